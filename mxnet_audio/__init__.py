@@ -1,0 +1,25 @@
+"""Classify, embed and search sound with MXNet Gluon."""
+
+import lazy_loader
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["audio", "datasets", "features", "metrics", "search", "viz"],
+    submod_attrs={
+        "errors": [
+            "AudioDecodeError",
+            "AudioError",
+            "DatasetError",
+            "FeatureError",
+            "InvalidAudioError",
+            "ModelError",
+            "SearchError",
+            "TruncatedAudioError",
+        ],
+        "library.classifier": ["load_classifier"],
+        "library.cifar10": ["Cifar10AudioClassifier", "Cifar10AudioRecommender", "Cifar10AudioSearch"],
+        "library.resnet_v2": ["ResNetV2AudioClassifier", "ResNetV2AudioRecommender", "ResNetV2AudioSearch"],
+    },
+)

@@ -1,0 +1,107 @@
+"""The one place that imports MXNet: 1.9.1, the last release, on NumPy 1.26 and CPython 3.10 to 3.12.
+
+MXNet 1.9.1 still says ``np.bool``, which NumPy 1.24 dropped, and ``distutils``, which Python 3.12 dropped.
+Both are lent to it for the length of the import and taken back; setuptools brings ``distutils`` along.
+
+Examples
+--------
+>>> from mxnet_audio.engine import nd
+>>> nd.ones((2, 3)).sum().asscalar()
+6.0
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import scipy.linalg  # noqa: F401  its OpenBLAS must have chosen its kernels before ours is told which to take
+
+from mxnet_audio.errors import ModelError
+
+__all__ = ["autograd", "context", "gluon", "mx", "nd"]
+
+
+def _has_avx2() -> bool:
+    try:
+        return "avx2" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _attribute(module, name: str, value):
+    """Give a module a name that it lacks, and take it back."""
+    if name in vars(module):
+        yield
+        return
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        delattr(module, name)
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str):
+    """Set an environment variable that is not set, and take it back."""
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+with contextlib.ExitStack() as _loan:
+    _loan.enter_context(_attribute(np, "bool", bool))
+    # MXNet looks up names that are deprecated or gone, and handles their absence itself.
+    _loan.enter_context(warnings.catch_warnings())
+    warnings.simplefilter("ignore")
+    if sys.version_info >= (3, 12):
+        import setuptools  # noqa: F401  puts distutils within reach
+    if _has_avx2():
+        # MXNet's own OpenBLAS is too old to know new CPUs and would fall back to SSE kernels.
+        _loan.enter_context(_environment("OPENBLAS_CORETYPE", "HASWELL"))
+    import mxnet as mx
+    from mxnet import autograd, gluon, nd
+
+
+def context(gpu: int | None = None) -> mx.Context:
+    """The device to compute on.
+
+    Parameters
+    ----------
+    gpu : int, optional
+        Number of the GPU; the CPU if None.
+
+    Returns
+    -------
+    mxnet.Context
+
+    Raises
+    ------
+    ModelError
+        If this machine, or this build of MXNet, has no such GPU.
+
+    Examples
+    --------
+    >>> context()
+    cpu(0)
+    """
+    if gpu is None:
+        return mx.cpu()
+    try:
+        found = mx.context.num_gpus()
+    except mx.MXNetError:  # a CUDA build on a machine without a driver
+        found = 0
+    if not 0 <= gpu < found:
+        built = "" if mx.runtime.Features().is_enabled("CUDA") else " and this build of MXNet has no CUDA"
+        raise ModelError(f"no gpu({gpu}): {found} found{built}; leave the GPU out to compute on the CPU")
+    return mx.gpu(gpu)

@@ -1,0 +1,55 @@
+"""Install mxnet-audio; ``pip install .[av,annoy]`` adds the optional decoders and engines."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mxnet_audio" / "__init__.py").read_text()).group(1)
+
+EXTRAS = {
+    "av": ["av>=14"],
+    "annoy": ["annoy>=1.17.3"],
+    "dev": ["hypothesis>=6.150", "pytest>=8.4", "pytest-timeout>=2.3", "ruff==0.17.5"],
+}
+
+setup(
+    name="mxnet-audio",
+    version=VERSION,
+    description="Classify, embed and search sound with MXNet Gluon",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["mxnet_audio", "mxnet_audio.*"]),
+    python_requires=">=3.10,<3.13",
+    install_requires=[
+        "audioread>=3.0",
+        "lazy_loader>=0.4",
+        "librosa>=0.10.2",
+        "matplotlib>=3.8",
+        "mxnet==1.9.1",
+        "numpy>=1.24,<2",
+        "platformdirs>=4",
+        "pooch>=1.8",
+        "pydantic>=2.7,<3",
+        "safetensors>=0.5",
+        "scikit-learn>=1.4",
+        "scipy>=1.11",
+        "setuptools; python_version >= '3.12'",  # lends MXNet the distutils that Python dropped
+        "soundfile>=0.13",
+        "soxr>=0.4",
+        "tqdm>=4.66",
+        "typer>=0.12",
+        "voyager>=2.1",
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["mxnet-audio=mxnet_audio.cli:main"]},
+    classifiers=[
+        "License :: OSI Approved :: MIT License",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Multimedia :: Sound/Audio :: Analysis",
+    ],
+)
