@@ -1,0 +1,280 @@
+"""Pictures: training curves, confusion matrix, spectrogram, map of the embeddings.
+
+Each function returns a :class:`matplotlib.figure.Figure` of its own, and saves it as PNG when given a path.
+No ``pyplot`` and no global state: it draws on a server without a screen, and in threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+if TYPE_CHECKING:
+    from mxnet_audio.features import AudioFeatureConfig
+    from mxnet_audio.metrics import ClassificationReport
+
+__all__ = ["plot_confusion", "plot_embedding", "plot_history", "plot_spectrogram"]
+
+# Paul Tol's "muted" scheme: ten colours that remain apart with every kind of colour blindness.
+COLOURS = (
+    "#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE",
+    "#882255", "#44AA99", "#AA4499", "#999933", "#777777",
+)  # fmt: skip
+# Seven shapes beside ten colours: 70 classes differ, and no two are told apart by colour alone.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def plot_history(
+    history: Mapping[str, Sequence[float]] | Mapping[str, Mapping[str, Sequence[float]]],
+    path: str | os.PathLike | None = None,
+) -> Figure:
+    """Draw loss and accuracy over the epochs, of one training or of several side by side.
+
+    Parameters
+    ----------
+    history : dict, or dict of dicts
+        What ``fit`` returns: ``loss_train``, ``loss_test``, ``acc_train``, ``acc_test``, one value an epoch;
+        or several of them by name, ``{'cifar10': history, 'resnet_v2': history}``.
+    path : str or os.PathLike, optional
+        PNG to write.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> figure = plot_history({'loss_train': [2.1, 1.2], 'loss_test': [2.0, 1.4],
+    ...                        'acc_train': [0.2, 0.6], 'acc_test': [0.3, 0.5]})
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['loss (cross-entropy)', 'accuracy (%)']
+    """
+    several = all(isinstance(value, Mapping) for value in history.values())
+    runs = history if several else {"": history}
+    figure = _figure(10, 4)
+    for axes, kind, name, scale in zip(
+        figure.subplots(1, 2), ("loss", "acc"), ("loss (cross-entropy)", "accuracy (%)"), (1, 100)
+    ):
+        for (run, curves), colour in zip(runs.items(), _cycle(COLOURS, len(runs))):
+            for part, style in (("train", {"linestyle": "--", "alpha": 0.7}), ("test", {"linestyle": "-"})):
+                values = scale * np.asarray(curves.get(f"{kind}_{part}", ()), dtype=float)
+                if len(values):
+                    # One epoch alone has no line: its dot must show.
+                    marker = "o" if len(values) <= 20 else None
+                    axes.plot(
+                        np.arange(1, len(values) + 1),
+                        values,
+                        color=colour,
+                        label=f"{run} {part}".strip(),
+                        marker=marker,
+                        markersize=3.5,
+                        **style,
+                    )
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+    if figure.axes[0].lines:
+        figure.axes[0].legend(frameon=False)
+    figure.axes[1].set_ylim(0, 100)
+    figure.axes[0].set_ylim(bottom=0)
+    return _saved(figure, path)
+
+
+def plot_confusion(report: ClassificationReport, path: str | os.PathLike | None = None) -> Figure:
+    """Draw the confusion matrix: numbers are clips, shade is the share of the true class.
+
+    Parameters
+    ----------
+    report : ClassificationReport
+    path : str or os.PathLike, optional
+        PNG to write.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    counts = report.confusion
+    n = len(report.labels)
+    # Shade by row: a class with many clips would else make all others look empty.
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = max(4.5, 2.5 + 0.5 * n)
+    figure = _figure(size + 0.8, size)
+    axes = figure.subplots()
+    image = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
+    names = [str(label) for label in report.labels]
+    axes.set_xticks(range(n), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(n), names)
+    axes.set(xlabel="predicted", ylabel="true", title=_accuracy_line(report))
+    for true, predicted in np.argwhere(counts):
+        axes.text(
+            predicted,
+            true,
+            counts[true, predicted],
+            ha="center",
+            va="center",
+            fontsize=9 if n <= 20 else 6,
+            color="white" if shares[true, predicted] > 0.55 else "#222222",
+        )
+    axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#dddddd", linewidth=0.6)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axes, label="share of the true class (%)", fraction=0.046, pad=0.03)
+    return _saved(figure, path)
+
+
+def plot_spectrogram(
+    features: np.ndarray, config: AudioFeatureConfig, path: str | os.PathLike | None = None
+) -> Figure:
+    """Draw a log-mel spectrogram over seconds and hertz.
+
+    Parameters
+    ----------
+    features : np.ndarray [shape=(n_mels, frames)] [dB]
+        What :func:`mxnet_audio.features.extract` returns; a leading axis of one channel may stand before.
+    config : AudioFeatureConfig
+        The configuration that made them: it says what a band and a frame are.
+    path : str or os.PathLike, optional
+        PNG to write.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If ``features`` is not one spectrogram of ``config.n_mels`` bands.
+    """
+    features = np.asarray(features)
+    if features.ndim == 3 and len(features) == 1:
+        features = features[0]
+    if features.ndim != 2 or len(features) != config.n_mels:
+        raise ValueError(f"expected features [{config.n_mels}, frames], not {features.shape}")
+    seconds_a_frame = config.hop_length / config.sr
+    # The first frame lies centred on the first sample, or on the middle of the first window.
+    first = 0 if config.center else config.n_fft / 2 / config.sr
+    edges = first + seconds_a_frame * (np.arange(features.shape[1] + 1) - 0.5)
+    figure = _figure(10, 4)
+    axes = figure.subplots()
+    image = axes.imshow(
+        features,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap="magma",
+        extent=(edges[0], edges[-1], -0.5, config.n_mels - 0.5),
+    )
+    bands, names = _hertz_ticks(config)
+    axes.set_yticks(bands, names)
+    axes.set(xlabel="time (s)", ylabel="frequency (Hz, mel scale)", xlim=(max(edges[0], 0), edges[-1]))
+    figure.colorbar(image, ax=axes, label="level (dB)", pad=0.02)
+    return _saved(figure, path)
+
+
+def plot_embedding(
+    vectors: np.ndarray, labels: Sequence[Hashable], path: str | os.PathLike | None = None
+) -> Figure:
+    """Draw the vectors as points on a plane, near to each other where they are alike.
+
+    The plane is found by t-SNE, always the same for the same vectors; below 12 different vectors it is
+    spanned by the first two principal components.
+
+    Parameters
+    ----------
+    vectors : np.ndarray [shape=(n, d)]
+        One vector a clip.
+    labels : sequence [n] of str or int
+        The class of each, by colour and shape.
+    path : str or os.PathLike, optional
+        PNG to write.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two vectors, or not one label for each.
+    """
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or len(vectors) < 2 or len(vectors) != len(labels):
+        raise ValueError(
+            f"expected two vectors or more [n, d] and n labels, not {vectors.shape}, {len(labels)}"
+        )
+    points, method = _plane(vectors)
+    classes = sorted(set(labels), key=str)
+    figure = _figure(8.5, 6)
+    axes = figure.subplots()
+    shapes = _cycle(MARKERS, len(classes))
+    of_class = np.array([classes.index(label) for label in labels])
+    for i, (name, colour, marker) in enumerate(zip(classes, _cycle(COLOURS, len(classes)), shapes)):
+        x, y = points[of_class == i].T
+        axes.scatter(x, y, s=34, c=colour, marker=marker, label=str(name), edgecolors="white", linewidths=0.5)
+    axes.set(xlabel=f"{method} 1", ylabel=f"{method} 2", xticks=[], yticks=[])
+    axes.set_aspect("equal", adjustable="datalim")
+    columns = 1 + (len(classes) - 1) // 25
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, ncols=columns)
+    return _saved(figure, path)
+
+
+def _plane(vectors: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the points [n, 2] that stand for the vectors, and the name of the way there."""
+    # t-SNE divides by the spread: vectors that are all the same crash it, and few give it nothing to go by.
+    if len(np.unique(vectors, axis=0)) < 12:
+        centred = np.pad(vectors - vectors.mean(axis=0), ((0, 0), (0, max(0, 2 - vectors.shape[1]))))
+        sides, lengths, _ = np.linalg.svd(centred, full_matrices=False)
+        return sides[:, :2] * lengths[:2], "principal component"
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30.0, (len(vectors) - 1) / 3)
+    # With one dimension there are no two principal components to start from, and all angles are equal.
+    wide = vectors.shape[1] > 1
+    tsne = TSNE(
+        metric="cosine" if wide else "euclidean",
+        init="pca" if wide else "random",
+        perplexity=perplexity,
+        random_state=0,
+        n_jobs=1,
+    )
+    return tsne.fit_transform(vectors), "t-SNE"
+
+
+def _hertz_ticks(config: AudioFeatureConfig) -> tuple[np.ndarray, list[str]]:
+    """Return the (fractional) bands at which round frequencies lie, and their names."""
+    from librosa import mel_frequencies
+
+    fmax = config.fmax or config.sr / 2
+    # Without the two outer edges, these are the centres of the bands.
+    centres = mel_frequencies(config.n_mels + 2, fmin=config.fmin, fmax=fmax, htk=config.htk)[1:-1]
+    round_ones = np.array([63, 125, 250, 500, 1000, 2000, 4000, 8000, 16000])
+    inside = round_ones[(round_ones >= centres[0]) & (round_ones <= centres[-1])]
+    bands = np.interp(inside, centres, np.arange(config.n_mels))
+    # The lowest lie so close together that their names would overlap: each keeps its distance from the next.
+    clear = np.diff(bands, append=np.inf) > 0.045 * config.n_mels
+    return bands[clear], [f"{hertz:,}" for hertz in inside[clear]]
+
+
+def _accuracy_line(report: ClassificationReport) -> str:
+    return f"accuracy {100 * report.accuracy:.1f}% of {report.n_clips} clips"
+
+
+def _cycle(items: Sequence, n: int) -> list:
+    return [items[i % len(items)] for i in range(n)]
+
+
+def _figure(width: float, height: float) -> Figure:
+    return Figure(figsize=(width, height), dpi=120, layout="constrained")
+
+
+def _saved(figure: Figure, path: str | os.PathLike | None) -> Figure:
+    if path is not None:
+        figure.savefig(path, format="png", bbox_inches="tight", pad_inches=0.12)
+    return figure
