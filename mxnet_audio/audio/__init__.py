@@ -1,0 +1,19 @@
+"""A file or an array becomes float32 samples: decode, downmix, resample, fit to a length, cut."""
+
+from mxnet_audio.audio.decode import AudioInfo, info
+from mxnet_audio.audio.find import AUDIO_SUFFIXES, find_audio
+from mxnet_audio.audio.load import load, valid_audio
+from mxnet_audio.audio.shape import Windows, fit_length, resample, windows
+
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "AudioInfo",
+    "Windows",
+    "find_audio",
+    "fit_length",
+    "info",
+    "load",
+    "resample",
+    "valid_audio",
+    "windows",
+]

@@ -1,0 +1,279 @@
+"""Files become blocks of float32 samples: soundfile (libsndfile) first, then PyAV, then audioread."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import soundfile as sf
+
+from mxnet_audio.audio.container import check_complete, mp3_declares_length
+from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
+
+__all__ = ["AudioInfo", "Stream", "info", "open_stream"]
+
+BLOCK = 1 << 16  # frames to a read: large enough to be rare, small enough to be nothing beside the result
+_NO_COUNT = 1 << 60  # libsndfile's frame count of a stream that does not say is near 2**63
+_MALFORMED = 3  # libsndfile's code for "a format that I know, but damaged"
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says.
+
+    Attributes
+    ----------
+    path : str or None
+        The file; None for a file object without a name.
+    sr : int [Hz]
+        Sampling rate.
+    channels : int
+        Number of channels.
+    frames : int or None
+        Samples in each channel; None when the file does not say; an estimate for an MP3 without Xing header.
+    duration : float or None [s]
+        ``frames / sr``.
+    format : str
+        The container as the decoder names it, such as ``'WAV'``.
+    decoder : str
+        ``'soundfile'``, ``'av'`` or ``'audioread'``.
+    """
+
+    path: str | None
+    sr: int
+    channels: int
+    frames: int | None
+    duration: float | None
+    format: str
+    decoder: str
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An opened file, ready to be decoded.
+
+    Attributes
+    ----------
+    frames : int or None
+        Samples in each channel; None when unknown.
+    slack : int or None
+        How many of ``frames`` may fail to come without the file being truncated; None when ``frames`` is
+        an estimate and says nothing.
+    blocks : callable
+        ``blocks(start, count)`` yields float32 blocks [shape=(n, channels)] from frame ``start`` on, at most
+        ``count`` frames together (None: to the end).
+    """
+
+    path: str | None
+    sr: int
+    channels: int
+    frames: int | None
+    slack: int | None
+    format: str
+    decoder: str
+    blocks: Callable[[int, int | None], Iterator[np.ndarray]]
+
+
+def info(path: str | os.PathLike | BinaryIO) -> AudioInfo:
+    """Read a sound file's header.
+
+    Parameters
+    ----------
+    path : str, os.PathLike or binary file object
+        The file.
+
+    Returns
+    -------
+    AudioInfo
+        Rate, channels, length, format and the decoder that reads it.
+
+    Raises
+    ------
+    AudioDecodeError
+        The file cannot be opened or is not sound.
+    TruncatedAudioError
+        The header shows that bytes are missing.
+
+    Examples
+    --------
+    >>> import io, numpy, soundfile
+    >>> file = io.BytesIO()
+    >>> soundfile.write(file, numpy.zeros(4000), 8000, format="WAV")
+    >>> info(file).duration
+    0.5
+    """
+    with open_stream(path) as stream:
+        duration = None if stream.frames is None else stream.frames / stream.sr
+        return AudioInfo(
+            stream.path, stream.sr, stream.channels, stream.frames, duration, stream.format, stream.decoder
+        )
+
+
+@contextmanager
+def open_stream(source: str | os.PathLike | BinaryIO) -> Iterator[Stream]:
+    """Open a sound file with the first decoder that can read it.
+
+    A file that is of a format libsndfile knows but is damaged or cut off is an error there and then: a more
+    forgiving decoder further down the chain would make shorter sound of it.
+
+    Parameters
+    ----------
+    source : str, os.PathLike or binary file object
+        A file object is read from its beginning and left open.
+
+    Yields
+    ------
+    Stream
+
+    Raises
+    ------
+    AudioDecodeError
+        Missing, a directory, no permission, or no decoder reads it; the reason names what each one said.
+    TruncatedAudioError
+        The header shows that bytes are missing.
+    """
+    with ExitStack() as stack:
+        file, path = _open_bytes(source, stack)
+        check_complete(file, path)
+        # A path goes to libsndfile as it is: reading through a Python object would need the GIL at each step.
+        target = path if isinstance(source, str | os.PathLike) else file
+        refusals = []
+        for open_one in (_open_soundfile, _open_av, _open_audioread):
+            file.seek(0)
+            try:
+                stream = open_one(target, file, path, stack)
+            except _Refused as refused:
+                refusals.append(str(refused))
+            else:
+                yield stream
+                return
+        raise AudioDecodeError("no decoder reads this as sound (" + "; ".join(refusals) + ")", path)
+
+
+class _Refused(Exception):
+    """One decoder does not know the format; the next may."""
+
+
+def _open_bytes(source: Any, stack: ExitStack) -> tuple[BinaryIO, str | None]:
+    if isinstance(source, str | os.PathLike):
+        path = os.fspath(source)
+        try:
+            if Path(path).is_dir():
+                raise AudioDecodeError("this is a directory, not a sound file", path)
+            return stack.enter_context(open(path, "rb")), path  # noqa: PTH123 - bytes paths are strings here
+        except FileNotFoundError:
+            raise AudioDecodeError("no such file", path) from None
+        except PermissionError:
+            raise AudioDecodeError("no permission to read this file", path) from None
+        except (OSError, ValueError) as error:
+            raise AudioDecodeError(f"cannot be opened: {error}", path) from error
+    if not hasattr(source, "read"):
+        kind = type(source).__name__
+        raise AudioDecodeError(f"expected a path, a binary file object or (array, rate), got {kind}")
+    name = getattr(source, "name", None)
+    path = name if isinstance(name, str) else None
+    if not (hasattr(source, "seekable") and source.seekable()):
+        source = io.BytesIO(source.read())
+    return source, path
+
+
+def _open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
+    try:
+        sound = stack.enter_context(sf.SoundFile(target))
+    except sf.LibsndfileError as error:
+        if error.code == _MALFORMED:
+            raise AudioDecodeError(f"damaged: {error.error_string}", path) from error
+        raise _Refused(f"soundfile: {error.error_string}") from error
+    except TypeError as error:  # a suffix ".raw" asks for parameters that nobody has
+        raise _Refused(f"soundfile: {error}") from error
+    frames: int | None = sound.frames
+    slack: int | None = 0
+    if sound.frames >= _NO_COUNT:
+        frames = slack = None
+    elif sound.format in ("MP3", "MPEG"):
+        slack = 0 if _at_start(mp3_declares_length, file) else None
+
+    def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
+        left = count if count is not None else _NO_COUNT
+        done = start
+        try:
+            if start:
+                sound.seek(start)
+            while left > 0:
+                block = sound.read(min(BLOCK, left), dtype="float32", always_2d=True)
+                if len(block) == 0:
+                    return
+                yield block
+                left -= len(block)
+                done += len(block)
+        except sf.LibsndfileError as error:
+            after = f"after {done / sound.samplerate:.3f} s: {error.error_string}"
+            raise TruncatedAudioError(f"damaged or truncated: decoding stopped {after}", path) from error
+
+    return Stream(path, sound.samplerate, sound.channels, frames, slack, sound.format, "soundfile", blocks)
+
+
+def _at_start(check: Callable[[BinaryIO], bool], file: BinaryIO) -> bool:
+    """Run a header check without moving a file object that a decoder is reading."""
+    position = file.tell()
+    try:
+        return check(file)
+    finally:
+        file.seek(position)
+
+
+def _open_av(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
+    try:
+        import av  # optional, and slow to import
+    except ImportError:
+        raise _Refused("PyAV, which reads m4a/AAC, is not installed: pip install 'mxnet-audio[av]'") from None
+    from mxnet_audio.audio.decode_av import open_av
+
+    try:
+        return open_av(file, path, stack)
+    except (av.error.FFmpegError, ValueError) as error:
+        raise _Refused(f"PyAV: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _open_audioread(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
+    if not isinstance(target, str):
+        raise _Refused("audioread: reads only files by path")
+    try:
+        import audioread
+        from audioread.rawread import RawAudioFile
+    except ImportError:
+        raise _Refused("audioread: not installed") from None
+    # Its reader of raw WAV, AU and AIFF asks fewer questions than libsndfile, which has refused by now.
+    backends = [backend for backend in audioread.available_backends() if backend is not RawAudioFile]
+    try:
+        sound = stack.enter_context(audioread.audio_open(target, backends=backends))
+    except (audioread.DecodeError, OSError, EOFError) as error:
+        raise _Refused(f"audioread: {str(error) or 'no system codec reads it'}") from error
+    frames = round(sound.duration * sound.samplerate) if sound.duration else None
+
+    def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
+        left = count if count is not None else _NO_COUNT
+        position = 0
+        try:
+            for data in sound:
+                block = np.frombuffer(data, dtype="<i2").reshape(-1, sound.channels)
+                skip = max(0, start - position)
+                position += len(block)
+                block = block[skip : skip + left]
+                left -= len(block)
+                if len(block):
+                    yield block.astype(np.float32) / np.float32(32768)
+                if left <= 0:
+                    return
+        except (audioread.DecodeError, OSError, EOFError) as error:
+            raise AudioDecodeError(f"damaged: {error}", path) from error
+
+    # Its durations come from tools' printed text, rounded: only a gap of a tenth of a second is one.
+    slack = sound.samplerate // 10
+    return Stream(path, sound.samplerate, sound.channels, frames, slack, "unknown", "audioread", blocks)

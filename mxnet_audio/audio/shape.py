@@ -1,0 +1,149 @@
+"""Samples change rate or length: resample, fit, cut into windows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import soxr
+
+from mxnet_audio.errors import InvalidAudioError
+
+__all__ = ["Windows", "fit_length", "resample", "windows"]
+
+
+class Windows(NamedTuple):
+    """Overlapping pieces of a sound.
+
+    Attributes
+    ----------
+    samples : np.ndarray [shape=(n_windows, size)]
+        The pieces.
+    times : np.ndarray [shape=(n_windows, 2), seconds]
+        Where each starts and ends. The last end may lie behind the end of the sound (zeros).
+    """
+
+    samples: np.ndarray
+    times: np.ndarray
+
+
+def resample(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
+    """Change the sampling rate with soxr at high quality ("HQ").
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(..., n)], float32
+        Samples.
+    orig_sr, target_sr : number > 0 [Hz]
+        Rate now and rate wanted.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., n * target_sr / orig_sr)], float32
+        ``y`` itself when the rates agree.
+
+    Raises
+    ------
+    InvalidAudioError
+        A rate is not above zero.
+
+    Examples
+    --------
+    >>> resample(np.zeros(44100, np.float32), 44100, 12000).shape
+    (12000,)
+    """
+    if not (orig_sr > 0 and target_sr > 0):
+        raise InvalidAudioError(f"sampling rates must be above 0 Hz, got {orig_sr} and {target_sr}")
+    y = np.asarray(y, dtype=np.float32)
+    if orig_sr == target_sr:
+        return y
+    if y.ndim == 1:
+        return soxr.resample(y, orig_sr, target_sr, quality="HQ")
+    # soxr wants (n, channels): all leading axes become channels for the moment.
+    flat = y.reshape(-1, y.shape[-1])
+    rows = [soxr.resample(np.ascontiguousarray(row), orig_sr, target_sr, quality="HQ") for row in flat]
+    return np.stack(rows).reshape(*y.shape[:-1], -1)
+
+
+def fit_length(y: np.ndarray, n: int) -> np.ndarray:
+    """Make the last axis ``n`` samples long: the middle of a longer sound, zeros after a shorter one.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(..., samples)]
+        Samples.
+    n : int > 0
+        Length wanted.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., n)]
+        A view when nothing had to be added.
+
+    Raises
+    ------
+    InvalidAudioError
+        ``n`` is below 1.
+
+    Examples
+    --------
+    >>> fit_length(np.arange(5), 3), fit_length(np.arange(2), 3)
+    (array([1, 2, 3]), array([0, 1, 0]))
+    """
+    if n < 1:
+        raise InvalidAudioError(f"a length must be at least 1 sample, got {n}")
+    y = np.asarray(y)
+    have = y.shape[-1]
+    if have >= n:
+        start = (have - n) // 2
+        return y[..., start : start + n]
+    return np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, n - have)])
+
+
+def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:
+    """Cut a sound into windows, ``hop`` seconds from start to start.
+
+    The rule for the last one: windows go on while samples remain that none has covered; the last is filled up
+    with zeros. A sound shorter than a window gives one. No window lies wholly behind the end.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,)]
+        Samples.
+    sr : number > 0 [Hz]
+        Sampling rate.
+    window, hop : float > 0 [s]
+        Length of a window, and distance of their starts: at most ``window``, so that none is left out.
+
+    Returns
+    -------
+    Windows
+        ``samples`` [shape=(n_windows, size)] and ``times`` [shape=(n_windows, 2), seconds].
+
+    Raises
+    ------
+    InvalidAudioError
+        ``y`` is not one-dimensional or empty, or the lengths do not hold together.
+
+    Examples
+    --------
+    >>> cut = windows(np.arange(5.0), sr=1, window=2, hop=2)
+    >>> cut.samples
+    array([[0., 1.], [2., 3.], [4., 0.]])
+    >>> cut.times.tolist()
+    [[0.0, 2.0], [2.0, 4.0], [4.0, 6.0]]
+    """
+    y = np.asarray(y)
+    if y.ndim != 1 or not len(y):
+        raise InvalidAudioError(f"windows are cut from one channel with samples, got shape {y.shape}")
+    size, step = round(window * sr), round(hop * sr)
+    if size < 1 or step < 1 or step > size:
+        raise InvalidAudioError(
+            f"window ({window} s) and hop ({hop} s) must each be a sample or more, and hop at most window"
+        )
+    count = 1 + max(0, -(-(len(y) - size) // step))
+    padded = fit_length(y, max(len(y), (count - 1) * step + size))
+    starts = np.arange(count) * step
+    # A copy: callers may write to a window without writing to its neighbours.
+    samples = np.lib.stride_tricks.sliding_window_view(padded, size)[::step][:count].copy()
+    return Windows(samples, np.stack([starts, starts + size], axis=1) / sr)
