@@ -1,0 +1,89 @@
+"""What the networks share: the classifier's contract, soft rectification, elongated pooling that fits."""
+
+from __future__ import annotations
+
+from mxnet_audio.engine import gluon, nd
+
+__all__ = ["AudioNet", "SoftReLU", "Standardize", "clamped_max_pool"]
+
+
+class SoftReLU(gluon.nn.HybridBlock):
+    """Softrelu, ``log(1 + exp(x))``: the smooth rectifier that these networks use in place of relu."""
+
+    def hybrid_forward(self, F, x):
+        return F.Activation(x, act_type="softrelu")
+
+
+class Standardize(gluon.nn.HybridBlock):
+    """Take the corpus' mean from the input and divide by its deviation; both are set once, not learned.
+
+    A BatchNorm cannot do this at the input: MXNet updates running statistics in the backward pass, which does
+    not reach a block that has nothing to learn.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.mean = self.params.get("mean", shape=(1,), init="zeros", grad_req="null")
+            self.std = self.params.get("std", shape=(1,), init="ones", grad_req="null")
+
+    def set(self, mean: float, std: float) -> None:
+        """Set the corpus' mean and deviation."""
+        self.mean.set_data(nd.array([mean]))
+        self.std.set_data(nd.array([std]))
+
+    def hybrid_forward(self, F, x, mean, std):
+        return F.broadcast_div(F.broadcast_sub(x, mean), std)
+
+
+class AudioNet(gluon.nn.HybridBlock):
+    """A classifier that hands out its embedding: scores and the penultimate layer in one pass.
+
+    A network sets `encoder` (standardised input to embedding) and `head` (embedding to scores). Call it with
+    an array [shape=(batch, channels, n_mels, frames)]; it returns scores [shape=(batch, classes)],
+    before the softmax, and the embedding [shape=(batch, dim)].
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes.
+    input_shape : tuple of int [(channels, n_mels, frames)]
+        Shape of one input.
+    """
+
+    def __init__(self, classes: int, input_shape: tuple[int, int, int], **kwargs):
+        super().__init__(**kwargs)
+        self.classes = classes
+        self.input_shape = tuple(input_shape)
+        with self.name_scope():
+            self.standardize = Standardize()
+
+    def hybrid_forward(self, F, x):
+        embedding = self.encoder(self.standardize(x))
+        return self.head(embedding), embedding
+
+
+def clamped_max_pool(pool: tuple[int, int], size: tuple[int, int]):
+    """Max pooling (pool == stride) of the plan, cut down to what is left of the input.
+
+    Parameters
+    ----------
+    pool : tuple of int
+        Pool that the plan wants, in bands and frames.
+    size : tuple of int
+        Bands and frames that are left before it.
+
+    Returns
+    -------
+    block : gluon.nn.MaxPool2D
+    size : tuple of int
+        Bands and frames that are left after it.
+
+    Examples
+    --------
+    >>> clamped_max_pool((2, 4), (96, 3))
+    (MaxPool2D(size=(2, 3), stride=(2, 3), padding=(0, 0), ceil_mode=False, global_pool=False,
+     pool_type=max, layout=NCHW), (48, 1))
+    """
+    pool = tuple(min(p, s) for p, s in zip(pool, size))
+    return gluon.nn.MaxPool2D(pool, pool), tuple(s // p for s, p in zip(size, pool))

@@ -1,0 +1,62 @@
+"""The CIFAR-10 style network: five 3x3 convolutions with elongated pools, a dense embedding.
+
+After Keras' CIFAR-10 example and the MusicTaggerCNN of Choi, Fazekas and Sandler, "Automatic tagging using
+deep convolutional neural networks" (ISMIR 2016), whose pools shrink time faster than frequency.
+"""
+
+from __future__ import annotations
+
+from mxnet_audio.engine import gluon
+from mxnet_audio.models.blocks import AudioNet, SoftReLU, clamped_max_pool
+
+__all__ = ["Cifar10Net"]
+
+# filters, pool in (bands, frames), dropout after the pool
+PLAN = (
+    (32, (2, 4), 0.0),
+    (32, (2, 4), 0.25),
+    (64, (2, 4), 0.0),
+    (128, (3, 5), 0.25),
+    (256, (4, 4), 0.0),
+)
+EMBEDDING = 512
+
+
+class Cifar10Net(AudioNet):
+    """Convolutions of 32, 32, 64, 128 and 256 filters, then a dense layer of 512: the embedding.
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes.
+    input_shape : tuple of int [(channels, n_mels, frames)]
+        Shape of one input, (1, 16, 16) or larger; pools are clamped to what is left of it.
+
+    Examples
+    --------
+    >>> from mxnet_audio.engine import nd
+    >>> net = Cifar10Net(classes=10, input_shape=(1, 96, 235))
+    >>> net.initialize()
+    >>> scores, embedding = net(nd.zeros((2, 1, 96, 235)))
+    >>> scores.shape, embedding.shape
+    ((2, 10), (2, 512))
+    """
+
+    def __init__(self, classes: int, input_shape: tuple[int, int, int], **kwargs):
+        super().__init__(classes, input_shape, **kwargs)
+        nn = gluon.nn
+        size = self.input_shape[1:]
+        with self.name_scope():
+            self.encoder = nn.HybridSequential()
+            for filters, pool, dropout in PLAN:
+                # The norm's shift makes a bias redundant. Softrelu rises everywhere, so pooling first gives the
+                # same values from a fraction of the work.
+                pooling, size = clamped_max_pool(pool, size)
+                self.encoder.add(
+                    nn.Conv2D(filters, 3, padding=1, use_bias=False), nn.BatchNorm(), pooling, SoftReLU()
+                )
+                if dropout:
+                    self.encoder.add(nn.Dropout(dropout))
+            self.encoder.add(nn.Dense(EMBEDDING), SoftReLU())
+            self.head = nn.HybridSequential()
+            self.head.add(nn.Dropout(0.5), nn.Dense(classes))

@@ -1,0 +1,73 @@
+"""A small pre-activation residual network: K. He et al., "Identity mappings in deep residual networks" (ECCV 2016)."""
+
+from __future__ import annotations
+
+from mxnet_audio.engine import gluon
+from mxnet_audio.models.blocks import AudioNet, SoftReLU, clamped_max_pool
+
+__all__ = ["ResNetV2Net"]
+
+STAGES = (32, 64, 128)
+BLOCKS = 3
+SHRINK = (2, 4)  # bands, frames: before the first stage and at the head of each later one
+
+
+class ResidualBlock(gluon.nn.HybridBlock):
+    """Norm, softrelu, 3x3 convolution, twice; the input is added to the result."""
+
+    def __init__(self, filters: int, project: bool, **kwargs):
+        super().__init__(**kwargs)
+        nn = gluon.nn
+        with self.name_scope():
+            self.activate = nn.HybridSequential()
+            self.activate.add(nn.BatchNorm(), SoftReLU())
+            self.residual = nn.HybridSequential()
+            self.residual.add(
+                nn.Conv2D(filters, 3, padding=1, use_bias=False),
+                nn.BatchNorm(),
+                SoftReLU(),
+                nn.Conv2D(filters, 3, padding=1, use_bias=False),
+            )
+            self.project = nn.Conv2D(filters, 1, use_bias=False) if project else None
+
+    def hybrid_forward(self, F, x):
+        y = self.activate(x)
+        shortcut = x if self.project is None else self.project(y)
+        return self.residual(y) + shortcut
+
+
+class ResNetV2Net(AudioNet):
+    """Three stages of 32, 64 and 128 filters, three residual blocks each; the mean over the map is the embedding.
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes.
+    input_shape : tuple of int [(channels, n_mels, frames)]
+        Shape of one input, (1, 16, 16) or larger; pools are clamped to what is left of it.
+
+    Examples
+    --------
+    >>> from mxnet_audio.engine import nd
+    >>> net = ResNetV2Net(classes=10, input_shape=(1, 96, 235))
+    >>> net.initialize()
+    >>> scores, embedding = net(nd.zeros((2, 1, 96, 235)))
+    >>> scores.shape, embedding.shape
+    ((2, 10), (2, 128))
+    """
+
+    def __init__(self, classes: int, input_shape: tuple[int, int, int], **kwargs):
+        super().__init__(classes, input_shape, **kwargs)
+        nn = gluon.nn
+        size = self.input_shape[1:]
+        with self.name_scope():
+            self.encoder = nn.HybridSequential()
+            self.encoder.add(nn.Conv2D(STAGES[0], 3, padding=1, use_bias=False))
+            for filters in STAGES:
+                pooling, size = clamped_max_pool(SHRINK, size)
+                self.encoder.add(pooling)
+                for block in range(BLOCKS):
+                    self.encoder.add(ResidualBlock(filters, project=block == 0 and filters != STAGES[0]))
+            self.encoder.add(nn.BatchNorm(), SoftReLU(), nn.GlobalAvgPool2D(), nn.Flatten())
+            self.head = nn.HybridSequential()
+            self.head.add(nn.Dropout(0.25), nn.Dense(classes))

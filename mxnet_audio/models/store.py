@@ -1,0 +1,118 @@
+"""A trained network on disk: one JSON manifest that describes it, and the files of numbers that it names.
+
+``<directory>/<name>.json`` says everything (network, labels, features, history, versions) and names its
+safetensors files with their SHA-256. A new state is written as new files; replacing the manifest makes it valid,
+and only then are the old files removed: whenever the run is killed, the directory holds one whole state.
+Nothing in it needs MXNet to be read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load as parse_tensors
+from safetensors.numpy import save as format_tensors
+
+from mxnet_audio.atomic import replacing, write_json
+from mxnet_audio.errors import ModelError
+
+__all__ = ["FORMAT", "fingerprint", "read_manifest", "read_tensors", "save_state", "stored_models"]
+
+FORMAT = 1
+Tensors = dict[str, np.ndarray]
+
+
+def fingerprint(tensors: Tensors) -> str:
+    """SHA-256 [hex] of names, shapes and values: the identity of a set of parameters."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: dict[str, Tensors]) -> None:
+    """Make `manifest` and its `files` the state of model `name`.
+
+    Parameters
+    ----------
+    directory : str or os.PathLike
+        Made if it is not there.
+    name : str
+        Name of the model: several may share a directory.
+    manifest : dict
+        What describes the model, JSON-able; ``format`` and ``files`` are added.
+    files : dict of str to dict of str to np.ndarray
+        Sets of tensors by role, such as ``last`` and ``best``.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    listed = {}
+    for role, tensors in files.items():
+        data = format_tensors({key: np.ascontiguousarray(value) for key, value in tensors.items()})
+        digest = hashlib.sha256(data).hexdigest()
+        path = directory / f"{name}-{role}-{digest[:12]}.safetensors"
+        if not path.exists():
+            with replacing(path) as temporary:
+                temporary.write_bytes(data)
+        listed[role] = {"file": path.name, "sha256": digest}
+    write_json(directory / f"{name}.json", {"format": FORMAT, **manifest, "files": listed})
+    current = {entry["file"] for entry in listed.values()}
+    for path in directory.glob(f"{name}-*-????????????.safetensors"):
+        if path.name not in current:
+            path.unlink(missing_ok=True)
+
+
+def stored_models(directory: str | os.PathLike) -> list[str]:
+    """Names of the models in a directory."""
+    return sorted(path.stem for path in Path(directory).glob("*.json"))
+
+
+def read_manifest(directory: str | os.PathLike, name: str) -> dict:
+    """Read and check what describes model `name`.
+
+    Raises
+    ------
+    ModelError
+        If the directory or the model is not there, or its manifest is damaged or of a newer version.
+    """
+    path = Path(directory) / f"{name}.json"
+    if not path.is_file():
+        others = ", ".join(stored_models(directory))
+        raise ModelError(f"no {name} model here" + (f", but there is: {others}" if others else ""), directory)
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"damaged, not a model's description ({error})", path) from error
+    if version != FORMAT:
+        raise ModelError(f"written in format {version}; this version of mxnet-audio reads {FORMAT}", path)
+    return manifest
+
+
+def read_tensors(directory: str | os.PathLike, manifest: dict, role: str) -> Tensors:
+    """Read one of the files that a manifest names, and check it against its SHA-256.
+
+    Raises
+    ------
+    ModelError
+        If the manifest names no such file, or the file is missing or damaged.
+    """
+    try:
+        entry = manifest["files"][role]
+        path = Path(directory) / entry["file"]
+        expected = entry["sha256"]
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"the model's description names no {role!r} parameters", directory) from error
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot be read ({error.strerror})", path) from error
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise ModelError("damaged: its SHA-256 is not the one that the model's description names", path)
+    return parse_tensors(data)

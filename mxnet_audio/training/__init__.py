@@ -1,0 +1,20 @@
+"""The one fit loop, honest splits, and the history that both keep."""
+
+from mxnet_audio.training.history import best_epoch, new_history
+from mxnet_audio.training.loop import Clips, Progress, initialize, run_epochs
+from mxnet_audio.training.split import class_order, split, to_targets
+from mxnet_audio.training.state import get_parameters, set_parameters
+
+__all__ = [
+    "Clips",
+    "Progress",
+    "best_epoch",
+    "class_order",
+    "get_parameters",
+    "initialize",
+    "new_history",
+    "run_epochs",
+    "set_parameters",
+    "split",
+    "to_targets",
+]

@@ -1,0 +1,37 @@
+"""What a training run was like, epoch by epoch, and the decisions that follow from it alone."""
+
+from __future__ import annotations
+
+__all__ = ["MEASURES", "best_epoch", "new_history", "stalled"]
+
+MEASURES = ("loss_train", "loss_test", "acc_train", "acc_test")
+History = dict[str, list[float]]
+
+
+def new_history() -> History:
+    """A history of no epochs."""
+    return {measure: [] for measure in MEASURES}
+
+
+def best_epoch(history: History) -> int:
+    """Epoch [from 0] of the highest test accuracy; of equal ones, the lowest loss, then the first.
+
+    Examples
+    --------
+    >>> best_epoch({'acc_test': [0.5, 0.8, 0.8], 'loss_test': [1.0, 0.9, 0.7]})
+    2
+    """
+    ranked = zip(history["acc_test"], (-loss for loss in history["loss_test"]))
+    return max(enumerate(ranked), key=lambda item: item[1])[0]
+
+
+def stalled(history: History, patience: int | None) -> bool:
+    """Whether the test loss has not reached a new low for `patience` epochs; never if that is None.
+
+    Examples
+    --------
+    >>> stalled({'loss_test': [1.0, 0.5, 0.6, 0.7]}, patience=2)
+    True
+    """
+    losses = history["loss_test"]
+    return patience is not None and bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience

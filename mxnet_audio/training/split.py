@@ -1,0 +1,158 @@
+"""Labels to class indices, and honest splits: stratified, and no group on both sides."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from collections import Counter
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+from mxnet_audio.errors import DatasetError
+
+__all__ = ["class_order", "split", "to_targets"]
+
+Label = int | str
+
+
+def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
+    """The order in which scores stand for labels.
+
+    Parameters
+    ----------
+    labels : sequence of int or str
+        Labels of the clips, of one type.
+    nb_classes : int or None
+        Number of classes. Integer labels lie in ``range(nb_classes)``, not all of them need occur; strings are as
+        many as `nb_classes`. None: as many as the labels show.
+
+    Returns
+    -------
+    list of int or str
+        Integers from 0 up, or the strings in alphabetical order.
+
+    Raises
+    ------
+    DatasetError
+        If the labels are mixed, of another type, outside `nb_classes`, or of one class only.
+
+    Examples
+    --------
+    >>> class_order(['rock', 'jazz', 'rock'], 2)
+    ['jazz', 'rock']
+    >>> class_order([2, 0], 3)
+    [0, 1, 2]
+    """
+    if all(isinstance(label, str) for label in labels):
+        order = sorted(set(labels))
+        if nb_classes is not None and len(order) != nb_classes:
+            raise DatasetError(
+                f"nb_classes is {nb_classes}, but the labels are {len(order)}: {_some(order)}; pass nb_classes="
+                f"{len(order)}, or None to take what the labels show"
+            )
+    elif all(isinstance(label, numbers.Integral) and not isinstance(label, (bool, np.bool_)) for label in labels):
+        found = sorted({int(label) for label in labels})
+        order = list(range(found[-1] + 1 if nb_classes is None else nb_classes))
+        outside = [label for label in found if not 0 <= label < len(order)]
+        if outside:
+            raise DatasetError(f"labels outside 0 to {len(order) - 1} (nb_classes={nb_classes}): {_some(outside)}")
+    else:
+        kinds = sorted({type(label).__name__ for label in labels})
+        raise DatasetError(f"labels are all int or all str, not {', '.join(kinds)}")
+    if len(set(labels)) < 2:
+        raise DatasetError(f"one class only ({labels[0]!r}): there is nothing to tell apart")
+    return order
+
+
+def to_targets(labels: Sequence[Label], order: Sequence[Label]) -> np.ndarray:
+    """Class index of each label.
+
+    Raises
+    ------
+    DatasetError
+        If a label is not in `order`.
+
+    Examples
+    --------
+    >>> to_targets(['rock', 'jazz'], ['jazz', 'rock'])
+    array([1, 0])
+    """
+    index = {label: position for position, label in enumerate(order)}
+    unknown = sorted({str(label) for label in labels if label not in index})
+    if unknown:
+        raise DatasetError(f"labels that the model does not know: {_some(unknown)}; it knows {_some(order)}")
+    return np.array([index[label] for label in labels], dtype=np.int64)
+
+
+def split(
+    targets: np.ndarray, test_size: float, random_state: int, groups: Sequence[Hashable] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divide clips into training and test, every class on both sides as far as groups allow.
+
+    Parameters
+    ----------
+    targets : np.ndarray [shape=(n,)]
+        Class indices.
+    test_size : float in (0, 1)
+        Share of the clips to test on; never fewer than one a class.
+    random_state : int
+        Seed.
+    groups : sequence of hashable, optional
+        Recording, artist or speaker of each clip: none is on both sides, and the share is met as nearly as whole
+        groups allow.
+
+    Returns
+    -------
+    train, test : np.ndarray
+        Positions, ascending.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such division.
+
+    Examples
+    --------
+    >>> train, test = split(np.array([0, 0, 1, 1]), 0.5, random_state=0)
+    >>> len(train), len(test)
+    (2, 2)
+    """
+    if not 0 < test_size < 1:
+        raise DatasetError(f"test_size is a share between 0 and 1, not {test_size}")
+    positions = np.arange(len(targets))
+    counts = Counter(targets.tolist())
+    if groups is None:
+        if min(counts.values()) < 2:
+            single = sum(count < 2 for count in counts.values())
+            raise DatasetError(
+                f"{single} of {len(counts)} classes have one readable clip only: it cannot be trained on and tested "
+                "on; add clips, or give validation_pairs"
+            )
+        held_out = min(max(round(test_size * len(targets)), len(counts)), len(targets) - len(counts))
+        train, test = train_test_split(
+            positions, test_size=held_out, random_state=random_state, stratify=targets
+        )
+        return np.sort(train), np.sort(test)
+    codes = np.unique([str(group) for group in groups], return_inverse=True)[1]
+    folds = min(max(round(1 / test_size), 2), codes.max() + 1, max(counts.values()))
+    if folds < 2:
+        raise DatasetError("all clips are of one group: there is none left to test on")
+    folder = StratifiedGroupKFold(folds, shuffle=True, random_state=random_state)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # classes smaller than the number of folds
+        divisions = [
+            parts
+            for parts in folder.split(positions, targets, codes)
+            if len(set(targets[parts[0]])) == len(counts)
+        ]
+    if not divisions:
+        raise DatasetError("a class whose clips are all of one group cannot be trained on and tested on")
+    # The nearest in size: a class of few groups makes folds of unequal size.
+    return min(divisions, key=lambda parts: abs(len(parts[1]) - test_size * len(targets)))
+
+
+def _some(labels: Sequence) -> str:
+    shown = ", ".join(str(label) for label in labels[:10])
+    return shown + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")

@@ -1,0 +1,71 @@
+"""A network's and its optimiser's numbers as NumPy arrays, and back: what a checkpoint holds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mxnet_audio.engine import gluon, mx, nd
+from mxnet_audio.errors import ModelError
+
+__all__ = ["get_optimizer", "get_parameters", "set_optimizer", "set_parameters"]
+
+Tensors = dict[str, np.ndarray]
+
+
+def get_parameters(net: gluon.Block) -> Tensors:
+    """Copy a network's parameters, running statistics of its norms included, by their place in it."""
+    return {name: p.data(p.list_ctx()[0]).asnumpy() for name, p in net._collect_params_with_prefix().items()}
+
+
+def set_parameters(net: gluon.Block, tensors: Tensors) -> None:
+    """Put parameters into an initialised network.
+
+    Raises
+    ------
+    ModelError
+        If they are another network's: names or shapes differ.
+    """
+    own = net._collect_params_with_prefix()
+    if own.keys() != tensors.keys():
+        raise ModelError(f"parameters of another network: {sorted(own.keys() ^ tensors.keys())[0]} is in one only")
+    for name, parameter in own.items():
+        if parameter.shape != tensors[name].shape:
+            raise ModelError(
+                f"parameters of another network: {name} is {tensors[name].shape}, not {parameter.shape}"
+            )
+    for name, parameter in own.items():
+        parameter.set_data(nd.array(tensors[name], dtype=tensors[name].dtype))
+
+
+def get_optimizer(trainer: gluon.Trainer) -> Tensors:
+    """Copy the optimiser's state: the moments of each parameter, and how often it was updated.
+
+    `gluon.Trainer.save_states` writes Python objects, which may run code when they are read; arrays cannot.
+    """
+    updater = trainer._updaters[0]
+    optimizer = updater.optimizer
+    tensors = {"num_update": np.array([optimizer.num_update])}
+    for index, count in optimizer._index_update_count.items():
+        tensors[f"{index}.count"] = np.array([count])
+    for index, state in updater.states.items():
+        for part, value in enumerate(state):
+            tensors[f"{index}.{part}"] = value.asnumpy()
+    return tensors
+
+
+def set_optimizer(trainer: gluon.Trainer, tensors: Tensors) -> None:
+    """Go on from a state that `get_optimizer` copied."""
+    updater = trainer._updaters[0]
+    optimizer = updater.optimizer
+    optimizer.num_update = int(tensors["num_update"][0])
+    parts: dict[int, dict[int, mx.nd.NDArray]] = {}
+    for name, value in tensors.items():
+        index, _, part = name.partition(".")
+        if part == "count":
+            optimizer._index_update_count[int(index)] = int(value[0])
+        elif part:
+            ctx = trainer._params[int(index)].list_ctx()[0]
+            parts.setdefault(int(index), {})[int(part)] = nd.array(value, ctx=ctx, dtype=value.dtype)
+    for index, state in parts.items():
+        updater.states[index] = tuple(state[part] for part in sorted(state))
+        updater.states_synced[index] = True
