@@ -1,9 +1,9 @@
 """A corpus made on the spot: ten kinds of sound in rooms, noise and each other's way.
 
 It stands in for real recordings where there is no network: the demo trains on it, and so can anyone who
-wants to see the whole path work in minutes. It is hard on purpose. Clips lie under noise nearly as loud as
-themselves, rooms smear them, and another class is sometimes heard behind; rain, wind and engines are all
-noise, bells and strings both ring, clocks and footsteps both knock.
+wants to see the whole path work in minutes. It is hard on purpose. Noise lies over the clips, rooms smear
+them, and another class is sometimes heard behind; rain, wind and engines are all noise, bells and strings
+both ring, clocks and footsteps both knock.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _levelled(y: np.ndarray) -> np.ndarray:
 
 def _in_room(rng: np.random.Generator, y: np.ndarray, sr: int) -> np.ndarray:
     """The sound with the tail of a random room, of the same length."""
-    reverberation, wet = rng.uniform(0.1, 0.9), rng.uniform(0.05, 0.6)
+    reverberation, wet = rng.uniform(0.1, 0.8), rng.uniform(0.05, 0.4)
     time = np.arange(int(0.6 * reverberation * sr) + 1) / sr
     tail = rng.standard_normal(time.size) * np.exp(-6.9 * time / reverberation)
     return y + wet * fftconvolve(y, tail / np.sqrt(np.sum(tail**2)))[: y.size]
@@ -84,10 +84,10 @@ def render(label: str, index: int, seed: int = 0, sr: int = 22050, seconds: floa
     y[:onset] = 0.0
     if rng.uniform() < 0.6:
         y = _levelled(_in_room(rng, y, sr))
-    if rng.uniform() < 0.35:
+    if rng.uniform() < 0.25:
         other = LABELS[(LABELS.index(label) + int(rng.integers(1, len(LABELS)))) % len(LABELS)]
-        y = y + 10 ** (rng.uniform(-16, -5) / 20) * _levelled(VOICES[other](rng, n, sr))
-    y = y + 10 ** (-rng.uniform(4, 34) / 20) * coloured_noise(rng, n, rng.uniform(0, 2))
+        y = y + 10 ** (rng.uniform(-20, -8) / 20) * _levelled(VOICES[other](rng, n, sr))
+    y = y + 10 ** (-rng.uniform(10, 40) / 20) * coloured_noise(rng, n, rng.uniform(0, 2))
     peak = 10 ** (rng.uniform(-18, -1) / 20)
     return np.round(32767 * peak * y / (np.max(np.abs(y)) + 1e-12)).astype(np.int16)
 
