@@ -1,0 +1,68 @@
+"""The command ``mxnet-audio``: train, evaluate, predict, embed, index, search, recommend.
+
+Each command answers in text, or with ``--json`` in one JSON document, on stdout; everything else it has to
+say goes to stderr. Exit codes: 0 done, 1 an error in a file or in the input, 2 wrong usage. MXNet and its
+likes are imported inside the commands, so that ``--help`` is there at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import mxnet_audio
+from mxnet_audio.cli.about import demo, info
+from mxnet_audio.cli.corpora import datasets
+from mxnet_audio.cli.label import embed, predict
+from mxnet_audio.cli.neighbours import index, recommend, search
+from mxnet_audio.cli.shell import CarefulGroup
+from mxnet_audio.cli.train import evaluate, train
+
+__all__ = ["app", "main"]
+
+# Plain text: boxes and colours would cut paths short and get into the way of pipes.
+app = typer.Typer(
+    name="mxnet-audio",
+    cls=CarefulGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, evaluate, predict, embed, index, search, recommend):
+    app.command()(command)
+app.add_typer(datasets, name="datasets")
+for command in (info, demo):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(mxnet_audio.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _face(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Classify, embed and search sound.
+
+    \b
+    Examples:
+      mxnet-audio train songs/                    # songs/<class>/*.mp3 -> ./models
+      mxnet-audio predict new.mp3
+      mxnet-audio index songs/ && mxnet-audio search new.mp3
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that the terminal cannot show is no reason to stop.
+        stream.reconfigure(errors="backslashreplace")
+    app(prog_name="mxnet-audio")  # also when it runs as python -m mxnet_audio

@@ -1,0 +1,149 @@
+"""``mxnet-audio train`` and ``evaluate``: from labelled clips to a model, and what it is worth."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mxnet_audio.cli.options import MODELS, AsJson, Data, Gpu, ModelDir, Network, OneOf
+from mxnet_audio.cli.shell import device, emit, load_model, note
+
+__all__ = ["evaluate", "train"]
+
+
+def train(
+    data: Data,
+    model_dir: ModelDir = MODELS,
+    network: Annotated[Network, typer.Option(help="The network to train.")] = Network.cifar10,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training clips.")] = 20,
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips in one step.")] = 64,
+    learning_rate: Annotated[float, typer.Option(help="Step size of the optimiser.")] = 0.001,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="Length of the input: longer clips are cropped, shorter ones padded. [default: 29.12]"
+        ),
+    ] = None,
+    input_shape: Annotated[
+        str | None,
+        typer.Option(
+            metavar="1,BANDS,FRAMES", help="The input in mel bands and frames, instead of --seconds."
+        ),
+    ] = None,
+    test_size: Annotated[float, typer.Option(help="Share of the clips to test on.")] = 0.2,
+    validation: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="Clips to test on, instead of a share of DATA.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Fixes the split, the first weights and the batches.")] = 42,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    early_stopping: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="EPOCHS", help="Stop when the test loss has not improved for so long."),
+    ] = None,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a classifier on your own sounds.
+
+    \b
+    Examples:
+      mxnet-audio train songs/ --epochs 50
+      mxnet-audio train clips.csv --seconds 5 --network resnet_v2 --model-dir models/clips
+      mxnet-audio train songs/ --epochs 50 --resume
+    """
+    if seconds is not None and input_shape is not None:
+        raise typer.BadParameter("give --seconds or --input-shape, not both", param_hint="--seconds")
+    shape = _shape(seconds, input_shape)
+    from mxnet_audio.library import classifiers
+    from mxnet_audio.training.history import best_epoch
+
+    pairs = _pairs(data)
+    held_out = None if validation is None else _pairs(validation)
+    classifier = classifiers()[network.value](model_ctx=device(gpu))
+    history = classifier.fit(
+        pairs,
+        model_dir,
+        batch_size=batch_size,
+        epochs=epochs,
+        test_size=test_size,
+        random_state=seed,
+        nb_classes=None,
+        learning_rate=learning_rate,
+        validation_pairs=held_out,
+        resume=resume,
+        early_stopping=early_stopping,
+        **({} if shape is None else {"input_shape": shape}),
+    )
+    skipped = [{"path": str(path), "reason": error.reason} for path, error in classifier.skipped]
+    if skipped:  # each was named when it was met
+        note(f"{len(skipped)} of {len(pairs) + len(held_out or ())} files were left out")
+    last, best = len(history["acc_test"]) - 1, best_epoch(history)
+    emit(
+        {
+            "model_dir": model_dir,
+            "network": network.value,
+            "model_id": classifier.model_id,
+            "labels": classifier.labels,
+            "last": _epoch(history, last),
+            "best": _epoch(history, best),
+            "history": history,
+            "skipped": skipped,
+        },
+        f"trained {network.value} on {len(classifier.labels)} classes: test accuracy "
+        f"{100 * history['acc_test'][last]:.1f}% after the last epoch ({last + 1}), "
+        f"{100 * history['acc_test'][best]:.1f}% after the best ({best + 1})\nthe model is in {model_dir}",
+        as_json,
+    )
+
+
+def evaluate(
+    data: Data,
+    model_dir: ModelDir = MODELS,
+    network: OneOf = None,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a classifier on labelled clips.
+
+    \b
+    Examples:
+      mxnet-audio evaluate held-out/
+      mxnet-audio evaluate test.csv --model-dir models/clips --json
+    """
+    pairs = _pairs(data)
+    classifier = load_model(model_dir, network, gpu)
+    report = classifier.evaluate(pairs)
+    for path, error in report.skipped:
+        note(f"skipped {path}: {getattr(error, 'reason', error)}")
+    emit({"model_dir": model_dir, "model_id": classifier.model_id, **report.to_dict()}, str(report), as_json)
+
+
+def _epoch(history: dict, epoch: int) -> dict:
+    return {"epoch": epoch + 1, **{measure: values[epoch] for measure, values in history.items()}}
+
+
+def _pairs(data: Path) -> list[tuple[str, str]]:
+    """List the (path, label) pairs of a folder of class folders or of a CSV file."""
+    from mxnet_audio import datasets
+
+    return datasets.folder(data) if data.is_dir() else datasets.csv(data)
+
+
+def _shape(seconds: float | None, text: str | None) -> tuple[int, int, int] | None:
+    """Work out the input's shape; None where ``fit``'s own default holds."""
+    if text is not None:
+        if not re.fullmatch(r"1,\d{1,6},\d{1,6}", text):
+            raise typer.BadParameter(f"expected 1,BANDS,FRAMES such as 1,96,1366, not {text!r}")
+        one, bands, frames = map(int, text.split(","))
+        return one, bands, frames
+    if seconds is None:
+        return None
+    if not 0 < seconds < 86400:
+        raise typer.BadParameter("expected a length above 0", param_hint="--seconds")
+    from mxnet_audio.features import AudioFeatureConfig
+
+    config = AudioFeatureConfig()
+    return 1, config.n_mels, 1 + int(seconds * config.sr) // config.hop_length

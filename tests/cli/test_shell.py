@@ -1,0 +1,182 @@
+"""The manners of all commands: help without MXNet, exit codes, no tracebacks, strict JSON."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import mxnet_audio
+from mxnet_audio.cli.options import Network
+from mxnet_audio.cli.shell import CarefulGroup, emit
+from mxnet_audio.errors import ModelError
+
+COMMANDS = ["train", "evaluate", "predict", "embed", "index", "search", "recommend", "info", "demo"]
+COMMANDS += ["datasets list", "datasets info", "datasets download"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(run, command):
+    text = run(*command.split(), "--help").stdout
+    assert "Example" in text
+    assert f"mxnet-audio {command}" in text
+    assert "--json" in text
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "embed", "index", "search", "recommend", "train"])
+def test_models_are_looked_for_in_models(run, command):
+    text = " ".join(run(command, "--help").stdout.split())
+    assert "--model-dir DIR Folder of the trained model. [default: models]" in text
+
+
+def test_help_imports_nothing_heavy():
+    code = """
+import sys
+from mxnet_audio.cli import main
+try:
+    sys.argv = ['mxnet-audio', *sys.argv[1:]]
+    main()
+finally:
+    heavy = ('mxnet', 'librosa', 'sklearn', 'scipy', 'matplotlib', 'numpy', 'soundfile')
+    print([name for name in heavy if name in sys.modules], file=sys.stderr)
+"""
+    for words in (["--help"], ["train", "--help"], ["datasets", "--help"], ["predict"]):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+        assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_networks_are_those_of_the_models():
+    from mxnet_audio.models import model_names
+
+    assert sorted(network.value for network in Network) == model_names()
+
+
+def test_version(run):
+    assert run("--version").stdout.strip() == mxnet_audio.__version__
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ((), "Usage"),
+        (("train",), "Missing argument"),
+        (("dance",), "No such command"),
+        (("train", "x", "--seconds", "5", "--input-shape", "1,96,100"), "not both"),
+        (("train", "x", "--seconds", "0"), "above 0"),
+        (("train", "x", "--seconds", "nan"), "above 0"),
+        (("train", "x", "--input-shape", "96x1366"), "1,BANDS,FRAMES"),
+        (("train", "x", "--epochs", "0"), "--epochs"),
+        (("train", "x", "--network", "vgg"), "resnet_v2"),
+        (("predict", "x.wav", "--hop", "1"), "--timeline"),
+        (("predict", "x.wav", "--timeline", "-1"), "above 0"),
+        (("embed", "x.wav", "--output", "vectors.mat"), ".npz or .csv"),
+        (("search", "x.wav", "-k", "0"), "-k"),
+        (("datasets", "download", "esc50", "d", "--url", "u", "--archive", "a"), "not both"),
+    ],
+)
+def test_wrong_usage_is_2(run, words, said):
+    result = run(*words, code=2)
+    assert said in result.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "nowhere/"),
+        ("evaluate", "nowhere.csv"),
+        ("predict", "nowhere.wav", "--model-dir", "no-model"),
+        ("embed", "nowhere.wav", "--model-dir", "no-model"),
+        ("index", "nowhere.wav", "--model-dir", "no-model"),
+        ("search", "nowhere.wav", "--model-dir", "no-model"),
+        ("recommend", "nowhere.wav", "--model-dir", "no-model"),
+    ],
+)
+def test_nothing_there_is_1_and_named(run, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(*words, "--json", code=1)
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: no")
+    assert ("nowhere" in result.stderr) or ("no-model" in result.stderr)
+    assert not list(tmp_path.iterdir())
+
+
+def failing(error):
+    app = typer.Typer(cls=CarefulGroup, pretty_exceptions_enable=False)
+    app.callback()(lambda: None)
+
+    @app.command()
+    def fail():
+        raise error
+
+    return CliRunner().invoke(app, ["fail"])
+
+
+def test_errors_become_one_line():
+    result = failing(ModelError("no model here", "modèles"))
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "error: modèles: no model here\n")
+    result = failing(PermissionError(13, "Permission denied", "/root/x"))
+    assert (result.exit_code, result.stderr) == (1, "error: /root/x: Permission denied\n")
+    assert failing(OSError("disk on fire")).stderr == "error: disk on fire\n"
+    assert failing(KeyboardInterrupt()).exit_code == 130
+
+
+def test_defects_are_not_hidden():
+    assert isinstance(failing(ZeroDivisionError()).exception, ZeroDivisionError)
+
+
+def test_json_is_strict(capsys, tmp_path):
+    values = {
+        "nan": float("nan"),
+        "vector": np.float32([1, np.inf]),
+        "label": np.int64(3),
+        "path": tmp_path,
+        4: ("ü",),
+    }
+    emit(values, "", as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert document == {"nan": None, "vector": [1.0, None], "label": 3, "path": str(tmp_path), "4": ["ü"]}
+
+
+def test_as_a_program_on_a_terminal_of_plain_ascii(tmp_path):
+    environment = {"PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}
+    words = [sys.executable, "-m", "mxnet_audio", "predict", "ü.wav", "--model-dir", str(tmp_path / "mödels")]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "m\\xf6dels: no model here" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_output_that_nobody_reads_is_no_traceback():
+    code = "from mxnet_audio.cli import main; import time; time.sleep(0.5); main()"
+    words = [sys.executable, "-c", code, "info", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait() in (0, 1)
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
+
+
+def test_interrupt_is_130(tones, tmp_path):
+    words = [sys.executable, "-m", "mxnet_audio", "train", str(tones), "--model-dir", str(tmp_path / "model")]
+    words += ["--input-shape", "1,16,16", "--epochs", "100000"]
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        deadline = time.monotonic() + 60
+        # The first checkpoint says that the training is on its way.
+        while not list((tmp_path / "model").glob("*.json")) and time.monotonic() < deadline:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert said.rstrip().endswith("stopped")
+    assert "Traceback" not in said

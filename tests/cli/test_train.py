@@ -1,0 +1,126 @@
+"""``train`` and ``evaluate``, with a real model on real files."""
+
+import shutil
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+LABELS = ["high ♪", "low"]
+SMALL = ("--input-shape", "1,16,16", "--batch-size", 8)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def csv_file(tones, tmp_path):
+    """List of half of the tones."""
+    path = tmp_path / "liste ü.csv"
+    rows = [f"{tones / label / f'{i} é.wav'},{label}" for label in LABELS for i in range(4)]
+    path.write_text("\n".join(["path,label", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_train_says_what_became_of_it(trained):
+    directory, document = trained
+    assert document["model_dir"] == str(directory)
+    assert document["network"] == "cifar10"
+    assert document["labels"] == LABELS
+    assert document["last"]["epoch"] == 12
+    assert document["last"]["acc_test"] == document["history"]["acc_test"][-1]
+    assert document["best"]["acc_test"] == max(document["history"]["acc_test"])
+    assert all(len(values) == 12 for values in document["history"].values())
+    assert document["skipped"] == []
+    assert (directory / "cifar10.json").is_file()
+
+
+def test_evaluate(run, run_json, trained, tones):
+    directory, trained_document = trained
+    document = run_json("evaluate", tones, "--model-dir", directory)
+    assert document["labels"] == LABELS
+    assert document["model_id"] == trained_document["model_id"]
+    assert document["n_clips"] == np.sum(document["confusion"]) == 16
+    assert document["accuracy"] == np.trace(document["confusion"]) / 16 >= 0.8  # trained on most of them
+    text = run("evaluate", tones, "--model-dir", directory).stdout
+    assert "precision" in text
+    assert f"accuracy {document['accuracy']:.3f}" in text
+
+
+def test_train_by_text_and_from_csv(run, csv_file, tmp_path):
+    words = (
+        "train",
+        csv_file,
+        "--model-dir",
+        tmp_path / "mödel",
+        "--network",
+        "resnet_v2",
+        "--epochs",
+        2,
+        *SMALL,
+    )
+    result = run(*words)
+    assert result.stdout.startswith("trained resnet_v2 on 2 classes: test accuracy ")
+    assert "after the last epoch (2)" in result.stdout
+    assert (tmp_path / "mödel" / "resnet_v2.json").is_file()
+
+
+def test_resume_goes_on_to_the_history_of_an_unbroken_run(run_json, tones, tmp_path):
+    whole = run_json("train", tones, "--model-dir", tmp_path / "a", "--epochs", 3, *SMALL)
+    first = run_json("train", tones, "--model-dir", tmp_path / "b", "--epochs", 2, *SMALL)
+    second = run_json("train", tones, "--model-dir", tmp_path / "b", "--epochs", 3, "--resume", *SMALL)
+    assert whole["history"]["loss_train"][:2] == first["history"]["loss_train"]
+    assert second["history"] == whole["history"]
+
+
+def test_seconds_seed_and_validation_reach_the_training(run_json, csv_file, tones, tmp_path):
+    held_out = tmp_path / "held out"
+    for label in LABELS:
+        (held_out / label).mkdir(parents=True)
+        shutil.copy(tones / label / "7 é.wav", held_out / label)
+    options = ("--seconds", 0.4, "--validation", held_out, "--epochs", 1, "--batch-size", 3)
+    document = run_json("train", csv_file, "--model-dir", tmp_path / "a", *options)
+    assert document["history"]["acc_test"][0] in (0, 0.5, 1)  # of two clips
+    other = run_json("train", csv_file, "--model-dir", tmp_path / "b", "--seed", 7, *options)
+    assert other["history"]["loss_train"] != document["history"]["loss_train"]
+    manifest = (tmp_path / "a" / "cifar10.json").read_text()
+    assert '"n_frames": 19' in manifest  # 1 + 0.4 s * 12000 Hz // 256
+
+
+def test_files_left_out_are_named(run_json, run, tones, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(tones, data)
+    (data / "low" / "broken ü.wav").write_bytes(b"RIFF, so to say")
+    document = run_json("train", data, "--model-dir", tmp_path / "model", "--epochs", 1, *SMALL)
+    assert [item["path"] for item in document["skipped"]] == [str(data / "low" / "broken ü.wav")]
+    result = run("evaluate", data, "--model-dir", tmp_path / "model")
+    assert "skipped 1:" in result.stdout
+    assert "broken ü.wav" in result.stderr
+
+
+def test_one_class_only(run, tones, tmp_path):
+    shutil.copytree(tones / "low", tmp_path / "data" / "low")
+    result = run("train", tmp_path / "data", "--model-dir", tmp_path / "model", code=1)
+    assert "one class" in result.stderr
+
+
+def test_label_that_the_model_does_not_know(run, trained, tones, tmp_path):
+    shutil.copytree(tones / "low", tmp_path / "data" / "müll")
+    result = run("evaluate", tmp_path / "data", "--model-dir", trained[0], code=1)
+    assert "müll" in result.stderr
+    assert result.stdout == ""
+
+
+def test_nothing_to_evaluate(run, trained, tmp_path):
+    (tmp_path / "low").mkdir()
+    sf.write(tmp_path / "low" / "silence.wav", np.zeros(8000), 8000)
+    result = run("evaluate", tmp_path, "--model-dir", trained[0], "--json", code=1)
+    assert "silence.wav" in result.stderr
+    assert result.stdout == ""
+
+
+def test_no_such_gpu(run, trained, tones):
+    result = run("evaluate", tones, "--model-dir", trained[0], "--gpu", 99, code=1)
+    assert "gpu(99)" in result.stderr
