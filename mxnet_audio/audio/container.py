@@ -12,17 +12,18 @@ from typing import BinaryIO
 
 from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
-__all__ = ["check_complete", "mp3_declares_length"]
+__all__ = ["check_complete"]
 
 _UNKNOWN_32 = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)  # streaming writers put these where they cannot go back
 _OGG_PAGE = 65307  # the longest page that the format allows
+_WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"  # the first 12 bytes of the 16 that name it
 _MAX_CHUNKS = 100_000  # a walk over a hostile file ends
 
 
 def check_complete(file: BinaryIO, path: str | os.PathLike | None = None) -> None:
     """Raise when the container's own header says that bytes are missing.
 
-    Knows WAV (RIFF, RF64), AU, AIFF, Ogg and MP4. Other formats pass; their decoders count frames.
+    Knows WAV (RIFF, RF64, Wave64), AU, AIFF, Ogg and MP4. Other formats pass; their decoders count frames.
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ def check_complete(file: BinaryIO, path: str | os.PathLike | None = None) -> Non
     missing = None
     if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
         missing = _check_chunks(file, size, "<", b"data", "WAV")
+    elif head == _WAVE64:
+        missing = _check_wave64(file, size)
     elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
         missing = _check_chunks(file, size, ">", b"SSND", "AIFF")
     elif head[:4] in (b".snd", b"dns."):
@@ -92,6 +95,13 @@ def _check_chunks(file: BinaryIO, size: int, endian: str, data_id: bytes, name: 
             return None
         position += length + length % 2
     return f"the {name} file ends before its samples begin"
+
+
+def _check_wave64(file: BinaryIO, size: int) -> str | None:
+    """Compare the size of the whole, which Wave64 puts behind its name, with the file."""
+    file.seek(16)
+    length = int.from_bytes(file.read(8), "little")
+    return f"the Wave64 header declares {length} bytes, the file holds {size}" if length > size else None
 
 
 def _check_au(head: bytes, size: int) -> str | None:
@@ -147,33 +157,3 @@ def _check_mp4(file: BinaryIO, size: int) -> str | None:
         position += length
     return None if index else "the MP4 file has no index (moov box)"
 
-
-def mp3_declares_length(file: BinaryIO) -> bool:
-    """Whether an MP3 says how many frames it holds (a Xing or Info header with the count).
-
-    Without one every decoder's length is an estimate from size and bit rate, no basis for an alarm.
-
-    Parameters
-    ----------
-    file : binary file object
-        Seekable; left at position 0.
-    """
-    position = 0
-    for _ in range(_MAX_CHUNKS):
-        file.seek(position)
-        tag = file.read(10)
-        if len(tag) < 10 or tag[:3] != b"ID3":
-            break
-        length = 0
-        for byte in tag[6:10]:  # seven bits to the byte
-            length = length << 7 | byte & 0x7F
-        position += 10 + length + (10 if tag[5] & 0x10 else 0)
-    file.seek(position)
-    start = file.read(4096)
-    file.seek(0)
-    for name in (b"Xing", b"Info"):
-        at = start.find(name)
-        if at >= 0 and len(start) >= at + 12:
-            flags, frames = struct.unpack(">II", start[at + 4 : at + 12])
-            return bool(flags & 1) and frames > 0
-    return False

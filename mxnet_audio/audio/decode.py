@@ -13,14 +13,16 @@ from typing import Any, BinaryIO
 import numpy as np
 import soundfile as sf
 
-from mxnet_audio.audio.container import check_complete, mp3_declares_length
+from mxnet_audio.audio.container import check_complete
+from mxnet_audio.audio.mp3 import length_slack, with_length
 from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
 __all__ = ["AudioInfo", "Stream", "info", "open_stream"]
 
 BLOCK = 1 << 16  # frames to a read: large enough to be rare, small enough to be nothing beside the result
+_MP3_RUN_UP = 32 * 1152  # samples decoded ahead of a seek's aim, until no frame borrows from before it
 _NO_COUNT = 1 << 60  # libsndfile's frame count of a stream that does not say is near 2**63
-_MALFORMED = 3  # libsndfile's code for "a format that I know, but damaged"
+_SYSTEM, _MALFORMED = 2, 3  # libsndfile's codes: "the system refuses"; "a format that I know, but damaged"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class AudioInfo:
     channels : int
         Number of channels.
     frames : int or None
-        Samples in each channel; None when the file does not say; an estimate for an MP3 without Xing header.
+        Samples in each channel; None when the file does not say.
     duration : float or None [s]
         ``frames / sr``.
     format : str
@@ -183,28 +185,46 @@ def _open_bytes(source: Any, stack: ExitStack) -> tuple[BinaryIO, str | None]:
     return source, path
 
 
+class _SoundFile(sf.SoundFile):
+    """A sound file that is read straight on.
+
+    soundfile seeks to where it is after every read, and after a seek the first frames of an MP3 decode to
+    nothing: they borrow bits from those before them. Read in blocks, an MP3 would have a hole in each.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 def _open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
     try:
-        sound = stack.enter_context(sf.SoundFile(target))
+        sound = stack.enter_context(_SoundFile(target))
+        layer3 = sound.format == "MP3" and sound.subtype == "MPEG_LAYER_III"
+        slack = length_slack(file) if layer3 else 0
+        if slack is None and (counted := with_length(file)):
+            sound = stack.enter_context(_SoundFile(counted))
     except sf.LibsndfileError as error:
         if error.code == _MALFORMED:
             raise AudioDecodeError(f"damaged: {error.error_string}", path) from error
-        raise _Refused(f"soundfile: {error.error_string}") from error
+        # Its "file does not exist" for junk called ".mp3" would mislead: the file has been opened above.
+        reason = "Format not recognised." if error.code == _SYSTEM else error.error_string
+        raise _Refused(f"soundfile: {reason}") from error
     except TypeError as error:  # a suffix ".raw" asks for parameters that nobody has
         raise _Refused(f"soundfile: {error}") from error
-    frames: int | None = sound.frames
-    slack: int | None = 0
-    if sound.frames >= _NO_COUNT:
-        frames = slack = None
-    elif sound.format in ("MP3", "MPEG"):
-        slack = 0 if _at_start(mp3_declares_length, file) else None
+    if sound.format == "RAW":  # junk with a suffix like ".au": libsndfile takes any bytes for samples then
+        raise _Refused("soundfile: Format not recognised.")
+    frames = sound.frames if sound.frames < _NO_COUNT else None
+    if frames is None or (sound.subtype.startswith("MPEG") and not layer3):
+        slack = None  # nothing declared, or an estimate
+    run_up = _MP3_RUN_UP if sound.subtype.startswith("MPEG") else 0
 
     def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
         left = count if count is not None else _NO_COUNT
         done = start
         try:
             if start:
-                sound.seek(start)
+                sound.seek(max(0, start - run_up))
+                sound.read(min(start, run_up), dtype="float32")
             while left > 0:
                 block = sound.read(min(BLOCK, left), dtype="float32", always_2d=True)
                 if len(block) == 0:
@@ -217,15 +237,6 @@ def _open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitSt
             raise TruncatedAudioError(f"damaged or truncated: decoding stopped {after}", path) from error
 
     return Stream(path, sound.samplerate, sound.channels, frames, slack, sound.format, "soundfile", blocks)
-
-
-def _at_start(check: Callable[[BinaryIO], bool], file: BinaryIO) -> bool:
-    """Run a header check without moving a file object that a decoder is reading."""
-    position = file.tell()
-    try:
-        return check(file)
-    finally:
-        file.seek(position)
 
 
 def _open_av(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:

@@ -21,6 +21,13 @@ _DECLARING = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "asf", "caf", "wav", "
 _RUN_UP = 0.25  # seconds decoded ahead of a seek's aim, until overlapping transforms have settled
 
 
+class _Nameless:
+    """A file without its name: by a suffix such as ``.g722`` alone FFmpeg would take any bytes for sound."""
+
+    def __init__(self, file: BinaryIO):
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
 def open_av(file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
     """Open a file's first sound track with PyAV.
 
@@ -46,7 +53,7 @@ def open_av(file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
     """
     from mxnet_audio.audio.decode import Stream
 
-    container = stack.enter_context(av.open(file, mode="r", metadata_errors="ignore"))
+    container = stack.enter_context(av.open(_Nameless(file), mode="r", metadata_errors="ignore"))
     if not container.streams.audio:
         raise ValueError("there is no sound track in it")
     track = container.streams.audio[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from numbers import Real
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -135,12 +136,16 @@ def valid_audio(
 
 
 def _check_request(sr: Any, offset: Any, duration: Any) -> None:
-    if sr is not None and not (sr > 0 and sr == int(sr)):
+    if sr is not None and not _is_rate(sr):
         raise InvalidAudioError(f"sr must be a whole number of Hz above 0, got {sr}")
     if not (offset >= 0 and math.isfinite(offset)):
         raise InvalidAudioError(f"offset must be 0 s or more, got {offset}")
     if duration is not None and not (duration > 0 and math.isfinite(duration)):
         raise InvalidAudioError(f"duration must be above 0 s, got {duration}")
+
+
+def _is_rate(sr: Any) -> bool:
+    return isinstance(sr, Real) and sr > 0 and math.isfinite(sr) and sr == int(sr)
 
 
 def _from_array(
@@ -149,7 +154,7 @@ def _from_array(
     if len(source) != 2:
         raise InvalidAudioError(f"expected (array, rate), got {len(source)} things")
     y, rate = np.asarray(source[0]), source[1]
-    if not (np.isscalar(rate) and rate > 0 and rate == int(rate)):
+    if not _is_rate(rate):
         raise InvalidAudioError(f"expected (array, rate) with a whole rate above 0 Hz, got rate {rate!r}")
     if y.ndim not in (1, 2):
         raise InvalidAudioError(f"expected shape (n,) or (channels, n), got {y.shape}")
