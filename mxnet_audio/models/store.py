@@ -62,10 +62,10 @@ def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: d
                 temporary.write_bytes(data)
         listed[role] = {"file": path.name, "sha256": digest}
     write_json(directory / f"{name}.json", {"format": FORMAT, **manifest, "files": listed})
-    current = {entry["file"] for entry in listed.values()}
-    for path in directory.glob(f"{name}-*-????????????.safetensors"):
-        if path.name not in current:
-            path.unlink(missing_ok=True)
+    for role, entry in listed.items():
+        for path in directory.glob(f"{name}-{role}-????????????.safetensors"):
+            if path.name != entry["file"]:
+                path.unlink(missing_ok=True)
 
 
 def stored_models(directory: str | os.PathLike) -> list[str]:

@@ -96,7 +96,7 @@ def split(
     targets : np.ndarray [shape=(n,)]
         Class indices.
     test_size : float in (0, 1)
-        Share of the clips to test on; never fewer than one a class.
+        Share of each class to test on; at least one clip, and never all.
     random_state : int
         Seed.
     groups : sequence of hashable, optional
@@ -130,11 +130,17 @@ def split(
                 f"{single} of {len(counts)} classes have one readable clip only: it cannot be trained on and tested "
                 "on; add clips, or give validation_pairs"
             )
-        held_out = min(max(round(test_size * len(targets)), len(counts)), len(targets) - len(counts))
-        train, test = train_test_split(
-            positions, test_size=held_out, random_state=random_state, stratify=targets
-        )
-        return np.sort(train), np.sort(test)
+        # Class by class, since stratifying in one go may leave a small class out of the smaller side.
+        parts = [
+            train_test_split(
+                positions[targets == target],
+                test_size=min(max(round(test_size * count), 1), count - 1),
+                random_state=random_state,
+            )
+            for target, count in sorted(counts.items())
+        ]
+        train, test = (np.sort(np.concatenate(side)) for side in zip(*parts))
+        return train, test
     codes = np.unique([str(group) for group in groups], return_inverse=True)[1]
     folds = min(max(round(1 / test_size), 2), codes.max() + 1, max(counts.values()))
     if folds < 2:

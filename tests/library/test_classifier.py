@@ -1,0 +1,413 @@
+"""The classifiers' public face: fit, load, predict, encode, evaluate; and every way in which input can be wrong."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from mxnet_audio.errors import AudioDecodeError, AudioError, DatasetError, FeatureError, InvalidAudioError, ModelError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+from mxnet_audio.library.classifier import load_classifier
+from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
+from mxnet_audio.models import store
+
+MEASURES = {"loss_train", "loss_test", "acc_train", "acc_test"}
+
+
+def parameters(directory, role="last", name="cifar10"):
+    return store.read_tensors(directory, store.read_manifest(directory, name), role)
+
+
+@pytest.mark.parametrize("kind", [Cifar10AudioClassifier, ResNetV2AudioClassifier])
+def test_fit_learns_and_load_model_gives_the_same_answers(kind, corpus, options, tmp_path):
+    fitted = kind()
+    history = fitted.fit(corpus, tmp_path, **options | {"epochs": 12})
+    assert history.keys() == MEASURES
+    assert {len(values) for values in history.values()} == {12}
+    assert history["loss_train"][-1] < history["loss_train"][0] / 2
+    report = fitted.evaluate(corpus)
+    assert report.accuracy > 0.9
+    loaded = kind()
+    loaded.load_model(model_dir_path=tmp_path)
+    assert loaded.history == history
+    assert loaded.labels == ["high", "low", "noise"]
+    assert loaded.model_id == fitted.model_id
+    path = corpus[0][0]
+    np.testing.assert_allclose(
+        loaded.predict(path).probabilities, fitted.predict(path).probabilities, rtol=1e-5, atol=1e-7
+    )
+    np.testing.assert_array_equal(loaded.encode_audio(path), fitted.encode_audio(path))
+
+
+def test_integer_labels_come_back_as_given(corpus, options, tmp_path):
+    names = {"low": 7, "high": 2, "noise": 4}
+    classifier = Cifar10AudioClassifier()
+    pairs = [(path, np.int64(names[label])) for path, label in corpus]
+    classifier.fit(pairs, tmp_path, **options | {"nb_classes": 10, "epochs": 12})
+    assert classifier.labels == list(range(10))
+    predicted = {classifier.predict_class(path) for path, _ in corpus}
+    assert predicted == {7, 2, 4}
+    assert classifier.predict(corpus[0][0]).probabilities.shape == (10,)
+    assert classifier.evaluate(pairs).accuracy > 0.8
+
+
+def test_one_seed_fixes_everything(corpus, options, tmp_path):
+    runs = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        history = Cifar10AudioClassifier().fit(corpus, tmp_path / name, **options | {"epochs": 2}, random_state=seed)
+        runs.append((history, store.fingerprint(parameters(tmp_path / name))))
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+def test_resume_ends_as_an_unbroken_run_does(corpus, options, tmp_path):
+    whole = Cifar10AudioClassifier().fit(corpus, tmp_path / "whole", **options)
+    Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options | {"epochs": 3})
+    parts = Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, resume=True)
+    assert parts == whole
+    for role in ("last", "best", "optimizer"):
+        one, other = parameters(tmp_path / "whole", role), parameters(tmp_path / "parts", role)
+        assert store.fingerprint(one) == store.fingerprint(other), role
+    again = Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, resume=True)
+    assert again == whole  # nothing left to do
+
+
+def test_resume_where_nothing_was_starts(corpus, options, tmp_path):
+    history = Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 1}, resume=True)
+    assert len(history["acc_test"]) == 1
+
+
+def test_resume_of_another_run_is_refused(corpus, options, tmp_path):
+    Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 1})
+    with pytest.raises(ModelError, match="batch_size changed"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"batch_size": 7}, resume=True)
+    with pytest.raises(ModelError, match="train"):
+        Cifar10AudioClassifier().fit(corpus[:-3], tmp_path, **options, resume=True)
+
+
+KILLED = """
+import json, sys
+from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+corpus, options, directory = json.load(open(sys.argv[1]))
+options["epochs"] = 40
+history = Cifar10AudioClassifier().fit(corpus, directory, **options, resume=True)
+json.dump(history, open(sys.argv[2], "w"))
+"""
+
+
+def test_kill_in_mid_training_loses_only_the_unfinished_step(corpus, options, tmp_path):
+    options = options | {"cache": str(options["cache"]), "checkpoint_interval": 1}
+
+    def command(directory):
+        task, out = tmp_path / f"{directory}.json", tmp_path / f"{directory}-history.json"
+        task.write_text(json.dumps([corpus, options, str(tmp_path / directory)]))
+        return [sys.executable, "-c", KILLED, str(task), str(out)], out
+
+    broken, out = command("broken")
+    manifest = tmp_path / "broken" / "cifar10.json"
+    epochs = []
+    for least in (3, 9, 21):
+        process = subprocess.Popen(broken, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            done = len(json.loads(manifest.read_text())["history"]["acc_test"]) if manifest.exists() else 0
+            if done >= least:
+                break
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        epochs.append(len(store.read_manifest(tmp_path / "broken", "cifar10")["history"]["acc_test"]))
+        parameters(tmp_path / "broken")  # whole at every moment
+    assert epochs == sorted(epochs) and epochs[0] < epochs[-1] < 40
+    subprocess.run(broken, check=True, stderr=subprocess.DEVNULL)
+    unbroken, unbroken_out = command("unbroken")
+    subprocess.run(unbroken, check=True, stderr=subprocess.DEVNULL)
+    assert json.loads(out.read_text()) == json.loads(unbroken_out.read_text())
+
+
+def test_best_and_last_are_kept(corpus, options, tmp_path):
+    classifier = Cifar10AudioClassifier()
+    history = classifier.fit(corpus, tmp_path, **options)
+    manifest = store.read_manifest(tmp_path, "cifar10")
+    best = manifest["best_epoch"]
+    assert history["acc_test"][best - 1] == max(history["acc_test"])
+    shorter = tmp_path / "shorter"
+    Cifar10AudioClassifier().fit(corpus, shorter, **options | {"epochs": best})
+    assert store.fingerprint(parameters(tmp_path, "best")) == store.fingerprint(parameters(shorter, "last"))
+    classifier.load_model(tmp_path, parameters="best")
+    with pytest.raises(ModelError, match="'first'"):
+        classifier.load_model(tmp_path, parameters="first")
+
+
+def test_early_stopping_stops(corpus, options, tmp_path):
+    stop = options | {"epochs": 200, "early_stopping": 2, "learning_rate": 0.01}
+    history = Cifar10AudioClassifier().fit(corpus, tmp_path, **stop)
+    assert len(history["loss_test"]) < 200
+    lowest = history["loss_test"].index(min(history["loss_test"]))
+    assert len(history["loss_test"]) == lowest + 3
+    assert store.read_manifest(tmp_path, "cifar10")["history"] == history
+
+
+def test_validation_pairs_are_what_is_measured_on(corpus, options, tmp_path):
+    classifier = Cifar10AudioClassifier()
+    history = classifier.fit(corpus[:18], tmp_path, **options, validation_pairs=corpus[18:])
+    assert history["acc_test"][-1] == pytest.approx(classifier.evaluate(corpus[18:]).accuracy)
+    with pytest.raises(DatasetError, match="training and the validation"):
+        classifier.fit(corpus, tmp_path, **options, validation_pairs=corpus[:3])
+    with pytest.raises(DatasetError, match="does not know: cat"):
+        classifier.fit(corpus[:18], tmp_path, **options, validation_pairs=[(corpus[20][0], "cat")])
+
+
+def test_groups_are_one_for_each_pair(corpus, options, tmp_path):
+    with pytest.raises(DatasetError, match="2 groups for 24 clips"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options, groups=["a", "b"])
+
+
+def test_predict_many_is_predict_in_order_with_bad_files_in_place(classifier, corpus, tmp_path):
+    bad = tmp_path / "text.wav"
+    bad.write_text("not sound")
+    paths = [path for path, _ in corpus]
+    mixed = [*paths[:3], str(bad), *paths[3:20], str(tmp_path / "missing.wav")]
+    answers = list(classifier.predict_many(iter(mixed), batch_size=4))
+    assert [answer.path for answer in answers] == mixed
+    for answer in answers:
+        if answer.path in paths:
+            assert answer.error is None
+            np.testing.assert_allclose(
+                answer.probabilities, classifier.predict(answer.path).probabilities, rtol=1e-4, atol=1e-6
+            )
+            assert answer.probabilities.sum() == pytest.approx(1, abs=1e-5)
+            assert answer.label == classifier.labels[answer.probabilities.argmax()]
+        else:
+            assert answer.label is None
+            assert isinstance(answer.error, AudioDecodeError)
+            assert answer.path in str(answer.error)
+
+
+def test_all_bad_and_none_at_all(classifier, tmp_path):
+    (answer,) = classifier.predict_many([tmp_path / "missing.wav"])
+    assert answer.error is not None
+    assert list(classifier.predict_many([])) == []
+
+
+def test_encode_is_the_penultimate_layer_of_fixed_length(classifier, corpus):
+    vectors = [encoding.vector for encoding in classifier.encode_many(path for path, _ in corpus[:3])]
+    assert {vector.shape for vector in vectors} == {(512,)} == {(classifier.embedding_dim,)}
+    assert vectors[0].dtype == np.float32
+    np.testing.assert_allclose(vectors[0], classifier.encode_audio(corpus[0][0]), rtol=1e-4, atol=1e-6)
+
+
+def test_arrays_and_file_objects_are_sound_too(classifier, corpus):
+    path = corpus[0][0]
+    y, sr = sf.read(path, dtype="float32")
+    expected = classifier.predict(path).probabilities
+    np.testing.assert_allclose(classifier.predict((y, sr)).probabilities, expected, rtol=1e-4, atol=1e-6)
+    with open(path, "rb") as file:
+        np.testing.assert_allclose(classifier.predict(file).probabilities, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_evaluate_reports_and_lists_what_it_skipped(classifier, corpus, tmp_path):
+    missing = str(tmp_path / "missing.wav")
+    report = classifier.evaluate([*corpus, (missing, "low")])
+    assert report.confusion.sum() == len(corpus)
+    assert [path for path, _ in report.skipped] == [missing]
+    with pytest.raises(DatasetError, match="cow"):
+        classifier.evaluate([(corpus[0][0], "cow")])
+    with pytest.raises(DatasetError, match="none of the 1 files"):
+        classifier.evaluate([(missing, "low")])
+
+
+def test_timeline_covers_the_sound_and_finds_the_change(classifier, corpus, tmp_path):
+    low, high = (next(path for path, label in corpus if label == kind) for kind in ("low", "high"))
+    parts = [sf.read(path)[0] for path in (low, low, low, high, high, high)]
+    path = tmp_path / "long.wav"
+    sf.write(path, np.concatenate([*parts, np.zeros(600)]), 12000)
+    timeline = classifier.predict_timeline(path, window=1.0, hop=0.5)
+    assert [entry.start for entry in timeline] == pytest.approx(np.arange(len(timeline)) * 0.5)
+    assert timeline[-1].end == pytest.approx(6.05)
+    assert timeline[0].label == "low" and timeline[6].label == "high"
+    first = classifier.predict((parts[0].astype(np.float32), 12000))
+    np.testing.assert_allclose(timeline[0].probabilities, first.probabilities, rtol=1e-4, atol=1e-6)
+    default = classifier.predict_timeline(path)
+    assert default[1].start == pytest.approx(default[0].end / 2, abs=1e-3)
+
+
+def test_model_id_changes_with_the_parameters(model_dir, classifier):
+    other = Cifar10AudioClassifier()
+    other.load_model(model_dir, parameters="best")
+    same = store.fingerprint(parameters(model_dir)) == store.fingerprint(parameters(model_dir, "best"))
+    assert (other.model_id == classifier.model_id) == same
+
+
+def test_load_classifier_finds_out_what_is_there(model_dir, corpus, options, tmp_path):
+    assert isinstance(load_classifier(model_dir), Cifar10AudioClassifier)
+    both = shutil.copytree(model_dir, tmp_path / "both")
+    ResNetV2AudioClassifier().fit(corpus, both, **options | {"epochs": 1})
+    with pytest.raises(ModelError, match=r"cifar10, resnet_v2.*name one"):
+        load_classifier(both)
+    assert isinstance(load_classifier(both, "resnet_v2"), ResNetV2AudioClassifier)
+    with pytest.raises(ModelError, match="no model here"):
+        load_classifier(tmp_path / "nowhere")
+
+
+# -- what can be wrong -------------------------------------------------------------------------------------------------
+
+
+def test_no_model_yet():
+    for call in ("predict_class", "encode_audio", "predict_timeline"):
+        with pytest.raises(ModelError, match="fit or load_model"):
+            getattr(Cifar10AudioClassifier(), call)("x.wav")
+    with pytest.raises(ModelError, match="fit or load_model"):
+        list(Cifar10AudioClassifier().predict_many(["x.wav"]))
+
+
+def test_a_model_of_another_network(model_dir):
+    with pytest.raises(ModelError, match="no resnet_v2 model here, but there is: cifar10"):
+        ResNetV2AudioClassifier().load_model(model_dir)
+
+
+def test_a_renamed_model_of_another_network(model_dir, tmp_path):
+    folder = shutil.copytree(model_dir, tmp_path / "m")
+    (folder / "cifar10.json").rename(folder / "resnet_v2.json")
+    with pytest.raises(ModelError, match="a cifar10 model, not resnet_v2"):
+        ResNetV2AudioClassifier().load_model(folder)
+
+
+def test_damaged_parameters(model_dir, tmp_path):
+    folder = shutil.copytree(model_dir, tmp_path / "m")
+    (file,) = folder.glob("cifar10-last-*")
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="SHA-256"):
+        Cifar10AudioClassifier().load_model(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": None},
+        {"features": {"type": "magic"}},
+        {"history": {}},
+        {"network": "cifar10"},
+        {"labels": ["one", "two"]},
+        {"labels": []},
+        {"files": {}},
+    ],
+)
+def test_a_damaged_description(model_dir, tmp_path, change):
+    folder = shutil.copytree(model_dir, tmp_path / "m")
+    manifest = json.loads((folder / "cifar10.json").read_text()) | change
+    (folder / "cifar10.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError):
+        Cifar10AudioClassifier().load_model(folder)
+
+
+def test_a_failed_load_leaves_the_model_that_was_there(model_dir, classifier, corpus, tmp_path):
+    before = classifier.predict(corpus[0][0]).probabilities
+    with pytest.raises(ModelError):
+        classifier.load_model(tmp_path)
+    np.testing.assert_array_equal(classifier.predict(corpus[0][0]).probabilities, before)
+
+
+def write(path, y, sr=12000, **kwargs):
+    sf.write(path, y, sr, **kwargs)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda p: p.touch(), AudioDecodeError, "empty"),
+        (lambda p: p.write_text("hello " * 100), AudioDecodeError, "decoder"),
+        (lambda p: write(p, np.zeros(0)), AudioError, "no samples"),
+        (lambda p: write(p, np.full(9000, np.nan), subtype="FLOAT"), InvalidAudioError, "NaN"),
+        (lambda p: write(p, np.zeros(9000)), InvalidAudioError, "silent"),
+        (lambda p: p.mkdir(), AudioDecodeError, "directory"),
+        (lambda p: None, AudioDecodeError, "no such file"),
+    ],
+    ids=["empty", "text", "header only", "NaN", "silence", "directory", "missing"],
+)
+def test_a_bad_file_is_one_clear_error_that_names_it(classifier, corpus, tmp_path, make, error, match):
+    path = tmp_path / "bad ü.wav"
+    make(path)
+    for call in (classifier.predict_class, classifier.encode_audio):
+        with pytest.raises(error, match=match) as raised:
+            call(path)
+        assert str(path) in str(raised.value)
+    # Bulk work goes on without it.
+    good, bad = classifier.predict_many([corpus[0][0], path])
+    assert good.error is None and isinstance(bad.error, error)
+
+
+def test_odd_but_good_files(classifier, tmp_path):
+    rng = np.random.default_rng(0)
+    short = write(tmp_path / "10 ms.wav", rng.normal(0, 0.1, 120))
+    wide = write(tmp_path / "8 channels.wav", rng.normal(0, 0.1, (96000, 8)), 96000, subtype="PCM_24")
+    for path in (short, wide):
+        assert classifier.predict_class(path) in classifier.labels
+
+
+def test_fit_goes_on_without_bad_files_and_lists_them(corpus, options, tmp_path, caplog):
+    bad = tmp_path / "bad.wav"
+    bad.write_text("not sound")
+    classifier = Cifar10AudioClassifier()
+    classifier.fit([*corpus, (bad, "low")], tmp_path / "m", **options | {"epochs": 1})
+    assert [path for path, _ in classifier.skipped] == [str(bad)]
+    assert str(bad) in caplog.text
+    assert store.read_manifest(tmp_path / "m", "cifar10")["skipped"][0][0] == str(bad)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        ({"nb_classes": 2}, DatasetError, "nb_classes is 2, but the labels are 3"),
+        ({"batch_size": 0}, ModelError, "batch_size"),
+        ({"epochs": 0}, ModelError, "epochs"),
+        ({"checkpoint_interval": 0}, ModelError, "checkpoint_interval"),
+        ({"input_shape": (1, 8, 8)}, ModelError, "16 bands"),
+        ({"input_shape": (96, 1366)}, FeatureError, "input_shape"),
+        ({"feature_config": AudioFeatureConfig()}, FeatureError, "n_frames"),
+        ({"test_size": 0.0}, DatasetError, "test_size"),
+    ],
+)
+def test_arguments_that_make_no_sense(corpus, options, tmp_path, change, error, match):
+    with pytest.raises(error, match=match):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options | change)
+
+
+@pytest.mark.parametrize(
+    ("choose", "match"),
+    [
+        (lambda pairs: [], "no clips"),
+        (lambda pairs: [p for p in pairs if p[1] == "low"], "one class only"),
+        (lambda pairs: pairs[:2], "one readable clip only"),
+        (lambda pairs: [path for path, _ in pairs], "pair"),
+        (lambda pairs: [(path, 3 + i % 2) for i, (path, _) in enumerate(pairs)], "outside 0 to 2"),
+        (lambda pairs: [(path + "x", label) for path, label in pairs], "none of the 24 files"),
+    ],
+    ids=["none", "one class", "two pairs", "no labels", "outside", "all missing"],
+)
+def test_corpora_that_cannot_be_trained_on(corpus, options, tmp_path, choose, match):
+    nb_classes = 3 if match.startswith(("outside", "none of")) else None
+    with pytest.raises(DatasetError, match=match):
+        Cifar10AudioClassifier().fit(choose(corpus), tmp_path, **options | {"nb_classes": nb_classes})
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(corpus, options, tmp_path):
+    Cifar10AudioClassifier().fit(corpus, tmp_path, **options)
+    before = store.read_manifest(tmp_path, "cifar10")
+    with pytest.raises(ModelError, match="no longer a number"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options, learning_rate=1e38)
+    assert store.read_manifest(tmp_path, "cifar10") == before
+
+
+def test_no_files_are_written_beside_the_users(corpus):
+    folder = os.path.dirname(os.path.dirname(corpus[0][0]))
+    assert all(name.endswith(".wav") for _, _, names in os.walk(folder) for name in names)

@@ -1,0 +1,89 @@
+"""Models on disk: whole or not there, checked when read."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mxnet_audio.errors import ModelError
+from mxnet_audio.models import store
+
+TENSORS = {"weight": np.arange(6, dtype=np.float32).reshape(2, 3), "bias": np.zeros(2, np.float32)}
+
+
+def save(directory, name="net", tensors=TENSORS, **manifest):
+    store.save_state(directory, name, manifest, {"last": tensors})
+
+
+def test_round_trip(tmp_path):
+    save(tmp_path / "new", labels=["a", "ü"])
+    manifest = store.read_manifest(tmp_path / "new", "net")
+    assert manifest["labels"] == ["a", "ü"]
+    read = store.read_tensors(tmp_path / "new", manifest, "last")
+    assert read.keys() == TENSORS.keys()
+    np.testing.assert_array_equal(read["weight"], TENSORS["weight"])
+
+
+def test_a_new_state_replaces_the_old_and_leaves_other_models_alone(tmp_path):
+    save(tmp_path, "net")
+    save(tmp_path, "net-2")
+    save(tmp_path, "net", {"weight": np.ones(1, np.float32)})
+    assert store.stored_models(tmp_path) == ["net", "net-2"]
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    for name in store.stored_models(tmp_path):
+        store.read_tensors(tmp_path, store.read_manifest(tmp_path, name), "last")
+
+
+def test_a_state_that_was_not_finished_leaves_the_one_before(tmp_path, monkeypatch):
+    save(tmp_path, step=1)
+    monkeypatch.setattr(store, "write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        save(tmp_path, tensors={"weight": np.ones(1, np.float32)}, step=2)
+    manifest = store.read_manifest(tmp_path, "net")
+    assert manifest["step"] == 1
+    np.testing.assert_array_equal(store.read_tensors(tmp_path, manifest, "last")["weight"], TENSORS["weight"])
+
+
+def test_fingerprint_sees_names_shapes_and_values():
+    same = {name: TENSORS[name].copy() for name in reversed(TENSORS)}
+    assert store.fingerprint(same) == store.fingerprint(TENSORS)
+    others = [
+        {**TENSORS, "bias": np.ones(2, np.float32)},
+        {**TENSORS, "weight": TENSORS["weight"].reshape(3, 2)},
+        {"weight": TENSORS["weight"], "offset": TENSORS["bias"]},
+    ]
+    assert len({store.fingerprint(other) for other in [TENSORS, *others]}) == 4
+
+
+def test_missing_and_damaged_are_named(tmp_path):
+    with pytest.raises(ModelError, match="no net model here"):
+        store.read_manifest(tmp_path, "net")
+    save(tmp_path, "net")
+    with pytest.raises(ModelError, match="but there is: net"):
+        store.read_manifest(tmp_path, "other")
+    manifest = store.read_manifest(tmp_path, "net")
+    with pytest.raises(ModelError, match="'best'"):
+        store.read_tensors(tmp_path, manifest, "best")
+    (file,) = tmp_path.glob("*.safetensors")
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(ModelError, match=rf"{file.name}.*SHA-256"):
+        store.read_tensors(tmp_path, manifest, "last")
+    file.unlink()
+    with pytest.raises(ModelError, match="cannot be read"):
+        store.read_tensors(tmp_path, manifest, "last")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"format": 99}'])
+def test_a_manifest_that_says_nothing_useful_is_refused(tmp_path, text):
+    (tmp_path / "net.json").write_text(text)
+    with pytest.raises(ModelError, match="damaged|format 99"):
+        store.read_manifest(tmp_path, "net")
+
+
+def test_the_manifest_is_strict_json(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        save(tmp_path, loss=float("nan"))
+    save(tmp_path, loss=0.5)
+    json.loads((tmp_path / "net.json").read_text(), parse_constant=lambda c: pytest.fail(c))
