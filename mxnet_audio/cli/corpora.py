@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -30,10 +29,10 @@ def list_(as_json: AsJson = False) -> None:
     """
     from mxnet_audio import datasets as corpora
 
-    found = [_facts(name) for name in corpora.names()]
-    width = max(len(item["name"]) for item in found)
+    found = [corpora.get(name).to_dict() for name in corpora.names()]
     lines = [
-        f"{item['name']:<{width}}  {len(item['labels']):3d} classes  {_size(item):>8}  {item['licence']}"
+        f"{item['name']:<13} {item['n_clips']:5d} clips  {len(item['labels']):2d} classes  {_size(item):>8}"
+        f"  {item['licence']}"
         for item in found
     ]
     emit({"datasets": found}, "\n".join(lines), as_json)
@@ -47,15 +46,19 @@ def info(name: Name, as_json: AsJson = False) -> None:
     Example:
       mxnet-audio datasets info esc50
     """
-    facts = _facts(name)
+    from mxnet_audio import datasets as corpora
+
+    facts = corpora.get(name).to_dict()
     lines = [
-        facts["name"],
+        f"{facts['name']}: {facts['title']}",
         f"licence   {facts['licence']}",
-        f"classes   {', '.join(map(str, facts['labels']))}",
-        f"folds     {', '.join(map(str, facts['folds'] or ())) or 'none'}",
-        *(f"from      {url}" for remote in facts["remotes"] for url in remote["urls"]),
+        f"clips     {facts['n_clips']}",
+        f"classes   {', '.join(facts['labels'])}",
+        f"folds     {', '.join(map(str, facts['folds'])) or 'none'}",
         f"size      {_size(facts)}",
-        f"cite      {facts['citation']}",
+        *(f"from      {url}" for remote in facts["remotes"] for url in remote["urls"]),
+        "cite",
+        facts["citation"],
     ]
     emit(facts, "\n".join(lines), as_json)
 
@@ -88,21 +91,5 @@ def download(
     emit({"name": name, "directory": where}, f"{name} is in {where}", as_json)
 
 
-def _facts(name: str) -> dict:
-    """What there is to say of a corpus."""
-    from mxnet_audio import datasets as corpora
-
-    corpus = corpora.get(name)
-    return {
-        "name": name,
-        "licence": corpus.licence,
-        "citation": corpus.citation,
-        "labels": corpus.labels,
-        "folds": corpus.folds,
-        "remotes": [asdict(remote) for remote in corpus.remotes],
-    }
-
-
 def _size(facts: dict) -> str:
-    sizes = [remote["size"] for remote in facts["remotes"]]
-    return f"{sum(sizes) / 1e6:,.0f} MB" if all(sizes) else "unknown"
+    return f"{facts['size'] / 1e6:,.0f} MB"

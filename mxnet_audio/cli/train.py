@@ -10,8 +10,18 @@ import typer
 
 from mxnet_audio.cli.options import MODELS, AsJson, Data, Gpu, ModelDir, Network, OneOf
 from mxnet_audio.cli.shell import device, emit, load_model, note
+from mxnet_audio.errors import DatasetError
 
 __all__ = ["evaluate", "train"]
+
+Corpus = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="DATA is this corpus, as `mxnet-audio datasets download` leaves it."),
+]
+Folds = Annotated[
+    str | None,
+    typer.Option(metavar="FOLD,...", help="Of the corpus, these official folds only. [default: all]"),
+]
 
 
 def train(
@@ -37,6 +47,8 @@ def train(
     validation: Annotated[
         Path | None, typer.Option(metavar="DATA", help="Clips to test on, instead of a share of DATA.")
     ] = None,
+    corpus: Corpus = None,
+    folds: Folds = None,
     seed: Annotated[int, typer.Option(help="Fixes the split, the first weights and the batches.")] = 42,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     early_stopping: Annotated[
@@ -53,6 +65,7 @@ def train(
       mxnet-audio train songs/ --epochs 50
       mxnet-audio train clips.csv --seconds 5 --network resnet_v2 --model-dir models/clips
       mxnet-audio train songs/ --epochs 50 --resume
+      mxnet-audio train data/ESC-50 --corpus esc10 --folds 1,2,3,4 --seconds 5
     """
     if seconds is not None and input_shape is not None:
         raise typer.BadParameter("give --seconds or --input-shape, not both", param_hint="--seconds")
@@ -60,8 +73,8 @@ def train(
     from mxnet_audio.library import classifiers
     from mxnet_audio.training.history import best_epoch
 
-    pairs = _pairs(data)
-    held_out = None if validation is None else _pairs(validation)
+    pairs, groups = _pairs(data, corpus, folds)
+    held_out = None if validation is None else _pairs(validation)[0]
     classifier = classifiers()[network.value](model_ctx=device(gpu))
     history = classifier.fit(
         pairs,
@@ -73,6 +86,7 @@ def train(
         nb_classes=None,
         learning_rate=learning_rate,
         validation_pairs=held_out,
+        groups=groups if held_out is None else None,
         resume=resume,
         early_stopping=early_stopping,
         **({} if shape is None else {"input_shape": shape}),
@@ -103,6 +117,8 @@ def evaluate(
     data: Data,
     model_dir: ModelDir = MODELS,
     network: OneOf = None,
+    corpus: Corpus = None,
+    folds: Folds = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -112,8 +128,9 @@ def evaluate(
     Examples:
       mxnet-audio evaluate held-out/
       mxnet-audio evaluate test.csv --model-dir models/clips --json
+      mxnet-audio evaluate data/ESC-50 --corpus esc10 --folds 5
     """
-    pairs = _pairs(data)
+    pairs, _ = _pairs(data, corpus, folds)
     classifier = load_model(model_dir, network, gpu)
     report = classifier.evaluate(pairs)
     for path, error in report.skipped:
@@ -125,11 +142,22 @@ def _epoch(history: dict, epoch: int) -> dict:
     return {"epoch": epoch + 1, **{measure: values[epoch] for measure, values in history.items()}}
 
 
-def _pairs(data: Path) -> list[tuple[str, str]]:
-    """List the (path, label) pairs of a folder of class folders or of a CSV file."""
+def _pairs(data: Path, corpus: str | None = None, folds: str | None = None) -> tuple[list, list | None]:
+    """List (path, label) pairs, and for a named corpus the group of each that is not to be split."""
+    if folds is not None and corpus is None:
+        raise typer.BadParameter("goes with --corpus only", param_hint="--folds")
     from mxnet_audio import datasets
 
-    return datasets.folder(data) if data.is_dir() else datasets.csv(data)
+    if not data.exists():
+        raise DatasetError("no such folder or CSV file", data)
+    if corpus is None:
+        return datasets.folder(data) if data.is_dir() else datasets.csv(data), None
+    chosen = datasets.get(corpus)
+    wanted = None
+    if folds is not None:  # numbers or names, as the corpus has them
+        known = {str(fold): fold for fold in chosen.folds}
+        wanted = [known.get(fold.strip(), fold.strip()) for fold in folds.split(",")]
+    return chosen.pairs(data, wanted), chosen.groups(data, wanted)
 
 
 def _shape(seconds: float | None, text: str | None) -> tuple[int, int, int] | None:

@@ -1,6 +1,7 @@
 """The manners of all commands: help without MXNet, exit codes, no tracebacks, strict JSON."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def test_version(run):
         (("train", "x", "--input-shape", "96x1366"), "1,BANDS,FRAMES"),
         (("train", "x", "--epochs", "0"), "--epochs"),
         (("train", "x", "--network", "vgg"), "resnet_v2"),
+        (("train", "x", "--folds", "1,2"), "--corpus"),
         (("predict", "x.wav", "--hop", "1"), "--timeline"),
         (("predict", "x.wav", "--timeline", "-1"), "above 0"),
         (("embed", "x.wav", "--output", "vectors.mat"), ".npz or .csv"),
@@ -142,13 +144,22 @@ def test_json_is_strict(capsys, tmp_path):
     assert document == {"nan": None, "vector": [1.0, None], "label": 3, "path": str(tmp_path), "4": ["ü"]}
 
 
-def test_as_a_program_on_a_terminal_of_plain_ascii(tmp_path):
-    environment = {"PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}
-    words = [sys.executable, "-m", "mxnet_audio", "predict", "ü.wav", "--model-dir", str(tmp_path / "mödels")]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment)
+@pytest.mark.parametrize("encoding, shown", [("utf-8", "m♪dels"), ("latin-1", "m\\u266adels")])
+def test_as_a_program_on_terminals_of_all_kinds(tmp_path, encoding, shown):
+    environment = {"PYTHONIOENCODING": encoding, "PATH": "/usr/bin:/bin"}
+    words = [sys.executable, "-m", "mxnet_audio", "predict", "ü.wav", "--model-dir", str(tmp_path / "m♪dels")]
+    done = subprocess.run(words, capture_output=True, encoding=encoding, env=environment)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "m\\xf6dels: no model here" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr == f"error: {tmp_path / shown}: no model here\n"
+
+
+def test_file_name_that_is_not_unicode(trained, tones):
+    good = tones / "low" / "0 é.wav"
+    words = [sys.executable, "-m", "mxnet_audio", "predict", good, b"\xff.wav", "--model-dir", trained[0]]
+    done = subprocess.run(words, capture_output=True, check=True)
+    assert rb"skipped \udcff.wav: no such file" in done.stderr
+    done = subprocess.run([*words, "--json"], capture_output=True, check=True)
+    assert os.fsencode(json.loads(done.stdout)["skipped"][0]["path"]) == b"\xff.wav"
 
 
 def test_output_that_nobody_reads_is_no_traceback():
