@@ -17,9 +17,11 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
-import scipy.linalg  # noqa: F401  its OpenBLAS must have chosen its kernels before ours is told which to take
+import scipy.linalg  # its OpenBLAS must have chosen its kernels before MXNet's is told which to take
+import scipy.sparse
 
 from mxnet_audio.errors import ModelError
 
@@ -71,6 +73,9 @@ with contextlib.ExitStack() as _loan:
         _loan.enter_context(_environment("OPENBLAS_CORETYPE", "HASWELL"))
     import mxnet as mx
     from mxnet import autograd, gluon, nd
+
+# Whenever an array is made, MXNet asks for scipy.sparse.csr.csr_matrix, an alias that warns and will go in SciPy 2.
+mx.ndarray.utils.spsp = SimpleNamespace(csr=scipy.sparse)
 
 
 def context(gpu: int | None = None) -> mx.Context:

@@ -25,7 +25,7 @@ def run(code: str, **env) -> str:
 
 def test_import_leaves_numpy_and_environment_as_found():
     run("""
-        import os, warnings
+        import os, warnings, scipy.linalg, scipy.sparse  # which set filters of their own
         import numpy as np
         names, environment, filters = set(vars(np)), dict(os.environ), list(warnings.filters)
         from mxnet_audio.engine import mx
@@ -48,8 +48,14 @@ def test_users_own_setting_of_the_environment_is_kept():
     assert out.strip() == "SKYLAKEX"
 
 
-def test_import_with_warnings_as_errors_shows_none():
-    run("import warnings; warnings.simplefilter('error'); import mxnet_audio.engine")
+def test_import_and_arrays_with_warnings_as_errors_show_none():
+    run("""
+        import warnings; warnings.simplefilter('error')
+        from mxnet_audio.engine import nd
+        import numpy as np
+        assert nd.array(np.ones(3)).sum().asscalar() == 3
+        assert nd.array(np.ones(3)).dtype == np.float32
+    """)
 
 
 def test_no_such_gpu_is_named():

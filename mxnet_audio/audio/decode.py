@@ -21,6 +21,7 @@ __all__ = ["AudioInfo", "Stream", "info", "open_stream"]
 
 BLOCK = 1 << 16  # frames to a read: large enough to be rare, small enough to be nothing beside the result
 _MP3_RUN_UP = 32 * 1152  # samples decoded ahead of a seek's aim, until no frame borrows from before it
+_OGG_LAST_PAGE = 1 << 18  # samples: 255 packets of 1,024
 _NO_COUNT = 1 << 60  # libsndfile's frame count of a stream that does not say is near 2**63
 _SYSTEM, _MALFORMED = 2, 3  # libsndfile's codes: "the system refuses"; "a format that I know, but damaged"
 
@@ -216,15 +217,15 @@ def _open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitSt
     frames = sound.frames if sound.frames < _NO_COUNT else None
     if frames is None or (sound.subtype.startswith("MPEG") and not layer3):
         slack = None  # nothing declared, or an estimate
-    run_up = _MP3_RUN_UP if sound.subtype.startswith("MPEG") else 0
 
     def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
         left = count if count is not None else _NO_COUNT
         done = start
         try:
             if start:
-                sound.seek(max(0, start - run_up))
-                sound.read(min(start, run_up), dtype="float32")
+                landing = _landing(sound, start)
+                sound.seek(landing)
+                sound.read(start - landing, dtype="float32")
             while left > 0:
                 block = sound.read(min(BLOCK, left), dtype="float32", always_2d=True)
                 if len(block) == 0:
@@ -237,6 +238,16 @@ def _open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitSt
             raise TruncatedAudioError(f"damaged or truncated: decoding stopped {after}", path) from error
 
     return Stream(path, sound.samplerate, sound.channels, frames, slack, sound.format, "soundfile", blocks)
+
+
+def _landing(sound: sf.SoundFile, start: int) -> int:
+    """Where to seek to, and read on from, so that the samples from ``start`` on are those of an unbroken read."""
+    if sound.subtype.startswith("MPEG"):
+        return max(0, start - _MP3_RUN_UP)
+    if sound.subtype == "VORBIS":
+        # Encoders cut the last page short, and libvorbis counts back from its end: seeks into it miss.
+        return min(start, max(0, sound.frames - _OGG_LAST_PAGE))
+    return start
 
 
 def _open_av(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:

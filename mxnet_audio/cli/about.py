@@ -12,7 +12,7 @@ import typer
 
 import mxnet_audio
 from mxnet_audio.cli.options import AsJson
-from mxnet_audio.cli.shell import emit
+from mxnet_audio.cli.shell import emit, note
 
 __all__ = ["demo", "info"]
 
@@ -57,16 +57,21 @@ def info(as_json: AsJson = False) -> None:
 def demo(
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="DIR", help="Folder for the model, vectors and pictures."),
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Folder for the model, the index and the pictures."
+        ),
     ] = Path("demo/output"),
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Your own folder of class folders. [default: made on the spot]"),
+        typer.Option(
+            metavar="DATA", help="Your own sounds, as for `mxnet-audio train`. [default: made here]"
+        ),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="About how long to train.")] = 120,
     as_json: AsJson = False,
 ) -> None:
     """Show the whole path; needs no network.
+
+    Sound is made, a classifier trained, held-out clips labelled and embedded, an index searched, pictures drawn.
 
     \b
     Examples:
@@ -75,7 +80,9 @@ def demo(
     """
     from mxnet_audio.library.demo import run
 
-    run(output, data=data, seconds=seconds)
+    figures = run(output, data=data, say=note if as_json else typer.echo)
+    if as_json:
+        emit(figures, "", as_json)
 
 
 def _versions() -> dict[str, str | None]:

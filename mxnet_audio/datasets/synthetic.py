@@ -17,8 +17,8 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import fftconvolve
 
-from ..errors import DatasetError
-from .voices import VOICES, coloured_noise
+from mxnet_audio.datasets.voices import VOICES, coloured_noise
+from mxnet_audio.errors import DatasetError
 
 __all__ = ["LABELS", "render", "synthesise"]
 

@@ -128,7 +128,11 @@ class _ApproximateEngine(ExactEngine):
         self._update()
         if self._structure is None or not len(self):
             return
-        self._structure.save(str(Path(path) / f"graph.{self.name}"))
+        graph = Path(path) / f"graph.{self.name}"
+        try:
+            self._structure.save(str(graph))
+        except RuntimeError as error:  # voyager's word for a full disk
+            raise OSError(f"{graph.name} cannot be written: {error}") from error
         labels = np.array([self._label[key] for key in self.table.ids.tolist()], dtype=np.int64)
         np.savez(
             Path(path) / "graph.npz", labels=labels, mean=self._mean, next=self._next, deleted=self._deleted

@@ -1,0 +1,82 @@
+"""Headers that declare more than there is, and those that declare nothing."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from mxnet_audio import audio
+from mxnet_audio.audio.container import check_complete
+from mxnet_audio.errors import TruncatedAudioError
+
+
+def _encoded(kind, subtype=None, seconds=2):
+    file = io.BytesIO()
+    y = 0.1 * np.random.default_rng(0).standard_normal(8000 * seconds)
+    sf.write(file, y, 8000, format=kind, subtype=subtype)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF])
+def test_a_streamed_wav_declares_nothing(size):
+    data = bytearray(_encoded("WAV"))
+    data[4:8] = data[40:44] = struct.pack("<I", size)
+    check_complete(io.BytesIO(data))
+    if size:
+        assert len(audio.load(io.BytesIO(data))[0]) == 16000
+
+
+def test_wav_with_chunks_around_the_samples():
+    data = _encoded("WAV")
+    extra = b"LIST" + struct.pack("<I", 5) + b"abcde\0"
+    full = data[:36] + extra + data[36:] + extra
+    check_complete(io.BytesIO(full))
+    with pytest.raises(TruncatedAudioError):
+        check_complete(io.BytesIO(full[: len(full) - len(extra) - 2]))
+
+
+def test_au_of_unknown_length():
+    data = bytearray(_encoded("AU"))
+    data[8:12] = b"\xff" * 4
+    check_complete(io.BytesIO(data))
+    assert len(audio.load(io.BytesIO(data))[0]) == 16000
+
+
+def test_flac_of_unknown_length():
+    data = bytearray(_encoded("FLAC"))
+    data[21] &= 0xF0  # the 36 bits of the number of samples
+    data[22:26] = bytes(4)
+    assert len(audio.load(io.BytesIO(data))[0]) == 16000
+
+
+def test_ogg_cut_at_a_page_lacks_the_end_mark():
+    data = _encoded("OGG", "VORBIS", seconds=20)
+    last = data.rfind(b"OggS")
+    with pytest.raises(TruncatedAudioError, match="not marked as the end"):
+        check_complete(io.BytesIO(data[:last]))
+    with pytest.raises(TruncatedAudioError, match="incomplete"):
+        check_complete(io.BytesIO(data[:-1]))
+    check_complete(io.BytesIO(data + b"TAG" + bytes(125)))  # a foreign tag behind the end
+
+
+def test_mp4_boxes():
+    def box(name, body):
+        return struct.pack(">I4s", 8 + len(body), name) + body
+
+    whole = box(b"ftyp", b"M4A ") + box(b"mdat", bytes(100)) + box(b"moov", bytes(20))
+    check_complete(io.BytesIO(whole))
+    large = box(b"ftyp", b"M4A ") + box(b"moov", b"") + struct.pack(">I4sQ", 1, b"mdat", 116) + bytes(100)
+    check_complete(io.BytesIO(large))
+    for bad in (whole[:-1], whole[:-28], large[:-1]):
+        with pytest.raises(TruncatedAudioError):
+            check_complete(io.BytesIO(bad))
+
+
+def test_a_hostile_length_does_not_take_the_memory():
+    data = bytearray(_encoded("FLAC"))
+    data[21] |= 0x0F
+    data[22:26] = b"\xff" * 4  # 2**36 samples
+    with pytest.raises(Exception, match="declares"):
+        audio.load(io.BytesIO(data))

@@ -1,0 +1,26 @@
+"""Finding sound files."""
+
+import pytest
+
+from mxnet_audio import audio
+from mxnet_audio.errors import AudioDecodeError
+
+
+def test_folders_are_searched_and_files_taken_as_they_are(tmp_path):
+    names = ["b.WAV", "deep/er/ä b.ogg", "._b.WAV", ".git/x.wav", "notes.txt", "odd.xyz"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    expected = [str(tmp_path / "b.WAV"), str(tmp_path / "deep/er/ä b.ogg")]
+    assert audio.find_audio(tmp_path) == expected
+    assert audio.find_audio(str(tmp_path)) == expected
+    assert audio.find_audio([tmp_path / "odd.xyz", tmp_path, tmp_path / "b.WAV"]) == [
+        *expected,
+        str(tmp_path / "odd.xyz"),
+    ]
+    assert audio.find_audio([]) == []
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    with pytest.raises(AudioDecodeError, match=r"gone: no such"):
+        audio.find_audio([tmp_path, tmp_path / "gone"])

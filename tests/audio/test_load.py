@@ -1,0 +1,176 @@
+"""load and its gate."""
+
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile as sf
+import soxr
+
+from mxnet_audio import audio
+from mxnet_audio.errors import InvalidAudioError
+
+
+def test_downmix_is_the_mean_of_the_channels(tmp_path):
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, (200_000, 8)).astype(np.float32)
+    sf.write(tmp_path / "a.wav", y, 96000, subtype="FLOAT")
+    mono, sr = audio.load(tmp_path / "a.wav")
+    assert sr == 96000 and mono.flags.c_contiguous
+    np.testing.assert_allclose(mono, y.mean(axis=1), atol=1e-6)
+    several, _ = audio.load(tmp_path / "a.wav", mono=False)
+    np.testing.assert_array_equal(several, y.T)
+
+
+def test_resampling_is_soxr_in_one_shot(tmp_path, write_tone):
+    path = write_tone(tmp_path / "a.wav", sr=44100, seconds=3)
+    y, _ = sf.read(path, dtype="float32")
+    got, sr = audio.load(path, sr=12000)
+    assert sr == 12000
+    np.testing.assert_array_equal(got, soxr.resample(y, 44100, 12000, quality="HQ"))
+
+
+def test_offset_and_duration(tmp_path, write_tone):
+    path = write_tone(tmp_path / "a.wav", sr=8000, seconds=2, channels=2)
+    whole, _ = audio.load(path)
+    np.testing.assert_array_equal(audio.load(path, offset=0.5)[0], whole[4000:])
+    np.testing.assert_array_equal(audio.load(path, offset=0.5, duration=0.25)[0], whole[4000:6000])
+    np.testing.assert_array_equal(audio.load(path, offset=1.5, duration=9)[0], whole[12000:])
+    np.testing.assert_array_equal(audio.load((whole, 8000), offset=1.5, duration=9)[0], whole[12000:])
+    for source in (path, (whole, 8000)):
+        with pytest.raises(InvalidAudioError, match="beyond the end"):
+            audio.load(source, offset=2)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"offset": -0.1},
+        {"offset": float("nan")},
+        {"duration": 0},
+        {"duration": -1},
+        {"sr": 0},
+        {"sr": -8000},
+        {"sr": 8000.5},
+        {"sr": float("inf")},
+    ],
+)
+def test_a_request_out_of_range_names_it(wrong):
+    with pytest.raises(InvalidAudioError, match=next(iter(wrong))):
+        audio.load((np.ones(100, np.float32), 8000), **wrong)
+
+
+@pytest.mark.parametrize("name", ["with space.wav", "Straße, звук 音.wav", "a\nb.wav"])
+def test_names_of_any_letters(tmp_path, write_tone, name):
+    assert len(audio.load(write_tone(tmp_path / name, sr=8000))[0]) == 8000
+    assert len(audio.load(str(tmp_path / name))[0]) == 8000
+
+
+def test_ten_milliseconds(tmp_path, write_tone):
+    path = write_tone(tmp_path / "short.wav", seconds=0.01, sr=44100)
+    assert len(audio.load(path)[0]) == 441
+    assert len(audio.load(path, sr=12000)[0]) == 120
+
+
+def test_too_short_to_resample():
+    with pytest.raises(InvalidAudioError, match="too short"):
+        audio.load((np.ones(1, np.float32), 96000), sr=1000)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_finite(tmp_path, value):
+    y = np.zeros(1000, np.float32)
+    y[500] = value
+    sf.write(tmp_path / "a.wav", y, 8000, subtype="FLOAT")
+    with pytest.raises(InvalidAudioError, match=r"a\.wav: some samples are NaN or infinite"):
+        audio.load(tmp_path / "a.wav")
+
+
+def test_silence_passes_load_and_not_the_gate(tmp_path):
+    sf.write(tmp_path / "a.wav", np.zeros(1000), 8000)
+    y, _ = audio.load(tmp_path / "a.wav")
+    assert audio.valid_audio(y) is y
+    with pytest.raises(InvalidAudioError, match=r"a\.wav: silent"):
+        audio.valid_audio(y, tmp_path / "a.wav", allow_silence=False)
+    audio.valid_audio(y + np.float32(2e-5), allow_silence=False)
+
+
+@pytest.mark.parametrize("bad", [[0.0], np.zeros(3, int), np.zeros((1, 1, 3)), np.zeros(0), np.zeros((2, 0))])
+def test_the_gate(bad):
+    with pytest.raises(InvalidAudioError):
+        audio.valid_audio(bad)
+
+
+@pytest.mark.parametrize(
+    "dtype, low, high",
+    [(np.int16, -32768, 32767), (np.int32, -(2**31), 2**31 - 1), (np.int8, -128, 127), (np.uint8, 0, 255)],
+)
+def test_integers_are_scaled_by_their_range(dtype, low, high):
+    middle = (low + high + 1) // 2
+    y, sr = audio.load((np.array([low, middle, high], dtype), 8000))
+    assert sr == 8000 and y.dtype == np.float32
+    np.testing.assert_allclose(y, [-1, 0, 1], atol=0.01)
+    assert y[0] == -1 and y[1] == 0
+
+
+def test_arrays():
+    stereo = np.array([[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(audio.load((stereo, 8000))[0], [2, 3])
+    np.testing.assert_array_equal(audio.load((stereo, 8000), mono=False)[0], stereo)
+    assert audio.load((stereo[:1], 8000), mono=False)[0].shape == (2,)
+    given = np.ones(4, np.float32)
+    got, _ = audio.load((given, 8000.0))
+    got[:] = 0
+    assert given.all()  # the caller's array is the caller's
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        (np.zeros((2, 2, 2)), 8000),
+        (np.zeros((44100, 2)), 8000),
+        (np.zeros(4, complex), 8000),
+        (np.zeros(4, bool), 8000),
+        (np.zeros(0), 8000),
+        (np.array([1e300]), 8000),
+        (np.zeros(4), 0),
+        (np.zeros(4), -1),
+        (np.zeros(4), None),
+        (np.zeros(4), "8000"),
+        (np.zeros(4),),
+    ],
+)
+def test_arrays_that_are_none(source):
+    with pytest.raises(InvalidAudioError):
+        audio.load(source)
+
+
+def test_stereo_peaks_at_its_mono_size(tmp_path):
+    frames = 2_000_000
+    sf.write(tmp_path / "a.wav", np.full((frames, 2), 0.25, np.float32), 44100)
+    tracemalloc.start()
+    try:
+        audio.load(tmp_path / "a.wav")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * frames * 1.4
+
+
+def test_no_read_permission_for_real(tmp_path, write_tone):
+    import os
+
+    if not hasattr(os, "setuid") or os.getuid() != 0:
+        pytest.skip("only root can become someone else; the refusal itself is tested in test_decode")
+    path = write_tone(tmp_path / "a.wav")
+    path.chmod(0o600)
+    for folder in [tmp_path, *tmp_path.parents][:3]:
+        folder.chmod(0o755)
+    code = (
+        "import os, sys; from mxnet_audio import audio; os.setuid(65534)\n"
+        "try: audio.load(sys.argv[1])\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    out = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    assert out.stdout.strip() == f"AudioDecodeError {path}: no permission to read this file", out.stderr

@@ -1,0 +1,74 @@
+"""MP3: no holes, no estimated lengths, no false alarm, exact seeks."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from mxnet_audio import audio
+from mxnet_audio.audio.mp3 import _frame_length, length_slack, with_length
+from mxnet_audio.errors import TruncatedAudioError
+
+
+def _mp3(channels=1, sr=44100, seconds=8, **kwargs):
+    """Bytes and samples: loud noise, silence, a tone, so that a variable bit rate does vary."""
+    n = sr * seconds // 4
+    rng = np.random.default_rng(0)
+    y = np.concatenate([0.2 * rng.standard_normal(n), np.zeros(2 * n), 0.3 * np.sin(np.arange(n) * 0.05)])
+    file = io.BytesIO()
+    sf.write(file, np.stack([y] * channels, axis=1), sr, format="MP3", **kwargs)
+    return file.getvalue(), y
+
+
+def _without_header(data):
+    return data[_frame_length(data, 0) :]
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("sr, channels", [(44100, 1), (44100, 2), (22050, 1), (16000, 2)])
+def test_without_a_xing_header_all_of_it_comes(mode, sr, channels):
+    data, y = _mp3(channels, sr, bitrate_mode=mode)
+    bare = _without_header(data)
+    assert length_slack(io.BytesIO(data)) == 0 and length_slack(io.BytesIO(bare)) is None
+    got, _ = audio.load(io.BytesIO(bare))
+    assert 0 <= len(got) - len(y) < 4000
+    whole, _ = audio.load(io.BytesIO(data))
+    # The same sound, but for the encoder's delay, which only the full header states.
+    delay = len(got) - len(y)
+    best = max(np.corrcoef(got[k : k + sr], whole[:sr])[0, 1] for k in range(max(0, delay - 1200), delay + 1))
+    assert best > 0.99
+
+
+def test_bare_and_tagged_and_cut_is_no_alarm():
+    data, _ = _mp3(bitrate_mode="VARIABLE")
+    tag = b"ID3\x04\0\0\0\0\x10\0" + bytes(2048)
+    bare = tag + _without_header(data) + b"TAG" + bytes(125)
+    full, _ = audio.load(io.BytesIO(bare))
+    half, _ = audio.load(io.BytesIO(bare[: len(bare) // 4]))  # nothing says that there was more
+    assert 0 < len(half) < len(full)
+
+
+def test_tagged_with_header_loads_and_cut_is_an_alarm():
+    data, y = _mp3()
+    tagged = b"ID3\x04\0\0\0\0\x10\0" + bytes(2048) + data + b"TAG" + bytes(125)
+    assert len(audio.load(io.BytesIO(tagged))[0]) == len(y)
+    with pytest.raises(TruncatedAudioError, match=r"declares 8\.000 s"):
+        audio.load(io.BytesIO(tagged[: int(0.98 * len(tagged))]))
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("strip", [False, True])
+def test_seeks_are_exact(mode, strip):
+    data, _ = _mp3(2, bitrate_mode=mode)
+    file = io.BytesIO(_without_header(data) if strip else data)
+    whole, sr = audio.load(file)
+    for offset in (0.01, 0.9, 3.3, 6.2, 7.4):
+        part, _ = audio.load(file, offset=offset, duration=0.4)
+        start = round(offset * sr)
+        np.testing.assert_allclose(part, whole[start : start + len(part)], atol=1e-6)
+
+
+def test_junk_has_no_frames_to_count():
+    assert with_length(io.BytesIO(b"letters" * 1000)) is None
+    assert with_length(io.BytesIO(bytes(range(256)) * 50)) is None

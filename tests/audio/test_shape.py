@@ -1,0 +1,79 @@
+"""Resampling, fitting and windows."""
+
+import numpy as np
+import pytest
+import soxr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mxnet_audio import audio
+from mxnet_audio.errors import InvalidAudioError
+
+
+def test_resample_is_soxr_in_one_shot():
+    y = np.random.default_rng(0).standard_normal((2, 44100)).astype(np.float32)
+    got = audio.resample(y, 44100, 12000)
+    assert got.dtype == np.float32 and got.shape == (2, 12000)
+    for row, channel in zip(got, y):
+        np.testing.assert_array_equal(row, soxr.resample(channel, 44100, 12000, quality="HQ"))
+    assert audio.resample(y, 8000, 8000) is y
+    assert audio.resample(y[np.newaxis], 44100, 12000).shape == (1, 2, 12000)
+
+
+@pytest.mark.parametrize("rates", [(0, 1), (1, 0), (-8000, 8000), (float("nan"), 8000)])
+def test_resample_refuses_rates(rates):
+    with pytest.raises(InvalidAudioError, match="rates"):
+        audio.resample(np.zeros(8, np.float32), *rates)
+
+
+def test_fit_length_takes_the_middle_and_pads_the_end():
+    y = np.arange(10)
+    np.testing.assert_array_equal(audio.fit_length(y, 4), [3, 4, 5, 6])
+    np.testing.assert_array_equal(audio.fit_length(y, 5), [2, 3, 4, 5, 6])
+    np.testing.assert_array_equal(audio.fit_length(y[:2], 4), [0, 1, 0, 0])
+    assert audio.fit_length(np.ones((2, 3, 10)), 12).shape == (2, 3, 12)
+    with pytest.raises(InvalidAudioError):
+        audio.fit_length(y, 0)
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_fit_length_is_of_that_length_and_idempotent(have, want):
+    once = audio.fit_length(np.arange(1, have + 1), want)
+    assert len(once) == want
+    np.testing.assert_array_equal(audio.fit_length(once, want), once)
+    assert np.count_nonzero(once) == min(have, want)
+
+
+@given(st.integers(1, 500), st.integers(1, 60), st.data())
+def test_windows_cover_every_sample_and_no_window_is_idle(n, size, data):
+    hop = data.draw(st.integers(1, size))
+    y = np.arange(1.0, n + 1)
+    cut = audio.windows(y, 1, size, hop)
+    assert cut.samples.shape == (len(cut.times), size)
+    starts = cut.times[:, 0].astype(int)
+    np.testing.assert_array_equal(starts, np.arange(len(starts)) * hop)
+    np.testing.assert_array_equal(cut.times[:, 1] - cut.times[:, 0], size)
+    assert set(cut.samples[cut.samples > 0]) == set(y)
+    if len(starts) > 1:  # samples remained uncovered before the last one
+        assert starts[-2] + size < n
+    for start, window in zip(starts, cut.samples):
+        np.testing.assert_array_equal(window, audio.fit_length(y[start : start + size], size))
+
+
+def test_windows_are_copies_in_seconds():
+    y = np.zeros(16000, np.float32)
+    cut = audio.windows(y, 8000, 1.0, 0.5)
+    assert cut.samples.shape == (3, 8000) and cut.samples.dtype == np.float32
+    np.testing.assert_allclose(cut.times, [[0, 1], [0.5, 1.5], [1, 2]])
+    cut.samples[0] = 1
+    assert not cut.samples[1].any() and not y.any()
+
+
+@pytest.mark.parametrize("window, hop", [(0, 1), (1, 0), (1, 2), (-1, -1)])
+def test_windows_refuse_lengths(window, hop):
+    with pytest.raises(InvalidAudioError):
+        audio.windows(np.zeros(10), 1, window, hop)
+    with pytest.raises(InvalidAudioError):
+        audio.windows(np.zeros((2, 10)), 1, 1, 1)
+    with pytest.raises(InvalidAudioError):
+        audio.windows(np.zeros(0), 1, 1, 1)

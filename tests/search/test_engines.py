@@ -1,0 +1,310 @@
+"""One contract for all engines: behaviour, recall against the exact search, distances."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from mxnet_audio.errors import SearchError
+from mxnet_audio.search.engines import ENGINES, create_engine
+
+METRICS = ("cosine", "euclidean")
+
+
+def clustered(n, seed=0, dim=128, scale=1.0, bias=0.0):
+    """Vectors as a network ends with softrelu makes them: clusters, all positive, a large common mean."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(20, dim))
+    points = centres[rng.integers(20, size=n)] + 0.3 * rng.normal(size=(n, dim))
+    return np.logaddexp(0, scale * points + bias).astype(np.float32)
+
+
+def truth(vectors, query, metric):
+    """Distances by the definition, in float64."""
+    vectors, query = vectors.astype(np.float64), query.astype(np.float64)
+    if metric == "euclidean":
+        return np.sqrt(((vectors - query) ** 2).sum(axis=1))
+    return 1 - vectors @ query / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query)
+
+
+@pytest.fixture(params=METRICS)
+def metric(request):
+    return request.param
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def make(request, metric):
+    return lambda: create_engine(request.param, metric)
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    return clustered(2000)
+
+
+@pytest.fixture
+def engine(make, vectors):
+    engine = make()
+    engine.add(range(2000), vectors)
+    return engine
+
+
+@pytest.mark.parametrize("shape", [{}, {"scale": 0.01, "bias": 2.0}], ids=["spread", "large common mean"])
+def test_recall(make, metric, shape):
+    vectors, queries = clustered(2000, **shape), clustered(50, seed=1, **shape)
+    engine = make()
+    engine.add(range(2000), vectors)
+    ids, _ = engine.query(queries, 10)
+    exact = [np.argsort(truth(vectors, query, metric), kind="stable")[:10] for query in queries]
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(ids, exact)])
+    assert recall >= (1.0 if engine.name == "exact" else 0.95)
+
+
+def test_distances_are_by_definition_and_ascend(engine, metric, vectors):
+    query = clustered(1, seed=2)[0]
+    ids, distances = engine.query(query, 10)
+    np.testing.assert_allclose(distances, truth(vectors, query, metric)[ids], rtol=1e-9, atol=1e-12)
+    assert (np.diff(distances) >= 0).all()
+
+
+def test_all_engines_report_identical_numbers(metric, vectors):
+    query = clustered(1, seed=3)[0]
+    answers = []
+    for name in ENGINES:
+        engine = create_engine(name, metric)
+        engine.add(range(2000), vectors)
+        answers.append(engine.query(query, 10))
+    for ids, distances in answers[1:]:
+        assert ids.tolist() == answers[0][0].tolist()
+        assert distances.tolist() == answers[0][1].tolist()
+
+
+def test_cosine_reaches_two():
+    engine = create_engine("exact", "cosine")
+    engine.add([0, 1, 2], [[-5, 0], [0, 3], [2, 0]])
+    ids, distances = engine.query([1, 0], 3)
+    assert ids.tolist() == [2, 1, 0]
+    np.testing.assert_allclose(distances, [0, 1, 2], atol=1e-15)
+
+
+def test_one_query_or_many(engine, vectors):
+    ids, distances = engine.query(vectors[:3], 4)
+    assert ids.shape == distances.shape == (3, 4)
+    assert ids[:, 0].tolist() == [0, 1, 2]
+    one, far = engine.query(vectors[2], 4)
+    assert one.tolist() == ids[2].tolist()
+    assert far.tolist() == distances[2].tolist()
+
+
+def test_added_after_a_query_is_found(engine, vectors):
+    engine.query(vectors[0], 1)
+    extra = clustered(30, seed=4)
+    engine.add(range(5000, 5030), extra)
+    assert len(engine) == 2030
+    assert engine.query(extra, 1)[0][:, 0].tolist() == list(range(5000, 5030))
+
+
+def test_removed_is_never_found(engine, vectors):
+    engine.query(vectors[0], 1)
+    gone = list(range(0, 2000, 2))
+    engine.remove(gone)
+    assert len(engine) == 1000
+    ids, _ = engine.query(vectors[:20], 10)
+    assert not set(ids.ravel().tolist()) & set(gone)
+    assert ids[1::2, 0].tolist() == list(range(1, 20, 2))
+
+
+def test_removed_in_turns_keeps_recall(make, metric, vectors):
+    engine = make()
+    engine.add(range(2000), vectors)
+    for start in range(0, 1800, 100):
+        engine.remove(range(start, start + 100))
+        ids, _ = engine.query(vectors[1900], 10)
+        assert ids[0] == 1900
+    expected = 1800 + np.argsort(truth(vectors[1800:], vectors[1900], metric), kind="stable")[:10]
+    assert len(set(engine.query(vectors[1900], 10)[0]) & set(expected)) >= 9
+
+
+def test_replaced_has_the_new_vector_only(engine, vectors):
+    engine.query(vectors[0], 1)
+    fresh = clustered(1, seed=5)
+    engine.add([7], fresh)
+    assert len(engine) == 2000
+    ids, distances = engine.query(fresh[0], 1)
+    assert (ids.tolist(), distances.tolist()) == ([7], [0.0])
+    assert 7 not in engine.query(vectors[7], 1)[0]
+
+
+def test_removed_and_added_again(engine, vectors):
+    engine.query(vectors[0], 1)
+    engine.remove([3])
+    engine.query(vectors[0], 1)
+    engine.add([3], vectors[3:4])
+    assert engine.query(vectors[3], 1)[0].tolist() == [3]
+
+
+@pytest.mark.parametrize("k", [1999, 2000, 2001, 100_000])
+def test_more_than_there_are(engine, vectors, k):
+    ids, distances = engine.query(vectors[0], k)
+    assert len(ids) == len(distances) == len(set(ids.tolist())) == min(k, 2000)
+
+
+def test_empty(make):
+    engine = make()
+    assert len(engine) == 0
+    ids, distances = engine.query([1.0, 2.0], 5)
+    assert ids.shape == distances.shape == (0,)
+    assert engine.query([[1.0, 2.0], [3.0, 4.0]], 5)[0].shape == (2, 0)
+
+
+def test_emptied_and_filled_again(make):
+    engine = make()
+    engine.add(range(50), clustered(50))
+    engine.query(clustered(1)[0], 1)
+    engine.remove(range(50))
+    assert engine.query(clustered(1)[0], 3)[0].tolist() == []
+    engine.add(range(50), clustered(50, seed=6))
+    assert engine.query(clustered(50, seed=6), 1)[0][:, 0].tolist() == list(range(50))
+
+
+def test_copies_come_in_order_and_hide_nobody(make):
+    """A graph of copies falls apart: with 1,000 nodes of one vector voyager finds no others."""
+    vectors = np.concatenate([np.repeat(clustered(1, seed=7), 1000, axis=0), clustered(100, seed=8)])
+    engine = make()
+    engine.add(range(1100), vectors)
+    ids, distances = engine.query(vectors[0], 5)
+    assert (ids.tolist(), distances.tolist()) == ([0, 1, 2, 3, 4], [0.0] * 5)
+    assert engine.query(vectors[1000:], 1)[0][:, 0].tolist() == list(range(1000, 1100))
+    engine.remove([0, 2])
+    assert engine.query(vectors[0], 3)[0].tolist() == [1, 3, 4]
+    engine.remove(set(range(1000)) - {0, 2, 999})
+    assert engine.query(vectors[0], 1)[0].tolist() == [999]
+
+
+def test_save_and_load(make, engine, vectors, tmp_path):
+    engine.remove([5])
+    before = engine.query(vectors[:20], 10)
+    engine.save(tmp_path)
+    loaded = make()
+    loaded.add([1], clustered(1, dim=3))  # what it held goes
+    loaded.load(tmp_path)
+    assert len(loaded) == 1999
+    after = loaded.query(vectors[:20], 10)
+    assert before[0].tolist() == after[0].tolist()
+    assert before[1].tolist() == after[1].tolist()
+    loaded.add([9000, 9001], clustered(2, seed=9))
+    loaded.add([9002], vectors[10:11])  # a copy of one that was loaded
+    loaded.remove([0])
+    assert loaded.query(clustered(2, seed=9), 1)[0][:, 0].tolist() == [9000, 9001]
+    assert loaded.query(vectors[10], 2)[0].tolist() == [10, 9002]
+    assert loaded.query(vectors[0], 1)[0][0] != 0
+
+
+def test_save_and_load_empty(make, tmp_path):
+    engine = make()
+    engine.save(tmp_path)
+    engine.load(tmp_path)
+    assert len(engine) == 0
+    engine.add([0], [[1.0, 2.0]])
+    assert engine.query([1.0, 2.0], 1)[0].tolist() == [0]
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+@pytest.mark.parametrize("harm", ["missing", "cut", "text"])
+def test_load_damaged(name, harm, tmp_path):
+    engine = create_engine(name, "cosine")
+    engine.add(range(100), clustered(100))
+    engine.save(tmp_path)
+    for path in list(tmp_path.iterdir()):
+        if harm == "missing":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:100] if harm == "cut" else b"not an index")
+    with pytest.raises(SearchError):
+        create_engine(name, "cosine").load(tmp_path)
+
+
+def test_graph_is_loaded_not_made_again(metric, vectors, tmp_path, monkeypatch):
+    for name in ("voyager", "annoy"):
+        engine = create_engine(name, metric)
+        engine.add(range(2000), vectors)
+        engine.save(tmp_path)
+        monkeypatch.setattr(type(engine), "_insert", lambda *_: pytest.fail("built again"))
+        loaded = create_engine(name, metric)
+        loaded.load(tmp_path)
+        assert loaded.query(vectors[3], 1)[0].tolist() == [3]
+
+
+def test_deterministic(make, vectors):
+    def answers():
+        engine = make()
+        engine.add(range(1000), vectors[:1000])
+        engine.query(vectors[0], 1)
+        engine.add(range(1000, 2000), vectors[1000:])
+        return [part.tolist() for part in engine.query(clustered(50, seed=10), 10)]
+
+    assert answers() == answers()
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (np.full(128, np.nan), "NaN"),
+        (np.r_[np.ones(127), np.inf], "NaN or infinity"),
+        (np.full(128, 1e300), "NaN or infinity"),
+        (np.ones(64), "64 numbers, the index holds vectors of 128"),
+        (np.ones((1, 1, 128)), "shape"),
+        (1.0, "shape"),
+        ("sound", "numbers"),
+        ([[1, 2], [3]], "numbers"),
+    ],
+)
+def test_bad_vectors_are_refused(engine, bad, reason):
+    with pytest.raises(SearchError, match=reason):
+        engine.add([9999], bad)
+    with pytest.raises(SearchError, match=reason):
+        engine.query(bad, 1)
+    assert len(engine) == 2000
+
+
+def test_zero_vector(make, metric):
+    engine = make()
+    engine.add([0], [[1.0, 0.0]])
+    if metric == "euclidean":
+        engine.add([1], [[0.0, 0.0]])
+        assert engine.query([0.0, 0.0], 1)[0].tolist() == [1]
+        return
+    for call in (lambda: engine.add([1], [[0.0, 0.0]]), lambda: engine.query([0.0, 0.0], 1)):
+        with pytest.raises(SearchError, match="zero vector"):
+            call()
+    assert len(engine) == 1
+
+
+def test_other_bad_calls(engine, vectors):
+    with pytest.raises(SearchError, match="1 or more"):
+        engine.query(vectors[0], 0)
+    with pytest.raises(SearchError, match="no vector has the id 77777"):
+        engine.remove([1, 77777])
+    assert len(engine) == 2000  # and nothing was removed
+    assert engine.query(vectors[1], 1)[0].tolist() == [1]
+    with pytest.raises(SearchError, match="2 ids were given for 1 vectors"):
+        engine.add([1, 2], vectors[:1])
+
+
+def test_unknown_names():
+    with pytest.raises(
+        SearchError, match="unknown engine 'faiss': choose one of auto, exact, voyager, annoy"
+    ):
+        create_engine("faiss")
+    with pytest.raises(SearchError, match="unknown metric 'manhattan'"):
+        create_engine("exact", "manhattan")
+
+
+@pytest.mark.parametrize(
+    ("name", "install"),
+    [("voyager", "pip install voyager"), ("annoy", r"pip install 'mxnet-audio\[annoy\]'")],
+)
+def test_missing_package(monkeypatch, name, install):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(SearchError, match=install):
+        create_engine(name)

@@ -1,0 +1,171 @@
+"""The journal: whole records outlive a kill, a torn one ends the reading; and a real kill in mid-save."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from mxnet_audio.errors import SearchError
+from mxnet_audio.search import VectorIndex
+
+
+def journalled(directory, n=6):
+    """A saved index of one file, and `n` more in its journal."""
+    index = VectorIndex(model_id="m")
+    index.add("first é.wav", [1.0, 1.0])
+    index.save(directory)
+    with index.journal(directory, sync_every=2) as journal:
+        for i in range(n):
+            index.add(f"{i}.wav", [float(i + 1), 0.5], stamp=(i, i))
+            index.record(journal, f"{i}.wav")
+    return index
+
+
+def journal_file(directory):
+    return directory / "generation-000001" / "journal.jsonl"
+
+
+def test_journal_is_read_after_the_save(tmp_path):
+    index = journalled(tmp_path)
+    loaded = VectorIndex.load(tmp_path)
+    assert loaded.paths == index.paths
+    assert loaded.vectors.tolist() == index.vectors.tolist()
+    assert loaded.stamp("3.wav") == (3, 3)
+    loaded.save(tmp_path)
+    assert not journal_file(tmp_path).exists()
+    assert VectorIndex.load(tmp_path).paths == index.paths
+
+
+def test_record_is_on_file_at_once(tmp_path):
+    index = VectorIndex()
+    index.save(tmp_path)
+    journal = index.journal(tmp_path, sync_every=1000)
+    index.add("a.wav", [1.0, 2.0])
+    index.record(journal, "a.wav")
+    assert VectorIndex.load(tmp_path).paths == ["a.wav"]  # though it was not closed
+    journal.__exit__()
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40])
+def test_torn_record_ends_the_reading(tmp_path, cut, caplog):
+    journalled(tmp_path)
+    whole = journal_file(tmp_path).read_bytes()
+    journal_file(tmp_path).write_bytes(whole[:-cut])
+    assert VectorIndex.load(tmp_path).paths == ["first é.wav", *(f"{i}.wav" for i in range(5))]
+    assert "record 6 is not whole" in caplog.text
+
+
+def test_changed_record_ends_the_reading(tmp_path):
+    journalled(tmp_path)
+    lines = journal_file(tmp_path).read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b"2.wav", b"7.wav")
+    journal_file(tmp_path).write_bytes(b"".join(lines))
+    assert VectorIndex.load(tmp_path).paths == ["first é.wav", "0.wav", "1.wav"]
+
+
+def test_nothing_is_appended_behind_a_torn_record(tmp_path):
+    journalled(tmp_path)
+    journal_file(tmp_path).write_bytes(journal_file(tmp_path).read_bytes()[:20])
+    index = VectorIndex.load(tmp_path)
+    with pytest.raises(SearchError, match="save the index before"):
+        index.journal(tmp_path, 1)
+    index.save(tmp_path)
+    with index.journal(tmp_path, 1) as journal:
+        index.add("later.wav", [1.0, 3.0])
+        index.record(journal, "later.wav")
+    assert VectorIndex.load(tmp_path).paths == ["first é.wav", "later.wav"]
+
+
+def test_index_of_somebody_else_takes_no_journal(tmp_path):
+    mine = journalled(tmp_path, n=0)
+    journalled(tmp_path, n=0)
+    with pytest.raises(SearchError, match="save the index before"):
+        mine.journal(tmp_path, 1)
+
+
+SAVER = """
+import sys
+import numpy as np
+from mxnet_audio.search import VectorIndex
+directory, engine = sys.argv[1:]
+vectors = np.random.default_rng(0).uniform(0.1, 1, (400, 8))
+index = VectorIndex(engine)
+for size in range(1, 400):
+    index.add(f"{size}.wav", vectors[size])
+    index.notes = {"size": size}
+    index.save(directory)
+    sys.stdout.write(f"{size}\\n")
+    sys.stdout.flush()
+"""
+
+
+@pytest.mark.parametrize("engine", ["exact", "voyager"])
+def test_kill_in_mid_save(tmp_path, engine):
+    """Killed at many moments: what the last finished save held is there, whole, or the one under way."""
+    vectors = np.random.default_rng(0).uniform(0.1, 1, (400, 8)).astype(np.float32)
+    for round_number in range(8):
+        directory = tmp_path / str(round_number)
+        process = subprocess.Popen([sys.executable, "-c", SAVER, directory, engine], stdout=subprocess.PIPE)
+        process.stdout.readline()  # it is at work
+        time.sleep(0.02 + 0.0137 * round_number)
+        process.send_signal(signal.SIGKILL)
+        last = max([1, *map(int, process.stdout.read().split())])
+        process.wait()
+        process.stdout.close()
+        index = VectorIndex.load(directory)
+        assert len(index) in (last, last + 1)
+        assert index.notes == {"size": len(index)}
+        assert index.paths == [f"{i}.wav" for i in range(1, len(index) + 1)]
+        assert index.vectors.tolist() == vectors[1 : len(index) + 1].tolist()
+        assert index.query(vectors[1], 1)[0].path == "1.wav"
+        index.save(directory)
+        index.add("new.wav", vectors[0])
+        index.save(directory)
+        assert len(list(directory.iterdir())) == 2  # the killed run's remains are gone
+        assert json.loads((directory / "index.json").read_text())["count"] == len(index)
+
+
+DYING = """
+import os, signal, sys
+from mxnet_audio.search import VectorIndex
+directory, step = sys.argv[1], int(sys.argv[2])
+index = VectorIndex.load(directory)
+index.add("new.wav", [1.0, 2.0])
+index.notes = {"new": True}
+calls = []
+def dying(descriptor, fsync=os.fsync):
+    calls.append(descriptor)
+    if len(calls) == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+    fsync(descriptor)
+os.fsync = dying
+index.save(directory)
+"""
+
+
+def test_kill_at_every_step_of_a_save(tmp_path):
+    """Each file and directory is forced to the disk in turn: die at each, from the first to the last."""
+    outcomes = []
+    for step in range(1, 100):
+        directory = tmp_path / str(step)
+        journalled(directory)
+        before = VectorIndex.load(directory)
+        code = subprocess.run([sys.executable, "-c", DYING, directory, str(step)]).returncode
+        after = VectorIndex.load(directory)
+        if after.notes:
+            assert after.paths == [*before.paths, "new.wav"]
+        else:
+            assert after.paths == before.paths
+            assert after.vectors.tolist() == before.vectors.tolist()
+        outcomes.append((code, bool(after.notes)))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+    assert len(outcomes) > 5
+    assert outcomes[0] == (-signal.SIGKILL, False)
+    assert outcomes[-1] == (0, True)
+    assert (-signal.SIGKILL, True) in outcomes  # after the manifest took its place, too

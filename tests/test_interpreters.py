@@ -1,0 +1,21 @@
+"""The engine works under every supported interpreter of this machine."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+spec = importlib.util.spec_from_file_location("interpreters", Path(__file__).with_name("interpreters.py"))
+interpreters = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(interpreters)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", interpreters.SUPPORTED)
+def test_import_and_one_training_step(version):
+    try:
+        said = interpreters.step(version)
+    except LookupError as missing:
+        pytest.skip(str(missing))
+    assert said is None, f"{version}, from {sys.version}: {said}"
