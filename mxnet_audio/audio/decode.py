@@ -241,7 +241,7 @@ def _open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitSt
 
 
 def _landing(sound: sf.SoundFile, start: int) -> int:
-    """Where to seek to, and read on from, so that the samples from ``start`` on are those of an unbroken read."""
+    """Where to seek to, and read on from, so that samples are those of an unbroken read."""
     if sound.subtype.startswith("MPEG"):
         return max(0, start - _MP3_RUN_UP)
     if sound.subtype == "VORBIS":
