@@ -1,0 +1,117 @@
+"""Against librosa, over a sweep of parameters."""
+
+import librosa
+import numpy as np
+import pytest
+
+from mxnet_audio import features
+from mxnet_audio.errors import FeatureError
+
+BASE = {"sr": 12000, "n_fft": 512, "hop_length": 256, "n_mels": 40}
+SWEEP = [
+    {},
+    {"sr": 22050, "n_fft": 2048, "hop_length": 512, "n_mels": 128},
+    {"n_fft": 511},
+    {"n_fft": 400, "hop_length": 160},
+    {"n_fft": 601, "hop_length": 37},
+    {"n_fft": 1000, "hop_length": 1200},
+    {"win_length": 300},
+    {"win_length": 301, "n_fft": 640},
+    {"n_fft": 511, "win_length": 200},
+    {"window": "hamming"},
+    {"window": "blackman", "win_length": 400},
+    {"window": "boxcar"},
+    {"center": False},
+    {"center": False, "n_fft": 601, "hop_length": 100},
+    {"htk": True},
+    {"norm": None},
+    {"htk": True, "norm": None, "fmin": 50, "fmax": 4000},
+    {"fmin": 300.0},
+    {"fmax": 3000.0},
+    {"power": 1.0},
+    {"power": 1.5},
+    {"n_mels": 1},
+]
+
+
+def _noise(*shape):
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [1, 100, 5000, 70_001])
+@pytest.mark.parametrize("changed", SWEEP, ids=str)
+def test_melspectrogram_and_log_mel_are_librosas(changed, n):
+    kwargs = BASE | changed
+    sr = kwargs.pop("sr")
+    y = _noise(n)
+    if not kwargs.get("center", True) and n < kwargs["n_fft"]:
+        with pytest.raises(FeatureError, match="fewer than n_fft"):
+            features.melspectrogram(y, sr, **kwargs)
+        return
+    want = librosa.feature.melspectrogram(y=y, sr=sr, pad_mode="constant", **kwargs)
+    got = features.melspectrogram(y, sr, **kwargs)
+    assert got.dtype == np.float32 and got.shape == want.shape
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-7 * want.max())
+    for top_db in (80.0, 10.0, None):
+        decibels = librosa.power_to_db(want, top_db=top_db, ref=2.0, amin=1e-8)
+        ours = features.log_mel(y, sr, top_db=top_db, ref=2.0, amin=1e-8, **kwargs)
+        np.testing.assert_allclose(ours, decibels, rtol=1e-4, atol=1e-3)
+
+
+_OF_MEL = {"htk", "norm", "fmin", "fmax", "power"}
+
+
+@pytest.mark.parametrize("changed", [c for c in SWEEP if not set(c) & _OF_MEL], ids=str)
+def test_stft_is_librosas(changed):
+    kwargs = {k: v for k, v in (BASE | changed).items() if k not in ("sr", "n_mels")}
+    y = _noise(2, 9001)
+    want = librosa.stft(y, pad_mode="constant", **kwargs)
+    got = features.stft(y, **kwargs)
+    assert got.dtype == np.complex64 and got.shape == want.shape
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5 * np.abs(want).max())
+
+
+def test_a_batch_equals_its_items_even_with_top_db():
+    y = _noise(2, 3, 6000) * np.array([1, 1e-3, 1e-6], np.float32)[:, None]
+    batch = features.log_mel(y, 12000, n_fft=512, hop_length=256, n_mels=40, top_db=20)
+    assert batch.shape == (2, 3, 40, 24)
+    for index in np.ndindex(2, 3):
+        one = features.log_mel(y[index], 12000, n_fft=512, hop_length=256, n_mels=40, top_db=20)
+        np.testing.assert_array_equal(batch[index], one)
+        mel = librosa.feature.melspectrogram(y=y[index], sr=12000, n_fft=512, hop_length=256, n_mels=40)
+        want = librosa.power_to_db(mel, top_db=20)
+        np.testing.assert_allclose(one, want, rtol=1e-4, atol=1e-3)
+
+
+def test_the_input_is_left_alone_and_other_types_are_taken():
+    y = _noise(5000)
+    kept = y.copy()
+    first = features.melspectrogram(y, 12000)
+    np.testing.assert_array_equal(y, kept)
+    np.testing.assert_allclose(features.melspectrogram(y.astype(float)[::1], 12000), first)
+    power = first.copy()
+    features.power_to_db(power)
+    np.testing.assert_array_equal(power, first)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"n_fft": 1}, {"hop_length": 0}, {"win_length": 513, "n_fft": 512}, {"window": "nonsense"}]
+)
+def test_wrong_parameters(wrong):
+    with pytest.raises(FeatureError):
+        features.stft(_noise(5000), **wrong)
+
+
+def test_no_samples_and_wrong_decibels():
+    with pytest.raises(FeatureError, match="no samples"):
+        features.stft(np.zeros(0))
+    for wrong in ({"ref": 0}, {"amin": 0}, {"top_db": -1}):
+        with pytest.raises(FeatureError):
+            features.power_to_db(np.ones((2, 2)), **wrong)
+
+
+def test_filters_are_shared_and_so_read_only():
+    filters = features.mel_filters(12000, 512, 40)
+    assert features.mel_filters(12000, 512, 40) is filters
+    with pytest.raises(ValueError):
+        filters[0, 0] = 1
