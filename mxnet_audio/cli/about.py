@@ -71,7 +71,8 @@ def demo(
 ) -> None:
     """Show the whole path; needs no network.
 
-    Sound is made, a classifier trained, held-out clips labelled and embedded, an index searched, pictures drawn.
+    Sound is made, a classifier trained, held-out clips are labelled and embedded, an index is searched and
+    pictures are drawn.
 
     \b
     Examples:
