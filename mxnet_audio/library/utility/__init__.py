@@ -1,0 +1,1 @@
+"""Loaders of the corpora by their well-known import paths."""

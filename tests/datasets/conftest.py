@@ -1,0 +1,174 @@
+"""Miniature corpora, their archives, and a host for them."""
+
+import dataclasses
+import hashlib
+import io
+import tarfile
+import threading
+import time
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+
+def _sound(seed, format="WAV"):
+    out = io.BytesIO()
+    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, 4000)
+    sf.write(out, noise, 8000, format=format, subtype="PCM_16")
+    return out.getvalue()
+
+
+def _csv(rows):
+    return "\n".join(",".join(map(str, row)) for row in rows).encode() + b"\n"
+
+
+US8K_COLUMNS = ("slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class")
+
+#: Corpus -> files of a miniature archive.
+MINIATURES = {
+    "gtzan": {
+        "genres/blues/blues.00029.au": _sound(1, "AU"),
+        "genres/jazz/jazz.00054.au": b"not sound at all",
+        "genres/blues/blues.00012.au": _sound(4, "AU"),
+        "genres/jazz/jazz.00033.wav": _sound(2),
+        "genres/rock/rock.00055.au": _sound(3, "AU"),
+        "genres/blues/._blues.00029.au": b"Mac OS X",
+    },
+    "urbansound8k": {
+        "UrbanSound8K/metadata/UrbanSound8K.csv": _csv(
+            [
+                US8K_COLUMNS,
+                ("100032-3-0-0.wav", 100032, 0.0, 0.3, 1, 5, 3, "dog_bark"),
+                ("100263-2-0-117.wav", 100263, 58.5, 62.5, 1, 10, 2, "children_playing"),
+                ("100263-2-0-121.wav", 100263, 60.5, 64.5, 1, 10, 2, "children_playing"),
+            ]
+        ),
+        "UrbanSound8K/audio/fold5/100032-3-0-0.wav": _sound(1),
+        "UrbanSound8K/audio/fold10/100263-2-0-117.wav": _sound(2),
+        "UrbanSound8K/audio/fold10/100263-2-0-121.wav": _sound(3),
+        "UrbanSound8K/UrbanSound8K_README.txt": b"read me",
+    },
+    "esc50": {
+        "ESC-50-abc/meta/esc50.csv": _csv(
+            [("filename", "fold"), ("1-100032-A-0.wav", 1), ("2-5-A-3.wav", 2), ("5-7-B-41.wav", 5)]
+        ),
+        "ESC-50-abc/audio/1-100032-A-0.wav": _sound(1),
+        "ESC-50-abc/audio/2-5-A-3.wav": _sound(2),
+        "ESC-50-abc/audio/5-7-B-41.wav": _sound(3),
+    },
+    "fsdd": {
+        "free-spoken-digit-dataset-1.0.9/recordings/0_george_0.wav": _sound(1),
+        "free-spoken-digit-dataset-1.0.9/recordings/0_george_5.wav": _sound(2),
+        "free-spoken-digit-dataset-1.0.9/recordings/9_theo_49.wav": _sound(3),
+        "free-spoken-digit-dataset-1.0.9/README.md": b"read me",
+    },
+}
+MINIATURES["esc10"] = MINIATURES["esc50"]
+
+
+def pack(path, files):
+    """Archive the files, as the suffix of the path says."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+    else:
+        with tarfile.open(path, "w:gz") as archive:
+            for name, data in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+@pytest.fixture
+def miniature(tmp_path):
+    """Maker of a corpus whose archive is a miniature: ``miniature(name, urls=…) -> corpus, archive``."""
+
+    def make(name, urls=(), **changes):
+        from mxnet_audio import datasets
+
+        corpus = datasets.get(name)
+        archive = pack(tmp_path / "host" / corpus.remote.filename, MINIATURES[name])
+        remote = dataclasses.replace(
+            corpus.remote,
+            urls=tuple(urls),
+            size=archive.stat().st_size,
+            hash="sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest(),
+            **changes,
+        )
+        return dataclasses.replace(corpus, remote=remote), archive
+
+    return make
+
+
+class Host:
+    """An HTTP server of byte strings. A path's options say how it misbehaves.
+
+    ``drop``: close the connection after so many bytes of each answer. ``ranges=False``: ignore Range.
+    ``slow``: seconds between pieces of 4 kB.
+    """
+
+    def __init__(self):
+        self.files, self.requests = {}, []
+        host = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked = self.headers.get("Range")
+                host.requests.append((self.path, asked))
+                if self.path not in host.files:
+                    self.send_error(404)
+                    return
+                data, options = host.files[self.path]
+                total, start = len(data), 0
+                if asked and options.get("ranges", True):
+                    start = int(asked.removeprefix("bytes=").rstrip("-"))
+                    if start >= total:
+                        self.send_response(416)
+                        self.send_header("Content-Range", f"bytes */{total}")
+                        self.send_header("Content-Length", "0")
+                        self.end_headers()
+                        return
+                    self.send_response(206)
+                    self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+                else:
+                    self.send_response(200)
+                body = data[start:]
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                body = body[: options.get("drop", total)]
+                step = 4096 if "slow" in options else max(1, len(body))
+                for at in range(0, len(body), step):
+                    self.wfile.write(body[at : at + step])
+                    time.sleep(options.get("slow", 0))
+                self.close_connection = True
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+        self.thread.start()
+
+    def put(self, path, data, **options):
+        """Serve the bytes and return their URL."""
+        self.files[path] = (data, options)
+        return f"http://127.0.0.1:{self.server.server_port}{path}"
+
+
+@pytest.fixture
+def host(monkeypatch):
+    """A local HTTP server, asked directly whatever proxy the environment names."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    host = Host()
+    yield host
+    host.server.shutdown()
+    host.server.server_close()

@@ -1,0 +1,95 @@
+"""Folders and tables of the user's own."""
+
+from pathlib import Path
+
+import pytest
+
+from mxnet_audio import datasets
+from mxnet_audio.errors import DatasetError
+
+
+def _touch(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def test_folder(tmp_path, caplog):
+    _touch(
+        tmp_path / "Hündin im Hof" / "b 1.wav",
+        tmp_path / "Hündin im Hof" / "deep" / "a.OGG",
+        tmp_path / "cat" / "c.mp3",
+        tmp_path / "cat" / "._c.mp3",
+        tmp_path / "cat" / "notes.txt",
+        tmp_path / ".git" / "x.wav",
+        tmp_path / "loose.wav",
+        tmp_path / "list.csv",
+    )
+    pairs = datasets.folder(tmp_path)
+    assert [(Path(path).name, label) for path, label in pairs] == [
+        ("b 1.wav", "Hündin im Hof"),
+        ("a.OGG", "Hündin im Hof"),
+        ("c.mp3", "cat"),
+    ]
+    assert "1 sound files outside" in caplog.text
+
+
+def test_folder_of_esc10(esc10):
+    pairs = datasets.folder(esc10)
+    assert len(pairs) == 320 and len({label for _, label in pairs}) == 10
+
+
+def test_folder_says_what_is_wrong(tmp_path):
+    with pytest.raises(DatasetError, match="nowhere: cannot be listed: No such file"):
+        datasets.folder(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match="no class folders"):
+        datasets.folder(tmp_path)
+    _touch(tmp_path / "dog" / "notes.txt")
+    with pytest.raises(DatasetError, match="no sound files"):
+        datasets.folder(tmp_path)
+    _touch(tmp_path / "cat" / "a.wav")
+    with pytest.raises(DatasetError, match="class folders without sound files: dog"):
+        datasets.folder(tmp_path)
+    with pytest.raises(DatasetError, match="cannot be listed"):
+        datasets.folder(tmp_path / "cat" / "a.wav")
+
+
+def test_csv(tmp_path):
+    _touch(tmp_path / "sub" / "ä, b.wav", tmp_path / "other" / "c.wav")
+    table = tmp_path / "list.csv"
+    table.write_text(
+        f'note,label,path\n,7,"sub/ä, b.wav"\n,dog,{tmp_path / "other" / "c.wav"}\n', "utf-8-sig"
+    )
+    assert datasets.csv(table) == [
+        (str(tmp_path / "sub" / "ä, b.wav"), "7"),
+        (str(tmp_path / "other" / "c.wav"), "dog"),
+    ]
+    table.write_text("path,label\nc.wav,dog\n")
+    assert datasets.csv(table, root=tmp_path / "other") == [(str(tmp_path / "other" / "c.wav"), "dog")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "no column path and no column label"),
+        (b"path,class\na.wav,dog\n", "no column label"),
+        (b"path,label\n", "the table has no rows"),
+        (b"path,label\na.wav,\n", "line 2: the path or the label is empty"),
+        (b"path,label\na.wav\n", "line 2: the path or the label is empty"),
+        (b"path,label\nx.wav,dog\na.wav,dog\ny.wav,cat\n", "no such file: line 2: x.wav; line 4: y.wav"),
+        (b"path,label\n" + b"x,dog\n" * 7, "line 6: x and 2 more"),
+        (b"path,label\n\xff\xfe.wav,dog\n", "not a CSV table in UTF-8"),
+        (b'path,label\n"a.wav,dog\n', "not a CSV table"),
+    ],
+)
+def test_csv_says_what_is_wrong(tmp_path, text, message):
+    _touch(tmp_path / "a.wav")
+    (tmp_path / "list.csv").write_bytes(text)
+    with pytest.raises(DatasetError, match=message):
+        datasets.csv(tmp_path / "list.csv")
+
+
+def test_csv_missing_or_a_folder(tmp_path):
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(DatasetError, match="cannot be read"):
+            datasets.csv(path)
