@@ -21,7 +21,9 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    packages=find_packages(include=["mxnet_audio", "mxnet_audio.*"]),
+    packages=[*find_packages(include=["mxnet_audio", "mxnet_audio.*"]), "mxnet_audio.datasets.lists"],
+    package_dir={"mxnet_audio.datasets.lists": "data/lists"},
+    package_data={"mxnet_audio.datasets.lists": ["*.txt"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
         "audioread>=3.0",
@@ -33,9 +35,10 @@ setup(
         "platformdirs>=4",
         "pooch>=1.8",
         "pydantic>=2.7,<3",
+        "requests>=2.28",
         "safetensors>=0.5",
         "scikit-learn>=1.4",
-        "scipy>=1.11",
+        "scipy>=1.11,<2",
         "setuptools; python_version >= '3.12'",  # lends MXNet the distutils that Python dropped
         "soundfile>=0.13",
         "soxr>=0.4",

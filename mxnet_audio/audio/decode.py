@@ -198,8 +198,10 @@ class _SoundFile(sf.SoundFile):
 
 
 def _open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
+    # soundfile would refuse a name that is not Unicode; as bytes, any name passes.
+    name = os.fsencode(target) if isinstance(target, str) else target
     try:
-        sound = stack.enter_context(_SoundFile(target))
+        sound = stack.enter_context(_SoundFile(name))
         layer3 = sound.format == "MP3" and sound.subtype == "MPEG_LAYER_III"
         slack = length_slack(file) if layer3 else 0
         if slack is None and (counted := with_length(file)):

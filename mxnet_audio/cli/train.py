@@ -174,4 +174,4 @@ def _shape(seconds: float | None, text: str | None) -> tuple[int, int, int] | No
     from mxnet_audio.features import AudioFeatureConfig
 
     config = AudioFeatureConfig()
-    return 1, config.n_mels, 1 + round(seconds * config.sr) // config.hop_length
+    return 1, config.n_mels, config.frames_in(seconds)

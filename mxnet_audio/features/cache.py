@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import os
 import tempfile
@@ -15,6 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse_tensors
+from safetensors.numpy import save as format_tensors
 
 from mxnet_audio.features.config import AudioFeatureConfig
 
@@ -23,12 +25,13 @@ __all__ = ["FeatureCache"]
 logger = logging.getLogger(__name__)
 
 _VERSION = 1  # raised when the same configuration begins to give other numbers
+_SUFFIX = ".features"
 _PART = ".part"
 _OLD = 3600.0  # seconds after which an unfinished file has no writer any more
 
 
 class FeatureCache:
-    """A folder of features, one ``.npy`` file for each sound file and configuration.
+    """A folder of features, one file for each sound file and configuration.
 
     An entry is found by the sound's real path, size and time of change and by the configuration, so a changed
     file or configuration misses. Entries are written beside their place and renamed: concurrent writers and
@@ -137,7 +140,7 @@ class FeatureCache:
             return None
         identity = "\0".join(map(str, (real, stat.st_size, stat.st_mtime_ns, config.key(), _VERSION)))
         name = hashlib.sha256(os.fsencode(identity)).hexdigest()
-        return self.directory / name[:2] / f"{name}.npy"
+        return self.directory / name[:2] / f"{name}{_SUFFIX}"
 
     def _write(self, entry: Path, array: np.ndarray) -> None:
         part = None
@@ -168,20 +171,25 @@ class FeatureCache:
 
 
 def _packed(array: np.ndarray) -> bytes:
-    """An ``.npy`` file with its CRC-32 behind it, where readers of ``.npy`` do not look."""
-    file = io.BytesIO()
-    np.save(file, np.ascontiguousarray(array, dtype=np.float32))
-    data = file.getvalue()
+    """A safetensors file with its CRC-32 behind it.
+
+    Not ``.npy``: NumPy parses its header with `ast`, which threads cannot do at the same time on CPython 3.11
+    (python/cpython#106905).
+    """
+    data = format_tensors({"features": np.ascontiguousarray(array, dtype=np.float32)})
     return data + zlib.crc32(data).to_bytes(4, "little")
 
 
 def _read(entry: Path, config: AudioFeatureConfig) -> np.ndarray | None:
     try:
         data = entry.read_bytes()
-        if zlib.crc32(data[:-4]).to_bytes(4, "little") != data[-4:]:
-            return None
-        array = np.load(io.BytesIO(data))
-    except (OSError, ValueError, EOFError):
+    except OSError:
+        return None
+    if zlib.crc32(data[:-4]).to_bytes(4, "little") != data[-4:]:
+        return None
+    try:
+        array = parse_tensors(data[:-4])["features"]
+    except (SafetensorError, KeyError):  # whole, but written by something else
         return None
     frames = config.n_frames or array.shape[-1]
     if array.dtype != np.float32 or array.shape != (config.n_mels, frames):

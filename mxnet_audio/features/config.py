@@ -125,6 +125,26 @@ class AudioFeatureConfig(BaseModel):
         # One centred frame of an even n_fft would need no sample at all: give it those up to the second.
         return least if least > 0 else max(1, self.hop_length - 1)
 
+    def frames_in(self, seconds: float) -> int:
+        """Number of frames that fit in so much sound: an ``n_frames`` for clips of this length.
+
+        Parameters
+        ----------
+        seconds : float > 0 [s]
+            Length of the sound.
+
+        Returns
+        -------
+        int
+
+        Examples
+        --------
+        >>> AudioFeatureConfig().frames_in(29.12)
+        1366
+        """
+        spare = round(seconds * self.sr) - (self.n_fft % 2 if self.center else self.n_fft)
+        return 1 + max(0, spare) // self.hop_length
+
     def key(self) -> str:
         """SHA-256 of the configuration, the same in every process: part of the name of a cached feature.
 

@@ -22,7 +22,7 @@ from mxnet_audio.training import class_order, split, to_targets
 __all__ = ["run"]
 
 # Clips times seconds times epochs: about two minutes of training on two cores.
-BUDGET = 40_000
+BUDGET = 90_000
 LONGEST = 30.0
 
 
@@ -58,7 +58,7 @@ def run(
 
     if data is None:
         say("Synthesising ten kinds of sound …")
-        pairs = synthesise(output / "sound", clips_per_class=40)
+        pairs = synthesise(output / "sound", clips_per_class=60)
     else:
         pairs = datasets.folder(data) if Path(data).is_dir() else datasets.csv(data)
     labels = [label for _, label in pairs]

@@ -1,5 +1,6 @@
 """load and its gate."""
 
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -174,3 +175,11 @@ def test_no_read_permission_for_real(tmp_path, write_tone):
     )
     out = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
     assert out.stdout.strip() == f"AudioDecodeError {path}: no permission to read this file", out.stderr
+
+
+def test_a_name_that_is_not_unicode(tmp_path, write_tone):
+    path = write_tone(tmp_path / "a.wav")
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.wav")
+    path.rename(odd)
+    assert len(audio.load(odd)[0]) == 22050
+    assert audio.info(odd).frames == 22050

@@ -53,4 +53,4 @@ def test_errors_name_the_file(tmp_path, write_tone):
     assert load_features(short, AudioFeatureConfig(n_frames=5), cache).shape == (96, 5)
     with pytest.raises(FeatureError, match="no samples"):
         extract(np.zeros(0), 12000, AudioFeatureConfig())
-    assert len(list(cache.directory.rglob("*.npy"))) == 1
+    assert len(list(cache.directory.rglob("*.features"))) == 1

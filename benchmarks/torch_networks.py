@@ -1,0 +1,104 @@
+"""The same networks in PyTorch, for comparison: same layers, same order, same number of parameters."""
+
+import torch
+from torch import nn
+from torch.nn.functional import softplus
+
+from mxnet_audio.models import cifar10, resnet_v2
+
+
+def clamped(pool, size):
+    """Pool of the plan cut down to what is left, and what is left after it."""
+    pool = tuple(min(p, s) for p, s in zip(pool, size))
+    return nn.MaxPool2d(pool), tuple(s // p for s, p in zip(size, pool))
+
+
+class Cifar10(nn.Module):
+    """`mxnet_audio.models.Cifar10Net` in PyTorch."""
+
+    def __init__(self, classes, input_shape):
+        super().__init__()
+        layers, channels, size = [], 1, input_shape[1:]
+        for filters, pool, dropout in cifar10.PLAN:
+            pooling, size = clamped(pool, size)
+            conv = nn.Conv2d(channels, filters, 3, padding=1, bias=False)
+            layers += [conv, nn.BatchNorm2d(filters), pooling, nn.Softplus(), nn.Dropout(dropout)]
+            channels = filters
+        flat = channels * size[0] * size[1]
+        self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, cifar10.EMBEDDING), nn.Softplus())
+        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(cifar10.EMBEDDING, classes))
+
+    def forward(self, x):
+        embedding = self.encoder(x)
+        return self.head(embedding), embedding
+
+
+class Residual(nn.Module):
+    """`mxnet_audio.models.resnet_v2.ResidualBlock` in PyTorch."""
+
+    def __init__(self, channels, filters):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.residual = nn.Sequential(
+            nn.Conv2d(channels, filters, 3, padding=1, bias=False),
+            nn.BatchNorm2d(filters),
+            nn.Softplus(),
+            nn.Conv2d(filters, filters, 3, padding=1, bias=False),
+        )
+        self.project = nn.Conv2d(channels, filters, 1, bias=False) if channels != filters else None
+
+    def forward(self, x):
+        y = softplus(self.norm(x))
+        return self.residual(y) + (x if self.project is None else self.project(y))
+
+
+class ResNetV2(nn.Module):
+    """`mxnet_audio.models.ResNetV2Net` in PyTorch."""
+
+    def __init__(self, classes, input_shape):
+        super().__init__()
+        channels, size = resnet_v2.STAGES[0], input_shape[1:]
+        layers = [nn.Conv2d(1, channels, 3, padding=1, bias=False)]
+        for filters in resnet_v2.STAGES:
+            pooling, size = clamped(resnet_v2.SHRINK, size)
+            layers.append(pooling)
+            for _ in range(resnet_v2.BLOCKS):
+                layers.append(Residual(channels, filters))
+                channels = filters
+        layers += [nn.BatchNorm2d(channels), nn.Softplus(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        self.encoder = nn.Sequential(*layers)
+        self.head = nn.Sequential(nn.Dropout(0.25), nn.Linear(channels, classes))
+
+    def forward(self, x):
+        embedding = self.encoder(x)
+        return self.head(embedding), embedding
+
+
+NETWORKS = {"cifar10": Cifar10, "resnet_v2": ResNetV2}
+
+
+def stepper(name, classes, input_shape, x, y, channels_last):
+    """Functions that take one training step and one inference, and the number of parameters."""
+    torch.manual_seed(0)
+    net = NETWORKS[name](classes, input_shape)
+    count = sum(p.numel() for p in net.parameters())
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    net = net.to(memory_format=layout)
+    x, y = torch.from_numpy(x).to(memory_format=layout), torch.from_numpy(y)
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3)
+    criterion = nn.CrossEntropyLoss()
+
+    def train():
+        net.train()
+        optimizer.zero_grad(set_to_none=True)
+        loss = criterion(net(x)[0], y)
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    def infer():
+        net.eval()
+        with torch.inference_mode():
+            return net(x)[0].numpy()
+
+    return train, infer, count

@@ -1,0 +1,18 @@
+"""Turn clips into vectors of fixed length with the model that cifar10_train.py trained."""
+
+from common import arguments, clips
+
+from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+
+
+def main(classifier_class=Cifar10AudioClassifier):
+    args = arguments(__doc__)
+    classifier = classifier_class(model_ctx=args.ctx)
+    classifier.load_model(args.models)
+    for path, _ in clips(args, "test")[:20]:
+        vector = classifier.encode_audio(path)
+        print(f"{path}: {vector.shape[0]} numbers, the first {vector[:4].round(3)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""Turn clips into vectors with the model that resnet_v2_train.py trained."""
+
+from cifar10_encode_audio import main
+
+from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
+
+if __name__ == "__main__":
+    main(ResNetV2AudioClassifier)
