@@ -113,9 +113,7 @@ class _ApproximateEngine(ExactEngine):
 
     def _nearest(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         self._update()
-        wanted = (
-            2 * k
-        )  # more than asked for: float32 may swap close candidates, measuring again sets it right
+        wanted = 2 * k  # float32 may swap close candidates: measuring more than asked for sets it right
         if wanted >= len(self._holders):
             return self.table.nearest(query, k)
         labels = self._search(self._into_space(query[None])[0], wanted)
@@ -221,7 +219,7 @@ class AnnoyEngine(_ApproximateEngine):
     """
 
     name = "annoy"
-    _TREES, _NODES = 50, 20_000
+    _TREES, _NODES = 50, 10_000
 
     def _package(self):
         return _import("annoy", "annoy", "pip install 'mxnet-audio[annoy]'")

@@ -102,6 +102,7 @@ def test_added_after_a_query_is_found(engine, vectors):
     engine.add(range(5000, 5030), extra)
     assert len(engine) == 2030
     assert engine.query(extra, 1)[0][:, 0].tolist() == list(range(5000, 5030))
+    assert engine.query(vectors[:30], 1)[0][:, 0].tolist() == list(range(30))  # and the former still are
 
 
 def test_removed_is_never_found(engine, vectors):
@@ -133,6 +134,14 @@ def test_replaced_has_the_new_vector_only(engine, vectors):
     ids, distances = engine.query(fresh[0], 1)
     assert (ids.tolist(), distances.tolist()) == ([7], [0.0])
     assert 7 not in engine.query(vectors[7], 1)[0]
+
+
+def test_replaced_by_much_the_same_is_found_once(engine, vectors):
+    engine.query(vectors[0], 1)
+    engine.add([7], vectors[7:8] * np.linspace(1, 1.001, 128, dtype=np.float32))
+    ids, _ = engine.query(vectors[7], 10)
+    assert ids[0] == 7
+    assert len(set(ids.tolist())) == 10
 
 
 def test_removed_and_added_again(engine, vectors):
@@ -207,6 +216,25 @@ def test_save_and_load_empty(make, tmp_path):
     assert len(engine) == 0
     engine.add([0], [[1.0, 2.0]])
     assert engine.query([1.0, 2.0], 1)[0].tolist() == [0]
+
+
+def test_graph_sheds_what_was_removed(vectors):
+    engine = create_engine("voyager")
+    engine.add(range(2000), vectors)
+    engine.query(vectors[0], 1)
+    engine.remove(range(1200))
+    engine.query(vectors[1500], 1)
+    assert engine._structure.num_elements == 800
+
+
+@pytest.mark.parametrize("name", ["voyager", "annoy"])
+def test_structure_that_runs_dry_costs_no_answer(vectors, name, monkeypatch):
+    engine, exact = create_engine(name), create_engine("exact")
+    for each in (engine, exact):
+        each.add(range(2000), vectors)
+    search = engine._search
+    monkeypatch.setattr(engine, "_search", lambda point, count: list(search(point, count))[:3])
+    assert engine.query(vectors[0], 10)[0].tolist() == exact.query(vectors[0], 10)[0].tolist()
 
 
 @pytest.mark.parametrize("name", sorted(ENGINES))
