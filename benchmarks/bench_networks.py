@@ -27,7 +27,7 @@ CLASSES = 10
 def mxnet_stepper(name, input_shape, x, y):
     """Functions that take one training step and one inference, and the number of parameters."""
     net = get_model(name, classes=CLASSES, input_shape=input_shape)
-    initialize(net, input_shape, 0, mx.cpu())
+    initialize(net, 0, mx.cpu())
     trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": 1e-3}, kvstore=None)
     criterion = gluon.loss.SoftmaxCrossEntropyLoss()
     x, y = nd.array(x), nd.array(y)

@@ -48,9 +48,7 @@ class ClassificationReport:
         labels = tuple(self.labels)
         confusion = np.asarray(self.confusion)
         if confusion.shape != (len(labels), len(labels)):
-            raise ValueError(
-                f"a confusion matrix of {len(labels)} labels cannot be of shape {confusion.shape}"
-            )
+            raise ValueError(f"a confusion matrix of {len(labels)} labels cannot be of shape {confusion.shape}")
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "confusion", confusion)
         object.__setattr__(self, "skipped", tuple(self.skipped))
@@ -151,14 +149,10 @@ def classification_report(
     if not true:
         reason = f": all {len(skipped)} were skipped, the first because {skipped[0][1]}" if skipped else ""
         raise DatasetError(f"no clip to judge{reason}")
-    return ClassificationReport(
-        labels, confusion_matrix(true, predicted, labels=range(len(position))), skipped
-    )
+    return ClassificationReport(labels, confusion_matrix(true, predicted, labels=range(len(position))), skipped)
 
 
-def precision_at_k(
-    labels: Sequence[Hashable], neighbour_labels: Sequence[Sequence[Hashable]], k: int = 5
-) -> float:
+def precision_at_k(labels: Sequence[Hashable], neighbour_labels: Sequence[Sequence[Hashable]], k: int = 5) -> float:
     """Return the mean share of the query's own class among its first ``k`` neighbours.
 
     Parameters

@@ -129,9 +129,7 @@ def plot_confusion(report: ClassificationReport, path: str | os.PathLike | None 
     return _saved(figure, path)
 
 
-def plot_spectrogram(
-    features: np.ndarray, config: AudioFeatureConfig, path: str | os.PathLike | None = None
-) -> Figure:
+def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str | os.PathLike | None = None) -> Figure:
     """Draw a log-mel spectrogram over seconds and hertz.
 
     Parameters
@@ -178,9 +176,7 @@ def plot_spectrogram(
     return _saved(figure, path)
 
 
-def plot_embedding(
-    vectors: np.ndarray, labels: Sequence[Hashable], path: str | os.PathLike | None = None
-) -> Figure:
+def plot_embedding(vectors: np.ndarray, labels: Sequence[Hashable], path: str | os.PathLike | None = None) -> Figure:
     """Draw the vectors as points on a plane, near to each other where they are alike.
 
     The plane is found by t-SNE, always the same for the same vectors; below 12 different vectors it is
@@ -206,9 +202,7 @@ def plot_embedding(
     """
     vectors = np.asarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or len(vectors) < 2 or len(vectors) != len(labels):
-        raise ValueError(
-            f"expected two vectors or more [n, d] and n labels, not {vectors.shape}, {len(labels)}"
-        )
+        raise ValueError(f"expected two vectors or more [n, d] and n labels, not {vectors.shape}, {len(labels)}")
     points, method = _plane(vectors)
     classes = sorted(set(labels), key=str)
     figure = _figure(8.5, 6)

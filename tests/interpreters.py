@@ -60,7 +60,9 @@ def environment(interpreter: str, version: str) -> Path:
     python, done = folder / "bin" / "python", folder / "installed.txt"
     if not done.exists() or done.read_text() != "\n".join(pins):
         subprocess.run([interpreter, "-m", "venv", "--clear", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "lazy_loader", *pins], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "lazy_loader", *pins], check=True
+        )
         done.write_text("\n".join(pins))
     return python
 
@@ -71,9 +73,7 @@ def step(version: str) -> str | None:
     if interpreter is None:
         raise LookupError(f"no CPython {version} on this machine")
     python = environment(interpreter, version)
-    done = subprocess.run(
-        [python, "-W", "error", "-c", STEP], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([python, "-W", "error", "-c", STEP], cwd=ROOT, capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else done.stderr
 
 

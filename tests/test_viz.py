@@ -116,9 +116,7 @@ def test_embedding_of_width_one_and_many_equal_vectors():
     assert plot_embedding(np.arange(20.0)[:, None], ["a", "b"] * 10).axes
 
 
-@pytest.mark.parametrize(
-    "vectors, labels", [(np.ones((1, 4)), ["a"]), (np.ones((3, 4)), ["a"]), (np.ones(4), "abcd")]
-)
+@pytest.mark.parametrize("vectors, labels", [(np.ones((1, 4)), ["a"]), (np.ones((3, 4)), ["a"]), (np.ones(4), "abcd")])
 def test_embedding_refuses(vectors, labels):
     with pytest.raises(ValueError, match="two vectors or more"):
         plot_embedding(vectors, labels)

@@ -156,4 +156,3 @@ def _check_mp4(file: BinaryIO, size: int) -> str | None:
             return f"the MP4 box {name!r} declares {length} bytes, of which {size - position} exist"
         position += length
     return None if index else "the MP4 file has no index (moov box)"
-

@@ -96,9 +96,7 @@ def _decode(container: Any, track: Any, start: float, sr: int) -> Iterator[tuple
             position += len(block)
 
 
-def _cut(
-    pieces: Iterator[tuple[int, np.ndarray]], start: int, count: int | None
-) -> Iterator[np.ndarray]:
+def _cut(pieces: Iterator[tuple[int, np.ndarray]], start: int, count: int | None) -> Iterator[np.ndarray]:
     """Keep ``count`` frames from frame ``start`` on."""
     stop = None if count is None else start + count
     for position, block in pieces:

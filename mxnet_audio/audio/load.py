@@ -89,9 +89,7 @@ def load(
     return y, rate
 
 
-def valid_audio(
-    y: np.ndarray, path: str | os.PathLike | None = None, allow_silence: bool = True
-) -> np.ndarray:
+def valid_audio(y: np.ndarray, path: str | os.PathLike | None = None, allow_silence: bool = True) -> np.ndarray:
     """Refuse samples that nothing can be done with.
 
     Parameters

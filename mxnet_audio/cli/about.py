@@ -57,15 +57,11 @@ def info(as_json: AsJson = False) -> None:
 def demo(
     output: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Folder for the model, the index and the pictures."
-        ),
+        typer.Option("--output", "-o", metavar="DIR", help="Folder for the model, the index and the pictures."),
     ] = Path("demo/output"),
     data: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DATA", help="Your own sounds, as for `mxnet-audio train`. [default: made here]"
-        ),
+        typer.Option(metavar="DATA", help="Your own sounds, as for `mxnet-audio train`. [default: made here]"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -12,9 +12,7 @@ from mxnet_audio.cli.shell import emit
 
 __all__ = ["datasets"]
 
-datasets = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="List, describe and download corpora."
-)
+datasets = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, describe and download corpora.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `mxnet-audio datasets list` shows.")]
 
@@ -67,9 +65,7 @@ def info(name: Name, as_json: AsJson = False) -> None:
 def download(
     name: Name,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to keep it.")],
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Fetch the archive from here instead.")
-    ] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Fetch the archive from here instead.")] = None,
     archive: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Use this archive, which you have, instead of fetching it."),

@@ -66,9 +66,7 @@ def embed(
     network: OneOf = None,
     output: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="vectors.npz (arrays paths, vectors) or vectors.csv."
-        ),
+        typer.Option("--output", "-o", metavar="FILE", help="vectors.npz (arrays paths, vectors) or vectors.csv."),
     ] = Path("vectors.npz"),
     gpu: Gpu = None,
     as_json: AsJson = False,
@@ -82,9 +80,7 @@ def embed(
     """
     writers = {".npz": _write_npz, ".csv": _write_csv}
     if output.suffix.lower() not in writers:
-        raise typer.BadParameter(
-            f"expected a name ending in .npz or .csv, not {output}", param_hint="--output"
-        )
+        raise typer.BadParameter(f"expected a name ending in .npz or .csv, not {output}", param_hint="--output")
     classifier = load_model(model_dir, network, gpu)
     bulk = Bulk()
     names, vectors = [], []

@@ -22,16 +22,10 @@ class Network(str, Enum):
     resnet_v2 = "resnet_v2"
 
 
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help=DATA)]
 Gpu = Annotated[int | None, typer.Option(min=0, metavar="N", help="Compute on GPU N instead of the CPU.")]
 IndexDir = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
 ModelDir = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the trained model.")]
-OneOf = Annotated[
-    Network | None, typer.Option("--network", help="Which model, if the folder holds more than one.")
-]
-Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATHS...", help="Sound files, or folders to search for them.")
-]
+OneOf = Annotated[Network | None, typer.Option("--network", help="Which model, if the folder holds more than one.")]
+Paths = Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Sound files, or folders to search for them.")]

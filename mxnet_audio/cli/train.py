@@ -33,15 +33,11 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Step size of the optimiser.")] = 0.001,
     seconds: Annotated[
         float | None,
-        typer.Option(
-            help="Length of the input: longer clips are cropped, shorter ones padded. [default: 29.12]"
-        ),
+        typer.Option(help="Length of the input: longer clips are cropped, shorter ones padded. [default: 29.12]"),
     ] = None,
     input_shape: Annotated[
         str | None,
-        typer.Option(
-            metavar="1,BANDS,FRAMES", help="The input in mel bands and frames, instead of --seconds."
-        ),
+        typer.Option(metavar="1,BANDS,FRAMES", help="The input in mel bands and frames, instead of --seconds."),
     ] = None,
     test_size: Annotated[float, typer.Option(help="Share of the clips to test on.")] = 0.2,
     validation: Annotated[

@@ -10,8 +10,7 @@ from mxnet_audio.errors import DatasetError
 __all__ = ["Clip", "Corpus", "Remote", "Validation", "csv", "folder", "get", "names"]
 
 _CORPORA = {
-    corpus.name: corpus
-    for corpus in (esc50.ESC10, esc50.CORPUS, fsdd.CORPUS, gtzan.CORPUS, urbansound8k.CORPUS)
+    corpus.name: corpus for corpus in (esc50.ESC10, esc50.CORPUS, fsdd.CORPUS, gtzan.CORPUS, urbansound8k.CORPUS)
 }
 
 

@@ -131,9 +131,7 @@ def _members(archive: Path) -> Iterator[_Member]:
     if not tarfile.is_tarfile(archive) and zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as source:
             for item in source.infolist():
-                yield _Member(
-                    item.filename, _zip_kind(item), item.file_size, lambda item=item: source.open(item)
-                )
+                yield _Member(item.filename, _zip_kind(item), item.file_size, lambda item=item: source.open(item))
     else:
         # Read in one pass, each member when its header is read: a large archive is decompressed once. Not as
         # a stream ("r|*"), for tarfile takes the end of a truncated stream for the end of the archive.

@@ -149,11 +149,7 @@ def fetch(remote: Remote, directory: Path, url: str | None = None, progress: boo
     staging = directory / f".{remote.filename}.download"
     staging.mkdir(exist_ok=True)
     # Another source may hold other bytes: never go on from the part of one with the other.
-    stem = (
-        remote.filename
-        if url is None
-        else f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{remote.filename}"
-    )
+    stem = remote.filename if url is None else f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{remote.filename}"
     part = staging / f"{stem}.part"
     failures = []
     for source in remote.urls if url is None else (url,):
@@ -170,9 +166,7 @@ def fetch(remote: Remote, directory: Path, url: str | None = None, progress: boo
         shutil.rmtree(staging, ignore_errors=True)
         return target
     hint = "; run again to go on with what has come" if part.exists() else ""
-    raise DatasetError(
-        f"could not be downloaded{hint}\n  " + "\n  ".join(failures), directory / remote.filename
-    )
+    raise DatasetError(f"could not be downloaded{hint}\n  " + "\n  ".join(failures), directory / remote.filename)
 
 
 def _from(source: str, remote: Remote, part: Path, verify: bool, progress: bool) -> Path:
@@ -183,9 +177,7 @@ def _from(source: str, remote: Remote, part: Path, verify: bool, progress: bool)
         before = part.stat().st_size if part.exists() else 0
         try:
             with _quiet(pooch.get_logger()):
-                return Path(
-                    pooch.retrieve(source, known_hash, part.stem, str(part.parent), downloader=downloader)
-                )
+                return Path(pooch.retrieve(source, known_hash, part.stem, str(part.parent), downloader=downloader))
         except requests.RequestException:
             # A connection that broke after giving something is taken up again; a dead one is not.
             if not part.exists() or part.stat().st_size <= before:

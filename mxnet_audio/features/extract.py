@@ -55,9 +55,7 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     return spectrogram[..., : config.n_frames]
 
 
-def load_features(
-    path: str | os.PathLike, config: AudioFeatureConfig, cache: FeatureCache | None = None
-) -> np.ndarray:
+def load_features(path: str | os.PathLike, config: AudioFeatureConfig, cache: FeatureCache | None = None) -> np.ndarray:
     """Features of a file: the one way from the one to the other.
 
     Parameters

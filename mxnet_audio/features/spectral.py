@@ -137,9 +137,7 @@ def melspectrogram(
     return out.reshape(*shape, *out.shape[1:])
 
 
-def power_to_db(
-    s: np.ndarray, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0
-) -> np.ndarray:
+def power_to_db(s: np.ndarray, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0) -> np.ndarray:
     """Power as decibels: ``10 * log10(s / ref)``.
 
     Unlike librosa's, the peak that ``top_db`` counts from is each item's own (over the last two axes), not
@@ -263,9 +261,7 @@ def mel_filters(
     """
     from librosa.filters import mel  # takes a second to import, so not before it is needed
 
-    filters = mel(
-        sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, dtype=np.float32
-    )
+    filters = mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, dtype=np.float32)
     filters.setflags(write=False)
     return filters
 
@@ -288,9 +284,7 @@ def _window(name: str, win_length: int, n_fft: int) -> np.ndarray:
     return np.pad(weights, (before, n_fft - win_length - before)).astype(np.float32)
 
 
-def _framed(
-    y: np.ndarray, n_fft: int, hop_length: int, center: bool
-) -> tuple[np.ndarray, tuple[int, ...]]:
+def _framed(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tuple[np.ndarray, tuple[int, ...]]:
     """View samples as frames [shape=(items, frames, n_fft)]; also the leading axes."""
     y = np.asarray(y, dtype=np.float32)
     if y.ndim == 0 or y.shape[-1] == 0:

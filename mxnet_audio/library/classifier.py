@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import os
-import platform
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 
 import numpy as np
-from pydantic import ValidationError
-from tqdm import tqdm
 
-import mxnet_audio
 from mxnet_audio import audio, features, training
-from mxnet_audio.data import batches, map_ordered
-from mxnet_audio.engine import autograd, mx, nd
+from mxnet_audio.data import map_ordered
+from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, DatasetError, FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.library.model import Model
 from mxnet_audio.library.results import Encoding, Prediction, TimedPrediction
 from mxnet_audio.metrics import ClassificationReport, classification_report
-from mxnet_audio.models import get_model, store
+from mxnet_audio.models import store
 
 __all__ = ["AudioClassifier", "load_classifier"]
-
-log = logging.getLogger(__name__)
-
-Pairs = Iterable[tuple[str | os.PathLike, int | str]]
 
 
 class AudioClassifier:
@@ -44,14 +34,6 @@ class AudioClassifier:
 
     Attributes
     ----------
-    labels : list of int or str
-        The classes, in the order in which probabilities are given.
-    history : dict of str to list of float
-        ``loss_train, loss_test, acc_train, acc_test``: one value an epoch.
-    feature_config : AudioFeatureConfig
-        How sound becomes the network's input.
-    model_id : str
-        Identity of the vectors: changes with the parameters and with the features.
     skipped : list of (path, AudioError)
         Files that the last `fit` could not use.
     """
@@ -59,20 +41,47 @@ class AudioClassifier:
     network: str
 
     def __init__(self, model_ctx: mx.Context | None = None, data_ctx: mx.Context | None = None):
-        self.model_ctx = model_ctx or mx.cpu()
-        self.data_ctx = data_ctx or self.model_ctx
-        self.labels: list[int | str] = []
-        self.history = training.new_history()
-        self.feature_config: AudioFeatureConfig | None = None
+        model_ctx = model_ctx or mx.cpu()
+        self._contexts = {"model_ctx": model_ctx, "data_ctx": data_ctx or model_ctx}
+        self._model: Model | None = None
         self.skipped: list[tuple[str, AudioError]] = []
-        self.model_id: str | None = None
-        self._net = None
 
-    # -- training ------------------------------------------------------------------------------------------------------
+    @property
+    def model(self) -> Model:
+        """The trained network with its labels and features; ModelError if there is none yet."""
+        if self._model is None:
+            raise ModelError("no model yet: call fit or load_model first")
+        return self._model
+
+    @property
+    def labels(self) -> list[int | str]:
+        """The classes, in the order in which probabilities are given."""
+        return self.model.labels
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """``loss_train, loss_test, acc_train, acc_test``: one value an epoch."""
+        return self.model.history
+
+    @property
+    def feature_config(self) -> AudioFeatureConfig:
+        """How sound becomes the network's input."""
+        return self.model.feature_config
+
+    @property
+    def model_id(self) -> str:
+        """Identity of the vectors: changes with the parameters and with the features."""
+        return self.model.id
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of a vector."""
+        config = self.feature_config
+        return self.model.forward(np.zeros((1, config.n_mels, config.n_frames), np.float32))[1].shape[1]
 
     def fit(
         self,
-        audio_path_label_pairs: Pairs,
+        audio_path_label_pairs: training.Pairs,
         model_dir_path: str | os.PathLike,
         batch_size: int = 64,
         epochs: int = 20,
@@ -83,7 +92,7 @@ class AudioClassifier:
         learning_rate: float = 0.001,
         checkpoint_interval: int = 10,
         *,
-        validation_pairs: Pairs | None = None,
+        validation_pairs: training.Pairs | None = None,
         groups: Sequence[Hashable] | None = None,
         resume: bool = False,
         early_stopping: int | None = None,
@@ -147,103 +156,50 @@ class AudioClassifier:
         ModelError
             If the run cannot go on from the checkpoint, or the loss stops being a number.
         """
-        for name, value in (("batch_size", batch_size), ("epochs", epochs), ("checkpoint_interval", checkpoint_interval)):
+        counts = {"batch_size": batch_size, "epochs": epochs, "checkpoint_interval": checkpoint_interval}
+        for name, value in counts.items():
             if value < 1:
                 raise ModelError(f"{name} is 1 or more, not {value}")
         config = feature_config or _default_config(input_shape)
         if config.n_frames is None:
             raise FeatureError("a network needs inputs of one size: set n_frames in feature_config")
-        pairs = _checked_pairs(audio_path_label_pairs)
-        held_out = None if validation_pairs is None else _checked_pairs(validation_pairs)
-        order = training.class_order([label for _, label in pairs], nb_classes)
-        if groups is not None and len(groups) != len(pairs):
-            raise DatasetError(f"{len(groups)} groups for {len(pairs)} clips: give one for each")
+        feature_cache = None if cache is False else features.FeatureCache(None if cache is True else cache)
+        clips = training.prepare(
+            audio_path_label_pairs,
+            partial(features.load_features, config=config, cache=feature_cache),
+            nb_classes=nb_classes,
+            test_size=test_size,
+            random_state=random_state,
+            validation_pairs=validation_pairs,
+            groups=groups,
+            show=progress,
+        )
+        self.skipped = clips.skipped
+        model = Model(self.network, clips.labels, config, random_state=random_state, **self._contexts)
+        model.net.standardize.set(clips.mean, clips.std)
         settings = {"batch_size": batch_size, "learning_rate": learning_rate, "random_state": random_state}
-
-        directory = None if cache in (True, False) else cache
-        feature_cache = None if cache is False else features.FeatureCache(directory)
-        read = partial(features.load_features, config=config, cache=feature_cache)
-        self.skipped = []
-        kept, moments = self._readable(read, [path for path, _ in pairs], progress)
-        pairs = [pairs[i] for i in kept]
-        targets = training.to_targets([label for _, label in pairs], order)
-        if held_out is None:
-            kept_groups = None if groups is None else [groups[i] for i in kept]
-            train, test = training.split(targets, test_size, random_state, kept_groups)
-            held_out = [pairs[i] for i in test]
-            pairs = [pairs[i] for i in train]
-            moments = moments[train]
-        else:
-            kept, _ = self._readable(read, [path for path, _ in held_out], progress)
-            held_out = [held_out[i] for i in kept]
-            shared = {path for path, _ in pairs} & {path for path, _ in held_out}
-            if shared:
-                raise DatasetError("is among the training and the validation clips", sorted(shared)[0])
-        settings |= {"train": _digest(pairs), "test": _digest(held_out)}
-
-        self._build(order, config)
-        training.initialize(self._net, self._net.input_shape, random_state, self.model_ctx)
-        mean, square = moments.mean(axis=0)
-        self._net.standardize.set(mean, max(square - mean**2, 1e-12) ** 0.5)
+        settings |= clips.digests()
         run = training.Progress()
         if resume and self.network in store.stored_models(model_dir_path):
-            run = self._restore(model_dir_path, settings)
-
-        def checkpoint(state: training.Progress) -> None:
-            last = training.get_parameters(self._net)
-            self.history = state.history
-            manifest = self._manifest() | {"training": settings}
-            files = {"last": last, "best": state.best, "optimizer": state.optimizer}
-            store.save_state(model_dir_path, self.network, manifest, files)
-
+            run = model.resume(model_dir_path, settings)
+        notes = {"training": settings, "skipped": [[path, error.reason] for path, error in clips.skipped]}
         training.run_epochs(
-            self._net,
-            self._clips(read, pairs, order, batch_size),
-            self._clips(read, held_out, order, batch_size),
+            model.net,
+            clips.clips(clips.train, batch_size),
+            clips.clips(clips.test, batch_size),
             run,
             epochs=epochs,
             learning_rate=learning_rate,
             random_state=random_state,
-            model_ctx=self.model_ctx,
-            data_ctx=self.data_ctx,
             checkpoint_interval=checkpoint_interval,
-            checkpoint=checkpoint,
+            checkpoint=lambda state: model.save(model_dir_path, state, notes),
             early_stopping=early_stopping,
             show=progress,
+            **self._contexts,
         )
-        self.history = run.history
-        self._identify()
+        model.history = run.history
+        self._model = model
         return self.history
-
-    def _readable(self, read, paths: Sequence[str], progress: bool) -> tuple[list[int], np.ndarray]:
-        """Positions of the files that become features, and the mean and mean square of each one's.
-
-        The others are logged and added to `skipped`.
-        """
-        kept, moments = [], []
-        results = map_ordered(read, paths)
-        for position, (path, x, error) in enumerate(
-            tqdm(results, total=len(paths), desc="features", unit="clip", disable=not progress)
-        ):
-            if error is None:
-                kept.append(position)
-                moments.append((x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean()))
-            else:
-                log.warning("left out: %s", error)
-                self.skipped.append((path, error))
-        if not kept:
-            raise DatasetError(f"none of the {len(paths)} files can be used; the first: {self.skipped[0][1]}")
-        return kept, np.array(moments)
-
-    @staticmethod
-    def _clips(read, pairs: list[tuple[str, int | str]], order: list[int | str], batch_size: int) -> training.Clips:
-        paths = np.array([path for path, _ in pairs], dtype=object)
-        targets = training.to_targets([label for _, label in pairs], order)
-        return training.Clips(
-            len(pairs), lambda positions: batches(read, paths[positions], targets[positions], batch_size)
-        )
-
-    # -- models on disk ------------------------------------------------------------------------------------------------
 
     def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:
         """Load what `fit` kept in a directory.
@@ -259,76 +215,10 @@ class AudioClassifier:
         Raises
         ------
         ModelError
-            If there is no such model, or it is damaged, of another network or of a newer version.
+            If there is no such model, or it is damaged, of another network or of a newer version. The model that
+            was there stays.
         """
-        manifest = store.read_manifest(model_dir_path, self.network)
-        tensors = store.read_tensors(model_dir_path, manifest, parameters)
-        try:
-            found = manifest["network"]["name"]
-            labels = list(manifest["labels"])
-            config = AudioFeatureConfig.model_validate(manifest["features"])
-            history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
-        except (KeyError, TypeError, ValidationError, FeatureError) as error:
-            raise ModelError(f"damaged: its description lacks or misstates {error}", model_dir_path) from error
-        if found != self.network:
-            raise ModelError(f"a {found} model, not {self.network}", model_dir_path)
-        self._build(labels, config)
-        training.initialize(self._net, self._net.input_shape, 0, self.model_ctx)
-        try:
-            training.set_parameters(self._net, tensors)
-        except ModelError as error:
-            raise ModelError(error.reason, model_dir_path) from error
-        self.history = history
-        self._identify()
-
-    def _build(self, labels: list[int | str], config: AudioFeatureConfig) -> None:
-        shape = (1, config.n_mels, config.n_frames)
-        self._net = get_model(self.network, classes=len(labels), input_shape=shape)
-        self.labels, self.feature_config, self.model_id = labels, config, None
-
-    def _identify(self) -> None:
-        parts = (self.network, self.feature_config.key(), store.fingerprint(training.get_parameters(self._net)))
-        self.model_id = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
-
-    def _manifest(self) -> dict:
-        return {
-            "network": {
-                "name": self.network,
-                "classes": self._net.classes,
-                "input_shape": list(self._net.input_shape),
-            },
-            "labels": self.labels,
-            "features": self.feature_config.model_dump(mode="json"),
-            "history": self.history,
-            "best_epoch": training.best_epoch(self.history) + 1,
-            "skipped": [[path, error.reason] for path, error in self.skipped],
-            "versions": {
-                "mxnet_audio": mxnet_audio.__version__,
-                "mxnet": mx.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
-        }
-
-    def _restore(self, model_dir_path: str | os.PathLike, settings: dict) -> training.Progress:
-        """Put the last checkpoint's parameters into the network; how far it had come."""
-        manifest = store.read_manifest(model_dir_path, self.network)
-        before = manifest.get("training", {}) | {"labels": manifest["labels"], "features": manifest["features"]}
-        now = settings | {"labels": self.labels, "features": self.feature_config.model_dump(mode="json")}
-        changed = [name for name in now if before.get(name) != now[name]]
-        if changed:
-            raise ModelError(
-                f"cannot go on from this checkpoint: {', '.join(changed)} changed since; start anew without resume",
-                model_dir_path,
-            )
-        training.set_parameters(self._net, store.read_tensors(model_dir_path, manifest, "last"))
-        return training.Progress(
-            manifest["history"],
-            store.read_tensors(model_dir_path, manifest, "best"),
-            store.read_tensors(model_dir_path, manifest, "optimizer"),
-        )
-
-    # -- answers -------------------------------------------------------------------------------------------------------
+        self._model = Model.load(model_dir_path, self.network, parameters, **self._contexts)
 
     def predict_class(self, path) -> int | str:
         """Label of one file, as it was given to `fit`.
@@ -381,12 +271,7 @@ class AudioClassifier:
         for path, _, vector, error in self._outputs(paths, batch_size):
             yield Encoding(path, vector, error)
 
-    @property
-    def embedding_dim(self) -> int:
-        """Length of a vector."""
-        return self._forward(np.zeros((1, *self._trained().input_shape[1:]), np.float32))[1].shape[1]
-
-    def evaluate(self, audio_path_label_pairs: Pairs, batch_size: int = 16) -> ClassificationReport:
+    def evaluate(self, audio_path_label_pairs: training.Pairs, batch_size: int = 16) -> ClassificationReport:
         """Compare predictions with labels.
 
         Parameters
@@ -404,8 +289,7 @@ class AudioClassifier:
         DatasetError
             If a label is not known to the model, or no file can be used.
         """
-        self._trained()
-        pairs = _checked_pairs(audio_path_label_pairs)
+        pairs = training.checked_pairs(audio_path_label_pairs)
         training.to_targets([label for _, label in pairs], self.labels)
         true, predicted, skipped = [], [], []
         for prediction, (path, label) in zip(self.predict_many([path for path, _ in pairs], batch_size), pairs):
@@ -435,7 +319,6 @@ class AudioClassifier:
         list of TimedPrediction
             In order; the last stretch ends with the sound.
         """
-        self._trained()
         config = self.feature_config
         window = config.n_samples / config.sr if window is None else window
         y, sr = audio.load(path, sr=config.sr)
@@ -444,39 +327,27 @@ class AudioClassifier:
         answers = []
         for start in range(0, len(stretches.samples), 16):
             part = slice(start, start + 16)
-            scores, _ = self._forward(features.extract(stretches.samples[part], sr, config))
+            scores, _ = self.model.forward(features.extract(stretches.samples[part], sr, config))
             answers += [
                 TimedPrediction(float(begin), min(float(end), len(y) / sr), self.labels[int(row.argmax())], row)
                 for (begin, end), row in zip(stretches.times[part], scores)
             ]
         return answers
 
-    def _trained(self):
-        if self.model_id is None:
-            raise ModelError("no model yet: call fit or load_model first")
-        return self._net
-
     def _outputs(self, paths: Iterable, batch_size: int):
         """Yield (path, probabilities, vector, error) for each file, in order."""
-        self._trained()
-        read = partial(features.load_features, config=self.feature_config)
+        model = self.model
+        read = partial(features.load_features, config=model.feature_config)
         stream = map_ordered(read, paths)
         try:
             while chunk := list(islice(stream, batch_size)):
                 usable = [x for _, x, error in chunk if error is None]
-                outputs = iter(zip(*self._forward(np.stack(usable))) if usable else ())
+                outputs = iter(zip(*model.forward(np.stack(usable))) if usable else ())
                 for path, _, error in chunk:
                     scores, vector = (None, None) if error is not None else next(outputs)
                     yield path, scores, vector, error
         finally:
             stream.close()
-
-    def _forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities [shape=(n, classes)] and vectors [shape=(n, dim)] of features [shape=(n, n_mels, frames)]."""
-        x = nd.array(x[:, None], ctx=self.data_ctx).as_in_context(self.model_ctx)
-        with autograd.predict_mode():
-            scores, embedding = self._net(x)
-        return scores.softmax().asnumpy(), embedding.asnumpy()
 
 
 def load_classifier(
@@ -518,21 +389,6 @@ def _default_config(input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
     if len(input_shape) != 3 or input_shape[0] != 1:
         raise FeatureError(f"input_shape is (1, n_mels, frames), not {tuple(input_shape)}")
     return AudioFeatureConfig(n_mels=input_shape[1], n_frames=input_shape[2])
-
-
-def _checked_pairs(pairs: Pairs) -> list[tuple[str, int | str]]:
-    pairs = list(pairs)
-    if not pairs:
-        raise DatasetError("no clips: give pairs of path and label")
-    for pair in pairs:
-        if not (isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[0], (str, os.PathLike))):
-            raise DatasetError(f"each clip is a pair (path, label), not {pair!r}")
-    return [(os.fspath(path), label) for path, label in pairs]
-
-
-def _digest(pairs: list[tuple[str, int | str]]) -> str:
-    text = json.dumps([[path, str(label)] for path, label in pairs])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _only(answers: Iterator):

@@ -21,6 +21,8 @@ from mxnet_audio.training import class_order, split, to_targets
 
 __all__ = ["run"]
 
+log = logging.getLogger(__name__)
+
 # Clips times seconds times epochs: about two minutes of training on two cores.
 BUDGET = 90_000
 LONGEST = 30.0
@@ -29,7 +31,7 @@ LONGEST = 30.0
 def run(
     output: str | os.PathLike,
     data: str | os.PathLike | None = None,
-    say: Callable[[str], None] = logging.getLogger(__name__).info,
+    say: Callable[[str], None] = log.info,
 ) -> dict:
     """Train on three quarters of a corpus, and try everything on the last quarter.
 

@@ -52,9 +52,7 @@ class Cifar10Net(AudioNet):
                 # The norm's shift makes a bias redundant. Softrelu rises everywhere, so pooling first gives the
                 # same values from a fraction of the work.
                 pooling, size = clamped_max_pool(pool, size)
-                self.encoder.add(
-                    nn.Conv2D(filters, 3, padding=1, use_bias=False), nn.BatchNorm(), pooling, SoftReLU()
-                )
+                self.encoder.add(nn.Conv2D(filters, 3, padding=1, use_bias=False), nn.BatchNorm(), pooling, SoftReLU())
                 if dropout:
                     self.encoder.add(nn.Dropout(dropout))
             self.encoder.add(nn.Dense(EMBEDDING), SoftReLU())

@@ -2,17 +2,22 @@
 
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.loop import Clips, Progress, initialize, run_epochs
+from mxnet_audio.training.prepare import Pairs, Prepared, checked_pairs, prepare
 from mxnet_audio.training.split import class_order, split, to_targets
 from mxnet_audio.training.state import get_parameters, set_parameters
 
 __all__ = [
     "Clips",
+    "Pairs",
+    "Prepared",
     "Progress",
     "best_epoch",
+    "checked_pairs",
     "class_order",
     "get_parameters",
     "initialize",
     "new_history",
+    "prepare",
     "run_epochs",
     "set_parameters",
     "split",

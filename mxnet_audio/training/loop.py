@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
+from mxnet_audio.models import AudioNet
 from mxnet_audio.training.history import best_epoch, new_history, stalled
 from mxnet_audio.training.state import get_optimizer, get_parameters, set_optimizer
 
@@ -59,16 +60,16 @@ class Progress:
         return len(self.history["loss_train"])
 
 
-def initialize(net: gluon.HybridBlock, input_shape: tuple[int, ...], random_state: int, ctx: mx.Context) -> None:
+def initialize(net: AudioNet, random_state: int, ctx: mx.Context) -> None:
     """Give a network its first parameters, the same for the same seed."""
     mx.random.seed(random_state)
     net.initialize(mx.init.Xavier(), ctx=ctx, force_reinit=True)
-    net(nd.zeros((1, *input_shape), ctx=ctx))  # shapes are known, and parameters made, from the first input on
+    net(nd.zeros((1, *net.input_shape), ctx=ctx))  # shapes are known, and parameters made, from the first input on
     net.hybridize(static_alloc=True)
 
 
 def run_epochs(
-    net: gluon.HybridBlock,
+    net: AudioNet,
     train: Clips,
     test: Clips,
     progress: Progress,
@@ -89,8 +90,8 @@ def run_epochs(
 
     Parameters
     ----------
-    net : gluon.HybridBlock
-        Initialised network; gives scores and embedding.
+    net : AudioNet
+        Initialised network.
     train, test : Clips
         What to learn from, in a new order each epoch, and what to measure on.
     progress : Progress

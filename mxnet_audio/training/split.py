@@ -149,9 +149,7 @@ def split(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # classes smaller than the number of folds
         divisions = [
-            parts
-            for parts in folder.split(positions, targets, codes)
-            if len(set(targets[parts[0]])) == len(counts)
+            parts for parts in folder.split(positions, targets, codes) if len(set(targets[parts[0]])) == len(counts)
         ]
     if not divisions:
         raise DatasetError("a class whose clips are all of one group cannot be trained on and tested on")

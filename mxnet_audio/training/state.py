@@ -30,9 +30,7 @@ def set_parameters(net: gluon.Block, tensors: Tensors) -> None:
         raise ModelError(f"parameters of another network: {sorted(own.keys() ^ tensors.keys())[0]} is in one only")
     for name, parameter in own.items():
         if parameter.shape != tensors[name].shape:
-            raise ModelError(
-                f"parameters of another network: {name} is {tensors[name].shape}, not {parameter.shape}"
-            )
+            raise ModelError(f"parameters of another network: {name} is {tensors[name].shape}, not {parameter.shape}")
     for name, parameter in own.items():
         parameter.set_data(nd.array(tensors[name], dtype=tensors[name].dtype))
 

@@ -50,9 +50,7 @@ def test_facts_are_complete(name):
     facts = json.loads(json.dumps(corpus.to_dict()))
     assert facts["name"] == name == corpus.name
     assert all(facts[key] for key in ("title", "licence", "labels", "folds", "n_clips", "size", "remotes"))
-    assert re.match(r"@\w+\{\w+,\n", facts["citation"]) and facts["citation"].count("{") == facts[
-        "citation"
-    ].count("}")
+    assert re.match(r"@\w+\{\w+,\n", facts["citation"]) and facts["citation"].count("{") == facts["citation"].count("}")
     assert len(set(corpus.labels)) == len(corpus.labels)
     assert all(isinstance(label, str) for label in corpus.labels)
     assert len(set(corpus.folds)) == len(corpus.folds)

@@ -34,9 +34,7 @@ def test_gtzan_split_is_the_published_one(tmp_path):
     for path in (f"{genre}/{genre}.{i:05d}.wav" for genre in corpus.labels for i in range(100)):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(b"")
-    published = {
-        fold: set((LISTS / f"gtzan_filtered_{fold}.txt").read_text().split()) for fold in corpus.folds
-    }
+    published = {fold: set((LISTS / f"gtzan_filtered_{fold}.txt").read_text().split()) for fold in corpus.folds}
     assert [len(names) for names in published.values()] == [443, 197, 290]
     assert len(set.union(*published.values())) == 930
     for fold, names in published.items():
@@ -97,10 +95,7 @@ def test_esc10_as_class_folders(esc10):
             tuple(line.removesuffix(".wav").rsplit("-", 1))
             for line in (LISTS / f"esc10_fold{fold}.txt").read_text().split()
         }
-        there = {
-            (Path(path).stem, str(ESC50_LABELS.index(label)))
-            for path, label in corpus.pairs(esc10, folds=fold)
-        }
+        there = {(Path(path).stem, str(ESC50_LABELS.index(label))) for path, label in corpus.pairs(esc10, folds=fold)}
         assert listed == there
 
 

@@ -57,9 +57,7 @@ def test_folder_says_what_is_wrong(tmp_path):
 def test_csv(tmp_path):
     _touch(tmp_path / "sub" / "ä, b.wav", tmp_path / "other" / "c.wav")
     table = tmp_path / "list.csv"
-    table.write_text(
-        f'note,label,path\n,7,"sub/ä, b.wav"\n,dog,{tmp_path / "other" / "c.wav"}\n', "utf-8-sig"
-    )
+    table.write_text(f'note,label,path\n,7,"sub/ä, b.wav"\n,dog,{tmp_path / "other" / "c.wav"}\n', "utf-8-sig")
     assert datasets.csv(table) == [
         (str(tmp_path / "sub" / "ä, b.wav"), "7"),
         (str(tmp_path / "other" / "c.wav"), "dog"),

@@ -31,9 +31,7 @@ def test_a_file_as_librosa_would(tmp_path):
     samples, sr = librosa.load(tmp_path / "a.wav", sr=12000)
     start = (len(samples) - config.n_samples) // 2
     samples = samples[start : start + config.n_samples]
-    want = librosa.power_to_db(
-        librosa.feature.melspectrogram(y=samples, sr=sr, n_fft=512, hop_length=256, n_mels=96)
-    )
+    want = librosa.power_to_db(librosa.feature.melspectrogram(y=samples, sr=sr, n_fft=512, hop_length=256, n_mels=96))
     got = load_features(tmp_path / "a.wav", config)
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-2)
     whole, rate = audio.load(tmp_path / "a.wav")

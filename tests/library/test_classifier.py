@@ -1,12 +1,12 @@
 """The classifiers' public face: fit, load, predict, encode, evaluate; and every way in which input can be wrong."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,7 +210,7 @@ def test_arrays_and_file_objects_are_sound_too(classifier, corpus):
     y, sr = sf.read(path, dtype="float32")
     expected = classifier.predict(path).probabilities
     np.testing.assert_allclose(classifier.predict((y, sr)).probabilities, expected, rtol=1e-4, atol=1e-6)
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         np.testing.assert_allclose(classifier.predict(file).probabilities, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -409,5 +409,5 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(corpus, options
 
 
 def test_no_files_are_written_beside_the_users(corpus):
-    folder = os.path.dirname(os.path.dirname(corpus[0][0]))
-    assert all(name.endswith(".wav") for _, _, names in os.walk(folder) for name in names)
+    folder = Path(corpus[0][0]).parents[1]
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".wav"}

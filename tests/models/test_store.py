@@ -78,7 +78,7 @@ def test_missing_and_damaged_are_named(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"format": 99}'])
 def test_a_manifest_that_says_nothing_useful_is_refused(tmp_path, text):
     (tmp_path / "net.json").write_text(text)
-    with pytest.raises(ModelError, match="damaged|format 99"):
+    with pytest.raises(ModelError, match=r"damaged|format 99"):
         store.read_manifest(tmp_path, "net")
 
 

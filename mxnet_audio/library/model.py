@@ -1,0 +1,140 @@
+"""A network together with what gives its numbers a meaning: labels, features, history; in use, and on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from functools import cached_property
+
+import numpy as np
+
+import mxnet_audio
+from mxnet_audio import training
+from mxnet_audio.engine import autograd, mx, nd
+from mxnet_audio.errors import FeatureError, ModelError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.models import get_model, store
+
+__all__ = ["Model"]
+
+
+class Model:
+    """A network with its labels and features, on a device.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+    labels : list of int or str
+        Classes, in the order of the scores.
+    feature_config : AudioFeatureConfig
+        What the network is fed with; `n_frames` is set.
+    model_ctx, data_ctx : mxnet.Context
+        Where the network computes, and where batches are put first.
+    random_state : int
+        Seed of the first parameters.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        labels: list[int | str],
+        feature_config: AudioFeatureConfig,
+        *,
+        model_ctx: mx.Context,
+        data_ctx: mx.Context,
+        random_state: int = 0,
+    ):
+        self.network, self.labels, self.feature_config = network, labels, feature_config
+        self.model_ctx, self.data_ctx = model_ctx, data_ctx
+        self.history = training.new_history()
+        shape = (1, feature_config.n_mels, feature_config.n_frames)
+        self.net = get_model(network, classes=len(labels), input_shape=shape)
+        training.initialize(self.net, random_state, model_ctx)
+
+    @cached_property
+    def id(self) -> str:
+        """Identity of the vectors, once training is over: changes with the parameters and with the features."""
+        parameters = store.fingerprint(training.get_parameters(self.net))
+        return hashlib.sha256(f"{self.network} {self.feature_config.key()} {parameters}".encode()).hexdigest()[:16]
+
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities [shape=(n, classes)] and vectors [shape=(n, dim)] of features [shape=(n, n_mels, frames)]."""
+        x = nd.array(x[:, None], ctx=self.data_ctx).as_in_context(self.model_ctx)
+        with autograd.predict_mode():
+            scores, embedding = self.net(x)
+        return scores.softmax().asnumpy(), embedding.asnumpy()
+
+    def save(self, directory: str | os.PathLike, progress: training.Progress, notes: dict) -> None:
+        """Keep the model, and all that is needed to train on, in a directory.
+
+        Parameters
+        ----------
+        directory : str or os.PathLike
+            Made if it is not there.
+        progress : training.Progress
+            How far training has come.
+        notes : dict
+            What else to write down, JSON-able.
+        """
+        self.history = progress.history
+        manifest = {
+            "network": {"name": self.network, "classes": self.net.classes, "input_shape": list(self.net.input_shape)},
+            "labels": self.labels,
+            "features": self.feature_config.model_dump(mode="json"),
+            "history": self.history,
+            "best_epoch": training.best_epoch(self.history) + 1,
+            "versions": {
+                "mxnet_audio": mxnet_audio.__version__,
+                "mxnet": mx.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+            **notes,
+        }
+        parameters = {"last": training.get_parameters(self.net), "best": progress.best}
+        store.save_state(directory, self.network, manifest, {**parameters, "optimizer": progress.optimizer})
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike, network: str, parameters: str, **contexts) -> Model:
+        """Load a model that `save` kept; see `AudioClassifier.load_model`."""
+        manifest = store.read_manifest(directory, network)
+        tensors = store.read_tensors(directory, manifest, parameters)
+        try:
+            found = manifest["network"]["name"]
+            if found != network:
+                raise ModelError(f"a {found} model, not {network}")
+            model = cls(network, list(manifest["labels"]), AudioFeatureConfig(**manifest["features"]), **contexts)
+            training.set_parameters(model.net, tensors)
+            model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
+        except (KeyError, TypeError) as error:
+            raise ModelError(f"damaged: its description lacks or misstates {error}", directory) from error
+        except (ModelError, FeatureError) as error:
+            raise ModelError(error.reason, directory) from error
+        return model
+
+    def resume(self, directory: str | os.PathLike, settings: dict) -> training.Progress:
+        """Take over the last checkpoint's parameters, and tell how far it had come.
+
+        Raises
+        ------
+        ModelError
+            If that run was another one: its `settings` (noted as ``training``), labels or features differ.
+        """
+        manifest = store.read_manifest(directory, self.network)
+        before = {
+            **manifest.get("training", {}),
+            "labels": manifest.get("labels"),
+            "features": manifest.get("features"),
+        }
+        now = {**settings, "labels": self.labels, "features": self.feature_config.model_dump(mode="json")}
+        changed = [name for name in now if before.get(name) != now[name]]
+        if changed:
+            reason = f"cannot go on from this checkpoint: {', '.join(changed)} changed since; start anew without resume"
+            raise ModelError(reason, directory)
+        last, best, optimizer = (
+            store.read_tensors(directory, manifest, role) for role in ("last", "best", "optimizer")
+        )
+        training.set_parameters(self.net, last)
+        return training.Progress(manifest["history"], best, optimizer)
