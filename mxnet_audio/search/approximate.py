@@ -133,9 +133,7 @@ class _ApproximateEngine(ExactEngine):
         except RuntimeError as error:  # voyager's word for a full disk
             raise OSError(f"{graph.name} cannot be written: {error}") from error
         labels = np.array([self._label[key] for key in self.table.ids.tolist()], dtype=np.int64)
-        np.savez(
-            Path(path) / "graph.npz", labels=labels, mean=self._mean, next=self._next, deleted=self._deleted
-        )
+        np.savez(Path(path) / "graph.npz", labels=labels, mean=self._mean, next=self._next, deleted=self._deleted)
 
     def load(self, path: Path) -> None:
         """Read what :meth:`save` wrote; SearchError when it is missing or damaged."""

@@ -260,9 +260,7 @@ class VectorIndex:
         journal.append({"path": entry.path, "real": real_path(path), "stamp": entry.stamp}, self.vector(path))
 
     @classmethod
-    def load(
-        cls, directory: str | os.PathLike, model_id: str | None = None, dim: int | None = None
-    ) -> VectorIndex:
+    def load(cls, directory: str | os.PathLike, model_id: str | None = None, dim: int | None = None) -> VectorIndex:
         """Load what :meth:`save` wrote, and what the journal holds since.
 
         Parameters

@@ -221,9 +221,7 @@ def replay(folder: Path) -> Iterator[tuple[dict, np.ndarray]]:
                 entry = json.loads(line[9:-1])
                 vector = np.frombuffer(base64.b64decode(entry.pop("vector")), dtype="<f4")
             except (ValueError, KeyError, binascii.Error) as error:
-                _logger.warning(
-                    "%s: record %d is not whole (%s); reading ends there", file.name, number, error
-                )
+                _logger.warning("%s: record %d is not whole (%s); reading ends there", file.name, number, error)
                 return
             yield entry, vector
 

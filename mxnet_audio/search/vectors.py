@@ -210,9 +210,7 @@ class VectorTable:
             return rows
         norm, matrix = self._norm[: self._used], self._matrix[: self._used]
         length = float(_norms(query[None])[0])
-        rounding = (self.dim + 4) * float(
-            np.finfo(np.float32).eps
-        )  # twice the bound for a sum of dim products
+        rounding = (self.dim + 4) * float(np.finfo(np.float32).eps)  # twice the bound for a sum of dim products
         with np.errstate(all="ignore"):
             if self.metric == "cosine":
                 rough = -(matrix @ (query / length).astype(np.float32)) / norm

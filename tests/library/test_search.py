@@ -233,6 +233,24 @@ def test_engines_answer_alike(engine, metric, songs):
     assert [path for path, _ in search.query(songs[0], 4)] == songs[1:5]
 
 
+def test_with_a_real_network(corpus, model_dir, tmp_path):
+    from mxnet_audio.library.cifar10 import Cifar10AudioSearch
+
+    kinds = dict(corpus)
+    search = Cifar10AudioSearch()
+    search.load_model(model_dir_path=model_dir)
+    assert search.index_many(kinds, save_dir=tmp_path).added == len(kinds)
+    loaded = Cifar10AudioSearch()
+    loaded.load_model(model_dir_path=model_dir)
+    loaded.load(tmp_path)
+    assert loaded.index_many(kinds, save_dir=tmp_path).unchanged == len(kinds)
+    path = corpus[0][0]
+    found = loaded.query(path, top_k=5)
+    assert found == search.query(path, top_k=5)
+    assert path not in [near.path for near in found]
+    assert loaded.query(path, 1, skip_exact_match=False)[0].distance < 1e-9
+
+
 def test_needs_no_mxnet():
     code = "import sys, mxnet_audio.library.recommender; sys.exit('mxnet' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

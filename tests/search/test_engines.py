@@ -320,9 +320,7 @@ def test_other_bad_calls(engine, vectors):
 
 
 def test_unknown_names():
-    with pytest.raises(
-        SearchError, match="unknown engine 'faiss': choose one of auto, exact, voyager, annoy"
-    ):
+    with pytest.raises(SearchError, match="unknown engine 'faiss': choose one of auto, exact, voyager, annoy"):
         create_engine("faiss")
     with pytest.raises(SearchError, match="unknown metric 'manhattan'"):
         create_engine("exact", "manhattan")

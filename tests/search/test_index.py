@@ -138,6 +138,7 @@ def test_save_and_load(engine, metric, tmp_path):
     loaded.add("songs/new.wav", query)  # ids go on where they were
     assert loaded.query(query, 1) == [("songs/new.wav", 0.0)]
     assert len(loaded) == 202
+    assert loaded.vector(index.paths[-1]).tolist() == vectors(1, seed=4)[0].tolist()
 
 
 def test_manifest_says_what_it_is(saved):

@@ -38,9 +38,7 @@ def test_one_long_vector_hides_no_near_one():
 
 def test_product_that_overflows_hides_no_near_one():
     table = VectorTable("euclidean")
-    table.add(
-        range(3), [[1e20, 0], [1.001e19, 0], [2e20, 0]]
-    )  # times the query: beyond float32, but the second
+    table.add(range(3), [[1e20, 0], [1.001e19, 0], [2e20, 0]])  # times the query: beyond float32, but the second
     assert table.nearest(np.float32([1e19, 0]), 1)[0].tolist() == [1]
 
 
