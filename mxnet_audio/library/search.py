@@ -215,15 +215,11 @@ class AudioSearch:
         """Make what is in `save_dir` and what is in memory the same."""
         if has_index(save_dir) and not self.index.saved_in(save_dir):
             if len(self.index) or self.index.notes:
-                raise SearchError(
-                    "the directory holds another index: load it first, or choose another", save_dir
-                )
+                raise SearchError("the directory holds another index: load it first, or choose another", save_dir)
             self.load(save_dir)
         self.save(save_dir)
 
-    def query(
-        self, path: str | os.PathLike, top_k: int = 10, skip_exact_match: bool = True
-    ) -> list[Neighbour]:
+    def query(self, path: str | os.PathLike, top_k: int = 10, skip_exact_match: bool = True) -> list[Neighbour]:
         """Find the indexed files that sound most like this one.
 
         Parameters
