@@ -191,13 +191,15 @@ def test_copies_come_in_order_and_hide_nobody(make):
 
 
 def test_save_and_load(make, engine, vectors, tmp_path):
-    engine.remove([5])
+    engine.add([2000], vectors[5:6])
+    engine.query(vectors[0], 1)
+    engine.remove([5])  # its copy stays
     before = engine.query(vectors[:20], 10)
     engine.save(tmp_path)
     loaded = make()
     loaded.add([1], clustered(1, dim=3))  # what it held goes
     loaded.load(tmp_path)
-    assert len(loaded) == 1999
+    assert len(loaded) == 2000
     after = loaded.query(vectors[:20], 10)
     assert before[0].tolist() == after[0].tolist()
     assert before[1].tolist() == after[1].tolist()
@@ -243,13 +245,21 @@ def test_load_damaged(name, harm, tmp_path):
     engine = create_engine(name, "cosine")
     engine.add(range(100), clustered(100))
     engine.save(tmp_path)
-    for path in list(tmp_path.iterdir()):
-        if harm == "missing":
-            path.unlink()
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == (1 if name == "exact" else 2)
+    for path in files:
+        whole = path.read_bytes()
+        path.unlink()
+        if harm != "missing":
+            path.write_bytes(whole[:100] if harm == "cut" else b"not an index")
+        loaded = create_engine(name, "cosine")
+        if harm == "missing" and path.name.startswith("graph"):
+            loaded.load(tmp_path)  # it is made again
+            assert loaded.query(clustered(100), 1)[0][:, 0].tolist() == list(range(100))
         else:
-            path.write_bytes(path.read_bytes()[:100] if harm == "cut" else b"not an index")
-    with pytest.raises(SearchError):
-        create_engine(name, "cosine").load(tmp_path)
+            with pytest.raises(SearchError, match=path.name):
+                loaded.load(tmp_path)
+        path.write_bytes(whole)
 
 
 def test_graph_is_loaded_not_made_again(metric, vectors, tmp_path, monkeypatch):
