@@ -17,10 +17,10 @@ import numpy as np
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as format_tensors
 
-from mxnet_audio.atomic import replacing, write_json
+from mxnet_audio.atomic import replacing
 from mxnet_audio.errors import ModelError
 
-__all__ = ["FORMAT", "fingerprint", "read_manifest", "read_tensors", "save_state", "stored_models"]
+__all__ = ["FORMAT", "check_place", "fingerprint", "read_manifest", "read_tensors", "save_state", "stored_models"]
 
 FORMAT = 1
 Tensors = dict[str, np.ndarray]
@@ -34,6 +34,23 @@ def fingerprint(tensors: Tensors) -> str:
         digest.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
+
+
+def check_place(directory: str | os.PathLike) -> None:
+    """Say that nothing can be written to a directory before hours are spent on what is to be kept there.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be written to, or cannot be made.
+    """
+    place = Path(directory).absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise ModelError("a model cannot be kept here: this is a file", place)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ModelError("a model cannot be kept here: no permission to write", place)
 
 
 def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: dict[str, Tensors]) -> None:
@@ -57,19 +74,25 @@ def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: d
         data = format_tensors({key: np.ascontiguousarray(value) for key, value in tensors.items()})
         digest = hashlib.sha256(data).hexdigest()
         path = directory / f"{name}-{role}-{digest[:12]}.safetensors"
-        if not path.exists():
-            with replacing(path) as temporary:
-                temporary.write_bytes(data)
+        # Also where there is one of this name: it may be damaged, and the same run over again would not mend it.
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
         listed[role] = {"file": path.name, "sha256": digest}
-    write_json(directory / f"{name}.json", {"format": FORMAT, **manifest, "files": listed})
+    with replacing(directory / f"{name}.json") as temporary:
+        # ASCII: a file name that is not valid Unicode (a lone surrogate here) survives as an escape.
+        text = json.dumps({"format": FORMAT, **manifest, "files": listed}, indent=1, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="ascii")
     for role, entry in listed.items():
         for path in directory.glob(f"{name}-{role}-????????????.safetensors"):
             if path.name != entry["file"]:
                 path.unlink(missing_ok=True)
+    for begun in (f"{name}.json", *(f"{name}-{role}-????????????.safetensors" for role in listed)):
+        for path in directory.glob(f".{begun}.*.tmp"):  # what a killed run was writing
+            path.unlink(missing_ok=True)
 
 
 def stored_models(directory: str | os.PathLike) -> list[str]:
-    """Names of the models in a directory."""
+    """Names of the models in a directory, by its JSON files: an index kept there too looks like one."""
     return sorted(path.stem for path in Path(directory).glob("*.json"))
 
 
@@ -88,6 +111,8 @@ def read_manifest(directory: str | os.PathLike, name: str) -> dict:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["format"]
+    except OSError as error:
+        raise ModelError(f"cannot be read ({error.strerror})", path) from error
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"damaged, not a model's description ({error})", path) from error
     if version != FORMAT:

@@ -36,12 +36,47 @@ def test_a_new_state_replaces_the_old_and_leaves_other_models_alone(tmp_path):
 
 def test_a_state_that_was_not_finished_leaves_the_one_before(tmp_path, monkeypatch):
     save(tmp_path, step=1)
-    monkeypatch.setattr(store, "write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(store.json, "dumps", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         save(tmp_path, tensors={"weight": np.ones(1, np.float32)}, step=2)
     manifest = store.read_manifest(tmp_path, "net")
     assert manifest["step"] == 1
     np.testing.assert_array_equal(store.read_tensors(tmp_path, manifest, "last")["weight"], TENSORS["weight"])
+
+
+def test_what_a_killed_run_was_writing_is_cleared_away(tmp_path):
+    save(tmp_path, "net-2")
+    killed = [".net.json.0123.tmp", ".net-last-0123456789ab.safetensors.0123.tmp"]
+    others = [".net-2.json.0123.tmp", ".index.json.0123.tmp"]
+    for name in (*killed, *others):
+        (tmp_path / name).write_text("half")
+    save(tmp_path)
+    assert [name for name in (*killed, *others) if (tmp_path / name).exists()] == others
+
+
+def test_the_same_state_saved_again_mends_a_damaged_one(tmp_path):
+    save(tmp_path)
+    (file,) = tmp_path.glob("*.safetensors")
+    file.write_bytes(b"damaged")
+    save(tmp_path)
+    store.read_tensors(tmp_path, store.read_manifest(tmp_path, "net"), "last")
+
+
+def test_a_file_name_that_is_not_unicode_is_kept(tmp_path):
+    save(tmp_path, skipped=["\udcff.wav", "ü.wav"])
+    assert store.read_manifest(tmp_path, "net")["skipped"] == ["\udcff.wav", "ü.wav"]
+
+
+def test_a_place_where_nothing_can_be_kept_is_named(tmp_path, monkeypatch):
+    store.check_place(tmp_path / "new" / "newer")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ModelError, match="file: a model cannot be kept here"):
+            store.check_place(place)
+    monkeypatch.setattr(store.os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(ModelError, match="no permission"):
+        store.check_place(tmp_path / "new")
 
 
 def test_fingerprint_sees_names_shapes_and_values():
