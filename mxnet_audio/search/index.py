@@ -85,7 +85,7 @@ class VectorIndex:
         self._entries: dict[str, _Entry] = {}  # by real path, in the order of insertion
         self._real: dict[int, str] = {}  # by id
         self._next = 0
-        self._home: tuple[str, int] | None = None  # directory and generation that hold all but `_changed`
+        self._home: tuple[str, str] | None = None  # directory and generation that hold all but `_changed`
         self._changed = True
 
     def _empty_engine(self) -> None:
@@ -288,7 +288,7 @@ class VectorIndex:
     @classmethod
     def _load(cls, directory: Path, manifest: dict, model_id: str | None, dim: int | None) -> VectorIndex:
         folder = store.verify(directory, manifest)
-        index = cls(manifest.get("choice", manifest["engine"]), manifest["metric"], manifest["model_id"])
+        index = cls(manifest["choice"], manifest["metric"], manifest["model_id"])
         index._dim = manifest["dimension"]
         index.notes = manifest["notes"]
         if index.engine != manifest["engine"]:

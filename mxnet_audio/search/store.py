@@ -2,9 +2,9 @@
 
 ::
 
-    index.json                  the manifest: which generation holds, and the checksums of its files
-    generation-000003/          vectors, entries and the engine's structure, written once and never changed
-    generation-000003/journal.jsonl   what was indexed since, one line each
+    index.json                          the manifest: which generation holds, and the checksums of its files
+    generation-<unique>/                vectors, entries and the engine's structure, written once, never changed
+    generation-<unique>/journal.jsonl   what was indexed since, one line each
 
 A new generation is written beside the old one and takes its name when it is complete; then the manifest is
 replaced, and only then the old generation goes. One process may write at a time, any number may read.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 import logging
@@ -27,19 +28,30 @@ from pathlib import Path
 
 import numpy as np
 
-from mxnet_audio.atomic import replacing
+from mxnet_audio.atomic import write_json
 from mxnet_audio.errors import SearchError
 
-__all__ = ["FORMAT", "Journal", "has_index", "read_manifest", "replay", "verify", "write", "write_manifest"]
+__all__ = [
+    "FORMAT",
+    "Journal",
+    "generation_folder",
+    "has_index",
+    "has_journal",
+    "read_manifest",
+    "replay",
+    "verify",
+    "write",
+    "write_manifest",
+]
 
 FORMAT = 1
 
 _logger = logging.getLogger(__name__)
 _MANIFEST = "index.json"
 _JOURNAL = "journal.jsonl"
-_OURS = re.compile(r"generation-(\d+)|\.generation-.+\.tmp|\.index\.json\..+\.tmp")
+_OURS = re.compile(r"generation-[0-9a-f]{32}|\.generation-.+\.tmp|\.index\.json\..+\.tmp")
 _FIELDS = {
-    "generation": int, "engine": str, "metric": str, "dimension": (int, type(None)),
+    "generation": str, "engine": str, "choice": str, "metric": str, "dimension": (int, type(None)),
     "model_id": (str, type(None)), "count": int, "files": dict, "notes": dict,
 }  # fmt: skip
 
@@ -49,9 +61,9 @@ def has_index(directory: str | os.PathLike) -> bool:
     return (Path(directory) / _MANIFEST).is_file()
 
 
-def generation_folder(directory: str | os.PathLike, number: int) -> Path:
+def generation_folder(directory: str | os.PathLike, generation: str) -> Path:
     """Where the files of a generation are."""
-    return Path(directory) / f"generation-{number:06d}"
+    return Path(directory) / f"generation-{generation}"
 
 
 def write(directory: str | os.PathLike, fill: Callable[[Path], None], fields: dict) -> dict:
@@ -77,38 +89,41 @@ def write(directory: str | os.PathLike, fill: Callable[[Path], None], fields: di
         It cannot be written; the former index is still whole.
     """
     directory = Path(directory)
-    temporary = directory / f".generation-{uuid.uuid4().hex}.tmp"
+    generation = uuid.uuid4().hex
+    temporary = directory / f".generation-{generation}.tmp"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        number = 1 + max(_generations(directory), default=0)
-        temporary.mkdir()
-        fill(temporary)
-        files = {}
-        for file in sorted(temporary.iterdir()):
-            _sync(file)
-            files[file.name] = _digest(file)
-        _sync(temporary)
-        temporary.rename(generation_folder(directory, number))
-        manifest = {"format": FORMAT, "generation": number, **fields, "files": files}
+        with _saving(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
+            fill(temporary)
+            files = {}
+            for file in sorted(temporary.iterdir()):
+                _sync(file)
+                files[file.name] = _digest(file)
+            _sync(temporary)
+            temporary.rename(generation_folder(directory, generation))
+        manifest = {"format": FORMAT, "generation": generation, **fields, "files": files}
         write_manifest(directory, manifest)
-    except OSError as error:
-        raise SearchError(f"the index cannot be saved: {error.strerror or error}", directory) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    _remove_former(directory, number)
+    _remove_former(directory, generation)
     return manifest
 
 
 def write_manifest(directory: str | os.PathLike, manifest: dict) -> None:
     """Replace the manifest, whole or not at all."""
-    directory = Path(directory)
+    with _saving(directory):
+        write_json(Path(directory) / _MANIFEST, manifest)
+        _sync(Path(directory))
+
+
+@contextlib.contextmanager
+def _saving(path: str | os.PathLike) -> Iterator[None]:
+    """Say what keeps the index from being saved."""
     try:
-        with replacing(directory / _MANIFEST) as temporary:
-            # ASCII: a file name that is not valid Unicode (a lone surrogate here) survives as an escape.
-            temporary.write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n", encoding="ascii")
-        _sync(directory)
+        yield
     except OSError as error:
-        raise SearchError(f"the index cannot be saved: {error.strerror or error}", directory) from error
+        raise SearchError(f"the index cannot be saved: {error.strerror or error}", path) from error
 
 
 def read_manifest(directory: str | os.PathLike) -> dict:
@@ -123,7 +138,7 @@ def read_manifest(directory: str | os.PathLike) -> dict:
     if not has_index(directory):
         raise SearchError("there is no index in this directory", directory)
     try:
-        manifest = json.loads(path.read_text(encoding="ascii"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SearchError(f"the index cannot be read: {error.strerror}", path) from error
     except ValueError as error:
@@ -173,34 +188,37 @@ class Journal:
     folder : Path
         The generation's folder.
     sync_every : int > 0 [records]
+
+    Raises
+    ------
+    SearchError
+        The disk takes no more; so do the methods.
     """
 
     def __init__(self, folder: Path, sync_every: int):
         self._sync_every = sync_every
         self._count = 0
-        self._file = (folder / _JOURNAL).open("ab")
+        self._path = folder / _JOURNAL
+        with _saving(self._path):
+            self._file = self._path.open("ab")
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_) -> None:
-        try:
+        with _saving(self._path), self._file:
             os.fsync(self._file.fileno())
-        finally:
-            self._file.close()
 
     def append(self, entry: dict, vector: np.ndarray) -> None:
-        """Add one record; `entry` is anything that JSON can say. SearchError when the disk takes no more."""
+        """Add one record; `entry` is anything that JSON can say."""
         numbers = base64.b64encode(np.asarray(vector, dtype="<f4").tobytes()).decode("ascii")
         body = json.dumps({**entry, "vector": numbers}).encode("ascii")
-        try:
+        with _saving(self._path):
             self._file.write(b"%08x %s\n" % (zlib.crc32(body), body))
             self._file.flush()
             self._count += 1
             if self._count % self._sync_every == 0:
                 os.fsync(self._file.fileno())
-        except OSError as error:
-            raise SearchError(f"the index cannot be saved: {error.strerror}", self._file.name) from error
 
 
 def has_journal(folder: Path) -> bool:
@@ -226,14 +244,8 @@ def replay(folder: Path) -> Iterator[tuple[dict, np.ndarray]]:
             yield entry, vector
 
 
-def _generations(directory: Path) -> list[int]:
-    """Numbers in use: of folders, and of the manifest should its folder be gone."""
-    found = [_OURS.fullmatch(path.name) for path in directory.iterdir()]
-    return [int(match[1]) for match in found if match and match[1]]
-
-
-def _remove_former(directory: Path, number: int) -> None:
-    keep = generation_folder(directory, number).name
+def _remove_former(directory: Path, generation: str) -> None:
+    keep = generation_folder(directory, generation).name
     for path in directory.iterdir():
         if _OURS.fullmatch(path.name) and path.name != keep:
             if path.is_dir():

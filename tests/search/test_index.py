@@ -35,6 +35,12 @@ def saved(tmp_path):
     return tmp_path / "index"
 
 
+def generation(directory):
+    """The one folder of vectors in it."""
+    (folder,) = directory.glob("generation-*")
+    return folder
+
+
 def edit_manifest(directory, **changes):
     path = directory / "index.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
@@ -151,9 +157,12 @@ def test_save_replaces_and_tidies(saved):
     (saved / "notes.txt").write_text("mine")
     (saved / ".generation-dead.tmp").mkdir()
     (saved / ".index.json.dead.tmp").touch()
-    (saved / "generation-000009").mkdir()  # of a run killed before its manifest was written
+    (saved / f"generation-{'0' * 32}").mkdir()  # of a run killed before its manifest was written
+    (saved / "generation-x").mkdir()  # somebody's own
     filled(3).save(saved)
-    assert sorted(path.name for path in saved.iterdir()) == ["generation-000010", "index.json", "notes.txt"]
+    names = sorted(path.name for path in saved.iterdir())
+    assert names[1:] == ["generation-x", "index.json", "notes.txt"]
+    assert names[0] == f"generation-{json.loads((saved / 'index.json').read_text())['generation']}"
     assert len(VectorIndex.load(saved)) == 3
 
 
@@ -172,11 +181,16 @@ def test_empty_index_is_bound_to_nothing(tmp_path):
 def test_only_notes_changed_leaves_the_vectors_alone(saved):
     index = VectorIndex.load(saved)
     index.notes = {"heard": [1]}
+    before = generation(saved)
     index.save(saved)
-    assert (saved / "generation-000001").is_dir()
+    assert generation(saved) == before
     assert VectorIndex.load(saved).notes == {"heard": [1]}
     filled(2).save(saved)  # somebody else: then all of it is written
     index.notes = {"heard": [2]}
+    index.save(saved)
+    assert len(VectorIndex.load(saved)) == 30
+    shutil.rmtree(saved)
+    filled(2).save(saved)  # and when somebody began anew
     index.save(saved)
     assert len(VectorIndex.load(saved)) == 30
 
@@ -211,7 +225,7 @@ def test_load_damaged_manifest(saved, text):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_load_any_damaged_or_missing_file(engine, tmp_path):
     filled(engine=engine).save(tmp_path)
-    for file in sorted((tmp_path / "generation-000001").iterdir()):
+    for file in sorted(generation(tmp_path).iterdir()):
         whole = file.read_bytes()
         middle = len(whole) // 2
         for harm in (
@@ -225,7 +239,7 @@ def test_load_any_damaged_or_missing_file(engine, tmp_path):
                 VectorIndex.load(tmp_path)
         file.write_bytes(whole)
     assert len(VectorIndex.load(tmp_path)) == 30
-    shutil.rmtree(tmp_path / "generation-000001")
+    shutil.rmtree(generation(tmp_path))
     with pytest.raises(SearchError, match="cannot be read"):
         VectorIndex.load(tmp_path)
 
@@ -244,7 +258,7 @@ def test_failed_save_leaves_the_former(saved, monkeypatch):
     with pytest.raises(SearchError, match="No space left on device"):
         filled(3).save(saved)
     assert len(VectorIndex.load(saved)) == 30
-    assert sorted(path.name for path in saved.iterdir()) == ["generation-000001", "index.json"]
+    assert sorted(saved.iterdir()) == [generation(saved), saved / "index.json"]
 
 
 def test_load_while_it_is_replaced(saved, monkeypatch):

@@ -26,7 +26,9 @@ def journalled(directory, n=6):
 
 
 def journal_file(directory):
-    return directory / "generation-000001" / "journal.jsonl"
+    return (
+        directory / f"generation-{json.loads((directory / 'index.json').read_text())['generation']}" / "journal.jsonl"
+    )
 
 
 def test_journal_is_read_after_the_save(tmp_path):
@@ -78,6 +80,20 @@ def test_nothing_is_appended_behind_a_torn_record(tmp_path):
         index.add("later.wav", [1.0, 3.0])
         index.record(journal, "later.wav")
     assert VectorIndex.load(tmp_path).paths == ["first é.wav", "later.wav"]
+
+
+def test_full_disk_is_named(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    index = journalled(tmp_path, n=0)
+    journal = index.journal(tmp_path, sync_every=1)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(SearchError, match=r"journal\.jsonl: the index cannot be saved: No space"):
+        index.record(journal, "first é.wav")
+    with pytest.raises(SearchError, match=r"journal\.jsonl: the index cannot be saved: No space"):
+        journal.__exit__()
+    assert journal._file.closed
 
 
 def test_index_of_somebody_else_takes_no_journal(tmp_path):
