@@ -17,6 +17,7 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import fftconvolve
 
+from mxnet_audio.atomic import replacing, write_json
 from mxnet_audio.datasets.voices import VOICES, coloured_noise
 from mxnet_audio.errors import DatasetError
 
@@ -148,10 +149,9 @@ def synthesise(
                 path = directory / label / f"{label}_{index:04d}.wav"
                 pairs.append((str(path), label))
                 if not path.exists():
-                    part = path.with_suffix(".part")
                     clip = render(label, index, seed, sr, seconds)
-                    sf.write(part, clip, sr, format="WAV", subtype="PCM_16")
-                    part.replace(path)
+                    with replacing(path) as temporary:
+                        sf.write(temporary, clip, sr, format="WAV", subtype="PCM_16")
     except (OSError, sf.LibsndfileError) as error:
         raise DatasetError(f"cannot write the synthetic corpus: {error}", directory) from error
     return pairs
@@ -176,6 +176,4 @@ def _claim(directory: Path, recipe: dict) -> None:
     # The old recipe stays until its last clip is gone, so a kill in between leaves nothing mixed.
     for path in clips:
         path.unlink()
-    part = marker.with_suffix(".part")
-    part.write_text(json.dumps(recipe), encoding="utf-8")
-    part.replace(marker)
+    write_json(marker, recipe)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 import time
 import zlib
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as format_tensors
 
+from mxnet_audio.atomic import replacing
 from mxnet_audio.features.config import AudioFeatureConfig
 
 __all__ = ["FeatureCache"]
@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 _VERSION = 1  # raised when the same configuration begins to give other numbers
 _SUFFIX = ".features"
-_PART = ".part"
 _OLD = 3600.0  # seconds after which an unfinished file has no writer any more
 
 
@@ -134,8 +133,8 @@ class FeatureCache:
     def _entry(self, path: str | os.PathLike, config: AudioFeatureConfig) -> Path | None:
         """Where an entry lies; None when the sound file cannot be found (whoever loads it will say so)."""
         try:
-            real = Path(path).resolve()
-            stat = real.stat()
+            real = os.path.realpath(path)
+            stat = os.stat(real)  # noqa: PTH116 - `Path.resolve` raises RuntimeError for a loop of links
         except (OSError, ValueError):
             return None
         identity = "\0".join(map(str, (real, stat.st_size, stat.st_mtime_ns, config.key(), _VERSION)))
@@ -143,31 +142,25 @@ class FeatureCache:
         return self.directory / name[:2] / f"{name}{_SUFFIX}"
 
     def _write(self, entry: Path, array: np.ndarray) -> None:
-        part = None
         try:
             entry.parent.mkdir(parents=True, exist_ok=True)
             self._sweep()
-            with tempfile.NamedTemporaryFile(dir=entry.parent, suffix=_PART, delete=False) as file:
-                part = Path(file.name)
-                file.write(_packed(array))
-            part.replace(entry)
+            with replacing(entry, sync=False) as temporary:  # a damaged entry is only a miss
+                temporary.write_bytes(_packed(array))
         except OSError as error:
             if not self._warned:
                 self._warned = True
                 logger.warning("features are not cached in %s: %s", self.directory, error)
-            if part is not None:
-                with suppress(OSError):
-                    part.unlink(missing_ok=True)
 
     def _sweep(self) -> None:
         """Once for each cache object: remove what killed writers left behind."""
         if self._swept:
             return
         self._swept = True
-        for part in self.directory.glob(f"??/*{_PART}"):
+        for temporary in self.directory.glob("??/.*.tmp"):
             with suppress(OSError):
-                if time.time() - part.stat().st_mtime > _OLD:
-                    part.unlink()
+                if time.time() - temporary.stat().st_mtime > _OLD:
+                    temporary.unlink()
 
 
 def _packed(array: np.ndarray) -> bytes:
