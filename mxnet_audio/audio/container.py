@@ -14,7 +14,8 @@ from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
 __all__ = ["check_complete"]
 
-_UNKNOWN_32 = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)  # streaming writers put these where they cannot go back
+# Streaming writers put these where they cannot go back; the last is CAF's.
+_UNKNOWN = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, -1)
 _OGG_PAGE = 65307  # the longest page that the format allows
 _WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"  # the first 12 bytes of the 16 that name it
 _MAX_CHUNKS = 100_000  # a walk over a hostile file ends
@@ -23,7 +24,9 @@ _MAX_CHUNKS = 100_000  # a walk over a hostile file ends
 def check_complete(file: BinaryIO, path: str | os.PathLike | None = None) -> None:
     """Raise when the container's own header says that bytes are missing.
 
-    Knows WAV (RIFF, RF64, Wave64), AU, AIFF, Ogg and MP4. Other formats pass; their decoders count frames.
+    Knows WAV (RIFF, RIFX, RF64, Wave64), AU, AIFF, CAF, Ogg and MP4. Other formats pass. FLAC, MP3 and Matroska
+    need no check here, for their decoders say what was declared; of rare ones such as VOC, NIST and MAT
+    libsndfile reads what is there.
 
     Parameters
     ----------
@@ -53,12 +56,14 @@ def check_complete(file: BinaryIO, path: str | os.PathLike | None = None) -> Non
     file.seek(0)
     head = file.read(12)
     missing = None
-    if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
-        missing = _check_chunks(file, size, "<", b"data", "WAV")
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:] == b"WAVE":
+        missing = _check_chunks(file, size, 12, ">4sI" if head[:4] == b"RIFX" else "<4sI", b"data", "WAV")
     elif head == _WAVE64:
         missing = _check_wave64(file, size)
     elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
-        missing = _check_chunks(file, size, ">", b"SSND", "AIFF")
+        missing = _check_chunks(file, size, 12, ">4sI", b"SSND", "AIFF")
+    elif head[:4] == b"caff":
+        missing = _check_chunks(file, size, 8, ">4sq", b"data", "CAF")
     elif head[:4] in (b".snd", b"dns."):
         missing = _check_au(head, size)
     elif head[:4] == b"OggS":
@@ -70,16 +75,16 @@ def check_complete(file: BinaryIO, path: str | os.PathLike | None = None) -> Non
         raise TruncatedAudioError(f"truncated: {missing}", path)
 
 
-def _check_chunks(file: BinaryIO, size: int, endian: str, data_id: bytes, name: str) -> str | None:
+def _check_chunks(file: BinaryIO, size: int, start: int, header: str, data_id: bytes, name: str) -> str | None:
     """Find the chunk of samples and compare its size with the bytes that follow it."""
-    position, long_size = 12, None
+    position, long_size, head = start, None, struct.Struct(header)
     for _ in range(_MAX_CHUNKS):
         file.seek(position)
-        header = file.read(8)
-        if len(header) < 8:
+        entry = file.read(head.size)
+        if len(entry) < head.size:
             break
-        chunk, length = header[:4], struct.unpack(endian + "I", header[4:])[0]
-        position += 8
+        chunk, length = head.unpack(entry)
+        position += head.size
         if chunk == b"ds64":  # RF64 keeps the 64-bit sizes here: RIFF size, then data size
             sizes = file.read(16)
             if len(sizes) == 16:
@@ -87,13 +92,15 @@ def _check_chunks(file: BinaryIO, size: int, endian: str, data_id: bytes, name: 
         if chunk == data_id:
             if length == 0xFFFFFFFF and long_size is not None:
                 length = long_size
-            elif length in _UNKNOWN_32:
+            elif length in _UNKNOWN:
                 return None
             present = size - position
             if length > present:
                 return f"the {name} header declares {length} bytes of samples, the file holds {present}"
             return None
-        position += length + length % 2
+        if length < 0:
+            break
+        position += length + (length % 2 if head.size == 8 else 0)  # CAF does not pad
     return f"the {name} file ends before its samples begin"
 
 
@@ -109,7 +116,7 @@ def _check_au(head: bytes, size: int) -> str | None:
     if len(head) < 12:
         return "the AU header is incomplete"
     start, length = struct.unpack((">" if head[:4] == b".snd" else "<") + "II", head[4:12])
-    if length not in _UNKNOWN_32 and start + length > size:
+    if length not in _UNKNOWN and start + length > size:
         return f"the AU header declares {length} bytes of samples, the file holds {max(0, size - start)}"
     return None
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,6 +26,7 @@ BLOCK = 1 << 16  # frames to a read: large enough to be rare, small enough to be
 _MP3_RUN_UP = 32 * 1152  # samples decoded ahead of a seek's aim, until no frame borrows from before it
 _OGG_LAST_PAGE = 1 << 18  # samples: 255 packets of 1,024
 _NO_COUNT = 1 << 60  # libsndfile's frame count of a stream that does not say is near 2**63
+_IMPORTING = threading.Lock()
 _SYSTEM, _MALFORMED = 2, 3  # libsndfile's codes: "the system refuses"; "a format that I know, but damaged"
 
 
@@ -269,23 +273,28 @@ def _open_audioread(target: Any, file: BinaryIO, path: str | None, stack: ExitSt
     if not isinstance(target, str):
         raise _Refused("audioread: reads only files by path")
     try:
-        import audioread
-        from audioread.rawread import RawAudioFile
+        audioread = _import_audioread()
     except ImportError:
         raise _Refused("audioread: not installed") from None
     # Its reader of raw WAV, AU and AIFF asks fewer questions than libsndfile, which has refused by now.
-    backends = [backend for backend in audioread.available_backends() if backend is not RawAudioFile]
+    raw = audioread.rawread.RawAudioFile
+    backends = [backend for backend in audioread.available_backends() if backend is not raw]
     try:
         sound = stack.enter_context(audioread.audio_open(target, backends=backends))
     except (audioread.DecodeError, OSError, EOFError) as error:
         raise _Refused(f"audioread: {str(error) or 'no system codec reads it'}") from error
+    if not (sound.samplerate and sound.channels):
+        raise _Refused("audioread: the sound states no sampling rate or channels")
     frames = round(sound.duration * sound.samplerate) if sound.duration else None
 
     def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
         left = count if count is not None else _NO_COUNT
-        position = 0
+        position, rest = 0, b""
         try:
             for data in sound:
+                data = rest + data  # its blocks are of so many bytes, wherever a frame may end
+                whole = len(data) - len(data) % (2 * sound.channels)
+                data, rest = data[:whole], data[whole:]
                 block = np.frombuffer(data, dtype="<i2").reshape(-1, sound.channels)
                 skip = max(0, start - position)
                 position += len(block)
@@ -301,3 +310,15 @@ def _open_audioread(target: Any, file: BinaryIO, path: str | None, stack: ExitSt
     # Its durations come from tools' printed text, rounded: only a gap of a tenth of a second is one.
     slack = sound.samplerate // 10
     return Stream(path, sound.samplerate, sound.channels, frames, slack, "unknown", "audioread", blocks)
+
+
+def _import_audioread() -> Any:
+    """Import audioread without the warnings of its reader of raw sound, which is imported and never used here."""
+    with _IMPORTING:  # filters are the process's own, so they are touched once
+        if "audioread.rawread" in sys.modules:
+            import audioread
+        else:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"audioread\.rawread")
+                import audioread.rawread
+    return audioread

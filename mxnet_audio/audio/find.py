@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from mxnet_audio.errors import AudioDecodeError
 
 __all__ = ["AUDIO_SUFFIXES", "find_audio"]
+
+logger = logging.getLogger(__name__)
 
 #: Suffixes (lower case) of the files that a folder is searched for.
 AUDIO_SUFFIXES = frozenset(
@@ -26,7 +29,8 @@ def find_audio(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[st
     ----------
     path : str, os.PathLike, or an iterable of them
         Files are taken as they are, whatever their suffix; folders are searched to any depth for
-        `AUDIO_SUFFIXES`. Hidden files and folders (``.``, and with it macOS's ``._x.wav``) are left out.
+        `AUDIO_SUFFIXES`. Hidden files and folders (``.``, and with it macOS's ``._x.wav``) are left out; so
+        is a folder that may not be read, with a warning.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def find_audio(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[st
     for item in [path] if isinstance(path, str | os.PathLike) else path:
         item = Path(item)
         if item.is_dir():
-            for folder, folders, files in os.walk(item):
+            for folder, folders, files in os.walk(item, onerror=_warn):
                 folders[:] = [name for name in folders if not name.startswith(".")]
                 found.update(str(Path(folder, name)) for name in files if _is_sound(name))
         elif item.exists():
@@ -59,6 +63,10 @@ def find_audio(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[st
         else:
             raise AudioDecodeError("no such file or folder", item)
     return sorted(found)
+
+
+def _warn(error: OSError) -> None:
+    logger.warning("%s is left out: %s", error.filename, error.strerror)
 
 
 def _is_sound(name: str) -> bool:

@@ -59,7 +59,7 @@ def resample(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
         return y
     if y.ndim == 1:
         return soxr.resample(y, orig_sr, target_sr, quality="HQ")
-    # soxr wants (n, channels): all leading axes become channels for the moment.
+    # Row by row: soxr's own channels are the last axis, which would cost a transposed copy.
     flat = y.reshape(-1, y.shape[-1])
     rows = [soxr.resample(np.ascontiguousarray(row), orig_sr, target_sr, quality="HQ") for row in flat]
     return np.stack(rows).reshape(*y.shape[:-1], -1)

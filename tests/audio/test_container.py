@@ -9,7 +9,7 @@ import soundfile as sf
 
 from mxnet_audio import audio
 from mxnet_audio.audio.container import check_complete
-from mxnet_audio.errors import TruncatedAudioError
+from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
 
 def _encoded(kind, subtype=None, seconds=2):
@@ -35,6 +35,13 @@ def test_wav_with_chunks_around_the_samples():
     check_complete(io.BytesIO(full))
     with pytest.raises(TruncatedAudioError):
         check_complete(io.BytesIO(full[: len(full) - len(extra) - 2]))
+
+
+def test_caf_of_unknown_length():
+    data = bytearray(_encoded("CAF"))
+    at = data.index(b"data") + 4
+    data[at : at + 8] = b"\xff" * 8
+    check_complete(io.BytesIO(data))
 
 
 def test_au_of_unknown_length():
@@ -78,5 +85,5 @@ def test_a_hostile_length_does_not_take_the_memory():
     data = bytearray(_encoded("FLAC"))
     data[21] |= 0x0F
     data[22:26] = b"\xff" * 4  # 2**36 samples
-    with pytest.raises(Exception, match="declares"):
+    with pytest.raises(AudioDecodeError, match="declares"):
         audio.load(io.BytesIO(data))

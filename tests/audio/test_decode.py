@@ -21,6 +21,7 @@ FORMATS = {
     "w64": ("W64", "PCM_16", 44100),
     "au": ("AU", "PCM_16", 22050),
     "aiff": ("AIFF", "PCM_16", 44100),
+    "caf": ("CAF", "PCM_16", 44100),
     "flac": ("FLAC", "PCM_16", 44100),
     "ogg": ("OGG", "VORBIS", 44100),
     "opus": ("OGG", "OPUS", 48000),
@@ -294,6 +295,44 @@ def test_audioread_is_the_last_resort(tmp_path, monkeypatch):
     Fake.end = 2000
     with pytest.raises(TruncatedAudioError):
         audio.load(path)
+
+
+def test_the_end_of_audioreads_chain(tmp_path, monkeypatch):
+    """Its blocks may end inside a frame; a sound without channels is refused; nobody is warned."""
+    import audioread
+
+    class Fake:
+        channels, samplerate, duration = 6, 8000, None
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def __iter__(self):
+            data = np.repeat(np.arange(4000, dtype="<i2")[:, None], 6, axis=1).tobytes()
+            return (data[i : i + 1001] for i in range(0, len(data), 1001))
+
+    monkeypatch.setattr(audioread, "audio_open", lambda path, backends: Fake())
+    path = tmp_path / "a.xyz"
+    path.write_bytes(b"some codec of the system" * 10)
+    np.testing.assert_allclose(audio.load(path)[0], np.arange(4000) / 32768, atol=1e-7)
+    Fake.channels = 0
+    with pytest.raises(AudioDecodeError, match="no sampling rate or channels"):
+        audio.load(path)
+
+
+def test_a_bad_file_is_no_cause_of_warnings(tmp_path):
+    (tmp_path / "bad.wav").write_bytes(b"a letter")
+    code = (
+        "import sys; from mxnet_audio import audio, errors\n"
+        "try: audio.load(sys.argv[1])\n"
+        "except errors.AudioDecodeError: print('refused')"
+    )
+    command = [sys.executable, "-W", "always", "-c", code, tmp_path / "bad.wav"]
+    out = subprocess.run(command, capture_output=True, text=True)
+    assert (out.stdout, "audioread" in out.stderr) == ("refused\n", False), out.stderr
 
 
 def test_the_import_is_light():

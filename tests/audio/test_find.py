@@ -1,5 +1,7 @@
 """Finding sound files."""
 
+import os
+
 import pytest
 
 from mxnet_audio import audio
@@ -24,3 +26,18 @@ def test_folders_are_searched_and_files_taken_as_they_are(tmp_path):
 def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(AudioDecodeError, match=r"gone: no such"):
         audio.find_audio([tmp_path, tmp_path / "gone"])
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch, caplog):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "a.wav").touch()
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("secret"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert audio.find_audio(tmp_path) == [str(tmp_path / "a.wav")]
+    assert "secret is left out: Permission denied" in caplog.text

@@ -160,8 +160,6 @@ def test_stereo_peaks_at_its_mono_size(tmp_path):
 
 
 def test_no_read_permission_for_real(tmp_path, write_tone):
-    import os
-
     if not hasattr(os, "setuid") or os.getuid() != 0:
         pytest.skip("only root can become someone else; the refusal itself is tested in test_decode")
     path = write_tone(tmp_path / "a.wav")
