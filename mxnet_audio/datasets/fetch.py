@@ -72,14 +72,15 @@ class _Resuming:
         if have:
             headers["Range"] = f"bytes={have}-"
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
-            unit, _, total = response.headers.get("Content-Range", "").rpartition("/")
+            span, _, total = response.headers.get("Content-Range", "").rpartition("/")
             if response.status_code == 416 and have:
                 if total == str(have):  # the whole file was there already
                     return
                 self.part.unlink()
                 return self._get(url, 0)
             response.raise_for_status()
-            if have and (response.status_code != 206 or unit != f"bytes {have}-{int(total or 0) - 1}"):
+            to_the_end = total.isdecimal() and span == f"bytes {have}-{int(total) - 1}"
+            if have and not (response.status_code == 206 and to_the_end):
                 # The server ignores Range (and sends all, so take it), or answers another one: begin anew.
                 self.part.unlink()
                 self.resumed, have = False, 0
@@ -184,7 +185,7 @@ def _from(source: str, remote: Remote, part: Path, verify: bool, progress: bool)
                 raise
         except ValueError:
             # The hash is wrong, and pooch has removed the file. Perhaps the two halves were of two versions.
-            if not downloader.resumed:
+            if not downloader.resumed or part.exists():
                 raise
 
 

@@ -7,6 +7,7 @@ import json
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from scipy.signal import get_window
 
 from mxnet_audio.errors import FeatureError
 
@@ -99,8 +100,6 @@ class AudioFeatureConfig(BaseModel):
 
     @model_validator(mode="after")
     def _holds_together(self) -> AudioFeatureConfig:
-        from scipy.signal import get_window
-
         if self.win_length is not None and self.win_length > self.n_fft:
             raise _error(f"win_length ({self.win_length}) is above n_fft ({self.n_fft})")
         if self.fmax is not None and self.fmax > self.sr / 2:

@@ -112,6 +112,7 @@ class Host:
     """An HTTP server of byte strings. A path's options say how it misbehaves.
 
     ``drop``: close the connection after so many bytes of each answer. ``ranges=False``: ignore Range.
+    ``total=False``: do not say in a range of how many bytes.
     ``slow``: seconds between pieces of 4 kB.
     """
 
@@ -137,7 +138,8 @@ class Host:
                         self.end_headers()
                         return
                     self.send_response(206)
-                    self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+                    said = total if options.get("total", True) else "*"
+                    self.send_header("Content-Range", f"bytes {start}-{total - 1}/{said}")
                 else:
                     self.send_response(200)
                 body = data[start:]

@@ -52,6 +52,13 @@ def test_a_server_without_ranges_is_asked_for_all(tmp_path, host):
     assert len(host.requests) == 1
 
 
+def test_a_range_of_unknown_total_is_not_trusted(tmp_path, host):
+    url = host.put("/a", DATA, total=False)
+    _part(tmp_path, DATA[:100_000])
+    assert fetch(_remote(url), tmp_path, progress=False).read_bytes() == DATA
+    assert host.requests == [("/a", "bytes=100000-"), ("/a", None)]
+
+
 def test_a_broken_connection_is_taken_up_again(tmp_path, host):
     url = host.put("/a", DATA, drop=100_000)
     assert fetch(_remote(url), tmp_path, progress=False).read_bytes() == DATA
