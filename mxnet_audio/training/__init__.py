@@ -3,6 +3,7 @@
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.loop import Clips, Progress, initialize, run_epochs
 from mxnet_audio.training.prepare import Pairs, Prepared, checked_pairs, prepare
+from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.split import class_order, split, to_targets
 from mxnet_audio.training.state import get_parameters, set_parameters
 
@@ -11,6 +12,7 @@ __all__ = [
     "Pairs",
     "Prepared",
     "Progress",
+    "Recipe",
     "best_epoch",
     "checked_pairs",
     "class_order",

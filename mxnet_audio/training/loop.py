@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,11 +14,12 @@ from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
 from mxnet_audio.models import AudioNet
 from mxnet_audio.training.history import best_epoch, new_history, stalled
+from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.state import get_optimizer, get_parameters, set_optimizer
 
 __all__ = ["Clips", "Progress", "initialize", "run_epochs"]
 
-Batches = Iterable[tuple[np.ndarray, np.ndarray]]
+Batches = Generator[tuple[np.ndarray, np.ndarray], None, None]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Clips:
     size : int
         Number of clips.
     read : callable
-        Order (positions, np.ndarray) to an iterable of batches (x, y).
+        Order (positions, np.ndarray) to a generator of batches (x, y).
     """
 
     size: int
@@ -60,9 +62,10 @@ class Progress:
         return len(self.history["loss_train"])
 
 
-def initialize(net: AudioNet, random_state: int, ctx: mx.Context) -> None:
-    """Give a network its first parameters, the same for the same seed."""
-    mx.random.seed(random_state)
+def initialize(net: AudioNet, random_state: int | None, ctx: mx.Context) -> None:
+    """Give a network its first parameters, the same for the same seed; None leaves MXNet's seed alone."""
+    if random_state is not None:
+        mx.random.seed(random_state)
     net.initialize(mx.init.Xavier(), ctx=ctx, force_reinit=True)
     net(nd.zeros((1, *net.input_shape), ctx=ctx))  # shapes are known, and parameters made, from the first input on
     net.hybridize(static_alloc=True)
@@ -73,18 +76,14 @@ def run_epochs(
     train: Clips,
     test: Clips,
     progress: Progress,
+    recipe: Recipe,
     *,
-    epochs: int,
-    learning_rate: float,
-    random_state: int,
     model_ctx: mx.Context,
     data_ctx: mx.Context,
-    checkpoint_interval: int,
     checkpoint: Callable[[Progress], None],
-    early_stopping: int | None = None,
     show: bool = True,
 ) -> None:
-    """Train until `epochs` are done in all, or no more is to be had.
+    """Train until the recipe's epochs are done, those of `progress` included, or no more is to be had.
 
     Every epoch seeds itself by its number, so a run that goes on from a checkpoint does just what an unbroken one does.
 
@@ -96,20 +95,12 @@ def run_epochs(
         What to learn from, in a new order each epoch, and what to measure on.
     progress : Progress
         Where to start; updated as epochs end.
-    epochs : int
-        Number of epochs in all, those of `progress` included.
-    learning_rate : float > 0
-        Of Adam.
-    random_state : int
-        Seed of orders and dropout.
+    recipe : Recipe
+        How to train.
     model_ctx, data_ctx : mxnet.Context
         Where the network computes, and where batches are put first.
-    checkpoint_interval : int > 0
-        Epochs from one checkpoint to the next.
     checkpoint : callable
-        Called with `progress` at each of them, and at the end.
-    early_stopping : int, optional
-        Stop once the test loss has seen no new low for so many epochs.
+        Called with `progress` every so many epochs, and at the end.
     show : bool
         Whether to show a progress bar.
 
@@ -120,7 +111,7 @@ def run_epochs(
     AudioError
         If a clip that could be read at the start cannot be read any more.
     """
-    trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": learning_rate}, kvstore=None)
+    trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": recipe.learning_rate}, kvstore=None)
     if progress.optimizer:
         set_optimizer(trainer, progress.optimizer)
     saved = progress.epochs
@@ -130,35 +121,37 @@ def run_epochs(
         """Mean loss and accuracy of one pass over clips."""
         loss_sum = correct = seen = 0.0
         criterion = gluon.loss.SoftmaxCrossEntropyLoss()
-        for x, y in clips.read(order):
-            x = nd.array(x, ctx=data_ctx).as_in_context(model_ctx)
-            target = nd.array(y, ctx=data_ctx).as_in_context(model_ctx)
-            with autograd.record() if learn else autograd.predict_mode():
-                scores, _ = net(x)
-                loss = criterion(scores, target)
-            if learn:
-                loss.backward()
-                trainer.step(len(y))
-            loss_sum += float(loss.sum().asscalar())
-            correct += int((scores.argmax(axis=1).asnumpy() == y).sum())
-            seen += len(y)
-            if not math.isfinite(loss_sum):
-                raise ModelError(
-                    f"the loss is no longer a number in epoch {progress.epochs + 1}: lower the learning rate"
+        epoch = progress.epochs + 1
+        # Closed at once, whatever happens: its threads must not outlive an interrupted epoch.
+        with contextlib.closing(clips.read(order)) as stream:
+            for x, y in stream:
+                x = nd.array(x, ctx=data_ctx).as_in_context(model_ctx)
+                target = nd.array(y, ctx=data_ctx).as_in_context(model_ctx)
+                with autograd.record() if learn else autograd.predict_mode():
+                    scores, _ = net(x)
+                    loss = criterion(scores, target)
+                if learn:
+                    loss.backward()
+                    trainer.step(len(y))
+                loss_sum += float(loss.sum().asscalar())
+                correct += int((scores.argmax(axis=1).asnumpy() == y).sum())
+                seen += len(y)
+                if not math.isfinite(loss_sum):
+                    raise ModelError(f"the loss is no longer a number in epoch {epoch}: lower the learning rate")
+                bar.update(len(y))
+                bar.set_postfix(
+                    epoch=f"{epoch}/{recipe.epochs}", loss=f"{loss_sum / seen:.3f}", acc=f"{correct / seen:.3f}"
                 )
-            bar.update(len(y))
-            bar.set_postfix(
-                epoch=f"{progress.epochs + 1}/{epochs}", loss=f"{loss_sum / seen:.3f}", acc=f"{correct / seen:.3f}"
-            )
         return loss_sum / seen, correct / seen
 
-    total = epochs * (train.size + test.size)
+    total = recipe.epochs * (train.size + test.size)
     done = progress.epochs * (train.size + test.size)
     with tqdm(total=total, initial=done, unit="clip", desc="training", disable=not show) as bar:
-        while progress.epochs < epochs and not stalled(history, early_stopping):
+        while progress.epochs < recipe.epochs and not stalled(history, recipe.early_stopping):
             epoch = progress.epochs
-            mx.random.seed(int(np.random.SeedSequence((random_state, epoch)).generate_state(1)[0] >> 1))
-            order = np.random.default_rng((random_state, epoch)).permutation(train.size)
+            seed = (recipe.random_state, epoch)
+            mx.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1))
+            order = np.random.default_rng(seed).permutation(train.size)
             loss_train, acc_train = measure(train, order, learn=True, bar=bar)
             loss_test, acc_test = measure(test, np.arange(test.size), learn=False, bar=bar)
             for name, value in (
@@ -170,7 +163,7 @@ def run_epochs(
                 history[name].append(value)
             if best_epoch(history) == epoch:
                 progress.best = get_parameters(net)
-            if progress.epochs % checkpoint_interval == 0:
+            if progress.epochs % recipe.checkpoint_interval == 0:
                 progress.optimizer = get_optimizer(trainer)
                 checkpoint(progress)
                 saved = progress.epochs

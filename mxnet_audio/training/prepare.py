@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -60,7 +62,7 @@ class Prepared:
 
     def digests(self) -> dict[str, str]:
         """What a checkpoint remembers of the clips, to know them again."""
-        sides = {"train": self.train, "test": self.test}
+        sides = {"training clips": self.train, "test clips": self.test}
         return {side: hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16] for side, pairs in sides.items()}
 
 
@@ -105,9 +107,9 @@ def prepare(
     nb_classes : int or None
         See `class_order`.
     test_size, random_state, groups
-        See `split`; of no account with `validation_pairs`.
+        See `split`.
     validation_pairs : iterable of (path, label), optional
-        Clips to measure on, in place of a share of `pairs`.
+        Clips to measure on, in place of a share of `pairs`; not with `groups`.
     show : bool
         Whether to show a progress bar.
 
@@ -118,8 +120,16 @@ def prepare(
     """
     pairs = checked_pairs(pairs)
     held_out = None if validation_pairs is None else checked_pairs(validation_pairs)
-    if groups is not None and len(groups) != len(pairs):
-        raise DatasetError(f"{len(groups)} groups for {len(pairs)} clips: give one for each")
+    if groups is not None:
+        groups = list(groups)
+        if held_out is not None:
+            raise DatasetError("give groups or validation_pairs, not both: groups say how to split, and nothing is")
+        if len(groups) != len(pairs):
+            raise DatasetError(f"{len(groups)} groups for {len(pairs)} clips: give one for each")
+    if held_out is None:
+        counts = Counter(os.path.realpath(path) for path, _ in pairs)
+        if (most := counts.most_common(1)[0])[1] > 1:
+            raise DatasetError("is listed more than once: a split could put it on both sides", most[0])
     labels = class_order([label for _, label in pairs], nb_classes)
     skipped: list[tuple[str, AudioError]] = []
     kept, moments = _readable(read, [path for path, _ in pairs], skipped, show)
@@ -145,14 +155,17 @@ def _readable(read: Read, paths: Sequence[str], skipped: list, show: bool) -> tu
     The others are logged and added to `skipped`.
     """
     kept, moments = [], []
-    results = tqdm(map_ordered(read, paths), total=len(paths), desc="features", unit="clip", disable=not show)
-    for position, (path, x, error) in enumerate(results):
-        if error is None:
-            kept.append(position)
-            moments.append((x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean()))
-        else:
-            log.warning("left out: %s", error)
-            skipped.append((path, error))
+    with (
+        contextlib.closing(map_ordered(read, paths)) as results,
+        tqdm(results, total=len(paths), desc="features", unit="clip", disable=not show) as bar,
+    ):
+        for position, (path, x, error) in enumerate(bar):
+            if error is None:
+                kept.append(position)
+                moments.append((x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean()))
+            else:
+                log.warning("left out: %s", error)
+                skipped.append((path, error))
     if not kept:
         raise DatasetError(f"none of the {len(paths)} files can be used; the first: {skipped[-len(paths)][1]}")
     return kept, np.array(moments)

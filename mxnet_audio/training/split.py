@@ -26,12 +26,12 @@ def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
         Labels of the clips, of one type.
     nb_classes : int or None
         Number of classes. Integer labels lie in ``range(nb_classes)``, not all of them need occur; strings are as
-        many as `nb_classes`. None: as many as the labels show.
+        many as `nb_classes`. None: the labels that occur are the classes.
 
     Returns
     -------
     list of int or str
-        Integers from 0 up, or the strings in alphabetical order.
+        Ascending; strings in alphabetical order.
 
     Raises
     ------
@@ -54,10 +54,10 @@ def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
             )
     elif all(isinstance(label, numbers.Integral) and not isinstance(label, (bool, np.bool_)) for label in labels):
         found = sorted({int(label) for label in labels})
-        order = list(range(found[-1] + 1 if nb_classes is None else nb_classes))
-        outside = [label for label in found if not 0 <= label < len(order)]
+        order = found if nb_classes is None else list(range(nb_classes))
+        outside = sorted(set(found) - set(order))
         if outside:
-            raise DatasetError(f"labels outside 0 to {len(order) - 1} (nb_classes={nb_classes}): {_some(outside)}")
+            raise DatasetError(f"labels outside 0 to {nb_classes - 1} (nb_classes={nb_classes}): {_some(outside)}")
     else:
         kinds = sorted({type(label).__name__ for label in labels})
         raise DatasetError(f"labels are all int or all str, not {', '.join(kinds)}")
@@ -100,8 +100,8 @@ def split(
     random_state : int
         Seed.
     groups : sequence of hashable, optional
-        Recording, artist or speaker of each clip: none is on both sides, and the share is met as nearly as whole
-        groups allow.
+        Recording, artist or speaker of each clip: none is on both sides. The test side is then one of
+        ``round(1 / test_size)`` equal parts, two at least, as nearly as whole groups allow.
 
     Returns
     -------
@@ -153,8 +153,10 @@ def split(
         ]
     if not divisions:
         raise DatasetError("a class whose clips are all of one group cannot be trained on and tested on")
-    # The nearest in size: a class of few groups makes folds of unequal size.
-    return min(divisions, key=lambda parts: abs(len(parts[1]) - test_size * len(targets)))
+    # Most classes to test on, then the nearest in size: a class of few groups is not in every fold, or makes it large.
+    return min(
+        divisions, key=lambda parts: (-len(set(targets[parts[1]])), abs(len(parts[1]) - test_size * len(targets)))
+    )
 
 
 def _some(labels: Sequence) -> str:

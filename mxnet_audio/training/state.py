@@ -55,6 +55,7 @@ def set_optimizer(trainer: gluon.Trainer, tensors: Tensors) -> None:
     """Go on from a state that `get_optimizer` copied."""
     updater = trainer._updaters[0]
     optimizer = updater.optimizer
+    optimizer._set_current_context(trainer._params[0].list_ctx()[0].device_id)  # it counts updates by device
     optimizer.num_update = int(tensors["num_update"][0])
     parts: dict[int, dict[int, mx.nd.NDArray]] = {}
     for name, value in tensors.items():

@@ -12,14 +12,14 @@ from mxnet_audio.training import class_order, split, to_targets
 def test_labels_keep_their_type_and_order():
     assert class_order(["b", "a", "b"], None) == ["a", "b"]
     assert class_order([np.int64(1), 0], 10) == list(range(10))
-    assert class_order([4, 0], None) == [0, 1, 2, 3, 4]
+    assert class_order([4, 0, -7, 10**9], None) == [-7, 0, 4, 10**9]
 
 
 @pytest.mark.parametrize(
     ("labels", "nb_classes", "match"),
     [
         ([0, 10], 10, "outside 0 to 9.*10"),
-        ([0, -1], None, "outside"),
+        ([0, -1], 10, "outside"),
         (["a", "b", "c"], 10, "nb_classes is 10, but the labels are 3"),
         (["a", "a"], 1, "one class only"),
         ([3, 3], 10, "one class only"),
@@ -72,6 +72,14 @@ def test_groups_meet_the_share_where_they_can():
     targets = np.tile([0, 1], 50)
     train, test = split(targets, 0.2, 0, [f"{i // 4}" for i in range(100)])
     assert (len(train), len(test)) == (80, 20)
+
+
+def test_groups_leave_every_class_something_to_be_tested_on():
+    # Class 1 has clips in two groups only: three of the five folds lack it, and are nearer to the share in size.
+    targets, groups = np.array([0] * 20 + [1] * 4), [*(i // 4 for i in range(20)), 5, 5, 6, 6]
+    for seed in range(3):
+        train, test = split(targets, 0.2, seed, groups)
+        assert set(targets[train]) == set(targets[test]) == {0, 1}
 
 
 @pytest.mark.parametrize(
