@@ -3,6 +3,7 @@
 from common import arguments
 
 from mxnet_audio.library import classifiers
+from mxnet_audio.library.classifier import load_classifier
 from mxnet_audio.models.store import stored_models
 from mxnet_audio.viz import plot_history
 
@@ -11,9 +12,8 @@ def main():
     args = arguments(__doc__)
     histories = {}
     for name in stored_models(args.models):
-        classifier = classifiers()[name]()
-        classifier.load_model(args.models)
-        histories[name] = classifier.history
+        if name in classifiers():
+            histories[name] = load_classifier(args.models, name).history
     if not histories:
         raise SystemExit(f"no models in {args.models}: train some first")
     picture = args.models / "training-history-comparison.png"

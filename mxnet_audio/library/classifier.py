@@ -11,13 +11,13 @@ import numpy as np
 
 from mxnet_audio import audio, features, training
 from mxnet_audio.data import map_ordered
-from mxnet_audio.engine import mx
+from mxnet_audio.engine import context, mx
 from mxnet_audio.errors import AudioError, DatasetError, FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.model import Model
 from mxnet_audio.library.results import Encoding, Prediction, TimedPrediction
 from mxnet_audio.metrics import ClassificationReport, classification_report
-from mxnet_audio.models import store
+from mxnet_audio.models import check_shape, store
 
 __all__ = ["AudioClassifier", "load_classifier"]
 
@@ -32,6 +32,11 @@ class AudioClassifier:
     data_ctx : mxnet.Context, optional
         Where batches are put first; `model_ctx` by default.
 
+    Raises
+    ------
+    ModelError
+        If this machine, or this build of MXNet, has no such GPU.
+
     Attributes
     ----------
     skipped : list of (path, AudioError)
@@ -43,6 +48,9 @@ class AudioClassifier:
     def __init__(self, model_ctx: mx.Context | None = None, data_ctx: mx.Context | None = None):
         model_ctx = model_ctx or mx.cpu()
         self._contexts = {"model_ctx": model_ctx, "data_ctx": data_ctx or model_ctx}
+        for ctx in self._contexts.values():
+            if ctx.device_type == "gpu":
+                context(ctx.device_id)  # says that it is not there now, not once all files are read
         self._model: Model | None = None
         self.skipped: list[tuple[str, AudioError]] = []
 
@@ -122,7 +130,8 @@ class AudioClassifier:
         input_shape : tuple of int [(1, n_mels, frames)]
             Size of the log-mel input. At its 12 kHz and hop of 256, ``frames = 1 + 12000 * seconds // 256``.
         nb_classes : int or None
-            Number of classes, checked against the labels; None takes what the labels show.
+            Number of classes, checked against the labels: integers are below it, strings as many. None: the labels
+            that occur are the classes.
         learning_rate : float > 0
             Of Adam.
         checkpoint_interval : int > 0
@@ -130,11 +139,14 @@ class AudioClassifier:
         validation_pairs : iterable of (path, label), optional
             Measure on these instead of holding out a share.
         groups : sequence of hashable, optional
-            Recording, artist or speaker of each pair: clips of one are held out together.
+            Recording, artist or speaker of each pair: clips of one are held out together. Not with
+            `validation_pairs`.
         resume : bool
-            Go on from the last checkpoint in `model_dir_path`, if there is one, as if never interrupted.
-        early_stopping : int, optional
-            Stop once the test loss has seen no new low for so many epochs.
+            Go on from the last checkpoint in `model_dir_path`, if there is one, as if never interrupted. Without, a
+            model that is there is replaced.
+        early_stopping : int > 0, optional
+            Stop once the test loss has seen no new low for so many epochs. The held-out clips have then chosen the
+            last epoch, which flatters their accuracy.
         feature_config : AudioFeatureConfig, optional
             Other features than the default log-mel; takes the place of `input_shape`.
         cache : bool or str or os.PathLike
@@ -154,46 +166,51 @@ class AudioClassifier:
         FeatureError
             If `input_shape` or `feature_config` does not hold together.
         ModelError
-            If the run cannot go on from the checkpoint, or the loss stops being a number.
+            If a number is out of range, the directory cannot be written to, the run cannot go on from the checkpoint,
+            or the loss stops being a number.
         """
-        counts = {"batch_size": batch_size, "epochs": epochs, "checkpoint_interval": checkpoint_interval}
-        for name, value in counts.items():
-            if value < 1:
-                raise ModelError(f"{name} is 1 or more, not {value}")
+        recipe = training.Recipe(
+            batch_size=batch_size,
+            epochs=epochs,
+            random_state=random_state,
+            learning_rate=learning_rate,
+            checkpoint_interval=checkpoint_interval,
+            early_stopping=early_stopping,
+        )
         config = feature_config or _default_config(input_shape)
         if config.n_frames is None:
             raise FeatureError("a network needs inputs of one size: set n_frames in feature_config")
+        check_shape((1, config.n_mels, config.n_frames))
+        store.check_place(model_dir_path)
         feature_cache = None if cache is False else features.FeatureCache(None if cache is True else cache)
         clips = training.prepare(
             audio_path_label_pairs,
             partial(features.load_features, config=config, cache=feature_cache),
             nb_classes=nb_classes,
             test_size=test_size,
-            random_state=random_state,
+            random_state=recipe.random_state,
             validation_pairs=validation_pairs,
             groups=groups,
             show=progress,
         )
         self.skipped = clips.skipped
-        model = Model(self.network, clips.labels, config, random_state=random_state, **self._contexts)
+        model = Model(self.network, clips.labels, config, random_state=recipe.random_state, **self._contexts)
         model.net.standardize.set(clips.mean, clips.std)
-        settings = {"batch_size": batch_size, "learning_rate": learning_rate, "random_state": random_state}
-        settings |= clips.digests()
+        settings = recipe.identity() | clips.digests()
         run = training.Progress()
         if resume and self.network in store.stored_models(model_dir_path):
             run = model.resume(model_dir_path, settings)
+            if run.epochs > recipe.epochs:
+                reason = f"{run.epochs} epochs are done, more than the {epochs} asked for: ask for more, or start anew"
+                raise ModelError(reason, model_dir_path)
         notes = {"training": settings, "skipped": [[path, error.reason] for path, error in clips.skipped]}
         training.run_epochs(
             model.net,
-            clips.clips(clips.train, batch_size),
-            clips.clips(clips.test, batch_size),
+            clips.clips(clips.train, recipe.batch_size),
+            clips.clips(clips.test, recipe.batch_size),
             run,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            random_state=random_state,
-            checkpoint_interval=checkpoint_interval,
+            recipe,
             checkpoint=lambda state: model.save(model_dir_path, state, notes),
-            early_stopping=early_stopping,
             show=progress,
             **self._contexts,
         )
@@ -247,7 +264,7 @@ class AudioClassifier:
         Parameters
         ----------
         paths : iterable
-            Files, each as in `predict_class`.
+            Files, each as in `predict_class`; a single path will do.
         batch_size : int > 0
             Files to a pass of the network.
 
@@ -255,6 +272,11 @@ class AudioClassifier:
         ------
         Prediction
             One for each file, in order. For a file that cannot be used, `error` says why.
+
+        Raises
+        ------
+        ModelError
+            If there is no model yet, or `batch_size` is below 1.
         """
         for path, scores, _, error in self._outputs(paths, batch_size):
             if error is not None:
@@ -310,9 +332,9 @@ class AudioClassifier:
         path : str or os.PathLike or binary file or (np.ndarray, rate)
             What `mxnet_audio.audio.load` takes.
         window : float > 0 [s], optional
-            Length of a stretch; what the network was trained on by default.
+            Length of a stretch; what the network was trained on by default. The middle of a longer one is judged.
         hop : float > 0 [s], optional
-            From the start of one to the start of the next; half a window by default.
+            From the start of one to the start of the next, at most `window`; half of it by default.
 
         Returns
         -------
@@ -337,6 +359,10 @@ class AudioClassifier:
     def _outputs(self, paths: Iterable, batch_size: int):
         """Yield (path, probabilities, vector, error) for each file, in order."""
         model = self.model
+        if batch_size < 1:
+            raise ModelError(f"batch_size is 1 or more, not {batch_size}")
+        if isinstance(paths, (str, os.PathLike)):
+            paths = [paths]
         read = partial(features.load_features, config=model.feature_config)
         stream = map_ordered(read, paths)
         try:
@@ -344,8 +370,9 @@ class AudioClassifier:
                 usable = [x for _, x, error in chunk if error is None]
                 outputs = iter(zip(*model.forward(np.stack(usable))) if usable else ())
                 for path, _, error in chunk:
+                    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
                     scores, vector = (None, None) if error is not None else next(outputs)
-                    yield path, scores, vector, error
+                    yield name, scores, vector, error
         finally:
             stream.close()
 
@@ -373,7 +400,7 @@ def load_classifier(
 
     known = classifiers()
     if name is None:
-        found = store.stored_models(model_dir_path)
+        found = [stored for stored in store.stored_models(model_dir_path) if stored in known]
         if len(found) != 1:
             what = f"several models ({', '.join(found)}): name one" if found else "no model here"
             raise ModelError(what, model_dir_path)

@@ -32,8 +32,8 @@ class Model:
         What the network is fed with; `n_frames` is set.
     model_ctx, data_ctx : mxnet.Context
         Where the network computes, and where batches are put first.
-    random_state : int
-        Seed of the first parameters.
+    random_state : int, optional
+        Seed of the first parameters; needless if they are replaced.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Model:
         *,
         model_ctx: mx.Context,
         data_ctx: mx.Context,
-        random_state: int = 0,
+        random_state: int | None = None,
     ):
         self.network, self.labels, self.feature_config = network, labels, feature_config
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
@@ -109,7 +109,7 @@ class Model:
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
         except (KeyError, TypeError) as error:
-            raise ModelError(f"damaged: its description lacks or misstates {error}", directory) from error
+            raise _damaged(error, directory) from error
         except (ModelError, FeatureError) as error:
             raise ModelError(error.reason, directory) from error
         return model
@@ -120,14 +120,15 @@ class Model:
         Raises
         ------
         ModelError
-            If that run was another one: its `settings` (noted as ``training``), labels or features differ.
+            If that run was another one: its `settings` (noted as ``training``), labels or features differ; or the
+            checkpoint is damaged.
         """
         manifest = store.read_manifest(directory, self.network)
-        before = {
-            **manifest.get("training", {}),
-            "labels": manifest.get("labels"),
-            "features": manifest.get("features"),
-        }
+        try:
+            before = {**manifest["training"], "labels": manifest["labels"], "features": manifest["features"]}
+            history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
+        except (KeyError, TypeError) as error:
+            raise _damaged(error, directory) from error
         now = {**settings, "labels": self.labels, "features": self.feature_config.model_dump(mode="json")}
         changed = [name for name in now if before.get(name) != now[name]]
         if changed:
@@ -137,4 +138,8 @@ class Model:
             store.read_tensors(directory, manifest, role) for role in ("last", "best", "optimizer")
         )
         training.set_parameters(self.net, last)
-        return training.Progress(manifest["history"], best, optimizer)
+        return training.Progress(history, best, optimizer)
+
+
+def _damaged(error: Exception, directory: str | os.PathLike) -> ModelError:
+    return ModelError(f"damaged: its description lacks or misstates {error}", directory)

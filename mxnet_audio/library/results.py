@@ -14,10 +14,11 @@ __all__ = ["Encoding", "Prediction", "TimedPrediction"]
 class Prediction(NamedTuple):
     """The label of one file, and the probability of each class in the order of the classifier's `labels`.
 
-    For a file that could not be used, `label` and `probabilities` are None and `error` says why.
+    For a file that could not be used, `label` and `probabilities` are None and `error` says why. For sound that was
+    not given by its path, `path` is None.
     """
 
-    path: str
+    path: str | None
     label: int | str | None
     probabilities: np.ndarray | None
     error: AudioError | None = None
@@ -26,7 +27,7 @@ class Prediction(NamedTuple):
 class Encoding(NamedTuple):
     """The vector of one file, float32 [shape=(dim,)]; None, and `error` says why, if it could not be used."""
 
-    path: str
+    path: str | None
     vector: np.ndarray | None
     error: AudioError | None = None
 

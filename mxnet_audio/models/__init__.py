@@ -10,7 +10,7 @@ from mxnet_audio.models.blocks import AudioNet
 from mxnet_audio.models.cifar10 import Cifar10Net
 from mxnet_audio.models.resnet_v2 import ResNetV2Net
 
-__all__ = ["MINIMUM", "AudioNet", "Cifar10Net", "ResNetV2Net", "get_model", "model_names"]
+__all__ = ["MINIMUM", "AudioNet", "Cifar10Net", "ResNetV2Net", "check_shape", "get_model", "model_names"]
 
 NETWORKS = {"cifar10": Cifar10Net, "resnet_v2": ResNetV2Net}
 MINIMUM = 16  # bands and frames: less leaves the pools nothing to look at
@@ -25,6 +25,15 @@ def model_names() -> list[str]:
     ['cifar10', 'resnet_v2']
     """
     return sorted(NETWORKS)
+
+
+def check_shape(input_shape: tuple[int, int, int]) -> None:
+    """Raise ModelError unless the networks can take inputs of this shape."""
+    if len(input_shape) != 3 or input_shape[0] != 1 or min(input_shape[1:]) < MINIMUM:
+        raise ModelError(
+            f"input_shape {tuple(input_shape)} is not (1, n_mels, frames) with {MINIMUM} bands and {MINIMUM} frames "
+            "or more"
+        )
 
 
 def get_model(name: str, *, classes: int, input_shape: tuple[int, int, int]) -> AudioNet:
@@ -57,9 +66,5 @@ def get_model(name: str, *, classes: int, input_shape: tuple[int, int, int]) -> 
         raise ModelError(f"no network {name!r}; there are {', '.join(model_names())}")
     if classes < 2:
         raise ModelError(f"a classifier needs two classes or more, not {classes}")
-    shape = tuple(input_shape)
-    if len(shape) != 3 or shape[0] != 1 or min(shape[1:]) < MINIMUM:
-        raise ModelError(
-            f"input_shape {shape} is not (1, n_mels, frames) with {MINIMUM} bands and {MINIMUM} frames or more"
-        )
-    return NETWORKS[name](classes, shape)
+    check_shape(input_shape)
+    return NETWORKS[name](classes, tuple(input_shape))

@@ -17,7 +17,7 @@ import numpy as np
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as format_tensors
 
-from mxnet_audio.atomic import replacing
+from mxnet_audio.atomic import replacing, write_json
 from mxnet_audio.errors import ModelError
 
 __all__ = ["FORMAT", "check_place", "fingerprint", "read_manifest", "read_tensors", "save_state", "stored_models"]
@@ -78,10 +78,7 @@ def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: d
         with replacing(path) as temporary:
             temporary.write_bytes(data)
         listed[role] = {"file": path.name, "sha256": digest}
-    with replacing(directory / f"{name}.json") as temporary:
-        # ASCII: a file name that is not valid Unicode (a lone surrogate here) survives as an escape.
-        text = json.dumps({"format": FORMAT, **manifest, "files": listed}, indent=1, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="ascii")
+    write_json(directory / f"{name}.json", {"format": FORMAT, **manifest, "files": listed})
     for role, entry in listed.items():
         for path in directory.glob(f"{name}-{role}-????????????.safetensors"):
             if path.name != entry["file"]:

@@ -1,10 +1,12 @@
 """The classifiers' public face: fit, load, predict, encode, evaluate; and every way in which input can be wrong."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import AudioDecodeError, AudioError, DatasetError, FeatureError, InvalidAudioError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
@@ -59,6 +62,52 @@ def test_integer_labels_come_back_as_given(corpus, options, tmp_path):
     assert classifier.evaluate(pairs).accuracy > 0.8
 
 
+def test_integer_labels_with_gaps_are_the_classes_where_no_number_is_given(corpus, options, tmp_path):
+    names = {"low": -7, "high": 2000, "noise": 4}
+    classifier = Cifar10AudioClassifier()
+    pairs = [(path, names[label]) for path, label in corpus]
+    classifier.fit(pairs, tmp_path, **options | {"nb_classes": None, "epochs": 1})
+    assert classifier.labels == [-7, 4, 2000]
+    assert load_classifier(tmp_path).predict_class(corpus[0][0]) in {-7, 4, 2000}
+
+
+def test_labels_of_numpy_come_back_as_str(corpus, options, tmp_path):
+    classifier = Cifar10AudioClassifier()
+    pairs = [(path, np.str_(label)) for path, label in corpus]
+    classifier.fit(pairs, tmp_path, **options | {"epochs": 1})
+    assert {type(label) for label in [*classifier.labels, classifier.predict_class(corpus[0][0])]} == {str}
+    assert classifier.evaluate(pairs).confusion.sum() == len(corpus)
+
+
+@pytest.mark.parametrize("kind", [Cifar10AudioClassifier, ResNetV2AudioClassifier])
+def test_a_device_that_is_not_the_default_one(kind, corpus, options, tmp_path):
+    # MXNet takes cpu(1) for another device than cpu(0): parameters, batches and the optimiser's state must follow.
+    contexts = {"model_ctx": mx.cpu(1), "data_ctx": mx.cpu(0)}
+    expected = kind().fit(corpus, tmp_path / "default", **options | {"epochs": 3})
+    kind(**contexts).fit(corpus, tmp_path / "other", **options | {"epochs": 2})
+    history = kind(**contexts).fit(corpus, tmp_path / "other", **options | {"epochs": 3}, resume=True)
+    assert history == expected
+    loaded = load_classifier(tmp_path / "other", model_ctx=mx.cpu(1))
+    assert {p.list_ctx()[0] for p in loaded.model.net.collect_params().values()} == {mx.cpu(1)}
+    assert loaded.encode_audio(corpus[0][0]).shape == (loaded.embedding_dim,)
+
+
+def test_a_gpu_that_is_not_there_is_named_at_once():
+    for contexts in ({"model_ctx": mx.gpu(99)}, {"data_ctx": mx.gpu(99)}):
+        with pytest.raises(ModelError, match=r"no gpu\(99\)"):
+            Cifar10AudioClassifier(**contexts)
+
+
+@pytest.mark.parametrize("batch_size", [1, 17])
+def test_a_batch_of_one_is_trained_on(batch_size, corpus, options, tmp_path):
+    # 18 clips to train on. Of an input of 16 x 16 the last norm sees one value a channel: no spread to divide by.
+    small = options | {"batch_size": batch_size, "epochs": 2, "input_shape": (1, 16, 16)}
+    classifier = Cifar10AudioClassifier()
+    history = classifier.fit(corpus, tmp_path, **small)
+    assert np.isfinite([history[measure] for measure in MEASURES]).all()
+    assert np.isfinite(classifier.encode_audio(corpus[0][0])).all()
+
+
 def test_one_seed_fixes_everything(corpus, options, tmp_path):
     runs = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -78,6 +127,42 @@ def test_resume_ends_as_an_unbroken_run_does(corpus, options, tmp_path):
         assert store.fingerprint(one) == store.fingerprint(other), role
     again = Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, resume=True)
     assert again == whole  # nothing left to do
+
+
+def test_resume_with_fewer_epochs_than_are_done_is_refused_and_harms_nothing(corpus, options, tmp_path):
+    Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 3})
+    before = store.read_manifest(tmp_path, "cifar10")
+    with pytest.raises(ModelError, match="3 epochs are done, more than the 2"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 2}, resume=True)
+    assert store.read_manifest(tmp_path, "cifar10") == before
+
+
+def test_resume_under_early_stopping_stops_where_an_unbroken_run_does(corpus, options, tmp_path):
+    stop = options | {"epochs": 200, "early_stopping": 2, "learning_rate": 0.01}
+    whole = Cifar10AudioClassifier().fit(corpus, tmp_path / "whole", **stop)
+    done = len(whole["loss_test"]) - 1
+    Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **stop | {"epochs": done})
+    for _ in range(2):  # the second time there is nothing left to do
+        assert Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **stop, resume=True) == whole
+
+
+def test_resume_from_a_damaged_description_is_one_clear_error(model_dir, corpus, options, tmp_path):
+    folder = shutil.copytree(model_dir, tmp_path / "m")
+    manifest = json.loads((folder / "cifar10.json").read_text())
+    for lacking in ("history", "training", "labels", "files"):
+        (folder / "cifar10.json").write_text(json.dumps({k: v for k, v in manifest.items() if k != lacking}))
+        with pytest.raises(ModelError):
+            Cifar10AudioClassifier().fit(corpus, folder, **options, resume=True)
+
+
+def test_an_interrupt_in_mid_epoch_leaves_the_checkpoint_and_no_thread(corpus, options, tmp_path, monkeypatch):
+    Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 2})
+    before = store.read_manifest(tmp_path, "cifar10")
+    monkeypatch.setattr(gluon.Trainer, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt) as raised:  # which keeps the frames, and what they hold, alive
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options, resume=True)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mxnet-audio")]
+    assert raised.value is not None and store.read_manifest(tmp_path, "cifar10") == before
 
 
 def test_resume_where_nothing_was_starts(corpus, options, tmp_path):
@@ -164,6 +249,19 @@ def test_validation_pairs_are_what_is_measured_on(corpus, options, tmp_path):
         classifier.fit(corpus, tmp_path, **options, validation_pairs=corpus[:3])
     with pytest.raises(DatasetError, match="does not know: cat"):
         classifier.fit(corpus[:18], tmp_path, **options, validation_pairs=[(corpus[20][0], "cat")])
+    with pytest.raises(DatasetError, match="not both"):
+        classifier.fit(corpus[:18], tmp_path, **options, validation_pairs=corpus[18:], groups=range(18))
+
+
+def test_a_clip_listed_twice_cannot_be_split_off(corpus, options, tmp_path):
+    with pytest.raises(DatasetError, match="clip 0 é[.]wav: is listed more than once"):
+        Cifar10AudioClassifier().fit([*corpus, corpus[0]], tmp_path, **options)
+
+
+def test_groups_may_be_an_array(corpus, options, tmp_path):
+    groups = np.arange(24) // 6
+    Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 1, "test_size": 0.25}, groups=groups)
+    assert store.read_manifest(tmp_path, "cifar10")["history"]["acc_test"][0] in {k / 6 for k in range(7)}
 
 
 def test_groups_are_one_for_each_pair(corpus, options, tmp_path):
@@ -190,6 +288,16 @@ def test_predict_many_is_predict_in_order_with_bad_files_in_place(classifier, co
             assert answer.label is None
             assert isinstance(answer.error, AudioDecodeError)
             assert answer.path in str(answer.error)
+
+
+def test_paths_come_back_as_strings_and_one_alone_will_do(classifier, corpus):
+    path = corpus[0][0]
+    for given in (path, Path(path), [path], [Path(path)]):
+        (prediction,), (encoding,) = classifier.predict_many(given), classifier.encode_many(given)
+        assert (prediction.path, encoding.path) == (path, path)
+    assert classifier.predict((np.ones(6000, np.float32), 12000)).path is None
+    with pytest.raises(ModelError, match="batch_size"):
+        list(classifier.predict_many([path], batch_size=0))
 
 
 def test_all_bad_and_none_at_all(classifier, tmp_path):
@@ -240,15 +348,25 @@ def test_timeline_covers_the_sound_and_finds_the_change(classifier, corpus, tmp_
     assert default[1].start == pytest.approx(default[0].end / 2, abs=1e-3)
 
 
-def test_model_id_changes_with_the_parameters(model_dir, classifier):
-    other = Cifar10AudioClassifier()
-    other.load_model(model_dir, parameters="best")
-    same = store.fingerprint(parameters(model_dir)) == store.fingerprint(parameters(model_dir, "best"))
-    assert (other.model_id == classifier.model_id) == same
+def test_model_id_changes_with_the_parameters_and_the_features(corpus, options, tmp_path):
+    config = AudioFeatureConfig(n_mels=32, n_frames=40)
+    ids = set()
+    for name, change in {
+        "one": {},
+        "seed": {"random_state": 1},
+        "features": {"feature_config": config.model_copy(update={"htk": True})},
+    }.items():
+        classifier = Cifar10AudioClassifier()
+        classifier.fit(corpus, tmp_path / name, **options | {"epochs": 1} | change)
+        ids.add(classifier.model_id)
+    assert len(ids) == 3
 
 
 def test_load_classifier_finds_out_what_is_there(model_dir, corpus, options, tmp_path):
     assert isinstance(load_classifier(model_dir), Cifar10AudioClassifier)
+    indexed = shutil.copytree(model_dir, tmp_path / "indexed")
+    (indexed / "index.json").write_text("{}")  # an index in the same folder is no model
+    assert isinstance(load_classifier(indexed), Cifar10AudioClassifier)
     both = shutil.copytree(model_dir, tmp_path / "both")
     ResNetV2AudioClassifier().fit(corpus, both, **options | {"epochs": 1})
     with pytest.raises(ModelError, match=r"cifar10, resnet_v2.*name one"):
@@ -375,6 +493,9 @@ def test_fit_goes_on_without_bad_files_and_lists_them(corpus, options, tmp_path,
         ({"input_shape": (96, 1366)}, FeatureError, "input_shape"),
         ({"feature_config": AudioFeatureConfig()}, FeatureError, "n_frames"),
         ({"test_size": 0.0}, DatasetError, "test_size"),
+        ({"learning_rate": -0.1}, ModelError, "learning_rate"),
+        ({"random_state": -1}, ModelError, "random_state"),
+        ({"early_stopping": 0}, ModelError, "early_stopping"),
     ],
 )
 def test_arguments_that_make_no_sense(corpus, options, tmp_path, change, error, match):
@@ -408,6 +529,39 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(corpus, options
     assert store.read_manifest(tmp_path, "cifar10") == before
 
 
-def test_no_files_are_written_beside_the_users(corpus):
-    folder = Path(corpus[0][0]).parents[1]
-    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".wav"}
+def test_a_place_that_cannot_keep_a_model_is_named_before_anything_is_read(corpus, options, tmp_path, monkeypatch):
+    monkeypatch.setattr("mxnet_audio.training.prepare", lambda *_, **__: pytest.fail("read"))
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="file: a model cannot be kept here"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path / "file", **options)
+
+
+ALONE = """
+import json, sys
+from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+corpus, options, directory = json.load(open(sys.argv[1]))
+del options["cache"]
+classifier = Cifar10AudioClassifier()
+classifier.fit(corpus, directory, **options)
+classifier.evaluate(corpus)
+list(classifier.encode_many(path for path, _ in corpus))
+"""
+
+
+def test_without_progress_nothing_is_said_and_by_default_nothing_is_written_beside_the_sound(corpus, options, tmp_path):
+    sound, task = tmp_path / "sound", tmp_path / "task.json"
+    sound.mkdir()
+    pairs = [(shutil.copy(path, sound / f"{i}.wav"), label) for i, (path, label) in enumerate(corpus)]
+    small = options | {"cache": None, "epochs": 1}
+    task.write_text(json.dumps([[(str(path), label) for path, label in pairs], small, str(tmp_path / "model")]))
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(task)],
+        cwd=sound,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert sorted(path.name for path in sound.iterdir()) == sorted(f"{i}.wav" for i in range(len(pairs)))
+    assert len(list((tmp_path / "cache").rglob("*.features"))) == len(pairs)

@@ -36,7 +36,7 @@ def test_a_new_state_replaces_the_old_and_leaves_other_models_alone(tmp_path):
 
 def test_a_state_that_was_not_finished_leaves_the_one_before(tmp_path, monkeypatch):
     save(tmp_path, step=1)
-    monkeypatch.setattr(store.json, "dumps", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(store, "write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         save(tmp_path, tensors={"weight": np.ones(1, np.float32)}, step=2)
     manifest = store.read_manifest(tmp_path, "net")
