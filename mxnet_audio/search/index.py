@@ -90,7 +90,6 @@ class VectorIndex:
 
     def _empty_engine(self) -> None:
         self._engine = create_engine("exact" if self._choice == "auto" else self._choice, self.metric)
-        self._dim: int | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -106,7 +105,7 @@ class VectorIndex:
     @property
     def dim(self) -> int | None:
         """Size of the vectors; None while the index is empty."""
-        return self._dim
+        return self._engine.table.dim
 
     @property
     def paths(self) -> list[str]:
@@ -156,7 +155,7 @@ class VectorIndex:
         self._add(os.fsdecode(path), real_path(path), vector, stamp)
 
     def _add(self, path: str, real: str, vector, stamp) -> None:
-        vector = check_vectors(vector, self._dim, self.metric, path)
+        vector = check_vectors(vector, self.dim, self.metric, path)
         if len(vector) != 1:
             raise SearchError(f"a file has one vector, not {len(vector)}", path)
         known = self._entries.get(real)
@@ -165,7 +164,6 @@ class VectorIndex:
         self._entries[real] = _Entry(key, path, None if stamp is None else tuple(stamp))
         self._real[key] = real
         self._next = max(self._next, key + 1)
-        self._dim = vector.shape[1]
         self._changed = True
         if self._choice == "auto" and self.engine == "exact" and len(self) > AUTO_EXACT_LIMIT:
             self._engine = create_engine("voyager", self.metric, self._engine.table)
@@ -202,7 +200,7 @@ class VectorIndex:
         """
         if isinstance(top_k, bool) or not isinstance(top_k, (int, np.integer)) or top_k < 1:
             raise SearchError(f"top_k must be a whole number of 1 or more, not {top_k!r}")
-        vector = check_vectors(vector, self._dim, self.metric)
+        vector = check_vectors(vector, self.dim, self.metric)
         if len(vector) != 1:
             raise SearchError(f"a query is one vector, not {len(vector)}")
         hidden = {real_path(path) for path in exclude} & self._entries.keys()
@@ -215,7 +213,7 @@ class VectorIndex:
 
     def pairwise(self, vectors: np.ndarray) -> np.ndarray:
         """Distances from each vector to each file, in the order of :attr:`paths` [shape=(m, n), float64]."""
-        return self._engine.table.pairwise(check_vectors(vectors, self._dim, self.metric))
+        return self._engine.table.pairwise(check_vectors(vectors, self.dim, self.metric))
 
     def saved_in(self, directory: str | os.PathLike) -> bool:
         """Whether this index was loaded from or saved to the directory, and nobody else wrote there since."""
@@ -234,7 +232,7 @@ class VectorIndex:
             The directory cannot be written.
         """
         fields = {
-            "engine": self.engine, "choice": self._choice, "metric": self.metric, "dimension": self._dim,
+            "engine": self.engine, "choice": self._choice, "metric": self.metric, "dimension": self.dim,
             "model_id": self.model_id, "count": len(self), "notes": self.notes,
         }  # fmt: skip
         if not self._changed and self.saved_in(directory):
@@ -289,7 +287,6 @@ class VectorIndex:
     def _load(cls, directory: Path, manifest: dict, model_id: str | None, dim: int | None) -> VectorIndex:
         folder = store.verify(directory, manifest)
         index = cls(manifest["choice"], manifest["metric"], manifest["model_id"])
-        index._dim = manifest["dimension"]
         index.notes = manifest["notes"]
         if index.engine != manifest["engine"]:
             index._engine = create_engine(manifest["engine"], manifest["metric"])
@@ -321,7 +318,5 @@ class VectorIndex:
                 "load that model, or index the files again with this one",
                 directory,
             )
-        if dim is not None and self._dim != dim:
-            raise SearchError(
-                f"the index holds vectors of {self._dim} numbers, the loaded model makes {dim}", directory
-            )
+        if dim is not None and self.dim != dim:
+            raise SearchError(f"the index holds vectors of {self.dim} numbers, the loaded model makes {dim}", directory)

@@ -10,9 +10,9 @@ import numpy as np
 
 from mxnet_audio.errors import SearchError
 
-__all__ = ["METRICS", "VectorTable", "check_vectors"]
+__all__ = ["VectorTable", "check_vectors"]
 
-METRICS = ("cosine", "euclidean")
+_METRICS = ("cosine", "euclidean")
 
 # Rows that are widened to float64 at a time: bounds the memory of an exact pass.
 _BLOCK = 8192
@@ -100,8 +100,8 @@ class VectorTable:
     """
 
     def __init__(self, metric: str = "cosine"):
-        if metric not in METRICS:
-            raise SearchError(f"unknown metric {metric!r}: choose one of {', '.join(METRICS)}")
+        if metric not in _METRICS:
+            raise SearchError(f"unknown metric {metric!r}: choose one of {', '.join(_METRICS)}")
         self.metric = metric
         self._clear()
 
@@ -115,9 +115,6 @@ class VectorTable:
 
     def __len__(self) -> int:
         return len(self._row)
-
-    def __contains__(self, key: int) -> bool:
-        return key in self._row
 
     @property
     def dim(self) -> int | None:
