@@ -28,8 +28,8 @@ def load(
 ) -> tuple[np.ndarray, int]:
     """Load sound as float32 samples.
 
-    Only the part asked for is decoded. Channels are averaged block by block, so an hour of stereo needs the
-    memory of an hour of mono.
+    Only the part asked for is decoded (by the system's codecs, what lies before it too). Channels are averaged
+    block by block, so an hour of stereo needs the memory of an hour of mono.
 
     Parameters
     ----------

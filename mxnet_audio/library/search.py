@@ -152,7 +152,8 @@ class AudioSearch:
 
         With `save_dir` each finished file is written to the journal there at once, so that a kill loses only
         those being worked on; at the end the index is saved whole. Is this object still empty and `save_dir`
-        holds an index, it is loaded first: run the same command again after a kill, and it goes on.
+        holds an index, that is loaded first, with its engine and metric: run the same command again after a
+        kill, and it goes on.
 
         Parameters
         ----------
