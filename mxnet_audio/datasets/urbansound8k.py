@@ -45,6 +45,8 @@ def _rows(home: Path) -> Iterator[dict[str, str]]:
                 yield row
     except FileNotFoundError:
         raise DatasetError("the table of the clips is missing", path) from None
+    except OSError as error:
+        raise DatasetError(f"the table of the clips cannot be read: {error.strerror}", path) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"the table of the clips is damaged: {error}", path) from error
 

@@ -65,6 +65,10 @@ def test_urbansound8k_names_what_is_wrong_with_its_table(tmp_path):
         table.write_text(text)
         with pytest.raises(DatasetError, match=message):
             corpus.pairs(tmp_path)
+    table.unlink()
+    table.mkdir()
+    with pytest.raises(DatasetError, match="cannot be read: Is a directory"):
+        corpus.pairs(tmp_path)
 
 
 def test_urbansound8k_warns_of_clips_that_are_missing(tmp_path, miniature, caplog):
