@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.metrics import ClassificationReport
 from mxnet_audio.viz import plot_confusion, plot_embedding, plot_history, plot_spectrogram
 
@@ -17,17 +17,7 @@ HISTORY = {
     "acc_train": [0.2, 0.5, 0.9],
     "acc_test": [0.1, 0.4, 0.6],
 }
-CONFIG = SimpleNamespace(
-    type="log_mel",
-    sr=12000,
-    hop_length=256,
-    n_fft=512,
-    n_mels=96,
-    fmin=0.0,
-    fmax=None,
-    htk=False,
-    center=True,
-)
+CONFIG = AudioFeatureConfig(sr=12000, n_fft=512, hop_length=256, n_mels=96)
 
 
 def curves(axes):
