@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -126,11 +125,12 @@ def _fallback() -> str | None:
 
 
 def _devices() -> dict[str, int | str]:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from mxnet_audio.data.loader import USABLE_CPUS
+
     try:
         from mxnet_audio.engine import mx
 
         gpus = mx.context.num_gpus()
     except Exception as error:  # whatever keeps MXNet from loading is just what this command is asked for
         gpus = f"unknown: {error}"
-    return {"cpus": usable, "gpus": gpus}
+    return {"cpus": USABLE_CPUS, "gpus": gpus}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -41,8 +42,10 @@ def predict(
     if hop is not None and timeline is None:
         raise typer.BadParameter("goes with --timeline only", param_hint="--hop")
     for name, value in (("--timeline", timeline), ("--hop", hop)):
-        if value is not None and not value > 0:
+        if value is not None and not 0 < value < math.inf:
             raise typer.BadParameter("expected a length above 0", param_hint=name)
+    if hop is not None and hop > timeline:
+        raise typer.BadParameter("expected at most the window, so that nothing is left out", param_hint="--hop")
     classifier = load_model(model_dir, network, gpu)
     bulk = Bulk()
     files = bulk.find(paths)
@@ -66,7 +69,9 @@ def embed(
     network: OneOf = None,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="vectors.npz (arrays paths, vectors) or vectors.csv."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", dir_okay=False, help="vectors.npz (arrays paths, vectors) or vectors.csv."
+        ),
     ] = Path("vectors.npz"),
     gpu: Gpu = None,
     as_json: AsJson = False,
@@ -81,13 +86,15 @@ def embed(
     writers = {".npz": _write_npz, ".csv": _write_csv}
     if output.suffix.lower() not in writers:
         raise typer.BadParameter(f"expected a name ending in .npz or .csv, not {output}", param_hint="--output")
+    if not output.parent.is_dir():  # not found out once all is done
+        raise AudioError("no such folder", output.parent)
     classifier = load_model(model_dir, network, gpu)
     bulk = Bulk()
     names, vectors = [], []
     for encoding in classifier.encode_many(bulk.find(paths)):
         if encoding.error is None:
             bulk.done += 1
-            names.append(str(encoding.path))
+            names.append(encoding.path)
             vectors.append(encoding.vector)
         else:
             bulk.skip(encoding.path, encoding.error)

@@ -45,7 +45,9 @@ def train(
     ] = None,
     corpus: Corpus = None,
     folds: Folds = None,
-    seed: Annotated[int, typer.Option(help="Fixes the split, the first weights and the batches.")] = 42,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Fixes the split, the first weights and the batches.")
+    ] = 42,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     early_stopping: Annotated[
         int | None,
@@ -81,6 +83,7 @@ def train(
         random_state=seed,
         nb_classes=None,
         learning_rate=learning_rate,
+        checkpoint_interval=1,  # a run that is killed loses one epoch at most
         validation_pairs=held_out,
         groups=groups if held_out is None else None,
         resume=resume,
@@ -130,7 +133,7 @@ def evaluate(
     classifier = load_model(model_dir, network, gpu)
     report = classifier.evaluate(pairs)
     for path, error in report.skipped:
-        note(f"skipped {path}: {getattr(error, 'reason', error)}")
+        note(f"skipped {path}: {error.reason}")
     emit({"model_dir": model_dir, "model_id": classifier.model_id, **report.to_dict()}, str(report), as_json)
 
 
@@ -166,7 +169,7 @@ def _shape(seconds: float | None, text: str | None) -> tuple[int, int, int] | No
     if seconds is None:
         return None
     if not 0 < seconds < 86400:
-        raise typer.BadParameter("expected a length above 0", param_hint="--seconds")
+        raise typer.BadParameter("expected a length above 0 and below a day", param_hint="--seconds")
     from mxnet_audio.features import AudioFeatureConfig
 
     config = AudioFeatureConfig()

@@ -98,8 +98,10 @@ def test_nothing_to_embed_writes_nothing(run_json, model, bad_file, tmp_path):
 
 
 def test_output_that_cannot_be_written(run, model, tones, tmp_path):
-    result = run("embed", tones / "low", "--output", tmp_path / "no such folder" / "v.npz", *model, code=1)
-    assert "no such folder" in result.stderr
+    result = run("embed", tones / "low", "--output", tmp_path / "nö" / "v.npz", *model, code=1)
+    assert result.stderr == f"error: {tmp_path / 'nö'}: no such folder\n"
+    (tmp_path / "folder.npz").mkdir()
+    assert "is a directory" in run("embed", tones / "low", "--output", tmp_path / "folder.npz", *model, code=2).stderr
 
 
 def test_damaged_model_is_named(run, trained, tones, tmp_path):

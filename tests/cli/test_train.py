@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from mxnet_audio.models import store
+
 LABELS = ["high ♪", "low"]
 SMALL = ("--input-shape", "1,16,16", "--batch-size", 8)
 
@@ -73,6 +75,30 @@ def test_resume_goes_on_to_the_history_of_an_unbroken_run(run_json, tones, tmp_p
     second = run_json("train", tones, "--model-dir", tmp_path / "b", "--epochs", 3, "--resume", *SMALL)
     assert whole["history"]["loss_train"][:2] == first["history"]["loss_train"]
     assert second["history"] == whole["history"]
+
+
+def test_every_epoch_is_kept(run, tones, tmp_path, monkeypatch):
+    kept, save = [], store.save_state
+
+    def watched(directory, name, manifest, files):
+        kept.append(len(manifest["history"]["loss_test"]))
+        save(directory, name, manifest, files)
+
+    monkeypatch.setattr(store, "save_state", watched)
+    run("train", tones, "--model-dir", tmp_path / "model", "--epochs", 3, *SMALL)
+    assert kept == [1, 2, 3]
+
+
+def test_what_cannot_be_done_is_named(run, tones, tmp_path):
+    words = ("train", tones, "--model-dir", tmp_path / "model", "--epochs", 3, *SMALL)
+    run(*words)
+    for wrong in (("--learning-rate", 0), ("--test-size", 1), ("--input-shape", "1,8,16")):
+        name = wrong[0].strip("-").replace("-", "_")
+        assert name in run(*words, *wrong, code=1).stderr
+    result = run("train", tones, "--model-dir", tmp_path / "model", "--epochs", 2, "--resume", *SMALL, code=1)
+    assert "3 epochs are done" in result.stderr
+    (tmp_path / "file").touch()
+    assert "cannot be kept here" in run(*words[:2], "--model-dir", tmp_path / "file", *SMALL, code=1).stderr
 
 
 def test_seconds_seed_and_validation_reach_the_training(run_json, csv_file, tones, tmp_path):
