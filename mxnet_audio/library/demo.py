@@ -17,6 +17,7 @@ from mxnet_audio.errors import AudioError
 from mxnet_audio.features import AudioFeatureConfig, load_features
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier, Cifar10AudioRecommender, Cifar10AudioSearch
 from mxnet_audio.metrics import precision_at_k
+from mxnet_audio.models import MINIMUM
 from mxnet_audio.training import class_order, split, to_targets
 
 __all__ = ["run"]
@@ -68,11 +69,11 @@ def run(
     training_pairs, held_out = [pairs[i] for i in train], [pairs[i] for i in test]
 
     seconds = _typical_length([path for path, _ in training_pairs])
-    shape = (1, 96, AudioFeatureConfig().frames_in(seconds))
+    shape = (1, 96, max(MINIMUM, AudioFeatureConfig().frames_in(seconds)))
     epochs = int(np.clip(BUDGET / (len(pairs) * seconds), 5, 100))
     say(
-        f"Training on {len(train)} clips of {len(set(labels))} classes, the first {seconds:.1f} s of each"
-        f" or its middle, for {epochs} epochs; {len(test)} clips are held out …"
+        f"Training on {len(train)} clips of {len(set(labels))} classes, the middle {seconds:.1f} s of longer ones,"
+        f" for {epochs} epochs; {len(test)} clips are held out …"
     )
     classifier = Cifar10AudioClassifier()
     history = classifier.fit(
