@@ -254,7 +254,7 @@ def test_validation_pairs_are_what_is_measured_on(corpus, options, tmp_path):
 
 
 def test_a_clip_listed_twice_cannot_be_split_off(corpus, options, tmp_path):
-    with pytest.raises(DatasetError, match="clip 0 é[.]wav: is listed more than once"):
+    with pytest.raises(DatasetError, match=r"clip 0 é\.wav: is listed more than once"):
         Cifar10AudioClassifier().fit([*corpus, corpus[0]], tmp_path, **options)
 
 
