@@ -191,5 +191,5 @@ def test_interrupt_is_130(tones, tmp_path):
         out, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""
-    assert said.rstrip().endswith("stopped")
+    assert said.rstrip().endswith("stopped"), said
     assert "Traceback" not in said
