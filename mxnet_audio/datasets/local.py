@@ -31,7 +31,7 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     Raises
     ------
     DatasetError
-        If there is no such folder, no class folder in it, or a class folder without sound.
+        If there is no such folder, no class folder in it, or no sound in any. One without sound is left out and logged.
 
     See Also
     --------
@@ -59,9 +59,11 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     if not any(found.values()):
         raise DatasetError("holds no sound files", path)
     if empty := [item.name for item, clips in found.items() if not clips]:
-        raise DatasetError(f"class folders without sound files: {', '.join(empty)}", path)
+        logger.warning("%s: class folders without sound files are left out: %s", path, ", ".join(empty))
     if loose := [item for item in inside if item.is_file() and item.suffix.lower() in AUDIO_SUFFIXES]:
-        logger.warning("%s: %d sound files outside the class folders are left out", path, len(loose))
+        logger.warning(
+            "%s: left out, as they are in no class folder: %s", path, ", ".join(sorted(f.name for f in loose))
+        )
     return [(clip, item.name) for item, clips in found.items() for clip in clips]
 
 
@@ -71,20 +73,19 @@ def csv(path: str | os.PathLike, root: str | os.PathLike | None = None) -> list[
     Parameters
     ----------
     path : str or os.PathLike
-        UTF-8, comma-separated, the first row naming the columns. Others than the two are ignored.
+        UTF-8, comma-separated, the first row naming the columns. Others than the two are ignored. Labels are strings.
     root : str or os.PathLike, optional
         What relative paths start from; by default the table's own folder.
 
     Returns
     -------
     list of (str, str)
-        Path and label, in the order of the table.
+        Path and label, in the order of the table. Files are not looked for: whoever reads them names those missing.
 
     Raises
     ------
     DatasetError
-        If the table cannot be read, a column is missing, there are no rows, or rows (named) have no label or
-        name no file.
+        If the table cannot be read, a column is missing, there are no rows, or a row has no path or no label.
 
     See Also
     --------
@@ -101,30 +102,25 @@ def csv(path: str | os.PathLike, root: str | os.PathLike | None = None) -> list[
     """
     path = Path(path)
     root = path.parent if root is None else Path(root)
-    pairs, missing = [], []
+    pairs = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = tables.DictReader(file, strict=True)
             columns = table.fieldnames or ()
             if absent := [name for name in ("path", "label") if name not in columns]:
                 raise DatasetError(
-                    f"no column {' and no column '.join(absent)}: the first row must name path and label",
+                    f"no column {' and no column '.join(absent)} among {', '.join(columns)}: the first row must name "
+                    "path and label, with commas between",
                     path,
                 )
             for row in table:
                 if not row["path"] or not row["label"]:
                     raise DatasetError(f"line {table.line_num}: the path or the label is empty", path)
-                clip = root / row["path"]
-                if not clip.is_file():
-                    missing.append(f"line {table.line_num}: {row['path']}")
-                pairs.append((str(clip), row["label"]))
+                pairs.append((str(root / row["path"]), row["label"]))
     except OSError as error:
         raise DatasetError(f"cannot be read: {error.strerror}", path) from error
     except (UnicodeDecodeError, ValueError, tables.Error) as error:
         raise DatasetError(f"is not a CSV table in UTF-8: {error}", path) from error
-    if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise DatasetError(f"no such file: {'; '.join(missing[:5])}{more}", path)
     if not pairs:
         raise DatasetError("the table has no rows", path)
     return pairs

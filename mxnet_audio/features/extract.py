@@ -60,12 +60,12 @@ def load_features(path: str | os.PathLike, config: AudioFeatureConfig, cache: Fe
 
     Parameters
     ----------
-    path : str or os.PathLike
-        The sound file.
+    path : str or os.PathLike or binary file object or (array, rate)
+        The sound, as `audio.load` takes it.
     config : AudioFeatureConfig
         What to make.
     cache : FeatureCache, optional
-        Where to look first, and to keep the result.
+        Where to look first, and to keep the result; for files by path.
 
     Returns
     -------
@@ -84,13 +84,15 @@ def load_features(path: str | os.PathLike, config: AudioFeatureConfig, cache: Fe
     mxnet_audio.errors.AudioDecodeError: missing.wav: no such file
     """
 
+    name = path if isinstance(path, str | os.PathLike) else None
+
     def compute() -> np.ndarray:
         try:
             y, sr = audio.load(path, sr=config.sr)
-            return extract(audio.valid_audio(y, path, allow_silence=False), sr, config)
+            return extract(audio.valid_audio(y, allow_silence=False), sr, config)
         except AudioError as error:
-            if error.path is None:
-                raise type(error)(error.reason, path) from error
+            if error.path is None and name is not None:
+                raise type(error)(error.reason, name) from error
             raise
 
-    return compute() if cache is None else cache.fetch(path, config, compute)
+    return compute() if cache is None or name is None else cache.fetch(name, config, compute)

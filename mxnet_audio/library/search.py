@@ -113,7 +113,7 @@ class AudioSearch:
         if len(self.index) and self.index.model_id != model_id:
             raise SearchError(
                 f"the index holds vectors of the model {self.index.model_id}, this model is {model_id}: "
-                "load that model, or index the files again with this one"
+                "load that model, or keep the files indexed with this one in another directory"
             )
         self.index.model_id = model_id
 

@@ -315,7 +315,7 @@ class VectorIndex:
         if model_id is not None and self.model_id != model_id:
             raise SearchError(
                 f"the index holds vectors of the model {self.model_id}, the loaded model is {model_id}: "
-                "load that model, or index the files again with this one",
+                "load that model, or keep the files indexed with this one in another directory",
                 directory,
             )
         if dim is not None and self.dim != dim:

@@ -52,3 +52,11 @@ def test_errors_name_the_file(tmp_path, write_tone):
     with pytest.raises(FeatureError, match="no samples"):
         extract(np.zeros(0), 12000, AudioFeatureConfig())
     assert len(list(cache.directory.rglob("*.features"))) == 1
+
+
+def test_sound_that_is_no_file_is_refused_as_clearly(tmp_path):
+    cache = FeatureCache(tmp_path)
+    with pytest.raises(InvalidAudioError, match="silent"):
+        load_features((np.zeros(9000, np.float32), 12000), AudioFeatureConfig(), cache)
+    with pytest.raises(AudioDecodeError, match=r"expected a path, .* got ndarray"):
+        load_features(np.zeros(9000, np.float32), AudioFeatureConfig(), cache)
