@@ -7,7 +7,7 @@ deep convolutional neural networks" (ISMIR 2016), whose pools shrink time faster
 from __future__ import annotations
 
 from mxnet_audio.engine import gluon
-from mxnet_audio.models.blocks import AudioNet, SoftReLU, clamped_max_pool
+from mxnet_audio.models.blocks import AudioNet, SoftReLU, batch_norm, clamped_max_pool
 
 __all__ = ["Cifar10Net"]
 
@@ -52,7 +52,7 @@ class Cifar10Net(AudioNet):
                 # The norm's shift makes a bias redundant. Softrelu rises everywhere, so pooling first gives the
                 # same values from a fraction of the work.
                 pooling, size = clamped_max_pool(pool, size)
-                self.encoder.add(nn.Conv2D(filters, 3, padding=1, use_bias=False), nn.BatchNorm(), pooling, SoftReLU())
+                self.encoder.add(nn.Conv2D(filters, 3, padding=1, use_bias=False), batch_norm(), pooling, SoftReLU())
                 if dropout:
                     self.encoder.add(nn.Dropout(dropout))
             self.encoder.add(nn.Dense(EMBEDDING), SoftReLU())

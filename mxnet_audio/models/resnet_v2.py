@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mxnet_audio.engine import gluon
-from mxnet_audio.models.blocks import AudioNet, SoftReLU, clamped_max_pool
+from mxnet_audio.models.blocks import AudioNet, SoftReLU, batch_norm, clamped_max_pool
 
 __all__ = ["ResNetV2Net"]
 
@@ -20,11 +20,11 @@ class ResidualBlock(gluon.nn.HybridBlock):
         nn = gluon.nn
         with self.name_scope():
             self.activate = nn.HybridSequential()
-            self.activate.add(nn.BatchNorm(), SoftReLU())
+            self.activate.add(batch_norm(), SoftReLU())
             self.residual = nn.HybridSequential()
             self.residual.add(
                 nn.Conv2D(filters, 3, padding=1, use_bias=False),
-                nn.BatchNorm(),
+                batch_norm(),
                 SoftReLU(),
                 nn.Conv2D(filters, 3, padding=1, use_bias=False),
             )
@@ -68,6 +68,6 @@ class ResNetV2Net(AudioNet):
                 self.encoder.add(pooling)
                 for block in range(BLOCKS):
                     self.encoder.add(ResidualBlock(filters, project=block == 0 and filters != STAGES[0]))
-            self.encoder.add(nn.BatchNorm(), SoftReLU(), nn.GlobalAvgPool2D(), nn.Flatten())
+            self.encoder.add(batch_norm(), SoftReLU(), nn.GlobalAvgPool2D(), nn.Flatten())
             self.head = nn.HybridSequential()
             self.head.add(nn.Dropout(0.25), nn.Dense(classes))
