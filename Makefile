@@ -7,7 +7,14 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 DATA ?=
 
-.PHONY: demo test lint bench clean
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo "make demo   train, label, embed, search and draw (DATA=dir: on your own sounds)"
+	@echo "make test   the test suite"
+	@echo "make lint   the linter and the formatter's check"
+	@echo "make bench  the benchmarks, beside the plain way"
+	@echo "make clean  remove the environment and what the demo made"
 
 demo: $(VENV)/installed
 	$(RUN) -m mxnet_audio demo --output demo/output $(if $(DATA),--data "$(DATA)")

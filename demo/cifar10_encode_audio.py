@@ -9,9 +9,8 @@ def main(classifier_class=Cifar10AudioClassifier):
     args = arguments(__doc__)
     classifier = classifier_class(model_ctx=args.ctx)
     classifier.load_model(args.models)
-    for path, _ in clips(args, "test")[:20]:
-        vector = classifier.encode_audio(path)
-        print(f"{path}: {vector.shape[0]} numbers, the first {vector[:4].round(3)}")
+    for path, vector, error in classifier.encode_many([path for path, _ in clips(args, "test")[:20]]):
+        print(error or f"{path}: {vector.shape[0]} numbers, the first {vector[:4].round(3)}")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ def main(classifier_class=Cifar10AudioClassifier):
     classifier = classifier_class(model_ctx=args.ctx)
     classifier.load_model(args.models)
     pairs = clips(args, "test")
-    for path, label in pairs[:: max(1, len(pairs) // 20)]:
-        print(f"{path}: predicted {classifier.predict_class(path)}, actual {label}")
+    some = pairs[:: max(1, len(pairs) // 20)]
+    for prediction, (_, label) in zip(classifier.predict_many([path for path, _ in some]), some):
+        print(prediction.error or f"{prediction.path}: predicted {prediction.label}, actual {label}")
     print(classifier.evaluate(pairs))
 
 

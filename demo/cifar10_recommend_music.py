@@ -11,7 +11,7 @@ def main(recommender_class=Cifar10AudioRecommender):
     recommender.load_model(model_dir_path=args.models)
     paths = [path for path, _ in clips(args)]
     recommender.index_many(paths)
-    for path in paths[::37][:3]:
+    for path in [path for path in paths if path in recommender][::37][:3]:
         recommender.track(path)
         print(f"heard {path}")
     for recommendation in recommender.recommend(limits=10):

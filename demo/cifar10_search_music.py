@@ -2,6 +2,7 @@
 
 from common import arguments, clips
 
+from mxnet_audio.errors import AudioError
 from mxnet_audio.library.cifar10 import Cifar10AudioSearch
 
 
@@ -12,8 +13,11 @@ def main(search_class=Cifar10AudioSearch):
     search.index_many([path for path, _ in clips(args)])
     for path, _ in clips(args, "test")[:3]:
         print(f"\nlike {path}:")
-        for neighbour in search.query(path, top_k=10):
-            print(f"  {neighbour.distance:.4f}  {neighbour.path}")
+        try:
+            for neighbour in search.query(path, top_k=10):
+                print(f"  {neighbour.distance:.4f}  {neighbour.path}")
+        except AudioError as error:
+            print(error)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ def place(tmp_path_factory):
     """A folder with songs/, clip.wav and long.wav, and a copy of demo/ beside them."""
     folder = tmp_path_factory.mktemp("readme")
     pairs = synthesise(folder / "songs", clips_per_class=6, sr=12000, seconds=1.0)
+    synthesise(folder / "held-out", clips_per_class=1, seed=1, sr=12000, seconds=1.0)
     shutil.copy(pairs[0][0], folder / "clip.wav")
     sf.write(folder / "long.wav", np.concatenate([sf.read(path)[0] for path, _ in pairs[::6]]), 12000)
     shutil.copytree(ROOT / "demo", folder / "demo", ignore=shutil.ignore_patterns("output", "models", "very_*"))

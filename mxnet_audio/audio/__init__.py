@@ -4,6 +4,7 @@ from mxnet_audio.audio.decode import AudioInfo, info
 from mxnet_audio.audio.find import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.load import load, valid_audio
 from mxnet_audio.audio.shape import Windows, fit_length, resample, windows
+from mxnet_audio.audio.survey import typical_length
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -14,6 +15,7 @@ __all__ = [
     "info",
     "load",
     "resample",
+    "typical_length",
     "valid_audio",
     "windows",
 ]

@@ -11,7 +11,7 @@ import typer
 
 import mxnet_audio
 from mxnet_audio.cli.options import AsJson
-from mxnet_audio.cli.shell import emit, note
+from mxnet_audio.cli.shell import emit, interactive, note
 
 __all__ = ["demo", "info"]
 
@@ -76,7 +76,7 @@ def demo(
     """
     from mxnet_audio.library.demo import run
 
-    figures = run(output, data=data, say=note if as_json else typer.echo)
+    figures = run(output, data=data, say=note if as_json else typer.echo, progress=interactive())
     if as_json:
         emit(figures, "", as_json)
 

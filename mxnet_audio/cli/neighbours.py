@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.options import INDEX, MODELS, AsJson, Gpu, IndexDir, ModelDir, OneOf, Paths
-from mxnet_audio.cli.shell import Bulk, emit, load_model, note
+from mxnet_audio.cli.shell import Bulk, emit, interactive, load_model, note
 from mxnet_audio.errors import AudioError
 
 __all__ = ["index", "recommend", "search"]
@@ -41,7 +41,7 @@ def index(
     bulk = Bulk()
     files = bulk.find(paths)
     engine = AudioSearch(classifier=classifier)
-    report = engine.index_many(files, save_dir=index_dir, progress=True)
+    report = engine.index_many(files, save_dir=index_dir, progress=interactive())
     bulk.done = report.added + report.unchanged
     # The library named each when it met it.
     bulk.skipped += [{"path": path, "reason": error.reason} for path, error in report.skipped]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mxnet_audio.cli.options import Network
     from mxnet_audio.library.classifier import AudioClassifier
 
-__all__ = ["Bulk", "CarefulGroup", "device", "emit", "load_model", "note"]
+__all__ = ["Bulk", "CarefulGroup", "device", "emit", "interactive", "load_model", "note"]
 
 
 class CarefulGroup(TyperGroup):
@@ -26,7 +27,9 @@ class CarefulGroup(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> Any:
         """Run the command that was asked for."""
-        logging.getLogger("mxnet_audio").handlers = [_Notes()]
+        logger = logging.getLogger("mxnet_audio")
+        logger.handlers = [_Notes()]
+        logger.setLevel(logging.INFO)
         try:
             return super().invoke(ctx)
         except AudioError as error:
@@ -43,10 +46,15 @@ class CarefulGroup(TyperGroup):
 
 
 class _Notes(logging.Handler):
-    """What the library warns of while it works goes to stderr, as it stands."""
+    """What the library says while it works goes to stderr, as it stands."""
 
     def emit(self, record: logging.LogRecord) -> None:
         note(self.format(record))
+
+
+def interactive() -> bool:
+    """Whether progress bars have a terminal to move on; in a log or a pipe they would only fill it."""
+    return sys.stderr.isatty()
 
 
 def note(message: str) -> None:

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.options import MODELS, AsJson, Data, Gpu, ModelDir, Network, OneOf
-from mxnet_audio.cli.shell import device, emit, load_model, note
+from mxnet_audio.cli.shell import device, emit, interactive, load_model, note
 from mxnet_audio.errors import DatasetError
 
 __all__ = ["evaluate", "train"]
+
+LONGEST = 29.12  # seconds: the networks' default input
 
 Corpus = Annotated[
     str | None,
@@ -28,12 +30,15 @@ def train(
     data: Data,
     model_dir: ModelDir = MODELS,
     network: Annotated[Network, typer.Option(help="The network to train.")] = Network.cifar10,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training clips.")] = 20,
-    batch_size: Annotated[int, typer.Option(min=1, help="Clips in one step.")] = 64,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training clips.")] = 40,
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips in one step.")] = 16,
     learning_rate: Annotated[float, typer.Option(help="Step size of the optimiser.")] = 0.001,
     seconds: Annotated[
         float | None,
-        typer.Option(help="Length of the input: longer clips are cropped, shorter ones padded. [default: 29.12]"),
+        typer.Option(
+            help="Length of the input: longer clips are cropped, shorter ones padded. "
+            f"[default: that of a typical clip, at most {LONGEST}]"
+        ),
     ] = None,
     input_shape: Annotated[
         str | None,
@@ -88,7 +93,8 @@ def train(
         groups=groups if held_out is None else None,
         resume=resume,
         early_stopping=early_stopping,
-        **({} if shape is None else {"input_shape": shape}),
+        input_shape=shape or _usual_shape([path for path, _ in pairs]),
+        progress=interactive(),
     )
     skipped = [{"path": str(path), "reason": error.reason} for path, error in classifier.skipped]
     if skipped:  # each was named when it was met
@@ -132,8 +138,6 @@ def evaluate(
     pairs, _ = _pairs(data, corpus, folds)
     classifier = load_model(model_dir, network, gpu)
     report = classifier.evaluate(pairs)
-    for path, error in report.skipped:
-        note(f"skipped {path}: {error.reason}")
     emit({"model_dir": model_dir, "model_id": classifier.model_id, **report.to_dict()}, str(report), as_json)
 
 
@@ -160,7 +164,7 @@ def _pairs(data: Path, corpus: str | None = None, folds: str | None = None) -> t
 
 
 def _shape(seconds: float | None, text: str | None) -> tuple[int, int, int] | None:
-    """Work out the input's shape; None where ``fit``'s own default holds."""
+    """Work out the input's shape; None where nothing was asked for."""
     if text is not None:
         if not re.fullmatch(r"1,\d{1,6},\d{1,6}", text):
             raise typer.BadParameter(f"expected 1,BANDS,FRAMES such as 1,96,1366, not {text!r}")
@@ -171,6 +175,20 @@ def _shape(seconds: float | None, text: str | None) -> tuple[int, int, int] | No
     if not 0 < seconds < 86400:
         raise typer.BadParameter("expected a length above 0 and below a day", param_hint="--seconds")
     from mxnet_audio.features import AudioFeatureConfig
+    from mxnet_audio.models import MINIMUM
 
     config = AudioFeatureConfig()
-    return 1, config.n_mels, config.frames_in(seconds)
+    if (frames := config.frames_in(seconds)) < MINIMUM:
+        raise typer.BadParameter(f"the networks need {MINIMUM} frames: a third of a second", param_hint="--seconds")
+    return 1, config.n_mels, frames
+
+
+def _usual_shape(paths: list[str]) -> tuple[int, int, int]:
+    """Choose the input's shape by the clips."""
+    from mxnet_audio.audio import typical_length
+    from mxnet_audio.features import AudioFeatureConfig
+    from mxnet_audio.models import MINIMUM
+
+    config = AudioFeatureConfig()
+    seconds = min(typical_length(paths) or LONGEST, LONGEST)
+    return 1, config.n_mels, max(MINIMUM, config.frames_in(seconds))

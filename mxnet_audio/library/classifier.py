@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import partial
@@ -20,6 +21,8 @@ from mxnet_audio.metrics import ClassificationReport, classification_report
 from mxnet_audio.models import check_shape, store
 
 __all__ = ["AudioClassifier", "load_classifier"]
+
+log = logging.getLogger(__name__)
 
 
 class AudioClassifier:
@@ -152,7 +155,7 @@ class AudioClassifier:
         cache : bool or str or os.PathLike
             Keep features on disk from epoch to epoch: in the user's cache directory, in another, or not (False).
         progress : bool
-            Whether to show progress bars, on standard error.
+            Whether to show progress bars, on standard error; without, each epoch is logged (INFO).
 
         Returns
         -------
@@ -200,9 +203,12 @@ class AudioClassifier:
         run = training.Progress()
         if resume and self.network in store.stored_models(model_dir_path):
             run = model.resume(model_dir_path, settings)
+            log.info("%s: going on after epoch %d", model_dir_path, run.epochs)
             if run.epochs > recipe.epochs:
                 reason = f"{run.epochs} epochs are done, more than the {epochs} asked for: ask for more, or start anew"
                 raise ModelError(reason, model_dir_path)
+        elif resume:
+            log.info("%s: no checkpoint to go on from, starting anew", model_dir_path)
         notes = {"training": settings, "skipped": [[path, error.reason] for path, error in clips.skipped]}
         training.run_epochs(
             model.net,
@@ -402,7 +408,11 @@ def load_classifier(
     if name is None:
         found = [stored for stored in store.stored_models(model_dir_path) if stored in known]
         if len(found) != 1:
-            what = f"several models ({', '.join(found)}): name one" if found else "no model here"
+            what = (
+                f"several models ({', '.join(found)}): name one"
+                if found
+                else "no model here: train one first, or name the folder of one"
+            )
             raise ModelError(what, model_dir_path)
         name = found[0]
     if name not in known:

@@ -13,7 +13,6 @@ import numpy as np
 from mxnet_audio import audio, datasets, viz
 from mxnet_audio.atomic import write_json
 from mxnet_audio.datasets.synthetic import synthesise
-from mxnet_audio.errors import AudioError
 from mxnet_audio.features import AudioFeatureConfig, load_features
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier, Cifar10AudioRecommender, Cifar10AudioSearch
 from mxnet_audio.metrics import precision_at_k
@@ -33,6 +32,7 @@ def run(
     output: str | os.PathLike,
     data: str | os.PathLike | None = None,
     say: Callable[[str], None] = log.info,
+    progress: bool = True,
 ) -> dict:
     """Train on three quarters of a corpus, and try everything on the last quarter.
 
@@ -44,6 +44,8 @@ def run(
         Folder of class folders, or CSV of ``path,label``; a corpus synthesised on the spot by default.
     say : callable
         Told what happens, a line or a table at a time.
+    progress : bool
+        Whether to show progress bars.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def run(
     train, test = split(to_targets(labels, class_order(labels, None)), 0.25, random_state=0)
     training_pairs, held_out = [pairs[i] for i in train], [pairs[i] for i in test]
 
-    seconds = _typical_length([path for path, _ in training_pairs])
+    seconds = min(audio.typical_length([path for path, _ in training_pairs]) or LONGEST, LONGEST)
     shape = (1, 96, max(MINIMUM, AudioFeatureConfig().frames_in(seconds)))
     epochs = int(np.clip(BUDGET / (len(pairs) * seconds), 5, 100))
     say(
@@ -84,6 +86,7 @@ def run(
         input_shape=shape,
         nb_classes=None,
         validation_pairs=held_out,
+        progress=progress,
     )
     viz.plot_history(history, output / "training.png")
 
@@ -113,7 +116,7 @@ def run(
     known = dict(training_pairs)
     say(f"\nMost like {Path(example).name} among the {len(search)} training clips (query):")
     for neighbour in search.query(example, top_k=5):
-        say(f"  {neighbour.distance:.3f}  {Path(neighbour.path).name}")
+        say(f"  {neighbour.distance:.3f}  {_short(neighbour.path)}")
     found = [[known[n.path] for n in search.query_vector(e.vector, top_k=5)] for e in encodings]
     precision = precision_at_k([names[e.path] for e in encodings], found, 5)
     say(f"  of the five nearest, {100 * precision:.0f}% are of the query's class, over all held-out clips")
@@ -124,7 +127,7 @@ def run(
         recommender.track(path)
     say(f"\nFor someone who heard {' and '.join(Path(path).name for path, _ in some[:2])} (recommend):")
     for recommendation in recommender.recommend(limits=3):
-        say(f"  {Path(recommendation.path).name}")
+        say(f"  {_short(recommendation.path)}")
 
     figures = {
         "clips": len(pairs),
@@ -139,13 +142,6 @@ def run(
     return figures
 
 
-def _typical_length(paths: list[str]) -> float:
-    """Median length [s] of what can be read of some of the files, at most `LONGEST`."""
-    lengths = []
-    for path in paths[:: max(1, len(paths) // 100)]:
-        try:
-            lengths.append(audio.info(path).duration)
-        except AudioError:
-            continue  # fit will name it
-    lengths = [length for length in lengths if length]
-    return min(float(np.median(lengths)), LONGEST) if lengths else LONGEST
+def _short(path: str) -> str:
+    """Class folder and name: names alone may be the same in several."""
+    return "/".join(Path(path).parts[-2:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.state import get_optimizer, get_parameters, set_optimizer
 
 __all__ = ["Clips", "Progress", "initialize", "run_epochs"]
+
+log = logging.getLogger(__name__)
 
 Batches = Generator[tuple[np.ndarray, np.ndarray], None, None]
 
@@ -102,7 +105,7 @@ def run_epochs(
     checkpoint : callable
         Called with `progress` every so many epochs, and at the end.
     show : bool
-        Whether to show a progress bar.
+        Whether to show a progress bar; without, each epoch is logged (INFO).
 
     Raises
     ------
@@ -161,6 +164,11 @@ def run_epochs(
                 ("acc_test", acc_test),
             ):
                 history[name].append(value)
+            if not show:
+                log.info(
+                    "epoch %d of %d: loss %.3f, accuracy %.3f; on held-out clips: loss %.3f, accuracy %.3f",
+                    *(epoch + 1, recipe.epochs, loss_train, acc_train, loss_test, acc_test),
+                )
             if best_epoch(history) == epoch:
                 progress.best = get_parameters(net)
             if progress.epochs % recipe.checkpoint_interval == 0:

@@ -35,7 +35,7 @@ def test_info_without_an_optional_decoder(run, run_json, monkeypatch):
 def test_demo_tells_its_story_or_gives_its_figures(run, run_json, monkeypatch, tmp_path):
     asked = []
 
-    def show(output, data, say):
+    def show(output, data, say, progress):
         asked.append((output, data))
         say("Training …")
         return {"accuracy": 0.5}

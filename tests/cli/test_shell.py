@@ -154,7 +154,7 @@ def test_as_a_program_on_terminals_of_all_kinds(tmp_path, encoding, shown):
     words = [sys.executable, "-m", "mxnet_audio", "predict", "ü.wav", "--model-dir", str(tmp_path / "m♪dels")]
     done = subprocess.run(words, capture_output=True, encoding=encoding, env=environment)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"error: {tmp_path / shown}: no model here\n"
+    assert done.stderr == f"error: {tmp_path / shown}: no model here: train one first, or name the folder of one\n"
 
 
 def test_file_name_that_is_not_unicode(trained, tones):
