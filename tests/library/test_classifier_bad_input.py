@@ -1,0 +1,209 @@
+"""Every way in which a classifier's input can be wrong: one clear error, and nothing harmed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from mxnet_audio.errors import AudioDecodeError, AudioError, DatasetError, FeatureError, InvalidAudioError, ModelError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
+from mxnet_audio.models import store
+
+
+def parameters(directory, role="last", name="cifar10"):
+    return store.read_tensors(directory, store.read_manifest(directory, name), role)
+
+
+def test_no_model_yet():
+    for call in ("predict_class", "encode_audio", "predict_timeline"):
+        with pytest.raises(ModelError, match="fit or load_model"):
+            getattr(Cifar10AudioClassifier(), call)("x.wav")
+    with pytest.raises(ModelError, match="fit or load_model"):
+        list(Cifar10AudioClassifier().predict_many(["x.wav"]))
+
+
+def test_a_model_of_another_network(model_dir):
+    with pytest.raises(ModelError, match="no resnet_v2 model here, but there is: cifar10"):
+        ResNetV2AudioClassifier().load_model(model_dir)
+
+
+def test_a_renamed_model_of_another_network(model_dir, tmp_path):
+    folder = shutil.copytree(model_dir, tmp_path / "m")
+    (folder / "cifar10.json").rename(folder / "resnet_v2.json")
+    with pytest.raises(ModelError, match="a cifar10 model, not resnet_v2"):
+        ResNetV2AudioClassifier().load_model(folder)
+
+
+def test_damaged_parameters(model_dir, tmp_path):
+    folder = shutil.copytree(model_dir, tmp_path / "m")
+    (file,) = folder.glob("cifar10-last-*")
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="SHA-256"):
+        Cifar10AudioClassifier().load_model(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": None},
+        {"features": {"type": "magic"}},
+        {"history": {}},
+        {"network": "cifar10"},
+        {"labels": ["one", "two"]},
+        {"labels": []},
+        {"files": {}},
+    ],
+)
+def test_a_damaged_description(model_dir, tmp_path, change):
+    folder = shutil.copytree(model_dir, tmp_path / "m")
+    manifest = json.loads((folder / "cifar10.json").read_text()) | change
+    (folder / "cifar10.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError):
+        Cifar10AudioClassifier().load_model(folder)
+
+
+def test_a_failed_load_leaves_the_model_that_was_there(model_dir, classifier, corpus, tmp_path):
+    before = classifier.predict(corpus[0][0]).probabilities
+    with pytest.raises(ModelError):
+        classifier.load_model(tmp_path)
+    np.testing.assert_array_equal(classifier.predict(corpus[0][0]).probabilities, before)
+
+
+def write(path, y, sr=12000, **kwargs):
+    sf.write(path, y, sr, **kwargs)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda p: p.touch(), AudioDecodeError, "empty"),
+        (lambda p: p.write_text("hello " * 100), AudioDecodeError, "decoder"),
+        (lambda p: write(p, np.zeros(0)), AudioError, "no samples"),
+        (lambda p: write(p, np.full(9000, np.nan), subtype="FLOAT"), InvalidAudioError, "NaN"),
+        (lambda p: write(p, np.zeros(9000)), InvalidAudioError, "silent"),
+        (lambda p: p.mkdir(), AudioDecodeError, "directory"),
+        (lambda p: None, AudioDecodeError, "no such file"),
+    ],
+    ids=["empty", "text", "header only", "NaN", "silence", "directory", "missing"],
+)
+def test_a_bad_file_is_one_clear_error_that_names_it(classifier, corpus, tmp_path, make, error, match):
+    path = tmp_path / "bad ü.wav"
+    make(path)
+    for call in (classifier.predict_class, classifier.encode_audio):
+        with pytest.raises(error, match=match) as raised:
+            call(path)
+        assert str(path) in str(raised.value)
+    # Bulk work goes on without it.
+    good, bad = classifier.predict_many([corpus[0][0], path])
+    assert good.error is None and isinstance(bad.error, error)
+
+
+def test_odd_but_good_files(classifier, tmp_path):
+    rng = np.random.default_rng(0)
+    short = write(tmp_path / "10 ms.wav", rng.normal(0, 0.1, 120))
+    wide = write(tmp_path / "8 channels.wav", rng.normal(0, 0.1, (96000, 8)), 96000, subtype="PCM_24")
+    for path in (short, wide):
+        assert classifier.predict_class(path) in classifier.labels
+
+
+def test_fit_goes_on_without_bad_files_and_lists_them(corpus, options, tmp_path, caplog):
+    bad = tmp_path / "bad.wav"
+    bad.write_text("not sound")
+    classifier = Cifar10AudioClassifier()
+    classifier.fit([*corpus, (bad, "low")], tmp_path / "m", **options | {"epochs": 1})
+    assert [path for path, _ in classifier.skipped] == [str(bad)]
+    assert str(bad) in caplog.text
+    assert store.read_manifest(tmp_path / "m", "cifar10")["skipped"][0][0] == str(bad)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        ({"nb_classes": 2}, DatasetError, "nb_classes is 2, but the labels are 3"),
+        ({"batch_size": 0}, ModelError, "batch_size"),
+        ({"epochs": 0}, ModelError, "epochs"),
+        ({"checkpoint_interval": 0}, ModelError, "checkpoint_interval"),
+        ({"input_shape": (1, 8, 8)}, ModelError, "16 bands"),
+        ({"input_shape": (96, 1366)}, FeatureError, "input_shape"),
+        ({"feature_config": AudioFeatureConfig()}, FeatureError, "n_frames"),
+        ({"test_size": 0.0}, DatasetError, "test_size"),
+        ({"learning_rate": -0.1}, ModelError, "learning_rate"),
+        ({"random_state": -1}, ModelError, "random_state"),
+        ({"early_stopping": 0}, ModelError, "early_stopping"),
+    ],
+)
+def test_arguments_that_make_no_sense(corpus, options, tmp_path, change, error, match):
+    with pytest.raises(error, match=match):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options | change)
+
+
+@pytest.mark.parametrize(
+    ("choose", "match"),
+    [
+        (lambda pairs: [], "no clips"),
+        (lambda pairs: [p for p in pairs if p[1] == "low"], "one class only"),
+        (lambda pairs: pairs[:2], "one readable clip only"),
+        (lambda pairs: [path for path, _ in pairs], "pair"),
+        (lambda pairs: [(path, 3 + i % 2) for i, (path, _) in enumerate(pairs)], "outside 0 to 2"),
+        (lambda pairs: [(path + "x", label) for path, label in pairs], "none of the 24 files"),
+    ],
+    ids=["none", "one class", "two pairs", "no labels", "outside", "all missing"],
+)
+def test_corpora_that_cannot_be_trained_on(corpus, options, tmp_path, choose, match):
+    nb_classes = 3 if match.startswith(("outside", "none of")) else None
+    with pytest.raises(DatasetError, match=match):
+        Cifar10AudioClassifier().fit(choose(corpus), tmp_path, **options | {"nb_classes": nb_classes})
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(corpus, options, tmp_path):
+    Cifar10AudioClassifier().fit(corpus, tmp_path, **options)
+    before = store.read_manifest(tmp_path, "cifar10")
+    with pytest.raises(ModelError, match="no longer a number"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options, learning_rate=1e38)
+    assert store.read_manifest(tmp_path, "cifar10") == before
+
+
+def test_a_place_that_cannot_keep_a_model_is_named_before_anything_is_read(corpus, options, tmp_path, monkeypatch):
+    monkeypatch.setattr("mxnet_audio.training.prepare", lambda *_, **__: pytest.fail("read"))
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="file: a model cannot be kept here"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path / "file", **options)
+
+
+ALONE = """
+import json, sys
+from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+corpus, options, directory = json.load(open(sys.argv[1]))
+del options["cache"]
+classifier = Cifar10AudioClassifier()
+classifier.fit(corpus, directory, **options)
+classifier.evaluate(corpus)
+list(classifier.encode_many(path for path, _ in corpus))
+"""
+
+
+def test_without_progress_nothing_is_said_and_by_default_nothing_is_written_beside_the_sound(corpus, options, tmp_path):
+    sound, task = tmp_path / "sound", tmp_path / "task.json"
+    sound.mkdir()
+    pairs = [(shutil.copy(path, sound / f"{i}.wav"), label) for i, (path, label) in enumerate(corpus)]
+    small = options | {"cache": None, "epochs": 1}
+    task.write_text(json.dumps([[(str(path), label) for path, label in pairs], small, str(tmp_path / "model")]))
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(task)],
+        cwd=sound,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert sorted(path.name for path in sound.iterdir()) == sorted(f"{i}.wav" for i in range(len(pairs)))
+    assert len(list((tmp_path / "cache").rglob("*.features"))) == len(pairs)

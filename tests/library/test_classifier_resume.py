@@ -1,0 +1,130 @@
+"""Training again, going on with it, and being killed in the middle of it."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from mxnet_audio.engine import gluon
+from mxnet_audio.errors import ModelError
+from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+from mxnet_audio.models import store
+
+
+def parameters(directory, role="last", name="cifar10"):
+    return store.read_tensors(directory, store.read_manifest(directory, name), role)
+
+
+def test_one_seed_fixes_everything(corpus, options, tmp_path):
+    runs = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        history = Cifar10AudioClassifier().fit(corpus, tmp_path / name, **options | {"epochs": 2}, random_state=seed)
+        runs.append((history, store.fingerprint(parameters(tmp_path / name))))
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+def test_resume_ends_as_an_unbroken_run_does(corpus, options, tmp_path):
+    whole = Cifar10AudioClassifier().fit(corpus, tmp_path / "whole", **options)
+    Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options | {"epochs": 3})
+    parts = Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, resume=True)
+    assert parts == whole
+    for role in ("last", "best", "optimizer"):
+        one, other = parameters(tmp_path / "whole", role), parameters(tmp_path / "parts", role)
+        assert store.fingerprint(one) == store.fingerprint(other), role
+    again = Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, resume=True)
+    assert again == whole  # nothing left to do
+
+
+def test_resume_with_fewer_epochs_than_are_done_is_refused_and_harms_nothing(corpus, options, tmp_path):
+    Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 3})
+    before = store.read_manifest(tmp_path, "cifar10")
+    with pytest.raises(ModelError, match="3 epochs are done, more than the 2"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 2}, resume=True)
+    assert store.read_manifest(tmp_path, "cifar10") == before
+
+
+def test_resume_under_early_stopping_stops_where_an_unbroken_run_does(corpus, options, tmp_path):
+    stop = options | {"epochs": 200, "early_stopping": 2, "learning_rate": 0.01}
+    whole = Cifar10AudioClassifier().fit(corpus, tmp_path / "whole", **stop)
+    done = len(whole["loss_test"]) - 1
+    Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **stop | {"epochs": done})
+    for _ in range(2):  # the second time there is nothing left to do
+        assert Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **stop, resume=True) == whole
+
+
+def test_resume_from_a_damaged_description_is_one_clear_error(model_dir, corpus, options, tmp_path):
+    folder = shutil.copytree(model_dir, tmp_path / "m")
+    manifest = json.loads((folder / "cifar10.json").read_text())
+    for lacking in ("history", "training", "labels", "files"):
+        (folder / "cifar10.json").write_text(json.dumps({k: v for k, v in manifest.items() if k != lacking}))
+        with pytest.raises(ModelError):
+            Cifar10AudioClassifier().fit(corpus, folder, **options, resume=True)
+
+
+def test_an_interrupt_in_mid_epoch_leaves_the_checkpoint_and_no_thread(corpus, options, tmp_path, monkeypatch):
+    Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 2})
+    before = store.read_manifest(tmp_path, "cifar10")
+    monkeypatch.setattr(gluon.Trainer, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt) as raised:  # which keeps the frames, and what they hold, alive
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options, resume=True)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mxnet-audio")]
+    assert raised.value is not None and store.read_manifest(tmp_path, "cifar10") == before
+
+
+def test_resume_where_nothing_was_starts(corpus, options, tmp_path):
+    history = Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 1}, resume=True)
+    assert len(history["acc_test"]) == 1
+
+
+def test_resume_of_another_run_is_refused(corpus, options, tmp_path):
+    Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 1})
+    with pytest.raises(ModelError, match="batch_size changed"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"batch_size": 7}, resume=True)
+    with pytest.raises(ModelError, match="train"):
+        Cifar10AudioClassifier().fit(corpus[:-3], tmp_path, **options, resume=True)
+
+
+KILLED = """
+import json, sys
+from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+corpus, options, directory = json.load(open(sys.argv[1]))
+options["epochs"] = 40
+history = Cifar10AudioClassifier().fit(corpus, directory, **options, resume=True)
+json.dump(history, open(sys.argv[2], "w"))
+"""
+
+
+def test_kill_in_mid_training_loses_only_the_unfinished_step(corpus, options, tmp_path):
+    options = options | {"cache": str(options["cache"]), "checkpoint_interval": 1}
+
+    def command(directory):
+        task, out = tmp_path / f"{directory}.json", tmp_path / f"{directory}-history.json"
+        task.write_text(json.dumps([corpus, options, str(tmp_path / directory)]))
+        return [sys.executable, "-c", KILLED, str(task), str(out)], out
+
+    broken, out = command("broken")
+    manifest = tmp_path / "broken" / "cifar10.json"
+    epochs = []
+    for least in (3, 9, 21):
+        process = subprocess.Popen(broken, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            done = len(json.loads(manifest.read_text())["history"]["acc_test"]) if manifest.exists() else 0
+            if done >= least:
+                break
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        epochs.append(len(store.read_manifest(tmp_path / "broken", "cifar10")["history"]["acc_test"]))
+        parameters(tmp_path / "broken")  # whole at every moment
+    assert epochs == sorted(epochs) and epochs[0] < epochs[-1] < 40
+    subprocess.run(broken, check=True, stderr=subprocess.DEVNULL)
+    unbroken, unbroken_out = command("unbroken")
+    subprocess.run(unbroken, check=True, stderr=subprocess.DEVNULL)
+    assert json.loads(out.read_text()) == json.loads(unbroken_out.read_text())
