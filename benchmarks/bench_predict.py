@@ -25,7 +25,7 @@ MEMORY = """
 import itertools, re, sys
 from pathlib import Path
 from mxnet_audio.datasets import folder
-from mxnet_audio.library.classifier import load_classifier
+from mxnet_audio.library import load_classifier
 classifier = load_classifier(sys.argv[1])
 paths = [path for path, _ in folder(sys.argv[2])]
 many = itertools.islice(itertools.cycle(paths), int(sys.argv[3]))

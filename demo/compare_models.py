@@ -2,8 +2,7 @@
 
 from common import arguments
 
-from mxnet_audio.library import classifiers
-from mxnet_audio.library.classifier import load_classifier
+from mxnet_audio.library import classifiers, load_classifier
 from mxnet_audio.models.store import stored_models
 from mxnet_audio.viz import plot_history
 

@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SearchError",
             "TruncatedAudioError",
         ],
-        "library.classifier": ["load_classifier"],
+        "library": ["load_classifier"],
         "library.cifar10": ["Cifar10AudioClassifier", "Cifar10AudioRecommender", "Cifar10AudioSearch"],
         "library.resnet_v2": ["ResNetV2AudioClassifier", "ResNetV2AudioRecommender", "ResNetV2AudioSearch"],
     },

@@ -135,6 +135,6 @@ def device(gpu: int | None) -> Any:
 
 def load_model(model_dir: Path, network: Network | None, gpu: int | None) -> AudioClassifier:
     """Load the trained classifier of a directory onto a device."""
-    from mxnet_audio.library.classifier import load_classifier
+    from mxnet_audio.library import load_classifier
 
     return load_classifier(model_dir, network and network.value, model_ctx=device(gpu))

@@ -20,7 +20,7 @@ from mxnet_audio.library.results import Encoding, Prediction, TimedPrediction
 from mxnet_audio.metrics import ClassificationReport, classification_report
 from mxnet_audio.models import check_shape, store
 
-__all__ = ["AudioClassifier", "load_classifier"]
+__all__ = ["AudioClassifier"]
 
 log = logging.getLogger(__name__)
 
@@ -381,45 +381,6 @@ class AudioClassifier:
                     yield name, scores, vector, error
         finally:
             stream.close()
-
-
-def load_classifier(
-    model_dir_path: str | os.PathLike, name: str | None = None, *, model_ctx: mx.Context | None = None
-) -> AudioClassifier:
-    """Load whatever classifier a directory holds.
-
-    Parameters
-    ----------
-    model_dir_path : str or os.PathLike
-        Directory that was given to `AudioClassifier.fit`.
-    name : str, optional
-        Name of the network; needed only if the directory holds several.
-    model_ctx : mxnet.Context, optional
-        Where the network computes; the CPU by default.
-
-    Raises
-    ------
-    ModelError
-        If there is no model, or there are several and none was named.
-    """
-    from mxnet_audio.library import classifiers
-
-    known = classifiers()
-    if name is None:
-        found = [stored for stored in store.stored_models(model_dir_path) if stored in known]
-        if len(found) != 1:
-            what = (
-                f"several models ({', '.join(found)}): name one"
-                if found
-                else "no model here: train one first, or name the folder of one"
-            )
-            raise ModelError(what, model_dir_path)
-        name = found[0]
-    if name not in known:
-        raise ModelError(f"no classifier {name!r}; there are {', '.join(sorted(known))}", model_dir_path)
-    classifier = known[name](model_ctx=model_ctx)
-    classifier.load_model(model_dir_path)
-    return classifier
 
 
 def _default_config(input_shape: tuple[int, int, int]) -> AudioFeatureConfig:

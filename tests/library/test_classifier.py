@@ -10,8 +10,8 @@ import soundfile as sf
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioDecodeError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.library import load_classifier
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
-from mxnet_audio.library.classifier import load_classifier
 from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
 from mxnet_audio.models import store
 
