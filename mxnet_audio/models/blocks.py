@@ -7,8 +7,8 @@ from mxnet_audio.engine import gluon, nd
 __all__ = ["AudioNet", "SoftReLU", "Standardize", "batch_norm", "clamped_max_pool"]
 
 # Weight of the past in running statistics. MXNet's 0.9 looks back ten batches, over which weights move far in small
-# corpora: measured on ESC-10 (resnet_v2, folds 1 and 2, tested on 3, one seed each), accuracy over the last 15 of 40 epochs is
-# 0.58 +- 0.09 with 0.99, 0.68 +- 0.07 with 0.9, 0.73 +- 0.05 with 0.7 and 0.72 +- 0.04 with 0.5.
+# corpora: measured on ESC-10 (resnet_v2, folds 1 and 2, tested on 3, one seed each), accuracy over the last 15 of 40
+# epochs is 0.58 +- 0.09 with 0.99, 0.68 +- 0.07 with 0.9, 0.73 +- 0.05 with 0.7 and 0.72 +- 0.04 with 0.5.
 MOMENTUM = 0.7
 
 
