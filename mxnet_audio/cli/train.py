@@ -14,8 +14,6 @@ from mxnet_audio.errors import DatasetError
 
 __all__ = ["evaluate", "train"]
 
-LONGEST = 29.12  # seconds: the networks' default input
-
 Corpus = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="DATA is this corpus, as `mxnet-audio datasets download` leaves it."),
@@ -37,7 +35,7 @@ def train(
         float | None,
         typer.Option(
             help="Length of the input: longer clips are cropped, shorter ones padded. "
-            f"[default: that of a typical clip, at most {LONGEST}]"
+            "[default: that of a typical clip, at most 29.12]"
         ),
     ] = None,
     input_shape: Annotated[
@@ -74,7 +72,7 @@ def train(
         raise typer.BadParameter("give --seconds or --input-shape, not both", param_hint="--seconds")
     shape = _shape(seconds, input_shape)
     from mxnet_audio.library import classifiers
-    from mxnet_audio.training.history import best_epoch
+    from mxnet_audio.training import best_epoch, usual_shape
 
     pairs, groups = _pairs(data, corpus, folds)
     held_out = None if validation is None else _pairs(validation)[0]
@@ -93,7 +91,7 @@ def train(
         groups=groups if held_out is None else None,
         resume=resume,
         early_stopping=early_stopping,
-        input_shape=shape or _usual_shape([path for path, _ in pairs]),
+        input_shape=shape or usual_shape([path for path, _ in pairs]),
         progress=interactive(),
     )
     skipped = [{"path": str(path), "reason": error.reason} for path, error in classifier.skipped]
@@ -181,14 +179,3 @@ def _shape(seconds: float | None, text: str | None) -> tuple[int, int, int] | No
     if (frames := config.frames_in(seconds)) < MINIMUM:
         raise typer.BadParameter(f"the networks need {MINIMUM} frames: a third of a second", param_hint="--seconds")
     return 1, config.n_mels, frames
-
-
-def _usual_shape(paths: list[str]) -> tuple[int, int, int]:
-    """Choose the input's shape by the clips."""
-    from mxnet_audio.audio import typical_length
-    from mxnet_audio.features import AudioFeatureConfig
-    from mxnet_audio.models import MINIMUM
-
-    config = AudioFeatureConfig()
-    seconds = min(typical_length(paths) or LONGEST, LONGEST)
-    return 1, config.n_mels, max(MINIMUM, config.frames_in(seconds))

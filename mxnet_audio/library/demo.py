@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mxnet_audio import audio, datasets, viz
+from mxnet_audio import datasets, viz
 from mxnet_audio.atomic import write_json
 from mxnet_audio.datasets.synthetic import synthesise
 from mxnet_audio.features import AudioFeatureConfig, load_features
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier, Cifar10AudioRecommender, Cifar10AudioSearch
 from mxnet_audio.metrics import precision_at_k
-from mxnet_audio.models import MINIMUM
-from mxnet_audio.training import class_order, split, to_targets
+from mxnet_audio.training import class_order, split, to_targets, usual_shape
 
 __all__ = ["run"]
 
@@ -25,7 +24,6 @@ log = logging.getLogger(__name__)
 
 # Clips times seconds times epochs: about two minutes of training on two cores.
 BUDGET = 90_000
-LONGEST = 30.0
 
 
 def run(
@@ -70,8 +68,9 @@ def run(
     train, test = split(to_targets(labels, class_order(labels, None)), 0.25, random_state=0)
     training_pairs, held_out = [pairs[i] for i in train], [pairs[i] for i in test]
 
-    seconds = min(audio.typical_length([path for path, _ in training_pairs]) or LONGEST, LONGEST)
-    shape = (1, 96, max(MINIMUM, AudioFeatureConfig().frames_in(seconds)))
+    shape = usual_shape([path for path, _ in training_pairs])
+    config = AudioFeatureConfig(n_mels=shape[1], n_frames=shape[2])
+    seconds = config.n_samples / config.sr
     epochs = int(np.clip(BUDGET / (len(pairs) * seconds), 5, 100))
     say(
         f"Training on {len(train)} clips of {len(set(labels))} classes, the middle {seconds:.1f} s of longer ones,"

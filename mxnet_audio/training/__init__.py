@@ -2,7 +2,7 @@
 
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.loop import Clips, Progress, initialize, run_epochs
-from mxnet_audio.training.prepare import Pairs, Prepared, checked_pairs, prepare
+from mxnet_audio.training.prepare import Pairs, Prepared, checked_pairs, prepare, usual_shape
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.split import class_order, split, to_targets
 from mxnet_audio.training.state import get_parameters, set_parameters
@@ -24,4 +24,5 @@ __all__ = [
     "set_parameters",
     "split",
     "to_targets",
+    "usual_shape",
 ]

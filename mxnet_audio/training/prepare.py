@@ -14,14 +14,19 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from mxnet_audio.audio import typical_length
 from mxnet_audio.data import batches, map_ordered
 from mxnet_audio.errors import AudioError, DatasetError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.models import MINIMUM
 from mxnet_audio.training.loop import Clips
 from mxnet_audio.training.split import Label, class_order, split, to_targets
 
-__all__ = ["Pairs", "Prepared", "checked_pairs", "prepare"]
+__all__ = ["Pairs", "Prepared", "checked_pairs", "prepare", "usual_shape"]
 
 log = logging.getLogger(__name__)
+
+LONGEST = 1366  # frames
 
 Pair = tuple[str, Label]
 Pairs = Iterable[tuple[str | os.PathLike, Label]]
@@ -83,6 +88,20 @@ def checked_pairs(pairs: Pairs) -> list[Pair]:
     if not checked:
         raise DatasetError("no clips: give pairs of path and label")
     return checked
+
+
+def usual_shape(paths: Sequence[str]) -> tuple[int, int, int]:
+    """An `input_shape` as long as a typical clip: within what networks take, and 29.12 s, their default, at most.
+
+    Examples
+    --------
+    >>> usual_shape(['missing.wav'])
+    (1, 96, 1366)
+    """
+    config = AudioFeatureConfig()
+    seconds = typical_length(paths)
+    frames = LONGEST if seconds is None else min(max(config.frames_in(seconds), MINIMUM), LONGEST)
+    return 1, config.n_mels, frames
 
 
 def prepare(
