@@ -11,7 +11,17 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mxnet_audio" / "__init__.p
 EXTRAS = {
     "av": ["av>=14"],
     "annoy": ["annoy>=1.17.3"],
-    "dev": ["hypothesis>=6.150", "pytest>=8.4", "pytest-timeout>=2.3", "ruff==0.17.5"],
+    "dev": [
+        "datasets>=3.6",
+        "hypothesis>=6.150",
+        "onnx>=1.16,<1.18",  # MXNet's exporter imports onnx.mapping
+        "onnxruntime>=1.19",
+        "pandas>=2.2",
+        "pyarrow<26",  # later ones need NumPy 2
+        "pytest>=8.4",
+        "pytest-timeout>=2.3",
+        "ruff==0.17.5",
+    ],
 }
 
 setup(
@@ -35,6 +45,7 @@ setup(
         "platformdirs>=4",
         "pooch>=1.8",
         "pydantic>=2.7,<3",
+        "pyyaml>=6",
         "requests>=2.28",
         "safetensors>=0.5",
         "scikit-learn>=1.4",
