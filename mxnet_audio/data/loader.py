@@ -1,107 +1,301 @@
-"""Threads that read ahead, in order and bounded, while the network works.
-
-Decoding, resampling and the FFT release the GIL, so threads serve; forked workers would copy MXNet's own threads
-in an undefined state.
-"""
+"""From a dataset to batches on a device: decoded in threads, ahead of the network, once or in every epoch."""
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import itertools
+import logging
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
+from mxnet_audio.data.batchify import Stack
+from mxnet_audio.data.datasets import AudioDataset
+from mxnet_audio.data.sampler import EpochSampler
+from mxnet_audio.data.threads import map_ordered
+from mxnet_audio.data.transforms import Features
+from mxnet_audio.engine import gluon, mx
+from mxnet_audio.errors import AudioError, DatasetError
+from mxnet_audio.features import FeatureCache
 
-from mxnet_audio.errors import AudioError
+__all__ = ["AudioLoader"]
 
-__all__ = ["batches", "map_ordered"]
+log = logging.getLogger(__name__)
 
-# What this process may use, where the system says it (Linux); all there are elsewhere.
-USABLE_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+AHEAD = 4  # batches
 
-
-def map_ordered(
-    function: Callable[[Any], Any], items: Iterable, *, workers: int | None = None
-) -> Iterator[tuple[Any, Any, AudioError | None]]:
-    """Apply a function in threads, a bounded way ahead of the consumer, and yield in the order of the items.
-
-    Parameters
-    ----------
-    function : callable
-        What to do with each item.
-    items : iterable
-        Consumed only as far ahead as the threads work, so memory does not grow with their number.
-    workers : int > 0, optional
-        Number of threads; the number of usable CPUs by default.
-
-    Yields
-    ------
-    item
-        The item.
-    result
-        What the function made of it; None if it failed.
-    error : AudioError or None
-        Why it failed: one bad file doesn't stop the others. Any other exception is raised here.
-
-    Examples
-    --------
-    >>> [result for _, result, _ in map_ordered(abs, [-3, 1, -2])]
-    [3, 1, 2]
-    """
-    workers = workers or USABLE_CPUS
-    items = iter(items)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="mxnet-audio")
-    try:
-        ahead = deque((item, pool.submit(function, item)) for item in itertools.islice(items, 4 * workers))
-        while ahead:
-            item, future = ahead.popleft()
-            try:
-                result, error = future.result(), None
-            except AudioError as failure:
-                result, error = None, failure
-            ahead.extend((following, pool.submit(function, following)) for following in itertools.islice(items, 1))
-            yield item, result, error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+Mode = Literal["eager", "lazy", "lazy_cached"]
 
 
-def batches(
-    read: Callable[[Any], np.ndarray], paths: Sequence, targets: np.ndarray, batch_size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Read features in threads and stack them; a short last batch is yielded too.
+class AudioLoader:
+    """Batches of a dataset, read by threads while the network works.
+
+    The transforms of an `AudioDataset` up to the first random one give the same in every epoch. `mode` says
+    where their result is kept:
+
+    ``eager``
+        In memory; all is read when the loader is made.
+    ``lazy``
+        Nowhere: every epoch reads all anew, in the memory of a few batches.
+    ``lazy_cached``
+        In files (`FeatureCache`) that the first epoch writes and later ones, and later runs, map into memory:
+        an epoch as fast as in memory, in the memory of a few batches. Transforms count as far as they have a
+        `key`; a changed file, transform or parameter misses.
+
+    Iterating is an epoch. Random transforms and the order depend on `seed`, the epoch and the sample alone: not
+    on mode, threads or timing.
 
     Parameters
     ----------
-    read : callable
-        Path to features [shape=(n_mels, frames)].
-    paths : sequence
-        Files, in the order wanted.
-    targets : np.ndarray [shape=(len(paths),)]
-        Class indices.
+    dataset : gluon.data.Dataset
+        An `AudioDataset`; or any other, which then has no ``lazy_cached``.
     batch_size : int > 0
-        Most clips in a batch.
+    mode : {'eager', 'lazy', 'lazy_cached'}, optional
+        Default: what the dataset's `Features` configuration says, else ``lazy``.
+    shuffle : bool
+        Another order in each epoch.
+    seed : int >= 0
+        Of the order.
+    last_batch : {'keep', 'discard', 'rollover'}
+        What becomes of a short last batch, as in `gluon.data.DataLoader`.
+    batch_sampler : iterable of list of int, optional
+        Which samples make a batch, such as `BucketSampler`; then neither `batch_size` nor `shuffle` count.
+    batchify_fn : callable, optional
+        List of samples to arrays: `Stack` by default, `Pad` for variable lengths, `Mixup`.
+    num_workers : int > 0, optional
+        Threads; the number of usable CPUs by default.
+    prefetch_size : int >= 0, optional
+        Batches that are read ahead. Default: Ludwig's rule, 4 while there is something to decode or to transform, and
+        0, with no threads, once all is in memory or in the cache.
+    cache_dir : str or os.PathLike, optional
+        Of ``lazy_cached``; the user's cache directory by default.
+    ctx : mxnet.Context, optional
+        Where batches are put; the CPU by default.
+    on_error : {'raise', 'skip'}
+        What becomes of a sample that cannot be read: an error naming it; or it is logged once, listed in `skipped`,
+        and its batch is shorter.
 
-    Yields
-    ------
-    x : np.ndarray [shape=(batch, 1, n_mels, frames)]
-    y : np.ndarray [shape=(batch,)]
+    Attributes
+    ----------
+    epoch : int
+        Number of the next epoch; set it to go on with an interrupted run.
+    skipped : dict of int to AudioError
+        Samples that could not be read, by their position.
 
     Raises
     ------
-    AudioError
-        The error of the first file that cannot be read.
+    DatasetError
+        The dataset is empty, or an argument is out of range.
+
+    See Also
+    --------
+    gluon.data.DataLoader : forks workers, and has no cache.
+
+    Examples
+    --------
+    >>> from mxnet_audio.data import transforms
+    >>> clips = [(np.sin(np.arange(4000) * pitch), 8000) for pitch in (0.1, 0.2, 0.3)]
+    >>> dataset = AudioDataset(clips, ["low", "mid", "high"]).transform_first(transforms.Load(sr=8000))
+    >>> for x, y in AudioLoader(dataset, batch_size=2):
+    ...     x.shape, y.asnumpy().tolist()
+    ((2, 4000), [1, 2])
+    ((1, 4000), [0])
     """
-    stream = map_ordered(read, paths)
-    try:
-        for start in range(0, len(paths), batch_size):
-            rows = []
-            for _, features, error in itertools.islice(stream, batch_size):
-                if error is not None:
+
+    def __init__(
+        self,
+        dataset: gluon.data.Dataset,
+        batch_size: int,
+        mode: Mode | None = None,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        last_batch: Literal["keep", "discard", "rollover"] = "keep",
+        batch_sampler: Iterable[list[int]] | None = None,
+        batchify_fn: Callable[[list], Any] | None = None,
+        num_workers: int | None = None,
+        prefetch_size: int | None = None,
+        cache_dir: str | os.PathLike | None = None,
+        ctx: mx.Context | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+    ):
+        if not len(dataset):
+            raise DatasetError("the dataset is empty: there is nothing to load")
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("num_workers", num_workers, 1),
+            ("prefetch_size", prefetch_size, 0),
+        ):
+            if value is not None and value < least:
+                raise DatasetError(f"{name} is {least} or more, not {value}")
+        for name, value, known in (
+            ("mode", mode, ("eager", "lazy", "lazy_cached", None)),
+            ("last_batch", last_batch, ("keep", "discard", "rollover")),
+            ("on_error", on_error, ("raise", "skip")),
+        ):
+            if value not in known:
+                raise DatasetError(f"{name} is {', '.join(filter(None, known))}, not {value!r}")
+        self.dataset = dataset
+        self.epoch = 0
+        self.skipped: dict[int, AudioError] = {}
+        self._positions: Sequence[int] = range(len(dataset))
+        self._batchify = batchify_fn or Stack()
+        self._ctx = ctx or mx.cpu()
+        self._workers, self._skip = num_workers, on_error == "skip"
+        self._seed, self._last_batch, self._batch_size = seed, last_batch, batch_size
+        self._sampler = EpochSampler(len(dataset), shuffle, seed)
+        self._batches = batch_sampler or gluon.data.BatchSampler(self._sampler, batch_size, last_batch)
+
+        steps = dataset.transforms if isinstance(dataset, AudioDataset) else ()
+        config = next((step.config for step in steps if isinstance(step, Features)), None)
+        if config is not None:
+            mode = mode or config.mode
+            prefetch_size = config.prefetch_size if prefetch_size is None else prefetch_size
+            cache_dir = cache_dir or config.lazy_cache_dir
+        self._mode, self._prefetch = mode or "lazy", prefetch_size
+        self._memory: dict[int, Any] = {}
+        self._cache: FeatureCache | None = None
+        self._names: dict[int, str | None] = {}
+        fixed = list(itertools.takewhile(lambda step: not getattr(step, "random", False), steps))
+        if self._mode == "lazy_cached":
+            if not isinstance(dataset, AudioDataset):
+                raise DatasetError(f"lazy_cached needs an AudioDataset, to know its sounds again, not {type(dataset)}")
+            fixed = list(itertools.takewhile(lambda step: getattr(step, "key", None) is not None, fixed))
+            self._cache = FeatureCache("; ".join(step.key for step in fixed), cache_dir)
+        self._fixed, self._steps = len(fixed), len(steps)
+        if self._mode == "eager":
+            for position, result, error in map_ordered(self._kept, range(len(dataset)), workers=num_workers):
+                if error is not None and not self._skip:
                     raise error
-                rows.append(features)
-            yield np.stack(rows)[:, None], targets[start : start + len(rows)]
-    finally:
-        stream.close()
+                self._memory[position] = result if error is None else error
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch."""
+        return len(self._batches)
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return len(self._positions)
+
+    def take(self, positions: Sequence[int], batch_size: int, *, shuffle: bool = False) -> AudioLoader:
+        """Make a loader of some of the samples, which shares memory and cache with this one.
+
+        Parameters
+        ----------
+        positions : sequence of int
+            Which samples.
+        batch_size : int > 0
+        shuffle : bool
+
+        Returns
+        -------
+        AudioLoader
+        """
+        part = copy.copy(self)
+        part.epoch, part.skipped = 0, {}
+        part._positions = [self._positions[position] for position in positions]
+        part._sampler = EpochSampler(len(part._positions), shuffle, self._seed)
+        part._batches = gluon.data.BatchSampler(part._sampler, batch_size, self._last_batch)
+        return part
+
+    def __iter__(self) -> Iterator:
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        self._sampler.epoch = epoch
+        if hasattr(self._batches, "epoch"):
+            self._batches.epoch = epoch
+        batches, ahead = itertools.tee(self._batches)
+        random = getattr(self._batchify, "random", False)
+        order = (position for batch in ahead for position in batch)
+        with contextlib.closing(self.samples(order, epoch)) as stream:
+            for number, batch in enumerate(batches):
+                samples = []
+                for position, sample, error in itertools.islice(stream, len(batch)):
+                    if error is None:
+                        samples.append(sample)
+                    elif not self._skip:
+                        raise error
+                    elif position not in self.skipped:
+                        self.skipped[position] = error
+                        log.warning("left out: %s", error)
+                if samples:
+                    made = self._batchify(samples, (epoch, number)) if random else self._batchify(samples)
+                    yield _to(made, self._ctx)
+
+    def samples(
+        self, order: Iterable[int] | None = None, epoch: int = 0
+    ) -> Iterator[tuple[int, Any, AudioError | None]]:
+        """Read sample by sample, ahead in threads.
+
+        Parameters
+        ----------
+        order : iterable of int, optional
+            Positions; all, in order, by default.
+        epoch : int
+            For random transforms.
+
+        Yields
+        ------
+        position : int
+        sample
+            ``(data, label)``, data alone without labels; None if it cannot be read.
+        error : AudioError or None
+            Why it cannot be read.
+        """
+        order = range(self.size) if order is None else order
+        ahead = self._prefetch
+        if ahead is None:
+            ahead = 0 if self._nothing_to_do() else AHEAD
+        stream = map_ordered(
+            lambda position: self._sample(self._positions[position], epoch),
+            order,
+            workers=self._workers,
+            ahead=ahead * self._batch_size,
+        )
+        try:
+            yield from stream
+        finally:
+            stream.close()
+            if self._cache is not None:
+                self._cache.flush()
+
+    def _sample(self, index: int, epoch: int) -> Any:
+        if not isinstance(self.dataset, AudioDataset):
+            return self._kept(index)
+        x = self.dataset.run(index, epoch, self._kept(index), start=self._fixed)
+        return x if self.dataset.labels is None else (x, self.dataset.label(index))
+
+    def _kept(self, index: int) -> Any:
+        """What is the same in every epoch."""
+        if index in self._memory:
+            held = self._memory[index]
+            if isinstance(held, AudioError):
+                raise held
+            return held
+        if not isinstance(self.dataset, AudioDataset):
+            return self.dataset[index]
+
+        def compute() -> Any:
+            return self.dataset.run(index, stop=self._fixed)
+
+        if self._cache is None:
+            return compute()
+        source = self.dataset.sources[index]
+        if index not in self._names:
+            self._names[index] = self._cache.name(source)
+        return self._cache.fetch(source, compute, self._names[index])
+
+    def _nothing_to_do(self) -> bool:
+        """Whether all that is asked for is in memory or in the cache."""
+        if self._fixed < self._steps:
+            return False
+        if self._cache is None:
+            return self._mode == "eager"
+        return all(self._names.get(index) in self._cache for index in self._positions)
+
+
+def _to(made: Any, ctx: mx.Context) -> Any:
+    if isinstance(made, (tuple, list)):
+        return tuple(_to(part, ctx) for part in made)
+    return made.as_in_context(ctx) if isinstance(made, mx.nd.NDArray) else made

@@ -1,190 +1,216 @@
-"""Features kept on disk, so that a file is decoded and transformed once."""
+"""Features kept on disk, so that a sound is decoded and transformed once."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
+import threading
 import time
+import uuid
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
 from safetensors import SafetensorError
-from safetensors.numpy import load as parse_tensors
-from safetensors.numpy import save as format_tensors
+from safetensors.numpy import save_file
 
 from mxnet_audio.atomic import replacing
-from mxnet_audio.features.config import AudioFeatureConfig
+from mxnet_audio.audio.source import source_identity
+from mxnet_audio.errors import AudioError
 
 __all__ = ["FeatureCache"]
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 1  # raised when the same configuration begins to give other numbers
+_VERSION = 2  # raised when the same key begins to give other numbers, or the files another form
 _SUFFIX = ".features"
+_SHARD = 32 << 20  # bytes gathered in memory until they are written: what a kill can lose
 _OLD = 3600.0  # seconds after which an unfinished file has no writer any more
 
 
 class FeatureCache:
-    """A folder of features, one file for each sound file and configuration.
+    """Arrays made of sounds in one way, in files that are mapped into memory.
 
-    An entry is found by the sound's real path, size and time of change and by the configuration, so a changed
-    file or configuration misses. Entries are written beside their place and renamed: concurrent writers and
-    a kill in mid-write leave nothing half-done. Each carries a checksum; a damaged one is a miss and is
-    written anew. Where the folder cannot be written (permission, full disk) a warning is logged once and
+    A sound is known by its real path, size and time of change (by its content, if it is none of a file), so a
+    changed one misses; another `key` or another version of this package has another folder. Arrays gather in
+    memory and are written together, beside their place, then renamed: a file is whole or not there, concurrent
+    runs share what each has finished, and a kill loses 32 MiB at most. Each array carries a checksum; a damaged
+    one is a miss. Where the folder cannot be written (permission, full disk) a warning is logged once and
     everything goes on without.
 
     Parameters
     ----------
+    key : str
+        All that the arrays depend on beside the sound, such as `AudioFeatureConfig.key`.
     directory : str or os.PathLike, optional
         Default: the folder ``features`` in the user's cache directory of ``mxnet-audio``, such as
-        ``~/.cache/mxnet-audio/features``.
+        ``~/.cache/mxnet-audio/features``. Delete it at will.
+
+    See Also
+    --------
+    mxnet_audio.data.AudioLoader : its mode ``lazy_cached`` is this.
 
     Examples
     --------
-    >>> import soundfile, tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> soundfile.write(folder / "a.wav", np.ones(800), 8000)
-    >>> cache, config = FeatureCache(folder / "cache"), AudioFeatureConfig(n_mels=2)
-    >>> cache.get(folder / "a.wav", config) is None
-    True
-    >>> cache.put(folder / "a.wav", config, np.zeros((2, 5), np.float32))
-    >>> cache.get(folder / "a.wav", config).shape
+    >>> folder = getfixture('tmp_path')
+    >>> cache, sound = FeatureCache("ones", folder), (np.zeros(800), 8000)
+    >>> cache.fetch(sound, lambda: np.ones((2, 5), np.float32)).shape
+    (2, 5)
+    >>> cache.flush()
+    >>> again = FeatureCache("ones", folder)
+    >>> again.get(again.name(sound)).shape
     (2, 5)
     """
 
-    def __init__(self, directory: str | os.PathLike | None = None):
+    def __init__(self, key: str, directory: str | os.PathLike | None = None):
         if directory is None:
             directory = platformdirs.user_cache_path("mxnet-audio") / "features"
         self.directory = Path(directory)
-        self._warned = False
-        self._swept = False
+        folder = hashlib.sha256(f"{_VERSION} {key}".encode()).hexdigest()[:32]
+        self._folder = self.directory / folder
+        self._lock = threading.Lock()
+        self._arrays: dict[str, np.ndarray] = {}
+        self._unchecked: dict[str, str] = {}  # checksums of arrays that have not been read yet
+        self._waiting: dict[str, np.ndarray] = {}
+        self._bytes = 0  # of those waiting
+        self._off = False
+        self._open()
 
     def __repr__(self) -> str:
         return f"FeatureCache({str(self.directory)!r})"
 
-    def get(self, path: str | os.PathLike, config: AudioFeatureConfig) -> np.ndarray | None:
-        """Read an entry.
+    def name(self, sound: Any) -> str | None:
+        """Name under which a sound's array is kept.
 
         Parameters
         ----------
-        path : str or os.PathLike
-            The sound file.
-        config : AudioFeatureConfig
-            How its features are made.
+        sound : whatever `audio.load` takes
 
         Returns
         -------
-        np.ndarray [shape=(n_mels, frames)], float32, or None
-            None when there is none, or none that is whole and of the configuration's shape.
+        str or None
+            None for what is not there, or no sound: whoever loads it will say so.
         """
-        entry = self._entry(path, config)
-        return None if entry is None else _read(entry, config)
+        try:
+            identity = source_identity(sound)
+        except (OSError, ValueError, AudioError):
+            return None
+        return hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]
 
-    def put(self, path: str | os.PathLike, config: AudioFeatureConfig, array: np.ndarray) -> None:
-        """Write an entry, in place of an older one.
+    def __contains__(self, name: str | None) -> bool:
+        return name in self._arrays
+
+    def get(self, name: str | None) -> np.ndarray | None:
+        """Read an array by `name`; it cannot be written to. None when there is none that is whole."""
+        array = self._arrays.get(name)
+        if array is None or name not in self._unchecked:
+            return array
+        if _checksum(array) == self._unchecked.get(name):
+            self._unchecked.pop(name, None)
+            return array
+        with self._lock:
+            self._arrays.pop(name, None)
+            self._unchecked.pop(name, None)
+        return None
+
+    def fetch(self, sound: Any, compute: Callable[[], np.ndarray], name: str | None = None) -> np.ndarray:
+        """Read a sound's array, or compute and keep it.
 
         Parameters
         ----------
-        path : str or os.PathLike
-            The sound file.
-        config : AudioFeatureConfig
-            How ``array`` was made.
-        array : np.ndarray [shape=(n_mels, frames)], float32
-            The features.
-        """
-        entry = self._entry(path, config)
-        if entry is not None:
-            self._write(entry, array)
-
-    def fetch(
-        self, path: str | os.PathLike, config: AudioFeatureConfig, compute: Callable[[], np.ndarray]
-    ) -> np.ndarray:
-        """Read an entry, or compute and write it.
-
-        Parameters
-        ----------
-        path : str or os.PathLike
-            The sound file.
-        config : AudioFeatureConfig
-            How its features are made.
+        sound : whatever `audio.load` takes
         compute : callable
-            Makes them; what it raises passes through and nothing is written.
+            Makes the array; what it raises passes through and nothing is kept.
+        name : str, optional
+            The sound's name, if it is known already: it is then not looked at again.
 
         Returns
         -------
-        np.ndarray [shape=(n_mels, frames)], float32
+        np.ndarray
+            It cannot be written to.
         """
-        entry = self._entry(path, config)
-        if entry is None:
-            return compute()
-        array = _read(entry, config)
+        name = name or self.name(sound)
+        array = self.get(name)
         if array is None:
-            array = compute()
+            array = np.ascontiguousarray(compute())
+            array.flags.writeable = False  # what one caller changed would be kept for all
             # A file that changed meanwhile must not leave its old features under its new identity.
-            if self._entry(path, config) == entry:
-                self._write(entry, array)
+            if name is not None and not self._off and self.name(sound) == name:
+                self._put(name, array)
         return array
 
-    def _entry(self, path: str | os.PathLike, config: AudioFeatureConfig) -> Path | None:
-        """Where an entry lies; None when the sound file cannot be found (whoever loads it will say so)."""
-        try:
-            real = os.path.realpath(path)
-            stat = os.stat(real)  # noqa: PTH116 - `Path.resolve` raises RuntimeError for a loop of links
-        except (OSError, ValueError):
-            return None
-        identity = "\0".join(map(str, (real, stat.st_size, stat.st_mtime_ns, config.key(), _VERSION)))
-        name = hashlib.sha256(os.fsencode(identity)).hexdigest()
-        return self.directory / name[:2] / f"{name}{_SUFFIX}"
+    def flush(self) -> None:
+        """Write what is still in memory; call it when a pass over the sounds ends, however it ends."""
+        with self._lock:
+            self._write()
 
-    def _write(self, entry: Path, array: np.ndarray) -> None:
-        try:
-            entry.parent.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            with replacing(entry, sync=False) as temporary:  # a damaged entry is only a miss
-                temporary.write_bytes(_packed(array))
-        except OSError as error:
-            if not self._warned:
-                self._warned = True
-                logger.warning("features are not cached in %s: %s", self.directory, error)
+    def _put(self, name: str, array: np.ndarray) -> None:
+        with self._lock:
+            self._arrays[name] = self._waiting[name] = array
+            self._bytes += array.nbytes
+            if self._bytes >= _SHARD:
+                self._write()
 
-    def _sweep(self) -> None:
-        """Once for each cache object: remove what killed writers left behind."""
-        if self._swept:
+    def _write(self) -> None:
+        waiting, self._waiting, self._bytes = self._waiting, {}, 0
+        if not waiting or self._off:
             return
-        self._swept = True
-        for temporary in self.directory.glob("??/.*.tmp"):
+        shard = self._folder / f"{uuid.uuid4().hex}{_SUFFIX}"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with replacing(shard, sync=False) as temporary:  # a damaged array is only a miss
+                save_file(waiting, temporary, metadata={name: _checksum(array) for name, array in waiting.items()})
+            # From now on they are the system's to keep in memory or not.
+            self._arrays.update(_mapped(shard)[0])
+        except (OSError, SafetensorError) as error:
+            self._off = True
+            for name in waiting:
+                self._arrays.pop(name, None)
+            logger.warning("features are not cached in %s: %s", self.directory, error)
+
+    def _open(self) -> None:
+        """Map what earlier runs have written; remove what killed or damaged ones left behind."""
+        for temporary in self._folder.glob(".*.tmp"):
             with suppress(OSError):
                 if time.time() - temporary.stat().st_mtime > _OLD:
                     temporary.unlink()
+        for shard in self._folder.glob(f"*{_SUFFIX}"):
+            try:
+                arrays, checksums = _mapped(shard)
+            except (OSError, ValueError, KeyError, TypeError):
+                with suppress(OSError):
+                    shard.unlink()
+                continue
+            self._arrays.update(arrays)
+            self._unchecked.update(checksums)
 
 
-def _packed(array: np.ndarray) -> bytes:
-    """A safetensors file with its CRC-32 behind it.
+def _checksum(array: np.ndarray) -> str:
+    return f"{zlib.crc32(array):08x}"
 
-    Not ``.npy``: NumPy parses its header with `ast`, which threads cannot do at the same time on CPython 3.11
-    (python/cpython#106905).
+
+def _mapped(shard: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Arrays of a safetensors file as views of the file, and their checksums.
+
+    Its own reader copies each tensor, at several times the cost of a view; the format is a length, a JSON header
+    and the bytes (https://github.com/huggingface/safetensors#format). Not ``.npy``: NumPy parses its header with
+    `ast`, which threads cannot do at the same time on CPython 3.11 (python/cpython#106905).
     """
-    data = format_tensors({"features": np.ascontiguousarray(array, dtype=np.float32)})
-    return data + zlib.crc32(data).to_bytes(4, "little")
-
-
-def _read(entry: Path, config: AudioFeatureConfig) -> np.ndarray | None:
-    try:
-        data = entry.read_bytes()
-    except OSError:
-        return None
-    if zlib.crc32(data[:-4]).to_bytes(4, "little") != data[-4:]:
-        return None
-    try:
-        array = parse_tensors(data[:-4])["features"]
-    except (SafetensorError, KeyError):  # whole, but written by something else
-        return None
-    frames = config.n_frames or array.shape[-1]
-    if array.dtype != np.float32 or array.shape != (config.n_mels, frames):
-        return None
-    return array
+    data = np.asarray(np.memmap(shard, mode="r"))  # a memmap's own slices cost twenty times as much
+    start = 8 + int.from_bytes(data[:8].tobytes(), "little")
+    header = json.loads(data[8:start].tobytes())
+    checksums = header.pop("__metadata__")
+    arrays = {}
+    for name, tensor in header.items():
+        first, last = (start + offset for offset in tensor["data_offsets"])
+        if last > len(data):
+            raise ValueError(f"{shard} is cut off")
+        kind, bits = tensor["dtype"][0], tensor["dtype"][1:]  # F32, I64, U8
+        arrays[name] = data[first:last].view(f"{kind.lower()}{int(bits) // 8}").reshape(tensor["shape"])
+    return arrays, {name: checksums[name] for name in arrays}

@@ -1,6 +1,5 @@
 """The cache: misses when it must, survives what happens to files."""
 
-import errno
 import logging
 import os
 import random
@@ -9,15 +8,15 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
-from mxnet_audio.features import AudioFeatureConfig, FeatureCache, load_features
+from mxnet_audio.features import AudioFeatureConfig, FeatureCache
+from mxnet_audio.features import cache as room
 
-CONFIG = AudioFeatureConfig(n_mels=8, n_frames=6)
+KEY = AudioFeatureConfig(n_mels=8, n_frames=6).key()
 ARRAY = np.arange(48, dtype=np.float32).reshape(8, 6)
 
 
@@ -28,72 +27,103 @@ def wav(tmp_path, write_tone):
 
 @pytest.fixture
 def cache(tmp_path):
-    return FeatureCache(tmp_path / "cache")
+    return FeatureCache(KEY, tmp_path / "cache")
 
 
-def _entries(cache):
+def reopened(cache):
+    return FeatureCache(KEY, cache.directory)
+
+
+def shards(cache):
     return sorted(cache.directory.rglob("*.features"))
 
 
-def test_what_is_put_is_got_and_nothing_lies_beside_the_audio(wav, cache):
-    assert cache.get(wav, CONFIG) is None
-    cache.put(wav, CONFIG, ARRAY)
-    got = cache.get(str(wav), CONFIG)
-    np.testing.assert_array_equal(got, ARRAY)
-    got[:] = 0  # the caller's own
-    np.testing.assert_array_equal(cache.get(wav, CONFIG), ARRAY)
-    assert list(wav.parent.iterdir()) == [wav]
-    (entry,) = _entries(cache)
-    assert entry.parent.name == entry.name[:2] and entry.parent.parent == cache.directory
+def never():
+    raise AssertionError("it was there already")
+
+
+def keep(cache, sound, array=ARRAY):
+    cache.fetch(sound, lambda: array.copy())
+    cache.flush()
+
+
+def test_what_is_kept_is_got_by_a_later_run_and_nothing_lies_beside_the_audio(wav, cache):
+    assert cache.name(wav) not in cache
+    keep(cache, wav)
+    for again in (cache, reopened(cache)):
+        np.testing.assert_array_equal(again.fetch(wav, never), ARRAY)
+        assert again.name(wav) in again
+    assert [path.name for path in wav.parent.iterdir()] == ["a.wav"]
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8", "u1"])
+def test_other_types_and_shapes_come_back_as_they_were(wav, cache, dtype):
+    array = np.arange(6).astype(dtype).reshape(1, 3, 2)
+    keep(cache, wav, array)
+    got = reopened(cache).fetch(wav, never)
+    assert got.dtype == array.dtype
+    np.testing.assert_array_equal(got, array)
 
 
 def test_other_ways_to_name_the_file_hit(wav, cache, monkeypatch):
-    cache.put(wav, CONFIG, ARRAY)
-    monkeypatch.chdir(wav.parent)
-    assert cache.get("a.wav", CONFIG) is not None
+    keep(cache, wav)
     (wav.parent / "link.wav").symlink_to(wav)
-    assert cache.get("link.wav", CONFIG) is not None
+    monkeypatch.chdir(wav.parent)
+    for name in ("a.wav", "./a.wav", str(wav), wav.parent / "link.wav"):
+        np.testing.assert_array_equal(cache.fetch(name, never), ARRAY)
 
 
-def test_a_changed_file_or_configuration_misses(wav, cache):
-    cache.put(wav, CONFIG, ARRAY)
-    assert cache.get(wav, CONFIG.model_copy(update={"fmin": 20.0})) is None
+def test_files_of_one_name_in_two_folders_are_two(wav, cache, write_tone):
+    other = write_tone(wav.parent / "b" / "a.wav", sr=12000)
+    os.utime(other, ns=(0, wav.stat().st_mtime_ns))
+    keep(cache, wav)
+    keep(cache, other, ARRAY + 1)
+    np.testing.assert_array_equal(cache.fetch(wav, never), ARRAY)
+
+
+def test_sound_in_memory_is_known_by_its_content(cache):
+    sound = np.ones(9, np.float32)
+    keep(cache, (sound, 8000))
+    np.testing.assert_array_equal(cache.fetch((sound.copy(), 8000), never), ARRAY)
+    assert cache.name((sound, 8001)) not in cache
+    assert cache.name((sound * 2, 8000)) not in cache
+
+
+def test_a_changed_file_key_or_version_misses(wav, cache, monkeypatch):
+    keep(cache, wav)
+    assert cache.name(wav) not in FeatureCache(KEY + "x", cache.directory)
     stat = wav.stat()
     os.utime(wav, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1000))
-    assert cache.get(wav, CONFIG) is None
+    assert cache.name(wav) not in cache
     os.utime(wav, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert cache.get(wav, CONFIG) is not None
+    assert cache.name(wav) in cache
     wav.write_bytes(wav.read_bytes() + b"\0\0")
     os.utime(wav, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert cache.get(wav, CONFIG) is None
+    assert cache.name(wav) not in cache
+    monkeypatch.setattr(room, "_VERSION", room._VERSION + 1)
+    assert not reopened(cache)._arrays
     wav.unlink()
-    assert cache.get(wav, CONFIG) is None
+    assert cache.name(wav) is None
     wav.symlink_to(wav)
-    assert cache.get(wav, CONFIG) is None
+    assert cache.name(wav) is None
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "zeros", "junk", "directory"])
-def test_a_damaged_entry_is_a_miss_and_is_replaced(wav, cache, damage):
-    cache.put(wav, CONFIG, ARRAY)
-    (entry,) = _entries(cache)
-    data = bytearray(entry.read_bytes())
-    data[200] ^= 1
-    broken = {"empty": b"", "cut": data[:150], "flipped": data, "zeros": bytes(len(data)), "junk": b"junk"}
+def test_a_damaged_file_is_a_miss_and_is_replaced(wav, cache, damage):
+    keep(cache, wav)
+    (shard,) = shards(cache)
+    data = bytearray(shard.read_bytes())
+    data[-50] ^= 1
+    broken = {"empty": b"", "cut": data[:-20], "flipped": data, "zeros": bytes(len(data)), "junk": b"junk"}
+    shard.unlink()
     if damage == "directory":
-        entry.unlink()
-        entry.mkdir()
+        shard.mkdir()
     else:
-        entry.write_bytes(broken[damage])
-    assert cache.get(wav, CONFIG) is None
-    np.testing.assert_array_equal(cache.fetch(wav, CONFIG, lambda: ARRAY), ARRAY)
-    if damage != "directory":
-        np.testing.assert_array_equal(cache.get(wav, CONFIG), ARRAY)
-
-
-@pytest.mark.parametrize("shape", [(8, 5), (7, 6), (48,), (1, 8, 6)])
-def test_a_wrong_shape_is_a_miss(wav, cache, shape):
-    cache.put(wav, CONFIG, np.zeros(shape, np.float32))
-    assert cache.get(wav, CONFIG) is None
+        shard.write_bytes(broken[damage])
+    again = reopened(cache)
+    np.testing.assert_array_equal(again.fetch(wav, lambda: ARRAY + 1), ARRAY + 1)
+    again.flush()
+    np.testing.assert_array_equal(again.fetch(wav, never), ARRAY + 1)
 
 
 def test_fetch_computes_once_and_keeps_no_failure(wav, cache):
@@ -103,126 +133,152 @@ def test_fetch_computes_once_and_keeps_no_failure(wav, cache):
         calls.append(1)
         if len(calls) == 1:
             raise RuntimeError("first")
-        return ARRAY
+        return ARRAY.copy()
 
     with pytest.raises(RuntimeError):
-        cache.fetch(wav, CONFIG, compute)
+        cache.fetch(wav, compute)
     for _ in range(3):
-        np.testing.assert_array_equal(cache.fetch(wav, CONFIG, compute), ARRAY)
+        np.testing.assert_array_equal(cache.fetch(wav, compute), ARRAY)
     assert len(calls) == 2
+
+
+def test_what_is_kept_cannot_be_changed_by_who_got_it(wav, cache):
+    for _ in range(2):
+        got = cache.fetch(wav, lambda: ARRAY.copy())
+        with pytest.raises(ValueError, match="read-only"):
+            got += 1
+        cache.flush()
 
 
 def test_a_file_that_changes_meanwhile_is_not_kept(wav, cache):
     def compute():
         wav.write_bytes(wav.read_bytes() + b"\0\0")
-        return ARRAY
+        return ARRAY.copy()
 
-    cache.fetch(wav, CONFIG, compute)
-    assert _entries(cache) == []
+    cache.fetch(wav, compute)
+    cache.flush()
+    assert shards(cache) == []
 
 
 def test_an_unwritable_folder_warns_once_and_works(wav, tmp_path, caplog):
     (tmp_path / "file").touch()
-    cache = FeatureCache(tmp_path / "file" / "cache")
+    cache = FeatureCache(KEY, tmp_path / "file" / "cache")
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            np.testing.assert_array_equal(cache.fetch(wav, CONFIG, lambda: ARRAY), ARRAY)
+            np.testing.assert_array_equal(cache.fetch(wav, lambda: ARRAY.copy()), ARRAY)
+            cache.flush()
     assert len(caplog.records) == 1 and "not cached" in caplog.text
 
 
-def test_a_full_disk_warns_once_and_leaves_nothing(wav, cache, caplog, monkeypatch):
-    def full(path, data):
-        with path.open("wb") as file:
-            file.write(data[: len(data) // 2])
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_warns_once_and_works(wav, tmp_path, caplog):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    cache = FeatureCache(KEY, tmp_path / "locked")
+    for _ in range(2):
+        np.testing.assert_array_equal(cache.fetch(wav, lambda: ARRAY.copy()), ARRAY)
+        cache.flush()
+    assert len(caplog.records) == 1
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with caplog.at_level(logging.WARNING):
-        for _ in range(3):
-            cache.fetch(wav, CONFIG, lambda: ARRAY)
-    assert len(caplog.records) == 1 and "No space" in caplog.text
+
+def test_a_full_disk_in_mid_cache_warns_once_and_leaves_nothing(cache, caplog, monkeypatch):
+    """The disk is full after 64 KiB: the system itself refuses to write on."""
+    resource = pytest.importorskip("resource")  # Unix
+    monkeypatch.setattr(room, "_SHARD", 1 << 20)
+    sounds = [(np.full(4, i, np.float32), 8000) for i in range(12)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    try:
+        for _ in range(2):
+            for i, sound in enumerate(sounds):
+                array = cache.fetch(sound, lambda i=i: np.full(1 << 16, i, np.float32))
+                assert array[0] == array[-1] == i
+            cache.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert len([record for record in caplog.records if "not cached" in record.message]) == 1
     assert [p for p in cache.directory.rglob("*") if p.is_file()] == []
 
 
+def test_memory_does_not_grow_with_what_is_kept(cache, monkeypatch):
+    monkeypatch.setattr(room, "_SHARD", 1 << 16)
+    for i in range(40):
+        cache.fetch((np.full(4, i, np.float32), 8000), lambda i=i: np.full(1 << 12, i, np.float32))
+        assert sum(array.nbytes for array in cache._waiting.values()) < 1 << 16
+        assert all(array.base is not None for name, array in cache._arrays.items() if name not in cache._waiting)
+    assert len(shards(cache)) == 10
+
+
 def test_leftovers_go_when_they_are_old(wav, cache):
-    folder = cache.directory / "ab"
-    folder.mkdir(parents=True)
-    old, new = folder / ".old.tmp", folder / ".new.tmp"
+    keep(cache, wav)
+    (shard,) = shards(cache)
+    old, new = shard.with_name(".old.tmp"), shard.with_name(".new.tmp")
     old.write_bytes(b"half")
     new.write_bytes(b"half")
     os.utime(old, (time.time() - 7200,) * 2)
-    cache.put(wav, CONFIG, ARRAY)
+    np.testing.assert_array_equal(reopened(cache).fetch(wav, never), ARRAY)
     assert not old.exists() and new.exists()
-    assert cache.get(wav, CONFIG) is not None
 
 
 def test_default_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     if sys.platform.startswith("linux"):
-        assert FeatureCache().directory == tmp_path / "mxnet-audio" / "features"
+        assert FeatureCache(KEY).directory == tmp_path / "mxnet-audio" / "features"
 
 
 _WRITER = """
 import sys
-from pathlib import Path
 import numpy as np
-from mxnet_audio.features import AudioFeatureConfig, FeatureCache
-config = AudioFeatureConfig(n_mels=64, n_frames=300)
-cache, wav = FeatureCache(sys.argv[1]), sys.argv[2]
-array = np.arange(64 * 300, dtype=np.float32).reshape(64, 300)
+from mxnet_audio.features import FeatureCache
 print("ready", flush=True)
-for _ in range(int(sys.argv[3])):
-    cache.put(wav, config, array)
-    got = cache.get(wav, config)
-    if got is None or not np.array_equal(got, array):
-        sys.exit("a reader saw a half-written entry")
+for _ in range(int(sys.argv[2])):
+    cache = FeatureCache("shared", sys.argv[1])
+    for i in range(8):
+        got = cache.fetch((np.full(4, i, np.float32), 8000), lambda: np.full((64, 300), i, np.float32))
+        if got.shape != (64, 300) or not (got == i).all():
+            sys.exit("a reader saw a half-written entry")
+    cache._waiting = dict(cache._arrays)
+    cache.flush()
 """
 
 
-def _writer(cache, wav, rounds):
-    return subprocess.Popen(
-        [sys.executable, "-c", _WRITER, str(cache.directory), str(wav), str(rounds)], stdout=subprocess.PIPE
-    )
+def writer(cache, rounds):
+    return subprocess.Popen([sys.executable, "-c", _WRITER, str(cache.directory), str(rounds)], stdout=subprocess.PIPE)
 
 
-def test_two_processes_write_the_same_entry(wav, cache):
-    writers = [_writer(cache, wav, 400) for _ in range(2)]
-    for writer in writers:
-        writer.communicate(timeout=120)
-        assert writer.returncode == 0
-    assert [path for path in cache.directory.rglob("*") if path.is_file()] == _entries(cache)
-    assert len(_entries(cache)) == 1
+def test_two_runs_share_a_cache(cache):
+    writers = [writer(cache, 30) for _ in range(2)]
+    for process in writers:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    assert sorted(path for path in cache.directory.rglob("*") if path.is_file()) == shards(cache)
+    shared = FeatureCache("shared", cache.directory)
+    for i in range(8):
+        assert (shared.fetch((np.full(4, i, np.float32), 8000), never) == i).all()
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
-def test_killed_in_mid_write_and_again(wav, cache):
-    config = AudioFeatureConfig(n_mels=64, n_frames=300)
+def test_killed_in_mid_write_leaves_only_whole_files(cache):
     rng = random.Random(0)
     for _ in range(4):
-        writer = _writer(cache, wav, 10**9)
-        writer.stdout.readline()
-        time.sleep(rng.uniform(0.01, 0.1))
-        writer.kill()
-        writer.communicate()
-        assert writer.returncode == -signal.SIGKILL
-        for entry in _entries(cache):
-            assert safetensors.numpy.load(entry.read_bytes()[:-4])["features"].shape == (64, 300)
-    features = np.ones((64, 300), np.float32)
-    cache.put(wav, config, features)
-    np.testing.assert_array_equal(FeatureCache(cache.directory).get(wav, config), features)
+        process = writer(cache, 10**9)
+        process.stdout.readline()
+        time.sleep(rng.uniform(0.02, 0.1))
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        for shard in shards(cache):
+            assert all(array.shape == (64, 300) for array in safetensors.numpy.load_file(shard).values())
+    shared = FeatureCache("shared", cache.directory)
+    assert (shared.fetch((np.full(4, 3, np.float32), 8000), lambda: np.full((64, 300), 3.0)) == 3).all()
 
 
-def test_load_features_through_the_cache(wav, cache, monkeypatch):
-    first = load_features(wav, CONFIG, cache)
-    monkeypatch.setattr("mxnet_audio.audio.load", None)  # a hit decodes nothing
-    np.testing.assert_array_equal(load_features(wav, CONFIG, cache), first)
-
-
-def test_many_threads_read_at_the_same_time(tmp_path, cache, write_tone):
-    """NumPy's own format fails at this on CPython 3.11, once in some thousand reads."""
-    files = [write_tone(tmp_path / f"{i}.wav", sr=12000, seconds=0.1) for i in range(20)]
-    for file in files:
-        cache.put(file, CONFIG, ARRAY)
+def test_many_threads_read_at_the_same_time(tmp_path, cache):
+    sounds = [(np.full(4, i, np.float32), 8000) for i in range(20)]
+    for i, sound in enumerate(sounds):
+        cache.fetch(sound, lambda i=i: ARRAY + i)
+    cache.flush()
+    again = reopened(cache)
     with ThreadPoolExecutor(8) as pool:
-        for array in pool.map(lambda i: cache.get(files[i % 20], CONFIG), range(20_000)):
-            assert array.shape == ARRAY.shape
+        for i, array in enumerate(pool.map(lambda i: again.fetch(sounds[i % 20], never), range(4000))):
+            assert array[0, 0] == i % 20

@@ -1,0 +1,108 @@
+"""In which order samples are read: shuffled by seed and epoch, or in batches of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mxnet_audio.engine import gluon
+from mxnet_audio.errors import DatasetError
+
+__all__ = ["BucketSampler", "EpochSampler"]
+
+
+class EpochSampler(gluon.data.Sampler):
+    """Positions in order, or in an order that seed and epoch determine.
+
+    Parameters
+    ----------
+    length : int
+        Number of samples.
+    shuffle : bool
+    seed : int >= 0
+
+    Attributes
+    ----------
+    epoch : int
+        Which epoch the next pass is.
+
+    Examples
+    --------
+    >>> sampler = EpochSampler(5, shuffle=True)
+    >>> first = list(sampler)
+    >>> sampler.epoch = 1
+    >>> list(sampler) == first, sorted(sampler)
+    (False, [0, 1, 2, 3, 4])
+    """
+
+    def __init__(self, length: int, shuffle: bool = False, seed: int = 0):
+        self.length, self.shuffle, self.seed, self.epoch = length, shuffle, seed, 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[int]:
+        if not self.shuffle:
+            return iter(range(self.length))
+        return iter(np.random.default_rng((self.seed, self.epoch)).permutation(self.length).tolist())
+
+
+class BucketSampler(gluon.data.Sampler):
+    """Batches of samples of like length, so that little is padded; a ``batch_sampler``.
+
+    Parameters
+    ----------
+    lengths : sequence of number
+        Length of each sample, in any unit, such as seconds by `audio.info`.
+    batch_size : int > 0
+        Most samples in a batch; the last one of a bucket may hold fewer.
+    buckets : int > 0 or sequence of number
+        Number of buckets, each of as many samples; or the longest lengths of each, as for `Pad`.
+    shuffle : bool
+        Shuffle samples in their bucket, and the batches, by seed and epoch.
+    seed : int >= 0
+
+    Raises
+    ------
+    DatasetError
+        A length is above the last bucket, or there is none.
+
+    Examples
+    --------
+    >>> list(BucketSampler([1, 9, 2, 8, 1], batch_size=2, buckets=[2, 10]))
+    [[0, 2], [4], [1, 3]]
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[float],
+        batch_size: int,
+        buckets: int | Sequence[float] = 8,
+        shuffle: bool = False,
+        seed: int = 0,
+    ):
+        lengths = np.asarray(lengths, dtype=np.float64)
+        if not len(lengths) or batch_size < 1:
+            raise DatasetError(f"no batches of {batch_size} samples can be made of {len(lengths)}")
+        if isinstance(buckets, int):
+            buckets = np.quantile(lengths, np.arange(1, buckets + 1) / buckets, method="higher")
+        edges = np.unique(np.asarray(buckets, dtype=np.float64))
+        if not lengths.max() <= edges[-1]:
+            raise DatasetError(f"a length of {lengths.max():g} is above the last bucket ({edges[-1]:g})")
+        places = np.searchsorted(edges, lengths)
+        self._members = [members for place in range(len(edges)) if len(members := np.flatnonzero(places == place))]
+        self.batch_size, self.shuffle, self.seed, self.epoch = batch_size, shuffle, seed, 0
+
+    def __len__(self) -> int:
+        return sum(-(-len(members) // self.batch_size) for members in self._members)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        batches = []
+        for members in self._members:
+            members = rng.permutation(members) if self.shuffle else members
+            batches += [members[start : start + self.batch_size] for start in range(0, len(members), self.batch_size)]
+        if self.shuffle:
+            batches = [batches[place] for place in rng.permutation(len(batches))]
+        return iter([batch.tolist() for batch in batches])
