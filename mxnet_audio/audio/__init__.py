@@ -4,6 +4,7 @@ from mxnet_audio.audio.decode import AudioInfo, info
 from mxnet_audio.audio.find import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.load import load, valid_audio
 from mxnet_audio.audio.shape import Windows, fit_length, resample, windows
+from mxnet_audio.audio.source import naming, resolve, source_identity, source_name
 from mxnet_audio.audio.survey import typical_length
 
 __all__ = [
@@ -14,7 +15,11 @@ __all__ = [
     "fit_length",
     "info",
     "load",
+    "naming",
     "resample",
+    "resolve",
+    "source_identity",
+    "source_name",
     "typical_length",
     "valid_audio",
     "windows",

@@ -18,6 +18,7 @@ import soundfile as sf
 
 from mxnet_audio.audio.container import check_complete
 from mxnet_audio.audio.mp3 import length_slack, with_length
+from mxnet_audio.audio.source import naming, resolve, source_name
 from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
 __all__ = ["AudioInfo", "Stream", "info", "open_stream"]
@@ -49,7 +50,7 @@ class AudioInfo:
     format : str
         The container as the decoder names it, such as ``'WAV'``.
     decoder : str
-        ``'soundfile'``, ``'av'`` or ``'audioread'``.
+        ``'soundfile'``, ``'av'`` or ``'audioread'``; ``'numpy'`` for an array.
     """
 
     path: str | None
@@ -87,13 +88,13 @@ class Stream:
     blocks: Callable[[int, int | None], Iterator[np.ndarray]]
 
 
-def info(path: str | os.PathLike | BinaryIO) -> AudioInfo:
-    """Read a sound file's header.
+def info(source: str | os.PathLike | BinaryIO | Any) -> AudioInfo:
+    """Read a sound file's header, and nothing more.
 
     Parameters
     ----------
-    path : str, os.PathLike or binary file object
-        The file.
+    source : as for `load`
+        A file, its bytes or an entry; an array is asked itself.
 
     Returns
     -------
@@ -106,6 +107,8 @@ def info(path: str | os.PathLike | BinaryIO) -> AudioInfo:
         The file cannot be opened or is not sound.
     TruncatedAudioError
         The header shows that bytes are missing.
+    InvalidAudioError
+        An array or its rate is out of range.
 
     Examples
     --------
@@ -115,11 +118,16 @@ def info(path: str | os.PathLike | BinaryIO) -> AudioInfo:
     >>> info(file).duration
     0.5
     """
-    with open_stream(path) as stream:
-        duration = None if stream.frames is None else stream.frames / stream.sr
-        return AudioInfo(
-            stream.path, stream.sr, stream.channels, stream.frames, duration, stream.format, stream.decoder
-        )
+    name = source_name(source)
+    with naming(name):
+        target = resolve(source)
+        if isinstance(target, tuple):
+            y, sr = target
+            channels, frames = (1, *y.shape)[-2:]
+            return AudioInfo(name, sr, channels, frames, frames / sr, "array", "numpy")
+        with open_stream(target) as stream:
+            duration = None if stream.frames is None else stream.frames / stream.sr
+            return AudioInfo(name, stream.sr, stream.channels, stream.frames, duration, stream.format, stream.decoder)
 
 
 @contextmanager
@@ -180,9 +188,6 @@ def _open_bytes(source: Any, stack: ExitStack) -> tuple[BinaryIO, str | None]:
             raise AudioDecodeError("no permission to read this file", path) from None
         except (OSError, ValueError) as error:
             raise AudioDecodeError(f"cannot be opened: {error}", path) from error
-    if not hasattr(source, "read"):
-        kind = type(source).__name__
-        raise AudioDecodeError(f"expected a path, a binary file object or (array, rate), got {kind}")
     name = getattr(source, "name", None)
     path = name if isinstance(name, str) else None
     if not (hasattr(source, "seekable") and source.seekable()):

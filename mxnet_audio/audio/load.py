@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, BinaryIO
 
@@ -11,16 +12,16 @@ import numpy as np
 
 from mxnet_audio.audio.decode import Stream, open_stream
 from mxnet_audio.audio.shape import resample
+from mxnet_audio.audio.source import naming, resolve, source_name
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, TruncatedAudioError
 
 __all__ = ["load", "valid_audio"]
 
 SILENCE = 1e-5  # -100 dBFS
-_MAX_CHANNELS = 1024  # libsndfile's own limit
 
 
 def load(
-    source: str | os.PathLike | BinaryIO | tuple[np.ndarray, float],
+    source: str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping,
     sr: int | None = None,
     mono: bool = True,
     offset: float = 0.0,
@@ -33,10 +34,11 @@ def load(
 
     Parameters
     ----------
-    source : str, os.PathLike, binary file object, or (array, rate)
+    source : str, os.PathLike, binary file object, bytes, (array, rate), or a Hugging Face audio entry
         WAV, AU, FLAC, Ogg Vorbis, Opus, MP3 and AIFF by libsndfile; M4A/AAC and video by PyAV (extra
         ``[av]``); others by the system's codecs. A file object is read from its beginning. An array has
-        shape (n,) or (channels, n); integers are scaled to [-1, 1) by the range of their type.
+        shape (n,) or (channels, n); integers are scaled to [-1, 1) by the range of their type. Bytes are an
+        encoded file. An entry is ``{"array", "sampling_rate"}`` or ``{"bytes", "path"}``; see `resolve`.
     sr : int > 0 or None [Hz]
         Rate wanted; None keeps the file's.
     mono : bool
@@ -64,6 +66,7 @@ def load(
 
     See Also
     --------
+    resolve : what a source may be.
     valid_audio : the gate that also refuses silence.
 
     Examples
@@ -73,19 +76,21 @@ def load(
     (array([0.  , 0.25], dtype=float32), 8000)
     """
     _check_request(sr, offset, duration)
-    if isinstance(source, tuple):
-        y, rate, path = *_from_array(source, mono, offset, duration), None
-    else:
-        with open_stream(source) as stream:
-            y, rate, path = _read(stream, mono, offset, duration), stream.sr, stream.path
-    if y.ndim == 2 and len(y) == 1:
-        y = y[0]
-    valid_audio(y, path)
-    if sr is not None and sr != rate:
-        y = resample(y, rate, sr)
-        rate = int(sr)
-        if y.shape[-1] == 0:
-            raise InvalidAudioError(f"too short to be resampled to {sr} Hz", path)
+    with naming(source_name(source)):
+        target = resolve(source)
+        if isinstance(target, tuple):
+            y, rate = _from_array(*target, mono, offset, duration)
+        else:
+            with open_stream(target) as stream:
+                y, rate = _read(stream, mono, offset, duration), stream.sr
+        if y.ndim == 2 and len(y) == 1:
+            y = y[0]
+        valid_audio(y)
+        if sr is not None and sr != rate:
+            y = resample(y, rate, sr)
+            rate = int(sr)
+            if y.shape[-1] == 0:
+                raise InvalidAudioError(f"too short to be resampled to {sr} Hz")
     return y, rate
 
 
@@ -146,30 +151,17 @@ def _is_rate(sr: Any) -> bool:
     return isinstance(sr, Real) and sr > 0 and math.isfinite(sr) and sr == int(sr)
 
 
-def _from_array(
-    source: tuple[np.ndarray, float], mono: bool, offset: float, duration: float | None
-) -> tuple[np.ndarray, int]:
-    if len(source) != 2:
-        raise InvalidAudioError(f"expected (array, rate), got {len(source)} things")
-    y, rate = np.asarray(source[0]), source[1]
-    if not _is_rate(rate):
-        raise InvalidAudioError(f"expected (array, rate) with a whole rate above 0 Hz, got rate {rate!r}")
-    if y.ndim not in (1, 2):
-        raise InvalidAudioError(f"expected shape (n,) or (channels, n), got {y.shape}")
-    if y.ndim == 2 and len(y) > _MAX_CHANNELS:
-        raise InvalidAudioError(f"shape {y.shape} means {len(y)} channels: transpose it to (channels, n)")
-    start, count = _span(y.shape[-1], int(rate), offset, duration, None)
+def _from_array(y: np.ndarray, rate: int, mono: bool, offset: float, duration: float | None) -> tuple[np.ndarray, int]:
+    start, count = _span(y.shape[-1], rate, offset, duration, None)
     y = y[..., start : start + count]
     if np.issubdtype(y.dtype, np.integer):
         limits = np.iinfo(y.dtype)
         half = (int(limits.max) - int(limits.min) + 1) // 2
         y = y.astype(np.float64) / half - (limits.min == 0)  # unsigned samples have their zero in the middle
-    elif not np.issubdtype(y.dtype, np.floating):
-        raise InvalidAudioError(f"expected integers or floats, got {y.dtype}")
     if mono and y.ndim == 2:
         y = y.mean(axis=0)
     with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and the gate says so
-        return np.array(y, dtype=np.float32), int(rate)
+        return np.array(y, dtype=np.float32), rate
 
 
 def _span(

@@ -136,6 +136,8 @@ def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:
     y = np.asarray(y)
     if y.ndim != 1 or not len(y):
         raise InvalidAudioError(f"windows are cut from one channel with samples, got shape {y.shape}")
+    if not np.isfinite([window, hop, sr]).all():
+        raise InvalidAudioError(f"window, hop and rate must be finite, got {window} s, {hop} s and {sr} Hz")
     size, step = round(window * sr), round(hop * sr)
     if size < 1 or step < 1 or step > size:
         raise InvalidAudioError(

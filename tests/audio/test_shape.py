@@ -69,7 +69,7 @@ def test_windows_are_copies_in_seconds():
     assert not cut.samples[1].any() and not y.any()
 
 
-@pytest.mark.parametrize("window, hop", [(0, 1), (1, 0), (1, 2), (-1, -1)])
+@pytest.mark.parametrize("window, hop", [(0, 1), (1, 0), (1, 2), (-1, -1), (np.inf, 1), (np.inf, np.inf), (1, np.nan)])
 def test_windows_refuse_lengths(window, hop):
     with pytest.raises(InvalidAudioError):
         audio.windows(np.zeros(10), 1, window, hop)
