@@ -1,5 +1,21 @@
-"""From files to batches: threads read ahead while the network works."""
+"""Data as Gluon has it: datasets of sound, transforms, batches, and the loader that puts them together.
 
-from mxnet_audio.data.loader import batches, map_ordered
+`AudioDataset`, `AudioFolderDataset` and `AudioChunkDataset` hold sounds and labels; `transforms` says what is made
+of a sound; `Stack`, `Pad` and `Mixup` make batches of samples; `AudioLoader` reads them ahead in threads and keeps
+what need not be made again.
+"""
 
-__all__ = ["batches", "map_ordered"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["transforms"],
+    submod_attrs={
+        "batchify": ["Mixup", "Pad", "Stack"],
+        "chunks": ["AudioChunkDataset"],
+        "datasets": ["AudioDataset", "AudioFolderDataset"],
+        "loader": ["AudioLoader"],
+        "sampler": ["BucketSampler", "EpochSampler"],
+        "threads": ["map_ordered"],
+    },
+)
