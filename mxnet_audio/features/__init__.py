@@ -1,18 +1,24 @@
-"""Samples become arrays, in NumPy: log-mel, its configuration, and the cache on disk."""
+"""Samples become arrays, in NumPy: librosa's and Ludwig's features, their configuration, and the cache on disk."""
 
+from mxnet_audio.features import htk
 from mxnet_audio.features.cache import FeatureCache
+from mxnet_audio.features.cepstral import delta, mfcc
 from mxnet_audio.features.config import AudioFeatureConfig
 from mxnet_audio.features.extract import extract, load_features
-from mxnet_audio.features.spectral import log_mel, mel_filters, melspectrogram, power_to_db, stft
+from mxnet_audio.features.spectral import chroma, log_mel, mel_filters, melspectrogram, power_to_db, stft
 
 __all__ = [
     "AudioFeatureConfig",
     "FeatureCache",
+    "chroma",
+    "delta",
     "extract",
+    "htk",
     "load_features",
     "log_mel",
     "mel_filters",
     "melspectrogram",
+    "mfcc",
     "power_to_db",
     "stft",
 ]

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-import os
+import math
+from typing import Any
 
 import numpy as np
 
 from mxnet_audio import audio
-from mxnet_audio.errors import AudioError, FeatureError
-from mxnet_audio.features.cache import FeatureCache
+from mxnet_audio.audio.source import naming, source_name
+from mxnet_audio.errors import FeatureError, InvalidAudioError
+from mxnet_audio.features import htk
+from mxnet_audio.features.cepstral import mfcc
 from mxnet_audio.features.config import AudioFeatureConfig
-from mxnet_audio.features.spectral import log_mel
+from mxnet_audio.features.spectral import chroma, log_mel, melspectrogram
 
 __all__ = ["extract", "load_features"]
+
+_FUNCTIONS = {
+    "log_mel": log_mel,
+    "mel": melspectrogram,
+    "mfcc": mfcc,
+    "chroma": chroma,
+    "stft": htk.stft_magnitude,
+    "stft_phase": htk.stft_phase,
+    "fbank": htk.fbank,
+    "group_delay": htk.group_delay,
+}
+_OURS = {"type", "sr", "n_frames"}  # keys that are no arguments of those functions
+_OURS_OF_LUDWIGS = {"type", "sr", "norm", "audio_file_length_limit_in_s", "padding_value"}
+_LEAST = 1e-10
 
 
 def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     """Features of samples.
 
-    Samples are brought to ``config.sr`` and, where ``config.n_frames`` is set, fitted (centred crop, or zeros
-    at the end) to the length that gives exactly so many frames.
+    Samples are brought to ``config.sr``. For librosa's types they are, where ``config.n_frames`` is set, fitted
+    (centred crop, or zeros at the end) to the length that gives exactly so many frames. For Ludwig's types the
+    features are cut, or padded, at the end; with ``norm='per_file'`` each column is brought to mean 0 and
+    deviation 1 before that, over the whole sound (a constant column becomes 0). Without it only the samples
+    within the limit are transformed.
 
     Parameters
     ----------
@@ -32,49 +52,91 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray [shape=(..., n_mels, frames)], float32 [dB]
+    np.ndarray [shape=(..., *config.shape)], float32
+        Bands x frames, or for Ludwig's types frames x bands: ``config.time_axis`` is the frames'.
 
     Raises
     ------
     FeatureError
-        There are no samples, or fewer than one frame needs.
+        There are no samples, or fewer than one frame needs, or the configuration does not suit the rate.
+    InvalidAudioError
+        Some samples are NaN or infinite, or the rate is not above zero.
 
     Examples
     --------
     >>> extract(np.ones(44100, np.float32), 44100, AudioFeatureConfig(n_frames=47)).shape
     (96, 47)
+    >>> extract(np.ones(44100, np.float32), 44100, AudioFeatureConfig(type="fbank", sr=16000)).shape
+    (374, 80)
     """
     y = np.asarray(y, dtype=np.float32)
     if y.ndim == 0 or y.shape[-1] == 0:
         raise FeatureError("there are no samples")
-    y = audio.resample(y, sr, config.sr)
+    if not (sr > 0 and math.isfinite(sr)):
+        raise InvalidAudioError(f"sampling rates must be above 0 Hz, got {sr}")
+    if config.reach is not None:
+        y = y[..., : math.ceil(config.reach * sr)]
+    # NaN spreads to both; no mask as large as the sound is made.
+    if y.size and not (math.isfinite(y.min()) and math.isfinite(y.max())):
+        raise InvalidAudioError("some samples are NaN or infinite")
+    if config.sr is not None:
+        y, sr = audio.resample(y, sr, config.sr), config.sr
+        if y.shape[-1] == 0:
+            raise FeatureError(f"there are no samples left at {sr} Hz")
+    return _bands(y, config) if config.time_axis == -1 else _time_major(y, sr, config)
+
+
+def _bands(y: np.ndarray, config: AudioFeatureConfig) -> np.ndarray:
     if config.n_samples is not None:
         y = audio.fit_length(y, config.n_samples)
-    spectrogram = log_mel(y, **config.model_dump(exclude={"type", "n_frames"}))
+    arguments = {key: value for key, value in config.identity().items() if key not in _OURS}
     # With a hop of one sample, a single frame is one less than the shortest sound gives.
-    return spectrogram[..., : config.n_frames]
+    return _FUNCTIONS[config.type](y, config.sr, **arguments)[..., : config.n_frames]
 
 
-def load_features(path: str | os.PathLike, config: AudioFeatureConfig, cache: FeatureCache | None = None) -> np.ndarray:
-    """Features of a file: the one way from the one to the other.
+def _time_major(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
+    rows, samples = config.limit(sr)
+    if config.norm is None:
+        y = y[..., :samples]
+    if config.type == "raw":
+        features = y[..., np.newaxis]
+    else:
+        arguments = {key: value for key, value in config.identity().items() if key not in _OURS_OF_LUDWIGS}
+        features = _FUNCTIONS[config.type](y, sr, **arguments)
+    if config.norm == "per_file":
+        features = _standardised(features)
+    out = np.full((*features.shape[:-2], rows, features.shape[-1]), config.padding_value, dtype=np.float32)
+    out[..., : features.shape[-2], :] = features[..., :rows, :]
+    return out
+
+
+def _standardised(features: np.ndarray) -> np.ndarray:
+    """Each column [shape=(..., T, W)] with mean 0 and, unless it is constant, an unbiased deviation of 1."""
+    x = features.astype(np.float64)
+    x -= x[..., :1, :]  # changes neither, and leaves nothing of a constant column for rounding to blow up
+    x -= x.mean(axis=-2, keepdims=True)
+    deviation = np.sqrt(np.square(x).sum(axis=-2, keepdims=True) / max(1, x.shape[-2] - 1))
+    return x / (deviation + _LEAST)
+
+
+def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
+    """Features of a sound: the one way from a file, or whatever it comes as, to its features.
 
     Parameters
     ----------
-    path : str or os.PathLike or binary file object or (array, rate)
+    source : path, binary file object, bytes, (array, rate), or an audio entry
         The sound, as `audio.load` takes it.
     config : AudioFeatureConfig
-        What to make.
-    cache : FeatureCache, optional
-        Where to look first, and to keep the result; for files by path.
+        What to make. Where it has a length limit, no more of a file is decoded than that needs.
 
     Returns
     -------
-    np.ndarray [shape=(n_mels, frames)], float32 [dB]
+    np.ndarray [shape=config.shape], float32
 
     Raises
     ------
     AudioError
-        The file cannot be decoded, is truncated, silent or too short. Every error names the file.
+        The sound cannot be decoded, is truncated, silent or too short. Every error names the file.
 
     Examples
     --------
@@ -83,16 +145,10 @@ def load_features(path: str | os.PathLike, config: AudioFeatureConfig, cache: Fe
     ...
     mxnet_audio.errors.AudioDecodeError: missing.wav: no such file
     """
-
-    name = path if isinstance(path, str | os.PathLike) else None
-
-    def compute() -> np.ndarray:
+    with naming(source_name(source)):
+        y, sr = audio.load(source, sr=config.sr, duration=config.reach)
         try:
-            y, sr = audio.load(path, sr=config.sr)
-            return extract(audio.valid_audio(y, allow_silence=False), sr, config)
-        except AudioError as error:
-            if error.path is None and name is not None:
-                raise type(error)(error.reason, name) from error
-            raise
-
-    return compute() if cache is None or name is None else cache.fetch(name, config, compute)
+            audio.valid_audio(y, allow_silence=False)
+        except InvalidAudioError:  # at its beginning; is all of it?
+            audio.valid_audio(audio.load(source)[0], allow_silence=False)
+        return extract(y, sr, config)

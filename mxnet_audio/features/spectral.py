@@ -1,4 +1,4 @@
-"""Short-time Fourier transform and mel spectrogram: float32, in blocks that fit the cache, on SciPy's FFT.
+"""Short-time Fourier transform, mel spectrogram and chroma: float32, in blocks that fit the cache, on SciPy's FFT.
 
 Equal to librosa's of the same names within 1e-4 relative, at a fraction of the time.
 """
@@ -16,9 +16,12 @@ from scipy.signal import get_window
 
 from mxnet_audio.errors import FeatureError
 
-__all__ = ["log_mel", "mel_filters", "melspectrogram", "power_to_db", "stft"]
+__all__ = ["chroma", "log_mel", "mel_filters", "melspectrogram", "power_to_db", "stft"]
 
-_BLOCK = 1 << 16  # floats to a block of frames: 256 KiB, with its transform still inside a core's cache
+# Floats to a block of frames: 512 KiB. Smaller ones fit a core's cache better but cost more steps of Python,
+# which threads take in turns; larger ones are slower.
+_BLOCK = 1 << 17
+_TO_DB = np.float32(10 / np.log(10))
 
 
 def stft(
@@ -124,11 +127,7 @@ def melspectrogram(
     weights = _window(window, win_length or n_fft, n_fft)
     filters = _sparse_filters(sr, n_fft, n_mels, fmin, fmax, htk, norm)
     out = np.empty((len(frames), n_mels, frames.shape[1]), dtype=np.float32)
-    for item, span, spectrum in _spectra(frames, weights):
-        parts = spectrum.view(np.float32)  # real and imaginary parts in turn
-        np.multiply(parts, parts, out=parts)
-        energy = np.empty((parts.shape[1] // 2, len(parts)), dtype=np.float32)
-        np.add(parts[:, ::2].T, parts[:, 1::2].T, out=energy)
+    for item, span, energy in _energies(frames, weights):
         if power == 1:
             np.sqrt(energy, out=energy)
         elif power != 2:
@@ -174,8 +173,8 @@ def power_to_db(s: np.ndarray, *, ref: float = 1.0, amin: float = 1e-10, top_db:
     if top_db is not None and top_db < 0:
         raise FeatureError(f"top_db must be 0 or more, got {top_db}")
     db = np.maximum(np.asarray(s, dtype=np.float32), np.float32(amin))
-    np.log10(db, out=db)
-    db *= np.float32(10)
+    np.log(db, out=db)  # several times faster than log10
+    db *= _TO_DB
     db -= np.float32(10 * np.log10(max(ref, amin)))
     if top_db is not None and db.size:
         peak = db.max(axis=tuple(range(-min(2, db.ndim), 0)), keepdims=True)
@@ -220,6 +219,82 @@ def log_mel(
     (40, 47)
     """
     return power_to_db(melspectrogram(y, sr, **kwargs), ref=ref, amin=amin, top_db=top_db)
+
+
+def chroma(
+    y: np.ndarray,
+    sr: float,
+    *,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    window: str = "hann",
+    center: bool = True,
+    n_chroma: int = 12,
+    tuning: float | None = None,
+) -> np.ndarray:
+    """Chromagram: energy by pitch class, each frame's largest being 1.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(..., n)], float
+        Samples.
+    sr : number > 0 [Hz]
+        Sampling rate.
+    n_fft, hop_length, win_length, window, center
+        As for `stft`.
+    n_chroma : int > 0
+        Pitch classes to an octave.
+    tuning : float or None [pitch classes]
+        Deviation from A = 440 Hz; None estimates it, for each item of a batch on its own.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., n_chroma, frames)], float32
+        In [0, 1]; frames of digital silence are 0.
+
+    Raises
+    ------
+    FeatureError
+        As `stft`, or ``n_chroma`` is below 1.
+
+    See Also
+    --------
+    librosa.feature.chroma_stft : the definition that this follows, with its filters and its estimate.
+
+    Examples
+    --------
+    >>> a = np.sin(2 * np.pi * 440 / 22050 * np.arange(22050))
+    >>> chroma(a, 22050, tuning=0.0).mean(axis=1).argmax()  # C is 0
+    9
+    """
+    if n_chroma < 1:
+        raise FeatureError(f"n_chroma must be 1 or more, got {n_chroma}")
+    frames, shape = _framed(y, n_fft, hop_length, center)
+    energies = np.empty((len(frames), n_fft // 2 + 1, frames.shape[1]), dtype=np.float32)
+    for item, span, energy in _energies(frames, _window(window, win_length or n_fft, n_fft)):
+        energies[item, :, span] = energy
+    out = np.stack([_chroma_filters(sr, n_fft, n_chroma, _tuning(e, sr, n_chroma, tuning)) @ e for e in energies])
+    peak = out.max(axis=-2, keepdims=True)
+    out /= np.where(peak < np.finfo(np.float32).tiny, np.float32(1), peak)
+    return out.reshape(*shape, *out.shape[1:])
+
+
+def _tuning(energy: np.ndarray, sr: float, n_chroma: int, tuning: float | None) -> float:
+    if tuning is not None:
+        return float(tuning)
+    if not energy.any():  # librosa would warn that silence has no pitch
+        return 0.0
+    from librosa import estimate_tuning
+
+    return float(estimate_tuning(S=energy, sr=sr, bins_per_octave=n_chroma))
+
+
+@lru_cache(maxsize=128)  # estimates come in hundredths
+def _chroma_filters(sr: float, n_fft: int, n_chroma: int, tuning: float) -> np.ndarray:
+    from librosa import filters
+
+    return filters.chroma(sr=sr, n_fft=n_fft, n_chroma=n_chroma, tuning=tuning)
 
 
 @lru_cache(maxsize=32)
@@ -303,8 +378,21 @@ def _framed(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tuple[n
 
 def _spectra(frames: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, slice, np.ndarray]]:
     """Transform block by block: yields (item, frames of it, spectrum [shape=(frames, bins)])."""
-    step = max(1, _BLOCK // frames.shape[-1])
+    step = min(frames.shape[1], max(1, _BLOCK // frames.shape[-1]))
+    scratch = np.empty((step, frames.shape[-1]), dtype=np.float32)
     for item, rows in enumerate(frames):
         for start in range(0, len(rows), step):
             span = slice(start, min(start + step, len(rows)))
-            yield item, span, scipy.fft.rfft(rows[span] * weights, axis=-1, overwrite_x=True, workers=1)
+            weighted = np.multiply(rows[span], weights, out=scratch[: span.stop - start])
+            yield item, span, scipy.fft.rfft(weighted, axis=-1, workers=1)
+
+
+def _energies(frames: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, slice, np.ndarray]]:
+    """Power block by block: yields (item, frames of it, energy [shape=(bins, frames)]), which the next overwrites."""
+    bins, step = frames.shape[-1] // 2 + 1, min(frames.shape[1], max(1, _BLOCK // frames.shape[-1]))
+    scratch = np.empty(bins * step, dtype=np.float32)
+    for item, span, spectrum in _spectra(frames, weights):
+        np.multiply(spectrum, spectrum.conj(), out=spectrum)
+        energy = scratch[: spectrum.size].reshape(bins, len(spectrum))
+        energy[...] = spectrum.real.T
+        yield item, span, energy
