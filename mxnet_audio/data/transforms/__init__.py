@@ -1,0 +1,47 @@
+"""Transforms of sounds and spectrograms, composable as those of ``gluon.data.vision``."""
+
+from mxnet_audio.data.transforms.augment import (
+    AddNoise,
+    FrequencyMasking,
+    Gain,
+    RandomCrop,
+    TimeMasking,
+    TimeShift,
+)
+from mxnet_audio.data.transforms.base import Compose, RandomTransform, Transform
+from mxnet_audio.data.transforms.convert import (
+    MEL,
+    MFCC,
+    Features,
+    Load,
+    MelSpectrogram,
+    MuLawDecoding,
+    MuLawEncoding,
+    PadTrim,
+    Resample,
+    Scale,
+    Stereo2Mono,
+)
+
+__all__ = [
+    "MEL",
+    "MFCC",
+    "AddNoise",
+    "Compose",
+    "Features",
+    "FrequencyMasking",
+    "Gain",
+    "Load",
+    "MelSpectrogram",
+    "MuLawDecoding",
+    "MuLawEncoding",
+    "PadTrim",
+    "RandomCrop",
+    "RandomTransform",
+    "Resample",
+    "Scale",
+    "Stereo2Mono",
+    "TimeMasking",
+    "TimeShift",
+    "Transform",
+]

@@ -1,0 +1,210 @@
+"""Transforms by chance, for training: another crop, shift, loudness, noise, masks each time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mxnet_audio.data.transforms.base import RandomTransform, real, samples, spectrogram, whole
+from mxnet_audio.errors import FeatureError
+
+__all__ = ["AddNoise", "FrequencyMasking", "Gain", "RandomCrop", "TimeMasking", "TimeShift"]
+
+Seed = int | np.random.Generator | None
+
+
+class RandomCrop(RandomTransform):
+    """A piece from anywhere in a longer sound; a shorter one is filled up with zeros.
+
+    Parameters
+    ----------
+    size : int > 0 [samples]
+        Length of the piece.
+    seed : int >= 0, np.random.Generator or None
+        As for `RandomTransform`.
+
+    Examples
+    --------
+    >>> RandomCrop(3, seed=0)(np.arange(10.0)), RandomCrop(3)(np.ones(2))
+    (array([6., 7., 8.], dtype=float32), array([1., 1., 0.], dtype=float32))
+    """
+
+    def __init__(self, size: int, seed: Seed = None):
+        super().__init__(seed, size=whole("size", size))
+
+    def apply(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Crop [shape=(..., n)] to (..., size)."""
+        x = samples(x)
+        beyond = x.shape[-1] - self.size
+        if beyond < 0:
+            return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -beyond)])
+        start = int(rng.integers(beyond + 1))
+        return x[..., start : start + self.size].copy()  # a view would keep the rest in memory
+
+
+class TimeShift(RandomTransform):
+    """Sound a little earlier or later.
+
+    Parameters
+    ----------
+    max_shift : float, 0 to 1
+        Most that it is moved by, either way, as a share of its length (audiomentations' unit).
+    rollover : bool
+        What leaves at one end comes in at the other; else zeros do.
+    seed : int >= 0, np.random.Generator or None
+        As for `RandomTransform`.
+
+    Examples
+    --------
+    >>> x = np.arange(1.0, 7.0)
+    >>> TimeShift(0.5, seed=1)(x), TimeShift(0.5, rollover=False, seed=1)(x)
+    (array([6., 1., 2., 3., 4., 5.], dtype=float32), array([0., 1., 2., 3., 4., 5.], dtype=float32))
+    """
+
+    def __init__(self, max_shift: float = 0.1, rollover: bool = True, seed: Seed = None):
+        super().__init__(seed, max_shift=real("max_shift", max_shift, 0, 1), rollover=bool(rollover))
+
+    def apply(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Shift [shape=(..., n)] along the last axis."""
+        x = samples(x)
+        most = int(self.max_shift * x.shape[-1])
+        shift = int(rng.integers(-most, most + 1))
+        y = np.roll(x, shift, axis=-1)
+        if not self.rollover:
+            y[..., slice(0, shift) if shift >= 0 else slice(shift, None)] = 0
+        return y
+
+
+class Gain(RandomTransform):
+    """Sound louder or softer, evenly in decibels. Nothing is clipped.
+
+    Parameters
+    ----------
+    min_db, max_db : float [dB]
+        Least and most gain.
+    seed : int >= 0, np.random.Generator or None
+        As for `RandomTransform`.
+
+    Examples
+    --------
+    >>> Gain(20, 20)(np.array([0.5, -0.25]))
+    array([ 5. , -2.5], dtype=float32)
+    """
+
+    def __init__(self, min_db: float = -12.0, max_db: float = 12.0, seed: Seed = None):
+        super().__init__(seed, min_db=real("min_db", min_db), max_db=real("max_db", max_db))
+        _check_order(min_db=self.min_db, max_db=self.max_db)
+
+    def apply(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Amplify [shape=(..., n)], all channels alike."""
+        return samples(x) * np.float32(10 ** (rng.uniform(self.min_db, self.max_db) / 20))
+
+
+class AddNoise(RandomTransform):
+    """White noise (Gaussian), at a signal-to-noise ratio evenly drawn in decibels. Silence stays silent.
+
+    Parameters
+    ----------
+    min_snr, max_snr : float [dB]
+        Least and greatest ratio of the sound's mean power to the noise's.
+    seed : int >= 0, np.random.Generator or None
+        As for `RandomTransform`.
+
+    Examples
+    --------
+    >>> x = np.sin(np.arange(22050))
+    >>> noise = AddNoise(20, 20, seed=0)(x) - x
+    >>> (10 * np.log10(np.mean(x**2) / np.mean(noise**2))).round()
+    20.0
+    """
+
+    def __init__(self, min_snr: float = 5.0, max_snr: float = 40.0, seed: Seed = None):
+        super().__init__(seed, min_snr=real("min_snr", min_snr), max_snr=real("max_snr", max_snr))
+        _check_order(min_snr=self.min_snr, max_snr=self.max_snr)
+
+    def apply(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Add noise to [shape=(..., n)]: another in each channel, equally loud in all."""
+        x = samples(x)
+        level = np.sqrt(np.mean(np.square(x, dtype=np.float64))) * 10 ** (-rng.uniform(self.min_snr, self.max_snr) / 20)
+        noise = rng.standard_normal(x.shape, dtype=np.float32)
+        noise *= np.float32(level)
+        noise += x
+        return noise
+
+
+class _Masking(RandomTransform):
+    """Stripes of a spectrogram hidden. Widths are even from 0 to `max_width`, as in the paper, so 0 does occur."""
+
+    _axis: int
+
+    def __init__(self, max_width: int, masks: int = 1, value: float | None = None, seed: Seed = None):
+        value = None if value is None else real("value", value)
+        super().__init__(seed, max_width=whole("max_width", max_width), masks=whole("masks", masks), value=value)
+
+    def apply(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Mask [shape=(..., bands, frames)], all leading axes alike."""
+        x = spectrogram(x)
+        value = x.mean(axis=(-2, -1), keepdims=True) if self.value is None else self.value
+        out = x.copy()
+        stripes = out.swapaxes(self._axis, -1)
+        size = stripes.shape[-1]
+        for _ in range(self.masks):
+            width = int(rng.integers(min(self.max_width, size) + 1))
+            start = int(rng.integers(size - width + 1))
+            stripes[..., start : start + width] = value
+        return out
+
+
+class TimeMasking(_Masking):
+    """Frames of a spectrogram hidden: SpecAugment (arXiv 1904.08779).
+
+    Parameters
+    ----------
+    max_width : int > 0 [frames]
+        Widest mask; widths are even from 0 to this, and at most all frames.
+    masks : int > 0
+        How many; they may overlap.
+    value : float or None
+        What masked places hold. None is the spectrogram's mean: the paper's zero, of spectrograms whose mean is 0.
+    seed : int >= 0, np.random.Generator or None
+        As for `RandomTransform`.
+
+    See Also
+    --------
+    FrequencyMasking : the other axis; for Ludwig's time-major features, this is the one of time.
+
+    Examples
+    --------
+    >>> TimeMasking(3, value=0, seed=4)(np.ones((2, 6)))
+    array([[1., 1., 1., 1., 0., 0.],
+           [1., 1., 1., 1., 0., 0.]], dtype=float32)
+    """
+
+    _axis = -1
+
+
+class FrequencyMasking(_Masking):
+    """Bands of a spectrogram hidden: SpecAugment (arXiv 1904.08779).
+
+    Parameters
+    ----------
+    max_width : int > 0 [bands]
+        Widest mask; widths are even from 0 to this, and at most all bands.
+    masks, value, seed
+        As for `TimeMasking`.
+
+    Examples
+    --------
+    >>> FrequencyMasking(2, value=0, seed=4)(np.ones((4, 2)))
+    array([[1., 1.],
+           [1., 1.],
+           [0., 0.],
+           [0., 0.]], dtype=float32)
+    """
+
+    _axis = -2
+
+
+def _check_order(**limits: float) -> None:
+    (low, least), (high, most) = limits.items()
+    if least > most:
+        raise FeatureError(f"{low} ({least:g}) is above {high} ({most:g})")
