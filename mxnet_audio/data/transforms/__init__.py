@@ -21,6 +21,7 @@ from mxnet_audio.data.transforms.convert import (
     Resample,
     Scale,
     Stereo2Mono,
+    ToImage,
 )
 
 __all__ = [
@@ -43,5 +44,6 @@ __all__ = [
     "Stereo2Mono",
     "TimeMasking",
     "TimeShift",
+    "ToImage",
     "Transform",
 ]

@@ -23,6 +23,7 @@ __all__ = [
     "Resample",
     "Scale",
     "Stereo2Mono",
+    "ToImage",
 ]
 
 
@@ -256,6 +257,28 @@ class MFCC(MelSpectrogram):
 
 
 MEL = MelSpectrogram
+
+
+class ToImage(Transform):
+    """Features as networks take them: a channel of bands x frames.
+
+    Parameters
+    ----------
+    time_axis : {-1, -2}
+        Axis of the features that is time: `AudioFeatureConfig.time_axis`.
+
+    Examples
+    --------
+    >>> ToImage()(np.ones((96, 47))).shape, ToImage(time_axis=-2)(np.ones((374, 80))).shape
+    ((1, 96, 47), (1, 80, 374))
+    """
+
+    def __init__(self, time_axis: int = -1):
+        super().__init__(time_axis=-whole("-time_axis", -time_axis))
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Add the channel: features [shape=(..., bands, frames)] to (..., 1, bands, frames)."""
+        return np.moveaxis(np.asarray(x), self.time_axis, -1)[..., np.newaxis, :, :]
 
 
 class MuLawEncoding(Transform):
