@@ -94,6 +94,7 @@ class AudioLoader:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from mxnet_audio.data import transforms
     >>> clips = [(np.sin(np.arange(4000) * pitch), 8000) for pitch in (0.1, 0.2, 0.3)]
     >>> dataset = AudioDataset(clips, ["low", "mid", "high"]).transform_first(transforms.Load(sr=8000))
@@ -263,8 +264,7 @@ class AudioLoader:
     def _sample(self, index: int, epoch: int) -> Any:
         if not isinstance(self.dataset, AudioDataset):
             return self._kept(index)
-        x = self.dataset.run(index, epoch, self._kept(index), start=self._fixed)
-        return x if self.dataset.labels is None else (x, self.dataset.label(index))
+        return self.dataset.pair(index, self.dataset.run(index, epoch, self._kept(index), start=self._fixed))
 
     def _kept(self, index: int) -> Any:
         """What is the same in every epoch."""
