@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mxnet_audio.cli.options import MODELS, AsJson, Data, Gpu, ModelDir, Network, OneOf
 from mxnet_audio.cli.shell import device, emit, interactive, load_model, note
 from mxnet_audio.errors import DatasetError
+
+if TYPE_CHECKING:
+    from mxnet_audio.features import AudioFeatureConfig
 
 __all__ = ["evaluate", "train"]
 
@@ -42,6 +45,14 @@ def train(
         str | None,
         typer.Option(metavar="1,BANDS,FRAMES", help="The input in mel bands and frames, instead of --seconds."),
     ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A YAML file that says how sound becomes features, such as a Ludwig preprocessing block. "
+            "[default: log-mel]",
+        ),
+    ] = None,
     test_size: Annotated[float, typer.Option(help="Share of the clips to test on.")] = 0.2,
     validation: Annotated[
         Path | None, typer.Option(metavar="DATA", help="Clips to test on, instead of a share of DATA.")
@@ -67,12 +78,13 @@ def train(
       mxnet-audio train clips.csv --seconds 5 --network resnet_v2 --model-dir models/clips
       mxnet-audio train songs/ --epochs 50 --resume
       mxnet-audio train data/ESC-50 --corpus esc10 --folds 1,2,3,4 --seconds 5
+      mxnet-audio train words/ --features fbank.yaml
     """
     if seconds is not None and input_shape is not None:
         raise typer.BadParameter("give --seconds or --input-shape, not both", param_hint="--seconds")
-    shape = _shape(seconds, input_shape)
+    config = _config(features, seconds, input_shape)
     from mxnet_audio.library import classifiers
-    from mxnet_audio.training import best_epoch, usual_shape
+    from mxnet_audio.training import best_epoch, usual_config
 
     pairs, groups = _pairs(data, corpus, folds)
     held_out = None if validation is None else _pairs(validation)[0]
@@ -91,7 +103,7 @@ def train(
         groups=groups if held_out is None else None,
         resume=resume,
         early_stopping=early_stopping,
-        input_shape=shape or usual_shape([path for path, _ in pairs]),
+        feature_config=usual_config([path for path, _ in pairs], config),
         progress=interactive(),
     )
     skipped = [{"path": str(path), "reason": error.reason} for path, error in classifier.skipped]
@@ -161,21 +173,25 @@ def _pairs(data: Path, corpus: str | None = None, folds: str | None = None) -> t
     return chosen.pairs(data, wanted), chosen.groups(data, wanted)
 
 
-def _shape(seconds: float | None, text: str | None) -> tuple[int, int, int] | None:
-    """Work out the input's shape; None where nothing was asked for."""
-    if text is not None:
-        if not re.fullmatch(r"1,\d{1,6},\d{1,6}", text):
-            raise typer.BadParameter(f"expected 1,BANDS,FRAMES such as 1,96,1366, not {text!r}")
-        one, bands, frames = map(int, text.split(","))
-        return one, bands, frames
-    if seconds is None:
-        return None
-    if not 0 < seconds < 86400:
-        raise typer.BadParameter("expected a length above 0 and below a day", param_hint="--seconds")
+def _config(file: Path | None, seconds: float | None, shape: str | None) -> AudioFeatureConfig:
+    """What to make of sound, as far as it was said; its length may still be open."""
     from mxnet_audio.features import AudioFeatureConfig
     from mxnet_audio.models import MINIMUM
 
-    config = AudioFeatureConfig()
+    config = AudioFeatureConfig() if file is None else AudioFeatureConfig.from_yaml(file)
+    if shape is not None:
+        if not re.fullmatch(r"1,\d{1,6},\d{1,6}", shape):
+            raise typer.BadParameter(f"expected 1,BANDS,FRAMES such as 1,96,1366, not {shape!r}")
+        if file is not None:
+            raise typer.BadParameter("give --input-shape or --features, not both", param_hint="--input-shape")
+        _, bands, frames = map(int, shape.split(","))
+        return AudioFeatureConfig(n_mels=bands, n_frames=frames)
+    if seconds is None:
+        return config
+    if not 0 < seconds < 86400:
+        raise typer.BadParameter("expected a length above 0 and below a day", param_hint="--seconds")
+    if config.time_axis == -2:
+        return config.model_copy(update={"audio_file_length_limit_in_s": seconds})
     if (frames := config.frames_in(seconds)) < MINIMUM:
         raise typer.BadParameter(f"the networks need {MINIMUM} frames: a third of a second", param_hint="--seconds")
-    return 1, config.n_mels, frames
+    return config.model_copy(update={"n_frames": frames})

@@ -11,11 +11,13 @@ from itertools import islice
 import numpy as np
 
 from mxnet_audio import audio, features, training
-from mxnet_audio.data import map_ordered
+from mxnet_audio.audio.source import source_name
+from mxnet_audio.data import AudioLoader, map_ordered
+from mxnet_audio.data.transforms import Compose, ToImage
 from mxnet_audio.engine import context, mx
 from mxnet_audio.errors import AudioError, DatasetError, FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.library.model import Model
+from mxnet_audio.library.model import Model, input_shape_of, network_input
 from mxnet_audio.library.results import Encoding, Prediction, TimedPrediction
 from mxnet_audio.metrics import ClassificationReport, classification_report
 from mxnet_audio.models import check_shape, store
@@ -88,7 +90,7 @@ class AudioClassifier:
     def embedding_dim(self) -> int:
         """Length of a vector."""
         config = self.feature_config
-        return self.model.forward(np.zeros((1, config.n_mels, config.n_frames), np.float32))[1].shape[1]
+        return self.model.forward(np.zeros((1, *input_shape_of(config)), np.float32))[1].shape[1]
 
     def fit(
         self,
@@ -181,14 +183,21 @@ class AudioClassifier:
             early_stopping=early_stopping,
         )
         config = feature_config or _default_config(input_shape)
-        if config.n_frames is None:
-            raise FeatureError("a network needs inputs of one size: set n_frames in feature_config")
-        check_shape((1, config.n_mels, config.n_frames))
+        check_shape(input_shape_of(config))
         store.check_place(model_dir_path)
-        feature_cache = None if cache is False else features.FeatureCache(None if cache is True else cache)
+        mode = config.mode if "mode" in config.model_fields_set else "lazy_cached" if cache else "lazy"
         clips = training.prepare(
             audio_path_label_pairs,
-            partial(features.load_features, config=config, cache=feature_cache),
+            partial(
+                AudioLoader,
+                batch_size=recipe.batch_size,
+                mode=mode,
+                seed=recipe.random_state,
+                cache_dir=None if isinstance(cache, bool) else cache,
+                ctx=self._contexts["data_ctx"],
+            ),
+            network_input(config),
+            recipe.batch_size,
             nb_classes=nb_classes,
             test_size=test_size,
             random_state=recipe.random_state,
@@ -199,7 +208,7 @@ class AudioClassifier:
         self.skipped = clips.skipped
         model = Model(self.network, clips.labels, config, random_state=recipe.random_state, **self._contexts)
         model.net.standardize.set(clips.mean, clips.std)
-        settings = recipe.identity() | clips.digests()
+        settings = recipe.identity() | clips.digests
         run = training.Progress()
         if resume and self.network in store.stored_models(model_dir_path):
             run = model.resume(model_dir_path, settings)
@@ -212,13 +221,13 @@ class AudioClassifier:
         notes = {"training": settings, "skipped": [[path, error.reason] for path, error in clips.skipped]}
         training.run_epochs(
             model.net,
-            clips.clips(clips.train, recipe.batch_size),
-            clips.clips(clips.test, recipe.batch_size),
+            clips.train,
+            clips.test,
             run,
             recipe,
+            ctx=self._contexts["model_ctx"],
             checkpoint=lambda state: model.save(model_dir_path, state, notes),
             show=progress,
-            **self._contexts,
         )
         model.history = run.history
         self._model = model
@@ -350,12 +359,13 @@ class AudioClassifier:
         config = self.feature_config
         window = config.n_samples / config.sr if window is None else window
         y, sr = audio.load(path, sr=config.sr)
-        y = audio.valid_audio(y, path if isinstance(path, (str, os.PathLike)) else None, allow_silence=False)
+        y = audio.valid_audio(y, source_name(path), allow_silence=False)
         stretches = audio.windows(y, sr, window, window / 2 if hop is None else hop)
         answers = []
         for start in range(0, len(stretches.samples), 16):
             part = slice(start, start + 16)
-            scores, _ = self.model.forward(features.extract(stretches.samples[part], sr, config))
+            x = features.extract(stretches.samples[part], sr, config)
+            scores, _ = self.model.forward(ToImage(config.time_axis)(x))
             answers += [
                 TimedPrediction(float(begin), min(float(end), len(y) / sr), self.labels[int(row.argmax())], row)
                 for (begin, end), row in zip(stretches.times[part], scores)
@@ -369,16 +379,14 @@ class AudioClassifier:
             raise ModelError(f"batch_size is 1 or more, not {batch_size}")
         if isinstance(paths, (str, os.PathLike)):
             paths = [paths]
-        read = partial(features.load_features, config=model.feature_config)
-        stream = map_ordered(read, paths)
+        stream = map_ordered(Compose(network_input(model.feature_config)), paths)
         try:
             while chunk := list(islice(stream, batch_size)):
                 usable = [x for _, x, error in chunk if error is None]
                 outputs = iter(zip(*model.forward(np.stack(usable))) if usable else ())
                 for path, _, error in chunk:
-                    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
                     scores, vector = (None, None) if error is not None else next(outputs)
-                    yield name, scores, vector, error
+                    yield source_name(path), scores, vector, error
         finally:
             stream.close()
 

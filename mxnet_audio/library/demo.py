@@ -13,10 +13,10 @@ import numpy as np
 from mxnet_audio import datasets, viz
 from mxnet_audio.atomic import write_json
 from mxnet_audio.datasets.synthetic import synthesise
-from mxnet_audio.features import AudioFeatureConfig, load_features
+from mxnet_audio.features import load_features
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier, Cifar10AudioRecommender, Cifar10AudioSearch
 from mxnet_audio.metrics import precision_at_k
-from mxnet_audio.training import class_order, split, to_targets, usual_shape
+from mxnet_audio.training import class_order, split, to_targets, usual_config
 
 __all__ = ["run"]
 
@@ -68,8 +68,7 @@ def run(
     train, test = split(to_targets(labels, class_order(labels, None)), 0.25, random_state=0)
     training_pairs, held_out = [pairs[i] for i in train], [pairs[i] for i in test]
 
-    shape = usual_shape([path for path, _ in training_pairs])
-    config = AudioFeatureConfig(n_mels=shape[1], n_frames=shape[2])
+    config = usual_config([path for path, _ in training_pairs])
     seconds = config.n_samples / config.sr
     epochs = int(np.clip(BUDGET / (len(pairs) * seconds), 5, 100))
     say(
@@ -82,7 +81,7 @@ def run(
         output / "model",
         batch_size=16,
         epochs=epochs,
-        input_shape=shape,
+        feature_config=config,
         nb_classes=None,
         validation_pairs=held_out,
         progress=progress,

@@ -11,12 +11,27 @@ import numpy as np
 
 import mxnet_audio
 from mxnet_audio import training
+from mxnet_audio.data.transforms import Features, ToImage, Transform
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import get_model, store
 
-__all__ = ["Model"]
+__all__ = ["Model", "input_shape_of", "network_input"]
+
+
+def network_input(config: AudioFeatureConfig) -> list[Transform]:
+    """Steps from a sound to the input of a network [shape=(1, bands, frames)]."""
+    return [Features(config), ToImage(config.time_axis)]
+
+
+def input_shape_of(config: AudioFeatureConfig) -> tuple[int, int, int]:
+    """Shape of a network's input; FeatureError if that is not the same for all sounds."""
+    if None in config.shape:
+        raise FeatureError(
+            "a network needs inputs of one size: set n_frames (or sr and a length limit) in feature_config"
+        )
+    return (1, *config.shape[:: 1 if config.time_axis == -1 else -1])
 
 
 class Model:
@@ -29,7 +44,7 @@ class Model:
     labels : list of int or str
         Classes, in the order of the scores.
     feature_config : AudioFeatureConfig
-        What the network is fed with; `n_frames` is set.
+        What the network is fed with; of one size.
     model_ctx, data_ctx : mxnet.Context
         Where the network computes, and where batches are put first.
     random_state : int, optional
@@ -49,8 +64,7 @@ class Model:
         self.network, self.labels, self.feature_config = network, labels, feature_config
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
         self.history = training.new_history()
-        shape = (1, feature_config.n_mels, feature_config.n_frames)
-        self.net = get_model(network, classes=len(labels), input_shape=shape)
+        self.net = get_model(network, classes=len(labels), input_shape=input_shape_of(feature_config))
         training.initialize(self.net, random_state, model_ctx)
 
     @cached_property
@@ -60,8 +74,8 @@ class Model:
         return hashlib.sha256(f"{self.network} {self.feature_config.key()} {parameters}".encode()).hexdigest()[:16]
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities [shape=(n, classes)] and vectors [shape=(n, dim)] of features [shape=(n, n_mels, frames)]."""
-        x = nd.array(x[:, None], ctx=self.data_ctx).as_in_context(self.model_ctx)
+        """Probabilities [shape=(n, classes)] and vectors [shape=(n, dim)] of inputs [shape=(n, 1, bands, frames)]."""
+        x = nd.array(x, ctx=self.data_ctx).as_in_context(self.model_ctx)
         with autograd.predict_mode():
             scores, embedding = self.net(x)
         return scores.softmax().asnumpy(), embedding.asnumpy()
@@ -82,7 +96,7 @@ class Model:
         manifest = {
             "network": {"name": self.network, "classes": self.net.classes, "input_shape": list(self.net.input_shape)},
             "labels": self.labels,
-            "features": self.feature_config.model_dump(mode="json"),
+            "features": self.feature_config.identity(),
             "history": self.history,
             "best_epoch": training.best_epoch(self.history) + 1,
             "versions": {
@@ -129,7 +143,7 @@ class Model:
             history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
         except (KeyError, TypeError) as error:
             raise _damaged(error, directory) from error
-        now = {**settings, "labels": self.labels, "features": self.feature_config.model_dump(mode="json")}
+        now = {**settings, "labels": self.labels, "features": self.feature_config.identity()}
         changed = [name for name in now if before.get(name) != now[name]]
         if changed:
             reason = f"cannot go on from this checkpoint: {', '.join(changed)} changed since; start anew without resume"

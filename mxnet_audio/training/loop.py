@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from tqdm import tqdm
 
+from mxnet_audio.data import AudioLoader
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
 from mxnet_audio.models import AudioNet
@@ -18,27 +19,9 @@ from mxnet_audio.training.history import best_epoch, new_history, stalled
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.state import get_optimizer, get_parameters, set_optimizer
 
-__all__ = ["Clips", "Progress", "initialize", "run_epochs"]
+__all__ = ["Progress", "initialize", "run_epochs"]
 
 log = logging.getLogger(__name__)
-
-Batches = Generator[tuple[np.ndarray, np.ndarray], None, None]
-
-
-@dataclass(frozen=True)
-class Clips:
-    """Clips to train or test on: how many, and a way to read them in batches in a given order.
-
-    Parameters
-    ----------
-    size : int
-        Number of clips.
-    read : callable
-        Order (positions, np.ndarray) to a generator of batches (x, y).
-    """
-
-    size: int
-    read: Callable[[np.ndarray], Batches]
 
 
 @dataclass
@@ -76,13 +59,12 @@ def initialize(net: AudioNet, random_state: int | None, ctx: mx.Context) -> None
 
 def run_epochs(
     net: AudioNet,
-    train: Clips,
-    test: Clips,
+    train: AudioLoader,
+    test: AudioLoader,
     progress: Progress,
     recipe: Recipe,
     *,
-    model_ctx: mx.Context,
-    data_ctx: mx.Context,
+    ctx: mx.Context,
     checkpoint: Callable[[Progress], None],
     show: bool = True,
 ) -> None:
@@ -94,14 +76,14 @@ def run_epochs(
     ----------
     net : AudioNet
         Initialised network.
-    train, test : Clips
-        What to learn from, in a new order each epoch, and what to measure on.
+    train, test : AudioLoader
+        What to learn from, and what to measure on.
     progress : Progress
         Where to start; updated as epochs end.
     recipe : Recipe
         How to train.
-    model_ctx, data_ctx : mxnet.Context
-        Where the network computes, and where batches are put first.
+    ctx : mxnet.Context
+        Where the network computes.
     checkpoint : callable
         Called with `progress` every so many epochs, and at the end.
     show : bool
@@ -120,16 +102,15 @@ def run_epochs(
     saved = progress.epochs
     history = progress.history
 
-    def measure(clips: Clips, order: np.ndarray, learn: bool, bar: tqdm) -> tuple[float, float]:
+    def measure(clips: AudioLoader, learn: bool, bar: tqdm) -> tuple[float, float]:
         """Mean loss and accuracy of one pass over clips."""
         loss_sum = correct = seen = 0.0
         criterion = gluon.loss.SoftmaxCrossEntropyLoss()
-        epoch = progress.epochs + 1
+        clips.epoch = progress.epochs
         # Closed at once, whatever happens: its threads must not outlive an interrupted epoch.
-        with contextlib.closing(clips.read(order)) as stream:
+        with contextlib.closing(iter(clips)) as stream:
             for x, y in stream:
-                x = nd.array(x, ctx=data_ctx).as_in_context(model_ctx)
-                target = nd.array(y, ctx=data_ctx).as_in_context(model_ctx)
+                x, target = x.as_in_context(ctx), y.as_in_context(ctx)
                 with autograd.record() if learn else autograd.predict_mode():
                     scores, _ = net(x)
                     loss = criterion(scores, target)
@@ -137,13 +118,14 @@ def run_epochs(
                     loss.backward()
                     trainer.step(len(y))
                 loss_sum += float(loss.sum().asscalar())
-                correct += int((scores.argmax(axis=1).asnumpy() == y).sum())
+                correct += int((scores.argmax(axis=1).asnumpy() == y.asnumpy()).sum())
                 seen += len(y)
                 if not math.isfinite(loss_sum):
-                    raise ModelError(f"the loss is no longer a number in epoch {epoch}: lower the learning rate")
+                    reason = f"the loss is no longer a number in epoch {clips.epoch}: lower the learning rate"
+                    raise ModelError(reason)
                 bar.update(len(y))
                 bar.set_postfix(
-                    epoch=f"{epoch}/{recipe.epochs}", loss=f"{loss_sum / seen:.3f}", acc=f"{correct / seen:.3f}"
+                    epoch=f"{clips.epoch}/{recipe.epochs}", loss=f"{loss_sum / seen:.3f}", acc=f"{correct / seen:.3f}"
                 )
         return loss_sum / seen, correct / seen
 
@@ -154,9 +136,8 @@ def run_epochs(
             epoch = progress.epochs
             seed = (recipe.random_state, epoch)
             mx.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1))
-            order = np.random.default_rng(seed).permutation(train.size)
-            loss_train, acc_train = measure(train, order, learn=True, bar=bar)
-            loss_test, acc_test = measure(test, np.arange(test.size), learn=False, bar=bar)
+            loss_train, acc_train = measure(train, learn=True, bar=bar)
+            loss_test, acc_test = measure(test, learn=False, bar=bar)
             for name, value in (
                 ("loss_train", loss_train),
                 ("loss_test", loss_test),

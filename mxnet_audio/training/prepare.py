@@ -10,27 +10,27 @@ import os
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from mxnet_audio.audio import typical_length
-from mxnet_audio.data import batches, map_ordered
+from mxnet_audio.audio import info, typical_length
+from mxnet_audio.audio.source import resolve, source_identity, source_name
+from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import MINIMUM
-from mxnet_audio.training.loop import Clips
 from mxnet_audio.training.split import Label, class_order, split, to_targets
 
-__all__ = ["Pairs", "Prepared", "checked_pairs", "prepare", "usual_shape"]
+__all__ = ["Pairs", "Prepared", "checked_pairs", "prepare", "usual_config"]
 
 log = logging.getLogger(__name__)
 
 LONGEST = 1366  # frames
 
-Pair = tuple[str, Label]
-Pairs = Iterable[tuple[str | os.PathLike, Label]]
-Read = Callable[[str], np.ndarray]
+Pair = tuple[Any, Label]
+Pairs = Iterable[Pair]
 
 
 @dataclass(frozen=True)
@@ -41,72 +41,92 @@ class Prepared:
     ----------
     labels : list of int or str
         Classes, in the order in which scores stand for them.
-    train, test : list of (path, label)
-        Usable clips to train on, and to measure on.
+    train, test : AudioLoader
+        Usable clips to train on, shuffled, and to measure on.
     mean, std : float
         Of the features of the training clips.
     skipped : list of (path, AudioError)
         Files that cannot be used.
-    read : callable
-        Path to features.
+    digests : dict of str to str
+        What a checkpoint remembers of the clips, to know them again.
     """
 
     labels: list[Label]
-    train: list[Pair]
-    test: list[Pair]
+    train: AudioLoader
+    test: AudioLoader
     mean: float
     std: float
     skipped: list[tuple[str, AudioError]]
-    read: Read
-
-    def clips(self, pairs: list[Pair], batch_size: int) -> Clips:
-        """Make clips readable in batches."""
-        paths = np.array([path for path, _ in pairs], dtype=object)
-        targets = to_targets([label for _, label in pairs], self.labels)
-        return Clips(len(pairs), lambda order: batches(self.read, paths[order], targets[order], batch_size))
-
-    def digests(self) -> dict[str, str]:
-        """What a checkpoint remembers of the clips, to know them again."""
-        sides = {"training clips": self.train, "test clips": self.test}
-        return {side: hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16] for side, pairs in sides.items()}
+    digests: dict[str, str]
 
 
 def checked_pairs(pairs: Pairs) -> list[Pair]:
-    """Pairs as a list with paths as strings and labels as Python's own.
+    """Pairs as a list with paths as strings and labels as Python's own; other sounds stay as they are.
 
     Raises
     ------
     DatasetError
-        If there are none, or something in them is not a pair of path and label.
+        If there are none, or something in them is not a pair of a sound and a label.
     """
     checked = []
     for pair in pairs:
-        if not (isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[0], (str, os.PathLike))):
+        if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
             raise DatasetError(f"each clip is a pair (path, label), not {pair!r}")
-        path, label = pair
-        checked.append((os.fspath(path), label.item() if isinstance(label, np.generic) else label))
+        sound, label = pair
+        try:
+            resolve(sound)
+        except AudioError as error:
+            raise DatasetError(f"each clip is a pair (path, label), not {pair!r}: {error.reason}") from error
+        sound = os.fspath(sound) if isinstance(sound, os.PathLike) else sound
+        checked.append((sound, label.item() if isinstance(label, np.generic) else label))
     if not checked:
         raise DatasetError("no clips: give pairs of path and label")
     return checked
 
 
-def usual_shape(paths: Sequence[str]) -> tuple[int, int, int]:
-    """An `input_shape` as long as a typical clip: within what networks take, and 29.12 s, their default, at most.
+def usual_config(paths: Sequence[str], config: AudioFeatureConfig | None = None) -> AudioFeatureConfig:
+    """Fill in what a network needs to have inputs of one size.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        The clips.
+    config : AudioFeatureConfig, optional
+        What is to be made; log-mel by default.
+
+    Returns
+    -------
+    AudioFeatureConfig
+        With as many frames, where none are given, as a typical clip has, within what networks take and 29.12 s, their
+        default, at most; and at the rate of the first clip, as in Ludwig, where none is given.
 
     Examples
     --------
-    >>> usual_shape(['missing.wav'])
-    (1, 96, 1366)
+    >>> usual_config(['missing.wav']).n_frames
+    1366
     """
-    config = AudioFeatureConfig()
-    seconds = typical_length(paths)
-    frames = LONGEST if seconds is None else min(max(config.frames_in(seconds), MINIMUM), LONGEST)
-    return 1, config.n_mels, frames
+    config = config or AudioFeatureConfig()
+    found = {}
+    if config.sr is None:
+        found["sr"] = next((rate for path in paths if (rate := _rate(path))), None)
+    if config.time_axis == -1 and config.n_frames is None:
+        seconds = typical_length(paths)
+        found["n_frames"] = LONGEST if seconds is None else min(max(config.frames_in(seconds), MINIMUM), LONGEST)
+    return config.model_copy(update=found)
+
+
+def _rate(path: str) -> int | None:
+    try:
+        return info(path).sr
+    except AudioError:
+        return None  # whoever loads it will name it
 
 
 def prepare(
     pairs: Pairs,
-    read: Read,
+    load: Callable[[AudioDataset], AudioLoader],
+    transforms: Sequence[Callable],
+    batch_size: int,
     *,
     nb_classes: int | None,
     test_size: float,
@@ -121,8 +141,11 @@ def prepare(
     ----------
     pairs : iterable of (path, label)
         Clips.
-    read : callable
-        Path to features [shape=(n_mels, frames)]; raises AudioError for a file that cannot be used.
+    load : callable
+        Makes the loader of a dataset.
+    transforms : sequence of callable
+        From a file to the input of a network; they raise AudioError for a file that cannot be used.
+    batch_size : int > 0
     nb_classes : int or None
         See `class_order`.
     test_size, random_state, groups
@@ -138,53 +161,72 @@ def prepare(
         If the labels or the split do not work out, or no file can be used.
     """
     pairs = checked_pairs(pairs)
-    held_out = None if validation_pairs is None else checked_pairs(validation_pairs)
+    held_out = [] if validation_pairs is None else checked_pairs(validation_pairs)
     if groups is not None:
         groups = list(groups)
-        if held_out is not None:
+        if held_out:
             raise DatasetError("give groups or validation_pairs, not both: groups say how to split, and nothing is")
         if len(groups) != len(pairs):
             raise DatasetError(f"{len(groups)} groups for {len(pairs)} clips: give one for each")
-    if held_out is None:
-        counts = Counter(os.path.realpath(path) for path, _ in pairs)
-        if (most := counts.most_common(1)[0])[1] > 1:
-            raise DatasetError("is listed more than once: a split could put it on both sides", most[0])
+    _once(pairs, held_out)
     labels = class_order([label for _, label in pairs], nb_classes)
-    skipped: list[tuple[str, AudioError]] = []
-    kept, moments = _readable(read, [path for path, _ in pairs], skipped, show)
-    pairs = [pairs[i] for i in kept]
-    if held_out is None:
-        targets = to_targets([label for _, label in pairs], labels)
-        train, test = split(targets, test_size, random_state, groups and [groups[i] for i in kept])
-        pairs, held_out, moments = [pairs[i] for i in train], [pairs[i] for i in test], moments[train]
-    else:
-        shared = {os.path.realpath(path) for path, _ in pairs} & {os.path.realpath(path) for path, _ in held_out}
-        if shared:
-            raise DatasetError("is among the training and the validation clips", min(shared))
-        to_targets([label for _, label in held_out], labels)
-        usable, _ = _readable(read, [path for path, _ in held_out], skipped, show)
-        held_out = [held_out[i] for i in usable]
-    mean, square = moments.mean(axis=0)
-    return Prepared(labels, pairs, held_out, mean, max(square - mean**2, 1e-12) ** 0.5, skipped, read)
+    every = pairs + held_out
+    targets = to_targets([label for _, label in every], labels)
+    loader = load(AudioDataset([path for path, _ in every], targets.tolist(), transforms=transforms))
+    moments, skipped = _readable(loader, show)
+    usable = np.array(sorted(moments))
+    train, test = usable[usable < len(pairs)], usable[usable >= len(pairs)]
+    for side, kept in ((pairs, train), (held_out, test)):
+        if side and not len(kept):
+            first = skipped[0 if side is pairs else -len(side)]
+            raise DatasetError(f"none of the {len(side)} files can be used; the first: {first[1]}")
+    if not held_out:
+        sides = split(targets[train], test_size, random_state, groups and [groups[i] for i in train])
+        train, test = (train[side] for side in sides)
+    mean, square = np.mean([moments[i] for i in train], axis=0)
+    return Prepared(
+        labels,
+        loader.take(train, batch_size, shuffle=True),
+        loader.take(test, batch_size),
+        mean,
+        max(square - mean**2, 1e-12) ** 0.5,
+        skipped,
+        {"training clips": _digest(every, train), "test clips": _digest(every, test)},
+    )
 
 
-def _readable(read: Read, paths: Sequence[str], skipped: list, show: bool) -> tuple[list[int], np.ndarray]:
-    """Positions of the files that become features, and the mean and mean square of each one's.
+def _once(pairs: list[Pair], held_out: list[Pair]) -> None:
+    """Refuse a clip that could be trained on and measured on."""
+    counts = Counter(_real(sound) for sound, _ in pairs)
+    if not held_out and (most := counts.most_common(1)[0])[1] > 1:
+        raise DatasetError("is listed more than once: a split could put it on both sides", most[0])
+    if shared := counts.keys() & {_real(sound) for sound, _ in held_out}:
+        raise DatasetError("is among the training and the validation clips", min(shared))
 
-    The others are logged and added to `skipped`.
-    """
-    kept, moments = [], []
+
+def _real(sound: Any) -> str:
+    """What two names of one sound have in common."""
+    return os.path.realpath(sound) if isinstance(sound, str) else source_identity(sound)
+
+
+def _readable(loader: AudioLoader, show: bool) -> tuple[dict[int, tuple[float, float]], list[tuple[str, AudioError]]]:
+    """Mean and mean square of each sound's features, by its position; and the others' errors, which are logged."""
+    moments, skipped = {}, []
     with (
-        contextlib.closing(map_ordered(read, paths)) as results,
-        tqdm(results, total=len(paths), desc="features", unit="clip", disable=not show) as bar,
+        contextlib.closing(loader.samples()) as samples,
+        tqdm(samples, total=loader.size, desc="features", unit="clip", disable=not show) as bar,
     ):
-        for position, (path, x, error) in enumerate(bar):
+        for position, sample, error in bar:
             if error is None:
-                kept.append(position)
-                moments.append((x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean()))
+                x = sample[0]
+                moments[position] = (x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean())
             else:
                 log.warning("left out: %s", error)
-                skipped.append((path, error))
-    if not kept:
-        raise DatasetError(f"none of the {len(paths)} files can be used; the first: {skipped[-len(paths)][1]}")
-    return kept, np.array(moments)
+                skipped.append((source_name(loader.dataset.sources[position]) or f"clip {position}", error))
+    return moments, skipped
+
+
+def _digest(pairs: list[Pair], positions: Iterable[int]) -> str:
+    chosen = (pairs[position] for position in positions)
+    clips = [(sound if isinstance(sound, str) else source_identity(sound), label) for sound, label in chosen]
+    return hashlib.sha256(json.dumps(clips).encode()).hexdigest()[:16]
