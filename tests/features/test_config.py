@@ -1,14 +1,40 @@
-"""The configuration: validated, immutable, to JSON and back."""
+"""The configuration: validated, immutable, to JSON and back, from YAML."""
 
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pydantic
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.features.htk import WINDOWS
+from mxnet_audio.features.keys import LOADING, OF_TYPE, TIME_MAJOR
+
+# What Ludwig's block holds when everything in it is written out.
+LUDWIG = """
+preprocessing:
+  type: fbank
+  audio_file_length_limit_in_s: 7.5
+  norm: null
+  window_length_in_s: 0.04
+  window_shift_in_s: 0.02
+  window_type: hamming
+  num_fft_points: null
+  num_filter_bands: 80
+  padding_value: 0
+  in_memory: true
+  mode: lazy
+  prefetch_size: null
+  lazy_cache_dir: null
+  missing_value_strategy: bfill
+  fill_value: null
+"""
 
 
 @pytest.mark.parametrize(
@@ -28,14 +54,47 @@ from mxnet_audio.features import AudioFeatureConfig
         ({"n_mels": 0}, "n_mels"),
         ({"sr": 0}, "sr"),
         ({"sr": 12000.5}, "sr"),
+        ({"sr": None}, "sr: type 'log_mel' needs a rate"),
         ({"norm": "l2"}, "norm"),
         ({"power": 0}, "power"),
         ({"amin": 0}, "amin"),
         ({"ref": float("nan")}, "ref"),
         ({"top_db": -3}, "top_db"),
-        ({"type": "mfcc"}, "type"),
+        ({"type": "wavelet"}, "type: Input should be 'log_mel', .*got 'wavelet'"),
+        ({"type": ["mfcc"]}, "type"),
+        ({"type": None}, "type"),
         ({"n_mel": 96}, "n_mel: unknown key"),
+        ({"type": "fbank", "n_mels": 40}, "n_mels: not for type 'fbank'"),
+        ({"window_type": "hann", "n_mels": 40, "fmin": 1}, "n_mels, fmin: not for type 'fbank'"),
+        ({"type": "log_mel", "window_type": "hann"}, "window_type: not for type 'log_mel'"),
+        ({"n_mfcc": 13}, "n_mfcc: not for type 'log_mel'"),
+        ({"type": "mel", "top_db": 3}, "top_db: not for type 'mel'"),
+        ({"type": "chroma", "norm": None}, "norm: not for type 'chroma'"),
+        ({"type": "log_mel", "norm": "per_file"}, "norm: for type 'log_mel' it is 'slaney' or None"),
+        ({"type": "raw", "norm": "slaney"}, "norm: for type 'raw' it is 'per_file' or None"),
+        ({"type": "mfcc", "n_mfcc": 97}, r"n_mfcc \(97\) is above n_mels \(96\)"),
+        ({"type": "mfcc", "dct_type": 5}, "dct_type"),
+        ({"type": "mfcc", "deltas": 1, "delta_width": 4}, "delta_width must be odd"),
+        ({"type": "mfcc", "deltas": 1, "n_frames": 8}, r"delta_width \(9\) is above the number of frames \(8\)"),
+        ({"type": "chroma", "n_chroma": 0}, "n_chroma"),
+        ({"audio_file_length_limit_in_s": 0}, "audio_file_length_limit_in_s"),
+        ({"audio_file_length_limit_in_s": 1e-5, "sr": 16000}, "audio_file_length_limit_in_s .* less than one sample"),
+        ({"window_type": "boxcar"}, "window_type: .*'hamming' or 'hann', got 'boxcar'"),
+        ({"type": "raw", "window_type": "boxcar"}, "window_type"),  # not used, but as wrong as ever
+        ({"window_length_in_s": 0}, "window_length_in_s"),
+        ({"window_length_in_s": 1e-5, "sr": 16000}, "window_length_in_s .* less than one sample"),
+        ({"window_shift_in_s": float("inf")}, "window_shift_in_s"),
+        ({"num_fft_points": 639, "sr": 16000}, r"num_fft_points \(639\) is below window_length_in_s"),
+        ({"num_filter_bands": 0}, "num_filter_bands"),
+        ({"padding_value": float("nan")}, "padding_value"),
+        ({"in_memory": False, "mode": "eager"}, "in_memory: false contradicts mode: eager"),
+        ({"mode": "greedy"}, "mode"),
+        ({"prefetch_size": 0}, "prefetch_size"),
+        ({"lazy_cache_dir": 3}, "lazy_cache_dir"),
+        ({"missing_value_strategy": "fill_with_mean"}, "missing_value_strategy"),
+        ({"fill_value": [1]}, "fill_value"),
     ],
+    ids=str,
 )
 def test_what_does_not_hold_together_is_named(wrong, named):
     for make in (lambda: AudioFeatureConfig(**wrong), lambda: AudioFeatureConfig.model_validate(wrong)):
@@ -44,33 +103,183 @@ def test_what_does_not_hold_together_is_named(wrong, named):
         assert "\n" not in str(caught.value)
 
 
-def test_json_and_back():
-    config = AudioFeatureConfig(n_frames=235, fmax=5000, norm=None, top_db=None)
-    text = json.dumps(config.model_dump(mode="json"))
-    assert AudioFeatureConfig.model_validate(json.loads(text)) == config
-    assert AudioFeatureConfig.model_validate_json(text).key() == config.key()
+_VALUES = {
+    "sr": st.sampled_from([8000, 16000, 22050]),
+    "n_fft": st.integers(300, 700), "hop_length": st.integers(1, 400), "win_length": st.integers(1, 300) | st.none(),
+    "window": st.sampled_from(["hann", "boxcar"]), "center": st.booleans(), "n_mels": st.integers(20, 130),
+    "fmin": st.floats(0, 900), "fmax": st.floats(1000, 4000) | st.none(), "htk": st.booleans(),
+    "power": st.floats(0.5, 3), "amin": st.floats(1e-9, 1), "ref": st.floats(1e-9, 1e9),
+    "top_db": st.floats(1, 100) | st.none(), "n_frames": st.integers(50, 99) | st.none(),
+    "n_mfcc": st.integers(1, 20), "dct_type": st.sampled_from([1, 2, 3, 4]),
+    "dct_norm": st.sampled_from(["ortho", None]), "lifter": st.floats(0, 40), "deltas": st.integers(0, 2),
+    "delta_width": st.sampled_from([3, 5, 9]), "n_chroma": st.integers(1, 40), "tuning": st.floats(-1, 1) | st.none(),
+    "audio_file_length_limit_in_s": st.floats(0.01, 100), "window_length_in_s": st.floats(0.01, 0.1),
+    "window_shift_in_s": st.floats(0.01, 0.1), "window_type": st.sampled_from(WINDOWS),
+    "num_fft_points": st.integers(2205, 5000) | st.none(), "num_filter_bands": st.integers(1, 100),
+    "padding_value": st.floats(-9, 9), "in_memory": st.just(True),
+    "mode": st.sampled_from(["eager", "lazy", "lazy_cached"]), "prefetch_size": st.integers(1, 9) | st.none(),
+    "lazy_cache_dir": st.text() | st.none(), "missing_value_strategy": st.sampled_from(["ffill", "drop_row"]),
+    "fill_value": st.integers() | st.floats(-1, 1) | st.text() | st.none(),
+}  # fmt: skip
 
 
-def test_immutable():
+@st.composite
+def configs(draw):
+    kind = draw(st.sampled_from(sorted(OF_TYPE)))
+    norms = st.sampled_from(["per_file" if kind in TIME_MAJOR else "slaney", None])
+    values = {key: _VALUES.get(key, norms) for key in (OF_TYPE[kind] | LOADING) - {"type"}}
+    return {"type": kind, **draw(st.fixed_dictionaries({}, optional=values))}
+
+
+@given(configs())
+@settings(max_examples=100, deadline=None)
+def test_to_json_and_back(given):
+    config = AudioFeatureConfig(**given)
+    dumped = config.model_dump(mode="json")
+    # Nothing of the other types, everything of its own, and of loading what was given.
+    assert set(dumped) == OF_TYPE[config.type] | (set(given) & LOADING)
+    assert AudioFeatureConfig.model_validate(json.loads(json.dumps(dumped))) == config
+    assert AudioFeatureConfig.model_validate_json(json.dumps(dumped)) == config
+    assert AudioFeatureConfig.from_yaml(yaml.safe_dump(dumped)) == config
+    assert config.identity() == {key: value for key, value in dumped.items() if key not in LOADING}
+    assert AudioFeatureConfig(**config.identity()).key() == config.key()
+
+
+def test_immutable_and_hashable():
     with pytest.raises(pydantic.ValidationError):
         AudioFeatureConfig().sr = 8000
+    assert len({AudioFeatureConfig(), AudioFeatureConfig(type="log_mel"), AudioFeatureConfig(type="mel")}) == 2
 
 
-def test_every_field_changes_the_key_and_every_process_agrees():
-    changes = {
-        "sr": 16000, "n_fft": 1024, "hop_length": 128, "win_length": 256, "window": "hamming",
-        "center": False, "n_mels": 64, "fmin": 20.0, "fmax": 5000.0, "htk": True, "norm": None, "power": 1.0,
-        "amin": 1e-5, "ref": 2.0, "top_db": None, "n_frames": 10,
-    }  # fmt: skip
+CHANGES = {
+    "sr": 16000, "n_fft": 1024, "hop_length": 128, "win_length": 256, "window": "hamming",
+    "center": False, "n_mels": 64, "fmin": 20.0, "fmax": 5000.0, "htk": True, "norm": None, "power": 1.0,
+    "amin": 1e-5, "ref": 2.0, "top_db": None, "n_frames": 10,
+    "n_mfcc": 13, "dct_type": 3, "dct_norm": None, "lifter": 22, "deltas": 1, "delta_width": 5,
+    "n_chroma": 24, "tuning": 0.1,
+    "audio_file_length_limit_in_s": 3, "window_length_in_s": 0.03, "window_shift_in_s": 0.01, "window_type": "hann",
+    "num_fft_points": 2048, "num_filter_bands": 40, "padding_value": -1,
+    "in_memory": False, "mode": "lazy_cached", "prefetch_size": 3, "lazy_cache_dir": "x",
+    "missing_value_strategy": "ffill", "fill_value": "x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(OF_TYPE))
+def test_every_key_of_a_type_changes_its_identity_and_no_key_of_loading_does(kind):
+    changes = CHANGES | {"norm": "per_file"} if kind in TIME_MAJOR else CHANGES
     assert set(changes) == set(AudioFeatureConfig.model_fields) - {"type"}
-    keys = {AudioFeatureConfig(**{name: value}).key() for name, value in changes.items()}
-    keys.add(AudioFeatureConfig().key())
-    assert len(keys) == len(changes) + 1
+    plain = AudioFeatureConfig(type=kind)
+    keys = {AudioFeatureConfig(type=kind, **{k: changes[k]}).key() for k in OF_TYPE[kind] - {"type"}}
+    assert len(keys | {plain.key()}) == len(OF_TYPE[kind])
+    for key in LOADING:
+        assert AudioFeatureConfig(type=kind, **{key: changes[key]}).key() == plain.key()
+
+
+def test_the_keys_of_log_mel_are_what_they_have_always_been_in_every_process():
+    # Names of saved models hang on them.
+    golden = "218a255c2fecc1431392b74569c245520efe9f6379aab0f81b3a79fafa1a2767"
+    assert AudioFeatureConfig().key() == golden
+    small = AudioFeatureConfig(n_frames=47, n_mels=40)
+    assert small.key() == "8141c974d3fe1a37145f60f983ebf24ba3f352f85bf16e7ffb4c6e4666a62b51"
     code = "from mxnet_audio.features import AudioFeatureConfig as C; print(C().key())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == AudioFeatureConfig().key()
+    assert out.stdout.strip() == golden
 
 
-def test_default_length():
+@pytest.mark.parametrize(
+    "given, kind",
+    [
+        ({}, "log_mel"),
+        ({"sr": 16000}, "log_mel"),
+        ({"norm": None}, "log_mel"),
+        ({"mode": "eager"}, "log_mel"),
+        ({"n_mels": 40}, "log_mel"),
+        ({"norm": "per_file"}, "fbank"),
+        ({"padding_value": 0}, "fbank"),
+        ({"audio_file_length_limit_in_s": 3}, "fbank"),
+        ({"type": "raw", "num_filter_bands": 3}, "raw"),
+    ],
+    ids=str,
+)
+def test_type_when_it_is_not_given(given, kind):
+    config = AudioFeatureConfig(**given)
+    assert config.type == kind
+    assert (config.sr is None) == (kind != "log_mel")
+
+
+@pytest.mark.parametrize("kind", ["raw", "stft", "stft_phase", "fbank", "group_delay"])
+def test_a_ludwig_users_block_works_unchanged(kind, tmp_path):
+    """All keys at their defaults, whatever the type uses of them, equal none at all; as text, file and mapping."""
+    text = LUDWIG.replace("fbank", kind)
+    (tmp_path / "features.yaml").write_text(text)
+    mapping = yaml.safe_load(text)
+    minimal = AudioFeatureConfig(type=kind)
+    path = tmp_path / "features.yaml"
+    for source in (text, path, str(path), mapping, mapping["preprocessing"], yaml.safe_dump(mapping["preprocessing"])):
+        config = AudioFeatureConfig.from_yaml(source)
+        assert config == minimal and config.key() == minimal.key()
+    assert config.sr is None and config.norm is None and config.num_filter_bands == 80
+    # What others of the family use may stand there, and makes no difference.
+    other = AudioFeatureConfig.from_yaml(text.replace("num_filter_bands: 80", "num_filter_bands: 40"))
+    assert (other == minimal) == (kind != "fbank")
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("preprocessing:", {"type": "fbank"}),
+        ("preprocessing: {in_memory: false}", {"type": "fbank", "in_memory": False}),
+        ("preprocessing: {norm: per_file}", {"type": "fbank", "norm": "per_file"}),
+        ("preprocessing: {n_mels: 40}", {"n_mels": 40}),
+        ("preprocessing: {type: mfcc, n_mfcc: 13}", {"type": "mfcc", "n_mfcc": 13}),
+        ("{name: sound, type: audio, preprocessing: {type: raw}}", {"type": "raw"}),
+        ("type: mfcc", {"type": "mfcc"}),
+        ("amin: 1e-5", {"amin": 1e-5}),  # a string to YAML 1.1
+        ("{}", {}),
+    ],
+)
+def test_yaml(text, expected):
+    assert AudioFeatureConfig.from_yaml(text) == AudioFeatureConfig(**expected)
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("- 1", "expected a mapping of keys to values, got list"),
+        ("", "expected a mapping of keys to values, got NoneType"),
+        ("preprocessing: [1]", "expected a mapping of keys to values, got list"),
+        ("a: [1", "not YAML"),
+        ("window_typ: hann", "window_typ: unknown key"),
+        ("1: 2", "1"),
+        ("preprocessing: {window_type: sine}", "window_type: .*got 'sine'"),
+    ],
+)
+def test_yaml_that_will_not_do_is_named_with_its_file(text, reason, tmp_path):
+    with pytest.raises(FeatureError, match=f"^(feature configuration: )?{reason}") as caught:
+        AudioFeatureConfig.from_yaml(text)
+    assert "\n" not in str(caught.value)
+    (tmp_path / "f.yaml").write_text(text)
+    with pytest.raises(FeatureError, match=rf"f\.yaml: .*{reason}"):
+        AudioFeatureConfig.from_yaml(tmp_path / "f.yaml")
+
+
+@pytest.mark.parametrize("path", ["gone.yaml", Path("gone.yaml"), "."], ids=repr)
+def test_a_file_that_is_not_there(path):
+    with pytest.raises(FeatureError, match=rf"^{path}: cannot be read: (No such file|Is a directory)"):
+        AudioFeatureConfig.from_yaml(path)
+
+
+def test_yaml_runs_no_code():
+    with pytest.raises(FeatureError, match="not YAML"):
+        AudioFeatureConfig.from_yaml("window: !!python/object/apply:os.getcwd []")
+
+
+def test_lengths():
     assert AudioFeatureConfig().n_samples is None
     assert AudioFeatureConfig(n_frames=1366).n_samples == 349440
+    assert AudioFeatureConfig(type="fbank").n_samples is None
+    assert AudioFeatureConfig(type="fbank", sr=16000).n_samples == 120_000
+    assert AudioFeatureConfig(type="fbank", sr=16000).frames_in(7.5) == 374
+    assert AudioFeatureConfig(type="raw", sr=16000).frames_in(0.5) == 8000
+    with pytest.raises(FeatureError, match="sr: None"):
+        AudioFeatureConfig(type="fbank").frames_in(1)

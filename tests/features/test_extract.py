@@ -1,13 +1,25 @@
 """From samples and files to features."""
 
+import io
+
 import librosa
 import numpy as np
 import pytest
 import soundfile as sf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from mxnet_audio import audio
+from mxnet_audio import audio, features
 from mxnet_audio.errors import AudioDecodeError, FeatureError, InvalidAudioError
-from mxnet_audio.features import AudioFeatureConfig, FeatureCache, extract, load_features
+from mxnet_audio.features import AudioFeatureConfig, extract, htk, load_features
+from mxnet_audio.features.keys import OF_TYPE, TIME_MAJOR
+
+TYPES = sorted(OF_TYPE)
+LUDWIG = sorted(TIME_MAJOR)
+
+
+def noise(*shape, seed=0):
+    return 0.1 * np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 47])
@@ -19,44 +31,211 @@ from mxnet_audio.features import AudioFeatureConfig, FeatureCache, extract, load
 )
 def test_every_length_gives_the_frames_asked_for(n_frames, n, changed):
     config = AudioFeatureConfig(n_frames=n_frames, n_mels=20, **changed)
-    y = np.random.default_rng(0).standard_normal((2, n)).astype(np.float32)
-    got = extract(y, config.sr, config)
+    got = extract(noise(2, n), config.sr, config)
     assert got.shape == (2, 20, n_frames) and got.dtype == np.float32 and np.isfinite(got).all()
 
 
+@pytest.mark.parametrize("n", [1, 500, 16_000, 50_000])  # 1 and 500: less than a window
+@pytest.mark.parametrize("changed", [{}, {"norm": "per_file"}, {"num_fft_points": 700}], ids=str)
+@pytest.mark.parametrize("kind", LUDWIG)
+def test_every_length_gives_the_rows_of_the_limit(kind, changed, n):
+    config = AudioFeatureConfig(type=kind, sr=16000, audio_file_length_limit_in_s=2, padding_value=1e9, **changed)
+    got = extract(noise(2, n), 16000, config)
+    assert got.shape == (2, *config.shape) and got.dtype == np.float32 and np.isfinite(got).all()
+    rows = n if kind == "raw" else htk.frame_count(n, 640, 320)
+    assert (got[:, :rows] != 1e9).all() and (got[:, rows:] == 1e9).all()
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_shapes_are_those_that_the_configuration_tells(kind):
+    fixed = {"sr": 16000} if kind in TIME_MAJOR else {"n_frames": 30}
+    for extra in [{}, fixed, {"deltas": 2}] if kind == "mfcc" else [{}, fixed]:
+        config = AudioFeatureConfig(type=kind, **extra)
+        got = extract(noise(3, 20_000), 22050, config).shape[1:]
+        assert all(told in (None, real) for told, real in zip(config.shape, got))
+        if extra is fixed:
+            assert config.shape == got
+
+
+@given(
+    kind=st.sampled_from(TYPES),
+    n=st.integers(600, 9000),
+    norm=st.booleans(),
+    lead=st.sampled_from([(2,), (1,), (2, 2)]),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_batch_equals_its_items_within_1e_5_of_the_largest(kind, n, norm, lead):
+    extra = {"audio_file_length_limit_in_s": 0.3} if kind in TIME_MAJOR else {}
+    if norm and "norm" in OF_TYPE[kind]:
+        extra["norm"] = "per_file" if kind in TIME_MAJOR else None
+    config = AudioFeatureConfig(type=kind, **extra)
+    y = noise(*lead, n, seed=n)
+    batch = extract(y, 12000, config)
+    for index in np.ndindex(*lead):
+        one = extract(y[index], 12000, config)
+        np.testing.assert_allclose(batch[index], one, rtol=1e-5, atol=1e-5 * max(1, np.abs(one).max()))
+
+
 def test_a_file_as_librosa_would(tmp_path):
-    y = 0.1 * np.random.default_rng(0).standard_normal((3 * 44100, 2))
-    sf.write(tmp_path / "a.wav", y, 44100)
+    sf.write(tmp_path / "a.wav", noise(3 * 44100, 2), 44100)
     config = AudioFeatureConfig(n_frames=100)
     samples, sr = librosa.load(tmp_path / "a.wav", sr=12000)
     start = (len(samples) - config.n_samples) // 2
     samples = samples[start : start + config.n_samples]
-    want = librosa.power_to_db(librosa.feature.melspectrogram(y=samples, sr=sr, n_fft=512, hop_length=256, n_mels=96))
-    got = load_features(tmp_path / "a.wav", config)
-    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-2)
+    kwargs = {"y": samples, "sr": sr, "n_fft": 512, "hop_length": 256}
+    mel = librosa.feature.melspectrogram(n_mels=96, **kwargs)
+    wanted = {
+        "log_mel": librosa.power_to_db(mel),
+        "mel": mel,
+        "mfcc": librosa.feature.mfcc(n_mels=96, **kwargs),
+        "chroma": librosa.feature.chroma_stft(**kwargs),
+    }
+    for kind, want in wanted.items():
+        config = AudioFeatureConfig(type=kind, n_frames=100)
+        got = load_features(tmp_path / "a.wav", config)
+        np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-2 if kind in ("log_mel", "mfcc") else 1e-3)
     whole, rate = audio.load(tmp_path / "a.wav")
     np.testing.assert_allclose(extract(whole, rate, config), got, atol=1e-3)
 
 
+FUNCTIONS = {
+    "raw": lambda y, sr: y[:, np.newaxis],
+    "stft": htk.stft_magnitude,
+    "stft_phase": htk.stft_phase,
+    "fbank": htk.fbank,
+    "group_delay": htk.group_delay,
+}
+
+
+@pytest.mark.parametrize("n", [16_000, 40_000])
+@pytest.mark.parametrize("kind", LUDWIG)
+def test_per_file_is_the_definition_over_the_whole_sound_then_cut_or_padded_within_1e_5(kind, n):
+    y = noise(n)
+    x = FUNCTIONS[kind](y, 16000).astype(np.float64)
+    for column in x.T:  # slowly, and with the unbiased deviation
+        mean = sum(column) / len(column)
+        column[:] = (column - mean) / (np.sqrt(sum((column - mean) ** 2) / (len(column) - 1)) + 1e-10)
+    limit = 24_000 if kind == "raw" else htk.frame_count(24_000, 640, 320)
+    want = np.full((limit, x.shape[1]), -7.0)
+    want[: len(x)] = x[:limit]
+    constant = x.std(axis=0) < 1e-3  # the phase of 0 Hz
+    config = AudioFeatureConfig(type=kind, norm="per_file", audio_file_length_limit_in_s=1.5, padding_value=-7)
+    got = extract(y, 16000, config)
+    np.testing.assert_allclose(got[:, ~constant], want[:, ~constant], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", LUDWIG)
+def test_constant_columns_become_0_under_per_file(kind):
+    y = noise(16_000)
+    config = AudioFeatureConfig(type=kind, norm="per_file", audio_file_length_limit_in_s=1)
+    for silent in (np.zeros_like(y), y[:1]):  # every column is constant; there is one row
+        assert not extract(silent, 16000, config).any()
+
+
+@pytest.mark.parametrize("n", [5000, 16_000, 24_000, 24_319, 24_640, 24_641, 100_000])
+@pytest.mark.parametrize("kind", LUDWIG)
+def test_what_lies_behind_the_limit_is_neither_missed_nor_looked_at(kind, n):
+    """Exactly equal to all of it, cut; resampled within 1e-5 of the largest."""
+    short, long = (AudioFeatureConfig(type=kind, audio_file_length_limit_in_s=s) for s in (1.5, 20))
+    y = noise(n)
+    want = extract(y, 16000, long)[: short.limit(16000)[0]]
+    np.testing.assert_array_equal(extract(y, 16000, short), want)
+    if n == 100_000:
+        y[-20_000:] = np.nan
+        np.testing.assert_array_equal(extract(y, 16000, short), want)
+
+
+@pytest.mark.parametrize("orig_sr", [8000, 22050, 44100])
+@pytest.mark.parametrize("kind", ["raw", "stft", "fbank"])
+def test_a_resampled_sound_needs_only_its_beginning_within_1e_4(kind, orig_sr, tmp_path):
+    kwargs = {"type": kind, "sr": 16000}
+    short = AudioFeatureConfig(audio_file_length_limit_in_s=1.5, **kwargs)
+    long = AudioFeatureConfig(audio_file_length_limit_in_s=6, **kwargs)
+    y = noise(5 * orig_sr)
+    want = extract(y, orig_sr, long)[: short.shape[0]]
+    np.testing.assert_allclose(extract(y, orig_sr, short), want, rtol=1e-4, atol=1e-4 * np.abs(want).max())
+    sf.write(tmp_path / "a.wav", y, orig_sr, subtype="FLOAT")
+    got = load_features(tmp_path / "a.wav", short)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4 * np.abs(want).max())
+
+
+def test_a_file_is_decoded_no_further_than_the_limit_needs(tmp_path, monkeypatch):
+    asked = []
+
+    def load(source, **kwargs):
+        asked.append(kwargs["duration"])
+        return whole(source, **kwargs)
+
+    whole = audio.load
+    monkeypatch.setattr(audio, "load", load)
+    sf.write(tmp_path / "a.wav", noise(80_000), 8000)
+    for config in (AudioFeatureConfig(type="fbank"), AudioFeatureConfig(norm="per_file"), AudioFeatureConfig()):
+        load_features(tmp_path / "a.wav", config)
+    assert 7.5 < asked[0] < 9 and asked[1:] == [None, None]
+
+
+def test_a_silent_beginning_is_no_silent_file(tmp_path):
+    config = AudioFeatureConfig(type="fbank", audio_file_length_limit_in_s=1)
+    y = np.zeros(40_000, np.float32)
+    with pytest.raises(InvalidAudioError, match="silent"):
+        load_features((y, 8000), config)
+    y[30_000:] = noise(10_000)
+    np.testing.assert_allclose(load_features((y, 8000), config), np.log(1e-10), rtol=1e-6)
+
+
+def test_whatever_sound_comes_as(tmp_path):
+    y = noise(9000)
+    path = tmp_path / "a.wav"
+    sf.write(path, y, 8000, subtype="FLOAT")
+    encoded = path.read_bytes()
+    entry = {"array": y, "sampling_rate": 8000, "path": "a.wav"}
+    for kind in TYPES:
+        config = AudioFeatureConfig(type=kind)
+        want = load_features(path, config)
+        for source in (str(path), encoded, io.BytesIO(encoded), (y, 8000), entry, {"bytes": encoded, "path": None}):
+            np.testing.assert_array_equal(load_features(source, config), want)
+
+
 def test_errors_name_the_file(tmp_path, write_tone):
-    cache = FeatureCache(tmp_path / "cache")
     sf.write(tmp_path / "silent.wav", np.zeros(9000), 12000)
     with pytest.raises(InvalidAudioError, match=r"silent\.wav: silent"):
-        load_features(tmp_path / "silent.wav", AudioFeatureConfig(), cache)
+        load_features(tmp_path / "silent.wav", AudioFeatureConfig())
     with pytest.raises(AudioDecodeError, match=r"gone\.wav: no such file"):
-        load_features(tmp_path / "gone.wav", AudioFeatureConfig(), cache)
+        load_features(tmp_path / "gone.wav", AudioFeatureConfig())
     short = write_tone(tmp_path / "short.wav", seconds=0.01, sr=12000)
     with pytest.raises(FeatureError, match=r"short\.wav: 120 samples are fewer than n_fft"):
-        load_features(short, AudioFeatureConfig(center=False), cache)
-    assert load_features(short, AudioFeatureConfig(n_frames=5), cache).shape == (96, 5)
-    with pytest.raises(FeatureError, match="no samples"):
-        extract(np.zeros(0), 12000, AudioFeatureConfig())
-    assert len(list(cache.directory.rglob("*.features"))) == 1
+        load_features(short, AudioFeatureConfig(center=False))
+    with pytest.raises(FeatureError, match=r"short\.wav: delta_width \(9\) is above the number of frames \(1\)"):
+        load_features(short, AudioFeatureConfig(type="mfcc", deltas=1))
+    with pytest.raises(FeatureError, match=r"short\.wav: num_fft_points \(479\) is below window_length_in_s"):
+        load_features(short, AudioFeatureConfig(num_fft_points=479))
+    assert load_features(short, AudioFeatureConfig(n_frames=5)).shape == (96, 5)
 
 
-def test_sound_that_is_no_file_is_refused_as_clearly(tmp_path):
-    cache = FeatureCache(tmp_path)
-    with pytest.raises(InvalidAudioError, match="silent"):
-        load_features((np.zeros(9000, np.float32), 12000), AudioFeatureConfig(), cache)
-    with pytest.raises(AudioDecodeError, match=r"expected a path, .* got ndarray"):
-        load_features(np.zeros(9000, np.float32), AudioFeatureConfig(), cache)
+@pytest.mark.parametrize("kind", TYPES)
+def test_samples_that_will_not_do(kind):
+    config = AudioFeatureConfig(type=kind)
+    for nothing in (np.zeros(0), np.zeros((2, 0)), np.float32(1)):
+        with pytest.raises(FeatureError, match="no samples"):
+            extract(nothing, 12000, config)
+    for wrong in (np.nan, np.inf, -np.inf):
+        y = noise(2, 9000)
+        y[1, 500] = wrong
+        with pytest.raises(InvalidAudioError, match="NaN or infinite"):
+            extract(y, 12000, config)
+    for rate in (0, -1, np.nan, np.inf):
+        with pytest.raises(InvalidAudioError, match="sampling rates"):
+            extract(noise(9000), rate, config)
+
+
+def test_arguments_reach_their_function():
+    y = noise(20_000)
+    kwargs = {"n_mfcc": 13, "dct_type": 3, "dct_norm": None, "lifter": 22, "deltas": 1, "delta_width": 5}
+    mel = {"n_fft": 400, "hop_length": 160, "win_length": 300, "window": "hamming", "center": False, "n_mels": 40}
+    mel |= {"fmin": 50, "fmax": 4000, "htk": True, "norm": None, "power": 1, "amin": 1e-6, "ref": 2, "top_db": 60}
+    got = extract(y, 12000, AudioFeatureConfig(type="mfcc", **kwargs, **mel))
+    np.testing.assert_array_equal(got, features.mfcc(y, 12000, **kwargs, **mel))
+    ludwig = {"window_length_in_s": 0.03, "window_shift_in_s": 0.01, "window_type": "hann", "num_fft_points": 512}
+    config = AudioFeatureConfig(type="fbank", num_filter_bands=20, audio_file_length_limit_in_s=1, **ludwig)
+    want = htk.fbank(y, 12000, num_filter_bands=20, **ludwig)[: config.limit(12000)[0]]
+    np.testing.assert_array_equal(extract(y, 12000, config), want)
