@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import csv as tables
+import itertools
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["csv", "folder"]
+__all__ = ["Row", "csv", "folder", "present", "read_rows"]
 
 logger = logging.getLogger(__name__)
+
+
+class Row(NamedTuple):
+    """A row of a table: path and label, and the line that it is in."""
+
+    path: str
+    label: str
+    line: int
 
 
 def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
@@ -67,7 +78,12 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     return [(clip, item.name) for item, clips in found.items() for clip in clips]
 
 
-def csv(path: str | os.PathLike, root: str | os.PathLike | None = None) -> list[tuple[str, str]]:
+def csv(
+    path: str | os.PathLike,
+    root: str | os.PathLike | None = None,
+    *,
+    missing: Literal["keep", "skip", "raise"] = "keep",
+) -> list[tuple[str, str]]:
     """List the rows of a CSV table with the columns ``path`` and ``label``.
 
     Parameters
@@ -76,16 +92,20 @@ def csv(path: str | os.PathLike, root: str | os.PathLike | None = None) -> list[
         UTF-8, comma-separated, the first row naming the columns. Others than the two are ignored. Labels are strings.
     root : str or os.PathLike, optional
         What relative paths start from; by default the table's own folder.
+    missing : {'keep', 'skip', 'raise'}
+        What becomes of a row whose file is not there: it is kept, and whoever reads it names it; it is left
+        out, with a warning; or it is an error.
 
     Returns
     -------
     list of (str, str)
-        Path and label, in the order of the table. Files are not looked for: whoever reads them names those missing.
+        Path and label, in the order of the table.
 
     Raises
     ------
     DatasetError
-        If the table cannot be read, a column is missing, there are no rows, or a row has no path or no label.
+        If the table cannot be read, a column is missing, there are no rows, or a row has no path or no label; if a
+        file is not there, with 'raise', or none is, with 'skip'.
 
     See Also
     --------
@@ -96,31 +116,134 @@ def csv(path: str | os.PathLike, root: str | os.PathLike | None = None) -> list[
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as home:
     ...     _ = Path(home, "a.wav").write_bytes(b"")
-    ...     _ = Path(home, "list.csv").write_text("path,label\\na.wav,dog\\n")
-    ...     [label for _, label in csv(Path(home, "list.csv"))]
+    ...     _ = Path(home, "list.csv").write_text("path,label\\na.wav,dog\\nb.wav,cat\\n")
+    ...     [label for _, label in csv(Path(home, "list.csv"), missing="skip")]
     ['dog']
+    """
+    rows, _ = present(read_rows(path, root), path, missing)
+    return [(row.path, row.label) for row in rows]
+
+
+def read_rows(
+    path: str | os.PathLike,
+    root: str | os.PathLike | None = None,
+    *,
+    skip_rows: int = 0,
+    suffix: str = "",
+    named: bool = True,
+) -> list[Row]:
+    """Read a table of files and labels.
+
+    Parameters
+    ----------
+    path, root
+        As for `csv`.
+    skip_rows : int >= 0
+        Lines to leave out at the beginning.
+    suffix : str
+        Added to file names that do not end in it.
+    named : bool
+        The first row must name the columns ``path`` and ``label``. If False, it may: a first row with neither of
+        these words is no header, and the first column holds the files, the second the labels.
+
+    Returns
+    -------
+    list of Row
+
+    Raises
+    ------
+    DatasetError
+        As `csv`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     _ = Path(home, "train.csv").write_text("ID,Class\\n17,siren\\n")
+    ...     [row] = read_rows(Path(home, "train.csv"), "audio", skip_rows=1, suffix=".wav", named=False)
+    >>> row
+    Row(path='audio/17.wav', label='siren', line=2)
     """
     path = Path(path)
     root = path.parent if root is None else Path(root)
-    pairs = []
+    rows = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            table = tables.DictReader(file, strict=True)
-            columns = table.fieldnames or ()
-            if absent := [name for name in ("path", "label") if name not in columns]:
-                raise DatasetError(
-                    f"no column {' and no column '.join(absent)} among {', '.join(columns)}: the first row must name "
-                    "path and label, with commas between",
-                    path,
-                )
-            for row in table:
-                if not row["path"] or not row["label"]:
-                    raise DatasetError(f"line {table.line_num}: the path or the label is empty", path)
-                pairs.append((str(root / row["path"]), row["label"]))
+            for _ in range(skip_rows):
+                file.readline()
+            table = tables.reader(file, strict=True)
+            first = next(table, [])
+            if named or not {"path", "label"}.isdisjoint(first):
+                at, body = _columns(first, path), table
+            else:
+                at, body = (0, 1), itertools.chain([first], table)
+            for cells in filter(None, body):
+                line = skip_rows + table.line_num
+                name, label = (cells[column] if column < len(cells) else "" for column in at)
+                label = label.strip()
+                if not name or not label:
+                    raise DatasetError(f"line {line}: the path or the label is empty", path)
+                name += "" if name.lower().endswith(suffix.lower()) else suffix
+                rows.append(Row(str(root / name), label, line))
     except OSError as error:
         raise DatasetError(f"cannot be read: {error.strerror}", path) from error
     except (UnicodeDecodeError, ValueError, tables.Error) as error:
         raise DatasetError(f"is not a CSV table in UTF-8: {error}", path) from error
-    if not pairs:
+    if not rows:
         raise DatasetError("the table has no rows", path)
-    return pairs
+    return rows
+
+
+def present(
+    rows: Sequence[Row], table: str | os.PathLike, missing: Literal["keep", "skip", "raise"]
+) -> tuple[list[Row], list[tuple[str, DatasetError]]]:
+    """Look for the files of a table.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    table : str or os.PathLike
+        Where they are from.
+    missing : {'keep', 'skip', 'raise'}
+        As for `csv`.
+
+    Returns
+    -------
+    rows : list of Row
+        Those to use.
+    skipped : list of (str, DatasetError)
+        Path of those left out, and why. They are logged.
+
+    Raises
+    ------
+    DatasetError
+        As `csv`.
+    """
+    if missing not in ("keep", "skip", "raise"):
+        raise DatasetError(f"missing is 'keep', 'skip' or 'raise', not {missing!r}")
+    if missing == "keep":
+        return list(rows), []
+    here, skipped = [], []
+    for row in rows:
+        if os.path.isfile(row.path):  # noqa: PTH113 - Path.is_file raises where a folder may not be entered
+            here.append(row)
+        else:
+            skipped.append((row.path, DatasetError(f"no such file (line {row.line} of {table})", row.path)))
+    if skipped and missing == "raise":
+        raise skipped[0][1]
+    if not here:
+        raise DatasetError(f"none of its files is there, such as {skipped[0][0]} in line {rows[0].line}", table)
+    for _, error in skipped:
+        logger.warning("left out: %s", error)
+    return here, skipped
+
+
+def _columns(names: Sequence[str], path: Path) -> tuple[int, int]:
+    """Where the header has path and label."""
+    if absent := [name for name in ("path", "label") if name not in names]:
+        raise DatasetError(
+            f"no column {' and no column '.join(absent)} among {', '.join(names)}: the first row must name "
+            "path and label, with commas between",
+            path,
+        )
+    return names.index("path"), names.index("label")

@@ -1,0 +1,376 @@
+"""Sounds with labels as Gluon datasets: from lists, tables and named corpora."""
+
+from __future__ import annotations
+
+import copy
+import operator
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mxnet_audio import audio, datasets
+from mxnet_audio.data.missing import is_missing
+from mxnet_audio.data.sources import Sources, classes, listed
+from mxnet_audio.data.threads import map_ordered
+from mxnet_audio.data.transforms import Compose, Load
+from mxnet_audio.engine import gluon
+from mxnet_audio.errors import AudioError, DatasetError
+
+__all__ = ["AudioDataset"]
+
+_COUNTING = threading.Lock()
+
+
+class AudioDataset(gluon.data.Dataset):
+    """Sounds and their labels, decoded and transformed when they are asked for.
+
+    Parameters
+    ----------
+    sources : sequence
+        Whatever `audio.load` takes, row by row: a list, a pandas Series, a column of a Hugging Face data set
+        (which is read row by row, too), an array or NDArray [shape=(clips, n) or (clips, channels, n)].
+    labels : sequence of str or of int, optional
+        A class for each source.
+    transforms : callable or sequence of callables
+        Applied in turn; a `Compose` counts as its parts. One that takes a source, such as `Load` or
+        `Features`, comes first; without one, sounds are decoded by ``Load()``, at 22,050 Hz.
+    sr : int > 0, optional [Hz]
+        Rate of sources that are bare arrays.
+    missing_value_strategy : {'bfill', 'ffill', 'fill_with_mode', 'fill_with_const', 'drop_row'}, optional
+        What becomes of missing sources (`fill_missing`): by default, an error. 'drop_row' drops rows without
+        label, too. A column is looked through at once if a strategy is given: better before it decodes.
+    fill_value : optional
+        The source that 'fill_with_const' puts in their place.
+    synsets : sequence of str, optional
+        The classes, in order, if they are to be those of another dataset. Default: the labels, sorted.
+
+    Attributes
+    ----------
+    sources : sequence
+        What to load, fetched when indexed.
+    labels : list or None
+        As given.
+    synsets : list of str or None
+        ``synsets[i]`` is the class that the label ``i`` stands for; None where labels are numbers without names.
+    transforms : tuple of callables
+        All steps from a source on, loading included.
+    groups : list of str or None
+        Which clips belong together and should not be split, where a corpus says so.
+
+    Raises
+    ------
+    DatasetError
+        Lengths differ, an entry or a label is missing, labels are neither strings nor whole numbers.
+
+    See Also
+    --------
+    AudioFolderDataset, AudioChunkDataset, AudioLoader
+
+    Examples
+    --------
+    >>> clips = [(np.zeros(4000), 8000), (np.ones(8000), 8000)]
+    >>> dataset = AudioDataset(clips, ["rain", "dog"], transforms=Load(sr=8000))
+    >>> data, label = dataset[0]
+    >>> data.shape, label, dataset.synsets
+    ((4000,), 1, ['dog', 'rain'])
+    """
+
+    #: ``pair_transform(data, label)`` makes the sample of both; None: the pair is the sample.
+    pair_transform: Callable[[Any, int], Any] | None = None
+
+    def __init__(
+        self,
+        sources: Any,
+        labels: Any = None,
+        *,
+        transforms: Callable | Iterable[Callable] = (),
+        sr: int | None = None,
+        missing_value_strategy: str | None = None,
+        fill_value: Any = None,
+        synsets: Sequence[str] | None = None,
+    ):
+        self.sources: Any = Sources(sources, sr, missing_value_strategy, fill_value)
+        self.labels, self.groups = None, None
+        self.synsets = None if synsets is None else list(synsets)
+        self._indices: np.ndarray | None = None
+        if labels is not None:
+            labels = listed(labels)
+            if len(labels) != len(self.sources.values):
+                raise DatasetError(
+                    f"{len(self.sources.values)} sounds and {len(labels)} labels: one for each is wanted"
+                )
+            if missing_value_strategy == "drop_row":
+                kept = [place for place, row in enumerate(self.sources.rows) if not is_missing(labels[row])]
+                if labels and not kept:
+                    raise DatasetError("no row has both a sound and a label")
+                self.sources = self.sources.take(kept)
+                labels = [labels[row] for row in self.sources.rows]
+            self.labels = labels
+            self._indices, self.synsets = classes(labels, self.synsets)
+        self._set_transforms((transforms,) if callable(transforms) else tuple(transforms))
+        self._visits = np.zeros(len(self), dtype=np.int64)
+
+    @staticmethod
+    def from_pairs(pairs: Iterable[tuple[Any, Any]], **options: Any) -> AudioDataset:
+        """Make a dataset of (source, label) pairs, such as `datasets.folder` and `datasets.csv` give.
+
+        Parameters
+        ----------
+        pairs : iterable of (source, label)
+        **options
+            As for `AudioDataset`.
+
+        Returns
+        -------
+        AudioDataset
+        """
+        pairs = list(pairs)
+        return AudioDataset([source for source, _ in pairs], [label for _, label in pairs], **options)
+
+    @staticmethod
+    def from_table(table: Any, source: str, label: str | None = None, **options: Any) -> AudioDataset:
+        """Make a dataset of columns.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame, datasets.Dataset or mapping
+            Anything with ``table[column]``.
+        source, label : str
+            Names of the columns of sounds and of labels. The names of a Hugging Face ``ClassLabel`` are kept.
+        **options
+            As for `AudioDataset`.
+
+        Returns
+        -------
+        AudioDataset
+
+        Raises
+        ------
+        DatasetError
+            There is no such column.
+        """
+
+        def column(name: str) -> Any:
+            try:
+                return table[name]
+            except (KeyError, ValueError):
+                there = ", ".join(map(str, getattr(table, "column_names", None) or table))
+                raise DatasetError(f"the table has no column {name!r}: there are {there}") from None
+
+        kinds = getattr(table, "features", None)
+        names = getattr(kinds.get(label), "names", None) if isinstance(kinds, Mapping) else None
+        return AudioDataset(column(source), None if label is None else column(label), **({"synsets": names} | options))
+
+    @staticmethod
+    def from_corpus(name: str, root: str | os.PathLike, folds: Any = None, **options: Any) -> AudioDataset:
+        """Make a dataset of a named corpus that has been downloaded.
+
+        Parameters
+        ----------
+        name : str
+            One of `datasets.names`.
+        root : str or os.PathLike
+            Where it was downloaded to.
+        folds : a fold or an iterable of folds, optional
+            Only these.
+        **options
+            As for `AudioDataset`.
+
+        Returns
+        -------
+        AudioDataset
+            Its classes are the corpus's, in its own order, whatever the folds; `groups` are its sources.
+        """
+        corpus = datasets.get(name)
+        dataset = AudioDataset.from_pairs(corpus.pairs(root, folds), **({"synsets": corpus.labels} | options))
+        dataset.groups = corpus.groups(root, folds)
+        return dataset
+
+    @property
+    def items(self) -> list[tuple[Any, int | None]]:
+        """(source, label index) of all; every row of a lazy column is read for it."""
+        return [(self.sources[index], self.label(index)) for index in range(len(self))]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __getitem__(self, index: int) -> Any:
+        """``(data, label)``, or data alone without labels.
+
+        Each visit of an item draws anew where transforms are random.
+        """
+        index = self._index(index)
+        with _COUNTING:
+            epoch = int(self._visits[index])
+            self._visits[index] += 1
+        return self.pair(index, self.run(index, epoch))
+
+    def sample(self, index: int | gluon.data.Sampler, epoch: int | None = None) -> Any:
+        """Read an item as in a certain epoch.
+
+        Parameters
+        ----------
+        index : int
+            Or a sampler, for which Gluon's own ``sample`` is called.
+        epoch : int >= 0, optional
+            Random transforms draw by (epoch, index, place among the transforms). Default: as ``dataset[index]``.
+
+        Returns
+        -------
+        (data, label), or data without labels
+        """
+        if isinstance(index, gluon.data.Sampler):
+            return super().sample(index)
+        return self[index] if epoch is None else self.pair(index, self.run(index, epoch))
+
+    def run(self, index: int, epoch: int = 0, x: Any = None, start: int = 0, stop: int | None = None) -> Any:
+        """Apply some of the transforms.
+
+        Parameters
+        ----------
+        index : int
+            The item.
+        epoch : int >= 0
+            For random ones.
+        x : optional
+            What the first one is given; the item's source by default.
+        start, stop : int
+            ``transforms[start:stop]``.
+
+        Returns
+        -------
+        What the last one gives.
+
+        Raises
+        ------
+        AudioError
+            It names the source; a nameless one by its position: "item 12".
+        """
+        index = self._index(index)
+        try:
+            x = self.sources[index] if x is None else x
+            for place, step in enumerate(self.transforms[start:stop], start):
+                x = step(x, (epoch, index, place)) if getattr(step, "random", False) else step(x)
+        except AudioError as error:
+            if error.path is None:
+                name = audio.source_name(self.sources[index]) or f"item {index}"
+                raise type(error)(error.reason, name) from error
+            raise
+        return x
+
+    def label(self, index: int) -> int | None:
+        """Class index of an item; None without labels."""
+        return None if self._indices is None else int(self._indices[self._index(index)])
+
+    def pair(self, index: int, data: Any) -> Any:
+        """Make the sample of an item of its transformed data: with its label, if there are labels."""
+        if self._indices is None:
+            return data
+        label = self.label(index)
+        return (data, label) if self.pair_transform is None else self.pair_transform(data, label)
+
+    def take(self, indices: int | Sequence[int] | None) -> AudioDataset:
+        """Make a dataset of some of the items.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Which. A number stands for so many from the beginning, as in Gluon.
+
+        Returns
+        -------
+        AudioDataset
+        """
+        if indices is None or isinstance(indices, Integral):
+            indices = range(len(self))[:indices]
+        indices = [self._index(index) for index in indices]
+        part = self._copy()
+        part.sources = self.sources.take(indices)
+        part.labels = self.labels and [self.labels[index] for index in indices]
+        part.groups = self.groups and [self.groups[index] for index in indices]
+        part._indices = None if self._indices is None else self._indices[indices]
+        part._visits = np.zeros(len(part), dtype=np.int64)
+        return part
+
+    def transform_first(self, fn: Callable, lazy: bool = True) -> Any:
+        """Add a transform of the data.
+
+        Parameters
+        ----------
+        fn : callable
+            ``fn(data)``; after none other, it may also take a source.
+        lazy : bool
+            False: read and transform all now, in threads, and keep the results in memory. Random transforms then
+            give the same in all epochs.
+
+        Returns
+        -------
+        AudioDataset
+            Gluon's, where a transform of data and label comes before.
+        """
+        if self.pair_transform is not None:
+            return super().transform_first(fn, lazy)
+        added = self._copy()
+        added._set_transforms((*self._given, fn))
+        if lazy:
+            return added
+        held = []
+        for _, data, error in map_ordered(added.run, range(len(added))):
+            if error is not None:
+                raise error
+            held.append(_Held(data))
+        kept = AudioDataset(held, self.labels, transforms=_held_data, synsets=self.synsets)
+        kept.groups = self.groups
+        return kept
+
+    def _index(self, index: int) -> int:
+        at = operator.index(index)
+        if not -len(self) <= at < len(self):
+            raise IndexError(f"item {at} of {len(self)}")
+        return at % len(self)
+
+    def _copy(self) -> AudioDataset:
+        other = copy.copy(self)
+        other._visits = np.zeros(len(self), dtype=np.int64)
+        return other
+
+    def _set_transforms(self, given: tuple[Callable, ...]) -> None:
+        steps = tuple(_flat(given))
+        if any(_takes_source(step) for step in steps[1:]):
+            late = next(step for step in steps[1:] if _takes_source(step))
+            raise DatasetError(f"{late!r} loads sounds: it must be the first transform")
+        self._given = given
+        self.transforms = self._from_source(steps)
+
+    def _from_source(self, steps: tuple[Callable, ...]) -> tuple[Callable, ...]:
+        """Put in front what turns a source into samples, if nothing does yet."""
+        return steps if steps and _takes_source(steps[0]) else (Load(), *steps)
+
+
+class _Held(NamedTuple):
+    """Transformed data in the place of a source."""
+
+    data: Any
+
+
+def _held_data(held: _Held) -> Any:
+    return held.data
+
+
+_held_data.takes_source = True
+
+
+def _flat(steps: Iterable[Callable]) -> Iterator[Callable]:
+    for step in steps:
+        if isinstance(step, Compose):
+            yield from _flat(step.transforms)
+        else:
+            yield step
+
+
+def _takes_source(step: Callable) -> bool:
+    return getattr(step, "takes_source", False)

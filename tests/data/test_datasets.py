@@ -1,0 +1,393 @@
+"""Lists, columns, tables and corpora as Gluon datasets."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
+
+import datasets as hf
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from mxnet_audio import audio
+from mxnet_audio import datasets as corpora
+from mxnet_audio.data.datasets import AudioDataset
+from mxnet_audio.data.transforms import AddNoise, Compose, Features, Load, PadTrim
+from mxnet_audio.engine import gluon, mx, nd
+from mxnet_audio.errors import AudioDecodeError, DatasetError, FeatureError, InvalidAudioError
+from mxnet_audio.features import AudioFeatureConfig, load_features
+
+SR = 8000
+
+
+@pytest.fixture
+def wavs(tmp_path):
+    """Three clips of 100, 200 and 300 samples, and their paths."""
+    paths = []
+    for place, name in enumerate("abc"):
+        path = tmp_path / f"{name}.wav"
+        sf.write(path, np.random.default_rng(place).uniform(-0.5, 0.5, 100 * (place + 1)), SR)
+        paths.append(str(path))
+    return paths
+
+
+def undecoded(paths):
+    return hf.Dataset.from_dict({"audio": paths}).cast_column("audio", hf.Audio(decode=False))["audio"]
+
+
+def decoded(paths):
+    return [{"array": audio.load(path)[0], "sampling_rate": SR, "path": path} for path in paths]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        list,
+        tuple,
+        iter,
+        np.array,
+        lambda paths: np.array(paths, dtype=object),
+        lambda paths: pd.Series(paths, index=[7, 0, 1]),
+        lambda paths: pd.Series(paths, dtype="string"),
+        undecoded,
+        decoded,
+        lambda paths: pd.Series(decoded(paths)),
+        lambda paths: [audio.load(path) for path in paths],
+        lambda paths: [(nd.array(audio.load(path)[0]), SR) for path in paths],
+        lambda paths: [open(path, "rb").read() for path in paths],  # noqa: PTH123, SIM115
+    ],
+)
+def test_every_kind_of_column_gives_the_same(wavs, column):
+    dataset = AudioDataset(column(wavs), ["x", "y", "x"], transforms=Load(sr=None))
+    assert len(dataset) == 3 and dataset.synsets == ["x", "y"]
+    for (data, label), path, want in zip(dataset, wavs, [0, 1, 0]):
+        assert data.dtype == np.float32 and type(label) is int and label == want
+        np.testing.assert_array_equal(data, audio.load(path)[0])
+
+
+@pytest.mark.parametrize("make", [np.array, nd.array, list, lambda rows: [list(map(float, row)) for row in rows]])
+def test_rows_of_samples_with_one_rate(make):
+    rows = np.random.default_rng(0).uniform(-1, 1, (4, 50)).astype(np.float32)
+    dataset = AudioDataset(make(rows), sr=SR, transforms=Load(sr=None))
+    assert dataset.sources[0][1] == SR and len(dataset) == 4
+    np.testing.assert_array_equal(np.stack(list(dataset)), rows)
+    stereo = AudioDataset(np.stack([rows, rows], axis=1), sr=SR, transforms=Load(sr=None, mono=False))
+    assert stereo[3].shape == (2, 50)
+
+
+def test_arrays_without_rate_or_without_rows():
+    for sources in (np.zeros((2, 50)), [np.zeros(50)], nd.zeros((2, 50))):
+        with pytest.raises(DatasetError, match="row 0: an array of samples says no rate"):
+            AudioDataset(sources)[0]
+    for one in ("a.wav", b"RIFF", {"path": "a.wav"}, np.zeros(50), nd.zeros(50)):
+        with pytest.raises(DatasetError, match=r"expected a (list of sounds|row of samples)"):
+            AudioDataset(one)
+    for table in (pd.DataFrame({"path": ["a.wav"]}), hf.Dataset.from_dict({"path": ["a.wav"]})):
+        with pytest.raises(DatasetError, match="from_table"):
+            AudioDataset(table)
+
+
+def test_a_lazy_column_is_read_row_by_row():
+    class Column:
+        """Nothing but a length and rows."""
+
+        read: ClassVar = []
+
+        def __len__(self):
+            return 1000
+
+        def __getitem__(self, row):
+            self.read.append(row)
+            return None if row == 3 else (np.full(4, row / 1000), SR)
+
+    column = Column()
+    dataset = AudioDataset(column, range(1000), transforms=Load(sr=None)).take([5, 3, 999])
+    assert column.read == []
+    data, label = dataset[-1]
+    assert label == 999 and data[0] == np.float32(0.999) and column.read == [999]
+    with pytest.raises(DatasetError, match=r"^row 3: the sound is missing"):
+        dataset[1]
+
+
+def test_indices(wavs):
+    dataset = AudioDataset(wavs, [5, 6, 7])
+    assert dataset[-1][1] == dataset[np.int64(2)][1] == 7 and dataset.synsets is None
+    for beyond in (3, -4):
+        with pytest.raises(IndexError, match=f"item {beyond} of 3"):
+            dataset[beyond]
+    assert [label for _, label in dataset] == [5, 6, 7]
+    assert dataset.items == list(zip(wavs, [5, 6, 7]))
+    assert AudioDataset(wavs).items[0] == (wavs[0], None)
+
+
+def test_the_default_decoder_is_that_of_the_example(wavs):
+    dataset = AudioDataset(wavs)
+    np.testing.assert_array_equal(dataset[0], audio.load(wavs[0], sr=22050)[0])
+    assert [type(step) for step in dataset.transforms] == [Load]
+
+
+@pytest.mark.parametrize(
+    "labels, indices, synsets",
+    [
+        (["rain", "dog", "rain"], [1, 0, 1], ["dog", "rain"]),
+        (np.array(["rain", "dog", "rain"]), [1, 0, 1], ["dog", "rain"]),
+        (pd.Series(["rain", "dog", "rain"], dtype="category"), [1, 0, 1], ["dog", "rain"]),
+        ([2, 0, 9], [2, 0, 9], None),
+        (np.array([2, 0, 9], dtype=np.int8), [2, 0, 9], None),
+        (nd.array([2, 0, 9]), [2, 0, 9], None),
+        (pd.Series([2.0, 0.0, 9.0]), [2, 0, 9], None),
+        ([True, False, True], [1, 0, 1], None),
+    ],
+)
+def test_labels(wavs, labels, indices, synsets):
+    dataset = AudioDataset(wavs, labels)
+    assert [dataset.label(index) for index in range(3)] == indices and dataset.synsets == synsets
+    assert dataset.labels == list(labels.asnumpy() if hasattr(labels, "asnumpy") else labels)
+
+
+@pytest.mark.parametrize(
+    "labels, options, message",
+    [
+        (["a", "b"], {}, "3 sounds and 2 labels"),
+        (["a", 1, "b"], {}, "all strings or all whole numbers, not int, str"),
+        ([0.5, 1, 2], {}, "not float, int"),
+        ([float("inf"), 1, 2], {}, "not float, int"),
+        ([("a",), ("b",), ("c",)], {}, "not tuple"),
+        (["a", None, "b"], {}, "row 1: the label is missing"),
+        (["a", "b", ""], {"missing_value_strategy": "bfill"}, "row 2: the label is missing"),
+        ([1, float("nan"), 0], {}, "row 1: the label is missing"),
+        (["a", "b", "c"], {"synsets": ["a", "b"]}, "the label 'c' is none of the classes a, b"),
+        ([0, 1, 2], {"synsets": ["a", "b"]}, "from 0 to 2 do not number 2 classes"),
+        ([0, -1, 1], {"synsets": ["a", "b"]}, "from -1 to 1 do not number"),
+        ([None, None, None], {"missing_value_strategy": "drop_row"}, "no row has both"),
+    ],
+)
+def test_labels_that_are_none(wavs, labels, options, message):
+    with pytest.raises(DatasetError, match=message):
+        AudioDataset(wavs, labels, **options)
+
+
+def test_classes_of_another_dataset(wavs):
+    dataset = AudioDataset(wavs, ["c", "a", "c"], synsets=("a", "b", "c"))
+    assert [dataset.label(index) for index in range(3)] == [2, 0, 2] and dataset.synsets == ["a", "b", "c"]
+
+
+def test_missing_sounds_are_named(wavs):
+    for nothing in (None, float("nan"), pd.NA, ""):
+        with pytest.raises(DatasetError, match="row 1: the entry is missing"):
+            AudioDataset([wavs[0], nothing])
+    with pytest.raises(DatasetError, match="row 1: the sound is missing"):
+        AudioDataset(undecoded([wavs[0], None]))[1]
+
+
+@pytest.mark.parametrize(
+    "strategy, places, labels",
+    [
+        ("bfill", [1, 1, 1, 0, 2, 2], "abcdef"),
+        ("ffill", [1, 1, 1, 0, 2, 2], "abcdef"),
+        ("fill_with_mode", [1, 1, 1, 0, 2, 1], "abcdef"),
+        ("fill_with_const", [2, 1, 1, 0, 2, 2], "abcdef"),
+        ("drop_row", [1, 1, 0, 2], "bcde"),
+    ],
+)
+@pytest.mark.parametrize("column", [list, pd.Series, undecoded])
+def test_missing_sounds_by_strategy(wavs, strategy, places, labels, column):
+    sources = column([None, wavs[1], wavs[1], wavs[0], wavs[2], None])
+    dataset = AudioDataset(
+        sources, list("abcdef"), missing_value_strategy=strategy, fill_value=wavs[2], transforms=Load(sr=None)
+    )
+    assert "".join(dataset.labels) == labels
+    assert [len(data) // 100 - 1 for data, _ in dataset] == places
+    assert [dataset.synsets[label] for _, label in dataset] == list(labels)
+
+
+def test_missing_among_arrays():
+    column = [np.zeros(3), None, np.ones(3), np.ones(3)]
+    dataset = AudioDataset(column, sr=SR, missing_value_strategy="fill_with_mode", transforms=Load(sr=None))
+    np.testing.assert_array_equal(dataset[1], np.ones(3))
+    options = {"missing_value_strategy": "fill_with_const", "fill_value": np.full(3, 0.5), "sr": SR}
+    np.testing.assert_array_equal(AudioDataset(column, transforms=Load(sr=None), **options)[1], np.full(3, 0.5))
+
+
+def test_dropped_rows_are_those_without_sound_or_label(wavs):
+    dataset = AudioDataset([wavs[0], None, wavs[2], wavs[1]], ["x", "y", None, "z"], missing_value_strategy="drop_row")
+    assert dataset.items == [(wavs[0], 0), (wavs[1], 1)] and dataset.synsets == ["x", "z"]
+
+
+def test_tables(wavs):
+    frame = pd.DataFrame({"file": wavs, "kind": ["x", "y", "x"]}, index=[9, 8, 7])
+    assert AudioDataset.from_table(frame, "file", "kind").items == list(zip(wavs, [0, 1, 0]))
+    assert AudioDataset.from_table({"file": wavs}, "file").labels is None
+    table = hf.Dataset.from_dict({"audio": wavs, "kind": [2, 0, 2]})
+    table = table.cast_column("audio", hf.Audio(decode=False)).cast_column("kind", hf.ClassLabel(names=["x", "y", "z"]))
+    dataset = AudioDataset.from_table(table, "audio", "kind", transforms=Load(sr=None))
+    assert dataset.synsets == ["x", "y", "z"] and [label for _, label in dataset] == [2, 0, 2]
+    assert dataset.sources[1] == {"bytes": None, "path": wavs[1]}
+    for given in (frame, table, {"file": wavs, "kind": [0, 0, 0]}):
+        with pytest.raises(DatasetError, match=r"no column 'sound': there are (file|audio), kind"):
+            AudioDataset.from_table(given, "sound", "kind")
+        with pytest.raises(DatasetError, match="no column 'class'"):
+            AudioDataset.from_table(given, "audio" if given is table else "file", "class")
+
+
+def test_from_pairs(wavs):
+    pairs = list(zip(wavs, "xyx"))
+    assert AudioDataset.from_pairs(iter(pairs)).items == list(zip(wavs, [0, 1, 0]))
+    assert len(AudioDataset.from_pairs([])) == 0
+
+
+def test_from_corpus(fsdd):
+    dataset = AudioDataset.from_corpus("fsdd", fsdd, folds="test", transforms=Load(sr=None))
+    corpus = corpora.get("fsdd")
+    assert dataset.synsets == list(corpus.labels) and dataset.groups == corpus.groups(fsdd, "test")
+    assert [(path, dataset.synsets[label]) for path, label in dataset.items] == corpus.pairs(fsdd, "test")
+    part = dataset.take([0, -1])
+    assert part.groups == [dataset.groups[0], dataset.groups[-1]] and part.synsets == dataset.synsets
+    assert part[1][0].ndim == 1
+
+
+def test_errors_name_the_source(wavs, tmp_path):
+    (tmp_path / "junk.wav").write_bytes(b"junk")
+    silent = (np.zeros(9000, np.float32), 12000)
+    named = {"array": silent[0], "sampling_rate": silent[1], "path": "z"}
+    sources = [str(tmp_path / "junk.wav"), "gone.wav", b"junk", silent, named]
+    dataset = AudioDataset(sources, transforms=Features(AudioFeatureConfig()))
+    for index, error, message in (
+        (0, AudioDecodeError, r"junk\.wav: no decoder"),
+        (1, AudioDecodeError, r"^gone\.wav: no such file"),
+        (2, AudioDecodeError, "^item 2: no decoder"),
+        (3, InvalidAudioError, "^item 3: silent"),
+        (-1, InvalidAudioError, "^z: silent"),
+    ):
+        with pytest.raises(error, match=message):
+            dataset[index]
+
+
+def test_errors_of_later_transforms_name_the_source(wavs):
+    def refuse(x):
+        raise FeatureError("too short")
+
+    with pytest.raises(FeatureError, match=r"b\.wav: too short"):
+        AudioDataset(wavs, transforms=[Load(), refuse])[1]
+    with pytest.raises(FeatureError, match=r"^item 0: too short"):
+        AudioDataset([audio.load(wavs[0])], transforms=refuse)[0]
+
+
+def test_features_of_sources(wavs):
+    config = AudioFeatureConfig(n_mels=8, n_frames=5)
+    dataset = AudioDataset(wavs, [0, 1, 2]).transform_first(Features(config))
+    assert [type(step) for step in dataset.transforms] == [Features]
+    np.testing.assert_array_equal(dataset[1][0], load_features(wavs[1], config))
+
+
+def test_a_source_is_taken_first_or_not_at_all(wavs):
+    with pytest.raises(DatasetError, match=r"Load\(.*must be the first"):
+        AudioDataset(wavs, transforms=[PadTrim(5), Load()])
+    with pytest.raises(DatasetError, match="must be the first"):
+        AudioDataset(wavs, transforms=Load()).transform_first(Features(AudioFeatureConfig()))
+    taken = []
+    own = taken.append
+    steps = AudioDataset(wavs, transforms=own).transforms
+    assert steps[1:] == (own,) and isinstance(steps[0], Load)
+
+
+def test_composed_transforms_count_as_their_parts(wavs):
+    load, pad, noise = Load(sr=None), PadTrim(50), AddNoise(seed=3)
+    plain = AudioDataset(wavs, transforms=[load, pad, noise])
+    nested = AudioDataset(wavs, transforms=Compose([Compose([load, pad]), Compose([]), noise]))
+    assert nested.transforms == plain.transforms == (load, pad, noise)
+    np.testing.assert_array_equal(nested.sample(1, epoch=4), plain.sample(1, epoch=4))
+
+
+def test_runs_of_transforms_add_up_to_the_sample(wavs):
+    dataset = AudioDataset(wavs, ["x", "y", "x"], transforms=[Load(sr=None), PadTrim(50), AddNoise(seed=3)])
+    whole, label = dataset.sample(1, epoch=7)
+    half = dataset.run(1, stop=2)
+    assert half.shape == (50,) and label == 1
+    np.testing.assert_array_equal(dataset.run(1, 7, half, start=2), whole)
+    assert dataset.run(1, stop=0) == wavs[1]
+    np.testing.assert_array_equal(AddNoise(seed=3)(half, (7, 1, 2)), whole)
+
+
+def test_every_visit_draws_anew_and_every_item_by_itself(wavs):
+    def fresh():
+        return AudioDataset([wavs[0]] * 2, transforms=[Load(sr=None), AddNoise(seed=3)])
+
+    dataset = fresh()
+    visits = [dataset[0], dataset[-2], dataset.sample(0)]
+    for epoch, visit in enumerate(visits):
+        np.testing.assert_array_equal(visit, fresh().sample(0, epoch))
+    assert not np.array_equal(visits[0], visits[1]) and not np.array_equal(visits[0], dataset[1])
+    np.testing.assert_array_equal(dataset[1], fresh().sample(1, 1))
+    np.testing.assert_array_equal(dataset.transform_first(PadTrim(100))[0], visits[0])  # a dataset of its own
+
+
+def test_visits_are_counted_under_threads(wavs):
+    seen, lock = [], threading.Lock()
+
+    class Note:
+        random = True
+
+        def __call__(self, x, entropy):
+            with lock:
+                seen.append(entropy)
+            return x
+
+    dataset = AudioDataset([(np.ones(1), SR)] * 2, transforms=[Load(sr=None), Note()])
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(dataset.__getitem__, [0, 1] * 200))
+    assert sorted(seen) == sorted((epoch, index, 1) for epoch in range(200) for index in (0, 1))
+
+
+def test_transform_first_lazy_or_now(wavs):
+    calls = []
+
+    def double(x):
+        calls.append(len(x))
+        return 2 * x
+
+    dataset = AudioDataset(wavs, ["x", "y", "x"], transforms=Load(sr=None))
+    lazy = dataset.transform_first(double)
+    assert not calls and isinstance(lazy, AudioDataset)
+    np.testing.assert_array_equal(lazy[1][0], 2 * dataset[1][0])
+    calls.clear()
+    held = dataset.transform_first(double, lazy=False)
+    assert sorted(calls) == [100, 200, 300]
+    for (data, label), (want, same) in zip(held, lazy):
+        np.testing.assert_array_equal(data, want)
+        assert label == same
+    calls.clear()
+    again = held.transform_first(PadTrim(10)).take([2, 0])
+    assert not calls and again[0][0].shape == (10,) and again.synsets == held.synsets == ["x", "y"]
+    assert [label for _, label in again] == [0, 0]
+    assert held.transforms[0].takes_source and getattr(held.transforms[0], "key", None) is None
+
+
+def test_transforming_all_now_names_the_bad_file(wavs):
+    with pytest.raises(AudioDecodeError, match=r"gone\.wav"):
+        AudioDataset([*wavs, "gone.wav"]).transform_first(PadTrim(10), lazy=False)
+
+
+def test_take_and_gluons_own(wavs):
+    dataset = AudioDataset(wavs, ["x", "y", "z"], transforms=Load(sr=None))
+    part = dataset.take(np.array([2, 0]))
+    assert part.labels == ["z", "x"] and part.synsets == ["x", "y", "z"]
+    assert part.items == [(wavs[2], 2), (wavs[0], 0)]
+    assert dataset.take(2).labels == ["x", "y"] and len(dataset.take(None)) == len(dataset.take(99)) == 3
+    with pytest.raises(IndexError):
+        dataset.take([3])
+    assert [label for _, label in dataset.filter(lambda sample: sample[1] != 1)] == [0, 2]
+    assert [label for _, label in dataset.sample(gluon.data.SequentialSampler(2))] == [0, 1]
+    assert [len(dataset.shard(2, place)) for place in (0, 1)] == [2, 1]
+    assert list(dataset.transform(lambda data, label: len(data) + label)) == [100, 201, 302]
+    assert dataset.transform(lambda data, label: label, lazy=False)[2] == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"num_workers": 2, "thread_pool": True}])
+def test_in_gluons_loader(wavs, options):
+    dataset = AudioDataset(wavs, ["x", "y", "x"], transforms=[Load(sr=None), PadTrim(64)])
+    batches = list(gluon.data.DataLoader(dataset, batch_size=2, **options))
+    assert [data.shape for data, _ in batches] == [(2, 64), (1, 64)]
+    assert all(isinstance(data, mx.nd.NDArray) and data.dtype == np.float32 for data, _ in batches)
+    assert np.concatenate([label.asnumpy() for _, label in batches]).tolist() == [0, 1, 0]
