@@ -56,8 +56,8 @@ class TimeShift(RandomTransform):
     Examples
     --------
     >>> x = np.arange(1.0, 7.0)
-    >>> TimeShift(0.5, seed=1)(x), TimeShift(0.5, rollover=False, seed=1)(x)
-    (array([6., 1., 2., 3., 4., 5.], dtype=float32), array([0., 1., 2., 3., 4., 5.], dtype=float32))
+    >>> TimeShift(0.5, seed=0)(x), TimeShift(0.5, rollover=False, seed=0)(x)
+    (array([5., 6., 1., 2., 3., 4.], dtype=float32), array([0., 0., 1., 2., 3., 4.], dtype=float32))
     """
 
     def __init__(self, max_shift: float = 0.1, rollover: bool = True, seed: Seed = None):

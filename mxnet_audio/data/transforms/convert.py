@@ -330,7 +330,8 @@ class MuLawDecoding(Transform):
         if x.min() < 0 or x.max() > mu:
             raise InvalidAudioError(f"expected numbers from 0 to {mu}, got {x.min()} to {x.max()}")
         y = x.astype(np.float32) * np.float32(2 / mu) - 1
-        return np.copysign(np.expm1(np.abs(y) * np.log1p(mu)) / mu, y).astype(np.float32, copy=False)
+        size = np.expm1(np.abs(y) * np.log1p(mu)) / mu
+        return np.copysign(np.minimum(size, 1), y).astype(np.float32, copy=False)  # rounding would lead beyond 1
 
 
 def _numbers(x: Any) -> np.ndarray:

@@ -1,0 +1,120 @@
+"""Random transforms keep their laws whatever they draw."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import kstest
+
+from mxnet_audio.data.transforms import AddNoise, FrequencyMasking, Gain, RandomCrop, TimeMasking, TimeShift
+
+SOUNDS = arrays(np.float32, st.integers(1, 100), elements=st.floats(-1, 1, width=32))
+SEEDS = st.integers(0, 2**70)
+
+
+@given(st.integers(1, 60), st.integers(1, 60), SEEDS)
+def test_a_crop_is_a_piece_of_the_sound_or_all_of_it_and_zeros(n, size, seed):
+    x = np.arange(1.0, n + 1)
+    y = RandomCrop(size, seed)(np.stack([x, -x]))
+    assert y.shape == (2, size) and y.base is None
+    np.testing.assert_array_equal(y[0], -y[1])
+    if n < size:
+        np.testing.assert_array_equal(y[0], [*x, *[0] * (size - n)])
+    else:
+        np.testing.assert_array_equal(y[0], np.arange(y[0, 0], y[0, 0] + size))
+        assert 1 <= y[0, 0] <= n - size + 1
+
+
+def test_crops_start_everywhere():
+    crop, x = RandomCrop(3, seed=0), np.arange(6.0)
+    assert {crop(x, (i,))[0] for i in range(100)} == {0, 1, 2, 3}
+
+
+@given(SOUNDS, st.floats(0, 1), SEEDS)
+def test_rolled_sound_keeps_its_samples_and_its_energy(x, most, seed):
+    y = TimeShift(most, seed=seed)(x)
+    np.testing.assert_array_equal(np.sort(y), np.sort(x))
+    assert any((np.roll(x, shift) == y).all() for shift in range(-int(most * len(x)), int(most * len(x)) + 1))
+
+
+@given(st.integers(1, 60), st.floats(0, 1), SEEDS)
+def test_shifted_sound_is_filled_with_zeros_by_as_much_as_it_moved(n, most, seed):
+    x = np.arange(1.0, n + 1)
+    y = TimeShift(most, rollover=False, seed=seed)(np.stack([x, x]))
+    shift = int(np.argmax(y[0] != 0) - (y[0, np.argmax(y[0] != 0)] - 1)) if y[0].any() else n
+    expected = np.zeros(n)
+    expected[max(shift, 0) : n + min(shift, 0)] = x[max(-shift, 0) : n - max(shift, 0)]
+    np.testing.assert_array_equal(y, [expected, expected])
+    assert abs(shift) <= most * n
+
+
+def test_shifts_go_both_ways_as_far_as_allowed():
+    shift, x = TimeShift(0.3, seed=0), np.eye(10)[5]
+    assert {int(shift(x, (i,)).argmax()) for i in range(200)} == set(range(2, 9))
+
+
+@given(st.floats(-60, 60), st.floats(0, 30), SEEDS)
+def test_gain_is_within_its_decibels(low, width, seed):
+    x = np.array([[0.5, -0.25], [0.125, 0]], np.float32)
+    y = Gain(low, low + width, seed)(x)
+    ratio = y[x != 0] / x[x != 0]
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-6)
+    assert low - 1e-4 <= 20 * np.log10(ratio[0]) <= low + width + 1e-4
+
+
+def test_gains_are_even_in_decibels():
+    gain = Gain(-10, 10, seed=0)
+    drawn = [20 * np.log10(gain(np.ones(1), (i,)).item()) for i in range(500)]
+    assert kstest(drawn, "uniform", (-10, 20)).pvalue > 0.01
+
+
+@given(st.floats(-20, 60), st.floats(1e-4, 1e4), SEEDS)
+def test_noise_has_the_ratio_asked_for_within_half_a_decibel(snr, level, seed):
+    """With 20,000 samples the power of noise varies by 1 %, which is 0.04 dB; float32 hides noise below -100 dB."""
+    x = (level * np.sin(np.arange(20000.0))).astype(np.float32).reshape(2, 10000)
+    noise = AddNoise(snr, snr, seed)(x).astype(float) - x
+    assert 10 * np.log10(np.mean(x.astype(float) ** 2) / np.mean(noise**2)) == pytest.approx(snr, abs=0.5)
+    assert abs(np.corrcoef(noise)[0, 1]) < 0.1  # another noise in each channel
+
+
+def test_noise_is_white_and_leaves_silence_alone():
+    noise = AddNoise(0, 0, seed=0)(np.ones(2**14)) - 1
+    power = np.abs(np.fft.rfft(noise)) ** 2
+    quarters = [part.mean() for part in np.array_split(power, 4)]
+    np.testing.assert_allclose(quarters, np.mean(quarters), rtol=0.1)
+    assert not AddNoise(0, 0)(np.zeros(100)).any()
+
+
+MASKED = [(TimeMasking, -1), (FrequencyMasking, -2)]
+
+
+@pytest.mark.parametrize(("make", "axis"), MASKED)
+@given(st.integers(1, 12), st.integers(1, 3), st.integers(1, 10), SEEDS)
+def test_masks_change_whole_stripes_and_at_most_max_width_each(make, axis, width, masks, size, seed):
+    shape = [2, 7, 7]
+    shape[axis] = size
+    x = np.random.default_rng(0).uniform(1, 2, shape).astype(np.float32)
+    y = make(width, masks, value=0, seed=seed)(x)
+    hidden = (np.moveaxis(y, axis, -1) == 0).reshape(-1, size)
+    assert (hidden == hidden[0]).all()
+    assert hidden[0].sum() <= masks * width
+    runs = np.diff(np.r_[0, hidden[0].astype(int), 0]).clip(0).sum()
+    assert runs <= masks
+    np.testing.assert_array_equal(y[y != 0], x[y != 0])
+
+
+@pytest.mark.parametrize(("make", "axis"), MASKED)
+def test_masks_have_all_widths_and_places(make, axis):
+    mask, x = make(3, value=0, seed=0), np.ones((5, 5), np.float32)
+    seen = {tuple(np.moveaxis(mask(x, (i,)), axis, -1)[0]) for i in range(400)}
+    assert len(seen) == 1 + 5 + 4 + 3  # widths 0 to 3 at each place
+
+
+def test_masked_places_hold_the_mean_of_their_own_spectrogram():
+    x = np.random.default_rng(0).uniform(1, 2, (2, 3, 4, 5)).astype(np.float32)
+    y = TimeMasking(5, masks=3, seed=1)(x)
+    means = x.mean(axis=(-2, -1), keepdims=True)
+    assert (y != x).any()
+    np.testing.assert_allclose(y[y != x], np.broadcast_to(means, x.shape)[y != x], rtol=1e-6)
+    assert set(TimeMasking(5, masks=3, value=-7, seed=1)(x)[y != x]) == {-7}
