@@ -15,6 +15,8 @@ from mxnet_audio.errors import DatasetError, FeatureError
 
 __all__ = ["Mixup", "Pad", "Stack"]
 
+_INTEGERS = (np.uint8, np.int8, np.int32, np.int64)  # those that MXNet knows
+
 
 class Stack:
     """Samples of one shape, one on the other.
@@ -48,10 +50,7 @@ class Stack:
             There are no samples, or of several shapes.
         """
         rows, labels = _split(samples)
-        shapes = sorted({row.shape for row in rows})
-        if len(shapes) > 1:
-            raise DatasetError(f"samples of {len(shapes)} shapes cannot be stacked, such as {shapes[:2]}: use Pad")
-        data, memory = _blank((len(rows), *shapes[0]))
+        data, memory = _blank((len(rows), *_one_shape(rows)))
         np.stack(rows, out=memory, casting="same_kind")
         return data if labels is None else (data, _array(labels))
 
@@ -112,19 +111,21 @@ class Pad:
             There are no samples, one is longer than the largest bucket, or they differ in another axis.
         """
         rows, labels = _split(samples)
-        if not all(-row.ndim <= self.axis < row.ndim for row in rows):
-            raise DatasetError(f"samples have no axis {self.axis}: shapes {[row.shape for row in rows][:2]}")
-        others = sorted({tuple(np.delete(row.shape, self.axis)) for row in rows})
+        shapes = {row.shape for row in rows}
+        if not all(-len(shape) <= self.axis < len(shape) for shape in shapes):
+            raise DatasetError(f"samples have no axis {self.axis}: shapes {sorted(shapes)[:4]}")
+        axes = [self.axis % row.ndim for row in rows]
+        others = sorted({(row.shape[:axis], row.shape[axis + 1 :]) for row, axis in zip(rows, axes)})
         if len(others) > 1:
-            raise DatasetError(f"samples differ in another axis than {self.axis}, such as {others[:2]} without it")
-        lengths = np.array([row.shape[self.axis] for row in rows], dtype=np.int32)
+            raise DatasetError(f"samples differ in another axis than {self.axis}: shapes {sorted(shapes)[:4]}")
+        lengths = np.array([row.shape[axes[0]] for row in rows], dtype=np.int32)
         shape = list(rows[0].shape)
-        shape[self.axis] = self._size(lengths.max())
+        shape[axes[0]] = self._size(lengths.max())
         data, memory = _blank((len(rows), *shape))
+        before = (slice(None),) * axes[0]
         for out, row, length in zip(memory, rows, lengths):
-            out = np.moveaxis(out, self.axis, -1)
-            out[..., :length] = np.moveaxis(row, self.axis, -1)
-            out[..., length:] = self.value
+            out[(*before, slice(length))] = row
+            out[(*before, slice(length, None))] = self.value
         return (data, _array(lengths)) if labels is None else (data, _array(lengths), _array(labels))
 
     def _size(self, longest: int) -> int:
@@ -200,18 +201,16 @@ class Mixup:
         wrong = labels if labels.dtype.kind not in "iu" else labels[(labels < 0) | (labels >= self.classes)]
         if labels.ndim != 1 or labels.size == 0 or wrong.size:
             raise DatasetError(f"labels must be whole numbers from 0 to {self.classes - 1}, got {wrong[:3].tolist()}")
-        stacked = Stack()(rows)
-        memory = _view(stacked)
+        data, memory = _blank((len(rows), *_one_shape(rows)))
         rng = self._draws(entropy)
         order = rng.permutation(len(rows))
-        share = rng.beta(self.alpha, self.alpha, len(rows)).astype(np.float32)
-        one_hot = np.eye(self.classes, dtype=np.float32)[labels]
-        for array in (memory, one_hot):
-            part = share.reshape(-1, *[1] * (array.ndim - 1))
-            others = (1 - part) * array[order]
-            array *= part
-            array += others
-        return stacked, _array(one_hot)
+        shares = rng.beta(self.alpha, self.alpha, len(rows)).astype(np.float32)
+        # Row by row: temporaries as large as the batch take several times as long.
+        for out, row, other, share in zip(memory, rows, order, shares):
+            np.multiply(row, share, out=out, casting="same_kind")
+            out += rows[other] * (1 - share)
+        one_hot, part = np.eye(self.classes, dtype=np.float32)[labels], shares[:, np.newaxis]
+        return data, _array(part * one_hot + (1 - part) * one_hot[order])
 
 
 def _split(samples: Sequence) -> tuple[list[np.ndarray], list | None]:
@@ -226,6 +225,13 @@ def _split(samples: Sequence) -> tuple[list[np.ndarray], list | None]:
     return rows, [sample[1] for sample in samples] if paired else None
 
 
+def _one_shape(rows: list[np.ndarray]) -> tuple[int, ...]:
+    shapes = sorted({row.shape for row in rows})
+    if len(shapes) > 1:
+        raise DatasetError(f"samples of {len(shapes)} shapes cannot be stacked, such as {shapes[:2]}: use Pad")
+    return shapes[0]
+
+
 def _array(labels: Any) -> nd.NDArray:
     """Labels of any kind, numbers or arrays, in their own type."""
     if isinstance(labels[0], nd.NDArray):
@@ -236,22 +242,21 @@ def _array(labels: Any) -> nd.NDArray:
         raise DatasetError("labels of several shapes cannot be stacked") from None
     if labels.dtype.kind not in "biuf":
         raise DatasetError(f"labels must be numbers, got {labels.flat[0]!r}")
-    return nd.array(labels, ctx=mx.cpu(), dtype=labels.dtype)
+    if labels.dtype.kind in "iu" and labels.dtype not in _INTEGERS:
+        labels = labels.astype(np.int64)
+    array, memory = _blank(labels.shape, labels.dtype)
+    memory[...] = labels
+    return array
 
 
-def _blank(shape: tuple[int, ...]) -> tuple[nd.NDArray, np.ndarray]:
-    """A float32 array of MXNet's, and its memory as NumPy's."""
-    array = nd.empty(shape, ctx=mx.cpu())
-    return array, _view(array)
-
-
-def _view(array: nd.NDArray) -> np.ndarray:
-    """The memory of a float32 NDArray on the CPU, to be filled before MXNet works with it.
+def _blank(shape: tuple[int, ...], dtype: Any = np.float32) -> tuple[nd.NDArray, np.ndarray]:
+    """An array of MXNet's on the CPU, and its memory as NumPy's, to be filled before MXNet works with it.
 
     A copy (`nd.array`) takes four times as long as the stacking itself. `nd.from_numpy`, as fast as this, calls
     Python from MXNet's own threads when the array goes, which at the interpreter's end aborts the process.
     """
+    array = nd.empty(shape, ctx=mx.cpu(), dtype=dtype)
     pointer = ctypes.c_void_p()
     mx.base.check_call(mx.base._LIB.MXNDArrayGetData(array.handle, ctypes.byref(pointer)))
-    interface = {"version": 3, "shape": array.shape, "typestr": "<f4", "data": (pointer.value, False)}
-    return np.asarray(SimpleNamespace(__array_interface__=interface, owner=array))  # alive as long as the view
+    interface = {"version": 3, "shape": shape, "typestr": np.dtype(dtype).str, "data": (pointer.value, False)}
+    return array, np.asarray(SimpleNamespace(__array_interface__=interface, owner=array))  # the view keeps its owner

@@ -44,6 +44,12 @@ def test_labels_are_as_gluons_own_function_makes_them(labels):
         np.testing.assert_array_equal(found.asnumpy(), expected.asnumpy())
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.uint16, np.uint32, np.uint64])
+def test_labels_of_a_type_that_mxnet_lacks_become_int64(kind):
+    y = Stack()([(ROWS[0], kind(7)), (ROWS[1], kind(300 % 256))])[1]
+    assert y.dtype == np.int64 and y.asnumpy().tolist() == [7, 44]
+
+
 def test_samples_without_labels():
     np.testing.assert_array_equal(Stack()(list(ROWS)).asnumpy(), ROWS)
     x, lengths = Pad()([np.ones(3), np.ones(2)])
@@ -115,7 +121,11 @@ def test_lengths_are_what_masking_takes():
         (lambda: Stack()([(np.ones(3), "dog")]), "'dog'"),
         (lambda: Stack()([(np.ones(3), [1]), (np.ones(3), [1, 2])]), "labels of several shapes"),
         (lambda: Pad(buckets=[4, 8])([(np.ones(9), 0), (np.ones(2), 0)]), "length 9 .* largest is 8"),
-        (lambda: Pad()([(np.ones((2, 3)), 0), (np.ones((3, 3)), 0)]), "another axis than -1"),
+        (
+            lambda: Pad()([(np.ones((2, 3)), 0), (np.ones((3, 3)), 0)]),
+            r"another axis than -1: shapes \[\(2, 3\), \(3, 3\)\]",
+        ),
+        (lambda: Pad()([(np.ones((2, 3)), 0), (np.ones(3), 0)]), "another axis"),
         (lambda: Pad(axis=1)([(np.ones(3), 0)]), "no axis 1"),
         (lambda: Mixup(1, 2)([(np.ones(3), 2), (np.ones(3), 0)]), r"from 0 to 1, got \[2\]"),
         (lambda: Mixup(1, 2)([(np.ones(3), -1)]), r"from 0 to 1, got \[-1\]"),
