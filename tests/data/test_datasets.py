@@ -92,20 +92,20 @@ def test_a_lazy_column_is_read_row_by_row():
     class Column:
         """Nothing but a length and rows."""
 
-        read: ClassVar = []
+        asked: ClassVar = []
 
         def __len__(self):
             return 1000
 
         def __getitem__(self, row):
-            self.read.append(row)
+            self.asked.append(row)
             return None if row == 3 else (np.full(4, row / 1000), SR)
 
     column = Column()
     dataset = AudioDataset(column, range(1000), transforms=Load(sr=None)).take([5, 3, 999])
-    assert column.read == []
+    assert column.asked == []
     data, label = dataset[-1]
-    assert label == 999 and data[0] == np.float32(0.999) and column.read == [999]
+    assert label == 999 and data[0] == np.float32(0.999) and column.asked == [999]
     with pytest.raises(DatasetError, match=r"^row 3: the sound is missing"):
         dataset[1]
 

@@ -95,3 +95,27 @@ def test_csv_missing_or_a_folder(tmp_path):
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(DatasetError, match="cannot be read"):
             datasets.csv(path)
+
+
+def test_csv_rows_whose_file_is_missing(tmp_path, caplog):
+    _touch(tmp_path / "a.wav", tmp_path / "c.wav")
+    table = tmp_path / "list.csv"
+    table.write_text("path,label\na.wav,dog\nb.wav,cat\n\nc.wav,cat\nd.wav,dog\n")
+    everything = datasets.csv(table)
+    assert [Path(path).name for path, _ in everything] == ["a.wav", "b.wav", "c.wav", "d.wav"]
+    assert datasets.csv(table, missing="keep") == everything and not caplog.text
+    assert datasets.csv(table, missing="skip") == [everything[0], everything[2]]
+    for name, line in (("b.wav", 3), ("d.wav", 6)):
+        assert f"left out: {tmp_path / name}: no such file (line {line} of {table})" in caplog.text
+    with pytest.raises(DatasetError, match=r"b\.wav: no such file \(line 3 of .*list\.csv\)"):
+        datasets.csv(table, missing="raise")
+    assert len(datasets.csv(table, root=tmp_path, missing="skip")) == 2
+    with pytest.raises(DatasetError, match=r"list\.csv: none of its files is there, such as .*a\.wav in line 2"):
+        datasets.csv(table, root=tmp_path / "elsewhere", missing="skip")
+    with pytest.raises(DatasetError, match="not 'drop'"):
+        datasets.csv(table, missing="drop")
+
+
+def test_csv_labels_without_the_blanks_around_them(tmp_path):
+    (tmp_path / "list.csv").write_text("path,label\na b.wav, dog \n")
+    assert datasets.csv(tmp_path / "list.csv") == [(str(tmp_path / "a b.wav"), "dog")]
