@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+import scipy.sparse
 from scipy.signal import get_window
 
 from mxnet_audio.errors import FeatureError
@@ -134,7 +135,7 @@ def fbank(y: np.ndarray, sr: float, *, num_filter_bands: int = 80, **kwargs: Any
     def finish(x: np.ndarray, window: np.ndarray, n_fft: int) -> np.ndarray:
         spectrum = scipy.fft.rfft(x * window, n_fft)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
-        return np.log(power @ _filters(sr, n_fft, num_filter_bands) + _LEAST)
+        return np.log((_filters(sr, n_fft, num_filter_bands) @ power.T).T + _LEAST)
 
     return _by_frame(y, sr, finish, zero_mean=True, **kwargs)
 
@@ -191,8 +192,12 @@ def preemphasis(y: np.ndarray, coefficient: float = 0.97) -> np.ndarray:
     >>> preemphasis(np.ones(3), 0.75)
     array([1.  , 0.25, 0.25])
     """
-    out = np.array(y, dtype=np.float64)
-    out[..., 1:] -= coefficient * np.asarray(y, dtype=np.float64)[..., :-1]
+    y = np.asarray(y)
+    out = np.empty(y.shape, dtype=np.float64)
+    out[..., :1] = y[..., :1]
+    # Cast on the way: large temporary arrays cost more than the arithmetic.
+    np.multiply(y[..., :-1], -coefficient, out=out[..., 1:], dtype=np.float64)
+    out[..., 1:] += y[..., 1:]
     return out
 
 
@@ -327,15 +332,15 @@ def _samples(y: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=32)
-def _filters(sr: float, n_fft: int, count: int) -> np.ndarray:
-    """Triangles [shape=(1 + n_fft // 2, count)]."""
+def _filters(sr: float, n_fft: int, count: int) -> scipy.sparse.csr_matrix:
+    """Triangles [shape=(count, 1 + n_fft // 2)]."""
     if count < 1:
         raise FeatureError(f"num_filter_bands must be 1 or more, got {count}")
     mel = np.linspace(0, 2595 * math.log10(1 + sr / 2 / 700), count + 2)
     edges = np.floor((n_fft + 1) * (700 * (10 ** (mel / 2595) - 1)) / sr)
-    low, middle, high = edges[:-2], edges[1:-1], edges[2:]
-    bins = np.arange(n_fft // 2 + 1)[:, np.newaxis]
+    low, middle, high = (edges[i : i + count, np.newaxis] for i in range(3))
+    bins = np.arange(n_fft // 2 + 1)
     # Where two edges fall together there is no such side, and nothing is divided by its width.
     rise = (bins - low) / np.maximum(middle - low, 1) * ((low <= bins) & (bins < middle))
     fall = (high - bins) / np.maximum(high - middle, 1) * ((middle <= bins) & (bins < high))
-    return rise + fall
+    return scipy.sparse.csr_matrix(rise + fall)
