@@ -1,9 +1,9 @@
-"""File to log-mel, and samples to log-mel, beside plain librosa in the same run.
+"""File to log-mel, and samples to log-mel and MFCC, beside plain librosa, and torchaudio if it is installed.
 
     python benchmarks/bench_features.py [--data FOLDER] [--files 40] [--repeats 5]
 
-Both sides take turns, and medians are compared, so that a busy machine disturbs both alike. Only ratios are
-worth quoting.
+All sides take turns in one run, and medians are compared, so that a busy machine disturbs all alike. Only ratios
+are worth quoting. Samples are transformed with one thread, BLAS included.
 """
 
 from __future__ import annotations
@@ -17,11 +17,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy
+
 import librosa
 import numpy as np
 import soundfile as sf
 
 from mxnet_audio import audio, features
+
+try:
+    import torch
+    import torchaudio
+except ImportError:
+    torchaudio = None
 
 CONFIG = features.AudioFeatureConfig()
 DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -40,23 +48,67 @@ def librosa_log_mel(y: np.ndarray, sr: int, config: features.AudioFeatureConfig)
     return librosa.power_to_db(mel)
 
 
+def librosa_mfcc(y: np.ndarray, sr: int, config: features.AudioFeatureConfig) -> np.ndarray:
+    """The plain way from samples."""
+    kwargs = {"n_fft": config.n_fft, "hop_length": config.hop_length, "n_mels": config.n_mels}
+    return librosa.feature.mfcc(y=y, sr=sr, n_mfcc=config.n_mfcc, **kwargs)
+
+
+def torch_transform(config: features.AudioFeatureConfig) -> Callable[[np.ndarray], np.ndarray]:
+    """torchaudio's transform of the same parameters, from array to array."""
+    torch.set_num_threads(1)
+    kwargs = {"n_fft": config.n_fft, "hop_length": config.hop_length, "n_mels": config.n_mels}
+    kwargs |= {"norm": config.norm, "mel_scale": "slaney", "pad_mode": "constant"}
+    if config.type == "mfcc":
+        transform = torchaudio.transforms.MFCC(config.sr, config.n_mfcc, melkwargs=kwargs)
+    else:
+        transform = torch.nn.Sequential(
+            torchaudio.transforms.MelSpectrogram(config.sr, **kwargs),
+            torchaudio.transforms.AmplitudeToDB("power", config.top_db),
+        )
+
+    def run(y: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return transform(torch.from_numpy(y)).numpy()
+
+    return run
+
+
 def our_files(paths: list[str], threads: int) -> None:
     """The same by this library."""
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda path: features.load_features(path, CONFIG), paths))
 
 
-def compare(name: str, plain: Callable[[], object], ours: Callable[[], object], repeats: int) -> None:
-    """Time both in turns and print the medians and their ratio."""
-    plain(), ours()  # imports, caches, the disk
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repeats):
-        for run, into in zip((plain, ours), times):
+def compare(name: str, ways: dict[str, Callable[[], object]], repeats: int) -> None:
+    """Time all ways in turns and print the medians, and their ratios to ours (the last)."""
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    for repeat in range(repeats + 1):
+        for way, run in ways.items():
             start = time.perf_counter()
             run()
-            into.append(time.perf_counter() - start)
-    slow, fast = map(statistics.median, times)
-    print(f"{name:<52} librosa {slow * 1e3:8.1f} ms   ours {fast * 1e3:8.1f} ms   ratio {slow / fast:5.2f}")
+            if repeat:  # the first is for imports, caches, the disk
+                times[way].append(time.perf_counter() - start)
+    medians = {way: statistics.median(taken) for way, taken in times.items()}
+    ours = medians["ours"]
+    figures = "   ".join(f"{way} {median * 1e3:7.2f} ms ({median / ours:.2f})" for way, median in medians.items())
+    print(f"{name:<52} {figures}")
+
+
+def compare_samples(seconds: int, repeats: int) -> None:
+    """Samples at 22,050 Hz to log-mel and MFCC, after a look whether all ways agree."""
+    kwargs = {"sr": 22050, "n_fft": 2048, "hop_length": 512, "n_mels": 128}
+    y = np.random.default_rng(0).standard_normal(seconds * 22050).astype(np.float32)
+    for kind, plain in (("log_mel", librosa_log_mel), ("mfcc", librosa_mfcc)):
+        config = features.AudioFeatureConfig(type=kind, **kwargs)
+        ways = {"librosa": lambda plain=plain, config=config: plain(y, 22050, config)}
+        if torchaudio is not None:
+            transform = torch_transform(config)
+            ways["torchaudio"] = lambda transform=transform: transform(y)
+        ways["ours"] = lambda config=config: features.extract(y, 22050, config)
+        for run in ways.values():
+            np.testing.assert_allclose(run(), ways["ours"](), rtol=1e-3, atol=1e-2)
+        compare(f"{seconds} s at 22,050 Hz to {kind} (2048/512/128), 1 thread", ways, repeats)
 
 
 def write_stereo(folder: Path, count: int) -> list[str]:
@@ -87,19 +139,17 @@ def main() -> None:
             for threads in (1, 2):
                 compare(
                     f"{len(paths)} files, {name}, {threads} thread{'s' * (threads > 1)}",
-                    lambda paths=paths: [librosa_file(path) for path in paths],
-                    lambda paths=paths, threads=threads: our_files(paths, threads),
+                    {
+                        "librosa": lambda paths=paths: [librosa_file(path) for path in paths],
+                        "ours": lambda paths=paths, threads=threads: our_files(paths, threads),
+                    },
                     args.repeats,
                 )
 
-    config = features.AudioFeatureConfig(sr=22050, n_fft=2048, hop_length=512, n_mels=128)
-    y = np.random.default_rng(0).standard_normal(30 * 22050).astype(np.float32)
-    compare(
-        "30 s at 22,050 Hz to log-mel (2048/512/128), 1 thread",
-        lambda: librosa_log_mel(y, 22050, config),
-        lambda: features.extract(y, 22050, config),
-        args.repeats * 5,
-    )
+    if torchaudio is None:
+        print("no torchaudio to compare with: it is not installed")
+    for seconds in (4, 30):
+        compare_samples(seconds, args.repeats * 5)
 
 
 if __name__ == "__main__":
