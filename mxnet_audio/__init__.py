@@ -6,7 +6,7 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["audio", "datasets", "features", "metrics", "search", "viz"],
+    submodules=["audio", "data", "datasets", "features", "metrics", "nn", "search", "viz"],
     submod_attrs={
         "errors": [
             "AudioDecodeError",
@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "SearchError",
             "TruncatedAudioError",
         ],
+        "features.config": ["AudioFeatureConfig"],
         "library": ["load_classifier"],
         "library.cifar10": ["Cifar10AudioClassifier", "Cifar10AudioRecommender", "Cifar10AudioSearch"],
         "library.resnet_v2": ["ResNetV2AudioClassifier", "ResNetV2AudioRecommender", "ResNetV2AudioSearch"],

@@ -13,7 +13,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "batchify": ["Mixup", "Pad", "Stack"],
         "chunks": ["AudioChunkDataset"],
-        "datasets": ["AudioDataset", "AudioFolderDataset"],
+        "datasets": ["AudioDataset"],
+        "folders": ["AudioFolderDataset"],
         "loader": ["AudioLoader"],
         "sampler": ["BucketSampler", "EpochSampler"],
         "threads": ["map_ordered"],

@@ -163,6 +163,10 @@ class AudioLoader:
             if not isinstance(dataset, AudioDataset):
                 raise DatasetError(f"lazy_cached needs an AudioDataset, to know its sounds again, not {type(dataset)}")
             fixed = list(itertools.takewhile(lambda step: getattr(step, "key", None) is not None, fixed))
+            if not fixed:
+                raise DatasetError(
+                    f"lazy_cached keeps what transforms with a key make: the first has none, {steps[0]!r}"
+                )
             self._cache = FeatureCache("; ".join(step.key for step in fixed), cache_dir)
         self._fixed, self._steps = len(fixed), len(steps)
         if self._mode == "eager":

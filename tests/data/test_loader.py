@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from mxnet_audio.data import AudioDataset, AudioLoader, BucketSampler, Mixup, Pad
+from mxnet_audio.data import AudioChunkDataset, AudioDataset, AudioLoader, BucketSampler, Mixup, Pad
 from mxnet_audio.data.transforms import AddNoise, Compose, Features, Load, RandomCrop, TimeMasking
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import AudioDecodeError, AudioError, DatasetError
@@ -272,6 +272,20 @@ def test_any_gluon_dataset_serves_but_has_no_cache(load):
         assert x.tolist() == [[0, 1], [2, 3], [4, 5]] and y.tolist() == [0, 1, 2]
     with pytest.raises(DatasetError, match="AudioDataset"):
         load(dataset, 3, "lazy_cached")
+
+
+def test_what_cannot_be_known_again_is_not_cached(dataset, load):
+    with pytest.raises(DatasetError, match="key"):
+        load(dataset.transform_first(lambda x: x, lazy=False), mode="lazy_cached")
+
+
+def test_chunks_of_long_files_in_every_mode(paths, load):
+    chunks = AudioChunkDataset(paths, 0.1, hop=0.05, context=0.02, sr=8000, labels=list(range(7)))
+    expected = [chunks[i][0] for i in range(len(chunks))]
+    for mode in MODES:
+        loader = load(chunks, 8, mode)
+        for _ in range(2):
+            np.testing.assert_array_equal(np.concatenate([x for x, _ in read(loader)]), expected)
 
 
 def test_batches_go_to_the_device_asked_for(dataset, load):
