@@ -166,3 +166,22 @@ def test_a_log_gets_a_line_for_each_epoch_and_no_bars(run, tones, tmp_path):
     assert "epoch 1 of 2: loss" in first and "epoch 2 of 2: loss" in first and "%|" not in first
     assert "going on after epoch 2" in run(*asked, "--epochs", 3, "--resume").stderr
     assert "starting anew" in run("train", tones, "--model-dir", tmp_path / "new", *SMALL, "--resume").stderr
+
+
+def test_a_ludwig_block_says_what_is_made_of_sound(run_json, run, tones, tmp_path):
+    block = tmp_path / "feature ü.yaml"
+    block.write_text("preprocessing:\n  type: fbank\n  num_filter_bands: 20\n  norm: per_file\n  in_memory: true\n")
+    words = ("train", tones, "--epochs", 1, "--batch-size", 8, "--features", block, "--seconds", 0.5)
+    document = run_json(*words, "--model-dir", tmp_path / "model")
+    manifest = json.loads((tmp_path / "model" / "cifar10.json").read_text())
+    rate = sf.info(next(tones.rglob("*.wav"))).samplerate
+    assert manifest["features"]["type"] == "fbank" and manifest["features"]["sr"] == rate
+    frames = int(np.ceil((int(0.5 * rate) - int(0.04 * rate)) / int(0.02 * rate) + 1))
+    assert manifest["network"]["input_shape"] == [1, 20, frames]
+    clip = next(tones.rglob("*.wav"))
+    assert run("predict", clip, "--model-dir", tmp_path / "model").stdout.strip()
+    assert document["labels"] == LABELS
+    assert "not both" in run(*words, "--input-shape", "1,16,16", code=2).stderr
+    block.write_text("type: fbanc")
+    assert "feature ü.yaml" in run(*words, "--model-dir", tmp_path / "other", code=1).stderr
+    assert "no.yaml" in run("train", tones, "--features", "no.yaml", code=1).stderr
