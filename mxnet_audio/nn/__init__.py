@@ -1,0 +1,41 @@
+"""Gluon blocks for sound: spectra in the network's own graph, and a first layer that learns its filters.
+
+The features of `mxnet_audio.features`, computed where the network is: on its device, in its gradient, in its
+exported symbol and ONNX. Names and arguments are GluonAR's, definitions librosa's and SciPy's. Away from a network
+`mxnet_audio.features` is several times faster.
+
+=================  ==========================  ================================
+block              input                       output
+=================  ==========================  ================================
+`STFTBlock`        (batch, audio_length)       (batch, 1, frames, bins)
+`MelSpectrogram`   (batch, audio_length)       (batch, 1, frames, n_mels)
+`MFCC`             (batch, audio_length)       (batch, 1, frames, n_mfcc)
+`DCT1D`            (..., N)                    (..., N)
+`PowerToDB`        (..., frames, bins)         the same
+`ZScoreNormBlock`  (..., frames, bins)         the same
+`SincConv1D`       (batch, 1, n)               (batch, channels, frames)
+=================  ==========================  ================================
+
+Time comes before frequency, as in GluonAR and unlike librosa; ``swapaxes(2, 3)`` gives the other order. As any
+Gluon block, they are initialised before use.
+
+Examples
+--------
+>>> from mxnet_audio.engine import gluon, nd
+>>> net = gluon.nn.HybridSequential()
+>>> net.add(MelSpectrogram(12000, sr=12000, n_fft=512, hop_length=256, n_mels=96), PowerToDB(), ZScoreNormBlock())
+>>> net.add(gluon.nn.Conv2D(8, 3), gluon.nn.GlobalAvgPool2D(), gluon.nn.Dense(10))
+>>> net.initialize()
+>>> net.hybridize()
+>>> net(nd.ones((2, 12000))).shape
+(2, 10)
+"""
+
+from __future__ import annotations
+
+from mxnet_audio.nn.cepstral import DCT1D, MFCC
+from mxnet_audio.nn.level import PowerToDB, ZScoreNormBlock
+from mxnet_audio.nn.sinc import SincConv1D
+from mxnet_audio.nn.spectral import MelSpectrogram, STFTBlock
+
+__all__ = ["DCT1D", "MFCC", "MelSpectrogram", "PowerToDB", "STFTBlock", "SincConv1D", "ZScoreNormBlock"]
