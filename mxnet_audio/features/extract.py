@@ -112,8 +112,7 @@ def _time_major(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndar
 
 def _standardised(features: np.ndarray) -> np.ndarray:
     """Each column [shape=(..., T, W)] with mean 0 and, unless it is constant, an unbiased deviation of 1."""
-    x = features.astype(np.float64)
-    x -= x[..., :1, :]  # changes neither, and leaves nothing of a constant column for rounding to blow up
+    x = features.astype(np.float64)  # in which sums of equal float32 values are exact: nothing is left of a constant
     x -= x.mean(axis=-2, keepdims=True)
     deviation = np.sqrt(np.square(x).sum(axis=-2, keepdims=True) / max(1, x.shape[-2] - 1))
     return x / (deviation + _LEAST)

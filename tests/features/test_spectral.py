@@ -96,6 +96,7 @@ def test_each_item_of_a_batch_has_its_own_tuning_and_silence_is_0():
     for item, alone in zip(batch[0], y):
         np.testing.assert_array_equal(item, features.chroma(alone, 12000))
     assert not batch[0, 2].any()
+    np.testing.assert_allclose(features.chroma(1e-6 * y, 12000), batch[0], atol=1e-4)
     np.testing.assert_allclose(batch[0, :2].max(axis=1), 1)
     with pytest.raises(FeatureError, match="n_chroma"):
         features.chroma(y, 12000, n_chroma=0)
