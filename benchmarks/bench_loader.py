@@ -74,6 +74,7 @@ class Training:
         start, first = time.perf_counter(), None
         for x, y in batches:
             first = first or time.perf_counter() - start
+            x, y = x.as_in_context(mx.cpu()), y.as_in_context(mx.cpu())  # Gluon's workers give shared memory
             with autograd.record():
                 loss = self.criterion(self.net(x), y)
             loss.backward()

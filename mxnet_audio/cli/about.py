@@ -125,7 +125,7 @@ def _fallback() -> str | None:
 
 
 def _devices() -> dict[str, int | str]:
-    from mxnet_audio.data.loader import USABLE_CPUS
+    from mxnet_audio.data.threads import USABLE_CPUS
 
     try:
         from mxnet_audio.engine import mx
