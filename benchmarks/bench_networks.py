@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from mxnet_audio.data.loader import USABLE_CPUS
+from mxnet_audio.data.threads import USABLE_CPUS
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.models import get_model, model_names
 from mxnet_audio.training import initialize

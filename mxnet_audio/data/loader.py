@@ -272,23 +272,21 @@ class AudioLoader:
 
     def _kept(self, index: int) -> Any:
         """What is the same in every epoch."""
-        if index in self._memory:
+        if self._mode == "eager" and index in self._memory:
             held = self._memory[index]
             if isinstance(held, AudioError):
                 raise held
             return held
         if not isinstance(self.dataset, AudioDataset):
             return self.dataset[index]
-
-        def compute() -> Any:
-            return self.dataset.run(index, stop=self._fixed)
-
         if self._cache is None:
-            return compute()
-        source = self.dataset.sources[index]
-        if index not in self._names:
-            self._names[index] = self._cache.name(source)
-        return self._cache.fetch(source, compute, self._names[index])
+            return self.dataset.run(index, stop=self._fixed)
+        array = self._cache.get(self._names.get(index))
+        if array is None:
+            source = self.dataset.sources[index]
+            self._names[index] = name = self._names.get(index) or self._cache.name(source)
+            array = self._cache.fetch(source, lambda: self.dataset.run(index, stop=self._fixed), name)
+        return array
 
     def _nothing_to_do(self) -> bool:
         """Whether all that is asked for is in memory or in the cache."""
