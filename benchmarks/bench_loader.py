@@ -16,12 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import librosa
 import numpy as np
 import soundfile as sf
+import soxr
 
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.data.threads import USABLE_CPUS
@@ -175,12 +177,17 @@ def plain(paths: list[str]) -> dict:
     return {"load": load, "later": later, "lazy": lazy[0], "lazy, 2 threads": lazy[2], **memory()}
 
 
-def bare(paths: list[str], threads: int) -> float:
-    """Decode and resample alone, on as many threads as the loader has."""
-    load = Load(sr=CONFIG.sr)
+def by_hand(path: str) -> np.ndarray:
+    """Decode and resample with nothing around it."""
+    y, sr = sf.read(path, dtype="float32", always_2d=True)
+    return soxr.resample(y.mean(axis=1), sr, CONFIG.sr, quality="HQ")
+
+
+def threaded(function: Callable, paths: list[str]) -> float:
+    """Seconds for all files, on as many threads as the loader has."""
     start = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(load, paths):
+    with ThreadPoolExecutor(USABLE_CPUS) as pool:
+        for _ in pool.map(function, paths):
             pass
     return time.perf_counter() - start
 
@@ -219,12 +226,11 @@ def report(args: argparse.Namespace, folder: Path, paths: list[str], scratch: st
     scale = args.clips / args.sample
     plain_way = child("--part", "plain", "--clips", str(args.sample), *common)
     plain_way = {name: value * (1 if name in ("VmHWM", "RssAnon") else scale) for name, value in plain_way.items()}
-    threads = USABLE_CPUS
-    decoding = bare(paths, threads)
-    print(f"{args.clips} clips; the plain way on {args.sample}, scaled; seconds; {threads} threads")
+    decoding, loading = threaded(by_hand, paths), threaded(Load(sr=CONFIG.sr), paths)
+    print(f"{args.clips} clips; the plain way on {args.sample}, scaled; seconds; {USABLE_CPUS} threads")
     print(f"plain: up front {plain_way['load']:.1f}, later epochs {plain_way['later']:.2f}")
     print(f"plain: every epoch {plain_way['lazy']:.1f}, with 2 worker threads {plain_way['lazy, 2 threads']:.1f}")
-    print(f"decoding and resampling alone: {decoding:.1f}")
+    print(f"decoding and resampling alone: soundfile and soxr {decoding:.1f}, audio.load {loading:.1f}")
     modes = {}
     for mode in ("eager", "lazy", "lazy_cached", "lazy_cached again"):
         part = f"{mode.split()[0]}:{scratch}/cache"
@@ -243,6 +249,7 @@ def report(args: argparse.Namespace, folder: Path, paths: list[str], scratch: st
     for name, ratio in (
         ("eager load / plain up front", eager["load"] / plain_way["load"]),
         ("eager load / decoding and resampling alone", eager["load"] / decoding),
+        ("eager load / audio.load alone", eager["load"] / loading),
         ("30 epochs, lazy_cached / plain, every epoch", thirty / (30 * best_plain)),
         ("lazy's first epoch / eager's load", lazy["first_epoch"] / eager["load"]),
         ("later epochs, lazy_cached / eager", cached["later"] / eager["later"]),

@@ -3,9 +3,10 @@
 from mxnet_audio.features import htk
 from mxnet_audio.features.cache import FeatureCache
 from mxnet_audio.features.cepstral import delta, mfcc
+from mxnet_audio.features.chroma import chroma
 from mxnet_audio.features.config import AudioFeatureConfig
 from mxnet_audio.features.extract import extract, load_features
-from mxnet_audio.features.spectral import chroma, log_mel, mel_filters, melspectrogram, power_to_db, stft
+from mxnet_audio.features.spectral import log_mel, mel_filters, melspectrogram, power_to_db, stft
 
 __all__ = [
     "AudioFeatureConfig",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,8 +68,14 @@ def mfcc(
     (60, 47)
     """
     decibels = log_mel(y, sr, **kwargs)
-    basis = _basis(decibels.shape[-2], n_mfcc, dct_type, dct_norm, lifter)
-    coefficients = np.matmul(basis, decibels)
+    _check(decibels.shape[-2], n_mfcc, dct_type, dct_norm, lifter)
+    # Not as a product of matrices: OpenBLAS' threads go on turning for a while after each, and take the time of those
+    # that read other files.
+    every = scipy.fft.dct(decibels, type=dct_type, norm=dct_norm, axis=-2, overwrite_x=True, workers=1)
+    coefficients = every[..., :n_mfcc, :].copy()
+    if lifter > 0:
+        weights = 1 + lifter / 2 * np.sin(np.pi * np.arange(1, 1 + n_mfcc) / lifter)
+        coefficients *= weights[:, np.newaxis].astype(np.float32)
     if not deltas:
         return coefficients
     orders = [delta(coefficients, width=delta_width, order=order) for order in range(1, deltas + 1)]
@@ -142,9 +147,7 @@ def check_delta(width: int, order: int, frames: int | None) -> None:
         raise FeatureError(f"delta_width ({width}) is above the number of frames ({frames})")
 
 
-@lru_cache(maxsize=32)
-def _basis(n_mels: int, n_mfcc: int, dct_type: int, dct_norm: str | None, lifter: float) -> np.ndarray:
-    """The transform's first rows as a matrix, liftered: cheaper than a whole transform for a few of them."""
+def _check(n_mels: int, n_mfcc: int, dct_type: int, dct_norm: str | None, lifter: float) -> None:
     if not 1 <= n_mfcc <= n_mels:
         raise FeatureError(f"n_mfcc ({n_mfcc}) must be 1 or more, and at most the number of bands ({n_mels})")
     if dct_type not in (1, 2, 3, 4) or dct_norm not in ("ortho", None):
@@ -153,7 +156,3 @@ def _basis(n_mels: int, n_mfcc: int, dct_type: int, dct_norm: str | None, lifter
         raise FeatureError("dct_type 1 needs 2 bands or more")
     if not lifter >= 0:
         raise FeatureError(f"lifter must be 0 or more, got {lifter}")
-    basis = scipy.fft.dct(np.eye(n_mels), type=dct_type, norm=dct_norm, axis=0)[:n_mfcc]
-    if lifter > 0:
-        basis *= 1 + lifter / 2 * np.sin(np.pi * np.arange(1, 1 + n_mfcc)[:, np.newaxis] / lifter)
-    return basis.astype(np.float32)

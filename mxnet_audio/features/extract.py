@@ -12,8 +12,9 @@ from mxnet_audio.audio.source import naming, source_name
 from mxnet_audio.errors import FeatureError, InvalidAudioError
 from mxnet_audio.features import htk
 from mxnet_audio.features.cepstral import mfcc
+from mxnet_audio.features.chroma import chroma
 from mxnet_audio.features.config import AudioFeatureConfig
-from mxnet_audio.features.spectral import chroma, log_mel, melspectrogram
+from mxnet_audio.features.spectral import log_mel, melspectrogram
 
 __all__ = ["extract", "load_features"]
 

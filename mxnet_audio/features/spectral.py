@@ -1,4 +1,4 @@
-"""Short-time Fourier transform, mel spectrogram and chroma: float32, in blocks that fit the cache, on SciPy's FFT.
+"""Short-time Fourier transform and mel spectrogram: float32, in blocks that fit the cache, on SciPy's FFT.
 
 Equal to librosa's of the same names within 1e-4 relative, at a fraction of the time.
 """
@@ -16,7 +16,7 @@ from scipy.signal import get_window
 
 from mxnet_audio.errors import FeatureError
 
-__all__ = ["chroma", "log_mel", "mel_filters", "melspectrogram", "power_to_db", "stft"]
+__all__ = ["energies", "framed", "log_mel", "mel_filters", "melspectrogram", "power_to_db", "stft", "window_weights"]
 
 # Floats to a block of frames: 512 KiB. Smaller ones fit a core's cache better but cost more steps of Python,
 # which threads take in turns; larger ones are slower.
@@ -65,8 +65,8 @@ def stft(
     >>> stft(np.zeros(12000, np.float32), n_fft=512, hop_length=256).shape
     (257, 47)
     """
-    frames, shape = _framed(y, n_fft, hop_length, center)
-    weights = _window(window, win_length or n_fft, n_fft)
+    frames, shape = framed(y, n_fft, hop_length, center)
+    weights = window_weights(window, win_length or n_fft, n_fft)
     out = np.empty((len(frames), n_fft // 2 + 1, frames.shape[1]), dtype=np.complex64)
     for item, span, spectrum in _spectra(frames, weights):
         out[item, :, span] = spectrum.T
@@ -123,16 +123,17 @@ def melspectrogram(
     >>> melspectrogram(np.zeros((2, 12000), np.float32), 12000, n_fft=512, hop_length=256, n_mels=96).shape
     (2, 96, 47)
     """
-    frames, shape = _framed(y, n_fft, hop_length, center)
-    weights = _window(window, win_length or n_fft, n_fft)
+    frames, shape = framed(y, n_fft, hop_length, center)
+    weights = window_weights(window, win_length or n_fft, n_fft)
     filters = _sparse_filters(sr, n_fft, n_mels, fmin, fmax, htk, norm)
     out = np.empty((len(frames), n_mels, frames.shape[1]), dtype=np.float32)
-    for item, span, energy in _energies(frames, weights):
-        if power == 1:
-            np.sqrt(energy, out=energy)
-        elif power != 2:
-            np.power(energy, np.float32(power / 2), out=energy)
-        out[item, :, span] = filters @ energy
+    for item, span, parts in _squares(frames, weights):
+        if power == 2:
+            bands = filters @ parts
+            np.add(bands[:, ::2], bands[:, 1::2], out=out[item, :, span])
+        else:
+            energy = parts[:, ::2] + parts[:, 1::2]
+            out[item, :, span] = filters @ np.power(energy, np.float32(power / 2), out=energy)
     return out.reshape(*shape, *out.shape[1:])
 
 
@@ -221,82 +222,6 @@ def log_mel(
     return power_to_db(melspectrogram(y, sr, **kwargs), ref=ref, amin=amin, top_db=top_db)
 
 
-def chroma(
-    y: np.ndarray,
-    sr: float,
-    *,
-    n_fft: int = 2048,
-    hop_length: int = 512,
-    win_length: int | None = None,
-    window: str = "hann",
-    center: bool = True,
-    n_chroma: int = 12,
-    tuning: float | None = None,
-) -> np.ndarray:
-    """Chromagram: energy by pitch class, each frame's largest being 1.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(..., n)], float
-        Samples.
-    sr : number > 0 [Hz]
-        Sampling rate.
-    n_fft, hop_length, win_length, window, center
-        As for `stft`.
-    n_chroma : int > 0
-        Pitch classes to an octave.
-    tuning : float or None [pitch classes]
-        Deviation from A = 440 Hz; None estimates it, for each item of a batch on its own.
-
-    Returns
-    -------
-    np.ndarray [shape=(..., n_chroma, frames)], float32
-        In [0, 1]; frames of digital silence are 0.
-
-    Raises
-    ------
-    FeatureError
-        As `stft`, or ``n_chroma`` is below 1.
-
-    See Also
-    --------
-    librosa.feature.chroma_stft : the definition that this follows, with its filters and its estimate.
-
-    Examples
-    --------
-    >>> a = np.sin(2 * np.pi * 440 / 22050 * np.arange(22050))
-    >>> chroma(a, 22050, tuning=0.0).mean(axis=1).argmax()  # C is 0
-    9
-    """
-    if n_chroma < 1:
-        raise FeatureError(f"n_chroma must be 1 or more, got {n_chroma}")
-    frames, shape = _framed(y, n_fft, hop_length, center)
-    energies = np.empty((len(frames), n_fft // 2 + 1, frames.shape[1]), dtype=np.float32)
-    for item, span, energy in _energies(frames, _window(window, win_length or n_fft, n_fft)):
-        energies[item, :, span] = energy
-    out = np.stack([_chroma_filters(sr, n_fft, n_chroma, _tuning(e, sr, n_chroma, tuning)) @ e for e in energies])
-    peak = out.max(axis=-2, keepdims=True)
-    out /= np.where(peak < np.finfo(np.float32).tiny, np.float32(1), peak)
-    return out.reshape(*shape, *out.shape[1:])
-
-
-def _tuning(energy: np.ndarray, sr: float, n_chroma: int, tuning: float | None) -> float:
-    if tuning is not None:
-        return float(tuning)
-    if not energy.any():  # librosa would warn that silence has no pitch
-        return 0.0
-    from librosa import estimate_tuning
-
-    return float(estimate_tuning(S=energy, sr=sr, bins_per_octave=n_chroma))
-
-
-@lru_cache(maxsize=128)  # estimates come in hundredths
-def _chroma_filters(sr: float, n_fft: int, n_chroma: int, tuning: float) -> np.ndarray:
-    from librosa import filters
-
-    return filters.chroma(sr=sr, n_fft=n_fft, n_chroma=n_chroma, tuning=tuning)
-
-
 @lru_cache(maxsize=32)
 def mel_filters(
     sr: float,
@@ -348,7 +273,7 @@ def _sparse_filters(*args: Any) -> scipy.sparse.csr_matrix:
 
 
 @lru_cache(maxsize=32)
-def _window(name: str, win_length: int, n_fft: int) -> np.ndarray:
+def window_weights(name: str, win_length: int, n_fft: int) -> np.ndarray:
     if win_length > n_fft:
         raise FeatureError(f"win_length ({win_length}) is above n_fft ({n_fft})")
     try:
@@ -359,7 +284,7 @@ def _window(name: str, win_length: int, n_fft: int) -> np.ndarray:
     return np.pad(weights, (before, n_fft - win_length - before)).astype(np.float32)
 
 
-def _framed(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tuple[np.ndarray, tuple[int, ...]]:
+def framed(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tuple[np.ndarray, tuple[int, ...]]:
     """View samples as frames [shape=(items, frames, n_fft)]; also the leading axes."""
     y = np.asarray(y, dtype=np.float32)
     if y.ndim == 0 or y.shape[-1] == 0:
@@ -369,30 +294,43 @@ def _framed(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tuple[n
     shape = y.shape[:-1]
     y = y.reshape(-1, y.shape[-1])
     if center:
-        y = np.pad(y, [(0, 0), (n_fft // 2, n_fft // 2)])
+        padded = np.zeros((len(y), y.shape[-1] + 2 * (n_fft // 2)), dtype=np.float32)
+        padded[:, n_fft // 2 : n_fft // 2 + y.shape[-1]] = y
+        y = padded
     if y.shape[-1] < n_fft:
         raise FeatureError(f"{y.shape[-1]} samples are fewer than n_fft ({n_fft})")
     frames = np.lib.stride_tricks.sliding_window_view(y, n_fft, axis=-1)[:, ::hop_length]
     return frames, shape
 
 
+def energies(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Power [shape=(items, bins, frames)] of frames [shape=(items, frames, n_fft)]."""
+    out = np.empty((len(frames), frames.shape[2] // 2 + 1, frames.shape[1]), dtype=np.float32)
+    for item, span, parts in _squares(frames, weights):
+        np.add(parts[:, ::2], parts[:, 1::2], out=out[item, :, span])
+    return out
+
+
 def _spectra(frames: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, slice, np.ndarray]]:
     """Transform block by block: yields (item, frames of it, spectrum [shape=(frames, bins)])."""
-    step = min(frames.shape[1], max(1, _BLOCK // frames.shape[-1]))
-    scratch = np.empty((step, frames.shape[-1]), dtype=np.float32)
+    count, n_fft = frames.shape[1:]
+    blocks = -(-count * n_fft // _BLOCK)
+    step = -(-count // blocks)
+    scratch = np.empty((step, n_fft), dtype=np.float32)
     for item, rows in enumerate(frames):
-        for start in range(0, len(rows), step):
-            span = slice(start, min(start + step, len(rows)))
+        for start in range(0, count, step):
+            span = slice(start, min(start + step, count))
             weighted = np.multiply(rows[span], weights, out=scratch[: span.stop - start])
             yield item, span, scipy.fft.rfft(weighted, axis=-1, workers=1)
 
 
-def _energies(frames: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, slice, np.ndarray]]:
-    """Power block by block: yields (item, frames of it, energy [shape=(bins, frames)]), which the next overwrites."""
-    bins, step = frames.shape[-1] // 2 + 1, min(frames.shape[1], max(1, _BLOCK // frames.shape[-1]))
-    scratch = np.empty(bins * step, dtype=np.float32)
+def _squares(frames: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, slice, np.ndarray]]:
+    """Squares of real and imaginary parts in turn [shape=(bins, 2 * frames)], which the next block overwrites."""
+    scratch = np.empty(0, dtype=np.complex64)
     for item, span, spectrum in _spectra(frames, weights):
-        np.multiply(spectrum, spectrum.conj(), out=spectrum)
-        energy = scratch[: spectrum.size].reshape(bins, len(spectrum))
-        energy[...] = spectrum.real.T
-        yield item, span, energy
+        if len(scratch) < spectrum.size:
+            scratch = np.empty(spectrum.size, dtype=np.complex64)
+        turned = scratch[: spectrum.size].reshape(spectrum.shape[::-1])
+        turned[...] = spectrum.T
+        parts = turned.view(np.float32)
+        yield item, span, np.multiply(parts, parts, out=parts)
