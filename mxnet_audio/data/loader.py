@@ -171,9 +171,7 @@ class AudioLoader:
         self._fixed, self._steps = len(fixed), len(steps)
         if self._mode == "eager":
             for position, result, error in map_ordered(self._kept, range(len(dataset)), workers=num_workers):
-                if error is not None and not self._skip:
-                    raise error
-                self._memory[position] = result if error is None else error
+                self._memory[position] = result if error is None else error  # raised when its turn comes
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
@@ -199,7 +197,7 @@ class AudioLoader:
         AudioLoader
         """
         part = copy.copy(self)
-        part.epoch, part.skipped = 0, {}
+        part.epoch, part.skipped, part._batch_size = 0, {}, batch_size
         part._positions = [self._positions[position] for position in positions]
         part._sampler = EpochSampler(len(part._positions), shuffle, self._seed)
         part._batches = gluon.data.BatchSampler(part._sampler, batch_size, self._last_batch)
