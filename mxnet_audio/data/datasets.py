@@ -16,9 +16,10 @@ from mxnet_audio import audio, datasets
 from mxnet_audio.data.missing import is_missing
 from mxnet_audio.data.sources import Sources, classes, listed
 from mxnet_audio.data.threads import map_ordered
-from mxnet_audio.data.transforms import Compose, Load
+from mxnet_audio.data.transforms import Compose, Features, Load
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioError, DatasetError
+from mxnet_audio.features import AudioFeatureConfig
 
 __all__ = ["AudioDataset"]
 
@@ -41,7 +42,8 @@ class AudioDataset(gluon.data.Dataset):
     sr : int > 0, optional [Hz]
         Rate of sources that are bare arrays.
     missing_value_strategy : {'bfill', 'ffill', 'fill_with_mode', 'fill_with_const', 'drop_row'}, optional
-        What becomes of missing sources (`fill_missing`): by default, an error. 'drop_row' drops rows without
+        What becomes of missing sources (`fill_missing`): by default, what the configuration of `Features` says, if
+        it says something, else an error. 'drop_row' drops rows without
         label, too. A column is looked through at once if a strategy is given: better before it decodes.
     fill_value : optional
         The source that 'fill_with_const' puts in their place.
@@ -93,6 +95,10 @@ class AudioDataset(gluon.data.Dataset):
         fill_value: Any = None,
         synsets: Sequence[str] | None = None,
     ):
+        self._set_transforms((transforms,) if callable(transforms) else tuple(transforms))
+        config = self.feature_config
+        if missing_value_strategy is None and config and "missing_value_strategy" in config.model_fields_set:
+            missing_value_strategy, fill_value = config.missing_value_strategy, config.fill_value
         self.sources: Any = Sources(sources, sr, missing_value_strategy, fill_value)
         self.labels, self.groups = None, None
         self.synsets = None if synsets is None else list(synsets)
@@ -111,7 +117,6 @@ class AudioDataset(gluon.data.Dataset):
                 labels = [labels[row] for row in self.sources.rows]
             self.labels = labels
             self._indices, self.synsets = classes(labels, self.synsets)
-        self._set_transforms((transforms,) if callable(transforms) else tuple(transforms))
         self._visits = np.zeros(len(self), dtype=np.int64)
 
     @staticmethod
@@ -189,6 +194,11 @@ class AudioDataset(gluon.data.Dataset):
         dataset = AudioDataset.from_pairs(corpus.pairs(root, folds), **({"synsets": corpus.labels} | options))
         dataset.groups = corpus.groups(root, folds)
         return dataset
+
+    @property
+    def feature_config(self) -> AudioFeatureConfig | None:
+        """How sounds become features, where `Features` is among the transforms."""
+        return next((step.config for step in self.transforms if isinstance(step, Features)), None)
 
     @property
     def items(self) -> list[tuple[Any, int | None]]:

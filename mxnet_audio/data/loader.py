@@ -14,7 +14,6 @@ from mxnet_audio.data.batchify import Stack
 from mxnet_audio.data.datasets import AudioDataset
 from mxnet_audio.data.sampler import EpochSampler
 from mxnet_audio.data.threads import map_ordered
-from mxnet_audio.data.transforms import Features
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.features import FeatureCache
@@ -149,7 +148,7 @@ class AudioLoader:
         self._batches = batch_sampler or gluon.data.BatchSampler(self._sampler, batch_size, last_batch)
 
         steps = dataset.transforms if isinstance(dataset, AudioDataset) else ()
-        config = next((step.config for step in steps if isinstance(step, Features)), None)
+        config = dataset.feature_config if isinstance(dataset, AudioDataset) else None
         if config is not None:
             mode = mode or config.mode
             prefetch_size = config.prefetch_size if prefetch_size is None else prefetch_size

@@ -391,3 +391,12 @@ def test_in_gluons_loader(wavs, options):
     assert [data.shape for data, _ in batches] == [(2, 64), (1, 64)]
     assert all(isinstance(data, mx.nd.NDArray) and data.dtype == np.float32 for data, _ in batches)
     assert np.concatenate([label.asnumpy() for _, label in batches]).tolist() == [0, 1, 0]
+
+
+def test_the_configuration_says_what_stands_in_for_missing_sounds(tmp_path, write_tone):
+    path = str(write_tone(tmp_path / "a.wav", sr=8000))
+    config = AudioFeatureConfig(type="fbank", missing_value_strategy="ffill")
+    assert [source for source, _ in AudioDataset([path, None], transforms=Features(config)).items] == [path, path]
+    with pytest.raises(DatasetError, match="row 1"):
+        AudioDataset([path, None], transforms=Features(AudioFeatureConfig(type="fbank")))
+    assert len(AudioDataset([path, None], transforms=Features(config), missing_value_strategy="drop_row")) == 1
