@@ -131,11 +131,11 @@ def plot_confusion(report: ClassificationReport, path: str | os.PathLike | None 
 
 
 def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str | os.PathLike | None = None) -> Figure:
-    """Draw a log-mel spectrogram over seconds and hertz.
+    """Draw features over seconds; mel bands in hertz, others by number.
 
     Parameters
     ----------
-    features : np.ndarray [shape=(n_mels, frames)] [dB]
+    features : np.ndarray [shape=config.shape]
         What :func:`mxnet_audio.features.extract` returns; a leading axis of one channel may stand before.
     config : AudioFeatureConfig
         The configuration that made them: it says what a band and a frame are.
@@ -149,17 +149,22 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
     Raises
     ------
     ValueError
-        If ``features`` is not one spectrogram of ``config.n_mels`` bands.
+        If ``features`` is not one array of as many bands as ``config`` makes.
     """
     features = np.asarray(features)
     if features.ndim == 3 and len(features) == 1:
         features = features[0]
-    if features.ndim != 2 or len(features) != config.n_mels:
-        raise ValueError(f"expected features [{config.n_mels}, frames], not {features.shape}")
-    seconds_a_frame = config.hop_length / config.sr
+    bands = -3 - config.time_axis  # the other axis
+    if features.ndim != 2 or config.shape[bands] not in (features.shape[bands], None):
+        wanted = ", ".join(str(size or "any") for size in config.shape)
+        raise ValueError(f"expected features [{wanted}], not {features.shape}")
     # The first frame lies centred on the first sample, or on the middle of the first window.
-    first = 0 if config.center else config.n_fft / 2 / config.sr
-    edges = first + seconds_a_frame * (np.arange(features.shape[1] + 1) - 0.5)
+    if config.time_axis == -1:
+        frame, first = config.hop_length / config.sr, 0 if config.center else config.n_fft / 2 / config.sr
+    else:
+        features = features.T
+        frame, first = config.window_shift_in_s, config.window_length_in_s / 2
+    edges = first + frame * (np.arange(features.shape[1] + 1) - 0.5)
     figure = _figure(10, 4)
     axes = figure.subplots()
     image = axes.imshow(
@@ -168,12 +173,13 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
         aspect="auto",
         interpolation="nearest",
         cmap="magma",
-        extent=(edges[0], edges[-1], -0.5, config.n_mels - 0.5),
+        extent=(edges[0], edges[-1], -0.5, len(features) - 0.5),
     )
-    bands, names = _hertz_ticks(config)
-    axes.set_yticks(bands, names)
-    axes.set(xlabel="time (s)", ylabel="frequency (Hz, mel scale)", xlim=(max(edges[0], 0), edges[-1]))
-    figure.colorbar(image, ax=axes, label="level (dB)", pad=0.02)
+    if config.type in ("log_mel", "mel"):
+        axes.set_yticks(*_hertz_ticks(config))
+    ylabel = {"log_mel": "frequency (Hz, mel scale)", "mel": "frequency (Hz, mel scale)", "mfcc": "coefficient"}
+    axes.set(xlabel="time (s)", ylabel=ylabel.get(config.type, "band"), xlim=(max(edges[0], 0), edges[-1]))
+    figure.colorbar(image, ax=axes, label="level (dB)" if config.type == "log_mel" else config.type, pad=0.02)
     return _saved(figure, path)
 
 

@@ -218,6 +218,8 @@ def _split(samples: Sequence) -> tuple[list[np.ndarray], list | None]:
     if not len(samples):
         raise DatasetError("a batch of no samples")
     paired = isinstance(samples[0], (tuple, list))
+    if paired and (strange := next((sample for sample in samples if len(sample) != 2), None)):
+        raise DatasetError(f"samples are data, or (data, label), not of {len(strange)} parts")
     data = [sample[0] for sample in samples] if paired else samples
     rows = [x.asnumpy() if isinstance(x, nd.NDArray) else np.asarray(x) for x in data]
     if not all(row.size for row in rows):

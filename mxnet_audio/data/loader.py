@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
 from mxnet_audio.data.batchify import Stack
 from mxnet_audio.data.datasets import AudioDataset
 from mxnet_audio.data.sampler import EpochSampler
@@ -40,10 +42,12 @@ class AudioLoader:
     ``lazy_cached``
         In files (`FeatureCache`) that the first epoch writes and later ones, and later runs, map into memory:
         an epoch as fast as in memory, in the memory of a few batches. Transforms count as far as they have a
-        `key`; a changed file, transform or parameter misses.
+        `key`; a changed file, transform or parameter misses. A file that changes while the loader is in use is
+        noticed by the next one.
 
-    Iterating is an epoch. Random transforms and the order depend on `seed`, the epoch and the sample alone: not
-    on mode, threads or timing.
+    Iterating is an epoch. Random transforms and the order (but for what ``rollover`` carries over) depend on `seed`,
+    the epoch and the sample alone: not on mode, threads or timing. A function is random if its attribute ``random``
+    says so. Of other datasets than `AudioDataset`, ``eager`` keeps whole samples.
 
     Parameters
     ----------
@@ -59,7 +63,8 @@ class AudioLoader:
     last_batch : {'keep', 'discard', 'rollover'}
         What becomes of a short last batch, as in `gluon.data.DataLoader`.
     batch_sampler : iterable of list of int, optional
-        Which samples make a batch, such as `BucketSampler`; then neither `batch_size` nor `shuffle` count.
+        Which samples make a batch, such as `BucketSampler`. Then `shuffle` does not count, and `batch_size` only says
+        how far to read ahead.
     batchify_fn : callable, optional
         List of samples to arrays: `Stack` by default, `Pad` for variable lengths, `Mixup`.
     num_workers : int > 0, optional
@@ -85,7 +90,7 @@ class AudioLoader:
     Raises
     ------
     DatasetError
-        The dataset is empty, or an argument is out of range.
+        The dataset is empty, or an argument is out of range; later, if not one sample of an epoch can be read.
 
     See Also
     --------
@@ -145,7 +150,11 @@ class AudioLoader:
         self._workers, self._skip = num_workers, on_error == "skip"
         self._seed, self._last_batch, self._batch_size = seed, last_batch, batch_size
         self._sampler = EpochSampler(len(dataset), shuffle, seed)
-        self._batches = batch_sampler or gluon.data.BatchSampler(self._sampler, batch_size, last_batch)
+        if batch_sampler is None:
+            batch_sampler = gluon.data.BatchSampler(self._sampler, batch_size, last_batch)
+        elif iter(batch_sampler) is batch_sampler:
+            raise DatasetError("batch_sampler is an iterator, spent after one epoch: give a sequence or a sampler")
+        self._batches = batch_sampler
 
         steps = dataset.transforms if isinstance(dataset, AudioDataset) else ()
         config = dataset.feature_config if isinstance(dataset, AudioDataset) else None
@@ -170,6 +179,8 @@ class AudioLoader:
         self._fixed, self._steps = len(fixed), len(steps)
         if self._mode == "eager":
             for position, result, error in map_ordered(self._kept, range(len(dataset)), workers=num_workers):
+                if isinstance(result, np.ndarray):
+                    result.flags.writeable = False  # what one epoch changed would be there in the next
                 self._memory[position] = result if error is None else error  # raised when its turn comes
 
     def __len__(self) -> int:
@@ -195,6 +206,8 @@ class AudioLoader:
         -------
         AudioLoader
         """
+        if not len(positions):
+            raise DatasetError("no positions to take: there would be nothing to load")
         part = copy.copy(self)
         part.epoch, part.skipped, part._batch_size = 0, {}, batch_size
         part._positions = [self._positions[position] for position in positions]
@@ -204,12 +217,13 @@ class AudioLoader:
 
     def __iter__(self) -> Iterator:
         epoch, self.epoch = self.epoch, self.epoch + 1
-        self._sampler.epoch = epoch
-        if hasattr(self._batches, "epoch"):
-            self._batches.epoch = epoch
+        for sampler in (self._batches, getattr(self._batches, "_sampler", None)):  # Gluon's holds another one
+            if hasattr(sampler, "epoch"):
+                sampler.epoch = epoch
         batches, ahead = itertools.tee(self._batches)
         random = getattr(self._batchify, "random", False)
         order = (position for batch in ahead for position in batch)
+        read = failed = 0
         with contextlib.closing(self.samples(order, epoch)) as stream:
             for number, batch in enumerate(batches):
                 samples = []
@@ -218,12 +232,18 @@ class AudioLoader:
                         samples.append(sample)
                     elif not self._skip:
                         raise error
-                    elif position not in self.skipped:
-                        self.skipped[position] = error
-                        log.warning("left out: %s", error)
+                    else:
+                        failed += 1
+                        if position not in self.skipped:
+                            self.skipped[position] = error
+                            log.warning("left out: %s", error)
                 if samples:
+                    read += len(samples)
                     made = self._batchify(samples, (epoch, number)) if random else self._batchify(samples)
                     yield _to(made, self._ctx)
+        if failed and not read:
+            first = next(iter(self.skipped.values()))
+            raise DatasetError(f"none of the {failed} samples can be read; the first: {first}")
 
     def samples(
         self, order: Iterable[int] | None = None, epoch: int = 0
@@ -265,7 +285,11 @@ class AudioLoader:
     def _sample(self, index: int, epoch: int) -> Any:
         if not isinstance(self.dataset, AudioDataset):
             return self._kept(index)
-        return self.dataset.pair(index, self.dataset.run(index, epoch, self._kept(index), start=self._fixed))
+        x = self._kept(index)
+        further = self._fixed < self._steps or self.dataset.pair_transform is not None
+        if further and self._mode != "lazy" and isinstance(x, np.ndarray):
+            x = x.copy()  # they may write to what they are given
+        return self.dataset.pair(index, self.dataset.run(index, epoch, x, start=self._fixed))
 
     def _kept(self, index: int) -> Any:
         """What is the same in every epoch."""
@@ -282,7 +306,7 @@ class AudioLoader:
         if array is None:
             source = self.dataset.sources[index]
             self._names[index] = name = self._names.get(index) or self._cache.name(source)
-            array = self._cache.fetch(source, lambda: self.dataset.run(index, stop=self._fixed), name)
+            array = self._cache.fetch(source, lambda: self.dataset.run(index, x=source, stop=self._fixed), name)
         return array
 
     def _nothing_to_do(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 
 import numpy as np
 
@@ -27,6 +28,11 @@ class EpochSampler(gluon.data.Sampler):
     epoch : int
         Which epoch the next pass is.
 
+    Raises
+    ------
+    DatasetError
+        `seed` is below 0.
+
     Examples
     --------
     >>> sampler = EpochSampler(5, shuffle=True)
@@ -37,6 +43,8 @@ class EpochSampler(gluon.data.Sampler):
     """
 
     def __init__(self, length: int, shuffle: bool = False, seed: int = 0):
+        if seed < 0:
+            raise DatasetError(f"seed is 0 or more, not {seed}")
         self.length, self.shuffle, self.seed, self.epoch = length, shuffle, seed, 0
 
     def __len__(self) -> int:
@@ -66,7 +74,7 @@ class BucketSampler(gluon.data.Sampler):
     Raises
     ------
     DatasetError
-        A length is above the last bucket, or there is none.
+        A length is above the last bucket, or there is none, or an argument is out of range.
 
     Examples
     --------
@@ -83,11 +91,13 @@ class BucketSampler(gluon.data.Sampler):
         seed: int = 0,
     ):
         lengths = np.asarray(lengths, dtype=np.float64)
-        if not len(lengths) or batch_size < 1:
-            raise DatasetError(f"no batches of {batch_size} samples can be made of {len(lengths)}")
-        if isinstance(buckets, int):
+        if not len(lengths) or batch_size < 1 or seed < 0:
+            raise DatasetError(f"{len(lengths)} samples, batch_size {batch_size}, seed {seed}: one is out of range")
+        if isinstance(buckets, Integral) and buckets > 0:
             buckets = np.quantile(lengths, np.arange(1, buckets + 1) / buckets, method="higher")
-        edges = np.unique(np.asarray(buckets, dtype=np.float64))
+        edges = np.unique(np.asarray(buckets, dtype=np.float64))  # and sorted
+        if not edges.size or edges[0] <= 0:
+            raise DatasetError(f"buckets are a number of them, or lengths, above 0, not {buckets}")
         if not lengths.max() <= edges[-1]:
             raise DatasetError(f"a length of {lengths.max():g} is above the last bucket ({edges[-1]:g})")
         places = np.searchsorted(edges, lengths)

@@ -6,6 +6,7 @@ in an undefined state.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections import deque
@@ -21,10 +22,6 @@ __all__ = ["USABLE_CPUS", "map_ordered"]
 
 # What this process may use, where the system says it (Linux); all there are elsewhere.
 USABLE_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-# glibc hands a large block back to the system as soon as it is free, and takes the next one anew, page by page, until
-# it has seen one of nearly 32 MiB come and go: a third of the time of decoding short clips.
-np.empty(31 << 20, dtype=np.uint8)
 
 
 def map_ordered(
@@ -50,13 +47,15 @@ def map_ordered(
     result
         What the function made of it; None if it failed.
     error : AudioError or None
-        Why it failed: one bad file doesn't stop the others. Any other exception is raised here.
+        Why it failed, without tracebacks, whose frames would hold the sound: one bad file doesn't stop the others.
+        Any other exception is raised here.
 
     Examples
     --------
     >>> [result for _, result, _ in map_ordered(abs, [-3, 1, -2])]
     [3, 1, 2]
     """
+    _keep_large_blocks()
     workers = workers or USABLE_CPUS
     ahead = 4 * workers if ahead is None else ahead
     if not ahead:
@@ -80,8 +79,22 @@ def map_ordered(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@functools.cache
+def _keep_large_blocks() -> None:
+    """Let the process keep large blocks that are free, up to 64 MiB.
+
+    glibc hands them back to the system at once, and takes the next ones anew, page by page, until it has seen one of
+    nearly 32 MiB come and go: a third of the time of decoding short clips. Elsewhere this does nothing.
+    """
+    np.empty(31 << 20, dtype=np.uint8)
+
+
 def _outcome(call: Callable[[], Any]) -> tuple[Any, AudioError | None]:
     try:
         return call(), None
     except AudioError as error:
+        part: BaseException | None = error
+        while part is not None:
+            part.__traceback__ = None
+            part = part.__cause__ or part.__context__
         return None, error

@@ -20,6 +20,7 @@ import platformdirs
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+import mxnet_audio
 from mxnet_audio.atomic import replacing
 from mxnet_audio.audio.source import source_identity
 from mxnet_audio.errors import AudioError
@@ -28,7 +29,7 @@ __all__ = ["FeatureCache"]
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 2  # raised when the same key begins to give other numbers, or the files another form
+_FORMAT = 2
 _SUFFIX = ".features"
 _SHARD = 32 << 20  # bytes gathered in memory until they are written: what a kill can lose
 _OLD = 3600.0  # seconds after which an unfinished file has no writer any more
@@ -38,11 +39,11 @@ class FeatureCache:
     """Arrays made of sounds in one way, in files that are mapped into memory.
 
     A sound is known by its real path, size and time of change (by its content, if it is none of a file), so a
-    changed one misses; another `key` or another version of this package has another folder. Arrays gather in
-    memory and are written together, beside their place, then renamed: a file is whole or not there, concurrent
-    runs share what each has finished, and a kill loses 32 MiB at most. Each array carries a checksum; a damaged
-    one is a miss. Where the folder cannot be written (permission, full disk) a warning is logged once and
-    everything goes on without.
+    changed one misses; another `key` or another version of this package has another folder, and nothing removes
+    old ones. Arrays gather in memory and are written together, beside their place, then renamed: a file is whole
+    or not there, several runs may write at once and share what was there when they began, and a kill loses 32 MiB
+    at most. Each array carries a checksum; a damaged one is a miss. Where the folder cannot be written (permission,
+    full disk) a warning is logged once and everything goes on without.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ class FeatureCache:
         if directory is None:
             directory = platformdirs.user_cache_path("mxnet-audio") / "features"
         self.directory = Path(directory)
-        folder = hashlib.sha256(f"{_VERSION} {key}".encode()).hexdigest()[:32]
+        folder = hashlib.sha256(f"{mxnet_audio.__version__} {_FORMAT} {key}".encode()).hexdigest()[:32]
         self._folder = self.directory / folder
         self._lock = threading.Lock()
         self._arrays: dict[str, np.ndarray] = {}
@@ -108,15 +109,15 @@ class FeatureCache:
 
     def get(self, name: str | None) -> np.ndarray | None:
         """Read an array by `name`; it cannot be written to. None when there is none that is whole."""
-        array = self._arrays.get(name)
-        if array is None or name not in self._unchecked:
+        array, expected = self._arrays.get(name), self._unchecked.get(name)
+        if array is None or expected is None:
             return array
-        if _checksum(array) == self._unchecked.get(name):
+        if _checksum(array) == expected:
             self._unchecked.pop(name, None)
             return array
         with self._lock:
-            self._arrays.pop(name, None)
-            self._unchecked.pop(name, None)
+            if self._arrays.get(name) is array:
+                del self._arrays[name], self._unchecked[name]
         return None
 
     def fetch(self, sound: Any, compute: Callable[[], np.ndarray], name: str | None = None) -> np.ndarray:
@@ -138,10 +139,10 @@ class FeatureCache:
         name = name or self.name(sound)
         array = self.get(name)
         if array is None:
-            array = np.ascontiguousarray(compute())
+            array = np.array(compute(), order="C")
             array.flags.writeable = False  # what one caller changed would be kept for all
             # A file that changed meanwhile must not leave its old features under its new identity.
-            if name is not None and not self._off and self.name(sound) == name:
+            if name is not None and not self._off and array.dtype.kind in "biufc" and self.name(sound) == name:
                 self._put(name, array)
         return array
 
@@ -161,14 +162,14 @@ class FeatureCache:
         waiting, self._waiting, self._bytes = self._waiting, {}, 0
         if not waiting or self._off:
             return
-        shard = self._folder / f"{uuid.uuid4().hex}{_SUFFIX}"
+        shard = self._folder / f"{time.time_ns():020d}-{uuid.uuid4().hex}{_SUFFIX}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with replacing(shard, sync=False) as temporary:  # a damaged array is only a miss
                 save_file(waiting, temporary, metadata={name: _checksum(array) for name, array in waiting.items()})
             # From now on they are the system's to keep in memory or not.
             self._arrays.update(_mapped(shard)[0])
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, KeyError) as error:  # KeyError: of a type that the format does not know
             self._off = True
             for name in waiting:
                 self._arrays.pop(name, None)
@@ -180,10 +181,12 @@ class FeatureCache:
             with suppress(OSError):
                 if time.time() - temporary.stat().st_mtime > _OLD:
                     temporary.unlink()
-        for shard in self._folder.glob(f"*{_SUFFIX}"):
+        for shard in sorted(self._folder.glob(f"*{_SUFFIX}")):  # the youngest last: it may stand for a damaged one
             try:
                 arrays, checksums = _mapped(shard)
-            except (OSError, ValueError, KeyError, TypeError):
+            except OSError:
+                continue
+            except (ValueError, KeyError, TypeError):  # damaged
                 with suppress(OSError):
                     shard.unlink()
                 continue
@@ -211,6 +214,7 @@ def _mapped(shard: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         first, last = (start + offset for offset in tensor["data_offsets"])
         if last > len(data):
             raise ValueError(f"{shard} is cut off")
-        kind, bits = tensor["dtype"][0], tensor["dtype"][1:]  # F32, I64, U8
-        arrays[name] = data[first:last].view(f"{kind.lower()}{int(bits) // 8}").reshape(tensor["shape"])
+        kind, bits = tensor["dtype"][0], tensor["dtype"][1:]  # F32, I64, U8; or BOOL
+        dtype = "?" if kind == "B" else f"{kind.lower()}{int(bits) // 8}"
+        arrays[name] = data[first:last].view(dtype).reshape(tensor["shape"])
     return arrays, {name: checksums[name] for name in arrays}

@@ -15,9 +15,9 @@ from mxnet_audio.audio.source import source_name
 from mxnet_audio.data import AudioLoader, map_ordered
 from mxnet_audio.data.transforms import Compose, ToImage
 from mxnet_audio.engine import context, mx
-from mxnet_audio.errors import AudioError, DatasetError, FeatureError, ModelError
+from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.library.model import Model, input_shape_of, network_input
+from mxnet_audio.library.model import Model, config_of, input_shape_of, network_input
 from mxnet_audio.library.results import Encoding, Prediction, TimedPrediction
 from mxnet_audio.metrics import ClassificationReport, classification_report
 from mxnet_audio.models import check_shape, store
@@ -121,7 +121,8 @@ class AudioClassifier:
         Parameters
         ----------
         audio_path_label_pairs : iterable of (path, label)
-            Labels are all int or all str, and come back from `predict_class` as they are.
+            Or anything else that `mxnet_audio.audio.load` takes, in place of a path. Labels are all int or all str, and
+            come back from `predict_class` as they are.
         model_dir_path : str or os.PathLike
             Where the model is kept; made if it is not there.
         batch_size : int > 0
@@ -155,7 +156,8 @@ class AudioClassifier:
         feature_config : AudioFeatureConfig, optional
             Other features than the default log-mel; takes the place of `input_shape`.
         cache : bool or str or os.PathLike
-            Keep features on disk from epoch to epoch: in the user's cache directory, in another, or not (False).
+            Keep features on disk from epoch to epoch: in the user's cache directory, in another, or not (False). With
+            True, a `mode` and a `lazy_cache_dir` that `feature_config` was given count.
         progress : bool
             Whether to show progress bars, on standard error; without, each epoch is logged (INFO).
 
@@ -182,19 +184,17 @@ class AudioClassifier:
             checkpoint_interval=checkpoint_interval,
             early_stopping=early_stopping,
         )
-        config = feature_config or _default_config(input_shape)
+        config = feature_config or config_of(input_shape)
         check_shape(input_shape_of(config))
         store.check_place(model_dir_path)
-        mode = config.mode if "mode" in config.model_fields_set else "lazy_cached" if cache else "lazy"
         clips = training.prepare(
             audio_path_label_pairs,
             partial(
                 AudioLoader,
                 batch_size=recipe.batch_size,
-                mode=mode,
                 seed=recipe.random_state,
-                cache_dir=None if isinstance(cache, bool) else cache,
                 ctx=self._contexts["data_ctx"],
+                **training.keeping(config, cache),
             ),
             network_input(config),
             recipe.batch_size,
@@ -389,12 +389,6 @@ class AudioClassifier:
                     yield source_name(path), scores, vector, error
         finally:
             stream.close()
-
-
-def _default_config(input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
-    if len(input_shape) != 3 or input_shape[0] != 1:
-        raise FeatureError(f"input_shape is (1, n_mels, frames), not {tuple(input_shape)}")
-    return AudioFeatureConfig(n_mels=input_shape[1], n_frames=input_shape[2])
 
 
 def _only(answers: Iterator):

@@ -17,12 +17,19 @@ from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import get_model, store
 
-__all__ = ["Model", "input_shape_of", "network_input"]
+__all__ = ["Model", "config_of", "input_shape_of", "network_input"]
 
 
 def network_input(config: AudioFeatureConfig) -> list[Transform]:
     """Steps from a sound to the input of a network [shape=(1, bands, frames)]."""
     return [Features(config), ToImage(config.time_axis)]
+
+
+def config_of(input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
+    """The log-mel features of an input's shape."""
+    if len(input_shape) != 3 or input_shape[0] != 1:
+        raise FeatureError(f"input_shape is (1, n_mels, frames), not {tuple(input_shape)}")
+    return AudioFeatureConfig(n_mels=input_shape[1], n_frames=input_shape[2])
 
 
 def input_shape_of(config: AudioFeatureConfig) -> tuple[int, int, int]:

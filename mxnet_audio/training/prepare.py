@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import os
-from collections import Counter
+import reprlib
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +18,13 @@ from tqdm import tqdm
 from mxnet_audio.audio import info, typical_length
 from mxnet_audio.audio.source import resolve, source_identity, source_name
 from mxnet_audio.data import AudioDataset, AudioLoader
+from mxnet_audio.data.missing import is_missing
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import MINIMUM
 from mxnet_audio.training.split import Label, class_order, split, to_targets
 
-__all__ = ["Pairs", "Prepared", "checked_pairs", "prepare", "usual_config"]
+__all__ = ["Pairs", "Prepared", "checked_pairs", "keeping", "prepare", "usual_config"]
 
 log = logging.getLogger(__name__)
 
@@ -69,14 +70,17 @@ def checked_pairs(pairs: Pairs) -> list[Pair]:
         If there are none, or something in them is not a pair of a sound and a label.
     """
     checked = []
-    for pair in pairs:
+    for row, pair in enumerate(pairs):
         if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
-            raise DatasetError(f"each clip is a pair (path, label), not {pair!r}")
+            raise DatasetError(f"each clip is a pair (path, label), not {reprlib.repr(pair)}")
         sound, label = pair
+        if is_missing(sound):
+            raise DatasetError("the sound is missing", f"row {row}")
         try:
             resolve(sound)
         except AudioError as error:
-            raise DatasetError(f"each clip is a pair (path, label), not {pair!r}: {error.reason}") from error
+            reason = f"each clip is a pair (path, label), not {reprlib.repr(pair)}: {error.reason}"
+            raise DatasetError(reason, f"row {row}") from error
         sound = os.fspath(sound) if isinstance(sound, os.PathLike) else sound
         checked.append((sound, label.item() if isinstance(label, np.generic) else label))
     if not checked:
@@ -113,6 +117,27 @@ def usual_config(paths: Sequence[str], config: AudioFeatureConfig | None = None)
         seconds = typical_length(paths)
         found["n_frames"] = LONGEST if seconds is None else min(max(config.frames_in(seconds), MINIMUM), LONGEST)
     return config.model_copy(update=found)
+
+
+def keeping(config: AudioFeatureConfig, cache: bool | str | os.PathLike) -> dict[str, Any]:
+    """How a loader keeps features: what the configuration was given, else on disk, or not at all.
+
+    Raises
+    ------
+    DatasetError
+        If both say something, and not the same.
+
+    Examples
+    --------
+    >>> keeping(AudioFeatureConfig(), cache=True), keeping(AudioFeatureConfig(), cache=False)
+    ({'mode': 'lazy_cached', 'cache_dir': None}, {'mode': 'lazy', 'cache_dir': None})
+    """
+    mode = "lazy_cached" if cache else "lazy"
+    if "mode" in config.model_fields_set:
+        if cache is not True and mode != config.mode:
+            raise DatasetError(f"cache={cache!r} contradicts mode={config.mode!r} in feature_config")
+        mode = config.mode
+    return {"mode": mode, "cache_dir": None if isinstance(cache, bool) else cache}
 
 
 def _rate(path: str) -> int | None:
@@ -197,16 +222,22 @@ def prepare(
 
 def _once(pairs: list[Pair], held_out: list[Pair]) -> None:
     """Refuse a clip that could be trained on and measured on."""
-    counts = Counter(_real(sound) for sound, _ in pairs)
-    if not held_out and (most := counts.most_common(1)[0])[1] > 1:
-        raise DatasetError("is listed more than once: a split could put it on both sides", most[0])
-    if shared := counts.keys() & {_real(sound) for sound, _ in held_out}:
-        raise DatasetError("is among the training and the validation clips", min(shared))
+    seen: dict[str, int] = {}
+    for row, (sound, _) in enumerate(pairs):
+        first = seen.setdefault(_real(sound), row)
+        if first != row and not held_out:
+            reason = f"is listed more than once (rows {first} and {row}): a split could put it on both sides"
+            raise DatasetError(reason, source_name(sound))
+    for row, (sound, _) in enumerate(held_out):
+        if _real(sound) in seen:
+            reason = f"is among the training and the validation clips (rows {seen[_real(sound)]} and {row})"
+            raise DatasetError(reason, source_name(sound))
 
 
 def _real(sound: Any) -> str:
     """What two names of one sound have in common."""
-    return os.path.realpath(sound) if isinstance(sound, str) else source_identity(sound)
+    sound = resolve(sound)
+    return os.path.realpath(sound) if isinstance(sound, str | os.PathLike) else source_identity(sound)
 
 
 def _readable(loader: AudioLoader, show: bool) -> tuple[dict[int, tuple[float, float]], list[tuple[str, AudioError]]]:
@@ -222,11 +253,11 @@ def _readable(loader: AudioLoader, show: bool) -> tuple[dict[int, tuple[float, f
                 moments[position] = (x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean())
             else:
                 log.warning("left out: %s", error)
-                skipped.append((source_name(loader.dataset.sources[position]) or f"clip {position}", error))
+                skipped.append((error.path or f"item {position}", error))
     return moments, skipped
 
 
 def _digest(pairs: list[Pair], positions: Iterable[int]) -> str:
     chosen = (pairs[position] for position in positions)
-    clips = [(sound if isinstance(sound, str) else source_identity(sound), label) for sound, label in chosen]
+    clips = [(sound if isinstance(sound, str) else _real(sound), label) for sound, label in chosen]
     return hashlib.sha256(json.dumps(clips).encode()).hexdigest()[:16]

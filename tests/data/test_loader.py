@@ -6,11 +6,13 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
+import soundfile as sf
 
-from mxnet_audio.data import AudioChunkDataset, AudioDataset, AudioLoader, BucketSampler, Mixup, Pad
+from mxnet_audio.data import AudioChunkDataset, AudioDataset, AudioLoader, BucketSampler, EpochSampler, Mixup, Pad
 from mxnet_audio.data.transforms import AddNoise, Compose, Features, Load, RandomCrop, TimeMasking
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import AudioDecodeError, AudioError, DatasetError
@@ -156,8 +158,101 @@ def test_a_bad_file_is_left_out_by_choice_and_said_once(mode, paths, load, caplo
     assert list(loader.skipped) == [0] and isinstance(loader.skipped[0], AudioError)
 
 
-def test_a_batch_without_a_good_file_is_left_out(load):
-    assert read(load(AudioDataset(["a.wav", "b.wav"], [0, 1]), 1, on_error="skip")) == []
+def test_a_batch_without_a_good_file_is_left_out_and_an_epoch_without_one_is_an_error(paths, load):
+    assert len(read(load(AudioDataset(["a.wav", paths[0]], [0, 1]), 1, on_error="skip"))) == 1
+    with pytest.raises(DatasetError, match=r"none of the 2 .* a\.wav: no such file"):
+        read(load(AudioDataset(["a.wav", "b.wav"], [0, 1]), 1, on_error="skip"))
+    with pytest.raises(DatasetError, match="no positions"):
+        load(AudioDataset(paths)).take([], 1)
+
+
+def test_errors_that_are_kept_hold_no_sound(tmp_path, load):
+    """Frames of a traceback would: memory would grow with the number of bad files."""
+    sf.write(tmp_path / "silent.wav", np.zeros(8000), 8000)
+    dataset = AudioDataset([tmp_path / "silent.wav"], transforms=[Features(CONFIG)])
+    for mode in MODES:
+        loader = load(dataset, 1, mode, on_error="skip")
+        for _ in range(2):
+            for _, _, error in loader.samples():
+                while error is not None:
+                    assert error.__traceback__ is None
+                    error = error.__cause__ or error.__context__
+
+
+def test_steps_that_write_to_what_they_get_change_nothing_that_is_kept(paths, load):
+    def centred(x):
+        x -= x.mean()
+        return x
+
+    def doubled(x, entropy):
+        x *= 2
+        return x
+
+    doubled.random = True
+    dataset = AudioDataset(paths, transforms=[Features(CONFIG), doubled, centred])
+    expected = [x.asnumpy() for x in load(dataset, 7, "lazy")]
+    for mode in MODES:
+        loader = load(dataset, 7, mode)
+        for _ in range(3):
+            np.testing.assert_array_equal([x.asnumpy() for x in loader], expected)
+
+
+def test_a_transform_of_ones_own_on_top_of_features_is_not_taken_for_features(paths, load):
+    class Doubled(Features):
+        def apply(self, x):
+            return 2 * super().apply(x)
+
+    plain = read_all(load(AudioDataset(paths, transforms=[Features(CONFIG)]), 7, "lazy_cached"))
+    with pytest.raises(DatasetError, match="key"):
+        load(AudioDataset(paths, transforms=[Doubled(CONFIG)]), 7, "lazy_cached")
+    np.testing.assert_array_equal(read_all(load(AudioDataset(paths, transforms=[Doubled(CONFIG)]), 7))[0], 2 * plain[0])
+
+
+def test_bucketed_batches_are_shuffled_anew_in_each_epoch(dataset, load):
+    for sampler in (
+        BucketSampler(range(1, 8), 2, 2, shuffle=True),
+        gluon.data.BatchSampler(EpochSampler(7, shuffle=True), 2, "keep"),
+    ):
+        loader = load(dataset, batch_sampler=sampler)
+        orders = [[y.tolist() for _, y in read(loader)] for _ in range(3)]
+        assert orders[0] != orders[1] or orders[1] != orders[2]
+    with pytest.raises(DatasetError, match="iterator"):
+        load(dataset, batch_sampler=iter([[0], [1]]))
+    assert read(load(dataset, batch_sampler=[])) == []
+
+
+def test_as_many_threads_as_asked_for(paths, load):
+    seen = set()
+
+    def note(x):
+        seen.add(threading.current_thread().name)
+        time.sleep(0.01)
+        return x
+
+    read_all(load(AudioDataset(paths * 3, transforms=[Features(CONFIG), note]), 3, num_workers=3))
+    assert len(seen) == 3
+
+
+def test_memory_of_the_lazy_modes_does_not_grow_with_the_number_of_files(paths, load, monkeypatch):
+    monkeypatch.setattr("mxnet_audio.features.cache._SHARD", 1 << 16)
+
+    read_all(load(AudioDataset(paths[:1])))  # what is needed once is there now
+
+    def peak(count, mode):
+        sounds = [(np.full(4000, 1 / (2 + i), np.float16), 8000) for i in range(count)]
+        tracemalloc.start()
+        loader = load(AudioDataset(sounds, transforms=[Load(sr=8000)]), 4, mode)
+        for _ in range(2):
+            for _ in loader:
+                pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    for mode in ("lazy", "lazy_cached"):
+        few, many = peak(40, mode), peak(160, mode)
+        assert many - few < 120 * 16_000 / 4  # of what 120 sounds more take
+    assert peak(160, "eager") - peak(40, "eager") > 120 * 16_000 / 2
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -197,15 +292,18 @@ def test_reading_ahead_is_bounded_by_prefetch_size(paths, load):
 
 
 def test_the_network_works_while_the_next_batch_is_read(paths, load):
-    def slow(x):
-        time.sleep(0.02)
+    second = threading.Event()
+
+    def note(x, seen=[]):  # noqa: B006
+        seen.append(1)
+        if len(seen) == 6:
+            second.set()
         return x
 
-    loader = load(AudioDataset(paths * 3, transforms=[Features(CONFIG), slow]), 3, "lazy", num_workers=1)
-    start = time.perf_counter()
-    for _ in loader:
-        time.sleep(0.06)  # the network
-    assert time.perf_counter() - start < 0.8 * 2 * 21 * 0.02
+    stream = iter(load(AudioDataset(paths * 3, transforms=[Features(CONFIG), note]), 3, "lazy", num_workers=1))
+    next(stream)
+    assert second.wait(60)  # while the first batch is still with the network
+    stream.close()
 
 
 @pytest.mark.parametrize("last_batch", ["keep", "discard", "rollover"])
@@ -247,6 +345,21 @@ def test_random_crops_work_on_decoded_sound_that_is_cached(paths, load):
             np.testing.assert_array_equal(a.asnumpy(), b.asnumpy())
 
 
+def test_the_configuration_says_how_far_ahead(paths, load):
+    seen = []
+
+    def note(x):
+        seen.append(1)
+        return x
+
+    config = CONFIG.model_copy(update={"prefetch_size": 1})
+    stream = iter(load(AudioDataset(paths * 10, transforms=[Features(config), note]), 2))
+    next(stream)
+    time.sleep(0.2)
+    assert len(seen) <= 4
+    stream.close()
+
+
 def test_the_configuration_says_how_to_load(paths, tmp_path):
     config = CONFIG.model_copy(update={"mode": "lazy_cached", "lazy_cache_dir": str(tmp_path / "mine")})
     read_all(AudioLoader(AudioDataset(paths, transforms=[Features(config)]), 3))
@@ -263,6 +376,9 @@ def test_take_shares_what_is_held(dataset, load, monkeypatch):
         ((_, y),) = read(part)
         monkeypatch.undo()
         assert y.tolist() == [5, 1] and part.size == 2
+        shuffled = [loader.take(range(7), 7, shuffle=True) for _ in range(2)]
+        same(read(shuffled[0]), read(shuffled[1]))
+        assert read(shuffled[0])[0][1].tolist() == np.random.default_rng((0, 1)).permutation(7).tolist()
 
 
 def test_any_gluon_dataset_serves_but_has_no_cache(load):
@@ -302,6 +418,7 @@ def test_batches_go_to_the_device_asked_for(dataset, load):
         {"prefetch_size": -1},
         {"last_batch": "x"},
         {"on_error": "x"},
+        {"seed": -1},
     ],
 )
 def test_a_wrong_argument_is_named(wrong, dataset, load):

@@ -6,8 +6,10 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,7 +58,7 @@ def test_what_is_kept_is_got_by_a_later_run_and_nothing_lies_beside_the_audio(wa
     assert [path.name for path in wav.parent.iterdir()] == ["a.wav"]
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8", "u1"])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8", "u1", "?", "c8"])
 def test_other_types_and_shapes_come_back_as_they_were(wav, cache, dtype):
     array = np.arange(6).astype(dtype).reshape(1, 3, 2)
     keep(cache, wav, array)
@@ -100,7 +102,7 @@ def test_a_changed_file_key_or_version_misses(wav, cache, monkeypatch):
     wav.write_bytes(wav.read_bytes() + b"\0\0")
     os.utime(wav, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert cache.name(wav) not in cache
-    monkeypatch.setattr(room, "_VERSION", room._VERSION + 1)
+    monkeypatch.setattr("mxnet_audio.__version__", "0.0.9")
     assert not reopened(cache)._arrays
     wav.unlink()
     assert cache.name(wav) is None
@@ -123,7 +125,8 @@ def test_a_damaged_file_is_a_miss_and_is_replaced(wav, cache, damage):
     again = reopened(cache)
     np.testing.assert_array_equal(again.fetch(wav, lambda: ARRAY + 1), ARRAY + 1)
     again.flush()
-    np.testing.assert_array_equal(again.fetch(wav, never), ARRAY + 1)
+    for opened in (again, reopened(cache), reopened(cache)):
+        np.testing.assert_array_equal(opened.fetch(wav, never), ARRAY + 1)
 
 
 def test_fetch_computes_once_and_keeps_no_failure(wav, cache):
@@ -170,14 +173,40 @@ def test_an_unwritable_folder_warns_once_and_works(wav, tmp_path, caplog):
     assert len(caplog.records) == 1 and "not cached" in caplog.text
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_warns_once_and_works(wav, tmp_path, caplog):
-    (tmp_path / "locked").mkdir(mode=0o500)
-    cache = FeatureCache(KEY, tmp_path / "locked")
-    for _ in range(2):
-        np.testing.assert_array_equal(cache.fetch(wav, lambda: ARRAY.copy()), ARRAY)
-        cache.flush()
-    assert len(caplog.records) == 1
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="this system has no effective user")
+def test_a_read_only_folder_warns_once_and_works(caplog):
+    before, sound = os.geteuid(), (np.ones(9, np.float32), 8000)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        if before == 0:
+            os.seteuid(65534)  # root may write anywhere, nobody may not
+        try:
+            cache = FeatureCache(KEY, folder)
+            for _ in range(2):
+                np.testing.assert_array_equal(cache.fetch(sound, lambda: ARRAY.copy()), ARRAY)
+                cache.flush()
+        finally:
+            os.seteuid(before)
+        Path(folder).chmod(0o755)
+    assert len(caplog.records) == 1 and "not cached" in caplog.text
+
+
+def test_a_file_that_cannot_be_opened_now_is_not_thrown_away(wav, cache, monkeypatch):
+    keep(cache, wav)
+    monkeypatch.setattr(np, "memmap", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("too many open files")))
+    assert not reopened(cache)._arrays
+    monkeypatch.undo()
+    np.testing.assert_array_equal(reopened(cache).fetch(wav, never), ARRAY)
+
+
+def test_what_cannot_be_written_is_handed_on_and_the_callers_array_stays_his(wav, cache):
+    mine = np.ones(3, np.float32)
+    assert cache.fetch(wav, lambda: mine)[0] == 1
+    mine[0] = 5
+    assert cache.fetch(wav, never)[0] == 1
+    for odd in (np.array(["a"]), np.ones(2, np.complex256)):
+        np.testing.assert_array_equal(cache.fetch((np.full(4, odd.size, np.float32), 8000), lambda odd=odd: odd), odd)
+    cache.flush()
 
 
 def test_a_full_disk_in_mid_cache_warns_once_and_leaves_nothing(cache, caplog, monkeypatch):
@@ -198,6 +227,7 @@ def test_a_full_disk_in_mid_cache_warns_once_and_leaves_nothing(cache, caplog, m
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
     assert len([record for record in caplog.records if "not cached" in record.message]) == 1
+    assert not cache._arrays and not cache._waiting  # nor does it gather in memory now
     assert [p for p in cache.directory.rglob("*") if p.is_file()] == []
 
 
@@ -276,9 +306,9 @@ def test_killed_in_mid_write_leaves_only_whole_files(cache):
 def test_many_threads_read_at_the_same_time(tmp_path, cache):
     sounds = [(np.full(4, i, np.float32), 8000) for i in range(20)]
     for i, sound in enumerate(sounds):
-        cache.fetch(sound, lambda i=i: ARRAY + i)
+        cache.fetch(sound, lambda i=i: np.full(1 << 19, i, np.float32))  # so large that its checksum takes a while
     cache.flush()
     again = reopened(cache)
     with ThreadPoolExecutor(8) as pool:
-        for i, array in enumerate(pool.map(lambda i: again.fetch(sounds[i % 20], never), range(4000))):
-            assert array[0, 0] == i % 20
+        for i, array in enumerate(pool.map(lambda i: again.fetch(sounds[i // 8 % 20], never), range(320))):
+            assert array[0] == i // 8 % 20

@@ -80,12 +80,36 @@ def test_sound_in_memory_that_is_bad_or_given_twice_is_named(corpus, options, tm
     pairs = [*corpus, ((np.full(9000, np.nan, np.float32), 8000), corpus[0][1]), (b"no sound", corpus[0][1])]
     classifier.fit(pairs, tmp_path, **small(options))
     names = [name for name, _ in classifier.skipped]
-    assert names == [f"clip {len(corpus)}", f"clip {len(corpus) + 1}"]
+    assert names == [f"item {len(corpus)}", f"item {len(corpus) + 1}"]
     with pytest.raises(DatasetError, match="more than once"):
         classifier.fit([*corpus, (b"same", "low"), (b"same", "low")], tmp_path, **small(options))
     with pytest.raises(DatasetError, match="each clip is a pair"):
         classifier.fit([*corpus, (3, "low")], tmp_path, **small(options))
     assert isinstance(classifier.predict_class(io.BytesIO(open(corpus[0][0], "rb").read())), str)  # noqa: PTH123, SIM115
+    for nothing in (None, "", float("nan")):
+        with pytest.raises(DatasetError, match="row 24: the sound is missing"):
+            classifier.fit([*corpus, (nothing, "low")], tmp_path, **small(options))
+    gone = {"path": "gone.wav", "bytes": None}
+    classifier.fit([*corpus, (gone, "low")], tmp_path, **small(options))
+    assert [name for name, _ in classifier.skipped] == ["gone.wav"]
+    with pytest.raises(DatasetError, match="the training and the validation"):
+        same = ({"path": corpus[0][0], "bytes": None}, "low")
+        classifier.fit(corpus, tmp_path, **small(options, validation_pairs=[same]))
+
+
+@pytest.mark.parametrize("mode", ["eager", "lazy"])
+def test_bad_files_are_left_out_however_features_are_kept(mode, corpus, options, tmp_path):
+    config = AudioFeatureConfig(type="log_mel", n_mels=32, n_frames=40, mode=mode)
+    classifier = Cifar10AudioClassifier()
+    classifier.fit([("gone.wav", "low"), *corpus], tmp_path, **small(options, feature_config=config, cache=True))
+    assert [name for name, _ in classifier.skipped] == ["gone.wav"]
+
+
+@pytest.mark.parametrize(("cache", "mode"), [(False, "lazy_cached"), ("folder", "lazy"), ("folder", "eager")])
+def test_two_ways_to_keep_features_contradict(cache, mode, corpus, options, tmp_path):
+    config = AudioFeatureConfig(type="log_mel", n_mels=32, n_frames=40, mode=mode)
+    with pytest.raises(DatasetError, match=mode):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **small(options, feature_config=config, cache=cache))
 
 
 def test_features_that_no_network_takes_are_refused(corpus, options, tmp_path):

@@ -75,9 +75,9 @@ class Features(Transform):
         super().__init__(config=config)
 
     @property
-    def key(self) -> str:
+    def key(self) -> str | None:
         """The configuration's."""
-        return self.config.key()
+        return None if super().key is None else self.config.key()
 
     def apply(self, x: Any) -> np.ndarray:
         """Decode and transform [shape=(n_mels, frames) for mel types]; AudioError if that fails."""
