@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.data.datasets import AudioDataset
-from mxnet_audio.data.sources import Sources, listed
+from mxnet_audio.data.sources import Sources
+from mxnet_audio.data.steps import takes_source
 from mxnet_audio.data.threads import map_ordered
 from mxnet_audio.data.transforms import Transform
 from mxnet_audio.errors import AudioError, DatasetError
@@ -34,11 +37,15 @@ class Chunk:
     ----------
     source : whatever `audio.load` takes
     start, stop : float [s]
+    digest : list of str
+        The identity of a recording in memory or in an open file, once one of its chunks, which share the list, has
+        hashed it.
     """
 
     source: Any
     start: float
     stop: float
+    digest: list[str] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def name(self) -> str | None:
@@ -47,7 +54,18 @@ class Chunk:
 
     def identity(self) -> str:
         """Text that changes when the piece does: see `audio.source_identity`."""
-        return f"{audio.source_identity(self.source)}\0{self.start!r}\0{self.stop!r}"
+        return f"{self._recording()}\0{self.start!r}\0{self.stop!r}"
+
+    def _recording(self) -> str:
+        if isinstance(self.source, str | os.PathLike):
+            return audio.source_identity(self.source)
+        with _READING:
+            if self.digest:
+                return self.digest[0]
+            identity = audio.source_identity(self.source)
+            if identity.startswith(("array\0", "bytes\0")):  # a file that an entry names may change
+                self.digest.append(identity)
+            return identity
 
 
 class AudioChunkDataset(AudioDataset):
@@ -78,8 +96,10 @@ class AudioChunkDataset(AudioDataset):
     Attributes
     ----------
     spans : list of (int, float, float)
-        For each item the number of its source, and where in it it starts and ends [s], without context and
-        without the zeros behind the end.
+        For each item the number of its source (-1: `fill_value`), and where in it it starts and ends [s], without
+        context and without the zeros behind the end.
+    groups : list of str
+        For each item its recording, so that those of one recording can stay together.
     skipped : list of (str, AudioError)
         Sources that cannot be cut, and why: they are logged and left out.
 
@@ -121,36 +141,49 @@ class AudioChunkDataset(AudioDataset):
                 "wanted 0 < hop <= chunk and context >= 0, in seconds, "
                 f"got a chunk of {chunk}, a hop of {hop} and a context of {context}"
             )
-        files = Sources(sources)
-        labels = None if labels is None else listed(labels)
-        if labels is not None and len(labels) != len(files):
-            raise DatasetError(f"{len(files)} sounds and {len(labels)} labels: one for each is wanted")
-        self.skipped: list[tuple[str, AudioError]] = []
-        places: list[tuple[int, float, float, float, float]] = []
-        for row, cuts, error in map_ordered(lambda row: _cuts(files, row, chunk, hop, context), range(len(files))):
-            if error is not None:
-                logger.warning("left out: %s", error)
-                self.skipped.append((error.path, error))
-            else:
-                places.extend((row, *cut) for cut in cuts)
-        if self.skipped and not places:
-            raise DatasetError(f"none of the {len(files)} sounds can be cut, such as {self.skipped[0][1]}")
-        self._cutting = {"chunk": chunk, "context": context, "sr": sr, "mono": mono}
-        super().__init__(
-            _Chunks(files, places),
-            labels and [labels[place[0]] for place in places],
-            transforms=transforms,
-            synsets=synsets,
-        )
+        self._hop, self._cutting = hop, {"chunk": chunk, "context": context, "sr": sr, "mono": mono}
+        super().__init__(sources, labels, transforms=transforms, synsets=synsets)
 
     @property
     def spans(self) -> list[tuple[int, float, float]]:
         """Source and time of each item."""
-        places = self.sources.values.places
-        return [places[row][:3] for row in self.sources.rows]
+        return [self._span(index) for index in range(len(self))]
+
+    def run(self, index: int, *arguments: Any, **options: Any) -> Any:
+        """Apply some of the transforms, as `AudioDataset.run`; errors say where in the recording, too."""
+        try:
+            return super().run(index, *arguments, **options)
+        except AudioError as error:
+            _, start, stop = (round(value, 3) for value in self._span(index))
+            raise type(error)(f"{start:.9g} s to {stop:.9g} s: {error.reason}", error.path) from error
+
+    def _span(self, index: int) -> tuple[int, float, float]:
+        chunks = self.sources.values
+        row, start, stop = chunks.places[self.sources.rows[index]][:3]
+        return chunks.files.rows[row], start, stop
+
+    def _items_of(self, sources: Sources, labels: list | None) -> tuple[Sources, list | None]:
+        """Cut the rows."""
+        self.skipped: list[tuple[str, AudioError]] = []
+        self.groups = []
+        places: list[tuple[int, float, float, float, float]] = []
+        chunk, context = self._cutting["chunk"], self._cutting["context"]
+        for row, found, error in map_ordered(
+            lambda row: _cuts(sources, row, chunk, self._hop, context), range(len(sources))
+        ):
+            if error is not None:
+                logger.warning("left out: %s", error)
+                self.skipped.append((error.path, error))
+            else:
+                name, cuts = found
+                places.extend((row, *cut) for cut in cuts)
+                self.groups.extend([name] * len(cuts))
+        if self.skipped and not places:
+            raise DatasetError(f"none of the {len(sources)} sounds can be cut, such as {self.skipped[0][1]}")
+        return Sources(_Chunks(sources, places)), labels and [labels[place[0]] for place in places]
 
     def _from_source(self, steps: tuple[Callable, ...]) -> tuple[Callable, ...]:
-        rated = bool(steps) and getattr(steps[0], "takes_source", False)
+        rated = bool(steps) and takes_source(steps[0])
         return (_LoadChunk(**self._cutting, rated=rated), *steps)
 
 
@@ -159,13 +192,14 @@ class _Chunks(Sequence):
 
     def __init__(self, files: Sources, places: list[tuple[int, float, float, float, float]]):
         self.files, self.places = files, places
+        self._digests: dict[int, list[str]] = defaultdict(list)
 
     def __len__(self) -> int:
         return len(self.places)
 
     def __getitem__(self, index: int) -> Chunk:
         row, _, _, start, stop = self.places[index]
-        return Chunk(self.files[row], start, stop)
+        return Chunk(self.files[row], start, stop, self._digests[row])
 
 
 class _LoadChunk(Transform):
@@ -191,10 +225,11 @@ class _LoadChunk(Transform):
 
 def _cuts(
     files: Sources, row: int, chunk: float, hop: float, context: float
-) -> list[tuple[float, float, float, float]]:
-    """Start and end [s] of each chunk of a file; then the same with context."""
+) -> tuple[str, list[tuple[float, float, float, float]]]:
+    """The name of a file; start and end [s] of each of its chunks, then the same with context."""
     source = files[row]
-    with audio.naming(audio.source_name(source) or f"item {row}"):
+    name = audio.source_name(source) or f"item {files.rows[row]}"
+    with audio.naming(name):
         info = audio.info(source)
         if info.frames is None:
             raise DatasetError("its header does not say how long it is: convert it, or load it and give (array, rate)")
@@ -205,7 +240,7 @@ def _cuts(
         if step < 1:
             raise DatasetError(f"a hop of {hop} s is less than a sample at {rate} Hz")
     count = 1 + max(0, -(-(info.frames - size) // step))
-    return [
+    return name, [
         (at / rate, min(at + size, info.frames) / rate, (at - more) / rate, (at + size + more) / rate)
         for at in range(0, count * step, step)
     ]

@@ -6,17 +6,17 @@ import copy
 import operator
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from mxnet_audio import audio, datasets
-from mxnet_audio.data.missing import is_missing
-from mxnet_audio.data.sources import Sources, classes, listed
+from mxnet_audio.data.sources import Sources, aligned, classes
+from mxnet_audio.data.steps import Held, flat, held_data, takes_source
 from mxnet_audio.data.threads import map_ordered
-from mxnet_audio.data.transforms import Compose, Features, Load
+from mxnet_audio.data.transforms import Features, Load
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.features import AudioFeatureConfig
@@ -37,14 +37,15 @@ class AudioDataset(gluon.data.Dataset):
     labels : sequence of str or of int, optional
         A class for each source.
     transforms : callable or sequence of callables
-        Applied in turn; a `Compose` counts as its parts. One that takes a source, such as `Load` or
-        `Features`, comes first; without one, sounds are decoded by ``Load()``, at 22,050 Hz.
+        Applied in turn; a `Compose`, Gluon's or ``nn.Sequential`` counts as its parts. One that takes a source,
+        such as `Load` or `Features`, comes first; without one, sounds are decoded by ``Load()``, at 22,050 Hz.
+        A function counts as random only by an attribute ``random``, and is then called as ``fn(x, entropy)``.
     sr : int > 0, optional [Hz]
         Rate of sources that are bare arrays.
     missing_value_strategy : {'bfill', 'ffill', 'fill_with_mode', 'fill_with_const', 'drop_row'}, optional
-        What becomes of missing sources (`fill_missing`): by default, what the configuration of `Features` says, if
-        it says something, else an error. 'drop_row' drops rows without
-        label, too. A column is looked through at once if a strategy is given: better before it decodes.
+        What becomes of missing sources (`fill_missing`): by default, what the configuration of a `Features` among
+        these `transforms` says (not of one added later), if it says something, else an error. 'drop_row' drops
+        rows without label, too. A column is looked through at once if a strategy is given: better before it decodes.
     fill_value : optional
         The source that 'fill_with_const' puts in their place.
     synsets : sequence of str, optional
@@ -99,24 +100,13 @@ class AudioDataset(gluon.data.Dataset):
         config = self.feature_config
         if missing_value_strategy is None and config and "missing_value_strategy" in config.model_fields_set:
             missing_value_strategy, fill_value = config.missing_value_strategy, config.fill_value
-        self.sources: Any = Sources(sources, sr, missing_value_strategy, fill_value)
-        self.labels, self.groups = None, None
+        self.groups: list[str] | None = None
+        rows = aligned(sources, labels, sr, missing_value_strategy, fill_value)
+        self.sources, self.labels = self._items_of(*rows)
         self.synsets = None if synsets is None else list(synsets)
         self._indices: np.ndarray | None = None
-        if labels is not None:
-            labels = listed(labels)
-            if len(labels) != len(self.sources.values):
-                raise DatasetError(
-                    f"{len(self.sources.values)} sounds and {len(labels)} labels: one for each is wanted"
-                )
-            if missing_value_strategy == "drop_row":
-                kept = [place for place, row in enumerate(self.sources.rows) if not is_missing(labels[row])]
-                if labels and not kept:
-                    raise DatasetError("no row has both a sound and a label")
-                self.sources = self.sources.take(kept)
-                labels = [labels[row] for row in self.sources.rows]
-            self.labels = labels
-            self._indices, self.synsets = classes(labels, self.synsets)
+        if self.labels is not None:
+            self._indices, self.synsets = classes(self.labels, self.synsets)
         self._visits = np.zeros(len(self), dtype=np.int64)
 
     @staticmethod
@@ -211,7 +201,9 @@ class AudioDataset(gluon.data.Dataset):
     def __getitem__(self, index: int) -> Any:
         """``(data, label)``, or data alone without labels.
 
-        Each visit of an item draws anew where transforms are random.
+        Each visit of an item draws anew where transforms are random. Forked workers (`gluon.data.DataLoader` with
+        ``num_workers`` and without ``thread_pool=True``) count visits on their own, so that draws come back from
+        epoch to epoch there: take `AudioLoader`, or ``thread_pool=True``.
         """
         index = self._index(index)
         with _COUNTING:
@@ -225,7 +217,7 @@ class AudioDataset(gluon.data.Dataset):
         Parameters
         ----------
         index : int
-            Or a sampler, for which Gluon's own ``sample`` is called.
+            Or a sampler: makes a dataset of what it gives, as Gluon's own ``sample`` does.
         epoch : int >= 0, optional
             Random transforms draw by (epoch, index, place among the transforms). Default: as ``dataset[index]``.
 
@@ -234,7 +226,7 @@ class AudioDataset(gluon.data.Dataset):
         (data, label), or data without labels
         """
         if isinstance(index, gluon.data.Sampler):
-            return super().sample(index)
+            return self.take(list(index))
         return self[index] if epoch is None else self.pair(index, self.run(index, epoch))
 
     def run(self, index: int, epoch: int = 0, x: Any = None, start: int = 0, stop: int | None = None) -> Any:
@@ -258,18 +250,14 @@ class AudioDataset(gluon.data.Dataset):
         Raises
         ------
         AudioError
-            It names the source; a nameless one by its position: "item 12".
+            It names the source; a nameless one by its position: "item 12". DatasetError for any other exception
+            of a transform.
         """
         index = self._index(index)
-        try:
-            x = self.sources[index] if x is None else x
-            for place, step in enumerate(self.transforms[start:stop], start):
-                x = step(x, (epoch, index, place)) if getattr(step, "random", False) else step(x)
-        except AudioError as error:
-            if error.path is None:
-                name = audio.source_name(self.sources[index]) or f"item {index}"
-                raise type(error)(error.reason, name) from error
-            raise
+        x = self.sources[index] if x is None else x
+        for place, step in enumerate(self.transforms[start:stop], start):
+            entropy = [(epoch, index, place)] if getattr(step, "random", False) else []
+            x = self._call(index, step, x, *entropy)
         return x
 
     def label(self, index: int) -> int | None:
@@ -281,7 +269,7 @@ class AudioDataset(gluon.data.Dataset):
         if self._indices is None:
             return data
         label = self.label(index)
-        return (data, label) if self.pair_transform is None else self.pair_transform(data, label)
+        return (data, label) if self.pair_transform is None else self._call(index, self.pair_transform, data, label)
 
     def take(self, indices: int | Sequence[int] | None) -> AudioDataset:
         """Make a dataset of some of the items.
@@ -305,6 +293,33 @@ class AudioDataset(gluon.data.Dataset):
         part._indices = None if self._indices is None else self._indices[indices]
         part._visits = np.zeros(len(part), dtype=np.int64)
         return part
+
+    def filter(self, fn: Callable[[Any], bool]) -> AudioDataset:
+        """Make a dataset of the items for which ``fn(sample)`` is true; all are read for it, now.
+
+        Parameters
+        ----------
+        fn : callable
+
+        Returns
+        -------
+        AudioDataset
+        """
+        return self.take(list(gluon.data.FilterSampler(fn, self)))
+
+    def shard(self, num_shards: int, index: int) -> AudioDataset:
+        """Make a dataset of one of several parts of nearly one size, in order, as Gluon cuts them.
+
+        Parameters
+        ----------
+        num_shards, index : int
+            How many parts, and which.
+
+        Returns
+        -------
+        AudioDataset
+        """
+        return self.take(super().shard(num_shards, index)._indices)
 
     def transform_first(self, fn: Callable, lazy: bool = True) -> Any:
         """Add a transform of the data.
@@ -332,10 +347,27 @@ class AudioDataset(gluon.data.Dataset):
         for _, data, error in map_ordered(added.run, range(len(added))):
             if error is not None:
                 raise error
-            held.append(_Held(data))
-        kept = AudioDataset(held, self.labels, transforms=_held_data, synsets=self.synsets)
+            held.append(Held(data))
+        kept = AudioDataset(held, self.labels, transforms=held_data, synsets=self.synsets)
         kept.groups = self.groups
         return kept
+
+    def _items_of(self, sources: Sources, labels: list | None) -> tuple[Sources, list | None]:
+        """Items and their labels, given the rows: the rows themselves."""
+        return sources, labels
+
+    def _call(self, index: int, step: Callable, *arguments: Any) -> Any:
+        """Call a step; what it raises is an AudioError that names the source."""
+        try:
+            return step(*arguments)
+        except AudioError as error:
+            if error.path is not None:
+                raise
+            kind, reason, cause = type(error), error.reason, error
+        except Exception as error:
+            reason = " ".join(f"{step!r} failed: {type(error).__name__}: {error}".split())  # Gluon's have many lines
+            kind, cause = DatasetError, error
+        raise kind(reason, audio.source_name(self.sources[index]) or f"item {index}") from cause
 
     def _index(self, index: int) -> int:
         at = operator.index(index)
@@ -349,38 +381,12 @@ class AudioDataset(gluon.data.Dataset):
         return other
 
     def _set_transforms(self, given: tuple[Callable, ...]) -> None:
-        steps = tuple(_flat(given))
-        if any(_takes_source(step) for step in steps[1:]):
-            late = next(step for step in steps[1:] if _takes_source(step))
+        steps = tuple(flat(given))
+        if late := next(filter(takes_source, steps[1:]), None):
             raise DatasetError(f"{late!r} loads sounds: it must be the first transform")
         self._given = given
         self.transforms = self._from_source(steps)
 
     def _from_source(self, steps: tuple[Callable, ...]) -> tuple[Callable, ...]:
         """Put in front what turns a source into samples, if nothing does yet."""
-        return steps if steps and _takes_source(steps[0]) else (Load(), *steps)
-
-
-class _Held(NamedTuple):
-    """Transformed data in the place of a source."""
-
-    data: Any
-
-
-def _held_data(held: _Held) -> Any:
-    return held.data
-
-
-_held_data.takes_source = True
-
-
-def _flat(steps: Iterable[Callable]) -> Iterator[Callable]:
-    for step in steps:
-        if isinstance(step, Compose):
-            yield from _flat(step.transforms)
-        else:
-            yield step
-
-
-def _takes_source(step: Callable) -> bool:
-    return getattr(step, "takes_source", False)
+        return steps if steps and takes_source(steps[0]) else (Load(), *steps)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio import audio
+from mxnet_audio.audio.source import resolve
 from mxnet_audio.data.missing import CONSTANT, fill_rows, is_missing
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["Sources", "classes", "listed"]
+__all__ = ["Sources", "aligned", "classes", "listed"]
 
 
 class Sources(Sequence):
@@ -54,7 +55,10 @@ class Sources(Sequence):
             self.rows: Sequence[int] = range(len(self.values))
         else:
             mode = missing_value_strategy == "fill_with_mode"
-            keys = [None if is_missing(value) else not mode or self._key(value) for value in self.values]
+            keys = [
+                None if is_missing(value) else not mode or self._key(value, row)
+                for row, value in enumerate(self.values)
+            ]
             self.rows = fill_rows(keys, missing_value_strategy, fill_value)
 
     def __len__(self) -> int:
@@ -91,11 +95,59 @@ class Sources(Sequence):
             raise DatasetError("an array of samples says no rate: give (array, rate), or sr= for all", name)
         return value, self._sr
 
-    def _key(self, value: Any) -> Hashable:
-        """Equal for equal sounds."""
-        if isinstance(value, str | os.PathLike):
-            return os.fspath(value)
-        return audio.source_identity(self._rated(value, "fill_with_mode"))
+    def _key(self, value: Any, row: int) -> Hashable:
+        """Equal for equal sounds; a file that is not there has one, too."""
+        with audio.naming(f"row {row}"):
+            value = self._rated(value, f"row {row}")
+            target = value if hasattr(value, "identity") else resolve(value)
+            return os.fspath(target) if isinstance(target, str | os.PathLike) else audio.source_identity(target)
+
+
+def aligned(
+    values: Any,
+    labels: Any = None,
+    sr: int | None = None,
+    missing_value_strategy: str | None = None,
+    fill_value: Any = None,
+) -> tuple[Sources, list | None]:
+    """Bring sounds and labels together, row by row.
+
+    Parameters
+    ----------
+    values, sr, missing_value_strategy, fill_value
+        As for `Sources`; 'drop_row' drops rows without label, too.
+    labels : as for `listed`, optional
+
+    Returns
+    -------
+    sources : Sources
+    labels : list or None
+        One for each of `sources`; None without labels.
+
+    Raises
+    ------
+    DatasetError
+        As `Sources`; or lengths differ.
+
+    Examples
+    --------
+    >>> sources, labels = aligned(["a.wav", None, "c.wav"], ["x", "y", None], missing_value_strategy="drop_row")
+    >>> list(sources), labels
+    (['a.wav'], ['x'])
+    """
+    sources = Sources(values, sr, missing_value_strategy, fill_value)
+    if labels is None:
+        return sources, None
+    labels, count = listed(labels), len(sources.values)
+    if len(labels) != count:
+        raise DatasetError(f"{count} sounds and {len(labels)} labels: one for each is wanted")
+    if missing_value_strategy == "drop_row":
+        kept = [place for place, row in enumerate(sources.rows) if not is_missing(labels[row])]
+        if labels and not kept:
+            raise DatasetError("no row has both a sound and a label")
+        sources = sources.take(kept)
+        labels = [labels[row] for row in sources.rows]
+    return sources, labels
 
 
 def listed(values: Any) -> list:

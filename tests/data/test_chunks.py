@@ -1,6 +1,9 @@
 """Chunks of long recordings: all of it, and what a slice of the whole would be."""
 
 import io
+import itertools
+import threading
+import time
 from collections import UserList
 from concurrent.futures import ThreadPoolExecutor
 
@@ -186,10 +189,14 @@ def test_errors_in_a_chunk_name_the_file(tmp_path):
     sf.write(tmp_path / "a.wav", y, 1000, subtype="FLOAT")
     dataset = AudioChunkDataset([tmp_path / "a.wav", (y, 1000)], 0.25, sr=None)
     assert dataset[0].shape == (250,)
-    with pytest.raises(InvalidAudioError, match=r"a\.wav: some samples are NaN"):
+    with pytest.raises(InvalidAudioError, match=r"a\.wav: 0\.25 s to 0\.5 s: some samples are NaN") as caught:
         dataset[1]
-    with pytest.raises(InvalidAudioError, match=r"^item 3: some samples are NaN"):
+    assert caught.value.path == str(tmp_path / "a.wav")
+    with pytest.raises(InvalidAudioError, match=r"^item 3: 0\.25 s to 0\.5 s: some samples are NaN"):
         dataset[3]
+    silent = AudioChunkDataset([(np.zeros(9000), 3000)], 1, transforms=Features(AudioFeatureConfig(n_mels=8)))
+    with pytest.raises(InvalidAudioError, match=r"^item 2: 2 s to 3 s: silent"):
+        silent[2]
 
 
 def test_transforms_of_chunks(tmp_path):
@@ -228,6 +235,96 @@ def test_chunks_are_known_by_file_and_place(tmp_path):
         for options in ({}, {"context": 0.1}, {"sr": 8000}, {"sr": None}, {"mono": False})
     }
     assert len(keys) == 5 and None not in keys
+
+
+def test_an_open_file_is_hashed_while_none_of_its_chunks_is_read():
+    users, both = [], threading.Barrier(2)
+
+    class Slow(io.BytesIO):
+        """Tells who moves or reads it, and lets others have a go between."""
+
+        def note(self, act, *arguments):
+            users.append(threading.get_ident())
+            time.sleep(0.002)
+            return act(*arguments)
+
+        def seek(self, *arguments):
+            return self.note(super().seek, *arguments)
+
+        def read(self, *arguments):
+            return self.note(super().read, *arguments)
+
+        def readinto(self, *arguments):
+            return self.note(super().readinto, *arguments)
+
+    plain = io.BytesIO()
+    sf.write(plain, noise(1000), 1000, format="WAV")
+    dataset = AudioChunkDataset([Slow(plain.getvalue())], 0.25, sr=None)
+    users.clear()
+
+    def together(act):
+        both.wait()
+        return act()
+
+    with ThreadPoolExecutor(2) as pool:
+        name = pool.submit(together, dataset.sources[1].identity)
+        data = pool.submit(together, lambda: dataset[2])
+    assert len(list(itertools.groupby(users))) == 2
+    np.testing.assert_array_equal(data.result(), AudioChunkDataset([plain], 0.25, sr=None)[2])
+    assert name.result() == AudioChunkDataset([plain], 0.25, sr=None).sources[1].identity()
+
+
+def test_recordings_that_are_no_files_are_hashed_once(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    sf.write(path, noise(1000), 1000)
+    sources = [(noise(1000), 1000), path.read_bytes(), io.BytesIO(path.read_bytes()), path, {"path": str(path)}]
+    dataset = AudioChunkDataset(sources, 0.25, sr=None)
+    hashed, whole = [], audio.source_identity
+    monkeypatch.setattr(chunks.audio, "source_identity", lambda source: hashed.append(source) or whole(source))
+    assert not hashed
+    with ThreadPoolExecutor(4) as pool:
+        names = list(pool.map(lambda chunk: chunk.identity(), dataset.sources))
+    assert names == [chunk.identity() for chunk in dataset.take(range(20)).sources]
+    # Files are looked at each time: they may have changed.
+    assert [sum(one is source for one in hashed) for source in sources] == [1, 1, 1, 8, 8]
+    sf.write(path, noise(1001), 1000)
+    changed = [chunk.identity() for chunk in dataset.sources]
+    assert changed[:12] == names[:12] and not set(changed[12:]) & set(names)
+
+
+def test_the_configuration_fills_missing_recordings_not_chunks():
+    class Column(UserList):
+        """Rows that are fetched when they are asked for."""
+
+        asked = 0
+
+        def __getitem__(self, row):
+            self.asked += 1
+            return super().__getitem__(row)
+
+    a, b = (noise(1000), 1000), (noise(500, 1), 1000)
+    fill, drop = (
+        Features(AudioFeatureConfig(type="raw", sr=1000, missing_value_strategy=name)) for name in ("ffill", "drop_row")
+    )
+    column = Column([a, None, b])
+    dataset = AudioChunkDataset(column, 0.01, labels="xyz", transforms=fill)
+    assert column.asked <= 2 * len(column) + 1  # one more ends the iteration
+    assert len(dataset) == 250 and dataset.labels == list("x" * 100 + "y" * 100 + "z" * 50)
+    assert dataset.spans[100] == (0, 0.0, 0.01) and len(set(dataset.groups[:200])) == 1
+    np.testing.assert_array_equal(dataset[107][0], dataset[7][0])
+    dropped = AudioChunkDataset(column, 0.25, labels=["x", "y", None], transforms=drop)
+    assert dropped.labels == ["x"] * 4
+    assert [span[0] for span in AudioChunkDataset([None, b], 0.25, transforms=drop).spans] == [1, 1]
+    with pytest.raises(DatasetError, match="row 1: the entry is missing"):
+        AudioChunkDataset([a, None], 0.25)
+
+
+def test_groups_are_recordings(tmp_path):
+    path = tmp_path / "a.wav"
+    sf.write(path, noise(500), 1000)
+    dataset = AudioChunkDataset([path, noise_entry(), {"path": str(path)}, noise_entry()], 0.25)
+    assert dataset.groups == [str(path)] * 2 + ["item 1"] * 4 + [str(path)] * 2 + ["item 3"] * 4
+    assert dataset.take([2, 0]).groups == ["item 1", str(path)]
 
 
 def noise_entry():

@@ -8,28 +8,16 @@ import datasets as hf
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile as sf
 
 from mxnet_audio import audio
 from mxnet_audio import datasets as corpora
 from mxnet_audio.data.datasets import AudioDataset
-from mxnet_audio.data.transforms import AddNoise, Compose, Features, Load, PadTrim
+from mxnet_audio.data.transforms import AddNoise, Features, Load, PadTrim
 from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.errors import AudioDecodeError, DatasetError, FeatureError, InvalidAudioError
 from mxnet_audio.features import AudioFeatureConfig, load_features
 
 SR = 8000
-
-
-@pytest.fixture
-def wavs(tmp_path):
-    """Three clips of 100, 200 and 300 samples, and their paths."""
-    paths = []
-    for place, name in enumerate("abc"):
-        path = tmp_path / f"{name}.wav"
-        sf.write(path, np.random.default_rng(place).uniform(-0.5, 0.5, 100 * (place + 1)), SR)
-        paths.append(str(path))
-    return paths
 
 
 def undecoded(paths):
@@ -210,6 +198,15 @@ def test_missing_among_arrays():
     np.testing.assert_array_equal(AudioDataset(column, transforms=Load(sr=None), **options)[1], np.full(3, 0.5))
 
 
+def test_the_mode_of_files_does_not_look_at_them():
+    entry = {"path": "gone.wav"}
+    assert list(AudioDataset([entry, None], missing_value_strategy="fill_with_mode").sources) == [entry, entry]
+    column = ["b.wav", "gone.wav", entry, None]
+    assert AudioDataset(column, missing_value_strategy="fill_with_mode").sources[3] == "gone.wav"
+    with pytest.raises(AudioDecodeError, match=r"^row 1: the audio entry is empty"):
+        AudioDataset([None, {"path": None}], missing_value_strategy="fill_with_mode")
+
+
 def test_dropped_rows_are_those_without_sound_or_label(wavs):
     dataset = AudioDataset([wavs[0], None, wavs[2], wavs[1]], ["x", "y", None, "z"], missing_value_strategy="drop_row")
     assert dataset.items == [(wavs[0], 0), (wavs[1], 1)] and dataset.synsets == ["x", "z"]
@@ -290,14 +287,6 @@ def test_a_source_is_taken_first_or_not_at_all(wavs):
     own = taken.append
     steps = AudioDataset(wavs, transforms=own).transforms
     assert steps[1:] == (own,) and isinstance(steps[0], Load)
-
-
-def test_composed_transforms_count_as_their_parts(wavs):
-    load, pad, noise = Load(sr=None), PadTrim(50), AddNoise(seed=3)
-    plain = AudioDataset(wavs, transforms=[load, pad, noise])
-    nested = AudioDataset(wavs, transforms=Compose([Compose([load, pad]), Compose([]), noise]))
-    assert nested.transforms == plain.transforms == (load, pad, noise)
-    np.testing.assert_array_equal(nested.sample(1, epoch=4), plain.sample(1, epoch=4))
 
 
 def test_runs_of_transforms_add_up_to_the_sample(wavs):
