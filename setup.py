@@ -11,6 +11,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mxnet_audio" / "__init__.p
 EXTRAS = {
     "av": ["av>=14"],
     "annoy": ["annoy>=1.17.3"],
+    "onnx": ["onnx>=1.16,<1.18"],  # MXNet's exporter imports onnx.mapping
+    "tables": ["datasets>=3.6", "pandas>=2.2", "pyarrow<26"],  # later ones of pandas and pyarrow need NumPy 2
     "dev": [
         "datasets>=3.6",
         "hypothesis>=6.150",

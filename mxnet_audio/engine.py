@@ -61,6 +61,12 @@ def _environment(name: str, value: str):
         del os.environ[name]
 
 
+if int(np.__version__.partition(".")[0]) >= 2:
+    raise ImportError(
+        f"MXNet 1.9.1 needs a NumPy below 2, and this is {np.__version__}: pip install 'numpy<2'; for pandas and "
+        "Hugging Face data sets beside it pip install 'mxnet-audio[tables]'"
+    )
+
 with contextlib.ExitStack() as _loan:
     _loan.enter_context(_attribute(np, "bool", bool))
     # MXNet looks up names that are deprecated or gone, and handles their absence itself.

@@ -230,7 +230,8 @@ def _split(samples: Sequence) -> tuple[list[np.ndarray], list | None]:
 def _one_shape(rows: list[np.ndarray]) -> tuple[int, ...]:
     shapes = sorted({row.shape for row in rows})
     if len(shapes) > 1:
-        raise DatasetError(f"samples of {len(shapes)} shapes cannot be stacked, such as {shapes[:2]}: use Pad")
+        shown = f"samples of {len(shapes)} shapes, such as {shapes[:2]}, cannot be stacked"
+        raise DatasetError(f"{shown}: use Pad, or features of one rate and length")
     return shapes[0]
 
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from mxnet_audio import audio, datasets
 from mxnet_audio.data.sources import Sources, aligned, classes
-from mxnet_audio.data.steps import Held, flat, held_data, takes_source
+from mxnet_audio.data.steps import Held, check_rates, flat, held_data, takes_source
 from mxnet_audio.data.threads import map_ordered
 from mxnet_audio.data.transforms import Features, Load
+from mxnet_audio.data.transforms.base import steps_of
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.features import AudioFeatureConfig
@@ -96,7 +97,7 @@ class AudioDataset(gluon.data.Dataset):
         fill_value: Any = None,
         synsets: Sequence[str] | None = None,
     ):
-        self._set_transforms((transforms,) if callable(transforms) else tuple(transforms))
+        self._set_transforms(steps_of(transforms))
         config = self.feature_config
         if missing_value_strategy is None and config and "missing_value_strategy" in config.model_fields_set:
             missing_value_strategy, fill_value = config.missing_value_strategy, config.fill_value
@@ -152,6 +153,11 @@ class AudioDataset(gluon.data.Dataset):
         def column(name: str) -> Any:
             try:
                 return table[name]
+            except TypeError:
+                kind = type(table).__name__
+                raise DatasetError(
+                    f"expected a table with columns, such as pandas.read_csv gives, not {kind}"
+                ) from None
             except (KeyError, ValueError):
                 there = ", ".join(map(str, getattr(table, "column_names", None) or table))
                 raise DatasetError(f"the table has no column {name!r}: there are {there}") from None
@@ -340,7 +346,7 @@ class AudioDataset(gluon.data.Dataset):
         if self.pair_transform is not None:
             return super().transform_first(fn, lazy)
         added = self._copy()
-        added._set_transforms((*self._given, fn))
+        added._set_transforms((*self._given, *steps_of(fn)))
         if lazy:
             return added
         held = []
@@ -386,6 +392,7 @@ class AudioDataset(gluon.data.Dataset):
             raise DatasetError(f"{late!r} loads sounds: it must be the first transform")
         self._given = given
         self.transforms = self._from_source(steps)
+        check_rates(self.transforms)
 
     def _from_source(self, steps: tuple[Callable, ...]) -> tuple[Callable, ...]:
         """Put in front what turns a source into samples, if nothing does yet."""

@@ -30,8 +30,9 @@ class AudioFolderDataset(AudioDataset):
     has_csv : bool
         False takes the folders even if `train_csv` is given.
     train_csv : str or os.PathLike, optional
-        A table of files and labels, comma-separated. If its first row has the word ``path`` or ``label``, it names
-        the columns and must have both; otherwise the first column holds files, the second labels.
+        A table of files and labels, comma-separated. If its first row has the word ``path`` or ``label``, and its
+        first cell is no file that is there, it names the columns and must have both; otherwise the first column holds
+        files, the second labels.
     file_format : str, optional
         Such as '.wav': only such files of the folders; in the table, it is added to names that do not end in it.
         Default: all of `audio.AUDIO_SUFFIXES`, and names as they are.

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import itertools
 import logging
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
@@ -132,7 +133,7 @@ class AudioLoader:
             ("num_workers", num_workers, 1),
             ("prefetch_size", prefetch_size, 0),
         ):
-            if value is not None and value < least:
+            if value is not None and operator.index(value) < least:
                 raise DatasetError(f"{name} is {least} or more, not {value}")
         for name, value, known in (
             ("mode", mode, ("eager", "lazy", "lazy_cached", None)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from numbers import Integral
 
@@ -43,7 +44,7 @@ class EpochSampler(gluon.data.Sampler):
     """
 
     def __init__(self, length: int, shuffle: bool = False, seed: int = 0):
-        if seed < 0:
+        if operator.index(seed) < 0:
             raise DatasetError(f"seed is 0 or more, not {seed}")
         self.length, self.shuffle, self.seed, self.epoch = length, shuffle, seed, 0
 
@@ -91,8 +92,9 @@ class BucketSampler(gluon.data.Sampler):
         seed: int = 0,
     ):
         lengths = np.asarray(lengths, dtype=np.float64)
-        if not len(lengths) or batch_size < 1 or seed < 0:
-            raise DatasetError(f"{len(lengths)} samples, batch_size {batch_size}, seed {seed}: one is out of range")
+        if not (len(lengths) and np.isfinite(lengths).all() and batch_size >= 1 and seed >= 0):
+            known = f"{len(lengths)} lengths, batch_size {batch_size}, seed {seed}"
+            raise DatasetError(f"{known}: there are none, one is not finite, or a number is out of range")
         if isinstance(buckets, Integral) and buckets > 0:
             buckets = np.quantile(lengths, np.arange(1, buckets + 1) / buckets, method="higher")
         edges = np.unique(np.asarray(buckets, dtype=np.float64))  # and sorted

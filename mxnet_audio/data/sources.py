@@ -68,7 +68,11 @@ class Sources(Sequence):
         row = self.rows[index]
         if row == CONSTANT:
             return self._rated(self._fill_value, "fill_value")
-        value = self.values[row]
+        try:
+            value = self.values[row]
+        except ImportError as error:  # Hugging Face decodes by libraries of its own choice
+            reason = f"{error} Or give the column undecoded, as cast_column(name, Audio(decode=False)) makes it"
+            raise DatasetError(reason, f"row {row}") from error
         if is_missing(value):
             raise DatasetError("the sound is missing: give it, or a missing_value_strategy", f"row {row}")
         return self._rated(value, f"row {row}")

@@ -6,10 +6,11 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from mxnet_audio.data.transforms import Compose
+from mxnet_audio.data.transforms import MFCC, Compose, MelSpectrogram, Resample
 from mxnet_audio.engine import gluon
+from mxnet_audio.errors import DatasetError
 
-__all__ = ["Held", "flat", "held_data", "takes_source"]
+__all__ = ["Held", "check_rates", "flat", "held_data", "takes_source"]
 
 # Not HybridSequential, which is compiled as a whole: hybrid blocks alone fit in, and no transform of ours is one.
 # Nor subclasses, which may do more than call their parts in turn.
@@ -38,6 +39,38 @@ def flat(steps: Iterable[Callable]) -> Iterator[Callable]:
             yield from flat(step.transforms if isinstance(step, Compose) else step)
         else:
             yield step
+
+
+def check_rates(steps: tuple[Callable, ...]) -> None:
+    """Refuse features that are made for another rate than their sounds come at.
+
+    Parameters
+    ----------
+    steps : tuple of callable
+        The first of which loads.
+
+    Raises
+    ------
+    DatasetError
+
+    Examples
+    --------
+    >>> check_rates((Load(sr=16000), MelSpectrogram(sr=16000)))
+    >>> check_rates((Load(), MelSpectrogram(sr=16000)))
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.DatasetError: MelSpectrogram is for 16000 Hz, the sounds come at 22050 Hz: put Load(sr=16000) first
+    """
+    rate = getattr(steps[0], "sr", None)
+    for step in steps[1:]:
+        takes = {Resample: "orig_sr", MelSpectrogram: "sr", MFCC: "sr"}.get(type(step))
+        wanted = None if takes is None else getattr(getattr(step, "config", step), takes)
+        if rate is not None and wanted is not None and wanted != rate:
+            name = type(step).__name__
+            raise DatasetError(
+                f"{name} is for {wanted} Hz and the sounds come at {rate} Hz: put Load(sr={wanted}) first"
+            )
+        rate = getattr(step, "target_sr", rate)
 
 
 def takes_source(step: Callable) -> bool:

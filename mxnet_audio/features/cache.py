@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 _FORMAT = 2
 _SUFFIX = ".features"
-_SHARD = 32 << 20  # bytes gathered in memory until they are written: what a kill can lose
+_SHARD, _WAIT = 32 << 20, 10.0  # bytes gathered in memory, and seconds, until they are written
 _OLD = 3600.0  # seconds after which an unfinished file has no writer any more
 
 
@@ -42,8 +42,8 @@ class FeatureCache:
     changed one misses; another `key` or another version of this package has another folder, and nothing removes
     old ones. Arrays gather in memory and are written together, beside their place, then renamed: a file is whole
     or not there, several runs may write at once and share what was there when they began, and a kill loses 32 MiB
-    at most. Each array carries a checksum; a damaged one is a miss. Where the folder cannot be written (permission,
-    full disk) a warning is logged once and everything goes on without.
+    or 10 s of work at most. Each array carries a checksum; a damaged one is a miss. Where the folder cannot be
+    written (permission, full disk) a warning is logged once and everything goes on without.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class FeatureCache:
         self._arrays: dict[str, np.ndarray] = {}
         self._unchecked: dict[str, str] = {}  # checksums of arrays that have not been read yet
         self._waiting: dict[str, np.ndarray] = {}
-        self._bytes = 0  # of those waiting
+        self._bytes, self._written = 0, time.monotonic()  # of those waiting; and when others were written
         self._off = False
         self._open()
 
@@ -155,11 +155,11 @@ class FeatureCache:
         with self._lock:
             self._arrays[name] = self._waiting[name] = array
             self._bytes += array.nbytes
-            if self._bytes >= _SHARD:
+            if self._bytes >= _SHARD or time.monotonic() - self._written >= _WAIT:
                 self._write()
 
     def _write(self) -> None:
-        waiting, self._waiting, self._bytes = self._waiting, {}, 0
+        waiting, self._waiting, self._bytes, self._written = self._waiting, {}, 0, time.monotonic()
         if not waiting or self._off:
             return
         shard = self._folder / f"{time.time_ns():020d}-{uuid.uuid4().hex}{_SUFFIX}"

@@ -20,7 +20,7 @@ from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.model import Model, config_of, input_shape_of, network_input
 from mxnet_audio.library.results import Encoding, Prediction, TimedPrediction
 from mxnet_audio.metrics import ClassificationReport, classification_report
-from mxnet_audio.models import check_shape, store
+from mxnet_audio.models import store
 
 __all__ = ["AudioClassifier"]
 
@@ -185,7 +185,7 @@ class AudioClassifier:
             early_stopping=early_stopping,
         )
         config = feature_config or config_of(input_shape)
-        check_shape(input_shape_of(config))
+        input_shape_of(config)  # says whether there is one
         store.check_place(model_dir_path)
         clips = training.prepare(
             audio_path_label_pairs,

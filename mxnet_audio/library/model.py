@@ -15,7 +15,7 @@ from mxnet_audio.data.transforms import Features, ToImage, Transform
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models import get_model, store
+from mxnet_audio.models import MINIMUM, get_model, store
 
 __all__ = ["Model", "config_of", "input_shape_of", "network_input"]
 
@@ -33,12 +33,18 @@ def config_of(input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
 
 
 def input_shape_of(config: AudioFeatureConfig) -> tuple[int, int, int]:
-    """Shape of a network's input; FeatureError if that is not the same for all sounds."""
+    """Shape of a network's input; FeatureError if that is not the same for all, ModelError if it is too small."""
+    if not isinstance(config, AudioFeatureConfig):
+        kind = type(config).__name__
+        raise FeatureError(f"feature_config is an AudioFeatureConfig, as from_yaml gives one, not {kind}")
     if None in config.shape:
-        raise FeatureError(
-            "a network needs inputs of one size: set n_frames (or sr and a length limit) in feature_config"
-        )
-    return (1, *config.shape[:: 1 if config.time_axis == -1 else -1])
+        reason = "set n_frames (or sr and a length limit) in feature_config"
+        raise FeatureError(f"a network needs inputs of one size: {reason}")
+    bands, frames = config.shape[:: 1 if config.time_axis == -1 else -1]
+    if min(bands, frames) < MINIMUM:
+        shape = f"{config.type} gives an input_shape of (1, {bands}, {frames})"
+        raise ModelError(f"{shape}: networks take {MINIMUM} bands and {MINIMUM} frames or more")
+    return 1, bands, frames
 
 
 class Model:

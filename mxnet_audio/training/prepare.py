@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import reprlib
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from tqdm import tqdm
 
 from mxnet_audio.audio import info, typical_length
 from mxnet_audio.audio.source import resolve, source_identity, source_name
+from mxnet_audio.audio.survey import SAMPLE
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.data.missing import is_missing
 from mxnet_audio.errors import AudioError, DatasetError
@@ -102,7 +104,7 @@ def usual_config(paths: Sequence[str], config: AudioFeatureConfig | None = None)
     -------
     AudioFeatureConfig
         With as many frames, where none are given, as a typical clip has, within what networks take and 29.12 s, their
-        default, at most; and at the rate of the first clip, as in Ludwig, where none is given.
+        default, at most; and at the most frequent rate of the clips, where none is given. What is chosen is logged.
 
     Examples
     --------
@@ -110,9 +112,13 @@ def usual_config(paths: Sequence[str], config: AudioFeatureConfig | None = None)
     1366
     """
     config = config or AudioFeatureConfig()
-    found = {}
+    found: dict[str, int] = {}
     if config.sr is None:
-        found["sr"] = next((rate for path in paths if (rate := _rate(path))), None)
+        rates = Counter(rate for path in paths[:: max(1, len(paths) // SAMPLE)] if (rate := _rate(path)))
+        if rates:
+            found["sr"] = rates.most_common(1)[0][0]
+            say = log.warning if len(rates) > 1 else log.info
+            say("no sr is given: features are made at %d Hz, of the rates %s", found["sr"], sorted(rates))
     if config.time_axis == -1 and config.n_frames is None:
         seconds = typical_length(paths)
         found["n_frames"] = LONGEST if seconds is None else min(max(config.frames_in(seconds), MINIMUM), LONGEST)

@@ -12,7 +12,7 @@ import pytest
 from mxnet_audio import audio
 from mxnet_audio import datasets as corpora
 from mxnet_audio.data.datasets import AudioDataset
-from mxnet_audio.data.transforms import AddNoise, Features, Load, PadTrim
+from mxnet_audio.data.transforms import MFCC, AddNoise, Features, Load, MelSpectrogram, PadTrim, Resample
 from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.errors import AudioDecodeError, DatasetError, FeatureError, InvalidAudioError
 from mxnet_audio.features import AudioFeatureConfig, load_features
@@ -380,6 +380,31 @@ def test_in_gluons_loader(wavs, options):
     assert [data.shape for data, _ in batches] == [(2, 64), (1, 64)]
     assert all(isinstance(data, mx.nd.NDArray) and data.dtype == np.float32 for data, _ in batches)
     assert np.concatenate([label.asnumpy() for _, label in batches]).tolist() == [0, 1, 0]
+
+
+def test_features_for_another_rate_than_the_sounds_come_at_are_refused(wavs):
+    for steps in ([MFCC(16000)], [Load(sr=8000), MelSpectrogram(16000)], [Load(sr=8000), Resample(16000, 8000)]):
+        with pytest.raises(DatasetError, match=r"Load\(sr=16000\)"):
+            AudioDataset(wavs, transforms=steps)
+    AudioDataset(wavs, transforms=[Load(sr=8000), Resample(8000, 16000), MFCC(16000)])
+    AudioDataset(wavs, transforms=[Load(sr=None), MFCC(16000)])  # who says None knows the rate
+
+
+def test_what_is_no_transform_or_no_table_is_refused(wavs):
+    with pytest.raises(FeatureError, match=r"Load is a class: write Load\("):
+        AudioDataset(wavs, transforms=[Load])
+    for steps in ([3], "MFCC"):
+        with pytest.raises(FeatureError, match="cannot be called"):
+            AudioDataset(wavs, transforms=steps)
+    with pytest.raises(DatasetError, match=r"table with columns.*not list"):
+        AudioDataset.from_table([1, 2], "path")
+
+
+def test_a_column_that_needs_a_library_for_decoding_says_what_else_to_do(wavs):
+    column = hf.Dataset.from_dict({"audio": wavs}).cast_column("audio", hf.Audio())
+    dataset = AudioDataset.from_table(column, "audio")
+    with pytest.raises(DatasetError, match=r"row 0: .*decode=False"):
+        dataset[0]
 
 
 def test_the_configuration_says_what_stands_in_for_missing_sounds(tmp_path, write_tone):

@@ -15,7 +15,7 @@ from mxnet_audio import audio
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import FeatureError, InvalidAudioError
 
-__all__ = ["Compose", "Draws", "RandomTransform", "Transform", "real", "samples", "spectrogram", "whole"]
+__all__ = ["Compose", "Draws", "RandomTransform", "Transform", "real", "samples", "spectrogram", "steps_of", "whole"]
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -152,10 +152,7 @@ class Compose(Transform):
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
         super().__init__()
-        self.transforms = tuple(transforms)
-        for step in self.transforms:
-            if not callable(step):
-                raise FeatureError(f"transforms: {step!r} cannot be called")
+        self.transforms = steps_of(transforms)
         self.random = any(getattr(step, "random", False) for step in self.transforms)
         self.takes_source = bool(self.transforms) and getattr(self.transforms[0], "takes_source", False)
         self._calls = itertools.count()
@@ -178,6 +175,17 @@ class Compose(Transform):
         return x
 
     forward = apply  # each step deals with NDArrays itself
+
+
+def steps_of(transforms: Callable | Sequence[Callable]) -> tuple[Callable[[Any], Any], ...]:
+    """One transform, or several, as a tuple; FeatureError for what is none."""
+    steps = (transforms,) if callable(transforms) else tuple(transforms)
+    for step in steps:
+        if isinstance(step, type):
+            raise FeatureError(f"transforms: {step.__name__} is a class: write {step.__name__}(...)")
+        if not callable(step):
+            raise FeatureError(f"transforms: {step!r} cannot be called")
+    return steps
 
 
 class Draws:

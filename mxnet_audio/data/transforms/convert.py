@@ -274,11 +274,16 @@ class ToImage(Transform):
     """
 
     def __init__(self, time_axis: int = -1):
-        super().__init__(time_axis=-whole("-time_axis", -time_axis))
+        if time_axis not in (-1, -2):
+            raise FeatureError(f"time_axis is -1 or -2, not {time_axis!r}")
+        super().__init__(time_axis=time_axis)
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Add the channel: features [shape=(..., bands, frames)] to (..., 1, bands, frames)."""
-        return np.moveaxis(np.asarray(x), self.time_axis, -1)[..., np.newaxis, :, :]
+        x = np.asarray(x)
+        if x.ndim < 2:
+            raise InvalidAudioError(f"expected features (..., bands, frames), got shape {x.shape}")
+        return np.moveaxis(x, self.time_axis, -1)[..., np.newaxis, :, :]
 
 
 class MuLawEncoding(Transform):
