@@ -55,6 +55,7 @@ def check_rates(steps: tuple[Callable, ...]) -> None:
 
     Examples
     --------
+    >>> from mxnet_audio.data.transforms import Load
     >>> check_rates((Load(sr=16000), MelSpectrogram(sr=16000)))
     """
     rate = getattr(steps[0], "sr", None)
