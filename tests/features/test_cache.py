@@ -312,3 +312,12 @@ def test_many_threads_read_at_the_same_time(tmp_path, cache):
     with ThreadPoolExecutor(8) as pool:
         for i, array in enumerate(pool.map(lambda i: again.fetch(sounds[i // 8 % 20], never), range(320))):
             assert array[0] == i // 8 % 20
+
+
+def test_what_is_some_seconds_old_is_written_so_that_a_kill_loses_no_more(wav, cache, monkeypatch):
+    cache.fetch(wav, lambda: ARRAY.copy())
+    assert not shards(cache)
+    monkeypatch.setattr(room, "_WAIT", 0.0)
+    cache.fetch((np.ones(4, np.float32), 8000), lambda: ARRAY.copy())
+    assert len(shards(cache)) == 1
+    np.testing.assert_array_equal(reopened(cache).fetch(wav, never), ARRAY)
