@@ -66,6 +66,6 @@ def test_no_such_gpu_is_named():
 
 
 def test_a_newer_numpy_is_named_before_mxnet_stumbles_over_it():
-    script = "import numpy; numpy.__version__ = '2.4.6'; import mxnet_audio.engine"
+    script = "import numpy, scipy.linalg, scipy.sparse; numpy.__version__ = '2.4.6'; import mxnet_audio.engine"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "needs a NumPy below 2, and this is 2.4.6" in done.stderr.splitlines()[-1]
