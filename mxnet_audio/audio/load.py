@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from mxnet_audio.audio.decode import Stream, open_stream
 from mxnet_audio.audio.shape import resample
-from mxnet_audio.audio.source import naming, resolve, source_name
+from mxnet_audio.audio.source import is_rate, naming, resolve, source_name
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, TruncatedAudioError
 
 __all__ = ["load", "valid_audio"]
@@ -139,16 +138,12 @@ def valid_audio(y: np.ndarray, path: str | os.PathLike | None = None, allow_sile
 
 
 def _check_request(sr: Any, offset: Any, duration: Any) -> None:
-    if sr is not None and not _is_rate(sr):
+    if sr is not None and not is_rate(sr):
         raise InvalidAudioError(f"sr must be a whole number of Hz above 0, got {sr}")
     if not (offset >= 0 and math.isfinite(offset)):
         raise InvalidAudioError(f"offset must be 0 s or more, got {offset}")
     if duration is not None and not (duration > 0 and math.isfinite(duration)):
         raise InvalidAudioError(f"duration must be above 0 s, got {duration}")
-
-
-def _is_rate(sr: Any) -> bool:
-    return isinstance(sr, Real) and sr > 0 and math.isfinite(sr) and sr == int(sr)
 
 
 def _from_array(y: np.ndarray, rate: int, mono: bool, offset: float, duration: float | None) -> tuple[np.ndarray, int]:
@@ -158,7 +153,7 @@ def _from_array(y: np.ndarray, rate: int, mono: bool, offset: float, duration: f
         limits = np.iinfo(y.dtype)
         half = (int(limits.max) - int(limits.min) + 1) // 2
         y = y.astype(np.float64) / half - (limits.min == 0)  # unsigned samples have their zero in the middle
-    if mono and y.ndim == 2:
+    if mono and y.ndim == 2 and len(y):
         y = y.mean(axis=0)
     with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and the gate says so
         return np.array(y, dtype=np.float32), rate

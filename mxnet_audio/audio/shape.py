@@ -59,6 +59,9 @@ def resample(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
         return y
     if y.ndim == 1:
         return soxr.resample(y, orig_sr, target_sr, quality="HQ")
+    if not y.size:  # a batch of none: as long as one would be
+        one = soxr.resample(np.zeros(y.shape[-1], np.float32), orig_sr, target_sr, quality="HQ")
+        return np.empty((*y.shape[:-1], len(one)), dtype=np.float32)
     # Row by row: soxr's own channels are the last axis, which would cost a transposed copy.
     flat = y.reshape(-1, y.shape[-1])
     rows = [soxr.resample(np.ascontiguousarray(row), orig_sr, target_sr, quality="HQ") for row in flat]

@@ -15,7 +15,7 @@ import numpy as np
 
 from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError
 
-__all__ = ["naming", "resolve", "source_identity", "source_name"]
+__all__ = ["is_rate", "naming", "resolve", "source_identity", "source_name"]
 
 _MAX_CHANNELS = 1024  # libsndfile's own limit
 _BLOCK = 1 << 20
@@ -170,6 +170,11 @@ def naming(name: str | os.PathLike | None) -> Iterator[None]:
         raise
 
 
+def is_rate(sr: Any) -> bool:
+    """Tell whether something is a sampling rate: a whole number above 0."""
+    return isinstance(sr, Real) and sr > 0 and math.isfinite(sr) and sr == int(sr)
+
+
 def _is_entry(source: Any) -> bool:
     """A mapping, or something that is asked for items by name, as torchcodec's decoders in datasets are."""
     sequence = isinstance(source, list) or hasattr(source, "shape")
@@ -187,7 +192,7 @@ def _item(source: Any, key: str) -> Any:
 
 def _checked(array: Any, rate: Any) -> tuple[np.ndarray, int]:
     """Samples and their rate, or what is wrong with their form."""
-    if not (isinstance(rate, Real) and rate > 0 and math.isfinite(rate) and rate == int(rate)):
+    if not is_rate(rate):
         raise InvalidAudioError(f"expected (array, rate) with a whole rate above 0 Hz, got rate {rate!r}")
     try:
         y = array.asnumpy() if hasattr(array, "asnumpy") else np.asarray(array)

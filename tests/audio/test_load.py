@@ -88,6 +88,14 @@ def test_samples_that_are_not_finite(tmp_path, value):
         audio.load(tmp_path / "a.wav")
 
 
+@pytest.mark.parametrize("shape", [(0, 5), (2, 0), (0, 0), (0,)])
+@pytest.mark.parametrize("dtype", [np.float32, np.int16])
+@pytest.mark.filterwarnings("error")
+def test_an_array_without_samples_is_called_so(shape, dtype):
+    with pytest.raises(InvalidAudioError, match="there are no samples"):
+        audio.load((np.zeros(shape, dtype), 8000))
+
+
 def test_silence_passes_load_and_not_the_gate(tmp_path):
     sf.write(tmp_path / "a.wav", np.zeros(1000), 8000)
     y, _ = audio.load(tmp_path / "a.wav")

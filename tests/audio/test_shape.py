@@ -18,6 +18,8 @@ def test_resample_is_soxr_in_one_shot():
         np.testing.assert_array_equal(row, soxr.resample(channel, 44100, 12000, quality="HQ"))
     assert audio.resample(y, 8000, 8000) is y
     assert audio.resample(y[np.newaxis], 44100, 12000).shape == (1, 2, 12000)
+    for none, shape in ((y[:0], (0, 12000)), (y[None, :0], (1, 0, 12000)), (y[:, :0], (2, 0))):
+        assert audio.resample(none, 44100, 12000).shape == shape
 
 
 @pytest.mark.parametrize("rates", [(0, 1), (1, 0), (-8000, 8000), (float("nan"), 8000)])
