@@ -143,8 +143,9 @@ def read_rows(
     suffix : str
         Added to file names that do not end in it.
     named : bool
-        The first row must name the columns ``path`` and ``label``. If False, it may: a first row with neither of
-        these words is no header, and the first column holds the files, the second the labels.
+        The first row must name the columns ``path`` and ``label``. If False, it may: it is no header if it has
+        neither of these words, or if its first cell is a file that is there, such as a clip with the label
+        ``label``. Then the first column holds the files, the second the labels.
 
     Returns
     -------
@@ -167,13 +168,18 @@ def read_rows(
     path = Path(path)
     root = path.parent if root is None else Path(root)
     rows = []
+
+    def place(name: str) -> str:
+        return str(root / (name if name.lower().endswith(suffix.lower()) else name + suffix))
+
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for _ in range(skip_rows):
                 file.readline()
             table = tables.reader(file, strict=True)
             first = next(table, [])
-            if named or not {"path", "label"}.isdisjoint(first):
+            words = not {"path", "label"}.isdisjoint(first)
+            if named or (words and not os.path.isfile(place(first[0]))):  # noqa: PTH113 - as below
                 at, body = _columns(first, path), table
             else:
                 at, body = (0, 1), itertools.chain([first], table)
@@ -181,10 +187,9 @@ def read_rows(
                 line = skip_rows + table.line_num
                 name, label = (cells[column] if column < len(cells) else "" for column in at)
                 label = label.strip()
-                if not name or not label:
+                if not name.strip() or not label:
                     raise DatasetError(f"line {line}: the path or the label is empty", path)
-                name += "" if name.lower().endswith(suffix.lower()) else suffix
-                rows.append(Row(str(root / name), label, line))
+                rows.append(Row(place(name), label, line))
     except OSError as error:
         raise DatasetError(f"cannot be read: {error.strerror}", path) from error
     except (UnicodeDecodeError, ValueError, tables.Error) as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mxnet_audio import datasets
+from mxnet_audio.datasets.local import read_rows
 from mxnet_audio.errors import DatasetError
 
 
@@ -78,6 +79,7 @@ def test_csv(tmp_path):
         (b"path,class\na.wav,dog\n", "no column label"),
         (b"path,label\n", "the table has no rows"),
         (b"path,label\na.wav,\n", "line 2: the path or the label is empty"),
+        (b"path,label\n  ,dog\n", "line 2: the path or the label is empty"),
         (b"path,label\na.wav\n", "line 2: the path or the label is empty"),
         (b"file;label\na.wav;dog\n", "no column path and no column label among file;label"),
         (b"path,label\n\xff\xfe.wav,dog\n", "not a CSV table in UTF-8"),
@@ -89,6 +91,33 @@ def test_csv_says_what_is_wrong(tmp_path, text, message):
     (tmp_path / "list.csv").write_bytes(text)
     with pytest.raises(DatasetError, match=message):
         datasets.csv(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "labels"),
+    [
+        ("a.wav,label\nb.wav,dog\n", "", ["label", "dog"]),
+        ("a,path\nb,dog\n", ".wav", ["path", "dog"]),
+        ("b.wav,dog\na.wav,label\n", "", ["dog", "label"]),
+        ("label,path\ndog,b.wav\n", "", ["dog"]),
+    ],
+)
+def test_a_first_row_whose_first_cell_is_a_file_is_no_header(text, suffix, labels, tmp_path):
+    _touch(tmp_path / "a.wav", tmp_path / "b.wav")
+    (tmp_path / "list.csv").write_text(text)
+    rows = read_rows(tmp_path / "list.csv", suffix=suffix, named=False)
+    assert [row.label for row in rows] == labels
+    assert all(Path(row.path).is_file() for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("header", "absent"), [("path,class", "label"), ("file,label", "path"), ("label,file", "path"), ("path", "label")]
+)
+def test_a_header_with_one_of_the_words_is_still_a_header(header, absent, tmp_path):
+    _touch(tmp_path / "a.wav")
+    (tmp_path / "list.csv").write_text(f"{header}\na.wav,dog\n")
+    with pytest.raises(DatasetError, match=f"no column {absent} among"):
+        read_rows(tmp_path / "list.csv", named=False)
 
 
 def test_csv_missing_or_a_folder(tmp_path):
