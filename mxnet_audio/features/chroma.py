@@ -6,8 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mxnet_audio.errors import FeatureError
-from mxnet_audio.features.spectral import energies, framed, window_weights
+from mxnet_audio.features.spectral import check_least, check_rate, energies, framed, window_weights
 
 __all__ = ["chroma"]
 
@@ -47,7 +46,7 @@ def chroma(
     Raises
     ------
     FeatureError
-        As `stft`, or ``n_chroma`` is below 1.
+        As `stft`, ``n_chroma`` is below 1, or ``sr`` not above 0.
 
     See Also
     --------
@@ -59,11 +58,13 @@ def chroma(
     >>> chroma(a, 22050, tuning=0.0).mean(axis=1).argmax()  # C is 0
     9
     """
-    if n_chroma < 1:
-        raise FeatureError(f"n_chroma must be 1 or more, got {n_chroma}")
+    check_least(1, n_chroma=n_chroma)
+    check_rate(sr)
     frames, shape = framed(y, n_fft, hop_length, center)
-    power = energies(frames, window_weights(window, win_length or n_fft, n_fft))
-    out = np.stack([_chroma_filters(sr, n_fft, n_chroma, _tuning(e, sr, n_chroma, tuning)) @ e for e in power])
+    power = energies(frames, window_weights(window, win_length, n_fft))
+    out = np.empty((len(power), n_chroma, power.shape[-1]), dtype=np.float32)
+    for item, energy in zip(out, power):
+        item[...] = _chroma_filters(sr, n_fft, n_chroma, _tuning(energy, sr, n_chroma, tuning)) @ energy
     peak = out.max(axis=-2, keepdims=True)
     out /= np.where(peak < np.finfo(np.float32).tiny, np.float32(1), peak)
     return out.reshape(*shape, *out.shape[1:])
@@ -72,11 +73,15 @@ def chroma(
 def _tuning(energy: np.ndarray, sr: float, n_chroma: int, tuning: float | None) -> float:
     if tuning is not None:
         return float(tuning)
-    if not energy.any():  # librosa would warn that silence has no pitch
-        return 0.0
-    from librosa import estimate_tuning
+    from librosa import piptrack, pitch_tuning
 
-    return float(estimate_tuning(S=energy, sr=sr, bins_per_octave=n_chroma))
+    # librosa.estimate_tuning, without its warning where nothing has a pitch.
+    pitch, magnitude = piptrack(S=energy, sr=sr)
+    pitched = pitch > 0
+    if not pitched.any():
+        return 0.0
+    strong = pitched & (magnitude >= np.median(magnitude[pitched]))
+    return float(pitch_tuning(pitch[strong], bins_per_octave=n_chroma))
 
 
 @lru_cache(maxsize=128)  # estimates come in hundredths

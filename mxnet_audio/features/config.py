@@ -17,10 +17,12 @@ from mxnet_audio.errors import FeatureError
 from mxnet_audio.features.cepstral import check_delta
 from mxnet_audio.features.htk import WINDOWS, frame_count, lengths
 from mxnet_audio.features.keys import LOADING, LUDWIG, OF_TYPE, TIME_MAJOR, for_its_type
+from mxnet_audio.features.spectral import LEAST_AMIN, check_bands
 
 __all__ = ["AudioFeatureConfig"]
 
 _SPARE = 0.5  # seconds that a resampler looks ahead, and more
+_LONGEST = 1e9  # seconds: numbers of samples stay integers
 
 
 class AudioFeatureConfig(BaseModel):
@@ -59,7 +61,7 @@ class AudioFeatureConfig(BaseModel):
         (None, the default), or with each column brought to mean 0 and deviation 1 over the whole file.
     power : float > 0
         Exponent of the magnitudes: 2 is power, 1 is amplitude.
-    amin, ref : float > 0
+    amin, ref : float >= 1.18e-38, float > 0
         Least value, and the value that is 0 dB.
     top_db : float > 0 or None [dB]
         Floor below the peak.
@@ -77,9 +79,10 @@ class AudioFeatureConfig(BaseModel):
         Number of bands of ``fbank``.
     padding_value : float
         What Ludwig's types are padded with.
-    in_memory, mode : bool, 'eager', 'lazy' or 'lazy_cached'
-        Whether a loader keeps features in memory, and when it makes them. Features that are not kept in memory
-        cannot be made eagerly.
+    mode : 'eager', 'lazy' or 'lazy_cached'
+        When a loader makes features, and where it keeps them: see `mxnet_audio.data.AudioLoader`.
+    in_memory : bool
+        Ludwig's older name for that; it must not contradict `mode`, which decides.
     prefetch_size : int > 0 or None
         Batches that a loader makes ahead; None leaves it to the loader.
     lazy_cache_dir : str or None
@@ -129,7 +132,7 @@ class AudioFeatureConfig(BaseModel):
     htk: bool = False
     norm: Literal["slaney", "per_file"] | None = "slaney"
     power: float = Field(2.0, gt=0)
-    amin: float = Field(1e-10, gt=0)
+    amin: float = Field(1e-10, ge=LEAST_AMIN)
     ref: float = Field(1.0, gt=0)
     top_db: float | None = Field(80.0, gt=0)
     n_frames: int | None = Field(None, ge=1)
@@ -141,9 +144,9 @@ class AudioFeatureConfig(BaseModel):
     delta_width: int = Field(9, ge=3)
     n_chroma: int = Field(12, ge=1)
     tuning: float | None = None
-    audio_file_length_limit_in_s: float = Field(7.5, gt=0)
-    window_length_in_s: float = Field(0.04, gt=0)
-    window_shift_in_s: float = Field(0.02, gt=0)
+    audio_file_length_limit_in_s: float = Field(7.5, gt=0, le=_LONGEST)
+    window_length_in_s: float = Field(0.04, gt=0, le=_LONGEST)
+    window_shift_in_s: float = Field(0.02, gt=0, le=_LONGEST)
     window_type: Literal[WINDOWS] = "hamming"
     num_fft_points: int | None = Field(None, ge=1)
     num_filter_bands: int = Field(80, ge=1)
@@ -173,11 +176,7 @@ class AudioFeatureConfig(BaseModel):
             raise FeatureError(f"sr: type {self.type!r} needs a rate, got None")
         if self.win_length is not None and self.win_length > self.n_fft:
             raise FeatureError(f"win_length ({self.win_length}) is above n_fft ({self.n_fft})")
-        if self.fmax is not None and self.fmax > self.sr / 2:
-            raise FeatureError(f"fmax ({self.fmax:g} Hz) is above sr / 2 ({self.sr / 2:g} Hz)")
-        top = self.sr / 2 if self.fmax is None else self.fmax
-        if self.fmin >= top:
-            raise FeatureError(f"fmin ({self.fmin:g} Hz) is not below fmax ({top:g} Hz)")
+        check_bands(self.sr, self.fmin, self.fmax)
         try:
             get_window(self.window, 4)
         except (ValueError, TypeError):
@@ -219,7 +218,7 @@ class AudioFeatureConfig(BaseModel):
         source : str, os.PathLike or mapping
             A file, YAML text, or what was read from it: a mapping of keys, or one that holds such a mapping
             under ``preprocessing``, as Ludwig's features do. That one is Ludwig's, ``fbank`` by default, unless
-            it has keys of the other family.
+            it has keys of the other family. A line that names a file, or has no key, is a path.
 
         Returns
         -------
@@ -235,11 +234,12 @@ class AudioFeatureConfig(BaseModel):
         >>> AudioFeatureConfig.from_yaml("preprocessing: {window_length_in_s: 0.025, norm: per_file}").type
         'fbank'
         """
-        path = source if isinstance(source, os.PathLike) else None
+        line = isinstance(source, str) and "\n" not in source
+        path = source if isinstance(source, os.PathLike) or (line and os.path.isfile(source)) else None  # noqa: PTH113 - of text longer than a name Path's raises
         try:
-            data = yaml.safe_load(source) if isinstance(source, str) else source
-            if isinstance(data, str):  # text without a single key: a path
-                path = data
+            data = yaml.safe_load(source) if isinstance(source, str) and path is None else source
+            if line and isinstance(data, str):  # text without a single key: a path
+                path = source
             if path is not None:
                 data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

@@ -59,7 +59,8 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     Raises
     ------
     FeatureError
-        There are no samples, or fewer than one frame needs, or the configuration does not suit the rate.
+        There are no samples, or fewer than one frame needs, or the configuration does not suit the rate or asks
+        for more than the memory holds.
     InvalidAudioError
         Some samples are NaN or infinite, or the rate is not above zero.
 
@@ -106,7 +107,11 @@ def _time_major(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndar
         features = _FUNCTIONS[config.type](y, sr, **arguments)
     if config.norm == "per_file":
         features = _standardised(features)
-    out = np.full((*features.shape[:-2], rows, features.shape[-1]), config.padding_value, dtype=np.float32)
+    try:
+        out = np.full((*features.shape[:-2], rows, features.shape[-1]), config.padding_value, dtype=np.float32)
+    except (MemoryError, ValueError):  # ValueError: more than any memory holds
+        limit = f"audio_file_length_limit_in_s ({config.audio_file_length_limit_in_s:g} s)"
+        raise FeatureError(f"{limit} makes {rows} rows, more than the memory holds") from None
     out[..., : features.shape[-2], :] = features[..., :rows, :]
     return out
 
@@ -146,9 +151,14 @@ def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
     mxnet_audio.errors.AudioDecodeError: missing.wav: no such file
     """
     with naming(source_name(source)):
+        if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
+            source = source.read()  # it may be looked at twice
         y, sr = audio.load(source, sr=config.sr, duration=config.reach)
         try:
             audio.valid_audio(y, allow_silence=False)
-        except InvalidAudioError:  # at its beginning; is all of it?
-            audio.valid_audio(audio.load(source)[0], allow_silence=False)
+        except InvalidAudioError:
+            if config.reach is None:
+                raise
+            # Its beginning is silent; is all of it?
+            audio.valid_audio(audio.load(source, sr=config.sr)[0], allow_silence=False)
         return extract(y, sr, config)

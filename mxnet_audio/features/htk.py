@@ -202,7 +202,9 @@ def preemphasis(y: np.ndarray, coefficient: float = 0.97) -> np.ndarray:
 
 
 def frame_count(n: int, window: int, shift: int) -> int:
-    """Number of frames that hold every sample: ``ceil((n - window) / shift + 1)``, and at least one.
+    """Number of frames: ``ceil((n - window) / shift + 1)``, and at least one.
+
+    With ``shift`` at most ``window`` they hold every sample.
 
     Parameters
     ----------
@@ -338,6 +340,7 @@ def _filters(sr: float, n_fft: int, count: int) -> scipy.sparse.csr_matrix:
         raise FeatureError(f"num_filter_bands must be 1 or more, got {count}")
     mel = np.linspace(0, 2595 * math.log10(1 + sr / 2 / 700), count + 2)
     edges = np.floor((n_fft + 1) * (700 * (10 ** (mel / 2595) - 1)) / sr)
+    edges[-1] = (n_fft + 1) // 2  # sr / 2 comes back from mel with a rounding error, which floor makes a whole bin
     low, middle, high = (edges[i : i + count, np.newaxis] for i in range(3))
     bins = np.arange(n_fft // 2 + 1)
     # Where two edges fall together there is no such side, and nothing is divided by its width.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,22 @@ from scipy.signal import get_window
 
 from mxnet_audio.errors import FeatureError
 
-__all__ = ["energies", "framed", "log_mel", "mel_filters", "melspectrogram", "power_to_db", "stft", "window_weights"]
+__all__ = [
+    "LEAST_AMIN",
+    "check_bands",
+    "check_least",
+    "check_rate",
+    "energies",
+    "framed",
+    "log_mel",
+    "mel_filters",
+    "melspectrogram",
+    "power_to_db",
+    "stft",
+    "window_weights",
+]
+
+LEAST_AMIN = float(np.finfo(np.float32).tiny)  # less becomes 0, whose logarithm is infinite
 
 # Floats to a block of frames: 512 KiB. Smaller ones fit a core's cache better but cost more steps of Python,
 # which threads take in turns; larger ones are slower.
@@ -54,7 +70,7 @@ def stft(
     Raises
     ------
     FeatureError
-        There are no samples, or without ``center`` fewer than ``n_fft``.
+        There are no samples, or without ``center`` fewer than ``n_fft``; or a parameter is out of range.
 
     See Also
     --------
@@ -66,7 +82,7 @@ def stft(
     (257, 47)
     """
     frames, shape = framed(y, n_fft, hop_length, center)
-    weights = window_weights(window, win_length or n_fft, n_fft)
+    weights = window_weights(window, win_length, n_fft)
     out = np.empty((len(frames), n_fft // 2 + 1, frames.shape[1]), dtype=np.complex64)
     for item, span, spectrum in _spectra(frames, weights):
         out[item, :, span] = spectrum.T
@@ -112,7 +128,7 @@ def melspectrogram(
     Raises
     ------
     FeatureError
-        As `stft`.
+        As `stft` and `mel_filters`.
 
     See Also
     --------
@@ -123,8 +139,10 @@ def melspectrogram(
     >>> melspectrogram(np.zeros((2, 12000), np.float32), 12000, n_fft=512, hop_length=256, n_mels=96).shape
     (2, 96, 47)
     """
+    if not 0 < power < np.inf:
+        raise FeatureError(f"power must be above 0, got {power}")
     frames, shape = framed(y, n_fft, hop_length, center)
-    weights = window_weights(window, win_length or n_fft, n_fft)
+    weights = window_weights(window, win_length, n_fft)
     filters = _sparse_filters(sr, n_fft, n_mels, fmin, fmax, htk, norm)
     out = np.empty((len(frames), n_mels, frames.shape[1]), dtype=np.float32)
     for item, span, parts in _squares(frames, weights):
@@ -149,8 +167,8 @@ def power_to_db(s: np.ndarray, *, ref: float = 1.0, amin: float = 1e-10, top_db:
         Power.
     ref : float > 0
         The power that is 0 dB.
-    amin : float > 0
-        Smaller powers count as this one.
+    amin : float >= 1.18e-38
+        Smaller powers count as this one. It is a normal number of float32.
     top_db : float >= 0 or None [dB]
         Nothing lies more than this below the peak.
 
@@ -162,15 +180,15 @@ def power_to_db(s: np.ndarray, *, ref: float = 1.0, amin: float = 1e-10, top_db:
     Raises
     ------
     FeatureError
-        ``ref`` or ``amin`` is not above zero, or ``top_db`` is negative.
+        ``ref`` is not above zero, ``amin`` too small, or ``top_db`` negative.
 
     Examples
     --------
     >>> power_to_db(np.array([[1.0, 0.001, 0.0]])).round(1)
     array([[  0., -30., -80.]], dtype=float32)
     """
-    if not (ref > 0 and amin > 0):
-        raise FeatureError(f"ref and amin must be above 0, got {ref} and {amin}")
+    if not (ref > 0 and amin >= LEAST_AMIN):
+        raise FeatureError(f"ref must be above 0 and amin {LEAST_AMIN:.3g} or more, got {ref} and {amin}")
     if top_db is not None and top_db < 0:
         raise FeatureError(f"top_db must be 0 or more, got {top_db}")
     db = np.maximum(np.asarray(s, dtype=np.float32), np.float32(amin))
@@ -254,11 +272,20 @@ def mel_filters(
     np.ndarray [shape=(n_mels, 1 + n_fft // 2)], float32
         Read-only, since it is shared.
 
+    Raises
+    ------
+    FeatureError
+        A parameter is out of range; it is named.
+
     Examples
     --------
     >>> mel_filters(12000, 512, 96).shape
     (96, 257)
     """
+    check_bands(sr, fmin, fmax)
+    check_least(1, n_mels=n_mels)
+    if norm not in ("slaney", None):
+        raise FeatureError(f"norm: {norm!r} is neither 'slaney' nor None")
     from librosa.filters import mel  # takes a second to import, so not before it is needed
 
     filters = mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, dtype=np.float32)
@@ -273,7 +300,9 @@ def _sparse_filters(*args: Any) -> scipy.sparse.csr_matrix:
 
 
 @lru_cache(maxsize=32)
-def window_weights(name: str, win_length: int, n_fft: int) -> np.ndarray:
+def window_weights(name: str, win_length: int | None, n_fft: int) -> np.ndarray:
+    win_length = n_fft if win_length is None else win_length
+    check_least(1, win_length=win_length)
     if win_length > n_fft:
         raise FeatureError(f"win_length ({win_length}) is above n_fft ({n_fft})")
     try:
@@ -289,8 +318,8 @@ def framed(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tuple[np
     y = np.asarray(y, dtype=np.float32)
     if y.ndim == 0 or y.shape[-1] == 0:
         raise FeatureError("there are no samples")
-    if n_fft < 2 or hop_length < 1:
-        raise FeatureError(f"n_fft must be 2 or more and hop_length 1 or more, got {n_fft} and {hop_length}")
+    check_least(2, n_fft=n_fft)
+    check_least(1, hop_length=hop_length)
     shape = y.shape[:-1]
     y = y.reshape(-1, y.shape[-1])
     if center:
@@ -301,6 +330,31 @@ def framed(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tuple[np
         raise FeatureError(f"{y.shape[-1]} samples are fewer than n_fft ({n_fft})")
     frames = np.lib.stride_tricks.sliding_window_view(y, n_fft, axis=-1)[:, ::hop_length]
     return frames, shape
+
+
+def check_least(least: int, **values: int) -> None:
+    """Raise FeatureError unless the named numbers are whole and at least this large."""
+    for name, value in values.items():
+        if not isinstance(value, Integral) or value < least:
+            raise FeatureError(f"{name} must be {least} or more and whole, got {value!r}")
+
+
+def check_rate(sr: float) -> None:
+    """Raise FeatureError unless a sampling rate is above zero."""
+    if not 0 < sr < np.inf:
+        raise FeatureError(f"sr must be above 0 Hz, got {sr}")
+
+
+def check_bands(sr: float, fmin: float, fmax: float | None) -> None:
+    """Raise FeatureError unless ``fmin`` to ``fmax`` is a range within 0 to ``sr / 2``."""
+    check_rate(sr)
+    top = sr / 2 if fmax is None else fmax
+    if not top <= sr / 2:
+        raise FeatureError(f"fmax ({top:g} Hz) is above sr / 2 ({sr / 2:g} Hz)")
+    if not fmin >= 0:
+        raise FeatureError(f"fmin ({fmin:g} Hz) is below 0")
+    if not fmin < top:
+        raise FeatureError(f"fmin ({fmin:g} Hz) is not below fmax ({top:g} Hz)")
 
 
 def energies(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:

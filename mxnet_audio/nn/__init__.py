@@ -16,8 +16,9 @@ block              input                       output
 `SincConv1D`       (batch, 1, n)               (batch, channels, frames)
 =================  ==========================  ================================
 
-Time comes before frequency, as in GluonAR and unlike librosa; ``swapaxes(2, 3)`` gives the other order. As any
-Gluon block, they are initialised before use.
+Time comes before frequency, unlike librosa; ``swapaxes(2, 3)`` gives the other order. In GluonAR that holds for
+`STFTBlock` alone: its `MelSpectrogram` and `MFCC` give (batch, 1, bands, frames), so ours are the other way round
+there. As any Gluon block, they are initialised before use.
 
 Examples
 --------

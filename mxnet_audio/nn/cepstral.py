@@ -9,8 +9,9 @@ import scipy.fft
 
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import FeatureError
+from mxnet_audio.features.spectral import check_least
 from mxnet_audio.nn.level import PowerToDB
-from mxnet_audio.nn.spectral import FrontEnd, MelSpectrogram, check_least
+from mxnet_audio.nn.spectral import FrontEnd, MelSpectrogram
 
 __all__ = ["DCT1D", "MFCC"]
 

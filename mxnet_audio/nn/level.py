@@ -6,6 +6,7 @@ import math
 
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import FeatureError
+from mxnet_audio.features.spectral import LEAST_AMIN
 
 __all__ = ["PowerToDB", "ZScoreNormBlock"]
 
@@ -19,8 +20,8 @@ class PowerToDB(gluon.nn.HybridBlock):
     ----------
     ref : float > 0
         The power that is 0 dB.
-    amin : float > 0
-        Smaller powers count as this one.
+    amin : float >= 1.18e-38
+        Smaller powers count as this one. It is a normal number of float32.
     top_db : float >= 0 or None [dB]
         Nothing lies more than this below the peak.
 
@@ -37,7 +38,7 @@ class PowerToDB(gluon.nn.HybridBlock):
     Raises
     ------
     FeatureError
-        ``ref`` or ``amin`` is not above zero, or ``top_db`` is negative.
+        ``ref`` is not above zero, ``amin`` too small, or ``top_db`` negative.
 
     See Also
     --------
@@ -54,8 +55,8 @@ class PowerToDB(gluon.nn.HybridBlock):
 
     def __init__(self, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0, prefix=None, params=None):
         super().__init__(prefix=prefix, params=params)
-        if not (ref > 0 and amin > 0):
-            raise FeatureError(f"ref and amin must be above 0, got {ref} and {amin}")
+        if not (ref > 0 and amin >= LEAST_AMIN):
+            raise FeatureError(f"ref must be above 0 and amin {LEAST_AMIN:.3g} or more, got {ref} and {amin}")
         if top_db is not None and not top_db >= 0:
             raise FeatureError(f"top_db must be 0 or more, got {top_db}")
         self._amin = amin

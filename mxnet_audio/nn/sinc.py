@@ -7,7 +7,7 @@ from scipy.signal import get_window
 
 from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.errors import FeatureError
-from mxnet_audio.nn.spectral import check_least
+from mxnet_audio.features.spectral import check_least
 
 __all__ = ["SincConv1D"]
 
@@ -39,7 +39,7 @@ class SincConv1D(gluon.nn.HybridBlock):
 
     Outputs
     -------
-    NDArray or Symbol [shape=(batch, channels, 1 + (n - kernel_size) // stride)], float32
+    NDArray or Symbol [shape=(batch, channels, 1 + (n - (kernel_size | 1)) // stride)], float32
 
     Raises
     ------

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from mxnet_audio import features
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import FeatureError
+from mxnet_audio.features.spectral import check_least, mel_filters, window_weights
 
-__all__ = ["FrontEnd", "MelSpectrogram", "STFTBlock", "check_least"]
+__all__ = ["FrontEnd", "MelSpectrogram", "STFTBlock"]
 
-# Energies below it, 600 dB down, count as this much: roots have no finite gradient at 0, and silence is 0 exactly.
+# Energies below it, at -300 dB, count as this much: roots have no finite gradient at 0, and silence is 0 exactly.
 TINY = 1e-30
 
 
@@ -35,6 +35,12 @@ class FrontEnd(gluon.nn.HybridBlock):
         if isinstance(x, nd.NDArray) and (x.ndim != 2 or x.shape[1] != self.audio_length):
             raise FeatureError(f"{self.name} takes samples of shape (batch, {self.audio_length}), got {x.shape}")
         return super().forward(x, *args)
+
+    def cast(self, dtype):
+        """Refuse float16, in which quiet sound is zero."""
+        if np.dtype(dtype) == np.float16:
+            raise FeatureError(f"{self.name} works in float32 or float64, not float16: cast the network behind it")
+        super().cast(dtype)
 
 
 class STFTBlock(FrontEnd):
@@ -78,6 +84,7 @@ class STFTBlock(FrontEnd):
     FeatureError
         An argument is out of range or contradicts another, or the input is not of ``audio_length``. Within a
         hybridised network MXNet itself raises on the latter, naming the operator ``..._takes_<audio_length>_samples``.
+        Or the block is cast to float16.
 
     Notes
     -----
@@ -148,8 +155,11 @@ class STFTBlock(FrontEnd):
             self.basis = self.params.get_constant("basis", nd.array(parts.transpose(0, 3, 1, 2), dtype="float32"))
 
     def hybrid_forward(self, F, x, basis):
-        # Reshape believes any length, and reads beyond the end of a shorter sound. Addition of zeros does not.
-        x = F.broadcast_add(x, F.zeros((1, self.audio_length)), name=f"takes_{self.audio_length}_samples")
+        # Reshape believes any length, and reads beyond the end of a shorter sound. A slice refuses that one, and the
+        # addition of its zeros a longer one.
+        name = f"takes_{self.audio_length}_samples"
+        zeros = F.zeros_like(F.slice_axis(x, axis=1, begin=0, end=self.audio_length, name=f"{name}_or_more"))
+        x = F.elemwise_add(x, zeros, name=name)
         if self._padding:
             x = F.reshape(x, shape=(0, 1, 1, self.audio_length))  # the least that Pad pads
             x = F.Pad(x, mode=self._pad_mode, pad_width=(0,) * 6 + (self._padding,) * 2)
@@ -201,7 +211,7 @@ class MelSpectrogram(FrontEnd):
     Raises
     ------
     FeatureError
-        As `STFTBlock`.
+        As `STFTBlock` and `mxnet_audio.features.mel_filters`.
 
     See Also
     --------
@@ -239,12 +249,6 @@ class MelSpectrogram(FrontEnd):
         params=None,
     ):
         super().__init__(audio_length, prefix=prefix, params=params)
-        check_least(1, n_mels=n_mels)
-        top = sr / 2 if fmax is None else fmax
-        if not 0 <= fmin < top <= sr / 2:
-            raise FeatureError(f"fmin ({fmin} Hz) and fmax ({top} Hz) are no range within 0 to sr / 2 ({sr / 2} Hz)")
-        if norm not in ("slaney", None):
-            raise FeatureError(f"norm: {norm!r} is neither 'slaney' nor None")
         self.n_mels = n_mels
         with self.name_scope():
             self.stft = STFTBlock(
@@ -258,23 +262,13 @@ class MelSpectrogram(FrontEnd):
                 pad_mode=pad_mode,
                 drop_last_bin=drop_last_bin,
             )
-            filters = features.mel_filters(sr, n_fft, n_mels, fmin, fmax, htk, norm)[:, : self.stft.bins]
+            filters = mel_filters(sr, n_fft, n_mels, fmin, fmax, htk, norm)[:, : self.stft.bins]
             self.filters = self.params.get_constant("filters", nd.array(filters))
 
     def hybrid_forward(self, F, x, filters):
         return F.FullyConnected(self.stft(x), filters, num_hidden=self.n_mels, no_bias=True, flatten=False)
 
 
-def check_least(least: int, **values: int) -> None:
-    """Raise FeatureError unless the named numbers are at least this large."""
-    for name, value in values.items():
-        if value < least:
-            raise FeatureError(f"{name} must be {least} or more, got {value}")
-
-
 def _basis(n_fft: int, win_length: int, window: str) -> np.ndarray:
     """The windowed transform as a matrix [shape=(1 + n_fft // 2, n_fft)], complex128."""
-    # At 0 Hz, the transforms of unit impulses are the window: one place knows windows, and what is wrong with them.
-    impulses = np.eye(n_fft, dtype=np.float32)
-    spectra = features.stft(impulses, n_fft=n_fft, hop_length=n_fft, win_length=win_length, window=window, center=False)
-    return np.fft.rfft(np.diag(spectra[:, 0, 0].real.astype(np.float64))).T
+    return np.fft.rfft(np.diag(window_weights(window, win_length, n_fft))).T

@@ -38,7 +38,7 @@ def test_mfcc_is_librosas_within_1e_5_of_the_largest(changed, dct_type, dct_norm
     want = librosa.feature.mfcc(y=y, dct_type=dct_type, norm=dct_norm, lifter=lifter, **oracle)
     got = features.mfcc(y, dct_type=dct_type, dct_norm=dct_norm, lifter=lifter, **kwargs)
     assert got.dtype == np.float32 and got.shape == want.shape
-    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5 * np.abs(want).max())
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -48,31 +48,31 @@ def test_delta_is_librosas_within_1e_5(width, order):
     want = librosa.feature.delta(x, width=width, order=order)
     got = features.delta(x, width=width, order=order)
     assert got.dtype == np.float32
-    np.testing.assert_allclose(got, want, atol=1e-5)
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
 
 
-def test_deltas_are_stacked_below_their_coefficients_within_1e_4():
+def test_deltas_are_stacked_below_their_coefficients_within_1e_3():
     y = noise(9000)
     kwargs = BASE | {"n_mfcc": 13}
     want = librosa.feature.mfcc(y=y, **kwargs)
     orders = [librosa.feature.delta(want, width=5, order=order) for order in (1, 2)]
     got = features.mfcc(y, deltas=2, delta_width=5, **kwargs)
-    np.testing.assert_allclose(got, np.concatenate([want, *orders]), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(got, np.concatenate([want, *orders]), rtol=0, atol=1e-3)
 
 
-def test_a_batch_equals_its_items():
+def test_a_batch_equals_its_items_within_1e_4():
     y = noise(2, 3, 6000) * np.array([1, 1e-3, 1e-6], np.float32)[:, None]
     batch = features.mfcc(y, **BASE, deltas=1)
     assert batch.shape == (2, 3, 40, 24)
     for index in np.ndindex(2, 3):
-        np.testing.assert_allclose(batch[index], features.mfcc(y[index], **BASE, deltas=1), atol=1e-4)
+        np.testing.assert_allclose(batch[index], features.mfcc(y[index], **BASE, deltas=1), rtol=0, atol=1e-4)
 
 
 @given(slope=st.floats(-10, 10), start=st.floats(-10, 10), width=st.sampled_from([3, 5, 9]))
 @settings(max_examples=30, deadline=None)
 def test_the_delta_of_a_line_is_its_slope_to_its_very_ends_within_1e_4(slope, start, width):
     x = (start + slope * np.arange(12)).astype(np.float32)
-    np.testing.assert_allclose(features.delta(x, width=width), slope, atol=1e-4)
+    np.testing.assert_allclose(features.delta(x, width=width), slope, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ preprocessing:
         ({"norm": "l2"}, "norm"),
         ({"power": 0}, "power"),
         ({"amin": 0}, "amin"),
+        ({"amin": 1e-38}, "amin"),  # 0 as a normal float32
         ({"ref": float("nan")}, "ref"),
         ({"top_db": -3}, "top_db"),
         ({"type": "wavelet"}, "type: Input should be 'log_mel', .*got 'wavelet'"),
@@ -79,6 +80,9 @@ preprocessing:
         ({"type": "chroma", "n_chroma": 0}, "n_chroma"),
         ({"audio_file_length_limit_in_s": 0}, "audio_file_length_limit_in_s"),
         ({"audio_file_length_limit_in_s": 1e-5, "sr": 16000}, "audio_file_length_limit_in_s .* less than one sample"),
+        ({"audio_file_length_limit_in_s": 1e308, "sr": 16000}, "audio_file_length_limit_in_s"),
+        ({"window_length_in_s": 1e308, "sr": 16000}, "window_length_in_s"),
+        ({"window_shift_in_s": 1e308, "sr": 16000}, "window_shift_in_s"),
         ({"window_type": "boxcar"}, "window_type: .*'hamming' or 'hann', got 'boxcar'"),
         ({"type": "raw", "window_type": "boxcar"}, "window_type"),  # not used, but as wrong as ever
         ({"window_length_in_s": 0}, "window_length_in_s"),
@@ -267,6 +271,24 @@ def test_yaml_that_will_not_do_is_named_with_its_file(text, reason, tmp_path):
 def test_a_file_that_is_not_there(path):
     with pytest.raises(FeatureError, match=rf"^{path}: cannot be read: (No such file|Is a directory)"):
         AudioFeatureConfig.from_yaml(path)
+
+
+@pytest.mark.parametrize("name", ["set #1.yaml", "123", "a: b.yaml", "- x", "{a", "null", "mode: lazy"])
+def test_the_name_of_a_file_is_a_path_whatever_yaml_makes_of_it(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("n_mels: 40")
+    assert AudioFeatureConfig.from_yaml(name) == AudioFeatureConfig(n_mels=40)
+
+
+def test_a_path_is_named_as_it_was_given():
+    with pytest.raises(FeatureError, match=r"^gone #1\.yaml: cannot be read: No such file"):
+        AudioFeatureConfig.from_yaml("gone #1.yaml")
+    with pytest.raises(FeatureError, match=r"^expected a mapping of keys to values, got str$"):
+        AudioFeatureConfig.from_yaml("two\nlines")
+
+
+def test_a_line_longer_than_any_name_is_text():
+    assert AudioFeatureConfig.from_yaml(f"{{n_mels: 40, lazy_cache_dir: {'x' * 5000}}}").n_mels == 40
 
 
 def test_yaml_runs_no_code():

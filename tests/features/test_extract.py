@@ -183,6 +183,56 @@ def test_a_silent_beginning_is_no_silent_file(tmp_path):
     np.testing.assert_allclose(load_features((y, 8000), config), np.log(1e-10), rtol=1e-6)
 
 
+def test_sound_that_resampling_removes_is_silence():
+    tone = np.sin(2 * np.pi * 15_000 / 44_100 * np.arange(44_100)) * np.hanning(44_100)
+    late = np.append(np.zeros(3 * 44_100), tone)
+    for config in (
+        AudioFeatureConfig(),
+        AudioFeatureConfig(type="fbank", sr=12000, norm="per_file"),
+        AudioFeatureConfig(type="fbank", sr=12000, audio_file_length_limit_in_s=1),
+    ):
+        with pytest.raises(InvalidAudioError, match="silent"):
+            load_features((late, 44_100), config)
+    assert load_features((late, 44_100), AudioFeatureConfig(type="fbank")).std() > 1
+
+
+class _Pipe(io.RawIOBase):
+    """A stream that can be read once."""
+
+    def __init__(self, content):
+        self._content = io.BytesIO(content)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self._content.readinto(buffer)
+
+
+def test_a_silent_beginning_of_a_stream_that_can_be_read_once(tmp_path):
+    y = np.zeros(40_000, np.float32)
+    y[30_000:] = noise(10_000)
+    sf.write(tmp_path / "a.wav", y, 8000, subtype="FLOAT")
+    config = AudioFeatureConfig(type="fbank", audio_file_length_limit_in_s=1)
+    want = load_features(tmp_path / "a.wav", config)
+    np.testing.assert_array_equal(load_features(_Pipe((tmp_path / "a.wav").read_bytes()), config), want)
+
+
+def test_a_limit_beyond_the_memory_is_named():
+    config = AudioFeatureConfig(type="fbank", audio_file_length_limit_in_s=1e9)
+    with pytest.raises(FeatureError, match=r"audio_file_length_limit_in_s \(1e\+09 s\) makes \d+ rows"):
+        extract(noise(9000), 16_000, config)
+
+
+@pytest.mark.parametrize("sr", [12_000, 22_050])
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_batch_of_none_has_the_shape_of_one(kind, sr):
+    config = AudioFeatureConfig(type=kind, sr=12_000)
+    y = noise(1, 9000)
+    none = extract(y[:0], sr, config)
+    assert none.shape == (0, *extract(y, sr, config).shape[1:]) and none.dtype == np.float32
+
+
 def test_whatever_sound_comes_as(tmp_path):
     y = noise(9000)
     path = tmp_path / "a.wav"

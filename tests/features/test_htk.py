@@ -17,6 +17,7 @@ SWEEP = [
     {"sr": 11025},  # a window of 441 samples: an odd transform
     {"sr": 22050, "num_fft_points": 1024},
     {"num_fft_points": 777},
+    {"sr": 8000, "num_fft_points": 441},  # from mel and back, the top edge is a little below a whole number
     {"num_fft_points": 640},
     {"window_type": "bartlett"},
     {"window_type": "blackman"},
@@ -63,6 +64,7 @@ def golden_fbank(y, sr, n_bands=80, **kwargs):
     for i in range(n_bands + 2):
         f = 700 * (10 ** (top * i / (n_bands + 1) / 2595) - 1)
         edges.append(math.floor((n_fft + 1) * f / sr))
+    edges[-1] = (n_fft + 1) // 2  # in whole numbers
     out = np.zeros((len(spectra), n_bands))
     for band in range(n_bands):
         low, middle, high = edges[band : band + 3]

@@ -98,13 +98,32 @@ def test_sound_of_another_length_is_refused(make, shape, hybridize):
         block(nd.ones(shape))
 
 
-@pytest.mark.parametrize("length", [LENGTH // 2, LENGTH - 1, LENGTH + 160])
+@pytest.mark.parametrize("length", [1, LENGTH // 2, LENGTH - 1, LENGTH + 1, LENGTH + 160])
 def test_within_a_hybridised_network_mxnet_names_the_length(length):
     net = log_mel()
     net.initialize()
     net.hybridize()
     with pytest.raises(mx.MXNetError, match=f"takes_{LENGTH}_samples"):
         net(nd.ones((2, length)))
+
+
+@pytest.mark.parametrize("hybridize", [True, False])
+def test_front_end_in_float64_equals_that_in_float32_within_1e_4_of_the_peak(hybridize, sound, assert_close, run):
+    y = sound(LENGTH)
+    want = run(log_mel(), y)
+    net = log_mel()
+    net.initialize()
+    net.cast("float64")
+    net.hybridize(hybridize)
+    got = net(nd.array(y, dtype="float64"))
+    assert got.dtype == np.float64
+    assert_close(got.asnumpy(), want)
+
+
+@pytest.mark.parametrize("dtype", ["float16", np.float16])
+def test_a_front_end_refuses_float16_by_name(dtype):
+    with pytest.raises(FeatureError, match=r"melspectrogram.* not float16"):
+        log_mel().cast(dtype)
 
 
 def test_front_end_equals_the_room_of_features_within_1e_4_of_the_peak(sound, assert_close, run):

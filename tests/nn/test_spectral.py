@@ -133,6 +133,7 @@ def test_silence_is_zero_and_has_a_finite_gradient(power):
         ({"audio_length": 0}, "audio_length must be 1"),
         ({"n_fft": 1}, "n_fft must be 2"),
         ({"hop_length": 0}, "hop_length must be 1"),
+        ({"hop_length": 160.5}, "hop_length must be 1 or more and whole, got 160.5"),
         ({"win_length": 0}, "win_length must be 1"),
         ({"win_length": 3}, "hop_length must be 1"),  # a quarter of it
         ({"win_length": 2049}, "win_length .2049. is above n_fft .2048."),
@@ -152,6 +153,9 @@ def test_stft_names_what_cannot_be(kwargs, words):
     ("kwargs", "words"),
     [
         ({"n_mels": 0}, "n_mels"),
+        ({"n_mels": 40.0}, "n_mels must be 1 or more and whole, got 40.0"),
+        ({"sr": 0}, "sr must be above 0 Hz"),
+        ({"fmin": -1}, "fmin .-1 Hz. is below 0"),
         ({"fmax": 9000}, "fmax .9000 Hz."),
         ({"fmin": 3000, "fmax": 2000}, "fmin .3000 Hz."),
         ({"norm": 1}, "norm: 1 "),
@@ -160,4 +164,4 @@ def test_stft_names_what_cannot_be(kwargs, words):
 )
 def test_mel_names_what_cannot_be(kwargs, words):
     with pytest.raises(FeatureError, match=words):
-        MelSpectrogram(12000, sr=16000, **kwargs)
+        MelSpectrogram(12000, **{"sr": 16000} | kwargs)
