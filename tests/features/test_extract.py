@@ -184,8 +184,9 @@ def test_a_silent_beginning_is_no_silent_file(tmp_path):
 
 
 def test_sound_that_resampling_removes_is_silence():
-    tone = np.sin(2 * np.pi * 15_000 / 44_100 * np.arange(44_100)) * np.hanning(44_100)
-    late = np.append(np.zeros(3 * 44_100), tone)
+    n = 3 * 44_100
+    tone = np.sin(2 * np.pi * 15_000 / 44_100 * np.arange(n)) * np.hanning(n)
+    late = np.append(np.zeros(n), tone)
     for config in (
         AudioFeatureConfig(),
         AudioFeatureConfig(type="fbank", sr=12000, norm="per_file"),
@@ -193,6 +194,8 @@ def test_sound_that_resampling_removes_is_silence():
     ):
         with pytest.raises(InvalidAudioError, match="silent"):
             load_features((late, 44_100), config)
+        with pytest.raises(InvalidAudioError, match="silent"):
+            load_features((tone, 44_100), config)  # resampled, what is cut clicks at its end
     assert load_features((late, 44_100), AudioFeatureConfig(type="fbank")).std() > 1
 
 
