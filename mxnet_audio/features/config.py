@@ -16,7 +16,7 @@ from scipy.signal import get_window
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features.cepstral import check_delta
 from mxnet_audio.features.htk import WINDOWS, frame_count, lengths
-from mxnet_audio.features.keys import LOADING, LUDWIG, OF_TYPE, TIME_MAJOR, for_its_type
+from mxnet_audio.features.keys import LOADING, LUDWIG, OF_TYPE, TIME_MAJOR, block_of, for_its_type, unknown
 from mxnet_audio.features.spectral import LEAST_AMIN, check_bands
 
 __all__ = ["AudioFeatureConfig"]
@@ -216,9 +216,10 @@ class AudioFeatureConfig(BaseModel):
         Parameters
         ----------
         source : str, os.PathLike or mapping
-            A file, YAML text, or what was read from it: a mapping of keys, or one that holds such a mapping
-            under ``preprocessing``, as Ludwig's features do. That one is Ludwig's, ``fbank`` by default, unless
-            it has keys of the other family. A line that names a file, or has no key, is a path.
+            A file, YAML text, or what was read from it: a mapping of keys, one that holds such a mapping under
+            ``preprocessing``, as Ludwig's features do, or a Ludwig configuration with one audio feature. Ludwig's is
+            ``fbank`` by default, unless it has keys of the other family. A line that names a file, or has no key,
+            is a path.
 
         Returns
         -------
@@ -246,13 +247,13 @@ class AudioFeatureConfig(BaseModel):
             raise FeatureError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from None
         except yaml.YAMLError as error:
             raise FeatureError(f"not YAML: {' '.join(str(error).split())}", path) from None
-        if ludwig := isinstance(data, Mapping) and "preprocessing" in data:
-            data = data["preprocessing"] or {}
-        if not isinstance(data, Mapping):
-            raise FeatureError(f"expected a mapping of keys to values, got {type(data).__name__}", path)
-        if ludwig and set(data) <= LUDWIG | LOADING:
-            data = {"type": "fbank", **data}
         try:
+            data, ludwig = block_of(data) if isinstance(data, Mapping) else (data, False)
+            if not isinstance(data, Mapping):
+                kind = "nothing" if data is None else type(data).__name__
+                raise FeatureError(f"expected a mapping of keys to values, got {kind}")
+            if ludwig and set(data) <= LUDWIG | LOADING:
+                data = {"type": "fbank", **data}
             return cls.model_validate(dict(data))
         except FeatureError as error:
             raise FeatureError(error.reason, path) from None
@@ -391,5 +392,5 @@ class AudioFeatureConfig(BaseModel):
 
 def _plain(error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        return "unknown key"
+        return unknown(str(error["loc"][0]))
     return f"{error['msg']}, got {error['input']!r}"

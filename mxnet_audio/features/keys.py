@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from mxnet_audio.errors import FeatureError
 
-__all__ = ["LOADING", "LUDWIG", "OF_TYPE", "TIME_MAJOR", "for_its_type"]
+__all__ = ["LOADING", "LUDWIG", "OF_TYPE", "TIME_MAJOR", "block_of", "for_its_type", "unknown"]
 
 # Those of loading go with any type, and never change the features.
 LOADING = {"in_memory", "mode", "prefetch_size", "lazy_cache_dir", "missing_value_strategy", "fill_value"}
@@ -30,6 +32,44 @@ OF_TYPE = {
 }
 TIME_MAJOR = {"raw", "stft", "stft_phase", "fbank", "group_delay"}
 _KNOWN = LOADING.union(*OF_TYPE.values())
+
+
+def block_of(data: Mapping[str, Any]) -> tuple[Any, bool]:
+    """Find the keys in what was read.
+
+    Parameters
+    ----------
+    data : mapping
+        The keys; or a Ludwig feature, which has them under ``preprocessing``; or a whole Ludwig configuration.
+
+    Returns
+    -------
+    data : mapping
+    ludwig : bool
+        Whether it is Ludwig's.
+
+    Raises
+    ------
+    FeatureError
+        A whole configuration has none or several audio features.
+
+    Examples
+    --------
+    >>> block_of({"input_features": [{"name": "a", "type": "audio", "preprocessing": {"type": "raw"}}]})
+    ({'type': 'raw'}, True)
+    """
+    if isinstance(features := data.get("input_features"), list):
+        audio = [feature for feature in features if isinstance(feature, Mapping) and feature.get("type") == "audio"]
+        if len(audio) != 1:
+            raise FeatureError(f"{len(audio)} audio features: give the preprocessing block of the one that is meant")
+        data = {"preprocessing": None, **audio[0]}
+    return (data["preprocessing"] or {}, True) if "preprocessing" in data else (data, False)
+
+
+def unknown(key: str) -> str:
+    """Say that there is no such key, and which one may have been meant."""
+    close = get_close_matches(key, _KNOWN, n=1)
+    return f"unknown key, did you mean {close[0]}?" if close else "unknown key"
 
 
 def for_its_type(data: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
@@ -61,6 +101,7 @@ def for_its_type(data: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:
     ...
     mxnet_audio.errors.FeatureError: n_mels: not for type 'fbank'
     """
+    data = {key: value for key, value in data.items() if key != "computed_fill_value"}  # Ludwig's note to itself
     if "type" not in data:
         ludwig = data.get("norm") == "per_file" or (LUDWIG - {"type", "sr", "norm"}) & set(data)
         data = {"type": "fbank" if ludwig else "log_mel", **data}

@@ -305,3 +305,31 @@ def test_lengths():
     assert AudioFeatureConfig(type="raw", sr=16000).frames_in(0.5) == 8000
     with pytest.raises(FeatureError, match="sr: None"):
         AudioFeatureConfig(type="fbank").frames_in(1)
+
+
+LUDWIG_CONFIGURATION = """
+input_features:
+  - {name: text, type: text}
+  - name: clip
+    type: audio
+    preprocessing: {audio_file_length_limit_in_s: 2.0, computed_fill_value: null}
+output_features: [{name: label, type: category}]
+"""
+
+
+def test_a_whole_ludwig_configuration_serves_if_it_has_one_audio_feature():
+    config = AudioFeatureConfig.from_yaml(LUDWIG_CONFIGURATION)
+    assert (config.type, config.audio_file_length_limit_in_s) == ("fbank", 2.0)
+    two = LUDWIG_CONFIGURATION.replace("type: text", "type: audio")
+    for text, count in ((two, 2), ("input_features: [{name: a, type: text}]", 0)):
+        with pytest.raises(FeatureError, match=f"{count} audio features"):
+            AudioFeatureConfig.from_yaml(text)
+
+
+def test_a_misspelt_key_gets_a_suggestion_and_an_empty_file_is_said_to_be_empty():
+    with pytest.raises(FeatureError, match=r"num_filter_band: unknown key, did you mean num_filter_bands\?$"):
+        AudioFeatureConfig(type="fbank", num_filter_band=3)
+    with pytest.raises(FeatureError, match=r"colour: unknown key$"):
+        AudioFeatureConfig(colour=3)
+    with pytest.raises(FeatureError, match=r"got nothing$"):
+        AudioFeatureConfig.from_yaml("\n")
