@@ -250,7 +250,7 @@ def test_yaml(text, expected):
     "text, reason",
     [
         ("- 1", "expected a mapping of keys to values, got list"),
-        ("", "expected a mapping of keys to values, got NoneType"),
+        ("", "expected a mapping of keys to values, got nothing"),
         ("preprocessing: [1]", "expected a mapping of keys to values, got list"),
         ("a: [1", "not YAML"),
         ("window_typ: hann", "window_typ: unknown key"),
