@@ -45,7 +45,7 @@ def plain(classifier, paths):
         mel = librosa.feature.melspectrogram(
             y=y, sr=sr, n_fft=config.n_fft, hop_length=config.hop_length, n_mels=config.n_mels
         )
-        x = librosa.power_to_db(mel)[None].astype(np.float32)
+        x = librosa.power_to_db(mel)[None, None].astype(np.float32)
         labels.append(classifier.labels[int(classifier.model.forward(x)[0].argmax())])
     return labels
 
