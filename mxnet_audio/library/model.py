@@ -15,7 +15,7 @@ from mxnet_audio.data.transforms import Features, ToImage, Transform
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models import MINIMUM, get_model, store
+from mxnet_audio.models import check_shape, get_model, store
 
 __all__ = ["Model", "config_of", "input_shape_of", "network_input"]
 
@@ -40,11 +40,12 @@ def input_shape_of(config: AudioFeatureConfig) -> tuple[int, int, int]:
     if None in config.shape:
         reason = "set n_frames (or sr and a length limit) in feature_config"
         raise FeatureError(f"a network needs inputs of one size: {reason}")
-    bands, frames = config.shape[:: 1 if config.time_axis == -1 else -1]
-    if min(bands, frames) < MINIMUM:
-        shape = f"{config.type} gives an input_shape of (1, {bands}, {frames})"
-        raise ModelError(f"{shape}: networks take {MINIMUM} bands and {MINIMUM} frames or more")
-    return 1, bands, frames
+    shape = (1, *config.shape[:: 1 if config.time_axis == -1 else -1])
+    try:
+        check_shape(shape)
+    except ModelError as error:
+        raise ModelError(f"{config.type} features: {error.reason}") from None
+    return shape
 
 
 class Model:

@@ -120,7 +120,7 @@ def test_features_that_no_network_takes_are_refused(corpus, options, tmp_path):
         classifier.fit(corpus, tmp_path, **small(options, feature_config=AudioFeatureConfig(type="mfcc")))
     with pytest.raises(FeatureError, match="from_yaml gives one, not dict"):
         classifier.fit(corpus, tmp_path, **small(options, feature_config={"type": "fbank"}))
-    with pytest.raises(ModelError, match=r"mfcc gives .*\(1, 13, 40\): networks take 16"):
+    with pytest.raises(ModelError, match=r"mfcc features: input_shape \(1, 13, 40\) .* 16 bands and 16 frames"):
         few = AudioFeatureConfig(type="mfcc", n_mfcc=13, n_frames=40)
         classifier.fit(corpus, tmp_path, **small(options, feature_config=few))
     with pytest.raises(ModelError, match="16"):
