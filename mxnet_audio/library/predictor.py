@@ -1,0 +1,154 @@
+"""Labels and vectors of sound, whatever computes them: what trained classifiers share, in MXNet and out of it.
+
+Nothing here needs MXNet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from mxnet_audio import audio
+from mxnet_audio.audio.source import source_name
+from mxnet_audio.data.threads import map_ordered
+from mxnet_audio.errors import ModelError
+from mxnet_audio.library.results import Encoding, Prediction, TimedPrediction
+
+__all__ = ["Predictor"]
+
+
+class Predictor:
+    """Label sound, and turn it into vectors.
+
+    A subclass has `labels` and `feature_config`, and defines `_reader`, `_inputs` and `_forward`.
+    """
+
+    def predict_class(self, path) -> int | str:
+        """Label of one file, as it was given to `fit`.
+
+        Parameters
+        ----------
+        path : str or os.PathLike or binary file or (np.ndarray, rate)
+            What `mxnet_audio.audio.load` takes.
+
+        Raises
+        ------
+        AudioDecodeError, InvalidAudioError
+            If the file cannot be used.
+        ModelError
+            If there is no model yet.
+        """
+        return self.predict(path).label
+
+    def predict(self, path) -> Prediction:
+        """Label and probabilities of one file; parameters and errors as in `predict_class`."""
+        return _only(self.predict_many([path]))
+
+    def predict_many(self, paths: Iterable, batch_size: int = 16) -> Iterator[Prediction]:
+        """Label many files; threads decode while the network works, and memory does not grow with their number.
+
+        Parameters
+        ----------
+        paths : iterable
+            Files, each as in `predict_class`; a single path will do.
+        batch_size : int > 0
+            Files to a pass of the network.
+
+        Yields
+        ------
+        Prediction
+            One for each file, in order. For a file that cannot be used, `error` says why.
+
+        Raises
+        ------
+        ModelError
+            If there is no model yet, or `batch_size` is below 1.
+        """
+        for path, scores, _, error in self._outputs(paths, batch_size):
+            if error is not None:
+                yield Prediction(path, None, None, error)
+            else:
+                yield Prediction(path, self.labels[int(scores.argmax())], scores)
+
+    def encode_audio(self, path) -> np.ndarray:
+        """Vector of one file: float32 [shape=(dim,)], the penultimate layer; errors as in `predict_class`."""
+        return _only(self.encode_many([path])).vector
+
+    def encode_many(self, paths: Iterable, batch_size: int = 16) -> Iterator[Encoding]:
+        """Vectors of many files, in order; parameters and behaviour as in `predict_many`."""
+        for path, _, vector, error in self._outputs(paths, batch_size):
+            yield Encoding(path, vector, error)
+
+    def predict_timeline(self, path, window: float | None = None, hop: float | None = None) -> list[TimedPrediction]:
+        """Label a long file stretch by stretch.
+
+        Parameters
+        ----------
+        path : str or os.PathLike or binary file or (np.ndarray, rate)
+            What `mxnet_audio.audio.load` takes.
+        window : float > 0 [s], optional
+            Length of a stretch; what the network was trained on by default. The middle of a longer one is judged.
+        hop : float > 0 [s], optional
+            From the start of one to the start of the next, at most `window`; half of it by default.
+
+        Returns
+        -------
+        list of TimedPrediction
+            In order; the last stretch ends with the sound.
+        """
+        config = self.feature_config
+        window = config.n_samples / config.sr if window is None else window
+        y, sr = audio.load(path, sr=config.sr)
+        y = audio.valid_audio(y, source_name(path), allow_silence=False)
+        stretches = audio.windows(y, sr, window, window / 2 if hop is None else hop)
+        answers = []
+        for start in range(0, len(stretches.samples), 16):
+            part = slice(start, start + 16)
+            scores, _ = self._forward(self._inputs(stretches.samples[part]))
+            answers += [
+                TimedPrediction(float(begin), min(float(end), len(y) / sr), self.labels[int(row.argmax())], row)
+                for (begin, end), row in zip(stretches.times[part], scores)
+            ]
+        return answers
+
+    def _reader(self) -> Callable[[Any], np.ndarray]:
+        """What makes of a sound, from wherever it is, the network's input; called in threads."""
+        raise NotImplementedError
+
+    def _inputs(self, y: np.ndarray) -> np.ndarray:
+        """The network's inputs of samples [shape=(n, samples)] at the rate of the features."""
+        raise NotImplementedError
+
+    def _forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities [shape=(n, classes)] and vectors [shape=(n, dim)] of inputs."""
+        raise NotImplementedError
+
+    def _outputs(self, paths: Iterable, batch_size: int):
+        """Yield (path, probabilities, vector, error) for each file, in order."""
+        reader = self._reader()
+        if batch_size < 1:
+            raise ModelError(f"batch_size is 1 or more, not {batch_size}")
+        if isinstance(paths, (str, os.PathLike)):
+            paths = [paths]
+        stream = map_ordered(reader, paths)
+        try:
+            while chunk := list(islice(stream, batch_size)):
+                usable = [x for _, x, error in chunk if error is None]
+                outputs = iter(zip(*self._forward(np.stack(usable))) if usable else ())
+                for path, _, error in chunk:
+                    scores, vector = (None, None) if error is not None else next(outputs)
+                    yield source_name(path), scores, vector, error
+        finally:
+            stream.close()
+
+
+def _only(answers: Iterator):
+    """The answer for a single file; its error is raised."""
+    (answer,) = answers
+    if answer.error is not None:
+        raise answer.error
+    return answer
