@@ -35,10 +35,12 @@ setup(
     license="MIT",
     packages=[*find_packages(include=["mxnet_audio", "mxnet_audio.*"]), "mxnet_audio.datasets.lists"],
     package_dir={"mxnet_audio.datasets.lists": "data/lists"},
-    package_data={"mxnet_audio.datasets.lists": ["*.txt"]},
+    package_data={"mxnet_audio.datasets.lists": ["*.txt"], "mxnet_audio.library": ["templates/*.html"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
         "audioread>=3.0",
+        "jinja2>=3.1",
+        "joblib>=1.4",
         "lazy_loader>=0.4",
         "librosa>=0.10.2",
         "matplotlib>=3.8",

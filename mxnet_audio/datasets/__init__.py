@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mxnet_audio.datasets import esc50, fsdd, gtzan, urbansound8k
 from mxnet_audio.datasets.corpus import Clip, Corpus, Remote, Validation
-from mxnet_audio.datasets.local import csv, folder
+from mxnet_audio.datasets.local import clips, csv, folder
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["Clip", "Corpus", "Remote", "Validation", "csv", "folder", "get", "names"]
+__all__ = ["Clip", "Corpus", "Remote", "Validation", "clips", "csv", "folder", "get", "names"]
 
 _CORPORA = {
     corpus.name: corpus for corpus in (esc50.ESC10, esc50.CORPUS, fsdd.CORPUS, gtzan.CORPUS, urbansound8k.CORPUS)

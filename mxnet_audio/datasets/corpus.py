@@ -242,7 +242,7 @@ class Corpus:
         DatasetError
             If there are no clips, or no such fold.
         """
-        return [(clip.path, clip.label) for clip in self._clips(directory, folds)]
+        return [(clip.path, clip.label) for clip in self.clips(directory, folds)]
 
     def groups(self, directory: str | os.PathLike, folds=None) -> list[str]:
         """Name the source of each clip: clips of one source should not be on both sides of a split.
@@ -257,9 +257,10 @@ class Corpus:
         list of str
             Aligned with `pairs`.
         """
-        return [clip.group for clip in self._clips(directory, folds)]
+        return [clip.group for clip in self.clips(directory, folds)]
 
-    def _clips(self, directory: str | os.PathLike, folds) -> list[Clip]:
+    def clips(self, directory: str | os.PathLike, folds=None) -> list[Clip]:
+        """List the clips with label, fold and group; parameters and errors as in `pairs`."""
         clips = []
         for clip in self._list(self._locate(directory)):
             if Path(clip.path).stem in self.suspects and (reason := _damage(clip.path)):

@@ -11,19 +11,22 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
+from mxnet_audio.datasets.corpus import Clip
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["Row", "csv", "folder", "present", "read_rows"]
+__all__ = ["Row", "clips", "csv", "folder", "present", "read_rows"]
 
 logger = logging.getLogger(__name__)
 
 
 class Row(NamedTuple):
-    """A row of a table: path and label, and the line that it is in."""
+    """A row of a table: path and label, the line that it is in, fold and group if it has them."""
 
     path: str
     label: str
     line: int
+    fold: str | None = None
+    group: str | None = None
 
 
 def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
@@ -124,6 +127,39 @@ def csv(
     return [(row.path, row.label) for row in rows]
 
 
+def clips(path: str | os.PathLike) -> list[Clip]:
+    """List a folder of class folders, or a table, with the fold and the group of each clip.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        As for `folder`, or for `csv`. Of a table, the columns ``fold`` and ``group`` (recording, artist or speaker)
+        are read too, where there are such.
+
+    Returns
+    -------
+    list of Clip
+        ``(path, label, fold, group)``. Without a fold it is None; a clip of no group is one by itself, and named by
+        its path.
+
+    Raises
+    ------
+    DatasetError
+        As `folder` and `csv`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     _ = Path(home, "list.csv").write_text("path,label,fold\\n/a.wav,dog,1\\n/b.wav,cat,2\\n")
+    ...     clips(Path(home, "list.csv"))[0]
+    Clip(path='/a.wav', label='dog', fold='1', group='/a.wav')
+    """
+    if Path(path).is_dir():
+        return [Clip(clip, label, None, clip) for clip, label in folder(path)]
+    return [Clip(row.path, row.label, row.fold, row.group or row.path) for row in read_rows(path)]
+
+
 def read_rows(
     path: str | os.PathLike,
     root: str | os.PathLike | None = None,
@@ -163,7 +199,7 @@ def read_rows(
     ...     _ = Path(home, "train.csv").write_text("ID,Class\\n17,siren\\n")
     ...     [row] = read_rows(Path(home, "train.csv"), "audio", skip_rows=1, suffix=".wav", named=False)
     >>> row
-    Row(path='audio/17.wav', label='siren', line=2)
+    Row(path='audio/17.wav', label='siren', line=2, fold=None, group=None)
     """
     path = Path(path)
     root = path.parent if root is None else Path(root)
@@ -182,14 +218,16 @@ def read_rows(
             if named or (words and not os.path.isfile(place(first[0]))):  # noqa: PTH113 - as below
                 at, body = _columns(first, path), table
             else:
-                at, body = (0, 1), itertools.chain([first], table)
+                at, body = (0, 1, None, None), itertools.chain([first], table)
             for cells in filter(None, body):
                 line = skip_rows + table.line_num
-                name, label = (cells[column] if column < len(cells) else "" for column in at)
+                name, label, fold, group = (
+                    cells[column] if column is not None and column < len(cells) else "" for column in at
+                )
                 label = label.strip()
                 if not name.strip() or not label:
                     raise DatasetError(f"line {line}: the path or the label is empty", path)
-                rows.append(Row(place(name), label, line))
+                rows.append(Row(place(name), label, line, fold.strip() or None, group.strip() or None))
     except OSError as error:
         raise DatasetError(f"cannot be read: {error.strerror}", path) from error
     except (UnicodeDecodeError, ValueError, tables.Error) as error:
@@ -243,12 +281,13 @@ def present(
     return here, skipped
 
 
-def _columns(names: Sequence[str], path: Path) -> tuple[int, int]:
-    """Where the header has path and label."""
+def _columns(names: Sequence[str], path: Path) -> tuple[int, int, int | None, int | None]:
+    """Where the header has path and label, and fold and group, which may not be there."""
     if absent := [name for name in ("path", "label") if name not in names]:
         raise DatasetError(
             f"no column {' and no column '.join(absent)} among {', '.join(names)}: the first row must name "
             "path and label, with commas between",
             path,
         )
-    return names.index("path"), names.index("label")
+    fold, group = (names.index(name) if name in names else None for name in ("fold", "group"))
+    return names.index("path"), names.index("label"), fold, group

@@ -35,6 +35,25 @@ def test_folder(tmp_path, caplog):
     assert "in no class folder: loose.wav" in caplog.text
 
 
+def test_clips_of_a_table_have_its_folds_and_groups(tmp_path):
+    table = tmp_path / "list.csv"
+    table.write_text("group,path,fold,label\nAnna,a.wav,1,dog\n,b.wav, 2 ,cat\nBo,c.wav,,cat\n")
+    assert datasets.clips(table) == [
+        (str(tmp_path / "a.wav"), "dog", "1", "Anna"),
+        (str(tmp_path / "b.wav"), "cat", "2", str(tmp_path / "b.wav")),
+        (str(tmp_path / "c.wav"), "cat", None, "Bo"),
+    ]
+    assert datasets.csv(table) == [clip[:2] for clip in datasets.clips(table)]
+    table.write_text("path,label\na.wav,dog\n")
+    assert datasets.clips(table) == [(str(tmp_path / "a.wav"), "dog", None, str(tmp_path / "a.wav"))]
+
+
+def test_clips_of_a_folder_are_in_no_fold(tmp_path):
+    _touch(tmp_path / "cat" / "a.wav")
+    path = str(tmp_path / "cat" / "a.wav")
+    assert datasets.clips(tmp_path) == [(path, "cat", None, path)]
+
+
 def test_folder_of_esc10(esc10):
     pairs = datasets.folder(esc10)
     assert len(pairs) == 320 and len({label for _, label in pairs}) == 10
