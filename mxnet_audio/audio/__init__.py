@@ -1,11 +1,18 @@
-"""A file or an array becomes float32 samples: decode, downmix, resample, fit to a length, cut."""
+"""A file or an array becomes float32 samples: decode, downmix, resample, fit to a length, cut.
 
-from mxnet_audio.audio.decode import AudioInfo, info
+The decoders and the resampler are imported when they are needed: samples at the right rate need NumPy alone.
+"""
+
+import lazy_loader
+
 from mxnet_audio.audio.find import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.load import load, valid_audio
 from mxnet_audio.audio.shape import Windows, fit_length, resample, windows
 from mxnet_audio.audio.source import naming, resolve, source_identity, source_name
-from mxnet_audio.audio.survey import typical_length
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__, submod_attrs={"decode": ["AudioInfo", "info"], "survey": ["typical_length"]}
+)
 
 __all__ = [
     "AUDIO_SUFFIXES",

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from mxnet_audio.audio.decode import Stream, open_stream
 from mxnet_audio.audio.shape import resample
 from mxnet_audio.audio.source import is_rate, naming, resolve, source_name
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, TruncatedAudioError
+
+if TYPE_CHECKING:
+    from mxnet_audio.audio.decode import Stream
 
 __all__ = ["load", "valid_audio"]
 
@@ -80,6 +82,8 @@ def load(
         if isinstance(target, tuple):
             y, rate = _from_array(*target, mono, offset, duration)
         else:
+            from mxnet_audio.audio.decode import open_stream  # arrays need no decoder
+
             with open_stream(target) as stream:
                 y, rate = _read(stream, mono, offset, duration), stream.sr
         if y.ndim == 2 and len(y) == 1:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import soxr
 
 from mxnet_audio.errors import InvalidAudioError
 
@@ -57,6 +56,8 @@ def resample(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
     y = np.asarray(y, dtype=np.float32)
     if orig_sr == target_sr:
         return y
+    import soxr
+
     if y.ndim == 1:
         return soxr.resample(y, orig_sr, target_sr, quality="HQ")
     if not y.size:  # a batch of none: as long as one would be

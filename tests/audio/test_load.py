@@ -175,7 +175,7 @@ def test_no_read_permission_for_real(tmp_path, write_tone):
     for folder in [tmp_path, *tmp_path.parents][:3]:
         folder.chmod(0o755)
     code = (
-        "import os, sys; from mxnet_audio import audio; os.setuid(65534)\n"
+        "import os, sys; from mxnet_audio import audio; audio.info; os.setuid(65534)\n"
         "try: audio.load(sys.argv[1])\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
