@@ -78,7 +78,9 @@ class AudioFeatureConfig(BaseModel):
     num_filter_bands : int > 0
         Number of bands of ``fbank``.
     padding_value : float
-        What Ludwig's types are padded with.
+        What Ludwig's types are padded with, at the end.
+    crop : 'start' or 'middle'
+        The part of a longer sound that Ludwig's types keep: its start, as Ludwig does, or its middle, as librosa's.
     mode : 'eager', 'lazy' or 'lazy_cached'
         When a loader makes features, and where it keeps them: see `mxnet_audio.data.AudioLoader`.
     in_memory : bool
@@ -151,6 +153,7 @@ class AudioFeatureConfig(BaseModel):
     num_fft_points: int | None = Field(None, ge=1)
     num_filter_bands: int = Field(80, ge=1)
     padding_value: float = 0.0
+    crop: Literal["start", "middle"] = "start"
     in_memory: bool = True
     mode: Literal["eager", "lazy", "lazy_cached"] = "lazy"
     prefetch_size: int | None = Field(None, ge=1)
@@ -207,6 +210,8 @@ class AudioFeatureConfig(BaseModel):
     @model_serializer(mode="wrap")
     def _what_counts(self, handler: Any) -> dict[str, Any]:
         kept = OF_TYPE[self.type] | (LOADING & self.model_fields_set)
+        if self.crop == "start":  # goes without saying: models and caches from before there was a choice lack it
+            kept = kept - {"crop"}
         return {key: value for key, value in handler(self).items() if key in kept}
 
     @classmethod
@@ -292,7 +297,7 @@ class AudioFeatureConfig(BaseModel):
     @property
     def reach(self) -> float | None:
         """Seconds of a sound, from its start, that its features depend on; None: all of it."""
-        if self.time_axis == -1 or self.norm == "per_file":
+        if self.time_axis == -1 or self.norm == "per_file" or self.crop == "middle":
             return None
         return self.audio_file_length_limit_in_s + self.window_length_in_s + self.window_shift_in_s + _SPARE
 

@@ -29,7 +29,7 @@ _FUNCTIONS = {
     "group_delay": htk.group_delay,
 }
 _OURS = {"type", "sr", "n_frames"}  # keys that are no arguments of those functions
-_OURS_OF_LUDWIGS = {"type", "sr", "norm", "audio_file_length_limit_in_s", "padding_value"}
+_OURS_OF_LUDWIGS = {"type", "sr", "norm", "audio_file_length_limit_in_s", "padding_value", "crop"}
 _LEAST = 1e-10
 
 
@@ -38,9 +38,9 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
 
     Samples are brought to ``config.sr``. For librosa's types they are, where ``config.n_frames`` is set, fitted
     (centred crop, or zeros at the end) to the length that gives exactly so many frames. For Ludwig's types the
-    features are cut, or padded, at the end; with ``norm='per_file'`` each column is brought to mean 0 and
-    deviation 1 before that, over the whole sound (a constant column becomes 0). Without it only the samples
-    within the limit are transformed.
+    features are cut (at the end, or with ``crop='middle'`` at both) or padded at the end; with ``norm='per_file'``
+    each column is brought to mean 0 and deviation 1 before that, over the whole sound (a constant column becomes 0).
+    Without it only the samples within the limit are transformed.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def _bands(y: np.ndarray, config: AudioFeatureConfig) -> np.ndarray:
 def _time_major(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     rows, samples = config.limit(sr)
     if config.norm is None:
-        y = y[..., :samples]
+        y = y[..., _kept(y.shape[-1], samples, config.crop)]
     if config.type == "raw":
         features = y[..., np.newaxis]
     else:
@@ -112,8 +112,14 @@ def _time_major(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndar
     except (MemoryError, ValueError):  # ValueError: more than any memory holds
         limit = f"audio_file_length_limit_in_s ({config.audio_file_length_limit_in_s:g} s)"
         raise FeatureError(f"{limit} makes {rows} rows, more than the memory holds") from None
-    out[..., : features.shape[-2], :] = features[..., :rows, :]
+    out[..., : features.shape[-2], :] = features[..., _kept(features.shape[-2], rows, config.crop), :]
     return out
+
+
+def _kept(have: int, most: int, crop: str) -> slice:
+    """Which of those that there are to keep, of at most so many."""
+    start = max(0, have - most) // 2 if crop == "middle" else 0
+    return slice(start, start + most)
 
 
 def _standardised(features: np.ndarray) -> np.ndarray:

@@ -87,8 +87,7 @@ class AudioClassifier(Predictor):
     @property
     def embedding_dim(self) -> int:
         """Length of a vector."""
-        config = self.feature_config
-        return self.model.forward(np.zeros((1, *input_shape_of(config)), np.float32))[1].shape[1]
+        return self.model.forward(np.zeros((1, *self.model.net.input_shape), np.float32))[1].shape[1]
 
     def fit(
         self,
@@ -182,8 +181,8 @@ class AudioClassifier(Predictor):
             checkpoint_interval=checkpoint_interval,
             early_stopping=early_stopping,
         )
-        config = feature_config or config_of(input_shape)
-        input_shape_of(config)  # says whether there is one
+        config = feature_config or config_of(self.network, input_shape)
+        input_shape_of(self.network, config)  # says whether there is one
         store.check_place(model_dir_path)
         clips = training.prepare(
             audio_path_label_pairs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import platform
 from functools import cached_property
@@ -15,7 +16,7 @@ from mxnet_audio.data.transforms import Features, ToImage, Transform
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models import check_shape, get_model, store
+from mxnet_audio.models import check_shape, get_model, store, usual_features
 
 __all__ = ["Model", "config_of", "input_shape_of", "network_input"]
 
@@ -25,15 +26,29 @@ def network_input(config: AudioFeatureConfig) -> list[Transform]:
     return [Features(config), ToImage(config.time_axis)]
 
 
-def config_of(input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
-    """The log-mel features of an input's shape."""
-    if len(input_shape) != 3 or input_shape[0] != 1:
-        raise FeatureError(f"input_shape is (1, n_mels, frames), not {tuple(input_shape)}")
-    return AudioFeatureConfig(n_mels=input_shape[1], n_frames=input_shape[2])
+def config_of(network: str, input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
+    """The usual features of a network, as many as make an input of this shape; ModelError if it takes no such input."""
+    check_shape(network, input_shape)
+    config = usual_features(network)
+    _, bands, length = input_shape
+    if config.type != "raw":
+        return AudioFeatureConfig(**config.identity() | {"n_mels": bands, "n_frames": length})
+    limit = length / config.sr
+    if int(limit * config.sr) < length:  # by a rounding, and whole samples are counted
+        limit = math.nextafter(limit, math.inf)
+    return AudioFeatureConfig(**config.identity() | {"audio_file_length_limit_in_s": limit})
 
 
-def input_shape_of(config: AudioFeatureConfig) -> tuple[int, int, int]:
-    """Shape of a network's input; FeatureError if that is not the same for all, ModelError if it is too small."""
+def input_shape_of(network: str, config: AudioFeatureConfig) -> tuple[int, int, int]:
+    """Shape of a network's input.
+
+    Raises
+    ------
+    FeatureError
+        If that is not the same for all sounds.
+    ModelError
+        If the network takes no such input.
+    """
     if not isinstance(config, AudioFeatureConfig):
         kind = type(config).__name__
         raise FeatureError(f"feature_config is an AudioFeatureConfig, as from_yaml gives one, not {kind}")
@@ -42,7 +57,7 @@ def input_shape_of(config: AudioFeatureConfig) -> tuple[int, int, int]:
         raise FeatureError(f"a network needs inputs of one size: {reason}")
     shape = (1, *config.shape[:: 1 if config.time_axis == -1 else -1])
     try:
-        check_shape(shape)
+        check_shape(network, shape)
     except ModelError as error:
         raise ModelError(f"{config.type} features: {error.reason}") from None
     return shape
@@ -78,7 +93,7 @@ class Model:
         self.network, self.labels, self.feature_config = network, labels, feature_config
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
         self.history = training.new_history()
-        self.net = get_model(network, classes=len(labels), input_shape=input_shape_of(feature_config))
+        self.net = get_model(network, classes=len(labels), input_shape=input_shape_of(network, feature_config))
         training.initialize(self.net, random_state, model_ctx)
 
     @cached_property

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from mxnet_audio.engine import gluon, nd
+from mxnet_audio.features import AudioFeatureConfig
 
-__all__ = ["AudioNet", "SoftReLU", "Standardize", "batch_norm", "clamped_max_pool"]
+__all__ = ["MINIMUM", "AudioNet", "SoftReLU", "Standardize", "batch_norm", "clamped_max_pool"]
 
 # Weight of the past in running statistics. MXNet's 0.9 looks back ten batches, over which weights move far in small
 # corpora: measured on ESC-10 (resnet_v2, folds 1 and 2, tested on 3, one seed each), accuracy over the last 15 of 40
 # epochs is 0.58 +- 0.09 with 0.99, 0.68 +- 0.07 with 0.9, 0.73 +- 0.05 with 0.7 and 0.72 +- 0.04 with 0.5.
 MOMENTUM = 0.7
+
+MINIMUM = 16  # bands and frames: less leaves the pools nothing to look at
 
 
 class SoftReLU(gluon.nn.HybridBlock):
@@ -54,7 +57,22 @@ class AudioNet(gluon.nn.HybridBlock):
         Number of classes.
     input_shape : tuple of int [(channels, n_mels, frames)]
         Shape of one input.
+
+    Attributes
+    ----------
+    features : AudioFeatureConfig
+        What the network is fed with unless another is given, but for its size.
+    takes : str
+        The shapes of input that it takes, in words.
     """
+
+    features = AudioFeatureConfig()
+    takes = f"(1, n_mels, frames) with {MINIMUM} bands and {MINIMUM} frames or more"
+
+    @classmethod
+    def fits(cls, input_shape: tuple[int, ...]) -> bool:
+        """Whether inputs of a shape can be taken."""
+        return len(input_shape) == 3 and input_shape[0] == 1 and min(input_shape[1:]) >= MINIMUM
 
     def __init__(self, classes: int, input_shape: tuple[int, int, int], **kwargs):
         super().__init__(**kwargs)

@@ -120,7 +120,7 @@ _VALUES = {
     "audio_file_length_limit_in_s": st.floats(0.01, 100), "window_length_in_s": st.floats(0.01, 0.1),
     "window_shift_in_s": st.floats(0.01, 0.1), "window_type": st.sampled_from(WINDOWS),
     "num_fft_points": st.integers(2205, 5000) | st.none(), "num_filter_bands": st.integers(1, 100),
-    "padding_value": st.floats(-9, 9), "in_memory": st.just(True),
+    "padding_value": st.floats(-9, 9), "crop": st.just("middle"), "in_memory": st.just(True),
     "mode": st.sampled_from(["eager", "lazy", "lazy_cached"]), "prefetch_size": st.integers(1, 9) | st.none(),
     "lazy_cache_dir": st.text() | st.none(), "missing_value_strategy": st.sampled_from(["ffill", "drop_row"]),
     "fill_value": st.integers() | st.floats(-1, 1) | st.text() | st.none(),
@@ -140,8 +140,8 @@ def configs(draw):
 def test_to_json_and_back(given):
     config = AudioFeatureConfig(**given)
     dumped = config.model_dump(mode="json")
-    # Nothing of the other types, everything of its own, and of loading what was given.
-    assert set(dumped) == OF_TYPE[config.type] | (set(given) & LOADING)
+    # Nothing of the other types, everything of its own (but Ludwig's own crop), and of loading what was given.
+    assert set(dumped) == (OF_TYPE[config.type] - {"crop"}) | (set(given) & (LOADING | {"crop"}))
     assert AudioFeatureConfig.model_validate(json.loads(json.dumps(dumped))) == config
     assert AudioFeatureConfig.model_validate_json(json.dumps(dumped)) == config
     assert AudioFeatureConfig.from_yaml(yaml.safe_dump(dumped)) == config
@@ -162,7 +162,7 @@ CHANGES = {
     "n_mfcc": 13, "dct_type": 3, "dct_norm": None, "lifter": 22, "deltas": 1, "delta_width": 5,
     "n_chroma": 24, "tuning": 0.1,
     "audio_file_length_limit_in_s": 3, "window_length_in_s": 0.03, "window_shift_in_s": 0.01, "window_type": "hann",
-    "num_fft_points": 2048, "num_filter_bands": 40, "padding_value": -1,
+    "num_fft_points": 2048, "num_filter_bands": 40, "padding_value": -1, "crop": "middle",
     "in_memory": False, "mode": "lazy_cached", "prefetch_size": 3, "lazy_cache_dir": "x",
     "missing_value_strategy": "ffill", "fill_value": "x",
 }  # fmt: skip
@@ -179,12 +179,15 @@ def test_every_key_of_a_type_changes_its_identity_and_no_key_of_loading_does(kin
         assert AudioFeatureConfig(type=kind, **{key: changes[key]}).key() == plain.key()
 
 
-def test_the_keys_of_log_mel_are_what_they_have_always_been_in_every_process():
+def test_keys_are_what_they_have_always_been_in_every_process():
     # Names of saved models hang on them.
     golden = "218a255c2fecc1431392b74569c245520efe9f6379aab0f81b3a79fafa1a2767"
     assert AudioFeatureConfig().key() == golden
     small = AudioFeatureConfig(n_frames=47, n_mels=40)
     assert small.key() == "8141c974d3fe1a37145f60f983ebf24ba3f352f85bf16e7ffb4c6e4666a62b51"
+    fbank = AudioFeatureConfig(type="fbank", sr=16000)
+    assert fbank.key() == AudioFeatureConfig(type="fbank", sr=16000, crop="start").key()
+    assert fbank.key() == "aed97a28a08af42d65d341e9fff577935936533d27f23a210d32b7c91ebd4eea"
     code = "from mxnet_audio.features import AudioFeatureConfig as C; print(C().key())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == golden

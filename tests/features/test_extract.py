@@ -292,3 +292,28 @@ def test_arguments_reach_their_function():
     config = AudioFeatureConfig(type="fbank", num_filter_bands=20, audio_file_length_limit_in_s=1, **ludwig)
     want = htk.fbank(y, 12000, num_filter_bands=20, **ludwig)[: config.limit(12000)[0]]
     np.testing.assert_array_equal(extract(y, 12000, config), want)
+
+
+@pytest.mark.parametrize("kind", sorted(TIME_MAJOR))
+@pytest.mark.parametrize("norm", [None, "per_file"])
+def test_the_middle_of_a_longer_sound_on_request(kind, norm):
+    config = AudioFeatureConfig(type=kind, sr=8000, audio_file_length_limit_in_s=0.5, norm=norm, crop="middle")
+    rows, samples = config.limit(8000)
+    y = np.random.default_rng(0).normal(0, 0.1, samples + 640).astype(np.float32)
+    if norm is None:
+        expected = extract(y[320 : 320 + samples], 8000, config)
+    else:  # the deviation is the whole sound's
+        long = AudioFeatureConfig(type=kind, sr=8000, audio_file_length_limit_in_s=len(y) / 8000, norm=norm)
+        every = extract(y, 8000, long)
+        expected = every[(len(every) - rows) // 2 :][:rows]
+    np.testing.assert_array_equal(extract(y, 8000, config), expected)
+    short = config.model_copy(update={"crop": "start"})
+    np.testing.assert_array_equal(extract(y[:1000], 8000, config), extract(y[:1000], 8000, short))
+
+
+def test_the_middle_of_a_file_is_found_however_long_it_is(tmp_path):
+    y = np.zeros(80000, np.float32)
+    y[38000:42000] = np.random.default_rng(0).normal(0, 0.1, 4000)
+    sf.write(tmp_path / "late.wav", y, 8000, subtype="FLOAT")
+    config = AudioFeatureConfig(type="raw", sr=8000, audio_file_length_limit_in_s=0.5, crop="middle")
+    np.testing.assert_array_equal(load_features(tmp_path / "late.wav", config)[:, 0], y[38000:42000])

@@ -7,6 +7,9 @@ from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
 from mxnet_audio.models import get_model, model_names
 
+LOG_MEL = ["cifar10", "resnet_v2"]
+SMALL = {"cifar10": (1, 32, 40), "m5": (1, 1, 2000), "resnet_v2": (1, 32, 40)}
+
 
 def layers(net, kind):
     found = []
@@ -41,7 +44,7 @@ def test_resnet_v2_has_three_stages_of_three_blocks_of_two_convolutions():
     assert [k for k in kernels if k[1] == (1, 1)] == [(64, (1, 1)), (128, (1, 1))]  # where filters change
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", LOG_MEL)
 @pytest.mark.parametrize("shape", [(1, 16, 16), (1, 96, 1366), (1, 17, 640), (1, 128, 33), (1, 40, 5000)])
 @pytest.mark.parametrize("hybrid", [False, True])
 def test_any_input_from_16_up_gives_scores_and_embedding(name, shape, hybrid):
@@ -56,8 +59,8 @@ def test_any_input_from_16_up_gives_scores_and_embedding(name, shape, hybrid):
 
 @pytest.mark.parametrize("name", model_names())
 def test_scores_are_the_head_of_the_embedding(name):
-    net = made(name, (1, 32, 40))
-    scores, embedding = net(nd.random.normal(shape=(3, 1, 32, 40)))
+    net = made(name, SMALL[name])
+    scores, embedding = net(nd.random.normal(shape=(3, *SMALL[name])))
     dense = net.head[-1]
     expected = embedding.asnumpy() @ dense.weight.data().asnumpy().T + dense.bias.data().asnumpy()
     np.testing.assert_allclose(scores.asnumpy(), expected, rtol=1e-4, atol=1e-5)
@@ -65,9 +68,9 @@ def test_scores_are_the_head_of_the_embedding(name):
 
 @pytest.mark.parametrize("name", model_names())
 def test_every_learned_parameter_gets_a_gradient(name):
-    net = made(name, (1, 32, 40))
+    net = made(name, SMALL[name])
     with autograd.record():
-        scores, _ = net(nd.random.normal(shape=(4, 1, 32, 40)))
+        scores, _ = net(nd.random.normal(shape=(4, *SMALL[name])))
         loss = (scores * nd.random.normal(shape=scores.shape)).sum()
     loss.backward()
     for key, parameter in net.collect_params().items():
@@ -75,17 +78,18 @@ def test_every_learned_parameter_gets_a_gradient(name):
             assert np.abs(parameter.grad().asnumpy()).max() > 0, key
 
 
-def test_pooling_before_softrelu_is_the_same_function():
+@pytest.mark.parametrize("activation", ["softrelu", "relu"])
+def test_pooling_before_what_never_falls_is_the_same_function(activation):
     x = nd.random.normal(shape=(2, 3, 8, 12))
-    before = nd.Activation(nd.Pooling(x, kernel=(2, 4), stride=(2, 4), pool_type="max"), act_type="softrelu")
-    after = nd.Pooling(nd.Activation(x, act_type="softrelu"), kernel=(2, 4), stride=(2, 4), pool_type="max")
+    before = nd.Activation(nd.Pooling(x, kernel=(2, 4), stride=(2, 4), pool_type="max"), act_type=activation)
+    after = nd.Pooling(nd.Activation(x, act_type=activation), kernel=(2, 4), stride=(2, 4), pool_type="max")
     np.testing.assert_allclose(before.asnumpy(), after.asnumpy(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", model_names())
 def test_the_corpus_mean_and_deviation_are_taken_out(name):
-    net = made(name, (1, 32, 40))
-    x = nd.random.normal(shape=(2, 1, 32, 40))
+    net = made(name, SMALL[name])
+    x = nd.random.normal(shape=(2, *SMALL[name]))
     expected = net(x)[0].asnumpy()
     net.standardize.set(-40.0, 20.0)
     np.testing.assert_allclose(net(x * 20 - 40)[0].asnumpy(), expected, rtol=1e-3, atol=1e-4)
@@ -94,10 +98,14 @@ def test_the_corpus_mean_and_deviation_are_taken_out(name):
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"name": "alexnet", "classes": 10, "input_shape": (1, 96, 96)}, "alexnet.*cifar10, resnet_v2"),
+        ({"name": "alexnet", "classes": 10, "input_shape": (1, 96, 96)}, "alexnet.*cifar10, m5, resnet_v2"),
         ({"name": "cifar10", "classes": 1, "input_shape": (1, 96, 96)}, "two classes"),
         ({"name": "cifar10", "classes": 10, "input_shape": (1, 15, 96)}, "16 bands"),
         ({"name": "resnet_v2", "classes": 10, "input_shape": (3, 96, 96)}, r"\(3, 96, 96\)"),
+        ({"name": "cifar10", "classes": 10, "input_shape": (1, 1, 32000)}, r"\(1, 1, 32000\).*n_mels.*cifar10 takes"),
+        ({"name": "m5", "classes": 10, "input_shape": (1, 96, 1366)}, r"\(1, 96, 1366\).*\(1, 1, samples\).*m5 takes"),
+        ({"name": "m5", "classes": 10, "input_shape": (1, 1, 79)}, r"\(1, 1, 79\).*80 samples or more"),
+        ({"name": "m5", "classes": 10, "input_shape": (1, 32000)}, r"\(1, 32000\)"),
     ],
 )
 def test_what_makes_no_network_is_refused(arguments, match):

@@ -1,0 +1,93 @@
+"""M5 against its paper, and against a forward pass written out in NumPy and SciPy."""
+
+import numpy as np
+import pytest
+from scipy.signal import correlate
+
+from mxnet_audio.engine import gluon, mx, nd
+from mxnet_audio.models import get_model
+
+
+def made(samples, classes=10):
+    mx.random.seed(0)
+    net = get_model("m5", classes=classes, input_shape=(1, 1, samples))
+    net.initialize(mx.init.Xavier())
+    net(nd.zeros((1, 1, 1, samples)))
+    return net
+
+
+def shapes_after(net, kind, x):
+    """Shapes that the layers of a kind give."""
+    seen = []
+    for layer in net.encoder:
+        x = layer(x)
+        if isinstance(layer, kind):
+            seen.append(x.shape[1:])
+    return seen
+
+
+def test_shapes_and_sizes_are_the_papers():
+    net = made(32000)
+    x = nd.zeros((1, 1, 1, 32000))
+    convolved = [(128, 1, 8000), (128, 1, 2000), (256, 1, 500), (512, 1, 125)]
+    assert shapes_after(net, gluon.nn.Conv2D, x) == convolved
+    pooled = [(128, 1, 2000), (128, 1, 500), (256, 1, 125), (512, 1, 31)]  # the paper's last is 32: the 125th alone
+    assert shapes_after(net, gluon.nn.MaxPool2D, x) == pooled
+    sizes = {name: p.data().size for name, p in net.collect_params().items() if p.grad_req != "null"}
+    kernels = [size for name, size in sizes.items() if "conv" in name]
+    assert kernels == [128 * 80, 128 * 128 * 3, 256 * 128 * 3, 512 * 256 * 3]  # and no bias
+    assert sum(sizes.values()) == sum(kernels) + 2 * (128 + 128 + 256 + 512) + 512 * 10 + 10 == 558_090  # "0.5 M"
+    assert net.head[-1].weight.shape == (10, 512)
+
+
+def by_hand(net, x):
+    """Scores and embedding of samples [shape=(samples,)], in float64."""
+    parameters = {name.removeprefix(net.prefix): p.data() for name, p in net.collect_params().items()}
+    values = {name: value.asnumpy().astype(float) for name, value in parameters.items()}
+    x = ((x.astype(float) - values["standardize0_mean"]) / values["standardize0_std"])[np.newaxis]
+    for layer, stride in enumerate((4, 1, 1, 1)):
+        kernel = values[f"conv{layer}_weight"][:, :, 0]
+        padding = 38 if layer == 0 else 1
+        padded = np.pad(x, [(0, 0), (padding, padding)])
+        y = np.stack([correlate(padded, weight, mode="valid")[0, ::stride] for weight in kernel])
+        gamma, beta, mean, variance = (
+            values[f"batchnorm{layer}_{key}"][:, np.newaxis] for key in ("gamma", "beta", "running_mean", "running_var")
+        )
+        y = (y - mean) / np.sqrt(variance + 1e-5) * gamma + beta
+        y = np.maximum(y, 0)  # before the pool, as the paper has it
+        pool = min(4, y.shape[1])
+        x = y[:, : y.shape[1] // pool * pool].reshape(len(y), -1, pool).max(axis=-1)
+    embedding = x.mean(axis=1)
+    return values["dense0_weight"] @ embedding + values["dense0_bias"], embedding
+
+
+@pytest.mark.parametrize("samples", [80, 81, 1000, 4003])
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_scores_and_embedding_are_those_by_hand(samples, hybrid):
+    net = made(samples, classes=3)
+    net.standardize.set(0.1, 0.5)
+    rng = np.random.default_rng(samples)
+    for name, parameter in net.collect_params().items():
+        if "batchnorm" in name:  # as after training: also factors below zero, with which pools do not commute
+            low = 0.5 if name.endswith("running_var") else -1
+            parameter.set_data(nd.array(rng.uniform(low, 1.5, parameter.shape)))
+    if hybrid:
+        net.hybridize(static_alloc=True)
+    x = rng.normal(0.1, 0.5, (2, samples)).astype(np.float32)
+    scores, embedding = (y.asnumpy() for y in net(nd.array(x[:, np.newaxis, np.newaxis])))
+    for row in range(2):
+        expected = by_hand(net, x[row])
+        np.testing.assert_allclose(scores[row], expected[0], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(embedding[row], expected[1], rtol=1e-4, atol=1e-4)
+
+
+def test_parameters_load_into_one_that_has_run_hybridised(tmp_path):
+    trained, other = made(4000), made(4000)
+    trained.head[-1].bias.set_data(nd.arange(10))
+    for net in (trained, other):
+        net.hybridize(static_alloc=True)
+        net(nd.zeros((2, 1, 1, 4000)))
+    trained.save_parameters(str(tmp_path / "m5"))
+    other.load_parameters(str(tmp_path / "m5"))
+    x = nd.random.normal(shape=(2, 1, 1, 4000))
+    np.testing.assert_array_equal(other(x)[0].asnumpy(), trained(x)[0].asnumpy())
