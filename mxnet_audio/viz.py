@@ -1,6 +1,7 @@
-"""Pictures: training curves, confusion matrix, spectrogram, map of the embeddings.
+"""Pictures: training curves, confusion matrix, folds, spectrogram, map of the embeddings.
 
-Each function returns a :class:`matplotlib.figure.Figure` of its own, and saves it as PNG when given a path.
+Each function returns a :class:`matplotlib.figure.Figure` of its own, and saves it as PNG when given a path; `save`
+writes it in other formats, and to file objects.
 No ``pyplot`` and no global state: it draws on a server without a screen, and in threads.
 """
 
@@ -9,17 +10,19 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from mxnet_audio.features import AudioFeatureConfig
     from mxnet_audio.metrics import ClassificationReport
 
-__all__ = ["plot_confusion", "plot_embedding", "plot_history", "plot_spectrogram"]
+__all__ = ["plot_confusion", "plot_embedding", "plot_folds", "plot_history", "plot_spectrogram", "save"]
 
 # Paul Tol's "muted" scheme: ten colours that remain apart with every kind of colour blindness.
 COLOURS = (
@@ -28,6 +31,31 @@ COLOURS = (
 )  # fmt: skip
 # Seven shapes beside ten colours: 70 classes differ, and no two are told apart by colour alone.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def save(figure: Figure, file: str | os.PathLike | BinaryIO, format: str = "png") -> None:
+    """Write a picture.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What one of the functions here returned.
+    file : str, os.PathLike or binary file object
+    format : {'png', 'svg', 'webp', ...}
+        What matplotlib can write.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> save(plot_history({"loss_test": [2.0, 1.4]}), file, "svg")
+    >>> b"<svg" in file.getvalue()
+    True
+    """
+    with warnings.catch_warnings():
+        # A label in a script that no font here has is drawn as boxes; a warning would not change that.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(file, format=format, bbox_inches="tight", pad_inches=0.12)
 
 
 def plot_history(
@@ -71,7 +99,7 @@ def plot_history(
                         np.arange(1, len(values) + 1),
                         values,
                         color=colour,
-                        label=f"{run} {part}".strip(),
+                        label=_name(f"{run} {part}".strip()),
                         marker=marker,
                         markersize=3.5,
                         **style,
@@ -99,15 +127,77 @@ def plot_confusion(report: ClassificationReport, path: str | os.PathLike | None 
     -------
     matplotlib.figure.Figure
     """
+    size = _confusion_size(report)
+    figure = _figure(size + 0.8, size)
+    _draw_confusion(figure.subplots(), report)
+    return _saved(figure, path)
+
+
+def plot_folds(
+    accuracies: Mapping[Hashable, Sequence[float]], report: ClassificationReport, path: str | os.PathLike | None = None
+) -> Figure:
+    """Draw a cross-validation: accuracy by fold, beside the confusion matrix of all folds together.
+
+    Parameters
+    ----------
+    accuracies : dict of sequences of float, 0 to 1
+        Of each fold, by its name, the accuracy with each seed: a dot each, and a line for their mean.
+    report : ClassificationReport
+        Of all folds.
+    path : str or os.PathLike, optional
+        PNG to write.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no fold, or one without accuracies.
+    """
+    if not accuracies or not all(len(values) for values in accuracies.values()):
+        raise ValueError("expected one accuracy or more for each fold")
+    size, width = _confusion_size(report), max(3.5, 1.2 + 0.6 * len(accuracies))
+    figure = _figure(width + size + 0.8, size)
+    folds, confusion = figure.subplots(1, 2, width_ratios=(width, size + 0.8))
+    means = [100 * np.mean(values) for values in accuracies.values()]
+    for x, values in enumerate(accuracies.values()):
+        # Side by side, seed by seed: equal ones would hide each other.
+        at = x + (np.arange(len(values)) - (len(values) - 1) / 2) * min(0.12, 0.6 / len(values))
+        folds.scatter(at, 100 * np.asarray(values), s=30, c=COLOURS[0], alpha=0.75, edgecolors="white", zorder=3)
+    folds.hlines(means, np.arange(len(means)) - 0.35, np.arange(len(means)) + 0.35, color=COLOURS[1], linewidth=2)
+    mean = float(np.mean(means))
+    folds.axhline(mean, color="#555555", linestyle="--", linewidth=1)
+    folds.set_xticks(range(len(accuracies)), [_name(fold) for fold in accuracies])
+    if max(len(str(fold)) for fold in accuracies) > 4:
+        folds.tick_params(axis="x", labelrotation=45)
+    lowest = 100 * min(map(min, accuracies.values()))
+    folds.set(
+        xlabel="fold held out",
+        ylabel="accuracy (%)",
+        xlim=(-0.6, len(accuracies) - 0.4),
+        ylim=(max(0, 10 * (lowest // 10) - 5), 101),
+        title=f"mean {mean:.1f}%",
+    )
+    folds.grid(axis="y", alpha=0.25)
+    folds.spines[["top", "right"]].set_visible(False)
+    _draw_confusion(confusion, report)
+    return _saved(figure, path)
+
+
+def _confusion_size(report: ClassificationReport) -> float:
+    """Height of a confusion matrix with its names [inches]."""
+    return max(4.5, 2.5 + 0.5 * len(report.labels))
+
+
+def _draw_confusion(axes: Axes, report: ClassificationReport) -> None:
     counts = report.confusion
     n = len(report.labels)
     # Shade by row: a class with many clips would else make all others look empty.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = max(4.5, 2.5 + 0.5 * n)
-    figure = _figure(size + 0.8, size)
-    axes = figure.subplots()
     image = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
-    names = [str(label) for label in report.labels]
+    names = [_name(label) for label in report.labels]
     axes.set_xticks(range(n), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(n), names)
     axes.set(xlabel="predicted", ylabel="true", title=_accuracy_line(report))
@@ -126,8 +216,7 @@ def plot_confusion(report: ClassificationReport, path: str | os.PathLike | None 
     axes.grid(which="minor", color="#dddddd", linewidth=0.6)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axes, label="share of the true class (%)", fraction=0.046, pad=0.03)
-    return _saved(figure, path)
+    axes.figure.colorbar(image, ax=axes, label="share of the true class (%)", fraction=0.046, pad=0.03)
 
 
 def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str | os.PathLike | None = None) -> Figure:
@@ -218,7 +307,7 @@ def plot_embedding(vectors: np.ndarray, labels: Sequence[Hashable], path: str | 
     of_class = np.array([classes.index(label) for label in labels])
     for i, (name, colour, marker) in enumerate(zip(classes, _cycle(COLOURS, len(classes)), shapes)):
         x, y = points[of_class == i].T
-        axes.scatter(x, y, s=34, c=colour, marker=marker, label=str(name), edgecolors="white", linewidths=0.5)
+        axes.scatter(x, y, s=34, c=colour, marker=marker, label=_name(name), edgecolors="white", linewidths=0.5)
     axes.set(xlabel=f"{method} 1", ylabel=f"{method} 2", xticks=[], yticks=[])
     axes.set_aspect("equal", adjustable="datalim")
     columns = 1 + (len(classes) - 1) // 25
@@ -267,6 +356,11 @@ def _accuracy_line(report: ClassificationReport) -> str:
     return f"accuracy {100 * report.accuracy:.1f}% of {report.n_clips} clips"
 
 
+def _name(label: Hashable) -> str:
+    """A label as matplotlib draws it as it stands: no mathematics between dollars, nothing that no font can show."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in str(label)).replace("$", r"\$")
+
+
 def _cycle(items: Sequence, n: int) -> list:
     return [items[i % len(items)] for i in range(n)]
 
@@ -277,8 +371,5 @@ def _figure(width: float, height: float) -> Figure:
 
 def _saved(figure: Figure, path: str | os.PathLike | None) -> Figure:
     if path is not None:
-        with warnings.catch_warnings():
-            # A label in a script that no font here has is drawn as boxes; a warning would not change that.
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")
-            figure.savefig(path, format="png", bbox_inches="tight", pad_inches=0.12)
+        save(figure, path)
     return figure

@@ -1,0 +1,224 @@
+"""What a cross-validation found, fold by fold and seed by seed. Nothing here needs MXNet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mxnet_audio.errors import AudioError
+from mxnet_audio.metrics import ClassificationReport
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["CrossValidation", "FoldRun"]
+
+
+@dataclass(frozen=True, eq=False)
+class FoldRun:
+    """One training with one fold held out.
+
+    Parameters
+    ----------
+    fold : int or str
+        The fold that was measured on.
+    seed : int
+    report : ClassificationReport
+        Of the held-out clips, by the parameters that training ended with.
+    history : dict of str to list of float
+        What `fit` returned; its test figures are those of the held-out clips.
+    seconds : float [s]
+        That `fit` took.
+    precision_at_5 : float, 0 to 1
+        Share of the query's class among the five nearest training clips, over all held-out ones.
+    skipped : tuple of (path, reason)
+        Clips of either side that cannot be used.
+    """
+
+    fold: int | str
+    seed: int
+    report: ClassificationReport
+    history: dict[str, list[float]]
+    seconds: float
+    precision_at_5: float
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self) -> dict:
+        """Return the run in terms of JSON; `from_dict` takes it back."""
+        report = self.report.to_dict()
+        return {
+            "fold": self.fold,
+            "seed": self.seed,
+            "accuracy": report["accuracy"],
+            "precision_at_5": self.precision_at_5,
+            "seconds": round(self.seconds, 3),
+            "labels": report["labels"],
+            "confusion": report["confusion"],
+            "history": self.history,
+            "unmeasured": report["skipped"],
+            "skipped": [list(item) for item in self.skipped],
+        }
+
+    @classmethod
+    def from_dict(cls, document: dict) -> FoldRun:
+        """Make a run of what `to_dict` returned; KeyError, TypeError or ValueError if it is not that."""
+        unmeasured = [(item["path"], AudioError(item["reason"], item["path"])) for item in document["unmeasured"]]
+        return cls(
+            document["fold"],
+            document["seed"],
+            ClassificationReport(document["labels"], np.array(document["confusion"], dtype=int), unmeasured),
+            document["history"],
+            document["seconds"],
+            document["precision_at_5"],
+            tuple((path, reason) for path, reason in document["skipped"]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What `cross_validate` found; printed, it is one table.
+
+    Every fold has been run with every seed, and all runs count the same, whatever the size of the fold.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+    runs : tuple of FoldRun
+        By fold, then by seed.
+    settings : dict
+        What `fit` was told, and a digest of the clips.
+
+    Examples
+    --------
+    >>> def run(fold, seed, right):
+    ...     report = ClassificationReport(['cat', 'dog'], [[right, 4 - right], [0, 4]])
+    ...     return FoldRun(fold, seed, report, {}, seconds=60.0, precision_at_5=0.5)
+    >>> result = CrossValidation('cifar10', (run(1, 0, 4), run(1, 1, 2), run(2, 0, 0), run(2, 1, 2)))
+    >>> print(result)
+    fold    clips  seed 0  seed 1   mean  prec. at 5
+    1           8   1.000   0.750  0.875       0.500
+    2           8   0.500   0.750  0.625       0.500
+    mean       16   0.750   0.750  0.750       0.500
+    cifar10: accuracy 0.750, standard deviation 0.177 over folds, 0.000 over seeds; 60 s a run
+    >>> result.pooled().accuracy
+    0.75
+    """
+
+    network: str
+    runs: tuple[FoldRun, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folds(self) -> list[int | str]:
+        """The folds, in their order."""
+        return list(dict.fromkeys(run.fold for run in self.runs))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, in the order in which they were given."""
+        return list(dict.fromkeys(run.seed for run in self.runs))
+
+    @property
+    def accuracies(self) -> np.ndarray:
+        """Accuracy of each run [shape=(folds, seeds)]."""
+        return self._table(run.report.accuracy for run in self.runs)
+
+    @property
+    def accuracy(self) -> float:
+        """Mean of all runs' accuracies, 0 to 1."""
+        return float(self.accuracies.mean())
+
+    @property
+    def std_over_folds(self) -> float:
+        """Standard deviation (of a sample) of the folds' accuracies, each the mean over its seeds."""
+        return float(self.accuracies.mean(axis=1).std(ddof=1))
+
+    @property
+    def std_over_seeds(self) -> float | None:
+        """Standard deviation (of a sample) of the seeds' accuracies, each the mean over its folds; None for one."""
+        return float(self.accuracies.mean(axis=0).std(ddof=1)) if len(self.seeds) > 1 else None
+
+    @property
+    def precision_at_5(self) -> float:
+        """Mean of all runs' precision at 5 of search, 0 to 1."""
+        return float(np.mean([run.precision_at_5 for run in self.runs]))
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """Path of each clip that could not be used, once, and why."""
+        return list(dict(item for run in self.runs for item in run.skipped).items())
+
+    def pooled(self, seed: int | None = None) -> ClassificationReport:
+        """Sum the confusion matrices over the folds, and over the seeds unless one is named.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Of these runs only: every clip is then counted once.
+
+        Raises
+        ------
+        KeyError
+            If no run is of that seed.
+        """
+        runs = [run for run in self.runs if seed is None or run.seed == seed]
+        if not runs:
+            raise KeyError(seed)
+        confusion = np.sum([run.report.confusion for run in runs], axis=0)
+        return ClassificationReport(runs[0].report.labels, confusion, [(p, AudioError(r, p)) for p, r in self.skipped])
+
+    def to_dict(self) -> dict:
+        """Return everything in terms of JSON."""
+        by_fold, by_seed = self.accuracies.mean(axis=1), self.accuracies.mean(axis=0)
+        return {
+            "network": self.network,
+            "accuracy": self.accuracy,
+            "std_over_folds": self.std_over_folds,
+            "std_over_seeds": self.std_over_seeds,
+            "precision_at_5": self.precision_at_5,
+            "accuracy_by_fold": [[fold, float(value)] for fold, value in zip(self.folds, by_fold)],
+            "accuracy_by_seed": [[seed, float(value)] for seed, value in zip(self.seeds, by_seed)],
+            "pooled": self.pooled().to_dict(),
+            "skipped": [{"path": path, "reason": reason} for path, reason in self.skipped],
+            "settings": self.settings,
+            "runs": [run.to_dict() for run in self.runs],
+        }
+
+    def plot(self, path: str | os.PathLike | None = None) -> Figure:
+        """Draw the accuracy by fold, seeds as dots, beside the pooled confusion matrix; see `viz.plot_folds`."""
+        from mxnet_audio.viz import plot_folds
+
+        return plot_folds(dict(zip(self.folds, self.accuracies.tolist())), self.pooled(), path)
+
+    def _table(self, values: Iterable[float]) -> np.ndarray:
+        return np.reshape(list(values), (len(self.folds), len(self.seeds)))
+
+    def __str__(self) -> str:
+        accuracies, precisions = self.accuracies, self._table(run.precision_at_5 for run in self.runs).mean(axis=1)
+        clips = self._table(run.report.n_clips for run in self.runs)[:, 0].astype(int)
+        heads = [f"seed {seed}" for seed in self.seeds]
+        width = max(6, *(len(str(fold)) for fold in self.folds))
+
+        def row(name: Any, n: int, values: np.ndarray, precision: float) -> str:
+            cells = "".join(f"  {value:{max(6, len(head))}.3f}" for value, head in zip(values, heads))
+            return f"{name!s:<{width}}  {n:5d}{cells}  {values.mean():5.3f}  {precision:10.3f}"
+
+        lines = [f"{'fold':<{width}}  clips{''.join(f'  {head:>6}' for head in heads)}   mean  prec. at 5"]
+        lines += [row(*cells) for cells in zip(self.folds, clips, accuracies, precisions)]
+        lines.append(row("mean", clips.sum(), accuracies.mean(axis=0), precisions.mean()))
+        spread = f"{self.std_over_folds:.3f} over folds"
+        if self.std_over_seeds is not None:
+            spread += f", {self.std_over_seeds:.3f} over seeds"
+        seconds = np.mean([run.seconds for run in self.runs])
+        lines.append(
+            f"{self.network}: accuracy {self.accuracy:.3f}, standard deviation {spread}; {seconds:.0f} s a run"
+        )
+        if self.skipped:
+            lines.append(f"skipped {len(self.skipped)}:")
+            lines += [f"  {path}: {reason}" for path, reason in self.skipped]
+        return "\n".join(lines)
