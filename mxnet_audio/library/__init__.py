@@ -18,12 +18,13 @@ def classifiers() -> dict[str, type]:
     Examples
     --------
     >>> sorted(classifiers())
-    ['cifar10', 'resnet_v2']
+    ['cifar10', 'm5', 'resnet_v2']
     """
     from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+    from mxnet_audio.library.m5 import M5AudioClassifier
     from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
 
-    return {cls.network: cls for cls in (Cifar10AudioClassifier, ResNetV2AudioClassifier)}
+    return {cls.network: cls for cls in (Cifar10AudioClassifier, M5AudioClassifier, ResNetV2AudioClassifier)}
 
 
 def load_classifier(
