@@ -52,15 +52,16 @@ class M5AudioClassifier(AudioClassifier):
         checkpoint_interval: int = 10,
         **options,
     ) -> dict[str, list[float]]:
-        """Train as `AudioClassifier.fit` does, by the paper's numbers: 4 s at 8 kHz, and a learning rate of 0.01.
+        """Train as `AudioClassifier.fit` does, which says what the arguments are, with other defaults.
 
         Parameters
         ----------
         input_shape : tuple of int [(1, 1, samples)]
             Length of the input at 8 kHz: ``samples = 8000 * seconds``.
-        audio_path_label_pairs, model_dir_path, batch_size, epochs, test_size, random_state, nb_classes, learning_rate, \
-checkpoint_interval, **options
-            As there.
+        learning_rate : float > 0
+            The paper's.
+        **options
+            What else `AudioClassifier.fit` takes.
 
         Returns
         -------
