@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "datasets": ["AudioDataset"],
         "folders": ["AudioFolderDataset"],
         "loader": ["AudioLoader"],
-        "sampler": ["BucketSampler", "EpochSampler"],
+        "sampler": ["BalancedSampler", "BucketSampler", "EpochSampler"],
         "threads": ["map_ordered"],
     },
 )

@@ -13,10 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mxnet_audio.audio import source_name
 from mxnet_audio.data.batchify import Stack
 from mxnet_audio.data.datasets import AudioDataset
 from mxnet_audio.data.sampler import EpochSampler
 from mxnet_audio.data.threads import map_ordered
+from mxnet_audio.data.transforms import Compose
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.features import FeatureCache
@@ -193,7 +195,16 @@ class AudioLoader:
         """Number of samples."""
         return len(self._positions)
 
-    def take(self, positions: Sequence[int], batch_size: int, *, shuffle: bool = False) -> AudioLoader:
+    def take(
+        self,
+        positions: Sequence[int],
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        sampler: gluon.data.Sampler | None = None,
+        transforms: Sequence[Callable] = (),
+        batchify_fn: Callable[[list], Any] | None = None,
+    ) -> AudioLoader:
         """Make a loader of some of the samples, which shares memory and cache with this one.
 
         Parameters
@@ -202,6 +213,12 @@ class AudioLoader:
             Which samples.
         batch_size : int > 0
         shuffle : bool
+        sampler : gluon.data.Sampler, optional
+            The order, in places among `positions`; then `shuffle` does not count.
+        transforms : sequence of callable
+            What else is done to the data, after the transforms that there are; of an `AudioDataset` only.
+        batchify_fn : callable, optional
+            As for the loader; this one's own by default.
 
         Returns
         -------
@@ -212,15 +229,17 @@ class AudioLoader:
         part = copy.copy(self)
         part.epoch, part.skipped, part._batch_size = 0, {}, batch_size
         part._positions = [self._positions[position] for position in positions]
-        part._sampler = EpochSampler(len(part._positions), shuffle, self._seed)
+        part._sampler = sampler or EpochSampler(len(part._positions), shuffle, self._seed)
+        if transforms:
+            part.dataset = self.dataset.transform_first(Compose(transforms))
+            part._steps = len(part.dataset.transforms)
+        part._batchify = batchify_fn or self._batchify
         part._batches = gluon.data.BatchSampler(part._sampler, batch_size, self._last_batch)
         return part
 
     def __iter__(self) -> Iterator:
         epoch, self.epoch = self.epoch, self.epoch + 1
-        for sampler in (self._batches, getattr(self._batches, "_sampler", None)):  # Gluon's holds another one
-            if hasattr(sampler, "epoch"):
-                sampler.epoch = epoch
+        self._begin(epoch)
         batches, ahead = itertools.tee(self._batches)
         random = getattr(self._batchify, "random", False)
         order = (position for batch in ahead for position in batch)
@@ -245,6 +264,19 @@ class AudioLoader:
         if failed and not read:
             first = next(iter(self.skipped.values()))
             raise DatasetError(f"none of the {failed} samples can be read; the first: {first}")
+
+    def names(self, epoch: int, batch: int) -> list[str]:
+        """Name the sounds of one batch [both from 0], to tell which it was."""
+        self._begin(epoch)
+        places = next(itertools.islice(self._batches, batch, None))
+        indices = [self._positions[place] for place in places]
+        sources = getattr(self.dataset, "sources", {})
+        return [(sources and source_name(sources[index])) or f"item {index}" for index in indices]
+
+    def _begin(self, epoch: int) -> None:
+        for sampler in (self._batches, getattr(self._batches, "_sampler", None)):  # Gluon's holds another one
+            if hasattr(sampler, "epoch"):
+                sampler.epoch = epoch
 
     def samples(
         self, order: Iterable[int] | None = None, epoch: int = 0

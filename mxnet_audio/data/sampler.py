@@ -11,7 +11,7 @@ import numpy as np
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["BucketSampler", "EpochSampler"]
+__all__ = ["BalancedSampler", "BucketSampler", "EpochSampler"]
 
 
 class EpochSampler(gluon.data.Sampler):
@@ -55,6 +55,51 @@ class EpochSampler(gluon.data.Sampler):
         if not self.shuffle:
             return iter(range(self.length))
         return iter(np.random.default_rng((self.seed, self.epoch)).permutation(self.length).tolist())
+
+
+class BalancedSampler(gluon.data.Sampler):
+    """As many positions of one class as of another, in an order that seed and epoch determine.
+
+    An epoch is as long as there are samples: of a class that is smaller than its share some come more than once, and
+    none a second time more than another; of a larger one, others in each epoch.
+
+    Parameters
+    ----------
+    targets : sequence of int
+        Class of each sample.
+    seed : int >= 0
+
+    Attributes
+    ----------
+    epoch : int
+        Which epoch the next pass is.
+
+    Examples
+    --------
+    >>> targets = [0, 0, 0, 0, 0, 1]
+    >>> sorted(targets[position] for position in BalancedSampler(targets))
+    [0, 0, 0, 1, 1, 1]
+    """
+
+    def __init__(self, targets: Sequence[int], seed: int = 0):
+        if operator.index(seed) < 0:
+            raise DatasetError(f"seed is 0 or more, not {seed}")
+        self._length, self.seed, self.epoch = len(targets), seed, 0
+        self._members = [np.flatnonzero(np.asarray(targets) == target) for target in np.unique(targets)]
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        shares = np.full(len(self._members), self._length // len(self._members))
+        shares[rng.permutation(len(shares))[: self._length % len(shares)]] += 1
+        drawn = [
+            np.concatenate([rng.permutation(members) for _ in range(-(-share // len(members)))])[:share]
+            for members, share in zip(self._members, shares)
+            if share
+        ]
+        return iter(rng.permutation(np.concatenate(drawn)).tolist())
 
 
 class BucketSampler(gluon.data.Sampler):

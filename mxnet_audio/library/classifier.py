@@ -47,6 +47,7 @@ class AudioClassifier(Predictor):
     """
 
     network: str
+    recipe = "spectrogram"  # the default of `fit`, by its name
 
     def __init__(self, model_ctx: mx.Context | None = None, data_ctx: mx.Context | None = None):
         model_ctx = model_ctx or mx.cpu()
@@ -109,6 +110,9 @@ class AudioClassifier(Predictor):
         feature_config: AudioFeatureConfig | None = None,
         cache: bool | str | os.PathLike = True,
         progress: bool = True,
+        recipe: training.Recipe | str | None = None,
+        callbacks: Sequence[training.Callback] = (),
+        report: str | os.PathLike | None = None,
     ) -> dict[str, list[float]]:
         """Train on files, keep what was learned in a directory, and in this classifier.
 
@@ -146,10 +150,10 @@ class AudioClassifier(Predictor):
             `validation_pairs`.
         resume : bool
             Go on from the last checkpoint in `model_dir_path`, if there is one, as if never interrupted. Without, a
-            model that is there is replaced.
+            model that is there is replaced. With more epochs than that run was to have, the schedule of the recipe is
+            laid over them all from there on, which no unbroken run would have done.
         early_stopping : int > 0, optional
-            Stop once the test loss has seen no new low for so many epochs. The held-out clips have then chosen the
-            last epoch, which flatters their accuracy.
+            Shorthand for the callback `training.EarlyStopping`, with so many epochs of patience.
         feature_config : AudioFeatureConfig, optional
             Other features than the default log-mel; takes the place of `input_shape`.
         cache : bool or str or os.PathLike
@@ -157,6 +161,14 @@ class AudioClassifier(Predictor):
             True, a `mode` and a `lazy_cache_dir` that `feature_config` was given count.
         progress : bool
             Whether to show progress bars, on standard error; without, each epoch is logged (INFO).
+        recipe : training.Recipe or str, optional
+            How to train: the network's own recipe by default, 'plain' for the bare loop (Adam, constant rate), or
+            another. Mixed and masked clips are harder: the accuracy on training clips may be below that on others.
+        callbacks : sequence of callable
+            Called with the history after each epoch; one that returns True ends the training. See
+            `mxnet_audio.training.callbacks`.
+        report : str or os.PathLike, optional
+            Directory for a page on what was learned, ``report.html``; see `mxnet_audio.library.report`.
 
         Returns
         -------
@@ -173,14 +185,16 @@ class AudioClassifier(Predictor):
             If a number is out of range, the directory cannot be written to, the run cannot go on from the checkpoint,
             or the loss stops being a number.
         """
-        recipe = training.Recipe(
+        settings = training.Settings(
             batch_size=batch_size,
             epochs=epochs,
             random_state=random_state,
             learning_rate=learning_rate,
             checkpoint_interval=checkpoint_interval,
-            early_stopping=early_stopping,
         )
+        recipe = training.recipe_of(self.recipe if recipe is None else recipe)
+        if early_stopping is not None:
+            callbacks = [*callbacks, training.EarlyStopping(early_stopping)]
         config = feature_config or config_of(self.network, input_shape)
         input_shape_of(self.network, config)  # says whether there is one
         store.check_place(model_dir_path)
@@ -188,46 +202,52 @@ class AudioClassifier(Predictor):
             audio_path_label_pairs,
             partial(
                 AudioLoader,
-                batch_size=recipe.batch_size,
-                seed=recipe.random_state,
+                batch_size=settings.batch_size,
+                seed=settings.random_state,
                 ctx=self._contexts["data_ctx"],
                 **training.keeping(config, cache),
             ),
             network_input(config),
-            recipe.batch_size,
+            config,
+            settings,
+            recipe,
             nb_classes=nb_classes,
             test_size=test_size,
-            random_state=recipe.random_state,
             validation_pairs=validation_pairs,
             groups=groups,
             show=progress,
         )
         self.skipped = clips.skipped
-        model = Model(self.network, clips.labels, config, random_state=recipe.random_state, **self._contexts)
+        model = Model(self.network, clips.labels, config, random_state=settings.random_state, **self._contexts)
         model.net.standardize.set(clips.mean, clips.std)
-        settings = recipe.identity() | clips.digests
+        identity = settings.identity() | recipe.identity() | clips.digests
         run = training.Progress()
         if resume and self.network in store.stored_models(model_dir_path):
-            run = model.resume(model_dir_path, settings)
+            run = model.resume(model_dir_path, identity)
             log.info("%s: going on after epoch %d", model_dir_path, run.epochs)
-            if run.epochs > recipe.epochs:
+            if run.epochs > settings.epochs:
                 reason = f"{run.epochs} epochs are done, more than the {epochs} asked for: ask for more, or start anew"
                 raise ModelError(reason, model_dir_path)
         elif resume:
             log.info("%s: no checkpoint to go on from, starting anew", model_dir_path)
-        notes = {"training": settings, "skipped": [[path, error.reason] for path, error in clips.skipped]}
+        notes = {"training": identity, "skipped": [[path, error.reason] for path, error in clips.skipped]}
         training.run_epochs(
             model.net,
-            clips.train,
-            clips.test,
+            clips,
             run,
+            settings,
             recipe,
             ctx=self._contexts["model_ctx"],
             checkpoint=lambda state: model.save(model_dir_path, state, notes),
+            callbacks=callbacks,
             show=progress,
         )
         model.history = run.history
         self._model = model
+        if report is not None:
+            from mxnet_audio.library.report import write_report  # and Jinja2, and matplotlib
+
+            write_report(self, clips.held_out, report)
         return self.history
 
     def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:

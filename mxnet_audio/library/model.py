@@ -28,6 +28,8 @@ def network_input(config: AudioFeatureConfig) -> list[Transform]:
 
 def config_of(network: str, input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
     """The usual features of a network, as many as make an input of this shape; ModelError if it takes no such input."""
+    if len(input_shape) != 3 or input_shape[0] != 1:
+        raise FeatureError(f"input_shape is one channel, (1, bands, frames), not {tuple(input_shape)}")
     check_shape(network, input_shape)
     config = usual_features(network)
     _, bands, length = input_shape
@@ -137,7 +139,8 @@ class Model:
             **notes,
         }
         parameters = {"last": training.get_parameters(self.net), "best": progress.best}
-        store.save_state(directory, self.network, manifest, {**parameters, "optimizer": progress.optimizer})
+        states = {"optimizer": progress.optimizer, "average": progress.average}
+        store.save_state(directory, self.network, manifest, {**parameters, **states})
 
     @classmethod
     def load(cls, directory: str | os.PathLike, network: str, parameters: str, **contexts) -> Model:
@@ -177,11 +180,11 @@ class Model:
         if changed:
             reason = f"cannot go on from this checkpoint: {', '.join(changed)} changed since; start anew without resume"
             raise ModelError(reason, directory)
-        last, best, optimizer = (
-            store.read_tensors(directory, manifest, role) for role in ("last", "best", "optimizer")
+        last, *states = (
+            store.read_tensors(directory, manifest, role) for role in ("last", "best", "optimizer", "average")
         )
         training.set_parameters(self.net, last)
-        return training.Progress(history, best, optimizer)
+        return training.Progress(history, *states)
 
 
 def _damaged(error: Exception, directory: str | os.PathLike) -> ModelError:

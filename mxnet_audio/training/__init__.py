@@ -1,17 +1,30 @@
-"""The one fit loop, honest splits, and the history that both keep."""
+"""The one fit loop, the recipes that it follows, honest splits, and the history that it keeps."""
 
+from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, TensorBoardLog
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.loop import Progress, initialize, run_epochs
 from mxnet_audio.training.prepare import Pairs, Prepared, checked_pairs, keeping, prepare, usual_config
-from mxnet_audio.training.recipe import Recipe
+from mxnet_audio.training.recipe import RECIPES, Recipe, recipe_of
+from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
+from mxnet_audio.training.settings import Settings
 from mxnet_audio.training.split import class_order, split, to_targets
 from mxnet_audio.training.state import get_parameters, set_parameters
 
 __all__ = [
+    "RECIPES",
+    "Callback",
+    "Constant",
+    "Cosine",
+    "CsvLog",
+    "EarlyStopping",
     "Pairs",
     "Prepared",
     "Progress",
     "Recipe",
+    "Schedule",
+    "Settings",
+    "Step",
+    "TensorBoardLog",
     "best_epoch",
     "checked_pairs",
     "class_order",
@@ -20,6 +33,7 @@ __all__ = [
     "keeping",
     "new_history",
     "prepare",
+    "recipe_of",
     "run_epochs",
     "set_parameters",
     "split",

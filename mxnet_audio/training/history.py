@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MEASURES", "best_epoch", "new_history", "stalled"]
+__all__ = ["MEASURES", "History", "best_epoch", "new_history", "stalled"]
 
 MEASURES = ("loss_train", "loss_test", "acc_train", "acc_test")
 History = dict[str, list[float]]
@@ -25,8 +25,8 @@ def best_epoch(history: History) -> int:
     return max(enumerate(ranked), key=lambda item: item[1])[0]
 
 
-def stalled(history: History, patience: int | None) -> bool:
-    """Whether the test loss has not reached a new low for `patience` epochs; never if that is None.
+def stalled(history: History, patience: int) -> bool:
+    """Whether the test loss has not reached a new low for `patience` epochs.
 
     Examples
     --------
@@ -34,4 +34,4 @@ def stalled(history: History, patience: int | None) -> bool:
     True
     """
     losses = history["loss_test"]
-    return patience is not None and bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
+    return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience

@@ -1,11 +1,11 @@
-"""The one fit loop: Adam on softmax cross-entropy, epoch by epoch, from a checkpoint or from the start."""
+"""The one fit loop: Adam on cross-entropy by a recipe, epoch by epoch, from a checkpoint or from the start."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,9 +15,14 @@ from mxnet_audio.data import AudioLoader
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
 from mxnet_audio.models import AudioNet
-from mxnet_audio.training.history import best_epoch, new_history, stalled
+from mxnet_audio.training.average import WeightAverage, refresh_norms
+from mxnet_audio.training.callbacks import Callback
+from mxnet_audio.training.criterion import Criterion, class_weights
+from mxnet_audio.training.history import best_epoch, new_history
+from mxnet_audio.training.prepare import Prepared
 from mxnet_audio.training.recipe import Recipe
-from mxnet_audio.training.state import get_optimizer, get_parameters, set_optimizer
+from mxnet_audio.training.settings import Settings
+from mxnet_audio.training.state import Tensors, get_optimizer, get_parameters, set_optimizer
 
 __all__ = ["Progress", "initialize", "run_epochs"]
 
@@ -36,11 +41,14 @@ class Progress:
         Parameters after the best epoch.
     optimizer : dict of str to np.ndarray
         State of the optimiser after the last epoch.
+    average : dict of str to np.ndarray
+        State of the `WeightAverage`.
     """
 
     history: dict[str, list[float]] = field(default_factory=new_history)
-    best: dict[str, np.ndarray] = field(default_factory=dict)
-    optimizer: dict[str, np.ndarray] = field(default_factory=dict)
+    best: Tensors = field(default_factory=dict)
+    optimizer: Tensors = field(default_factory=dict)
+    average: Tensors = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:
@@ -59,16 +67,17 @@ def initialize(net: AudioNet, random_state: int | None, ctx: mx.Context) -> None
 
 def run_epochs(
     net: AudioNet,
-    train: AudioLoader,
-    test: AudioLoader,
+    clips: Prepared,
     progress: Progress,
+    settings: Settings,
     recipe: Recipe,
     *,
     ctx: mx.Context,
     checkpoint: Callable[[Progress], None],
+    callbacks: Sequence[Callback] = (),
     show: bool = True,
 ) -> None:
-    """Train until the recipe's epochs are done, those of `progress` included, or no more is to be had.
+    """Train until the epochs are done, those of `progress` included, or a callback ends it.
 
     Every epoch seeds itself by its number, so a run that goes on from a checkpoint does just what an unbroken one does.
 
@@ -76,16 +85,20 @@ def run_epochs(
     ----------
     net : AudioNet
         Initialised network.
-    train, test : AudioLoader
+    clips : Prepared
         What to learn from, and what to measure on.
     progress : Progress
         Where to start; updated as epochs end.
+    settings : Settings
+        How long to train, how fast, and how often to call `checkpoint`.
     recipe : Recipe
         How to train.
     ctx : mxnet.Context
         Where the network computes.
     checkpoint : callable
         Called with `progress` every so many epochs, and at the end.
+    callbacks : sequence of callable
+        Called with the history after each epoch; see `mxnet_audio.training.callbacks`.
     show : bool
         Whether to show a progress bar; without, each epoch is logged (INFO).
 
@@ -96,66 +109,95 @@ def run_epochs(
     AudioError
         If a clip that could be read at the start cannot be read any more.
     """
-    trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": recipe.learning_rate}, kvstore=None)
+    net.collect_params(".*(gamma|beta|bias)$").setattr("wd_mult", 0.0)
+    rate = recipe.schedule.scheduler(settings.learning_rate, settings.epochs, len(clips.train))
+    options = {"learning_rate": settings.learning_rate, "lr_scheduler": rate, "wd": recipe.weight_decay}
+    trainer = gluon.Trainer(net.collect_params(), "adam", options, kvstore=None)
+    learned = [p for p in net.collect_params().values() if p.grad_req != "null"]
     if progress.optimizer:
         set_optimizer(trainer, progress.optimizer)
+    weights = class_weights(clips.targets, net.classes) if recipe.balance == "weights" else None
+    criterion = Criterion(net.classes, recipe.label_smoothing, weights)
+    average = WeightAverage(progress.average)
+    first_averaged = settings.epochs - math.ceil(recipe.average * settings.epochs)
     saved = progress.epochs
     history = progress.history
 
-    def measure(clips: AudioLoader, learn: bool, bar: tqdm) -> tuple[float, float]:
+    def measure(loader: AudioLoader, learn: bool, bar: tqdm) -> tuple[float, float]:
         """Mean loss and accuracy of one pass over clips."""
         loss_sum = correct = seen = 0.0
-        criterion = gluon.loss.SoftmaxCrossEntropyLoss()
-        clips.epoch = progress.epochs
+        judge = criterion if learn else Criterion(net.classes)
+        loader.epoch = epoch = progress.epochs
         # Closed at once, whatever happens: its threads must not outlive an interrupted epoch.
-        with contextlib.closing(iter(clips)) as stream:
-            for x, y in stream:
+        with contextlib.closing(iter(loader)) as stream:
+            for number, (x, y) in enumerate(stream):
                 x, target = x.as_in_context(ctx), y.as_in_context(ctx)
                 with autograd.record() if learn else autograd.predict_mode():
                     scores, _ = net(x)
-                    loss = criterion(scores, target)
+                    loss = judge(scores, target)
                 if learn:
                     loss.backward()
+                    if recipe.clip_gradient is not None:  # gradients are sums over the batch until the step
+                        limit = recipe.clip_gradient * len(y)
+                        gluon.utils.clip_global_norm([p.grad(ctx) for p in learned], limit, check_isfinite=False)
                     trainer.step(len(y))
                 loss_sum += float(loss.sum().asscalar())
-                correct += int((scores.argmax(axis=1).asnumpy() == y.asnumpy()).sum())
+                true = y if y.ndim == 1 else y.argmax(axis=1)  # of a mixed label, its greater part
+                correct += int((scores.argmax(axis=1).asnumpy() == true.asnumpy()).sum())
                 seen += len(y)
                 if not math.isfinite(loss_sum):
-                    reason = f"the loss is no longer a number in epoch {clips.epoch}: lower the learning rate"
-                    raise ModelError(reason)
+                    raise ModelError(_no_number(loader, epoch, number, saved))
                 bar.update(len(y))
                 bar.set_postfix(
-                    epoch=f"{clips.epoch}/{recipe.epochs}", loss=f"{loss_sum / seen:.3f}", acc=f"{correct / seen:.3f}"
+                    epoch=f"{epoch + 1}/{settings.epochs}", loss=f"{loss_sum / seen:.3f}", acc=f"{correct / seen:.3f}"
                 )
         return loss_sum / seen, correct / seen
 
-    total = recipe.epochs * (train.size + test.size)
-    done = progress.epochs * (train.size + test.size)
+    def stopped() -> bool:
+        """Tell all callbacks, and whether one ends it."""
+        answers = [callback(history) for callback in callbacks]  # none goes untold because one before it stops
+        return any(answer is True for answer in answers)
+
+    total = settings.epochs * (clips.train.size + clips.test.size)
+    done = progress.epochs * (clips.train.size + clips.test.size)
     with tqdm(total=total, initial=done, unit="clip", desc="training", disable=not show) as bar:
-        while progress.epochs < recipe.epochs and not stalled(history, recipe.early_stopping):
+        stop = progress.epochs > 0 and stopped()
+        while progress.epochs < settings.epochs and not stop:
             epoch = progress.epochs
-            seed = (recipe.random_state, epoch)
+            seed = (settings.random_state, epoch)
             mx.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1))
-            loss_train, acc_train = measure(train, learn=True, bar=bar)
-            loss_test, acc_test = measure(test, learn=False, bar=bar)
-            for name, value in (
-                ("loss_train", loss_train),
-                ("loss_test", loss_test),
-                ("acc_train", acc_train),
-                ("acc_test", acc_test),
-            ):
+            loss_train, acc_train = measure(clips.train, learn=True, bar=bar)
+            if epoch >= first_averaged:
+                average.add(net)
+            if epoch == settings.epochs - 1:  # what is measured now is what stays
+                if recipe.average:
+                    average.apply(net)
+                if recipe.average or recipe.refresh_norms:
+                    refresh_norms(net, clips.calm, ctx)
+            loss_test, acc_test = measure(clips.test, learn=False, bar=bar)
+            for name, value in zip(history, (loss_train, loss_test, acc_train, acc_test)):
                 history[name].append(value)
             if not show:
                 log.info(
                     "epoch %d of %d: loss %.3f, accuracy %.3f; on held-out clips: loss %.3f, accuracy %.3f",
-                    *(epoch + 1, recipe.epochs, loss_train, acc_train, loss_test, acc_test),
+                    *(epoch + 1, settings.epochs, loss_train, acc_train, loss_test, acc_test),
                 )
             if best_epoch(history) == epoch:
                 progress.best = get_parameters(net)
-            if progress.epochs % recipe.checkpoint_interval == 0:
+            if progress.epochs % settings.checkpoint_interval == 0:
                 progress.optimizer = get_optimizer(trainer)
                 checkpoint(progress)
                 saved = progress.epochs
+            stop = stopped()
     if progress.epochs > saved:
         progress.optimizer = get_optimizer(trainer)
         checkpoint(progress)
+
+
+def _no_number(loader: AudioLoader, epoch: int, batch: int, saved: int) -> str:
+    """Say where the loss was lost."""
+    names = loader.names(epoch, batch)
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    kept = f"the checkpoint after epoch {saved} is kept" if saved else "there is no checkpoint yet"
+    where = f"epoch {epoch + 1}, batch {batch + 1} ({shown})"
+    return f"the loss is no longer a number in {where}: lower the learning rate; {kept}"

@@ -19,11 +19,13 @@ from tqdm import tqdm
 from mxnet_audio.audio import info, typical_length
 from mxnet_audio.audio.source import resolve, source_identity, source_name
 from mxnet_audio.audio.survey import SAMPLE
-from mxnet_audio.data import AudioDataset, AudioLoader
+from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, Mixup
 from mxnet_audio.data.missing import is_missing
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import MINIMUM
+from mxnet_audio.training.recipe import Recipe
+from mxnet_audio.training.settings import Settings
 from mxnet_audio.training.split import Label, class_order, split, to_targets
 
 __all__ = ["Pairs", "Prepared", "checked_pairs", "keeping", "prepare", "usual_config"]
@@ -44,8 +46,13 @@ class Prepared:
     ----------
     labels : list of int or str
         Classes, in the order in which scores stand for them.
-    train, test : AudioLoader
-        Usable clips to train on, shuffled, and to measure on.
+    train, calm, test : AudioLoader
+        Usable clips: to train on, shuffled and augmented as the recipe says; the same in order and as they are; and
+        those to measure on.
+    targets : np.ndarray [shape=(n,)]
+        Class indices of the training clips.
+    held_out : list of (path, label)
+        The clips to measure on.
     mean, std : float
         Of the features of the training clips.
     skipped : list of (path, AudioError)
@@ -56,7 +63,10 @@ class Prepared:
 
     labels: list[Label]
     train: AudioLoader
+    calm: AudioLoader
     test: AudioLoader
+    targets: np.ndarray
+    held_out: list[Pair]
     mean: float
     std: float
     skipped: list[tuple[str, AudioError]]
@@ -157,11 +167,12 @@ def prepare(
     pairs: Pairs,
     load: Callable[[AudioDataset], AudioLoader],
     transforms: Sequence[Callable],
-    batch_size: int,
+    config: AudioFeatureConfig,
+    settings: Settings,
+    recipe: Recipe,
     *,
     nb_classes: int | None,
     test_size: float,
-    random_state: int,
     validation_pairs: Pairs | None = None,
     groups: Sequence[Hashable] | None = None,
     show: bool = True,
@@ -176,10 +187,14 @@ def prepare(
         Makes the loader of a dataset.
     transforms : sequence of callable
         From a file to the input of a network; they raise AudioError for a file that cannot be used.
-    batch_size : int > 0
+    config : AudioFeatureConfig
+        What they make.
+    settings : Settings
+    recipe : Recipe
+        What is done to the training clips.
     nb_classes : int or None
         See `class_order`.
-    test_size, random_state, groups
+    test_size, groups
         See `split`.
     validation_pairs : iterable of (path, label), optional
         Clips to measure on, in place of a share of `pairs`; not with `groups`.
@@ -203,7 +218,8 @@ def prepare(
     labels = class_order([label for _, label in pairs], nb_classes)
     every = pairs + held_out
     targets = to_targets([label for _, label in every], labels)
-    loader = load(AudioDataset([path for path, _ in every], targets.tolist(), transforms=transforms))
+    sounds = [sound for sound, _ in every]
+    loader = load(AudioDataset(sounds, targets.tolist(), transforms=transforms))
     moments, skipped = _readable(loader, show)
     usable = np.array(sorted(moments))
     train, test = usable[usable < len(pairs)], usable[usable >= len(pairs)]
@@ -212,13 +228,27 @@ def prepare(
             first = skipped[0 if side is pairs else -len(side)]
             raise DatasetError(f"none of the {len(side)} files can be used; the first: {first[1]}")
     if not held_out:
-        sides = split(targets[train], test_size, random_state, groups and [groups[i] for i in train])
+        sides = split(targets[train], test_size, settings.random_state, groups and [groups[i] for i in train])
         train, test = (train[side] for side in sides)
     mean, square = np.mean([moments[i] for i in train], axis=0)
+    seed, batch_size = settings.random_state, settings.batch_size
+    source = loader
+    if anew := recipe.from_samples(config, seed):
+        source = load(AudioDataset(sounds, targets.tolist(), transforms=anew))
     return Prepared(
         labels,
-        loader.take(train, batch_size, shuffle=True),
+        source.take(
+            train,
+            batch_size,
+            shuffle=True,
+            sampler=BalancedSampler(targets[train], seed) if recipe.balance == "batches" else None,
+            transforms=recipe.of_input(seed),
+            batchify_fn=Mixup(recipe.mixup, len(labels), seed) if recipe.mixup else None,
+        ),
+        loader.take(train, batch_size),
         loader.take(test, batch_size),
+        targets[train],
+        [every[i] for i in test],
         mean,
         max(square - mean**2, 1e-12) ** 0.5,
         skipped,

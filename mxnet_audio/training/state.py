@@ -7,7 +7,7 @@ import numpy as np
 from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.errors import ModelError
 
-__all__ = ["get_optimizer", "get_parameters", "set_optimizer", "set_parameters"]
+__all__ = ["Tensors", "get_optimizer", "get_parameters", "set_optimizer", "set_parameters"]
 
 Tensors = dict[str, np.ndarray]
 

@@ -137,7 +137,8 @@ def test_fit_goes_on_without_bad_files_and_lists_them(corpus, options, tmp_path,
         ({"test_size": 0.0}, DatasetError, "test_size"),
         ({"learning_rate": -0.1}, ModelError, "learning_rate"),
         ({"random_state": -1}, ModelError, "random_state"),
-        ({"early_stopping": 0}, ModelError, "early_stopping"),
+        ({"early_stopping": 0}, ModelError, "patience"),
+        ({"recipe": "fancy"}, ModelError, "no recipe 'fancy'; there are plain"),
     ],
 )
 def test_arguments_that_make_no_sense(corpus, options, tmp_path, change, error, match):
@@ -166,8 +167,11 @@ def test_corpora_that_cannot_be_trained_on(corpus, options, tmp_path, choose, ma
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(corpus, options, tmp_path):
     Cifar10AudioClassifier().fit(corpus, tmp_path, **options)
     before = store.read_manifest(tmp_path, "cifar10")
-    with pytest.raises(ModelError, match="no longer a number"):
-        Cifar10AudioClassifier().fit(corpus, tmp_path, **options, learning_rate=1e38)
+    where = (
+        r"no longer a number in epoch 1, batch \d \(.*clip .*and 2 more\): lower the learning rate; there is no checkp"
+    )
+    with pytest.raises(ModelError, match=where):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options, learning_rate=1e38, recipe="plain")
     assert store.read_manifest(tmp_path, "cifar10") == before
 
 

@@ -1,5 +1,6 @@
 """Training again, going on with it, and being killed in the middle of it."""
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -10,10 +11,12 @@ import time
 
 import pytest
 
+from mxnet_audio.data.transforms import TimeMasking, TimeShift
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.models import store
+from mxnet_audio.training import Cosine, Recipe
 
 
 def parameters(directory, role="last", name="cifar10"):
@@ -29,7 +32,8 @@ def test_one_seed_fixes_everything(corpus, options, tmp_path):
     assert runs[0] != runs[2]
 
 
-def test_resume_ends_as_an_unbroken_run_does(corpus, options, tmp_path):
+def test_resume_with_more_epochs_of_the_plain_recipe_ends_as_an_unbroken_run_does(corpus, options, tmp_path):
+    options = options | {"recipe": "plain"}
     whole = Cifar10AudioClassifier().fit(corpus, tmp_path / "whole", **options)
     Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options | {"epochs": 3})
     parts = Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, resume=True)
@@ -41,6 +45,29 @@ def test_resume_ends_as_an_unbroken_run_does(corpus, options, tmp_path):
     assert again == whole  # nothing left to do
 
 
+@pytest.mark.parametrize("after", [2, 5])  # before averaging begins, and in the midst of it
+def test_resume_of_a_recipe_that_ends_with_the_last_epoch(corpus, options, tmp_path, after):
+    recipe = Recipe(
+        features=(TimeShift(0.5), TimeMasking(0.2)), mixup=0.3, schedule=Cosine(0.1), average=0.5, weight_decay=1e-4
+    )
+    options = options | {"recipe": recipe, "epochs": 7, "checkpoint_interval": 1}
+    whole = Cifar10AudioClassifier().fit(corpus, tmp_path / "whole", **options)
+
+    def interrupt(history):
+        if len(history["loss_train"]) == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, callbacks=[interrupt])
+    assert Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, resume=True) == whole
+    for role in ("last", "best", "optimizer", "average"):
+        one, other = parameters(tmp_path / "whole", role), parameters(tmp_path / "parts", role)
+        assert store.fingerprint(one) == store.fingerprint(other), role
+    with pytest.raises(ModelError, match="mixup changed"):
+        changed = options | {"recipe": dataclasses.replace(recipe, mixup=0.4)}
+        Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **changed, resume=True)
+
+
 def test_resume_with_fewer_epochs_than_are_done_is_refused_and_harms_nothing(corpus, options, tmp_path):
     Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 3})
     before = store.read_manifest(tmp_path, "cifar10")
@@ -50,7 +77,7 @@ def test_resume_with_fewer_epochs_than_are_done_is_refused_and_harms_nothing(cor
 
 
 def test_resume_under_early_stopping_stops_where_an_unbroken_run_does(corpus, options, tmp_path):
-    stop = options | {"epochs": 200, "early_stopping": 2, "learning_rate": 0.01}
+    stop = options | {"epochs": 200, "early_stopping": 2, "learning_rate": 0.01, "recipe": "plain"}
     whole = Cifar10AudioClassifier().fit(corpus, tmp_path / "whole", **stop)
     done = len(whole["loss_test"]) - 1
     Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **stop | {"epochs": done})

@@ -136,9 +136,11 @@ class _Masking(RandomTransform):
 
     _axis: int
 
-    def __init__(self, max_width: int, masks: int = 1, value: float | None = None, seed: Seed = None):
+    def __init__(self, max_width: int | float, masks: int = 1, value: float | None = None, seed: Seed = None):
         value = None if value is None else real("value", value)
-        super().__init__(seed, max_width=whole("max_width", max_width), masks=whole("masks", masks), value=value)
+        share = isinstance(max_width, float) and 0 < max_width < 1
+        max_width = max_width if share else whole("max_width", max_width)
+        super().__init__(seed, max_width=max_width, masks=whole("masks", masks), value=value)
 
     def apply(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Mask [shape=(..., bands, frames)], all leading axes alike."""
@@ -147,8 +149,9 @@ class _Masking(RandomTransform):
         out = x.copy()
         stripes = out.swapaxes(self._axis, -1)
         size = stripes.shape[-1]
+        widest = int(self.max_width * size) if self.max_width < 1 else min(self.max_width, size)
         for _ in range(self.masks):
-            width = int(rng.integers(min(self.max_width, size) + 1))
+            width = int(rng.integers(widest + 1))
             start = int(rng.integers(size - width + 1))
             stripes[..., start : start + width] = value
         return out
@@ -159,8 +162,8 @@ class TimeMasking(_Masking):
 
     Parameters
     ----------
-    max_width : int > 0 [frames]
-        Widest mask; widths are even from 0 to this, and at most all frames.
+    max_width : int > 0 [frames], or float below 1
+        Widest mask; widths are even from 0 to this, and at most all frames. Below 1 it is a share of all frames.
     masks : int > 0
         How many; they may overlap.
     value : float or None
@@ -187,8 +190,8 @@ class FrequencyMasking(_Masking):
 
     Parameters
     ----------
-    max_width : int > 0 [bands]
-        Widest mask; widths are even from 0 to this, and at most all bands.
+    max_width : int > 0 [bands], or float below 1
+        Widest mask; widths are even from 0 to this, and at most all bands. Below 1 it is a share of all bands.
     masks, value, seed
         As for `TimeMasking`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from abc import ABC, abstractmethod
@@ -114,6 +115,12 @@ class RandomTransform(Transform):
     @abstractmethod
     def apply(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Transform a NumPy array with draws from `rng`."""
+
+    def reseeded(self, seed: int | np.random.Generator | None) -> RandomTransform:
+        """Make a copy that draws by another seed."""
+        other = copy.copy(self)
+        other._draws = Draws(seed)
+        return other
 
     def forward(self, x: Any, entropy: Sequence[int] | None = None) -> Any:
         """Call `apply` with a generator for `entropy`."""

@@ -15,6 +15,7 @@ __all__ = [
     "MEL",
     "MFCC",
     "Features",
+    "FromSamples",
     "Load",
     "MelSpectrogram",
     "MuLawDecoding",
@@ -82,6 +83,33 @@ class Features(Transform):
     def apply(self, x: Any) -> np.ndarray:
         """Decode and transform [shape=(n_mels, frames) for mel types]; AudioError if that fails."""
         return features.load_features(x, self.config)
+
+
+class FromSamples(Transform):
+    """Features of samples: `features.extract`, for samples that were changed on the way.
+
+    Parameters
+    ----------
+    config : AudioFeatureConfig
+        What to make, of samples at its own rate.
+
+    Examples
+    --------
+    >>> FromSamples(AudioFeatureConfig(n_frames=47))(np.ones(12000)).shape
+    (96, 47)
+    """
+
+    def __init__(self, config: AudioFeatureConfig):
+        super().__init__(config=Features(config).config)
+
+    @property
+    def key(self) -> str | None:
+        """The configuration's."""
+        return None if super().key is None else f"FromSamples({self.config.key()})"
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Transform [shape=(..., n)] to (..., *config.shape)."""
+        return features.extract(samples(x), self.config.sr, self.config)
 
 
 class Resample(Transform):

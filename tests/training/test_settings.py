@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mxnet_audio.errors import ModelError
-from mxnet_audio.training import Recipe
+from mxnet_audio.training import Settings
 
 GOOD = {"batch_size": 8, "epochs": 2, "random_state": 42, "learning_rate": 0.001, "checkpoint_interval": 1}
 
@@ -17,7 +17,6 @@ GOOD = {"batch_size": 8, "epochs": 2, "random_state": 42, "learning_rate": 0.001
         {"batch_size": 0},
         {"epochs": -1},
         {"checkpoint_interval": 0},
-        {"early_stopping": 0},
         {"random_state": -1},
         {"random_state": 2**32},
         {"learning_rate": 0},
@@ -27,16 +26,16 @@ GOOD = {"batch_size": 8, "epochs": 2, "random_state": 42, "learning_rate": 0.001
 )
 def test_what_makes_no_sense_is_named(wrong):
     with pytest.raises(ModelError, match=next(iter(wrong))):
-        Recipe(**GOOD | wrong)
+        Settings(**GOOD | wrong)
 
 
 def test_fractions_are_no_counts():
     with pytest.raises(TypeError):
-        Recipe(**GOOD | {"epochs": 2.5})
+        Settings(**GOOD | {"epochs": 2.5})
 
 
 def test_numbers_of_numpy_become_json():
-    recipe = Recipe(
+    settings = Settings(
         **GOOD | {"batch_size": np.int64(8), "learning_rate": np.float64(0.001), "random_state": np.uint32(42)}
     )
-    assert json.loads(json.dumps(recipe.identity())) == Recipe(**GOOD).identity()
+    assert json.loads(json.dumps(settings.identity())) == Settings(**GOOD).identity()

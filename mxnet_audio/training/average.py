@@ -1,0 +1,69 @@
+"""The mean of the weights of the last epochs, and norms whose statistics fit it (arXiv 1803.05407)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mxnet_audio.data import AudioLoader
+from mxnet_audio.engine import autograd, gluon, mx, nd
+from mxnet_audio.training.state import Tensors, get_parameters, set_parameters
+
+__all__ = ["WeightAverage", "refresh_norms"]
+
+_COUNT = "count"
+
+
+class WeightAverage:
+    """A running sum of a network's parameters.
+
+    Parameters
+    ----------
+    state : dict of str to np.ndarray
+        Kept by the caller, and in a checkpoint; empty at the start.
+    """
+
+    def __init__(self, state: Tensors):
+        self._state = state
+
+    def add(self, net: gluon.Block) -> None:
+        """Count the parameters as they are now."""
+        for name, value in get_parameters(net).items():
+            self._state[name] = self._state.get(name, 0) + value.astype(np.float64)
+        self._state[_COUNT] = self._state.get(_COUNT, np.zeros(1)) + 1
+
+    def apply(self, net: gluon.Block) -> None:
+        """Give the network the mean, and forget what was counted."""
+        count = self._state.pop(_COUNT)
+        set_parameters(net, {name: (total / count).astype(np.float32) for name, total in self._state.items()})
+        self._state.clear()
+
+
+def refresh_norms(net: gluon.Block, clips: AudioLoader, ctx: mx.Context) -> None:
+    """Measure the statistics of all batch norms anew: the mean over the batches of one pass.
+
+    While it trains, a network's running statistics follow the last few batches, which are augmented and mixed as no
+    clip is that it will judge.
+
+    Parameters
+    ----------
+    net : gluon.Block
+    clips : AudioLoader
+        What to measure on.
+    ctx : mxnet.Context
+        Where the network computes.
+    """
+    norms: list[gluon.nn.BatchNorm] = []
+    net.apply(lambda block: norms.append(block) if isinstance(block, gluon.nn.BatchNorm) else None)
+    statistics = [(p, 1 - norm._kwargs["momentum"]) for norm in norms for p in (norm.running_mean, norm.running_var)]
+    sums, seen = [0.0] * len(statistics), 0
+    for x, _ in clips:
+        for parameter, _ in statistics:
+            parameter.set_data(nd.zeros(parameter.shape))
+        with autograd.record():
+            scores, _ = net(x.as_in_context(ctx))
+        scores.backward()  # it is the backward pass that updates them: old * momentum + batch * (1 - momentum)
+        for place, (parameter, share) in enumerate(statistics):
+            sums[place] = sums[place] + len(x) * parameter.data(ctx).asnumpy().astype(np.float64) / share
+        seen += len(x)
+    for (parameter, _), total in zip(statistics, sums):
+        parameter.set_data(nd.array(total / seen))

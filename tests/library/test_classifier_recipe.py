@@ -1,0 +1,130 @@
+"""Recipes: what they do to training, through `fit`."""
+
+import numpy as np
+import pytest
+
+from mxnet_audio.data.transforms import AddNoise, Gain, TimeMasking
+from mxnet_audio.errors import DatasetError, ModelError
+from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+from mxnet_audio.models import store
+from mxnet_audio.training import Constant, Cosine, Recipe, get_parameters
+
+EVERYTHING = Recipe(
+    sound=(Gain(-6, 6), AddNoise(10, 30)),
+    random_crop=True,
+    features=(TimeMasking(0.2),),
+    mixup=0.3,
+    label_smoothing=0.1,
+    balance="batches",
+    schedule=Cosine(warmup=0.1),
+    weight_decay=1e-4,
+    clip_gradient=1.0,
+    average=0.5,
+)
+
+
+def fingerprint(classifier):
+    return store.fingerprint(get_parameters(classifier.model.net))
+
+
+def test_everything_at_once_learns_and_is_fixed_by_the_seed(corpus, options, tmp_path):
+    runs = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        classifier = Cifar10AudioClassifier()
+        history = classifier.fit(corpus, tmp_path / name, **options, recipe=EVERYTHING, random_state=seed)
+        runs.append((history, fingerprint(classifier)))
+    assert runs[0] == runs[1] and runs[0] != runs[2]
+    assert np.isfinite(list(runs[0][0].values())).all()
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(sound=(Gain(-6, 6),)),
+        Recipe(random_crop=True),
+        Recipe(features=(TimeMasking(0.2),)),
+        Recipe(mixup=0.3),
+        Recipe(label_smoothing=0.1),
+        Recipe(balance="batches"),
+        Recipe(schedule=Constant(warmup=0.5)),
+        Recipe(weight_decay=0.1),
+        Recipe(clip_gradient=0.01),
+        Recipe(average=1.0),
+        Recipe(refresh_norms=True),
+    ],
+    ids=lambda recipe: next(iter({k: v for k, v in recipe.identity().items() if v != Recipe().identity()[k]})),
+)
+def test_each_part_changes_what_is_learned(recipe, corpus, options, tmp_path, plain):
+    if recipe.random_crop:  # needs something to crop
+        options = options | {"input_shape": (1, 32, 30)}
+    classifier = Cifar10AudioClassifier()
+    classifier.fit(corpus, tmp_path, **options | {"epochs": 2}, recipe=recipe)
+    assert fingerprint(classifier) != plain
+
+
+@pytest.fixture(scope="module")
+def plain(corpus, options, tmp_path_factory):
+    classifier = Cifar10AudioClassifier()
+    classifier.fit(corpus, tmp_path_factory.mktemp("plain"), **options | {"epochs": 2}, recipe="plain")
+    return fingerprint(classifier)
+
+
+def test_what_is_measured_last_is_what_is_kept(corpus, options, tmp_path):
+    train, test = corpus[:18], corpus[18:]
+    classifier = Cifar10AudioClassifier()
+    history = classifier.fit(train, tmp_path, **options, validation_pairs=test, recipe=EVERYTHING)
+    classifier.load_model(tmp_path)
+    assert classifier.evaluate(test).accuracy == history["acc_test"][-1]
+
+
+def test_a_run_tells_its_callbacks_and_stops_for_one(corpus, options, tmp_path):
+    told = []
+
+    def third(history):
+        told.append(len(history["acc_test"]))
+        return len(history["acc_test"]) == 3
+
+    history = Cifar10AudioClassifier().fit(corpus, tmp_path, **options, callbacks=[third])
+    assert told == [1, 2, 3] and len(history["loss_test"]) == 3
+    again = Cifar10AudioClassifier().fit(corpus, tmp_path, **options, callbacks=[third], resume=True)
+    assert again == history and told == [1, 2, 3, 3]  # it says so again before another epoch
+
+
+@pytest.mark.parametrize("balance", [None, "batches", "weights"])
+def test_a_corpus_of_which_one_class_is_nearly_all(balance, corpus, options, tmp_path):
+    noise = [pair for pair in corpus if pair[1] == "noise"]
+    low = [pair for pair in corpus if pair[1] == "low"]
+    copies = [(path, label) for path, label in noise] + low[:2]
+    recipe = Recipe(balance=balance)
+    classifier = Cifar10AudioClassifier()
+    history = classifier.fit(copies, tmp_path, **options | {"nb_classes": 2}, validation_pairs=low[2:4], recipe=recipe)
+    assert np.isfinite(list(history.values())).all()
+    assert set(classifier.labels) == {"noise", "low"}
+
+
+def test_a_class_of_one_clip_is_named_or_trained_on(corpus, options, tmp_path):
+    noise = [pair for pair in corpus if pair[1] == "noise"]
+    low = [pair for pair in corpus if pair[1] == "low"]
+    few = [*noise, low[0]]
+    with pytest.raises(DatasetError, match="one readable clip only"):
+        Cifar10AudioClassifier().fit(few, tmp_path, **options | {"nb_classes": 2})
+    classifier = Cifar10AudioClassifier()
+    classifier.fit(few, tmp_path, **options | {"nb_classes": 2}, validation_pairs=low[1:3], recipe=EVERYTHING)
+    assert classifier.labels == ["low", "noise"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mixup": -1},
+        {"label_smoothing": 1.0},
+        {"balance": "fair"},
+        {"schedule": "cosine"},
+        {"weight_decay": float("nan")},
+        {"clip_gradient": 0},
+        {"average": 1.5},
+    ],
+)
+def test_what_makes_no_recipe_is_named(wrong):
+    with pytest.raises(ModelError, match=next(iter(wrong))):
+        Recipe(**wrong)

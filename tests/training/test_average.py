@@ -1,0 +1,50 @@
+"""Weights averaged, and norms that fit them."""
+
+import numpy as np
+import pytest
+
+from mxnet_audio.data import AudioDataset, AudioLoader
+from mxnet_audio.engine import mx, nd
+from mxnet_audio.models import get_model
+from mxnet_audio.training import get_parameters, initialize, set_parameters
+from mxnet_audio.training.average import WeightAverage, refresh_norms
+
+
+@pytest.fixture
+def net():
+    net = get_model("cifar10", classes=2, input_shape=(1, 16, 16))
+    initialize(net, 0, mx.cpu())
+    return net
+
+
+def test_the_average_is_the_mean_of_what_was_counted(net):
+    state, rng = {}, np.random.default_rng(0)
+    average, seen = WeightAverage(state), []
+    for _ in range(3):
+        seen.append({name: rng.normal(size=value.shape).astype("f") for name, value in get_parameters(net).items()})
+        set_parameters(net, seen[-1])
+        average.add(net)
+    WeightAverage(state).apply(net)  # as after an interruption
+    assert state == {}
+    for name, value in get_parameters(net).items():
+        np.testing.assert_allclose(value, np.mean([one[name] for one in seen], axis=0), atol=1e-6, err_msg=name)
+
+
+def test_refreshed_norms_bring_their_inputs_to_mean_0_and_deviation_1(net):
+    rng = np.random.default_rng(1)
+    clips = [rng.normal(3, 2, 256).astype("f") for _ in range(22)]
+
+    def image(x):
+        return x.reshape(1, 16, 16)
+
+    loader = AudioLoader(AudioDataset(clips, [0, 1] * 11, sr=22050, transforms=image), batch_size=5)
+    refresh_norms(net, loader, mx.cpu())
+    x = nd.array(np.stack([loader.dataset[i][0] for i in range(22)]))
+    before = net.encoder[0](net.standardize(x)).asnumpy()
+    norm = next(block for block in net.encoder if type(block).__name__ == "BatchNorm")
+    place = list(net.encoder).index(norm)
+    for block in list(net.encoder)[1:place]:
+        before = block(nd.array(before)).asnumpy()
+    np.testing.assert_allclose(norm.running_mean.data().asnumpy(), before.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)
+    # The mean over batches of each batch's own variance leaves out how their means differ: a few per cent here.
+    np.testing.assert_allclose(norm.running_var.data().asnumpy(), before.var((0, 2, 3)), rtol=0.1)

@@ -1,0 +1,50 @@
+"""What is told of every epoch."""
+
+import csv
+import sys
+
+import pytest
+
+from mxnet_audio.errors import ModelError
+from mxnet_audio.training import CsvLog, EarlyStopping, TensorBoardLog
+
+HISTORY = {"loss_train": [1.0, 0.5], "loss_test": [2.0, 1.5], "acc_train": [0.5, 1.0], "acc_test": [0.25, 0.75]}
+
+
+def test_the_csv_log_holds_the_whole_history(tmp_path):
+    log = CsvLog(tmp_path / "log.csv")
+    assert log({measure: values[:1] for measure, values in HISTORY.items()}) is None
+    log(HISTORY)
+    with (tmp_path / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert {measure: [float(row[measure]) for row in rows] for measure in HISTORY} == HISTORY
+
+
+def test_tensorboard_reads_what_was_logged(tmp_path):
+    events = pytest.importorskip("tensorboardX.proto.event_pb2")
+    log = TensorBoardLog(tmp_path)
+    log({measure: values[:1] for measure, values in HISTORY.items()})
+    log(HISTORY)
+    (file,) = tmp_path.iterdir()
+    found, data = {}, file.read_bytes()
+    while data:  # length, its checksum, an event, its checksum
+        length = int.from_bytes(data[:8], "little")
+        event = events.Event.FromString(data[12 : 12 + length])
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append((event.step, pytest.approx(value.simple_value)))
+        data = data[16 + length :]
+    assert found == {measure.replace("_", "/"): list(enumerate(values, 1)) for measure, values in HISTORY.items()}
+
+
+def test_tensorboard_without_its_package_is_one_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX.event_file_writer", None)
+    with pytest.raises(ModelError, match="tensorboardX"):
+        TensorBoardLog(tmp_path)
+
+
+def test_what_makes_no_sense_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="patience"):
+        EarlyStopping(0)
+    with pytest.raises(ModelError, match="no such folder"):
+        CsvLog(tmp_path / "missing" / "log.csv")

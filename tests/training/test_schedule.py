@@ -1,0 +1,49 @@
+"""Learning rates over the steps of a run."""
+
+import math
+
+import pytest
+
+from mxnet_audio.errors import ModelError
+from mxnet_audio.training import Constant, Cosine, Step
+
+
+def rates(schedule, epochs=4, steps=10):
+    rate = schedule.scheduler(0.1, epochs, steps)
+    return [rate(step) for step in range(1, epochs * steps + 1)]
+
+
+def test_cosine_is_the_formula_after_its_warm_up():
+    found = rates(Cosine(warmup=0.25))
+    for step in range(1, 10):
+        assert found[step - 1] == pytest.approx(0.1 * step / 10)
+    for step in range(10, 41):
+        assert found[step - 1] == pytest.approx(0.05 * (1 + math.cos(math.pi * (step - 10) / 30)))
+
+
+def test_step_multiplies_at_the_end_of_its_epochs():
+    assert rates(Step(every=1, factor=0.5)) == pytest.approx([0.1] * 10 + [0.05] * 10 + [0.025] * 10 + [0.0125] * 10)
+
+
+def test_constant_stays():
+    assert rates(Constant()) == [0.1] * 40
+    assert rates(Constant(warmup=0.1))[:5] == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1])
+
+
+@pytest.mark.parametrize("schedule", [Constant(0.9), Cosine(0.9), Step(0.9)])
+def test_a_run_of_one_step_has_a_rate(schedule):
+    assert all(math.isfinite(rate) for rate in rates(schedule, 1, 1))
+
+
+@pytest.mark.parametrize("schedule", [Constant(0.1), Cosine(0.1), Step(0.1, every=1)])
+def test_a_scheduler_that_starts_late_gives_the_same_rates(schedule):
+    rate = schedule.scheduler(0.1, 4, 10)
+    assert [rate(step) for step in range(25, 41)] == pytest.approx(rates(schedule)[24:])
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Cosine(1.0), lambda: Constant(-0.1), lambda: Step(every=0), lambda: Step(factor=2)]
+)
+def test_what_makes_no_sense_is_refused(make):
+    with pytest.raises(ModelError):
+        make()
