@@ -97,7 +97,7 @@ class TensorBoardLog:
             raise ModelError("TensorBoard logs need tensorboardX: pip install 'mxnet-audio[tensorboard]'") from None
         Path(directory).mkdir(parents=True, exist_ok=True)
         # Not its SummaryWriter, which writes some time later, from a thread: a run that is killed would lose epochs.
-        self._writer = EventsWriter(os.path.join(directory, "events"))
+        self._writer = EventsWriter(str(Path(directory) / "events"))
         self._done = 0
 
     def __call__(self, history: History) -> None:
