@@ -11,9 +11,37 @@ from mxnet_audio.models.blocks import AudioNet, batch_norm, clamped_max_pool
 
 __all__ = ["M5Net"]
 
-# filters, length of a filter, stride [samples]
-PLAN = ((128, 80, 4), (128, 3, 1), (256, 3, 1), (512, 3, 1))
+FILTER, STRIDE = 80, 4  # samples: of the first filters, and from one place to the next
+FILTERS = (128, 128, 256, 512)
 POOL = 4
+
+
+class Frames(gluon.nn.HybridBlock):
+    """Samples as frames of a stride: the convolution of 80 samples becomes one of 20 frames, at every frame.
+
+    It is the same function, but of 4 channels in place of 1, for which MXNet's convolution takes a third of the time.
+    Zeros go before and after, so that there is an output for each whole stride of the input.
+
+    Parameters
+    ----------
+    samples : int
+        Length of an input [shape=(batch, 1, 1, samples)]; the output is (batch, 4, 1, samples // 4 + 19).
+
+    Examples
+    --------
+    >>> from mxnet_audio.engine import nd
+    >>> Frames(32000)(nd.zeros((2, 1, 1, 32000))).shape
+    (2, 4, 1, 8019)
+    """
+
+    def __init__(self, samples: int, **kwargs):
+        super().__init__(**kwargs)
+        before = (FILTER - STRIDE) // 2
+        self._padding = (0,) * 6 + (before, before - samples % STRIDE)
+
+    def hybrid_forward(self, F, x):
+        x = F.pad(x, mode="constant", pad_width=self._padding)
+        return F.transpose(F.reshape(x, (0, 0, -1, STRIDE)), (0, 3, 1, 2))
 
 
 class M5Net(AudioNet):
@@ -40,27 +68,28 @@ class M5Net(AudioNet):
     """
 
     features = AudioFeatureConfig(type="raw", sr=8000, audio_file_length_limit_in_s=4.0, crop="middle")
-    takes = f"(1, 1, samples) with {PLAN[0][1]} samples or more, as raw features are"
+    takes = f"(1, 1, samples) with {FILTER} samples or more, as raw features are"
 
     @classmethod
     def fits(cls, input_shape: tuple[int, ...]) -> bool:
         """Whether inputs of a shape can be taken."""
-        return len(input_shape) == 3 and input_shape[:2] == (1, 1) and input_shape[2] >= PLAN[0][1]
+        return len(input_shape) == 3 and input_shape[:2] == (1, 1) and input_shape[2] >= FILTER
 
     def __init__(self, classes: int, input_shape: tuple[int, int, int], **kwargs):
         super().__init__(classes, input_shape, **kwargs)
         nn = gluon.nn
-        size = self.input_shape[1:]
+        length = self.input_shape[2]
         with self.name_scope():
-            # Of height 1 and not Conv1D: once hybridised, that cannot load parameters, and ONNX does not know it.
             self.encoder = nn.HybridSequential()
-            for filters, length, stride in PLAN:
-                padding = (length - stride + 1) // 2  # a step of output for each stride of input
-                size = (1, (size[1] + 2 * padding - length) // stride + 1)
-                pooling, size = clamped_max_pool((1, POOL), size)
-                convolution = nn.Conv2D(filters, (1, length), (1, stride), (0, padding), use_bias=False)
-                # Pooling before relu is the same function, on a quarter of the values; the norm makes a bias needless.
-                self.encoder.add(convolution, batch_norm(), pooling, nn.Activation("relu"))
+            self.encoder.add(Frames(length))
+            length //= STRIDE
+            for layer, filters in enumerate(FILTERS):
+                # Of height 1 and not Conv1D: once hybridised that cannot load parameters, and ONNX does not know it.
+                kernel, padding = ((1, FILTER // STRIDE), (0, 0)) if layer == 0 else ((1, 3), (0, 1))
+                pooling, (_, length) = clamped_max_pool((1, POOL), (1, length))
+                # The norm makes a bias needless. Pooling before relu is the same function, on a quarter of the values.
+                self.encoder.add(nn.Conv2D(filters, kernel, padding=padding, use_bias=False), batch_norm())
+                self.encoder.add(pooling, nn.Activation("relu"))
             self.encoder.add(nn.GlobalAvgPool2D(), nn.Flatten())
             self.head = nn.HybridSequential()
             self.head.add(nn.Dense(classes))

@@ -29,6 +29,9 @@ def shapes_after(net, kind, x):
 def test_shapes_and_sizes_are_the_papers():
     net = made(32000)
     x = nd.zeros((1, 1, 1, 32000))
+    first, *others = (layer for layer in net.encoder if isinstance(layer, gluon.nn.Conv2D))
+    assert first.weight.shape == (128, 4, 1, 20)  # 80 samples, in frames of a stride of 4
+    assert [layer.weight.shape[2:] for layer in others] == [(1, 3)] * 3
     convolved = [(128, 1, 8000), (128, 1, 2000), (256, 1, 500), (512, 1, 125)]
     assert shapes_after(net, gluon.nn.Conv2D, x) == convolved
     pooled = [(128, 1, 2000), (128, 1, 500), (256, 1, 125), (512, 1, 31)]  # the paper's last is 32: the 125th alone
@@ -47,7 +50,9 @@ def by_hand(net, x):
     x = ((x.astype(float) - values["standardize0_mean"]) / values["standardize0_std"])[np.newaxis]
     for layer, stride in enumerate((4, 1, 1, 1)):
         kernel = values[f"conv{layer}_weight"][:, :, 0]
-        padding = 38 if layer == 0 else 1
+        padding = 1
+        if layer == 0:  # of (filter, sample of 4, frame)
+            kernel, padding = kernel.swapaxes(1, 2).reshape(128, 1, 80), 38
         padded = np.pad(x, [(0, 0), (padding, padding)])
         y = np.stack([correlate(padded, weight, mode="valid")[0, ::stride] for weight in kernel])
         gamma, beta, mean, variance = (
