@@ -7,7 +7,7 @@ import lazy_loader
 
 from mxnet_audio.audio.find import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.load import load, valid_audio
-from mxnet_audio.audio.shape import Windows, fit_length, resample, windows
+from mxnet_audio.audio.shape import Windows, fit_length, resample, views, windows
 from mxnet_audio.audio.source import naming, resolve, source_identity, source_name
 
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -29,5 +29,6 @@ __all__ = [
     "source_name",
     "typical_length",
     "valid_audio",
+    "views",
     "windows",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from mxnet_audio.errors import InvalidAudioError
 
-__all__ = ["Windows", "fit_length", "resample", "windows"]
+__all__ = ["Windows", "fit_length", "resample", "views", "windows"]
 
 
 class Windows(NamedTuple):
@@ -102,6 +102,43 @@ def fit_length(y: np.ndarray, n: int) -> np.ndarray:
         start = (have - n) // 2
         return y[..., start : start + n]
     return np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, n - have)])
+
+
+def views(y: np.ndarray, n: int, count: int) -> np.ndarray:
+    """See a sound in several ways, to average what is said of them.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(samples,)]
+        Samples.
+    n : int > 0
+        Length of a view.
+    count : int > 0
+        How many.
+
+    Returns
+    -------
+    np.ndarray [shape=(count, n)]
+        Of a longer sound, windows spread evenly from its start to its end (its middle, if only one is asked for). Of
+        another, the sound with zeros after it, moved on from view to view by an equal share of the length; what leaves
+        at the end comes in at the start.
+
+    Examples
+    --------
+    >>> views(np.arange(7), 3, 3)
+    array([[0, 1, 2],
+           [2, 3, 4],
+           [4, 5, 6]])
+    >>> views(np.arange(1, 4), 4, 2)
+    array([[1, 2, 3, 0],
+           [3, 0, 1, 2]])
+    """
+    beyond = len(y) - n
+    if beyond > 0 and count > 1:
+        starts = np.rint(np.linspace(0, beyond, count)).astype(int)
+        return np.stack([y[start : start + n] for start in starts])
+    y = fit_length(y, n)
+    return np.stack([np.roll(y, place * n // count) for place in range(count)])
 
 
 def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:

@@ -81,6 +81,11 @@ class AudioClassifier(Predictor):
         return self.model.feature_config
 
     @property
+    def views(self) -> int:
+        """Windows, or shifts, of a sound that predictions and vectors are averaged over: what the recipe said."""
+        return self.model.views
+
+    @property
     def model_id(self) -> str:
         """Identity of the vectors: changes with the parameters and with the features."""
         return self.model.id
@@ -218,7 +223,14 @@ class AudioClassifier(Predictor):
             show=progress,
         )
         self.skipped = clips.skipped
-        model = Model(self.network, clips.labels, config, random_state=settings.random_state, **self._contexts)
+        model = Model(
+            self.network,
+            clips.labels,
+            config,
+            views=recipe.views,
+            random_state=settings.random_state,
+            **self._contexts,
+        )
         model.net.standardize.set(clips.mean, clips.std)
         identity = settings.identity() | recipe.identity() | clips.digests
         run = training.Progress()

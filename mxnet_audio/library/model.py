@@ -76,6 +76,8 @@ class Model:
         Classes, in the order of the scores.
     feature_config : AudioFeatureConfig
         What the network is fed with; of one size.
+    views : int > 0
+        Windows, or shifts, of a sound that its predictions are averaged over.
     model_ctx, data_ctx : mxnet.Context
         Where the network computes, and where batches are put first.
     random_state : int, optional
@@ -88,11 +90,12 @@ class Model:
         labels: list[int | str],
         feature_config: AudioFeatureConfig,
         *,
+        views: int = 1,
         model_ctx: mx.Context,
         data_ctx: mx.Context,
         random_state: int | None = None,
     ):
-        self.network, self.labels, self.feature_config = network, labels, feature_config
+        self.network, self.labels, self.feature_config, self.views = network, labels, feature_config, views
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
         self.history = training.new_history()
         self.net = get_model(network, classes=len(labels), input_shape=input_shape_of(network, feature_config))
@@ -102,7 +105,8 @@ class Model:
     def id(self) -> str:
         """Identity of the vectors, once training is over: changes with the parameters and with the features."""
         parameters = store.fingerprint(training.get_parameters(self.net))
-        return hashlib.sha256(f"{self.network} {self.feature_config.key()} {parameters}".encode()).hexdigest()[:16]
+        identity = f"{self.network} {self.feature_config.key()} {self.views} {parameters}"
+        return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities [shape=(n, classes)] and vectors [shape=(n, dim)] of inputs [shape=(n, 1, bands, frames)]."""
@@ -128,6 +132,7 @@ class Model:
             "network": {"name": self.network, "classes": self.net.classes, "input_shape": list(self.net.input_shape)},
             "labels": self.labels,
             "features": self.feature_config.identity(),
+            "views": self.views,
             "history": self.history,
             "best_epoch": training.best_epoch(self.history) + 1,
             "versions": {
@@ -151,7 +156,8 @@ class Model:
             found = manifest["network"]["name"]
             if found != network:
                 raise ModelError(f"a {found} model, not {network}")
-            model = cls(network, list(manifest["labels"]), AudioFeatureConfig(**manifest["features"]), **contexts)
+            config = AudioFeatureConfig(**manifest["features"])
+            model = cls(network, list(manifest["labels"]), config, views=manifest["views"], **contexts)
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
         except (KeyError, TypeError) as error:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio import audio
-from mxnet_audio.audio.source import source_name
+from mxnet_audio.audio.source import naming, source_name
 from mxnet_audio.data.threads import map_ordered
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library.results import Encoding, Prediction, TimedPrediction
@@ -24,8 +24,10 @@ __all__ = ["Predictor"]
 class Predictor:
     """Label sound, and turn it into vectors.
 
-    A subclass has `labels` and `feature_config`, and defines `_reader`, `_inputs` and `_forward`.
+    A subclass has `labels`, `feature_config` and `views`, and defines `_reader`, `_inputs` and `_forward`.
     """
+
+    views: int
 
     def predict_class(self, path) -> int | str:
         """Label of one file, as it was given to `fit`.
@@ -100,9 +102,9 @@ class Predictor:
         list of TimedPrediction
             In order; the last stretch ends with the sound.
         """
-        config = self.feature_config
-        window = config.n_samples / config.sr if window is None else window
-        y, sr = audio.load(path, sr=config.sr)
+        sr, n_samples = self._input_length
+        window = n_samples / sr if window is None else window
+        y, _ = audio.load(path, sr=sr)
         y = audio.valid_audio(y, source_name(path), allow_silence=False)
         stretches = audio.windows(y, sr, window, window / 2 if hop is None else hop)
         answers = []
@@ -114,6 +116,11 @@ class Predictor:
                 for (begin, end), row in zip(stretches.times[part], scores)
             ]
         return answers
+
+    @property
+    def _input_length(self) -> tuple[int, int]:
+        """Rate of the features [Hz], and how many samples make an input."""
+        return self.feature_config.sr, self.feature_config.n_samples
 
     def _reader(self) -> Callable[[Any], np.ndarray]:
         """What makes of a sound, from wherever it is, the network's input; called in threads."""
@@ -127,9 +134,23 @@ class Predictor:
         """Probabilities [shape=(n, classes)] and vectors [shape=(n, dim)] of inputs."""
         raise NotImplementedError
 
+    def _read_views(self, source: Any) -> np.ndarray:
+        """The network's inputs for all views of a sound."""
+        sr, n_samples = self._input_length
+        with naming(source_name(source)):
+            y = audio.valid_audio(audio.load(source, sr=sr)[0], allow_silence=False)
+            return self._inputs(audio.views(y, n_samples, self.views))
+
+    def _averaged(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the network says of inputs [shape=(n, ...)], or on average of all views [shape=(n, views, ...)]."""
+        if self.views == 1:
+            return self._forward(x)
+        outputs = self._forward(x.reshape(-1, *x.shape[2:]))
+        return tuple(output.reshape(len(x), self.views, -1).mean(axis=1) for output in outputs)
+
     def _outputs(self, paths: Iterable, batch_size: int):
         """Yield (path, probabilities, vector, error) for each file, in order."""
-        reader = self._reader()
+        reader = self._reader() if self.views == 1 else self._read_views
         if batch_size < 1:
             raise ModelError(f"batch_size is 1 or more, not {batch_size}")
         if isinstance(paths, (str, os.PathLike)):
@@ -138,7 +159,7 @@ class Predictor:
         try:
             while chunk := list(islice(stream, batch_size)):
                 usable = [x for _, x, error in chunk if error is None]
-                outputs = iter(zip(*self._forward(np.stack(usable))) if usable else ())
+                outputs = iter(zip(*self._averaged(np.stack(usable))) if usable else ())
                 for path, _, error in chunk:
                     scores, vector = (None, None) if error is not None else next(outputs)
                     yield source_name(path), scores, vector, error

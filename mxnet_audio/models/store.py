@@ -22,7 +22,7 @@ from mxnet_audio.errors import ModelError
 
 __all__ = ["FORMAT", "check_place", "fingerprint", "read_manifest", "read_tensors", "save_state", "stored_models"]
 
-FORMAT = 1
+FORMAT = 2  # 1 was that of 0.1's first networks, which normalised before they pooled
 Tensors = dict[str, np.ndarray]
 
 
@@ -113,7 +113,8 @@ def read_manifest(directory: str | os.PathLike, name: str) -> dict:
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"damaged, not a model's description ({error})", path) from error
     if version != FORMAT:
-        raise ModelError(f"written in format {version}; this version of mxnet-audio reads {FORMAT}", path)
+        mend = "train it anew" if version in range(FORMAT) else "upgrade mxnet-audio"
+        raise ModelError(f"written in format {version}, and this version of mxnet-audio reads {FORMAT}: {mend}", path)
     return manifest
 
 

@@ -79,3 +79,25 @@ def test_windows_refuse_lengths(window, hop):
         audio.windows(np.zeros((2, 10)), 1, 1, 1)
     with pytest.raises(InvalidAudioError):
         audio.windows(np.zeros(0), 1, 1, 1)
+
+
+@pytest.mark.parametrize(("length", "n", "count"), [(10, 4, 3), (100, 7, 5), (5, 4, 4), (9, 4, 1)])
+def test_views_of_a_longer_sound_are_its_windows_from_start_to_end(length, n, count):
+    y = np.arange(length)
+    found = audio.views(y, n, count)
+    assert found.shape == (count, n)
+    assert all((np.diff(row) == 1).all() for row in found)
+    if count > 1:
+        assert found[0, 0] == 0 and found[-1, -1] == length - 1
+        assert np.ptp(np.diff(found[:, 0])) <= 1
+    else:
+        np.testing.assert_array_equal(found[0], audio.fit_length(y, n))
+
+
+@pytest.mark.parametrize(("length", "n", "count"), [(4, 4, 1), (4, 4, 3), (2, 8, 4)])
+def test_views_of_another_are_the_same_samples_moved_on(length, n, count):
+    y = np.arange(1, length + 1)
+    found = audio.views(y, n, count)
+    np.testing.assert_array_equal(found[0], audio.fit_length(y, n))
+    for place, row in enumerate(found):
+        np.testing.assert_array_equal(np.roll(row, -(place * n // count)), found[0])

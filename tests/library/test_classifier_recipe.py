@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mxnet_audio import audio
 from mxnet_audio.data.transforms import AddNoise, Gain, TimeMasking
 from mxnet_audio.errors import DatasetError, ModelError
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
@@ -128,3 +129,21 @@ def test_a_class_of_one_clip_is_named_or_trained_on(corpus, options, tmp_path):
 def test_what_makes_no_recipe_is_named(wrong):
     with pytest.raises(ModelError, match=next(iter(wrong))):
         Recipe(**wrong)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.0], ids=["shifts", "windows"])
+def test_views_are_averaged_and_kept_with_the_model(seconds, corpus, options, tmp_path):
+    kept = Cifar10AudioClassifier()
+    kept.fit(corpus, tmp_path, **options | {"epochs": 1}, recipe=Recipe(views=3))
+    classifier = Cifar10AudioClassifier()
+    classifier.load_model(tmp_path)
+    y = np.random.default_rng(0).normal(0, 0.1, int(seconds * 12000)).astype(np.float32)
+    found = classifier.predict((y, 12000))
+    vector = classifier.encode_audio((y, 12000))
+    classifier.model.views = 1
+    parts = audio.views(y, classifier.feature_config.n_samples, 3)
+    alone = list(classifier.predict_many([(part, 12000) for part in parts]))
+    np.testing.assert_allclose(found.probabilities, np.mean([p.probabilities for p in alone], axis=0), atol=1e-6)
+    vectors = [encoding.vector for encoding in classifier.encode_many([(part, 12000) for part in parts])]
+    np.testing.assert_allclose(vector, np.mean(vectors, axis=0), atol=1e-5)
+    assert kept.model_id != classifier.model_id and np.ptp([p.probabilities[0] for p in alone]) > 1e-6

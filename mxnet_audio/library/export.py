@@ -1,0 +1,179 @@
+"""A trained network as one .onnx file, which runs wherever ONNX does; see `mxnet_audio.runtime`."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import mxnet_audio
+from mxnet_audio import features, nn
+from mxnet_audio.atomic import replacing
+from mxnet_audio.data.transforms import ToImage
+from mxnet_audio.engine import gluon, mx
+from mxnet_audio.errors import ModelError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.library.model import Model
+from mxnet_audio.library.onnx_file import PRODUCER, Description, seal
+
+__all__ = ["TOLERANCE", "export_onnx"]
+
+OPSET, IR = 13, 7  # what MXNet 1.9.1 writes, and the version of the format that came with it
+TOLERANCE = 1e-4  # of probabilities, and of vectors relative to their peak
+
+
+def export_onnx(model: Model, path: str | os.PathLike, *, front_end: bool = False) -> None:
+    """Write a trained network as one ONNX file, with all that is needed to use it.
+
+    The graph takes ``features`` [shape=(batch, 1, bands, frames)], or with `front_end` ``samples``
+    [shape=(batch, n)] at the rate of the features, any number at once. It gives ``probabilities``
+    [shape=(batch, classes)] and ``embedding`` [shape=(batch, dim)]. Labels, feature configuration and the identity of
+    the vectors are in the file's metadata. The file is checked by onnx, and, where ONNX Runtime is installed, run and
+    compared with MXNet (tolerance 1e-4), before it takes its place.
+
+    Parameters
+    ----------
+    model : Model
+        Of a classifier that was trained or loaded: ``classifier.model``.
+    path : str or os.PathLike
+        The file to be; one that is there is replaced.
+    front_end : bool
+        Compute the features in the graph: for mel types, MFCC without deltas or lifter, and raw samples.
+
+    Raises
+    ------
+    ModelError
+        The extra is not installed, the features cannot be computed in the graph, or the file cannot be written.
+
+    See Also
+    --------
+    mxnet_audio.runtime.OnnxAudioClassifier : runs the file without MXNet.
+
+    Examples
+    --------
+    >>> from mxnet_audio.library.export import export_onnx            # doctest: +SKIP
+    >>> export_onnx(classifier.model, 'songs.onnx', front_end=True)   # doctest: +SKIP
+    """
+    config = model.feature_config
+    front = _front_end(config) if front_end else None
+    try:
+        with _exporter_at_ease(), replacing(path) as temporary:
+            _write(model, front, temporary)
+            if importlib.util.find_spec("onnxruntime") is not None:
+                _compare(model, temporary, front_end)
+            if Path(path).is_dir():
+                raise ModelError("this is a directory, not the name of a file", path)
+    except OSError as error:
+        raise ModelError(f"cannot be written ({error.strerror})", path) from error
+
+
+def _write(model: Model, front: gluon.HybridBlock | None, path: Path) -> None:
+    try:
+        import onnx
+        import onnx.mapping  # which MXNet's exporter asks for, and onnx 1.18 dropped
+    except ImportError as error:
+        raise ModelError("to write ONNX, pip install 'mxnet-audio[onnx]' (onnx below 1.18)") from error
+
+    config, net = model.feature_config, model.net
+    name, shape = ("features", net.input_shape) if front is None else ("samples", (config.n_samples,))
+    x = mx.sym.var(name)
+    scores, embedding = net(x if front is None else front(x))
+    outputs = [mx.sym.softmax(scores, name="probabilities"), mx.sym.identity(embedding, name="embedding")]
+    parameters = {**net.collect_params(), **({} if front is None else front.collect_params())}
+    mx.onnx.export_model(
+        mx.sym.Group(outputs),
+        {key: parameter.data(parameter.list_ctx()[0]) for key, parameter in parameters.items()},
+        [(1, *shape)],
+        np.float32,
+        str(path),
+        dynamic=True,
+        dynamic_input_shapes=[("batch", *shape)],
+    )
+    exported = onnx.load(path)
+    exported.ir_version, exported.opset_import[0].version = IR, OPSET  # not the newest that this onnx knows
+    exported.producer_name, exported.producer_version = PRODUCER, mxnet_audio.__version__
+    widths = {"probabilities": net.classes, "embedding": model.forward(np.zeros((1, *net.input_shape)))[1].shape[1]}
+    for output in exported.graph.output:
+        batch, width = output.type.tensor_type.shape.dim
+        batch.dim_param, width.dim_value = "batch", widths[output.name]
+    description = Description(
+        network=model.network,
+        labels=model.labels,
+        features=config.identity(),
+        model_id=model.id,
+        sr=config.sr,
+        n_samples=config.n_samples,
+        front_end=front is not None,
+        crop="middle" if config.time_axis == -1 else config.crop,
+        reach=config.reach,
+        views=model.views,
+        mxnet_audio=mxnet_audio.__version__,
+    )
+    for key, value in description.metadata().items():
+        exported.metadata_props.add(key=key, value=value)
+    body = exported.SerializeToString()
+    path.write_bytes(body + seal(body))
+    onnx.checker.check_model(str(path), full_check=True)
+
+
+def _front_end(config: AudioFeatureConfig) -> gluon.HybridBlock:
+    """Features [shape=(batch, 1, bands, frames)] of samples [shape=(batch, n_samples)], as `features.extract` does."""
+    front = gluon.nn.HybridSequential()
+    if config.type == "raw":
+        if config.norm is not None or config.padding_value:
+            raise ModelError("raw features with norm or padding_value have no front end: leave front_end out")
+        front.add(gluon.nn.HybridLambda(lambda F, x: F.reshape(x, shape=(0, 1, 1, config.n_samples))))
+        return front
+    if config.type not in ("mel", "log_mel", "mfcc"):
+        raise ModelError(f"{config.type} features have no front end: leave front_end out")
+    if config.type == "mfcc" and (config.deltas or config.lifter):
+        raise ModelError("mfcc features with deltas or lifter have no front end: leave front_end out")
+    names = ("sr", "n_fft", "hop_length", "power", "n_mels", "fmin", "fmax", "htk", "norm", "win_length", "window")
+    arguments = {name: getattr(config, name) for name in (*names, "center")}
+    front.add(nn.MelSpectrogram(config.n_samples, **arguments))
+    if config.type != "mel":
+        front.add(nn.PowerToDB(config.ref, config.amin, config.top_db))
+    if config.type == "mfcc":
+        front.add(nn.DCT1D(config.dct_type, config.n_mels, config.dct_norm))
+        front.add(gluon.nn.HybridLambda(lambda F, x: F.slice_axis(x, axis=-1, begin=0, end=config.n_mfcc)))
+    front.add(gluon.nn.HybridLambda(lambda F, x: F.transpose(x, axes=(0, 1, 3, 2))))
+    front.initialize()
+    return front
+
+
+def _compare(model: Model, path: Path, front_end: bool) -> None:
+    """Run the file, and raise ModelError if it says something else than MXNet."""
+    from mxnet_audio.runtime import OnnxAudioClassifier
+
+    rng = np.random.default_rng(0)
+    config, standardize = model.feature_config, model.net.standardize
+    if front_end:
+        x = rng.normal(0, [[0.1], [0.01]], (2, config.n_samples)).astype(np.float32)
+        image = ToImage(config.time_axis)(features.extract(x, config.sr, config))
+    else:
+        mean, std = (parameter.data().asscalar() for parameter in (standardize.mean, standardize.std))
+        x = image = rng.normal(mean, std, (2, *model.net.input_shape)).astype(np.float32)
+    scores, vectors = model.forward(image)
+    got_scores, got_vectors = OnnxAudioClassifier(path)._forward(x)
+    off = max(np.abs(got_scores - scores).max(), np.abs(got_vectors - vectors).max() / (np.abs(vectors).max() or 1))
+    if not off <= TOLERANCE:
+        raise ModelError(f"not exported: ONNX Runtime's results differ from MXNet's by {off:.2g}")
+
+
+@contextlib.contextmanager
+def _exporter_at_ease() -> Iterator[None]:
+    """Let MXNet's exporter neither warn of its own imports nor set up the root logger, which it does if nobody has."""
+    root, silent = logging.getLogger(), logging.NullHandler()
+    root.addHandler(silent)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        root.removeHandler(silent)

@@ -1,0 +1,182 @@
+"""Trained classifiers without MXNet: the .onnx files that `mxnet_audio.library.export.export_onnx` writes.
+
+What is needed beside this package, by use:
+
+- samples in, from a file with a front end: ``onnxruntime numpy lazy_loader``
+- sound files as well: ``soundfile soxr`` (and ``av`` or ``audioread`` for what libsndfile does not read)
+- a file without a front end: ``scipy librosa pydantic pyyaml`` as well
+
+MXNet, which this package names among its own needs, stays away with ``pip install --no-deps mxnet-audio``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mxnet_audio import audio
+from mxnet_audio.audio.source import naming, source_name
+from mxnet_audio.errors import InvalidAudioError, ModelError
+from mxnet_audio.library.onnx_file import PRODUCER, Description, sealed
+from mxnet_audio.library.predictor import Predictor
+
+if TYPE_CHECKING:  # which needs more than running does
+    from onnxruntime import InferenceSession
+
+    from mxnet_audio.features import AudioFeatureConfig
+
+__all__ = ["OnnxAudioClassifier"]
+
+
+class OnnxAudioClassifier(Predictor):
+    """Label sound, and turn it into vectors, with an exported network; `AudioClassifier` without MXNet.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        What `export_onnx` wrote.
+    providers : sequence of str, optional
+        Where ONNX Runtime computes, the first choice first; the CPU by default.
+    threads : int > 0, optional
+        Threads of the network; ONNX Runtime's own choice by default.
+
+    Raises
+    ------
+    ModelError
+        The file is missing, damaged, of another tool or a newer format, or ONNX Runtime or a provider is not there.
+
+    Attributes
+    ----------
+    description : Description
+        What the file says of itself.
+
+    Examples
+    --------
+    >>> from mxnet_audio.runtime import OnnxAudioClassifier     # doctest: +SKIP
+    >>> classifier = OnnxAudioClassifier('songs.onnx')          # doctest: +SKIP
+    >>> classifier.predict_class('new.mp3')                     # doctest: +SKIP
+    'jazz'
+    """
+
+    def __init__(self, path: str | os.PathLike, providers: Sequence[str] | None = None, threads: int | None = None):
+        with naming(path):
+            try:
+                data = Path(path).read_bytes()
+            except OSError as error:
+                raise ModelError(f"cannot be read ({error.strerror})") from error
+            self._session = _session(data, providers, threads)
+            self.description = Description.of(self._session.get_modelmeta().custom_metadata_map)
+            if not sealed(data):
+                raise ModelError("damaged, or changed since: its SHA-256 is not the one that it names")
+
+    @property
+    def labels(self) -> list[int | str]:
+        """The classes, in the order in which probabilities are given."""
+        return self.description.labels
+
+    @cached_property
+    def feature_config(self) -> AudioFeatureConfig:
+        """How sound becomes the network's input."""
+        from mxnet_audio.features import AudioFeatureConfig
+
+        return AudioFeatureConfig(**self.description.features)
+
+    @property
+    def views(self) -> int:
+        """Windows, or shifts, of a sound that predictions and vectors are averaged over."""
+        return self.description.views
+
+    @property
+    def model_id(self) -> str:
+        """Identity of the vectors: that of the classifier that was exported."""
+        return self.description.model_id
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of a vector."""
+        return self._session.get_outputs()[1].shape[1]
+
+    @property
+    def _input_length(self) -> tuple[int, int]:
+        return self.description.sr, self.description.n_samples
+
+    def _reader(self) -> Callable[[Any], np.ndarray]:
+        if self.description.front_end:
+            return self._samples
+        from mxnet_audio.features import load_features
+
+        config = self.feature_config  # now, and not in each thread
+        return lambda source: _image(load_features(source, config), config.time_axis)
+
+    def _samples(self, source: Any) -> np.ndarray:
+        """Samples [shape=(n_samples,)] of a sound, as `features.load_features` takes them."""
+        said = self.description
+        with naming(source_name(source)):
+            if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
+                source = source.read()  # it may be looked at twice
+            y, _ = audio.load(source, sr=said.sr, duration=said.reach)
+            try:
+                audio.valid_audio(y if said.reach is None else y[: said.n_samples], allow_silence=False)
+            except InvalidAudioError:
+                if said.reach is None:
+                    raise
+                # Its beginning is silent; is all of it?
+                audio.valid_audio(audio.load(source, sr=said.sr)[0], allow_silence=False)
+        return self._inputs(y)
+
+    def _inputs(self, y: np.ndarray) -> np.ndarray:
+        said = self.description
+        if said.front_end:
+            return audio.fit_length(y if said.crop == "middle" else y[..., : said.n_samples], said.n_samples)
+        from mxnet_audio.features import extract
+
+        return _image(extract(y, said.sr, self.feature_config), self.feature_config.time_axis)
+
+    def _forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        name = "samples" if self.description.front_end else "features"
+        x = np.ascontiguousarray(x, dtype=np.float32)
+        probabilities, vectors = self._session.run(["probabilities", "embedding"], {name: x})
+        return probabilities, vectors
+
+    def _outputs(self, paths, batch_size: int) -> Iterator[tuple]:
+        try:
+            yield from super()._outputs(paths, batch_size)
+        except ModuleNotFoundError as error:
+            raise ModelError(f"this needs {error.name}, which is not installed: pip install {error.name}") from error
+
+
+def _image(x: np.ndarray, time_axis: int) -> np.ndarray:
+    """Features [shape=(..., bands, frames), or the other way round] as a channel of bands x frames."""
+    return np.moveaxis(x, time_axis, -1)[..., np.newaxis, :, :]
+
+
+def _session(data: bytes, providers: Sequence[str] | None, threads: int | None) -> InferenceSession:
+    """What runs a file of ours."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError("to run it, pip install onnxruntime") from error
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ModelError(f"threads is 1 or more, not {threads!r}")
+    providers = ["CPUExecutionProvider"] if providers is None else list(providers)
+    known = onnxruntime.get_available_providers()
+    if unknown := [provider for provider in providers if provider not in known]:
+        raise ModelError(f"ONNX Runtime has no {', '.join(unknown)} here; there are {', '.join(known)}")
+    if not data:
+        raise ModelError("damaged: it is empty")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; it has opinions on many graphs
+    options.intra_op_num_threads = threads or 0
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=providers)
+    except Exception as error:  # of many kinds, with nothing in common
+        raise ModelError(f"not an ONNX file, or damaged ({' '.join(str(error).split())})") from error
+    producer = session.get_modelmeta().producer_name
+    if producer != PRODUCER:
+        raise ModelError(f"not written by {PRODUCER}, but by {producer or 'a tool that does not say'}")
+    return session
