@@ -12,6 +12,7 @@ EXTRAS = {
     "av": ["av>=14"],
     "annoy": ["annoy>=1.17.3"],
     "onnx": ["onnx>=1.16,<1.18"],  # MXNet's exporter imports onnx.mapping
+    "runtime": ["onnxruntime>=1.19"],
     "tables": ["datasets>=3.6", "pandas>=2.2", "pyarrow<26"],  # later ones of pandas and pyarrow need NumPy 2
     "dev": [
         "datasets>=3.6",
@@ -57,6 +58,7 @@ setup(
         "setuptools; python_version >= '3.12'",  # lends MXNet the distutils that Python dropped
         "soundfile>=0.13",
         "soxr>=0.4",
+        "threadpoolctl>=3.1",
         "tqdm>=4.66",
         "typer>=0.12",
         "voyager>=2.1",

@@ -275,6 +275,8 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
 def plot_embedding(vectors: np.ndarray, labels: Sequence[Hashable], path: str | os.PathLike | None = None) -> Figure:
     """Draw the vectors as points on a plane, near to each other where they are alike.
 
+    Each class is one collection of the axes, in the order of their names, its points in the order given.
+
     The plane is found by t-SNE, always the same for the same vectors; below 12 different vectors it is
     spanned by the first two principal components.
 
@@ -323,6 +325,7 @@ def _plane(vectors: np.ndarray) -> tuple[np.ndarray, str]:
         sides, lengths, _ = np.linalg.svd(centred, full_matrices=False)
         return sides[:, :2] * lengths[:2], "principal component"
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     perplexity = min(30.0, (len(vectors) - 1) / 3)
     # With one dimension there are no two principal components to start from, and all angles are equal.
@@ -334,7 +337,8 @@ def _plane(vectors: np.ndarray) -> tuple[np.ndarray, str]:
         random_state=0,
         n_jobs=1,
     )
-    return tsne.fit_transform(vectors), "t-SNE"
+    with threadpool_limits(1, "openmp"):  # beside MXNet's threads its own wait for each other: 3 to 20 times as long
+        return tsne.fit_transform(vectors), "t-SNE"
 
 
 def _hertz_ticks(config: AudioFeatureConfig) -> tuple[np.ndarray, list[str]]:

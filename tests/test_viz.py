@@ -1,5 +1,6 @@
 """The pictures show what they were given: values, names, units; and leave no state behind."""
 
+import io
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ from matplotlib.image import imread
 
 from mxnet_audio.features import AudioFeatureConfig, extract
 from mxnet_audio.metrics import ClassificationReport
-from mxnet_audio.viz import plot_confusion, plot_embedding, plot_history, plot_spectrogram
+from mxnet_audio.viz import plot_confusion, plot_embedding, plot_folds, plot_history, plot_spectrogram, save
 
 HISTORY = {
     "loss_train": [2.0, 1.0, 0.5],
@@ -45,6 +46,34 @@ def test_history_of_several_runs():
 
 def test_history_before_the_first_epoch():
     assert plot_history({key: [] for key in HISTORY}).axes[0].lines[:] == []
+
+
+def test_folds_show_each_seed_and_the_pooled_matrix(tmp_path):
+    path = tmp_path / "folds.png"
+    report = ClassificationReport(["rain", "dog"], [[9, 1], [2, 8]])
+    folds, confusion, _ = plot_folds({1: [0.8, 0.9], "two": [0.7, 0.7]}, report, path).axes
+    one, two = (dots.get_offsets() for dots in folds.collections[:2])
+    np.testing.assert_allclose(one, [[-0.06, 80], [0.06, 90]])
+    np.testing.assert_allclose(two, [[0.94, 70], [1.06, 70]])
+    means = [line[0, 1] for line in folds.collections[2].get_segments()]
+    np.testing.assert_allclose(means, [85, 70])
+    np.testing.assert_allclose(folds.lines[0].get_ydata(), 77.5)
+    assert folds.get_title() == "mean 77.5%" and folds.get_ylim() == (65, 101)
+    assert [tick.get_text() for tick in folds.get_xticklabels()] == ["1", "two"]
+    assert {text.get_text() for text in confusion.texts} == {"9", "1", "2", "8"}
+    assert imread(path).std() > 0.01
+    for nothing in ({}, {1: []}):
+        with pytest.raises(ValueError, match="one accuracy or more"):
+            plot_folds(nothing, report)
+
+
+def test_names_are_drawn_as_they_stand():
+    """No formula between dollars, which would fail, and nothing that SVG cannot hold."""
+    report = ClassificationReport(["$\\bad$", "a\x01\udcff"], [[1, 0], [0, 1]])
+    file = io.BytesIO()
+    save(plot_confusion(report), file, "svg")
+    assert b"$\\bad$" in file.getvalue()
+    assert b"\x01" not in file.getvalue()
 
 
 def test_confusion_shows_clips_and_shares(tmp_path):
