@@ -22,7 +22,7 @@ class Cifar10(nn.Module):
         for filters, pool, dropout in cifar10.PLAN:
             pooling, size = clamped(pool, size)
             conv = nn.Conv2d(channels, filters, 3, padding=1, bias=False)
-            layers += [conv, nn.BatchNorm2d(filters), pooling, nn.Softplus(), nn.Dropout(dropout)]
+            layers += [conv, pooling, nn.BatchNorm2d(filters), nn.Softplus(), nn.Dropout(dropout)]
             channels = filters
         flat = channels * size[0] * size[1]
         self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, cifar10.EMBEDDING), nn.Softplus())

@@ -49,10 +49,10 @@ class Cifar10Net(AudioNet):
         with self.name_scope():
             self.encoder = nn.HybridSequential()
             for filters, pool, dropout in PLAN:
-                # The norm's shift makes a bias redundant. Softrelu rises everywhere, so pooling first gives the
-                # same values from a fraction of the work.
+                # The norm's shift makes a bias redundant. What comes after the pool works on an eighth of the map or
+                # less: softrelu, which rises everywhere, gives the same values there; the norm learns as well.
                 pooling, size = clamped_max_pool(pool, size)
-                self.encoder.add(nn.Conv2D(filters, 3, padding=1, use_bias=False), batch_norm(), pooling, SoftReLU())
+                self.encoder.add(nn.Conv2D(filters, 3, padding=1, use_bias=False), pooling, batch_norm(), SoftReLU())
                 if dropout:
                     self.encoder.add(nn.Dropout(dropout))
             self.encoder.add(nn.Dense(EMBEDDING), SoftReLU())
