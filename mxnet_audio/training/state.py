@@ -14,6 +14,9 @@ Tensors = dict[str, np.ndarray]
 
 def get_parameters(net: gluon.Block) -> Tensors:
     """Copy a network's parameters, running statistics of its norms included, by their place in it."""
+    # After a first inference MXNet brings weights into oneDNN's layout behind our backs; a copy taken meanwhile is half
+    # the one and half the other (1 in 100 of copies made at once).
+    nd.waitall()
     return {name: p.data(p.list_ctx()[0]).asnumpy() for name, p in net._collect_params_with_prefix().items()}
 
 
