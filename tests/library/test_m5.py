@@ -1,0 +1,155 @@
+"""M5 behind the public face that all networks share: it trains, labels, embeds, finds; and hears 8 kHz, the middle."""
+
+import inspect
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from mxnet_audio import AudioFeatureConfig, M5AudioClassifier, M5AudioRecommender, M5AudioSearch
+from mxnet_audio.errors import AudioDecodeError, FeatureError, ModelError
+from mxnet_audio.library import load_classifier
+from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+from mxnet_audio.library.model import config_of, input_shape_of
+from mxnet_audio.models import store
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Pairs of 24 clips of a quarter of a second at 12 kHz, of three kinds that differ below 4 kHz."""
+    folder = tmp_path_factory.mktemp("clips")
+    rng = np.random.default_rng(0)
+    t = np.arange(3000) / 12000
+    pairs = []
+    for i in range(24):
+        kind = ("low", "high", "noise")[i % 3]
+        frequency = rng.uniform(200, 500) if kind == "low" else rng.uniform(1500, 3000)
+        tone = 0.0 if kind == "noise" else 0.3 * np.sin(2 * np.pi * frequency * t + i)
+        sf.write(folder / f"{i}.wav", tone + rng.normal(0, 0.1 if kind == "noise" else 0.01, t.size), 12000)
+        pairs.append((str(folder / f"{i}.wav"), kind))
+    return pairs
+
+
+@pytest.fixture(scope="module")
+def quick(options):
+    return options | {"input_shape": (1, 1, 2000), "recipe": "plain", "learning_rate": 0.002, "epochs": 4}
+
+
+@pytest.fixture(scope="module")
+def trained(corpus, quick, tmp_path_factory):
+    """A trained classifier, and the folder of its model."""
+    folder = tmp_path_factory.mktemp("m5")
+    classifier = M5AudioClassifier()
+    classifier.fit(corpus, folder, **quick | {"epochs": 12})
+    return classifier, folder
+
+
+def test_fit_learns_and_load_model_gives_the_same_answers(trained, corpus):
+    fitted, folder = trained
+    assert fitted.history["loss_train"][-1] < fitted.history["loss_train"][0] / 2
+    assert fitted.evaluate(corpus).accuracy > 0.8
+    loaded = load_classifier(folder)
+    assert isinstance(loaded, M5AudioClassifier)
+    assert (loaded.history, loaded.labels, loaded.model_id) == (fitted.history, fitted.labels, fitted.model_id)
+    path = corpus[0][0]
+    assert loaded.embedding_dim == 512
+    np.testing.assert_array_equal(loaded.encode_audio(path), fitted.encode_audio(path))
+
+
+def test_its_defaults_are_the_papers():
+    of_fit = inspect.signature(M5AudioClassifier.fit).parameters
+    assert of_fit["input_shape"].default == (1, 1, 32000) and of_fit["learning_rate"].default == 0.01
+    others = inspect.signature(Cifar10AudioClassifier.fit).parameters
+    positional = [name for name, one in others.items() if one.kind is not one.KEYWORD_ONLY]
+    assert list(of_fit)[:-1] == positional
+    for name in set(positional) - {"input_shape", "learning_rate"}:
+        assert of_fit[name].default == others[name].default
+    config = config_of("m5", (1, 1, 32000))
+    assert (config.type, config.sr, config.n_samples, config.crop) == ("raw", 8000, 32000, "middle")
+
+
+@pytest.mark.parametrize("samples", [80, 1001, 31999, 40000])
+def test_an_input_has_as_many_samples_as_it_was_asked_for(samples):
+    assert input_shape_of("m5", config_of("m5", (1, 1, samples))) == (1, 1, samples)
+
+
+def test_resume_ends_as_an_unbroken_run_does(corpus, quick, tmp_path):
+    whole = M5AudioClassifier().fit(corpus, tmp_path / "whole", **quick)
+    M5AudioClassifier().fit(corpus, tmp_path / "parts", **quick | {"epochs": 2})
+    assert M5AudioClassifier().fit(corpus, tmp_path / "parts", **quick, resume=True) == whole
+    parameters = [
+        store.read_tensors(tmp_path / name, store.read_manifest(tmp_path / name, "m5"), "last")
+        for name in ("whole", "parts")
+    ]
+    assert store.fingerprint(parameters[0]) == store.fingerprint(parameters[1])
+
+
+def test_its_own_recipe_trains_too(corpus, quick, tmp_path):
+    history = M5AudioClassifier().fit(corpus, tmp_path, **quick | {"recipe": None, "epochs": 1})
+    assert np.isfinite(history["loss_train"]).all()
+
+
+def test_many_files_with_bad_ones_in_place(trained, corpus, tmp_path):
+    classifier, _ = trained
+    bad = tmp_path / "text.wav"
+    bad.write_text("not sound")
+    paths = [path for path, _ in corpus[:5]]
+    answers = list(classifier.predict_many([*paths[:2], bad, *paths[2:]], batch_size=3))
+    assert isinstance(answers[2].error, AudioDecodeError) and "text.wav" in str(answers[2].error)
+    for answer, path in zip(answers[:2] + answers[3:], paths):
+        expected = classifier.predict(path).probabilities
+        np.testing.assert_allclose(answer.probabilities, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_the_middle_of_a_longer_sound_is_judged_and_all_of_it_by_the_timeline(trained, corpus, tmp_path):
+    classifier, _ = trained
+    low, high = (sf.read(next(path for path, label in corpus if label == kind))[0] for kind in ("low", "high"))
+    y = np.concatenate([low, low, high, low, low]).astype(np.float32)
+    sf.write(tmp_path / "long.wav", y, 12000)
+    assert classifier.predict_class(tmp_path / "long.wav") == classifier.predict_class((high, 12000)) == "high"
+    timeline = classifier.predict_timeline(tmp_path / "long.wav", hop=0.25)
+    assert [entry.label for entry in timeline] == ["low", "low", "high", "low", "low"]
+    assert timeline[-1].end == pytest.approx(1.25)
+
+
+def test_what_lies_above_4_kHz_does_not_fold_back(trained):
+    classifier, _ = trained
+    t = np.arange(44100) / 44100
+    low, high = (np.sin(2 * np.pi * hz * t).astype(np.float32) for hz in (400, 8400))  # decimated, it would be 400
+    vector = classifier.encode_audio((low, 44100))
+    np.testing.assert_allclose(classifier.encode_audio((low + high, 44100)), vector, atol=0.02 * np.abs(vector).max())
+
+
+def test_search_and_recommend(trained, corpus, tmp_path):
+    _, folder = trained
+    paths, kinds = [path for path, _ in corpus], dict(corpus)
+    search = M5AudioSearch()
+    search.load_model(model_dir_path=folder)
+    assert search.index_many(paths, save_dir=tmp_path / "index").added == len(paths)
+    near = [neighbour.path for neighbour in search.query(paths[0], top_k=3)]
+    assert paths[0] not in near and {kinds[path] for path in near} == {kinds[paths[0]]}
+    recommender = M5AudioRecommender()
+    recommender.load_model(model_dir_path=folder)
+    recommender.load(tmp_path / "index")
+    recommender.track(paths[1])
+    assert kinds[recommender.recommend(limits=1)[0].path] == kinds[paths[1]]
+
+
+LOG_MEL = AudioFeatureConfig(n_mels=96, n_frames=100)
+RAW = AudioFeatureConfig(type="raw", sr=8000, audio_file_length_limit_in_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "error", "match"),
+    [
+        (M5AudioClassifier, {"feature_config": LOG_MEL}, ModelError, r"log_mel features: .*96.*\(1, 1, samples\).*m5"),
+        (M5AudioClassifier, {"input_shape": (1, 96, 1366)}, ModelError, r"\(1, 96, 1366\).*\(1, 1, samples\).*m5"),
+        (M5AudioClassifier, {"input_shape": (1, 1, 79)}, ModelError, "80 samples or more"),
+        (M5AudioClassifier, {"input_shape": (2, 1, 8000)}, FeatureError, "one channel"),
+        (Cifar10AudioClassifier, {"feature_config": RAW}, ModelError, "raw features: .*n_mels, frames.*cifar10"),
+        (Cifar10AudioClassifier, {"input_shape": (1, 1, 32000)}, ModelError, "16 bands.*cifar10"),
+    ],
+)
+def test_another_networks_input_is_refused_before_any_file_is_read(kind, wrong, error, match, tmp_path, quick):
+    with pytest.raises(error, match=match):
+        kind().fit([("no file", "a"), ("none", "b")], tmp_path, **quick | wrong)
