@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mxnet_audio.cli.options import MODELS, AsJson, Gpu, ModelDir, OneOf, Paths
+from mxnet_audio.cli.options import MODELS, AnyModel, AsJson, Gpu, OneOf, Paths
 from mxnet_audio.cli.shell import Bulk, load_model
 from mxnet_audio.errors import AudioError
 
@@ -18,7 +18,7 @@ __all__ = ["embed", "predict"]
 
 def predict(
     paths: Paths,
-    model_dir: ModelDir = MODELS,
+    model_dir: AnyModel = MODELS,
     network: OneOf = None,
     timeline: Annotated[
         float | None,
@@ -65,7 +65,7 @@ def predict(
 
 def embed(
     paths: Paths,
-    model_dir: ModelDir = MODELS,
+    model_dir: AnyModel = MODELS,
     network: OneOf = None,
     output: Annotated[
         Path,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mxnet_audio.cli.options import INDEX, MODELS, AsJson, Gpu, IndexDir, ModelDir, OneOf, Paths
+from mxnet_audio.cli.options import INDEX, MODELS, AnyModel, AsJson, Gpu, IndexDir, OneOf, Paths
 from mxnet_audio.cli.shell import Bulk, emit, interactive, load_model, note
 from mxnet_audio.errors import AudioError
 
@@ -20,7 +20,7 @@ Heard = Annotated[list[Path], typer.Argument(metavar="HEARD...", help="Sound fil
 def index(
     paths: Paths,
     index_dir: IndexDir = INDEX,
-    model_dir: ModelDir = MODELS,
+    model_dir: AnyModel = MODELS,
     network: OneOf = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
@@ -60,7 +60,7 @@ def search(
     query: Query,
     index_dir: IndexDir = INDEX,
     top_k: Annotated[int, typer.Option("-k", "--top-k", min=1, help="How many neighbours.")] = 10,
-    model_dir: ModelDir = MODELS,
+    model_dir: AnyModel = MODELS,
     network: OneOf = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
@@ -87,7 +87,7 @@ def recommend(
     heard: Heard,
     index_dir: IndexDir = INDEX,
     limits: Annotated[int, typer.Option("-n", "--limits", min=1, help="How many recommendations.")] = 10,
-    model_dir: ModelDir = MODELS,
+    model_dir: AnyModel = MODELS,
     network: OneOf = None,
     gpu: Gpu = None,
     as_json: AsJson = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["INDEX", "MODELS", "AsJson", "Data", "Gpu", "IndexDir", "ModelDir", "Network", "OneOf", "Paths"]
+__all__ = ["INDEX", "MODELS", "AnyModel", "AsJson", "Data", "Gpu", "IndexDir", "ModelDir", "Network", "OneOf", "Paths"]
 
 DATA = "A folder with one folder of sound files for each class, or a CSV file of path,label."
 MODELS = Path("models")
@@ -19,9 +19,14 @@ class Network(str, Enum):
     """What ``mxnet_audio.models.model_names()`` gives; named here too, as asking there would import MXNet."""
 
     cifar10 = "cifar10"
+    m5 = "m5"
     resnet_v2 = "resnet_v2"
 
 
+AnyModel = Annotated[
+    Path,
+    typer.Option("--model-dir", metavar="DIR", help="Folder of the trained model, or the .onnx file made of it."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help=DATA)]
 Gpu = Annotated[int | None, typer.Option(min=0, metavar="N", help="Compute on GPU N instead of the CPU.")]

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from mxnet_audio.errors import AudioDecodeError, AudioError
+from mxnet_audio.errors import AudioDecodeError, AudioError, ModelError
 
 if TYPE_CHECKING:
     from mxnet_audio.cli.options import Network
-    from mxnet_audio.library.classifier import AudioClassifier
+    from mxnet_audio.library.predictor import Predictor
 
 __all__ = ["Bulk", "CarefulGroup", "device", "emit", "interactive", "load_model", "note"]
 
@@ -133,8 +133,19 @@ def device(gpu: int | None) -> Any:
     return context(gpu)
 
 
-def load_model(model_dir: Path, network: Network | None, gpu: int | None) -> AudioClassifier:
-    """Load the trained classifier of a directory onto a device."""
+def load_model(model_dir: Path, network: Network | None, gpu: int | None, exported: bool = True) -> Predictor:
+    """Load the trained classifier of a directory onto a device; or, where `exported` will do, an .onnx file."""
+    if not model_dir.is_dir() and (model_dir.is_file() or model_dir.suffix.lower() == ".onnx"):
+        if not exported:
+            raise ModelError("this takes the folder of a trained model, not a file", model_dir)
+        if gpu is not None:
+            raise ModelError("an .onnx file is run on the CPU: leave --gpu out", model_dir)
+        from mxnet_audio.runtime import OnnxAudioClassifier
+
+        classifier = OnnxAudioClassifier(model_dir)
+        if network is not None and network.value != (found := classifier.description.network):
+            raise ModelError(f"a {found} model, not {network.value}", model_dir)
+        return classifier
     from mxnet_audio.library import load_classifier
 
     return load_classifier(model_dir, network and network.value, model_ctx=device(gpu))

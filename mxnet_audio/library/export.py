@@ -85,6 +85,7 @@ def _write(model: Model, front: gluon.HybridBlock | None, path: Path) -> None:
     x = mx.sym.var(name)
     scores, embedding = net(x if front is None else front(x))
     outputs = [mx.sym.softmax(scores, name="probabilities"), mx.sym.identity(embedding, name="embedding")]
+    mx.nd.waitall()  # weights must not be on the move, see `training.get_parameters`
     parameters = {**net.collect_params(), **({} if front is None else front.collect_params())}
     mx.onnx.export_model(
         mx.sym.Group(outputs),
