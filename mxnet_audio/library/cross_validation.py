@@ -278,7 +278,10 @@ def _check_options(kind: type[AudioClassifier], options: dict[str, Any]) -> None
         raise TypeError(f"cross_validate itself says fit's {', '.join(set_here)}")
     if options.get("early_stopping") is not None:
         raise ModelError("early_stopping would let the held-out fold choose the epoch that is measured on it")
-    inspect.signature(kind.fit).bind(None, [], "", **options)
+    fits = [vars(base)["fit"] for base in kind.__mro__ if "fit" in vars(base)]  # one may hand on what it does not name
+    known = {name for fit in fits for name in inspect.signature(fit).parameters}
+    if unknown := [name for name in options if name not in known]:
+        raise TypeError(f"fit has no option {', '.join(unknown)}")
 
 
 def _sides(pairs: list, assigned: list[Fold], fold: Fold) -> tuple[list, list]:
