@@ -1,4 +1,4 @@
-"""The command ``mxnet-audio``: train, evaluate, predict, embed, index, search, recommend.
+"""The command ``mxnet-audio``: train, cross-validate, evaluate, report, predict, embed, index, search, export and more.
 
 Each command answers in text, or with ``--json`` in one JSON document, on stdout; everything else it has to
 say goes to stderr. Exit codes: 0 done, 1 an error in a file or in the input, 2 wrong usage. MXNet and its
@@ -15,7 +15,9 @@ import typer
 import mxnet_audio
 from mxnet_audio.cli.about import demo, info
 from mxnet_audio.cli.corpora import datasets
+from mxnet_audio.cli.export import export
 from mxnet_audio.cli.label import embed, predict
+from mxnet_audio.cli.measure import cross_validate, report
 from mxnet_audio.cli.neighbours import index, recommend, search
 from mxnet_audio.cli.shell import CarefulGroup
 from mxnet_audio.cli.train import evaluate, train
@@ -31,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, predict, embed, index, search, recommend):
+for command in (train, cross_validate, evaluate, report, predict, embed, index, search, recommend, export):
     app.command()(command)
 app.add_typer(datasets, name="datasets")
 for command in (info, demo):
