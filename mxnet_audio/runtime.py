@@ -163,7 +163,7 @@ def _session(data: bytes, providers: Sequence[str] | None, threads: int | None) 
         raise ModelError("to run it, pip install onnxruntime") from error
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ModelError(f"threads is 1 or more, not {threads!r}")
-    providers = ["CPUExecutionProvider"] if providers is None else list(providers)
+    providers = [providers] if isinstance(providers, str) else list(providers or ["CPUExecutionProvider"])
     known = onnxruntime.get_available_providers()
     if unknown := [provider for provider in providers if provider not in known]:
         raise ModelError(f"ONNX Runtime has no {', '.join(unknown)} here; there are {', '.join(known)}")

@@ -99,6 +99,9 @@ def _write(model: Model, front: gluon.HybridBlock | None, path: Path) -> None:
     exported = onnx.load(path)
     exported.ir_version, exported.opset_import[0].version = IR, OPSET  # not the newest that this onnx knows
     exported.producer_name, exported.producer_version = PRODUCER, mxnet_audio.__version__
+    takes = next(entry for entry in exported.graph.input if entry.name == name)
+    del exported.graph.input[:]  # which names weights too: nothing that reads it would take them for constants
+    exported.graph.input.append(takes)
     widths = {"probabilities": net.classes, "embedding": model.forward(np.zeros((1, *net.input_shape)))[1].shape[1]}
     for output in exported.graph.output:
         batch, width = output.type.tensor_type.shape.dim
