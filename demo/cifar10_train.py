@@ -5,13 +5,12 @@ from common import arguments, clips, training_options
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 
 
-def main(classifier_class=Cifar10AudioClassifier):
+def main(classifier_class=Cifar10AudioClassifier, seconds=29.12):
     args = arguments(__doc__, epochs=50)
     held_out = None if args.data else clips(args, "valid")
     classifier = classifier_class(model_ctx=args.ctx, data_ctx=args.ctx)
-    history = classifier.fit(
-        clips(args), args.models, validation_pairs=held_out, **training_options(args, seconds=29.12)
-    )
+    options = training_options(args, classifier_class, seconds)
+    history = classifier.fit(clips(args), args.models, validation_pairs=held_out, **options)
     print(f"accuracy on clips that it did not train on: {history['acc_test'][-1]:.3f}")
 
 

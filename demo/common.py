@@ -5,9 +5,9 @@ from pathlib import Path
 
 from mxnet_audio import datasets
 from mxnet_audio.engine import context
-from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.utility.gtzan_loader import download_gtzan_genres_if_not_found
 from mxnet_audio.library.utility.urbansound8k_loader import download_urbansound8k_if_not_found
+from mxnet_audio.models import usual_features
 
 HERE = Path(__file__).parent
 MODELS = HERE / "models"
@@ -15,8 +15,8 @@ GTZAN = HERE / "very_large_data" / "gtzan"
 URBANSOUND8K = HERE / "very_large_data" / "urbansound8k"
 
 
-def arguments(description, epochs=None):
-    """Parse the command line; `epochs` is the default of demos that train."""
+def arguments(description, epochs=None, test_fold=None):
+    """Parse the command line; `epochs` and `test_fold` are the defaults of demos that train, and train on folds."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, metavar="DIR", help="your own folder of class folders")
     parser.add_argument("--models", type=Path, metavar="DIR", default=MODELS, help="where models are kept")
@@ -26,6 +26,8 @@ def arguments(description, epochs=None):
         parser.add_argument("--batch-size", type=int, default=8)
         parser.add_argument("--seconds", type=float, default=None, help="length of the input")
         parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    if test_fold is not None:
+        parser.add_argument("--test-fold", type=int, choices=range(1, 11), default=test_fold, metavar="1..10")
     parsed = parser.parse_args()
     parsed.ctx = context(parsed.gpu)
     return parsed
@@ -39,22 +41,27 @@ def clips(args, part="train"):
     return datasets.get("gtzan").pairs(GTZAN, folds=[part])
 
 
-def urbansound8k_clips(args, folds):
-    """Pairs of your own folder, or of UrbanSound8K's official `folds`."""
-    if args.data is not None:
-        return datasets.folder(args.data)
-    download_urbansound8k_if_not_found(str(URBANSOUND8K))
-    return datasets.get("urbansound8k").pairs(URBANSOUND8K, folds=folds)
+def urbansound8k_clips(args):
+    """Pairs to train on and to test on, by UrbanSound8K's official folds; of your own folder the latter are None."""
+    if args.data is None:
+        download_urbansound8k_if_not_found(str(URBANSOUND8K))
+    elif not list(args.data.glob("**/UrbanSound8K.csv")):  # not a copy of the corpus
+        return datasets.folder(args.data), None
+    home, corpus = args.data or URBANSOUND8K, datasets.get("urbansound8k")
+    others = [fold for fold in corpus.folds if fold != args.test_fold]
+    return corpus.pairs(home, folds=others), corpus.pairs(home, folds=[args.test_fold])
 
 
-def training_options(args, seconds):
+def training_options(args, classifier_class, seconds):
     """Arguments of `fit` that come from the command line; `seconds` is the corpus' own length of clip."""
-    frames = AudioFeatureConfig().frames_in(args.seconds or seconds)
+    config = usual_features(classifier_class.network)
+    seconds = args.seconds or seconds
+    shape = (1, round(config.sr * seconds)) if config.type == "raw" else (config.n_mels, config.frames_in(seconds))
     return {
         "batch_size": args.batch_size,
         "epochs": args.epochs,
         "resume": args.resume,
-        "input_shape": (1, 96, frames),
+        "input_shape": (1, *shape),
         "nb_classes": None,
         "checkpoint_interval": 2,
     }

@@ -1,10 +1,13 @@
 """Every demo runs on a folder of one's own, from the folder `demo/`."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile as sf
 
 from mxnet_audio.datasets.synthetic import synthesise
 
@@ -33,7 +36,7 @@ def run(script, *arguments):
     return done.stdout
 
 
-@pytest.mark.parametrize("network", ["cifar10", "resnet_v2"])
+@pytest.mark.parametrize("network", ["cifar10", "m5", "resnet_v2"])
 def test_train_predict_encode_search_recommend(network, sound, models):
     common = ("--data", sound, "--models", models)
     assert "accuracy" in run(f"{network}_train.py", *common, *TRAIN)
@@ -54,9 +57,30 @@ def test_compare_draws_what_is_there(sound, models):
     assert (models / "training-history-comparison.png").stat().st_size > 1000
 
 
-def test_urbansound8k_trains_on_a_folder_too(sound, models):
-    assert "accuracy" in run("urbansound8k_train.py", "--data", sound, "--models", models, *TRAIN)
-    assert (models / "urbansound8k" / "cifar10.json").exists()
+@pytest.mark.parametrize("network, script", [("cifar10", "urbansound8k_train.py"), ("m5", "urbansound8k_m5.py")])
+def test_urbansound8k_trains_on_a_folder_too(network, script, sound, models):
+    assert "accuracy" in run(script, "--data", sound, "--models", models, *TRAIN)
+    assert (models / "urbansound8k" / f"{network}.json").exists()
+
+
+def test_urbansound8k_is_trained_on_nine_folds_and_tested_on_the_one_that_was_chosen(tmp_path):
+    rows = ["slice_file_name,fsID,start,end,salience,fold,classID,class"]
+    rng = np.random.default_rng(0)
+    for fold in range(1, 11):
+        for place, (number, label) in enumerate([(3, "dog_bark"), (8, "siren"), (8, "siren")][: 3 if fold == 7 else 2]):
+            name = f"{fold}00-{number}-0-{place}.wav"
+            path = tmp_path / "UrbanSound8K" / "audio" / f"fold{fold}" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sf.write(path, rng.uniform(-0.5, 0.5, 4000), 8000)
+            rows.append(f"{name},{fold}00,0,0.5,1,{fold},{number},{label}")
+    table = tmp_path / "UrbanSound8K" / "metadata" / "UrbanSound8K.csv"
+    table.parent.mkdir()
+    table.write_text("\n".join(rows) + "\n")
+    said = run("urbansound8k_m5.py", "--data", tmp_path, "--models", tmp_path / "m", "--test-fold", 7, *TRAIN)
+    manifest = json.loads((tmp_path / "m" / "urbansound8k" / "m5.json").read_text())
+    assert manifest["network"]["input_shape"] == [1, 1, 8000] and manifest["labels"] == ["dog_bark", "siren"]
+    assert manifest["history"]["acc_test"][0] * 3 in (0, 1, 2, 3)  # of the three clips of fold 7, and no others
+    assert f"{manifest['history']['acc_test'][0]:.3f}" in said
 
 
 def test_no_model_is_said(sound, tmp_path):

@@ -1,0 +1,8 @@
+"""Turn clips into vectors with the model that m5_train.py trained."""
+
+from cifar10_encode_audio import main
+
+from mxnet_audio.library.m5 import M5AudioClassifier
+
+if __name__ == "__main__":
+    main(M5AudioClassifier)
