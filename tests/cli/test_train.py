@@ -185,3 +185,29 @@ def test_a_ludwig_block_says_what_is_made_of_sound(run_json, run, tones, tmp_pat
     block.write_text("type: fbanc")
     assert "feature ü.yaml" in run(*words, "--model-dir", tmp_path / "other", code=1).stderr
     assert "no.yaml" in run("train", tones, "--features", "no.yaml", code=1).stderr
+
+
+def test_m5_hears_samples_at_8_kHz(run_json, run, tones, tmp_path):
+    words = ("train", tones, "--network", "m5", "--epochs", 1, "--batch-size", 8)
+    document = run_json(*words, "--seconds", 0.4, "--model-dir", tmp_path)
+    assert document["network"] == "m5" and document["labels"] == LABELS
+    manifest = json.loads((tmp_path / "m5.json").read_text())
+    assert manifest["network"]["input_shape"] == [1, 1, 3200]
+    assert (manifest["features"]["type"], manifest["features"]["sr"]) == ("raw", 8000)
+    assert manifest["training"]["learning_rate"] == 0.01
+    clip = next(tones.rglob("*.wav"))
+    assert run("predict", clip, "--model-dir", tmp_path).stdout.strip()
+    assert len(run("predict", clip, "--timeline", 0.2, "--model-dir", tmp_path).stdout.splitlines()) > 2
+    for wrong in (("--input-shape", "1,96,100"), ("--seconds", 0.005)):
+        said = run(*words, *wrong, "--model-dir", tmp_path / "wrong", code=1).stderr
+        assert "(1, 1, samples) with 80 samples or more" in said and "m5" in said
+    said = run("train", tones, "--input-shape", "1,1,3200", "--model-dir", tmp_path / "wrong", code=1).stderr
+    assert "16 bands" in said and "cifar10" in said
+
+
+def test_m5_is_as_long_as_its_paper_has_it_and_learns_as_fast_as_it_is_told(run_json, tones, tmp_path):
+    words = ("train", tones, "--network", "m5", "--epochs", 1, "--batch-size", 16, "--learning-rate", 0.001)
+    run_json(*words, "--model-dir", tmp_path)
+    manifest = json.loads((tmp_path / "m5.json").read_text())
+    assert manifest["network"]["input_shape"] == [1, 1, 32000]
+    assert manifest["training"]["learning_rate"] == 0.001
