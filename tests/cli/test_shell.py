@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from mxnet_audio.cli.shell import CarefulGroup, emit
 from mxnet_audio.errors import ModelError
 
 COMMANDS = ["train", "evaluate", "predict", "embed", "index", "search", "recommend", "info", "demo"]
-COMMANDS += ["datasets list", "datasets info", "datasets download"]
+COMMANDS += ["export", "datasets list", "datasets info", "datasets download"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -32,7 +33,9 @@ def test_help_has_examples(run, command):
 @pytest.mark.parametrize("command", ["evaluate", "predict", "embed", "index", "search", "recommend", "train"])
 def test_models_are_looked_for_in_models(run, command):
     text = " ".join(run(command, "--help").stdout.split())
-    assert "--model-dir DIR Folder of the trained model. [default: models]" in text
+    assert re.search(
+        r"--model-dir DIR Folder of the trained model(, or the \.onnx file made of it)?\. \[default: models\]", text
+    )
 
 
 def test_help_imports_nothing_heavy():
