@@ -1,33 +1,48 @@
-"""Training step and inference of each network, beside the same network in PyTorch when it is installed.
+"""Training step and inference of each network, beside the same network in PyTorch and in ONNX Runtime where they are.
 
-Both in one process, turn by turn, so that whatever else the machine does falls on both alike; medians, and the ratio
-PyTorch over MXNet (above 1: MXNet is ahead). ``pip install torch==2.13.0`` for the comparison.
+All in one process, turn by turn, so that whatever else the machine does falls on all alike; medians, and the ratio
+best PyTorch over MXNet (above 1: MXNet is ahead). PyTorch runs eagerly, with channels last, and compiled (weights
+frozen for inference). ``pip install torch==2.13.0 onnxruntime`` for the comparison; how near MXNet is to what the
+machine can do, `floor.py` says.
 """
 
 import argparse
+import os
 import statistics
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
 from mxnet_audio.data.threads import USABLE_CPUS
-from mxnet_audio.engine import autograd, gluon, mx, nd
-from mxnet_audio.models import get_model, model_names
-from mxnet_audio.training import initialize
+from mxnet_audio.engine import autograd, cores, gluon, mx, nd
+from mxnet_audio.library.export import export_onnx
+from mxnet_audio.library.model import Model, config_of
+from mxnet_audio.models import model_names
 
 try:
     import torch
-    from torch_networks import stepper as torch_stepper
+    import torch_networks
 except ImportError:
     torch = None
+try:
+    import onnxruntime
+except ImportError:
+    onnxruntime = None
 
 CLASSES = 10
+THREADS = int(os.environ.get("OMP_NUM_THREADS") or cores() or USABLE_CPUS)
 
 
-def mxnet_stepper(name, input_shape, x, y):
+def made(name, shape):
+    """A network with labels and features, its parameters random."""
+    config = config_of(name, shape)
+    return Model(name, list(range(CLASSES)), config, model_ctx=mx.cpu(), data_ctx=mx.cpu(), random_state=0)
+
+
+def mxnet_stepper(net, x, y):
     """Functions that take one training step and one inference, and the number of parameters."""
-    net = get_model(name, classes=CLASSES, input_shape=input_shape)
-    initialize(net, 0, mx.cpu())
     trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": 1e-3}, kvstore=None)
     criterion = gluon.loss.SoftmaxCrossEntropyLoss()
     x, y = nd.array(x), nd.array(y)
@@ -47,52 +62,75 @@ def mxnet_stepper(name, input_shape, x, y):
     return train, infer, sum(int(np.prod(p.shape)) for p in learned)
 
 
+def onnx_infer(model, x):
+    """Function that infers with ONNX Runtime."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = THREADS
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        export_onnx(model, path)
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda: session.run(None, {name: x})
+
+
 def medians(functions, repeats):
     """Median seconds of each function, called turn by turn."""
     for function in functions.values():
-        function()
-        function()
+        for _ in range(3):
+            function()
     times = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
+            time.sleep(0.01)  # threads that the one before left waiting for more have gone to sleep
+            function()  # and its own are awake, its weights in the cache
             start = time.perf_counter()
             function()
             times[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def steps_of(name, shape, batch):
+    """Training steps and inferences of one network by who takes them."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(batch, *shape)).astype(np.float32), rng.integers(0, CLASSES, batch)
+    model = made(name, shape)
+    train, infer, count = mxnet_stepper(model.net, x, y)
+    steps = {"train": {"mxnet": train}, "infer": {"mxnet": infer}}
+    if onnxruntime is not None:
+        steps["infer"]["onnxruntime"] = onnx_infer(model, x)
+    if torch is not None:
+        for way in torch_networks.WAYS:
+            train, infer, others = torch_networks.stepper(name, CLASSES, shape, x, y, way)
+            assert count == others, f"{count} parameters here, {others} there"
+            steps["train"][way], steps["infer"][way] = train, infer
+    return steps
+
+
 def main():
     """Print a line for each network, input and batch."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("networks", nargs="*", help="all by default")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--frames", type=int, nargs="+", default=[235, 1366])
-    parser.add_argument("--batch", type=int, nargs="+", default=[8, 16])
+    parser.add_argument("--batch", type=int, nargs="+", default=[8])
     arguments = parser.parse_args()
     if torch is None:
         print("PyTorch is not installed: no comparison")
     else:
-        torch.set_num_threads(USABLE_CPUS)
-        print(f"MXNet {mx.__version__}, PyTorch {torch.__version__}, {USABLE_CPUS} threads each")
-    rng = np.random.default_rng(0)
-    for name in model_names():
-        for frames in arguments.frames:
+        torch.set_num_threads(THREADS)
+        print(f"MXNet {mx.__version__}, PyTorch {torch.__version__}, {THREADS} threads each")
+    for name in arguments.networks or model_names():
+        shapes = [(1, 1, 32000)] if name == "m5" else [(1, 96, frames) for frames in arguments.frames]
+        for shape in shapes:
             for batch in arguments.batch:
-                shape = (1, 96, frames)
-                x = rng.normal(size=(batch, *shape)).astype(np.float32)
-                y = rng.integers(0, CLASSES, batch)
-                train, infer, count = mxnet_stepper(name, shape, x, y)
-                steps = {"train": {"mxnet": train}, "infer": {"mxnet": infer}}
-                if torch is not None:
-                    for layout in ("eager", "channels_last"):
-                        train, infer, others = torch_stepper(name, CLASSES, shape, x, y, layout != "eager")
-                        assert count == others, f"{count} parameters here, {others} there"
-                        steps["train"][layout], steps["infer"][layout] = train, infer
-                for kind, functions in steps.items():
+                for kind, functions in steps_of(name, shape, batch).items():
                     times = medians(functions, arguments.repeats)
                     shown = ", ".join(f"{who} {1e3 * t:.1f} ms" for who, t in times.items())
-                    others = [t for who, t in times.items() if who != "mxnet"]
+                    others = [times[way] for way in times if way not in ("mxnet", "onnxruntime")]
                     ratio = f"; best PyTorch / MXNet = {min(others) / times['mxnet']:.2f}" if others else ""
-                    print(f"{name:<10} {frames:>5} frames, batch {batch:>2}, {kind}: {shown}{ratio}", flush=True)
+                    print(f"{name:<10} {shape[2]:>5} wide, batch {batch:>2}, {kind}: {shown}{ratio}", flush=True)
 
 
 if __name__ == "__main__":

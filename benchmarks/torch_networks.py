@@ -1,10 +1,12 @@
 """The same networks in PyTorch, for comparison: same layers, same order, same number of parameters."""
 
+import copy
+
 import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from mxnet_audio.models import cifar10, resnet_v2
+from mxnet_audio.models import cifar10, m5, resnet_v2
 
 
 def clamped(pool, size):
@@ -74,24 +76,49 @@ class ResNetV2(nn.Module):
         return self.head(embedding), embedding
 
 
-NETWORKS = {"cifar10": Cifar10, "resnet_v2": ResNetV2}
+class M5(nn.Module):
+    """`mxnet_audio.models.M5Net` in PyTorch, by its paper: one channel, a stride of 4; in one dimension, the faster."""
+
+    def __init__(self, classes, input_shape):
+        super().__init__()
+        layers, channels, length = [], 1, input_shape[2] // m5.STRIDE
+        for filters in m5.FILTERS:
+            kernel, stride = (m5.FILTER, m5.STRIDE) if channels == 1 else (3, 1)
+            conv = nn.Conv1d(channels, filters, kernel, stride, (kernel - stride + 1) // 2, bias=False)
+            pool = min(m5.POOL, length)
+            layers += [conv, nn.BatchNorm1d(filters), nn.MaxPool1d(pool), nn.ReLU()]
+            channels, length = filters, length // pool
+        self.encoder = nn.Sequential(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten())
+        self.head = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        embedding = self.encoder(x[:, :, 0])
+        return self.head(embedding), embedding
 
 
-def stepper(name, classes, input_shape, x, y, channels_last):
-    """Functions that take one training step and one inference, and the number of parameters."""
+NETWORKS = {"cifar10": Cifar10, "m5": M5, "resnet_v2": ResNetV2}
+WAYS = ("eager", "channels_last", "compiled")
+
+
+def stepper(name, classes, input_shape, x, y, way):
+    """Functions that take one training step and one inference in one of `WAYS`, and the number of parameters."""
     torch.manual_seed(0)
     net = NETWORKS[name](classes, input_shape)
     count = sum(p.numel() for p in net.parameters())
-    layout = torch.channels_last if channels_last else torch.contiguous_format
+    layout = torch.channels_last if way == "channels_last" and name != "m5" else torch.contiguous_format
     net = net.to(memory_format=layout)
     x, y = torch.from_numpy(x).to(memory_format=layout), torch.from_numpy(y)
+    trained = deployed = net
+    if way == "compiled":
+        trained = torch.compile(net)
+        deployed = torch.compile(copy.deepcopy(net).eval(), options={"freezing": True})
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)
     criterion = nn.CrossEntropyLoss()
 
     def train():
         net.train()
         optimizer.zero_grad(set_to_none=True)
-        loss = criterion(net(x)[0], y)
+        loss = criterion(trained(x)[0], y)
         loss.backward()
         optimizer.step()
         return float(loss.detach())
@@ -99,6 +126,6 @@ def stepper(name, classes, input_shape, x, y, channels_last):
     def infer():
         net.eval()
         with torch.inference_mode():
-            return net(x)[0].numpy()
+            return deployed(x)[0].numpy()
 
     return train, infer, count

@@ -25,7 +25,7 @@ import scipy.sparse
 
 from mxnet_audio.errors import ModelError
 
-__all__ = ["autograd", "context", "gluon", "mx", "nd"]
+__all__ = ["autograd", "context", "cores", "gluon", "mx", "nd"]
 
 
 def _has_avx2() -> bool:
@@ -35,8 +35,16 @@ def _has_avx2() -> bool:
         return False
 
 
-def _cores() -> int:
-    """Number of the cores that this process may use; threads of one core count once. 0 if the system doesn't say."""
+def cores() -> int:
+    """Number of the cores that this process may use: MXNet's threads, unless ``OMP_NUM_THREADS`` says otherwise.
+
+    Processors of one core (hyper-threading) count once. 0 if the system doesn't say.
+
+    Examples
+    --------
+    >>> 0 <= cores() <= os.cpu_count()
+    True
+    """
     try:
         places = (f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list" for cpu in os.sched_getaffinity(0))
         return len({Path(place).read_text() for place in places})
@@ -86,12 +94,12 @@ with contextlib.ExitStack() as _loan:
     if _has_avx2():
         # MXNet's own OpenBLAS is too old to know new CPUs and would fall back to SSE kernels.
         _loan.enter_context(_environment("OPENBLAS_CORETYPE", "HASWELL"))
-    if cores := _cores():
+    if count := cores():
         # MXNet takes each processor for half a core, so on two cores it would use one. A number for good, not one by
         # load: with another, sums round otherwise, and training would not repeat. Beside other busy processes threads
         # wait for each other at every layer (cifar10, two cores: 1.3 to 1.7 times as fast alone, 3 times as slow beside
         # one; waiting asleep, OMP_WAIT_POLICY=passive, costs the gain and mends nothing): set OMP_NUM_THREADS=1 there.
-        _loan.enter_context(_environment("OMP_NUM_THREADS", str(cores)))
+        _loan.enter_context(_environment("OMP_NUM_THREADS", str(count)))
     import mxnet as mx
     from mxnet import autograd, gluon, nd
 

@@ -62,7 +62,7 @@ THREADS = """
 @pytest.mark.skipif(not Path("/sys/devices/system/cpu/cpu0/topology").is_dir(), reason="the system doesn't say")
 def test_mxnet_works_with_a_thread_to_a_core_or_with_as_many_as_the_user_says(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    cores = int(run("from mxnet_audio.engine import _cores; print(_cores())"))
+    cores = int(run("from mxnet_audio.engine import cores; print(cores())"))
     assert 1 <= cores <= len(os.sched_getaffinity(0))
     one, three = (run(THREADS, OMP_NUM_THREADS=str(count)).split() for count in (1, 3))
     assert int(three[0]) - int(one[0]) >= 2 and three[1] == "3"
@@ -74,9 +74,9 @@ def test_threads_of_one_core_count_once(monkeypatch):
     siblings = {0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
     monkeypatch.setattr(engine.Path, "read_text", lambda place: siblings[int(place.parts[5][3:])])
-    assert engine._cores() == 2
+    assert engine.cores() == 2
     monkeypatch.delattr(os, "sched_getaffinity")
-    assert engine._cores() == 0
+    assert engine.cores() == 0
 
 
 def test_import_and_arrays_with_warnings_as_errors_show_none():
