@@ -28,11 +28,10 @@ _LONGEST = 1e9  # seconds: numbers of samples stay integers
 class AudioFeatureConfig(BaseModel):
     """How sound becomes features. Immutable; the names are librosa's, or for Ludwig's features Ludwig's.
 
-    There are two families. Types ``log_mel``, ``mel``, ``mfcc`` and ``chroma`` are librosa's: bands x frames,
-    of ``n_frames`` frames from the middle of the sound, or of all. Types ``raw``, ``stft``, ``stft_phase``,
-    ``fbank`` and ``group_delay`` are Ludwig's: frames x bands, cut or padded to a length limit. A key that is
-    not of the type's family, or unknown, is refused; one of Ludwig's that only others of its types use may stand
-    there, as in Ludwig, and is forgotten.
+    There are two families. Types ``log_mel``, ``mel``, ``mfcc`` and ``chroma`` are librosa's: bands x frames, of
+    ``n_frames`` frames from the middle of the sound, or of all. Types ``raw``, ``stft``, ``stft_phase``, ``fbank`` and
+    ``group_delay`` are Ludwig's: frames x bands, cut or padded to a length limit. A key that is unknown, or of the other
+    family, is refused; one of Ludwig's that only others of its types use may stand there and is forgotten.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from mxnet_audio.data.transforms import Features, ToImage, Transform
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models import check_shape, get_model, store, usual_features
+from mxnet_audio.models import NETWORKS, check_shape, get_model, store, usual_features
 
 __all__ = ["Model", "config_of", "input_shape_of", "network_input"]
 
@@ -55,7 +55,7 @@ def input_shape_of(network: str, config: AudioFeatureConfig) -> tuple[int, int, 
         kind = type(config).__name__
         raise FeatureError(f"feature_config is an AudioFeatureConfig, as from_yaml gives one, not {kind}")
     if None in config.shape:
-        reason = "set n_frames (or sr and a length limit) in feature_config"
+        reason = f"set n_frames (or sr and a length limit) in feature_config; {network} takes {NETWORKS[network].takes}"
         raise FeatureError(f"a network needs inputs of one size: {reason}")
     shape = (1, *config.shape[:: 1 if config.time_axis == -1 else -1])
     try:

@@ -15,6 +15,7 @@ from mxnet_audio.models.resnet_v2 import ResNetV2Net
 
 __all__ = [
     "MINIMUM",
+    "NETWORKS",
     "AudioNet",
     "Cifar10Net",
     "M5Net",

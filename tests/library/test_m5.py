@@ -142,6 +142,7 @@ RAW = AudioFeatureConfig(type="raw", sr=8000, audio_file_length_limit_in_s=1.0)
 @pytest.mark.parametrize(
     ("kind", "wrong", "error", "match"),
     [
+        (M5AudioClassifier, {"feature_config": AudioFeatureConfig()}, FeatureError, r"one size.*m5 takes \(1, 1,"),
         (M5AudioClassifier, {"feature_config": LOG_MEL}, ModelError, r"log_mel features: .*96.*\(1, 1, samples\).*m5"),
         (M5AudioClassifier, {"input_shape": (1, 96, 1366)}, ModelError, r"\(1, 96, 1366\).*\(1, 1, samples\).*m5"),
         (M5AudioClassifier, {"input_shape": (1, 1, 79)}, ModelError, "80 samples or more"),
