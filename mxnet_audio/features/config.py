@@ -30,8 +30,8 @@ class AudioFeatureConfig(BaseModel):
 
     There are two families. Types ``log_mel``, ``mel``, ``mfcc`` and ``chroma`` are librosa's: bands x frames, of
     ``n_frames`` frames from the middle of the sound, or of all. Types ``raw``, ``stft``, ``stft_phase``, ``fbank`` and
-    ``group_delay`` are Ludwig's: frames x bands, cut or padded to a length limit. A key that is unknown, or of the other
-    family, is refused; one of Ludwig's that only others of its types use may stand there and is forgotten.
+    ``group_delay`` are Ludwig's: frames x bands, cut or padded to a length limit. A key that is unknown, or of the
+    other family, is refused; one of Ludwig's that only others of its types use may stand there and is forgotten.
 
     Parameters
     ----------
