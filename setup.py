@@ -13,6 +13,7 @@ EXTRAS = {
     "annoy": ["annoy>=1.17.3"],
     "onnx": ["onnx>=1.16,<1.18"],  # MXNet's exporter imports onnx.mapping
     "runtime": ["onnxruntime>=1.19"],
+    "tensorboard": ["tensorboardX>=2.6.2"],
     "tables": ["datasets>=3.6", "pandas>=2.2", "pyarrow<26"],  # later ones of pandas and pyarrow need NumPy 2
     "dev": [
         "datasets>=3.6",
@@ -24,6 +25,7 @@ EXTRAS = {
         "pytest>=8.4",
         "pytest-timeout>=2.3",
         "ruff==0.17.5",
+        "tensorboardX>=2.6.2",
     ],
 }
 

@@ -134,9 +134,8 @@ def report(
     pairs, _ = list_pairs(data, corpus, folds)
     classifier = load_model(model_dir, network, gpu)
     from mxnet_audio.library.report import write_report
-    from mxnet_audio.models import store
 
-    settings = store.read_manifest(model_dir, classifier.network).get("training") if model_dir.is_dir() else None
+    settings = None if model_dir.is_file() else classifier.model.notes.get("training")
     path = write_report(classifier, pairs, output, settings=settings, progress=interactive())
     emit(
         {"model_dir": model_dir, "model_id": classifier.model_id, "report": path, "bytes": path.stat().st_size},

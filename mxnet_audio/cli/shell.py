@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from mxnet_audio.cli.options import MODELS, Network
 from mxnet_audio.errors import AudioDecodeError, AudioError, ModelError
 
 if TYPE_CHECKING:
-    from mxnet_audio.cli.options import Network
     from mxnet_audio.library.predictor import Predictor
+
+BOX = Path(__file__).parents[2] / "demo" / "models" / "esc10"  # of a clone; a wheel has none
+IN_THE_BOX = "cifar10"
 
 __all__ = ["Bulk", "CarefulGroup", "device", "emit", "interactive", "load_model", "note"]
 
@@ -134,7 +137,14 @@ def device(gpu: int | None) -> Any:
 
 
 def load_model(model_dir: Path, network: Network | None, gpu: int | None, exported: bool = True) -> Predictor:
-    """Load the trained classifier of a directory onto a device; or, where `exported` will do, an .onnx file."""
+    """Load the trained classifier of a directory onto a device; or, where `exported` will do, an .onnx file.
+
+    Where nobody has trained or named one, it is the one in the box of a clone.
+    """
+    if model_dir == MODELS and not model_dir.exists() and BOX.is_dir():
+        network = network or Network(IN_THE_BOX)
+        note(f"no folder {MODELS} here: taking {network.value} of {BOX}, which knows the ten sounds of ESC-10")
+        model_dir = BOX
     if not model_dir.is_dir() and (model_dir.is_file() or model_dir.suffix.lower() == ".onnx"):
         if not exported:
             raise ModelError("this takes the folder of a trained model, not a file", model_dir)

@@ -242,7 +242,7 @@ class AudioClassifier(Predictor):
                 raise ModelError(reason, model_dir_path)
         elif resume:
             log.info("%s: no checkpoint to go on from, starting anew", model_dir_path)
-        notes = {"training": identity, "skipped": [[path, error.reason] for path, error in clips.skipped]}
+        model.notes = {"training": identity, "skipped": [[path, error.reason] for path, error in clips.skipped]}
         training.run_epochs(
             model.net,
             clips,
@@ -250,7 +250,7 @@ class AudioClassifier(Predictor):
             settings,
             recipe,
             ctx=self._contexts["model_ctx"],
-            checkpoint=lambda state: model.save(model_dir_path, state, notes),
+            checkpoint=partial(model.save, model_dir_path),
             callbacks=callbacks,
             show=progress,
         )
@@ -259,7 +259,7 @@ class AudioClassifier(Predictor):
         if report is not None:
             from mxnet_audio.library.report import write_report  # and Jinja2, and matplotlib
 
-            write_report(self, clips.held_out, report)
+            write_report(self, clips.held_out, report, settings=identity)
         return self.history
 
     def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:
@@ -280,6 +280,28 @@ class AudioClassifier(Predictor):
             was there stays.
         """
         self._model = Model.load(model_dir_path, self.network, parameters, **self._contexts)
+
+    def save_model(self, model_dir_path: str | os.PathLike) -> None:
+        """Keep the model as it is now in a directory, without what only `fit` needs to go on; `load_model` reads it.
+
+        Parameters
+        ----------
+        model_dir_path : str or os.PathLike
+            Made if it is not there; a model of this network that is there is replaced.
+
+        Raises
+        ------
+        ModelError
+            If there is no model yet, or the directory cannot be written to.
+        """
+        store.check_place(model_dir_path)
+        self.model.save(model_dir_path)
+
+    def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:
+        """Write the model as one file that runs without MXNet; see `mxnet_audio.library.export.export_onnx`."""
+        from mxnet_audio.library.export import export_onnx  # which not every user has the packages for
+
+        export_onnx(self.model, path, front_end=front_end)
 
     def evaluate(self, audio_path_label_pairs: training.Pairs, batch_size: int = 16) -> ClassificationReport:
         """Compare predictions with labels.

@@ -82,6 +82,14 @@ class Model:
         Where the network computes, and where batches are put first.
     random_state : int, optional
         Seed of the first parameters; needless if they are replaced.
+
+    Attributes
+    ----------
+    history : dict
+        Measures of the training, epoch by epoch.
+    notes : dict
+        What else is kept with the model, JSON-able: how it was trained (``training``), and which files could not be
+        used (``skipped``).
     """
 
     def __init__(
@@ -98,6 +106,7 @@ class Model:
         self.network, self.labels, self.feature_config, self.views = network, labels, feature_config, views
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
         self.history = training.new_history()
+        self.notes: dict = {}
         self.net = get_model(network, classes=len(labels), input_shape=input_shape_of(network, feature_config))
         training.initialize(self.net, random_state, model_ctx)
 
@@ -115,19 +124,20 @@ class Model:
             scores, embedding = self.net(x)
         return scores.softmax().asnumpy(), embedding.asnumpy()
 
-    def save(self, directory: str | os.PathLike, progress: training.Progress, notes: dict) -> None:
-        """Keep the model, and all that is needed to train on, in a directory.
+    def save(self, directory: str | os.PathLike, progress: training.Progress | None = None) -> None:
+        """Keep the model in a directory.
 
         Parameters
         ----------
         directory : str or os.PathLike
-            Made if it is not there.
-        progress : training.Progress
-            How far training has come.
-        notes : dict
-            What else to write down, JSON-able.
+            Made if it is not there; a model of this network that is there is replaced.
+        progress : training.Progress, optional
+            How far training has come, and all that is needed to train on. Without, it cannot be gone on with.
         """
-        self.history = progress.history
+        files = {"last": training.get_parameters(self.net)}
+        if progress is not None:
+            self.history = progress.history
+            files |= {"best": progress.best, "optimizer": progress.optimizer, "average": progress.average}
         manifest = {
             "network": {"name": self.network, "classes": self.net.classes, "input_shape": list(self.net.input_shape)},
             "labels": self.labels,
@@ -141,11 +151,9 @@ class Model:
                 "numpy": np.__version__,
                 "python": platform.python_version(),
             },
-            **notes,
+            **self.notes,
         }
-        parameters = {"last": training.get_parameters(self.net), "best": progress.best}
-        states = {"optimizer": progress.optimizer, "average": progress.average}
-        store.save_state(directory, self.network, manifest, {**parameters, **states})
+        store.save_state(directory, self.network, manifest, files)
 
     @classmethod
     def load(cls, directory: str | os.PathLike, network: str, parameters: str, **contexts) -> Model:
@@ -160,6 +168,7 @@ class Model:
             model = cls(network, list(manifest["labels"]), config, views=manifest["views"], **contexts)
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
+            model.notes = {note: manifest[note] for note in ("training", "skipped")}
         except (KeyError, TypeError) as error:
             raise _damaged(error, directory) from error
         except (ModelError, FeatureError) as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +80,11 @@ def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: d
             temporary.write_bytes(data)
         listed[role] = {"file": path.name, "sha256": digest}
     write_json(directory / f"{name}.json", {"format": FORMAT, **manifest, "files": listed})
-    for role, entry in listed.items():
-        for path in directory.glob(f"{name}-{role}-????????????.safetensors"):
-            if path.name != entry["file"]:
-                path.unlink(missing_ok=True)
-    for begun in (f"{name}.json", *(f"{name}-{role}-????????????.safetensors" for role in listed)):
-        for path in directory.glob(f".{begun}.*.tmp"):  # what a killed run was writing
+    current = {entry["file"] for entry in listed.values()}
+    file = rf"{re.escape(name)}-[a-z]+-[0-9a-f]{{12}}\.safetensors"
+    begun = rf"\.({re.escape(name)}\.json|{file})\..*\.tmp"  # what a killed run was writing
+    for path in directory.iterdir():
+        if path.name not in current and re.fullmatch(f"{file}|{begun}", path.name):
             path.unlink(missing_ok=True)
 
 
