@@ -1,6 +1,8 @@
 """Files to labels: `predict_many` beside the plain way, and its peak memory as the number of files grows.
 
 The plain way is what one would write by hand: librosa, file by file, and the same network on one clip at a time.
+With PyTorch installed, also a pipeline of its own: a `DataLoader` whose processes, one to a CPU and started before,
+compute librosa's features, and the same network with the same parameters, channels last, 16 clips at a time.
 """
 
 import argparse
@@ -15,9 +17,16 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-from mxnet_audio import datasets
+from mxnet_audio import datasets, training
+from mxnet_audio.data.threads import USABLE_CPUS
 from mxnet_audio.datasets.synthetic import synthesise
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+
+try:
+    import torch
+    import torch_networks
+except ImportError:
+    torch = None
 
 DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
@@ -36,18 +45,61 @@ print(count, int(peak[1]) / 1024)
 """
 
 
+def librosa_input(path, config):
+    """Input of the network for one file [shape=(1, bands, frames)], by librosa."""
+    y, sr = librosa.load(path, sr=config.sr)
+    y = librosa.util.fix_length(y, size=config.n_samples)
+    mel = librosa.feature.melspectrogram(
+        y=y, sr=sr, n_fft=config.n_fft, hop_length=config.hop_length, n_mels=config.n_mels
+    )
+    return librosa.power_to_db(mel)[None].astype(np.float32)
+
+
 def plain(classifier, paths):
     """Label files one by one with librosa and the network."""
-    config, labels = classifier.feature_config, []
-    for path in paths:
-        y, sr = librosa.load(path, sr=config.sr)
-        y = librosa.util.fix_length(y, size=config.n_samples)
-        mel = librosa.feature.melspectrogram(
-            y=y, sr=sr, n_fft=config.n_fft, hop_length=config.hop_length, n_mels=config.n_mels
-        )
-        x = librosa.power_to_db(mel)[None, None].astype(np.float32)
-        labels.append(classifier.labels[int(classifier.model.forward(x)[0].argmax())])
-    return labels
+    inputs = (librosa_input(path, classifier.feature_config) for path in paths)
+    return [classifier.labels[int(classifier.model.forward(x[None])[0].argmax())] for x in inputs]
+
+
+class Files:
+    """A dataset for PyTorch: files as librosa's inputs of the network."""
+
+    def __init__(self, paths, config):
+        self.paths, self.config = paths, config
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, position):
+        return librosa_input(self.paths[position], self.config)
+
+
+def torch_pipeline(classifier, paths):
+    """Function that labels files with librosa and PyTorch."""
+    values = training.get_parameters(classifier.model.net)
+    mean, std = values.pop("standardize.mean"), values.pop("standardize.std")
+    net = torch_networks.Cifar10(len(classifier.labels), classifier.model.net.input_shape).eval()
+    names = [name for name in net.state_dict() if not name.endswith("num_batches_tracked")]  # else in the same order
+    arrays = {name: torch.from_numpy(value) for name, value in zip(names, values.values(), strict=True)}
+    net.load_state_dict(arrays, strict=False)
+    net = net.to(memory_format=torch.channels_last)
+    loader = torch.utils.data.DataLoader(
+        Files(paths, classifier.feature_config),
+        batch_size=16,
+        num_workers=USABLE_CPUS,
+        multiprocessing_context="spawn",
+        persistent_workers=True,
+    )
+
+    def label():
+        answers = []
+        with torch.inference_mode():
+            for x in loader:
+                x = (x - float(mean[0])) / float(std[0])
+                answers += net(x.to(memory_format=torch.channels_last))[0].argmax(1).tolist()
+        return [classifier.labels[answer] for answer in answers]
+
+    return label
 
 
 def main():
@@ -70,21 +122,24 @@ def main():
                 "plain": lambda paths=paths: plain(classifier, paths),
                 "predict_many": lambda paths=paths: [p.label for p in classifier.predict_many(paths)],
             }
+            if torch is not None:
+                ways["PyTorch"] = torch_pipeline(classifier, paths)
             answers = {way: function() for way, function in ways.items()}
-            same = np.mean([a == b for a, b in zip(answers["plain"], answers["predict_many"])])
             times = {way: [] for way in ways}
             for _ in range(arguments.repeats):
                 for way, function in ways.items():
                     start = time.perf_counter()
                     function()
                     times[way].append(time.perf_counter() - start)
-            plain_time, ours = (statistics.median(times[way]) for way in ("plain", "predict_many"))
-            print(
-                f"{name}: plain {1e3 * plain_time / len(paths):.1f} ms a file, predict_many "
-                f"{1e3 * ours / len(paths):.1f} ms; plain / predict_many = {plain_time / ours:.2f} "
-                f"({100 * same:.0f}% of labels the same)",
-                flush=True,
-            )
+            each = {way: 1e3 * statistics.median(values) / len(paths) for way, values in times.items()}
+            print(f"{name}: predict_many {each['predict_many']:.1f} ms a file", flush=True)
+            for way in (way for way in ways if way != "predict_many"):
+                same = np.mean([a == b for a, b in zip(answers[way], answers["predict_many"])])
+                print(
+                    f"  {way}: {each[way]:.1f} ms, {each[way] / each['predict_many']:.2f} times as long "
+                    f"({100 * same:.0f}% of labels the same)",
+                    flush=True,
+                )
         for count in arguments.counts:
             command = [sys.executable, "-c", MEMORY, str(model), str(Path(folder) / "sound"), str(count)]
             done, megabytes = subprocess.check_output(command, text=True).split()
