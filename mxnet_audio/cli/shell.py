@@ -15,12 +15,10 @@ from typer.core import TyperGroup
 
 from mxnet_audio.cli.options import MODELS, Network
 from mxnet_audio.errors import AudioDecodeError, AudioError, ModelError
+from mxnet_audio.library import BOX
 
 if TYPE_CHECKING:
     from mxnet_audio.library.predictor import Predictor
-
-BOX = Path(__file__).parents[2] / "demo" / "models" / "esc10"  # of a clone; a wheel has none
-IN_THE_BOX = "cifar10"
 
 __all__ = ["Bulk", "CarefulGroup", "device", "emit", "interactive", "load_model", "note"]
 
@@ -142,7 +140,7 @@ def load_model(model_dir: Path, network: Network | None, gpu: int | None, export
     Where nobody has trained or named one, it is the one in the box of a clone.
     """
     if model_dir == MODELS and not model_dir.exists() and BOX.is_dir():
-        network = network or Network(IN_THE_BOX)
+        network = network or Network.cifar10
         note(f"no folder {MODELS} here: taking {network.value} of {BOX}, which knows the ten sounds of ESC-10")
         model_dir = BOX
     if not model_dir.is_dir() and (model_dir.is_file() or model_dir.suffix.lower() == ".onnx"):

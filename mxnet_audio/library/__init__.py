@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the names alone: features, datasets and search users must not pay for MXNet
     from mxnet_audio.engine import mx
     from mxnet_audio.library.classifier import AudioClassifier
 
-__all__ = ["classifiers", "load_classifier"]
+__all__ = ["BOX", "classifiers", "load_classifier"]
+
+BOX = Path(__file__).parents[2] / "demo" / "models" / "esc10"  # models that come with a clone; a wheel has none
 
 
 def classifiers() -> dict[str, type]:

@@ -32,6 +32,18 @@ def test_predict_files_and_folders(run, run_json, model, tones):
     assert lines[0].endswith(f"%  {high / '0 é.wav'}")
 
 
+def test_who_has_no_model_gets_the_one_in_the_box(run, run_json, trained, tones, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mxnet_audio.cli.shell.BOX", trained[0])
+    result = run("predict", tones / "low" / "0 é.wav")
+    assert "no folder models here: taking cifar10 of" in result.stderr and "low" in result.stdout
+    (tmp_path / "models").mkdir()
+    assert "no model here" in run("predict", tones / "low" / "0 é.wav", code=1).stderr
+    monkeypatch.setattr("mxnet_audio.cli.shell.BOX", tmp_path / "none")
+    (tmp_path / "models").rmdir()
+    assert "no model here" in run("predict", tones / "low" / "0 é.wav", code=1).stderr
+
+
 def test_one_bad_file_stops_nothing(run, run_json, model, tones, bad_file, tmp_path):
     good = tones / "low" / "0 é.wav"
     missing, empty = tmp_path / "mißing.wav", tmp_path / "empty folder"

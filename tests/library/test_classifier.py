@@ -258,3 +258,24 @@ def test_load_classifier_finds_out_what_is_there(model_dir, corpus, options, tmp
     assert isinstance(load_classifier(both, "resnet_v2"), ResNetV2AudioClassifier)
     with pytest.raises(ModelError, match="no model here"):
         load_classifier(tmp_path / "nowhere")
+
+
+def test_a_model_that_is_saved_is_small_and_says_the_same(classifier, model_dir, corpus, tmp_path):
+    classifier.save_model(tmp_path)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".safetensors"]
+    loaded = load_classifier(tmp_path)
+    assert loaded.model_id == classifier.model_id and loaded.history == classifier.history
+    np.testing.assert_array_equal(
+        loaded.predict(corpus[0][0]).probabilities, classifier.predict(corpus[0][0]).probabilities
+    )
+    assert loaded.model.notes == classifier.model.notes and "mixup" in loaded.model.notes["training"]
+    with pytest.raises(ModelError, match="'best'"):
+        loaded.load_model(tmp_path, parameters="best")
+
+
+def test_a_run_ends_with_its_report(corpus, options, tmp_path):
+    history = Cifar10AudioClassifier().fit(
+        corpus, tmp_path / "m", **options | {"epochs": 1}, report=tmp_path / "report"
+    )
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert f"{100 * history['acc_test'][0]:.1f}" in page and "mixup" in page
