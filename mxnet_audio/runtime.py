@@ -4,7 +4,7 @@ What is needed beside this package, by use:
 
 - samples in, from a file with a front end: ``onnxruntime numpy lazy_loader``
 - sound files as well: ``soundfile soxr`` (and ``av`` or ``audioread`` for what libsndfile does not read)
-- a file without a front end: ``scipy librosa pydantic pyyaml`` as well
+- a file without a front end: ``scipy librosa pydantic pyyaml safetensors platformdirs`` as well
 
 MXNet, which this package names among its own needs, stays away with ``pip install --no-deps mxnet-audio``.
 """
@@ -147,7 +147,8 @@ class OnnxAudioClassifier(Predictor):
         try:
             yield from super()._outputs(paths, batch_size)
         except ModuleNotFoundError as error:
-            raise ModelError(f"this needs {error.name}, which is not installed: pip install {error.name}") from error
+            package = {"yaml": "pyyaml"}.get(error.name, error.name)
+            raise ModelError(f"this needs {package}, which is not installed: pip install {package}") from error
 
 
 def _image(x: np.ndarray, time_axis: int) -> np.ndarray:
