@@ -6,7 +6,7 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["audio", "data", "datasets", "features", "metrics", "nn", "search", "viz"],
+    submodules=["audio", "data", "datasets", "features", "metrics", "nn", "search", "training", "viz"],
     submod_attrs={
         "errors": [
             "AudioDecodeError",
@@ -24,5 +24,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "library.cross_validation": ["cross_validate"],
         "library.m5": ["M5AudioClassifier", "M5AudioRecommender", "M5AudioSearch"],
         "library.resnet_v2": ["ResNetV2AudioClassifier", "ResNetV2AudioRecommender", "ResNetV2AudioSearch"],
+        "runtime": ["OnnxAudioClassifier"],
     },
 )

@@ -57,6 +57,12 @@ def train(
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a page on what was learned here: report.html.")
     ] = None,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Keep losses and accuracies here, epoch by epoch.")
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write them for TensorBoard too; takes tensorboardX.")
+    ] = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -73,8 +79,9 @@ def train(
     """
     config = wanted_config(network.value, features, seconds, input_shape)
     from mxnet_audio.library import classifiers
-    from mxnet_audio.training import best_epoch, usual_config
+    from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch, usual_config
 
+    callbacks = [make(place) for make, place in ((CsvLog, log), (TensorBoardLog, tensorboard)) if place is not None]
     pairs, groups = list_pairs(data, corpus, folds)
     held_out = None if validation is None else list_pairs(validation)[0]
     classifier = classifiers()[network.value](model_ctx=device(gpu))
@@ -93,6 +100,7 @@ def train(
         early_stopping=early_stopping,
         feature_config=usual_config([path for path, _ in pairs], config),
         progress=interactive(),
+        callbacks=callbacks,
         report=report,
         **own_options(learning_rate, recipe),
     )

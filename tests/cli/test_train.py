@@ -71,11 +71,13 @@ def test_train_by_text_and_from_csv(run, csv_file, tmp_path):
 
 
 def test_resume_goes_on_to_the_history_of_an_unbroken_run(run_json, tones, tmp_path):
-    whole = run_json("train", tones, "--model-dir", tmp_path / "a", "--epochs", 3, *SMALL)
-    first = run_json("train", tones, "--model-dir", tmp_path / "b", "--epochs", 2, *SMALL)
-    second = run_json("train", tones, "--model-dir", tmp_path / "b", "--epochs", 3, "--resume", *SMALL)
+    plain = (*SMALL, "--recipe", "plain", "--log", tmp_path / "log.csv", "--tensorboard", tmp_path / "events")
+    whole = run_json("train", tones, "--model-dir", tmp_path / "a", "--epochs", 3, *plain)
+    first = run_json("train", tones, "--model-dir", tmp_path / "b", "--epochs", 2, *plain)
+    second = run_json("train", tones, "--model-dir", tmp_path / "b", "--epochs", 3, "--resume", *plain)
     assert whole["history"]["loss_train"][:2] == first["history"]["loss_train"]
     assert second["history"] == whole["history"]
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 4 and any((tmp_path / "events").iterdir())
 
 
 def test_every_epoch_is_kept(run, tones, tmp_path, monkeypatch):
