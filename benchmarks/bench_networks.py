@@ -75,7 +75,7 @@ def onnx_infer(model, x):
     return lambda: session.run(None, {name: x})
 
 
-def medians(functions, repeats):
+def medians(functions, repeats, clock=time.perf_counter):
     """Median seconds of each function, called turn by turn."""
     for function in functions.values():
         for _ in range(3):
@@ -85,9 +85,9 @@ def medians(functions, repeats):
         for name, function in functions.items():
             time.sleep(0.01)  # threads that the one before left waiting for more have gone to sleep
             function()  # and its own are awake, its weights in the cache
-            start = time.perf_counter()
+            start = clock()
             function()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -112,10 +112,16 @@ def main():
     """Print a line for each network, input and batch."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("networks", nargs="*", help="all by default")
+    parser.add_argument(
+        "--cpu", action="store_true", help="count the processor's time, for a busy machine; with OMP_NUM_THREADS=1"
+    )
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--frames", type=int, nargs="+", default=[235, 1366])
     parser.add_argument("--batch", type=int, nargs="+", default=[8])
     arguments = parser.parse_args()
+    if arguments.cpu and THREADS > 1:
+        parser.error("--cpu counts waiting threads as busy: set OMP_NUM_THREADS=1")
+    clock = time.process_time if arguments.cpu else time.perf_counter
     if torch is None:
         print("PyTorch is not installed: no comparison")
     else:
@@ -126,7 +132,7 @@ def main():
         for shape in shapes:
             for batch in arguments.batch:
                 for kind, functions in steps_of(name, shape, batch).items():
-                    times = medians(functions, arguments.repeats)
+                    times = medians(functions, arguments.repeats, clock)
                     shown = ", ".join(f"{who} {1e3 * t:.1f} ms" for who, t in times.items())
                     others = [times[way] for way in times if way not in ("mxnet", "onnxruntime")]
                     ratio = f"; best PyTorch / MXNet = {min(others) / times['mxnet']:.2f}" if others else ""
