@@ -7,6 +7,8 @@ machine can do, `floor.py` says.
 """
 
 import argparse
+import contextlib
+import ctypes
 import os
 import statistics
 import tempfile
@@ -33,6 +35,13 @@ except ImportError:
 
 CLASSES = 10
 THREADS = int(os.environ.get("OMP_NUM_THREADS") or cores() or USABLE_CPUS)
+
+
+def keep_memory():
+    """Let glibc keep what is freed: PyTorch's largest maps else come anew from the system, page by page."""
+    with contextlib.suppress(AttributeError):
+        for option, value in ((-4, 0), (-1, 2**31 - 1)):  # M_MMAP_MAX, M_TRIM_THRESHOLD
+            ctypes.CDLL(None).mallopt(option, value)
 
 
 def made(name, shape):
@@ -115,12 +124,15 @@ def main():
     parser.add_argument(
         "--cpu", action="store_true", help="count the processor's time, for a busy machine; with OMP_NUM_THREADS=1"
     )
+    parser.add_argument("--keep-memory", action="store_true", help="tune glibc's allocator, for PyTorch's good")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--frames", type=int, nargs="+", default=[235, 1366])
     parser.add_argument("--batch", type=int, nargs="+", default=[8])
     arguments = parser.parse_args()
     if arguments.cpu and THREADS > 1:
         parser.error("--cpu counts waiting threads as busy: set OMP_NUM_THREADS=1")
+    if arguments.keep_memory:
+        keep_memory()
     clock = time.process_time if arguments.cpu else time.perf_counter
     if torch is None:
         print("PyTorch is not installed: no comparison")
