@@ -21,13 +21,15 @@ class Cifar10(nn.Module):
     def __init__(self, classes, input_shape):
         super().__init__()
         layers, channels, size = [], 1, input_shape[1:]
-        for filters, pool, dropout in cifar10.PLAN:
+        for filters, pool in cifar10.PLAN:
             pooling, size = clamped(pool, size)
             conv = nn.Conv2d(channels, filters, 3, padding=1, bias=False)
-            layers += [conv, pooling, nn.BatchNorm2d(filters), nn.Softplus(), nn.Dropout(dropout)]
+            layers += [conv, pooling, nn.BatchNorm2d(filters), nn.Softplus()]
             channels = filters
         flat = channels * size[0] * size[1]
-        self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, cifar10.EMBEDDING), nn.Softplus())
+        self.encoder = nn.Sequential(
+            *layers, nn.Flatten(), nn.Dropout(0.25), nn.Linear(flat, cifar10.EMBEDDING), nn.Softplus()
+        )
         self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(cifar10.EMBEDDING, classes))
 
     def forward(self, x):
@@ -59,12 +61,15 @@ class ResNetV2(nn.Module):
 
     def __init__(self, classes, input_shape):
         super().__init__()
-        channels, size = resnet_v2.STAGES[0], input_shape[1:]
-        layers = [nn.Conv2d(1, channels, 3, padding=1, bias=False)]
-        for filters in resnet_v2.STAGES:
-            pooling, size = clamped(resnet_v2.SHRINK, size)
-            layers.append(pooling)
-            for _ in range(resnet_v2.BLOCKS):
+        channels, size = resnet_v2.STAGES[0][0], input_shape[1:]
+        padding = tuple(kernel // 2 for kernel in resnet_v2.STEM)
+        layers = [nn.Conv2d(1, channels, resnet_v2.STEM, resnet_v2.SHRINK, padding, bias=False)]
+        size = tuple(-(-s // stride) for s, stride in zip(size, resnet_v2.SHRINK))
+        for stage, (filters, blocks) in enumerate(resnet_v2.STAGES):
+            if stage:
+                pooling, size = clamped(resnet_v2.SHRINK, size)
+                layers.append(pooling)
+            for _ in range(blocks):
                 layers.append(Residual(channels, filters))
                 channels = filters
         layers += [nn.BatchNorm2d(channels), nn.Softplus(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]

@@ -64,11 +64,12 @@ def test_snippets(place, monkeypatch, capsys):
     shutil.rmtree("models", ignore_errors=True)
     names = {}
     snippets = [block["text"] for block in BLOCKS if block["kind"] == "python"]
-    assert len(snippets) == 6
+    assert len(snippets) == 9
     for snippet in snippets:
         exec(compile(snippet, "README.md", "exec"), names)
     printed = capsys.readouterr().out
     assert "(512,)" in printed and "missing.wav: no such file" in printed and "(96, 4" in printed
+    assert "cifar10, 3 folds" in printed or "fold" in printed
     assert "(8, 40, 32) [" in printed and "(8, 10)" in printed and "(2, 1, 63, 64)" in printed
 
 

@@ -7,9 +7,10 @@ from mxnet_audio.models.blocks import AudioNet, SoftReLU, batch_norm, clamped_ma
 
 __all__ = ["ResNetV2Net"]
 
-STAGES = (32, 64, 128)
-BLOCKS = 3
-SHRINK = (2, 4)  # bands, frames: before the first stage and at the head of each later one
+# filters, residual blocks: one in the first stage, whose maps are large, costs as much as four in the second
+STAGES = ((32, 1), (64, 2), (128, 2))
+SHRINK = (2, 4)  # bands, frames: by the stem, and at the head of each later stage
+STEM = (5, 7)
 
 
 class ResidualBlock(gluon.nn.HybridBlock):
@@ -37,7 +38,7 @@ class ResidualBlock(gluon.nn.HybridBlock):
 
 
 class ResNetV2Net(AudioNet):
-    """Three stages of 32, 64 and 128 filters, three residual blocks each; the mean over the map is the embedding.
+    """Three stages of 32, 64 and 128 filters, of 1, 2 and 2 residual blocks; the mean over the map is the embedding.
 
     Parameters
     ----------
@@ -62,12 +63,16 @@ class ResNetV2Net(AudioNet):
         size = self.input_shape[1:]
         with self.name_scope():
             self.encoder = nn.HybridSequential()
-            self.encoder.add(nn.Conv2D(STAGES[0], 3, padding=1, use_bias=False))
-            for filters in STAGES:
-                pooling, size = clamped_max_pool(SHRINK, size)
-                self.encoder.add(pooling)
-                for block in range(BLOCKS):
-                    self.encoder.add(ResidualBlock(filters, project=block == 0 and filters != STAGES[0]))
+            # A convolution that strides makes only the eighth of the map that a pool would keep.
+            padding = tuple(kernel // 2 for kernel in STEM)
+            self.encoder.add(nn.Conv2D(STAGES[0][0], STEM, strides=SHRINK, padding=padding, use_bias=False))
+            size = tuple(-(-s // stride) for s, stride in zip(size, SHRINK))
+            for stage, (filters, blocks) in enumerate(STAGES):
+                if stage:
+                    pooling, size = clamped_max_pool(SHRINK, size)
+                    self.encoder.add(pooling)
+                for block in range(blocks):
+                    self.encoder.add(ResidualBlock(filters, project=stage > 0 and block == 0))
             self.encoder.add(batch_norm(), SoftReLU(), nn.GlobalAvgPool2D(), nn.Flatten())
             self.head = nn.HybridSequential()
             self.head.add(nn.Dropout(0.25), nn.Dense(classes))

@@ -31,16 +31,19 @@ def test_cifar10_follows_the_plan_at_the_default_input():
     ]
     pools = [pool._kwargs["kernel"] for pool in layers(net, gluon.nn.MaxPool2D)]
     assert pools == [(2, 4), (2, 4), (2, 4), (3, 5), (4, 4)]
-    assert [drop._rate for drop in layers(net, gluon.nn.Dropout)] == [0.25, 0.25, 0.5]
+    assert [drop._rate for drop in layers(net, gluon.nn.Dropout)] == [0.25, 0.5]
     assert [dense._units for dense in layers(net, gluon.nn.Dense)] == [512, 10]
     assert len(layers(net, gluon.nn.BatchNorm)) == 5
+    kinds = [type(layer).__name__ for layer in net.encoder]
+    assert kinds.index("Dropout") > max(place for place, kind in enumerate(kinds) if kind == "BatchNorm")
 
 
-def test_resnet_v2_has_three_stages_of_three_blocks_of_two_convolutions():
+def test_resnet_v2_has_a_stem_and_three_stages_of_blocks_of_two_convolutions():
     net = made("resnet_v2")
     kernels = [(c._channels, c._kwargs["kernel"]) for c in layers(net, gluon.nn.Conv2D)]
-    expected = [(filters, (3, 3)) for filters in (32, 64, 128) for _ in range(6)]
-    assert [k for k in kernels if k[1] == (3, 3)] == [(32, (3, 3)), *expected]  # the stem first
+    expected = [(filters, (3, 3)) for filters, blocks in ((32, 1), (64, 2), (128, 2)) for _ in range(2 * blocks)]
+    assert kernels[0] == (32, (5, 7))
+    assert [k for k in kernels if k[1] == (3, 3)] == expected
     assert [k for k in kernels if k[1] == (1, 1)] == [(64, (1, 1)), (128, (1, 1))]  # where filters change
 
 
