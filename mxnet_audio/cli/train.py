@@ -39,7 +39,7 @@ def train(
     seconds: Seconds = None,
     input_shape: InputShape = None,
     features: FeatureFile = None,
-    test_size: Annotated[float, typer.Option(help="Share of the clips to test on.")] = 0.2,
+    test_size: Annotated[float, typer.Option(help="Share of the clips to test on; 0 trains on all.")] = 0.2,
     validation: Annotated[
         Path | None, typer.Option(metavar="DATA", help="Clips to test on, instead of a share of DATA.")
     ] = None,
@@ -107,7 +107,13 @@ def train(
     skipped = [{"path": str(path), "reason": error.reason} for path, error in classifier.skipped]
     if skipped:  # each was named when it was met
         note(f"{len(skipped)} of {len(pairs) + len(held_out or ())} files were left out")
-    last, best = len(history["acc_test"]) - 1, best_epoch(history)
+    last, best = len(history["acc_train"]) - 1, best_epoch(history)
+    told = "all clips, none held out"
+    if history["acc_test"]:
+        told = (
+            f"test accuracy {100 * history['acc_test'][last]:.1f}% after the last epoch ({last + 1}), "
+            f"{100 * history['acc_test'][best]:.1f}% after the best ({best + 1})"
+        )
     emit(
         {
             "model_dir": model_dir,
@@ -119,9 +125,7 @@ def train(
             "history": history,
             "skipped": skipped,
         },
-        f"trained {network.value} on {len(classifier.labels)} classes: test accuracy "
-        f"{100 * history['acc_test'][last]:.1f}% after the last epoch ({last + 1}), "
-        f"{100 * history['acc_test'][best]:.1f}% after the best ({best + 1})\nthe model is in {model_dir}",
+        f"trained {network.value} on {len(classifier.labels)} classes: {told}\nthe model is in {model_dir}",
         as_json,
     )
 
@@ -150,4 +154,4 @@ def evaluate(
 
 
 def _epoch(history: dict, epoch: int) -> dict:
-    return {"epoch": epoch + 1, **{measure: values[epoch] for measure, values in history.items()}}
+    return {"epoch": epoch + 1, **{measure: values[epoch] for measure, values in history.items() if values}}

@@ -135,8 +135,9 @@ class AudioClassifier(Predictor):
             Clips to a step; a short last batch is used too.
         epochs : int > 0
             Passes over the training clips.
-        test_size : float in (0, 1)
-            Share of the clips that is held out to measure on, every class in proportion.
+        test_size : float, 0 or more and below 1
+            Share of the clips that is held out to measure on, every class in proportion. With 0 all are trained on,
+            and ``loss_test`` and ``acc_test`` stay empty: for a last run, once `cross_validate` has measured.
         random_state : int
             Seed of the split, the first parameters, the order of clips and dropout.
         input_shape : tuple of int [(1, n_mels, frames)]
@@ -197,6 +198,8 @@ class AudioClassifier(Predictor):
             learning_rate=learning_rate,
             checkpoint_interval=checkpoint_interval,
         )
+        if test_size == 0 and validation_pairs is None and (report is not None or early_stopping is not None):
+            raise ModelError("test_size=0 holds out no clips, which a report or early stopping needs")
         recipe = training.recipe_of(self.recipe if recipe is None else recipe)
         if early_stopping is not None:
             callbacks = [*callbacks, training.EarlyStopping(early_stopping)]

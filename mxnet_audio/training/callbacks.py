@@ -10,6 +10,7 @@ import csv
 import os
 import time
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 
 from mxnet_audio.atomic import replacing
@@ -73,7 +74,7 @@ class CsvLog:
         with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(["epoch", *history])
-            rows.writerows([epoch, *values] for epoch, values in enumerate(zip(*history.values()), start=1))
+            rows.writerows([epoch, *values] for epoch, values in enumerate(zip_longest(*history.values()), start=1))
 
 
 class TensorBoardLog:
@@ -106,7 +107,7 @@ class TensorBoardLog:
 
         epochs = len(history["loss_train"])
         for epoch in range(self._done, epochs):
-            for measure, values in history.items():
+            for measure, values in (item for item in history.items() if item[1]):
                 summary = scalar(measure.replace("_", "/"), values[epoch])
                 self._writer.write_event(Event(wall_time=time.time(), step=epoch + 1, summary=summary))
         self._done = epochs

@@ -16,11 +16,15 @@ def new_history() -> History:
 def best_epoch(history: History) -> int:
     """Epoch [from 0] of the highest test accuracy; of equal ones, the lowest loss, then the first.
 
+    Where nothing was held out to measure on, it is the last.
+
     Examples
     --------
     >>> best_epoch({'acc_test': [0.5, 0.8, 0.8], 'loss_test': [1.0, 0.9, 0.7]})
     2
     """
+    if not history["acc_test"]:
+        return len(history["acc_train"]) - 1
     ranked = zip(history["acc_test"], (-loss for loss in history["loss_test"]))
     return max(enumerate(ranked), key=lambda item: item[1])[0]
 

@@ -158,9 +158,9 @@ def run_epochs(
         answers = [callback(history) for callback in callbacks]  # none goes untold because one before it stops
         return any(answer is True for answer in answers)
 
-    total = settings.epochs * (clips.train.size + clips.test.size)
-    done = progress.epochs * (clips.train.size + clips.test.size)
-    with tqdm(total=total, initial=done, unit="clip", desc="training", disable=not show) as bar:
+    size = clips.train.size + (clips.test.size if clips.test else 0)
+    done = progress.epochs * size
+    with tqdm(total=settings.epochs * size, initial=done, unit="clip", desc="training", disable=not show) as bar:
         stop = progress.epochs > 0 and stopped()
         while progress.epochs < settings.epochs and not stop:
             epoch = progress.epochs
@@ -174,14 +174,16 @@ def run_epochs(
                     average.apply(net)
                 if recipe.average or recipe.refresh_norms:
                     refresh_norms(net, clips.calm, ctx)
-            loss_test, acc_test = measure(clips.test, learn=False, bar=bar)
-            for name, value in zip(history, (loss_train, loss_test, acc_train, acc_test)):
-                history[name].append(value)
+            told = [("train", loss_train, acc_train)]
+            if clips.test:
+                told.append(("test", *measure(clips.test, learn=False, bar=bar)))
+            for side, loss, accuracy in told:
+                history[f"loss_{side}"].append(loss)
+                history[f"acc_{side}"].append(accuracy)
             if not show:
-                log.info(
-                    "epoch %d of %d: loss %.3f, accuracy %.3f; on held-out clips: loss %.3f, accuracy %.3f",
-                    *(epoch + 1, settings.epochs, loss_train, acc_train, loss_test, acc_test),
-                )
+                figures = [f"loss {loss:.3f}, accuracy {accuracy:.3f}" for _, loss, accuracy in told]
+                measured = "; on held-out clips: ".join(figures)
+                log.info("epoch %d of %d: %s", epoch + 1, settings.epochs, measured)
             if best_epoch(history) == epoch:
                 progress.best = get_parameters(net)
             if progress.epochs % settings.checkpoint_interval == 0:

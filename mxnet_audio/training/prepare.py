@@ -48,7 +48,7 @@ class Prepared:
         Classes, in the order in which scores stand for them.
     train, calm, test : AudioLoader
         Usable clips: to train on, shuffled and augmented as the recipe says; the same in order and as they are; and
-        those to measure on.
+        those to measure on, None if there are none.
     targets : np.ndarray [shape=(n,)]
         Class indices of the training clips.
     held_out : list of (path, label)
@@ -64,7 +64,7 @@ class Prepared:
     labels: list[Label]
     train: AudioLoader
     calm: AudioLoader
-    test: AudioLoader
+    test: AudioLoader | None
     targets: np.ndarray
     held_out: list[Pair]
     mean: float
@@ -195,7 +195,7 @@ def prepare(
     nb_classes : int or None
         See `class_order`.
     test_size, groups
-        See `split`.
+        See `split`; a share of 0 holds out nothing.
     validation_pairs : iterable of (path, label), optional
         Clips to measure on, in place of a share of `pairs`; not with `groups`.
     show : bool
@@ -227,7 +227,7 @@ def prepare(
         if side and not len(kept):
             first = skipped[0 if side is pairs else -len(side)]
             raise DatasetError(f"none of the {len(side)} files can be used; the first: {first[1]}")
-    if not held_out:
+    if not held_out and test_size != 0:
         sides = split(targets[train], test_size, settings.random_state, groups and [groups[i] for i in train])
         train, test = (train[side] for side in sides)
     mean, square = np.mean([moments[i] for i in train], axis=0)
@@ -246,7 +246,7 @@ def prepare(
             batchify_fn=Mixup(recipe.mixup, len(labels), seed) if recipe.mixup else None,
         ),
         loader.take(train, batch_size),
-        loader.take(test, batch_size),
+        loader.take(test, batch_size) if len(test) else None,
         targets[train],
         [every[i] for i in test],
         mean,

@@ -8,7 +8,8 @@ from mxnet_audio.data.transforms import AddNoise, Gain, TimeMasking
 from mxnet_audio.errors import DatasetError, ModelError
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.models import store
-from mxnet_audio.training import Constant, Cosine, Recipe, get_parameters
+from mxnet_audio.training import Constant, Cosine, CsvLog, Recipe, get_parameters
+from mxnet_audio.viz import plot_history
 
 EVERYTHING = Recipe(
     sound=(Gain(-6, 6), AddNoise(10, 30)),
@@ -147,3 +148,16 @@ def test_views_are_averaged_and_kept_with_the_model(seconds, corpus, options, tm
     vectors = [encoding.vector for encoding in classifier.encode_many([(part, 12000) for part in parts])]
     np.testing.assert_allclose(vector, np.mean(vectors, axis=0), atol=1e-5)
     assert kept.model_id != classifier.model_id and np.ptp([p.probabilities[0] for p in alone]) > 1e-6
+
+
+def test_nothing_need_be_held_out(corpus, options, tmp_path):
+    classifier, log = Cifar10AudioClassifier(), CsvLog(tmp_path / "log.csv")
+    options = options | {"epochs": 2, "test_size": 0}
+    history = classifier.fit(corpus, tmp_path / "m", **options, callbacks=[log])
+    assert history["acc_test"] == history["loss_test"] == [] and len(history["acc_train"]) == 2
+    assert classifier.fit(corpus, tmp_path / "m", **options, resume=True) == history
+    assert store.read_manifest(tmp_path / "m", "cifar10")["best_epoch"] == 2
+    assert (tmp_path / "log.csv").read_text().splitlines()[2].endswith(",")
+    plot_history(history, tmp_path / "history.png")
+    with pytest.raises(ModelError, match="holds out no clips"):
+        classifier.fit(corpus, tmp_path / "m", **options, report=tmp_path)
