@@ -14,8 +14,10 @@ from mxnet_audio import datasets, viz
 from mxnet_audio.atomic import write_json
 from mxnet_audio.datasets.synthetic import synthesise
 from mxnet_audio.features import load_features
+from mxnet_audio.library import BOX, classifiers, load_classifier
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier, Cifar10AudioRecommender, Cifar10AudioSearch
 from mxnet_audio.metrics import precision_at_k
+from mxnet_audio.models.store import stored_models
 from mxnet_audio.training import class_order, split, to_targets, usual_config
 
 __all__ = ["run"]
@@ -127,6 +129,8 @@ def run(
     for recommendation in recommender.recommend(limits=3):
         say(f"  {_short(recommendation.path)}")
 
+    _show_box([path for path, _ in some[:3]], say)
+
     figures = {
         "clips": len(pairs),
         "classes": len(set(labels)),
@@ -138,6 +142,19 @@ def run(
     write_json(output / "demo.json", figures)
     say(f"\nDone in {figures['seconds']:.0f} s. The model, the index and four pictures are in {output}")
     return figures
+
+
+def _show_box(paths: list[str], say: Callable[[str], None]) -> None:
+    """Ask the models that come with a clone about the same files."""
+    networks = [name for name in stored_models(BOX) if name in classifiers()]
+    if not networks:
+        return
+    say(f"\nWhat the models in the box ({BOX}) hear in them, who know ten environmental sounds and nothing else:")
+    boxed = [load_classifier(BOX, name) for name in networks]
+    for path in paths:
+        heard = [(classifier.network, classifier.predict(path)) for classifier in boxed]
+        told = ", ".join(f"{name} {said.label} ({100 * max(said.probabilities):.0f}%)" for name, said in heard)
+        say(f"  {Path(path).name:<28} {told}")
 
 
 def _short(path: str) -> str:
