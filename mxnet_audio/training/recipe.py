@@ -9,15 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mxnet_audio.data.transforms import (
-    FrequencyMasking,
-    FromSamples,
-    Load,
-    RandomCrop,
-    TimeMasking,
-    TimeShift,
-    ToImage,
-)
+from mxnet_audio.data.transforms import FromSamples, Load, RandomCrop, TimeShift, ToImage
 from mxnet_audio.data.transforms.base import steps_of
 from mxnet_audio.errors import ModelError
 from mxnet_audio.features import AudioFeatureConfig
@@ -135,17 +127,13 @@ class Recipe:
         return {name: value if isinstance(value, plain) else repr(value) for name, value in named.items()}
 
 
+# What is in the defaults helped on ESC-10's folds 1 to 3 (two to train on, the third to test on), and what is not did
+# not: README.md says by how much.
 RECIPES = {
     "plain": Recipe(),
-    "spectrogram": Recipe(
-        features=(TimeShift(0.5), TimeMasking(1 / 6), FrequencyMasking(1 / 6)),
-        mixup=0.3,
-        schedule=Cosine(warmup=0.05),
-        average=0.1,
-        refresh_norms=True,
-    ),
+    "spectrogram": Recipe(features=(TimeShift(0.5),), schedule=Cosine(warmup=0.05), average=0.1),
     "waveform": Recipe(
-        features=(TimeShift(0.5),), mixup=0.3, weight_decay=1e-4, schedule=Step(every=20), refresh_norms=True
+        features=(TimeShift(0.5),), weight_decay=1e-4, schedule=Step(every=20, factor=0.1), refresh_norms=True
     ),
 }
 
