@@ -23,7 +23,7 @@ DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().paren
 DIGITS = AudioFeatureConfig(sr=8000, n_fft=512, hop_length=128, n_mels=64, n_frames=64)  # 1 s
 # Epochs, clips to a step, and what else `fit` is told, by corpus.
 OPTIONS = {
-    "esc10": {"epochs": 150, "batch_size": 8},
+    "esc10": {"epochs": 80, "batch_size": 8},
     "speakers": {"epochs": 30, "batch_size": 16},
     "digits": {"epochs": 30, "batch_size": 16},
 }
