@@ -1,7 +1,7 @@
 """Import MXNet and take one training step under every supported interpreter of this machine.
 
 Run by ``tests/test_interpreters.py``, or by hand: ``python tests/interpreters.py``. Each interpreter gets a virtual
-environment in the user's cache directory with just what the engine needs; those that are not there are named.
+environment in the user's cache directory with just what the engine and the networks need; those that are not there are named.
 """
 
 import shutil
@@ -13,7 +13,7 @@ import platformdirs
 
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ("3.10", "3.11", "3.12")
-NEEDED = ("mxnet", "numpy", "scipy", "setuptools")
+NEEDED = ("mxnet", "numpy", "scipy", "setuptools", "pydantic", "PyYAML", "safetensors", "platformdirs")
 
 STEP = """
 import numpy as np

@@ -69,7 +69,7 @@ def test_snippets(place, monkeypatch, capsys):
         exec(compile(snippet, "README.md", "exec"), names)
     printed = capsys.readouterr().out
     assert "(512,)" in printed and "missing.wav: no such file" in printed and "(96, 4" in printed
-    assert "cifar10, 3 folds" in printed or "fold" in printed
+    assert "prec. at 5" in printed and "(512,)" in printed
     assert "(8, 40, 32) [" in printed and "(8, 10)" in printed and "(2, 1, 63, 64)" in printed
 
 

@@ -183,7 +183,7 @@ def test_output_that_nobody_reads_is_no_traceback():
 def test_interrupt_is_130(tones, tmp_path):
     words = [sys.executable, "-m", "mxnet_audio", "train", str(tones), "--model-dir", str(tmp_path / "model")]
     words += ["--input-shape", "1,16,16", "--epochs", "100000"]
-    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": "/usr/bin:/bin"}
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         deadline = time.monotonic() + 60
         # The first checkpoint says that the training is on its way.
