@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import inspect
-import json
 import logging
 import operator
 import os
@@ -17,7 +15,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from tqdm import tqdm
@@ -25,13 +22,14 @@ from tqdm import tqdm
 import mxnet_audio
 from mxnet_audio import training
 from mxnet_audio.atomic import write_json
-from mxnet_audio.audio.source import source_identity
 from mxnet_audio.data.threads import USABLE_CPUS
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library import classifiers
 from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.library.fold_runs import CrossValidation, FoldRun
+from mxnet_audio.library.kept_runs import finished_runs, keep_run, settings_of
+from mxnet_audio.library.model import config_of, input_shape_of
 from mxnet_audio.metrics import precision_at_k
 from mxnet_audio.training.folds import Fold, assign_folds, fold_order, keep_apart
 
@@ -40,7 +38,9 @@ __all__ = ["CrossValidation", "FoldRun", "cross_validate"]
 log = logging.getLogger(__name__)
 
 # What `fit` is told here, fold by fold, and what would let the held-out fold choose the epoch that is measured on it.
-OURS = ("model_dir_path", "validation_pairs", "test_size", "groups", "random_state", "resume", "report")
+OURS = ("model_dir_path", "validation_pairs", "test_size", "groups", "random_state", "resume", "report", "callbacks")
+# Where features are kept, when checkpoints are written, and what is seen of it all, changes no figure.
+NO_FIGURE = ("cache", "checkpoint_interval", "progress", "early_stopping")
 NEIGHBOURS = 5
 
 
@@ -95,8 +95,9 @@ def cross_validate(
         `mxnet_audio.training.folds.assign_folds`.
     ModelError
         If a run fails: the error names its fold, and its attribute `finished` holds the runs that did not, after all
-        have been tried. If `output_dir` holds runs of other settings. If `early_stopping` is asked for: the held-out
-        clips would choose the epoch.
+        have been tried. If a process is killed, as for want of memory, the others are ended too: the error names the
+        runs that are not finished. If `output_dir` holds runs of other settings. If `early_stopping` is asked for: the
+        held-out clips would choose the epoch.
     TypeError
         If `fit` has no such option, or it is set here.
 
@@ -115,12 +116,22 @@ def cross_validate(
     seeds = _checked_seeds(seeds)
     pairs = training.checked_pairs(audio_path_label_pairs)
     options = {"nb_classes": None, "checkpoint_interval": 10**6, **fit_options}  # nobody goes on from a checkpoint
-    _check_options(kind, options)
+    options = _checked_options(kind, options, seeds)
+    n_jobs = _workers(n_jobs, contexts)
     assigned = assign_folds([label for _, label in pairs], folds, groups, random_state=seeds[0])
     keep_apart("file", *_columns((os.path.realpath(s), f) for (s, _), f in zip(pairs, assigned) if isinstance(s, str)))
     order = fold_order(assigned)
-    settings = _settings(kind, pairs, assigned, options)
-    kept = [] if output_dir is None else _finished(Path(output_dir), settings)
+    config, recipe = options["feature_config"], options["recipe"]
+    n_classes = len(training.class_order([label for _, label in pairs], options["nb_classes"]))
+    settings = settings_of(
+        kind.network,
+        n_classes,
+        input_shape_of(kind.network, config or config_of(kind.network, options["input_shape"])),
+        [(*pair, fold) for pair, fold in zip(pairs, assigned)],
+        {name: value for name, value in options.items() if name not in NO_FIGURE}
+        | {"recipe": training.recipe_of(kind.recipe if recipe is None else recipe)},
+    )
+    kept = [] if output_dir is None else finished_runs(output_dir, settings)
     done = {(run.fold, run.seed): run for run in kept if run.fold in order and run.seed in seeds}
     jobs = [
         _Job(kind, contexts, fold, seed, *_sides(pairs, assigned, fold), options)
@@ -130,12 +141,13 @@ def cross_validate(
     ]
     if done:
         log.info("%s: %d of %d runs are there, going on", output_dir, len(done), len(done) + len(jobs))
-    n_jobs = _workers(n_jobs, contexts, len(jobs))
     failed: list[_Failure] = []
     broken = None
-    with tqdm(total=len(done) + len(jobs), initial=len(done), desc="folds", unit="run", disable=not progress) as bar:
+    bar = tqdm(total=len(done) + len(jobs), initial=len(done), desc="folds", unit="run", disable=not progress)
+    # One place for what the runs write, taken away here: a process that dies does not clear up.
+    with bar, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         try:
-            for outcome in _outcomes(jobs, n_jobs):
+            for outcome in _outcomes(jobs, max(1, min(n_jobs, len(jobs))), scratch):
                 bar.update()
                 if isinstance(outcome, _Failure):
                     log.error("fold %r, seed %d failed: %s", outcome.fold, outcome.seed, outcome.detail)
@@ -143,7 +155,7 @@ def cross_validate(
                     continue
                 done[outcome.fold, outcome.seed] = outcome
                 if output_dir is not None:
-                    write_json(_place(output_dir, outcome.fold, outcome.seed), outcome.to_dict())
+                    keep_run(output_dir, outcome)
                 if not progress:
                     log.info("fold %r, seed %d: accuracy %.3f", outcome.fold, outcome.seed, outcome.report.accuracy)
                 bar.set_postfix(accuracy=f"{np.mean([run.report.accuracy for run in done.values()]):.3f}")
@@ -151,7 +163,9 @@ def cross_validate(
             broken = error
     runs = [done[fold, seed] for fold in order for seed in seeds if (fold, seed) in done]
     if failed or broken:
-        raise _failure(failed, broken, runs, len(order) * len(seeds), output_dir) from broken
+        met = done.keys() | {(failure.fold, failure.seed) for failure in failed}
+        unfinished = [(fold, seed) for fold in order for seed in seeds if (fold, seed) not in met]
+        raise _failure(failed, unfinished, runs, len(order) * len(seeds), output_dir) from broken
     result = CrossValidation(kind.network, tuple(runs), settings)
     for path, reason in result.skipped:
         log.warning("left out: %s: %s", path, reason)
@@ -183,10 +197,10 @@ class _Failure:
     detail: str
 
 
-def _run(job: _Job) -> FoldRun:
+def _run(job: _Job, scratch: str) -> FoldRun:
     classifier = job.kind(**{name: mx.Context(*device) for name, device in job.contexts.items()})
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
         history = classifier.fit(
             job.train,
             folder,
@@ -207,12 +221,12 @@ def _run(job: _Job) -> FoldRun:
     )
 
 
-def _attempt(job: _Job) -> FoldRun | _Failure:
+def _attempt(job: _Job, scratch: str) -> FoldRun | _Failure:
     logger = logging.getLogger("mxnet_audio")
     level = logger.level
     logger.setLevel(logging.ERROR)  # else every run names every clip that cannot be used, and counts its epochs
     try:
-        return _run(job)
+        return _run(job, scratch)
     except Exception as error:  # whatever it is: the other runs go on
         known = isinstance(error, mxnet_audio.AudioError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"
@@ -221,10 +235,10 @@ def _attempt(job: _Job) -> FoldRun | _Failure:
         logger.setLevel(level)
 
 
-def _outcomes(jobs: list[_Job], n_jobs: int) -> Iterator[FoldRun | _Failure]:
+def _outcomes(jobs: list[_Job], n_jobs: int, scratch: str) -> Iterator[FoldRun | _Failure]:
     """Do the jobs, and give what became of each as soon as it is known."""
     if n_jobs == 1:
-        yield from map(_attempt, jobs)
+        yield from (_attempt(job, scratch) for job in jobs)
         return
     from joblib import Parallel, delayed, parallel_config
 
@@ -233,7 +247,7 @@ def _outcomes(jobs: list[_Job], n_jobs: int) -> Iterator[FoldRun | _Failure]:
     share = max(1, USABLE_CPUS // n_jobs)
     with parallel_config(backend="loky", inner_max_num_threads=share, idle_worker_timeout=5):
         parallel = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
-    with contextlib.closing(parallel(delayed(_attempt)(job) for job in jobs)) as outcomes:
+    with contextlib.closing(parallel(delayed(_attempt)(job, scratch) for job in jobs)) as outcomes:
         yield from outcomes
 
 
@@ -266,22 +280,31 @@ def _kind(classifier: Any) -> tuple[type[AudioClassifier], dict[str, tuple[str, 
 
 
 def _checked_seeds(seeds: Sequence[int]) -> list[int]:
-    checked = [operator.index(seed) for seed in seeds]
+    try:
+        checked = [operator.index(seed) for seed in seeds]
+    except TypeError:
+        checked = []
     if not checked or len(set(checked)) < len(checked):
-        raise ModelError(f"seeds are one or more, all different, not {checked}")
+        raise ModelError(f"seeds are one or more numbers, all different, not {seeds!r}")
     return checked
 
 
-def _check_options(kind: type[AudioClassifier], options: dict[str, Any]) -> None:
-    """Refuse now what each run would refuse, or what is not for the caller to say."""
+def _checked_options(kind: type[AudioClassifier], options: dict[str, Any], seeds: list[int]) -> dict[str, Any]:
+    """What `fit` goes by, defaults included; what each run would refuse, or is not for the caller, is refused now."""
     if set_here := [name for name in OURS if name in options]:
         raise TypeError(f"cross_validate itself says fit's {', '.join(set_here)}")
     if options.get("early_stopping") is not None:
         raise ModelError("early_stopping would let the held-out fold choose the epoch that is measured on it")
-    fits = [vars(base)["fit"] for base in kind.__mro__ if "fit" in vars(base)]  # one may hand on what it does not name
-    known = {name for fit in fits for name in inspect.signature(fit).parameters}
+    fits = [vars(base)["fit"] for base in kind.__mro__[::-1] if "fit" in vars(base)]  # one may hand on what it is given
+    known = {name: parameter.default for fit in fits for name, parameter in inspect.signature(fit).parameters.items()}
     if unknown := [name for name in options if name not in known]:
         raise TypeError(f"fit has no option {', '.join(unknown)}")
+    defaults = {name: value for name, value in known.items() if value is not inspect.Parameter.empty}
+    options = {name: value for name, value in {**defaults, **options}.items() if name not in OURS}
+    numbers = ("batch_size", "epochs", "learning_rate", "checkpoint_interval")
+    for seed in seeds:
+        training.Settings(random_state=seed, **{name: options[name] for name in numbers})
+    return options
 
 
 def _sides(pairs: list, assigned: list[Fold], fold: Fold) -> tuple[list, list]:
@@ -290,72 +313,27 @@ def _sides(pairs: list, assigned: list[Fold], fold: Fold) -> tuple[list, list]:
     return [pair for pair, where in zip(pairs, assigned) if where != fold], held_out
 
 
-def _workers(n_jobs: int | None, contexts: dict[str, tuple[str, int]], jobs: int) -> int:
+def _workers(n_jobs: int | None, contexts: dict[str, tuple[str, int]]) -> int:
     if n_jobs is None:
         n_jobs = 1 if contexts["model_ctx"][0] == "gpu" else -1
     n_jobs = USABLE_CPUS if n_jobs == -1 else operator.index(n_jobs)
     if n_jobs < 1:
         raise ModelError(f"n_jobs is 1 or more, or -1 for all CPUs, not {n_jobs}")
-    return max(1, min(n_jobs, jobs))
-
-
-def _settings(kind: type[AudioClassifier], pairs: list, assigned: list[Fold], options: dict[str, Any]) -> dict:
-    """What must be the same for kept runs to belong together, in terms of JSON."""
-    clips = [
-        (sound if isinstance(sound, str) else source_identity(sound), label, fold)
-        for (sound, label), fold in zip(pairs, assigned)
-    ]
-    settings = {
-        "network": kind.network,
-        "mxnet_audio": mxnet_audio.__version__,
-        "clips": hashlib.sha256(json.dumps(clips).encode()).hexdigest()[:16],
-        # Where features are kept and when checkpoints are written changes no figure.
-        **{name: value for name, value in options.items() if name not in ("cache", "checkpoint_interval", "callbacks")},
-    }
-    return json.loads(json.dumps(settings, default=_told))
-
-
-def _told(value: Any) -> Any:
-    """What stands for an option that JSON has no word for."""
-    if hasattr(value, "identity"):  # feature configurations and recipes
-        return value.identity()
-    return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
-
-
-def _finished(directory: Path, settings: dict) -> list[FoldRun]:
-    """Runs that are kept in a directory, which is made ready for more."""
-    path = directory / "settings.json"
-    try:
-        (directory / "runs").mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            write_json(path, settings)
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"runs cannot be kept here ({error.strerror})", directory) from error
-    except ValueError as error:
-        raise ModelError(f"damaged, not the settings of a cross-validation ({error})", path) from error
-    if changed := [name for name in {**before, **settings} if before.get(name) != settings.get(name)]:
-        reason = f"holds runs of other settings ({', '.join(changed)} changed since): choose another directory"
-        raise ModelError(reason, directory)
-    runs = []
-    for file in sorted((directory / "runs").glob("fold-*-seed-*.json")):
-        try:
-            runs.append(FoldRun.from_dict(json.loads(file.read_text(encoding="utf-8"))))
-        except (ValueError, KeyError, TypeError) as error:
-            log.warning("%s: damaged (%s), the run is done again", file, error)
-    return runs
-
-
-def _place(directory: str | os.PathLike, fold: Fold, seed: int) -> Path:
-    return Path(directory) / "runs" / f"fold-{quote(str(fold), safe='')}-seed-{seed}.json"
+    return n_jobs
 
 
 def _failure(
-    failed: list[_Failure], broken: Exception | None, runs: list[FoldRun], total: int, output_dir: Any
+    failed: list[_Failure], unfinished: list[tuple[Fold, int]], runs: list[FoldRun], total: int, output_dir: Any
 ) -> ModelError:
-    reasons = [f"fold {failure.fold!r}, seed {failure.seed}: {failure.reason}" for failure in failed]
-    if broken is not None:
-        reasons.append("a process was ended, perhaps for want of memory (a smaller n_jobs takes less)")
+    where: dict[str, list[tuple[Fold, int]]] = {}  # what failed for one reason is told once
+    for failure in failed:
+        where.setdefault(failure.reason, []).append((failure.fold, failure.seed))
+    if unfinished:
+        where["a process was ended, perhaps for want of memory (a smaller n_jobs takes less)"] = unfinished
+    reasons = [
+        f"{' and '.join(f'fold {fold!r}, seed {seed}' for fold, seed in places)}: {reason}"
+        for reason, places in where.items()
+    ]
     kept = "" if output_dir is None else f" and kept in {os.fspath(output_dir)}: call again to go on"
     error = ModelError(f"{'; '.join(reasons)}. {len(runs)} of {total} runs are finished{kept}")
     error.finished = tuple(runs)
