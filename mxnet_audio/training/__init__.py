@@ -1,13 +1,14 @@
 """The one fit loop, the recipes that it follows, honest splits, and the history that it keeps."""
 
+from mxnet_audio.data.labelled import Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, TensorBoardLog
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.loop import Progress, initialize, run_epochs
-from mxnet_audio.training.prepare import Pairs, Prepared, checked_pairs, keeping, prepare, usual_config
+from mxnet_audio.training.prepare import Prepared, keeping, prepare, usual_config
 from mxnet_audio.training.recipe import RECIPES, Recipe, recipe_of
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
 from mxnet_audio.training.settings import Settings
-from mxnet_audio.training.split import class_order, split, to_targets
+from mxnet_audio.training.split import split
 from mxnet_audio.training.state import get_parameters, set_parameters
 
 __all__ = [

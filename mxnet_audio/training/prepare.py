@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import os
-import reprlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,22 +19,19 @@ from mxnet_audio.audio import info, typical_length
 from mxnet_audio.audio.source import resolve, source_identity, source_name
 from mxnet_audio.audio.survey import SAMPLE
 from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, Mixup
-from mxnet_audio.data.missing import is_missing
+from mxnet_audio.data.labelled import Label, Pair, Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import MINIMUM
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
-from mxnet_audio.training.split import Label, class_order, split, to_targets
+from mxnet_audio.training.split import split
 
-__all__ = ["Pairs", "Prepared", "checked_pairs", "keeping", "prepare", "usual_config"]
+__all__ = ["Prepared", "keeping", "prepare", "usual_config"]
 
 log = logging.getLogger(__name__)
 
 LONGEST = 1366  # frames
-
-Pair = tuple[Any, Label]
-Pairs = Iterable[Pair]
 
 
 @dataclass(frozen=True)
@@ -71,33 +67,6 @@ class Prepared:
     std: float
     skipped: list[tuple[str, AudioError]]
     digests: dict[str, str]
-
-
-def checked_pairs(pairs: Pairs) -> list[Pair]:
-    """Pairs as a list with paths as strings and labels as Python's own; other sounds stay as they are.
-
-    Raises
-    ------
-    DatasetError
-        If there are none, or something in them is not a pair of a sound and a label.
-    """
-    checked = []
-    for row, pair in enumerate(pairs):
-        if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
-            raise DatasetError(f"each clip is a pair (path, label), not {reprlib.repr(pair)}")
-        sound, label = pair
-        if is_missing(sound):
-            raise DatasetError("the sound is missing", f"row {row}")
-        try:
-            resolve(sound)
-        except AudioError as error:
-            reason = f"each clip is a pair (path, label), not {reprlib.repr(pair)}: {error.reason}"
-            raise DatasetError(reason, f"row {row}") from error
-        sound = os.fspath(sound) if isinstance(sound, os.PathLike) else sound
-        checked.append((sound, label.item() if isinstance(label, np.generic) else label))
-    if not checked:
-        raise DatasetError("no clips: give pairs of path and label")
-    return checked
 
 
 def usual_config(paths: Sequence[str], config: AudioFeatureConfig | None = None) -> AudioFeatureConfig:

@@ -1,8 +1,7 @@
-"""Labels to class indices, and honest splits: stratified, and no group on both sides."""
+"""Honest splits: stratified, and no group on both sides."""
 
 from __future__ import annotations
 
-import numbers
 import warnings
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -12,78 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["class_order", "split", "to_targets"]
-
-Label = int | str
-
-
-def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
-    """The order in which scores stand for labels.
-
-    Parameters
-    ----------
-    labels : sequence of int or str
-        Labels of the clips, of one type.
-    nb_classes : int or None
-        Number of classes. Integer labels lie in ``range(nb_classes)``, not all of them need occur; strings are as
-        many as `nb_classes`. None: the labels that occur are the classes.
-
-    Returns
-    -------
-    list of int or str
-        Ascending; strings in alphabetical order.
-
-    Raises
-    ------
-    DatasetError
-        If the labels are mixed, of another type, outside `nb_classes`, or of one class only.
-
-    Examples
-    --------
-    >>> class_order(['rock', 'jazz', 'rock'], 2)
-    ['jazz', 'rock']
-    >>> class_order([2, 0], 3)
-    [0, 1, 2]
-    """
-    if all(isinstance(label, str) for label in labels):
-        order = sorted(set(labels))
-        if nb_classes is not None and len(order) != nb_classes:
-            raise DatasetError(
-                f"nb_classes is {nb_classes}, but the labels are {len(order)}: {_some(order)}; pass nb_classes="
-                f"{len(order)}, or None to take what the labels show"
-            )
-    elif all(isinstance(label, numbers.Integral) and not isinstance(label, (bool, np.bool_)) for label in labels):
-        found = sorted({int(label) for label in labels})
-        order = found if nb_classes is None else list(range(nb_classes))
-        outside = sorted(set(found) - set(order))
-        if outside:
-            raise DatasetError(f"labels outside 0 to {nb_classes - 1} (nb_classes={nb_classes}): {_some(outside)}")
-    else:
-        kinds = sorted({type(label).__name__ for label in labels})
-        raise DatasetError(f"labels are all int or all str, not {', '.join(kinds)}")
-    if len(set(labels)) < 2:
-        raise DatasetError(f"one class only ({labels[0]!r}): there is nothing to tell apart")
-    return order
-
-
-def to_targets(labels: Sequence[Label], order: Sequence[Label]) -> np.ndarray:
-    """Class index of each label.
-
-    Raises
-    ------
-    DatasetError
-        If a label is not in `order`.
-
-    Examples
-    --------
-    >>> to_targets(['rock', 'jazz'], ['jazz', 'rock'])
-    array([1, 0])
-    """
-    index = {label: position for position, label in enumerate(order)}
-    unknown = sorted({str(label) for label in labels if label not in index})
-    if unknown:
-        raise DatasetError(f"labels that the model does not know: {_some(unknown)}; it knows {_some(order)}")
-    return np.array([index[label] for label in labels], dtype=np.int64)
+__all__ = ["split"]
 
 
 def split(
@@ -157,8 +85,3 @@ def split(
     return min(
         divisions, key=lambda parts: (-len(set(targets[parts[1]])), abs(len(parts[1]) - test_size * len(targets)))
     )
-
-
-def _some(labels: Sequence) -> str:
-    shown = ", ".join(str(label) for label in labels[:10])
-    return shown + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")
