@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 import os
 import platform
 from functools import cached_property
@@ -165,7 +166,10 @@ class Model:
             if found != network:
                 raise ModelError(f"a {found} model, not {network}")
             config = AudioFeatureConfig(**manifest["features"])
-            model = cls(network, list(manifest["labels"]), config, views=manifest["views"], **contexts)
+            views = operator.index(manifest["views"])
+            if views < 1:
+                raise TypeError(f"views: {views}")
+            model = cls(network, list(manifest["labels"]), config, views=views, **contexts)
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
             model.notes = {note: manifest[note] for note in ("training", "skipped")}

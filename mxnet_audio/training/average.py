@@ -39,31 +39,39 @@ class WeightAverage:
 
 
 def refresh_norms(net: gluon.Block, clips: AudioLoader, ctx: mx.Context) -> None:
-    """Measure the statistics of all batch norms anew: the mean over the batches of one pass.
+    """Measure the statistics of all batch norms anew, over one pass.
 
-    While it trains, a network's running statistics follow the last few batches, which are augmented and mixed as no
-    clip is that it will judge.
+    While it trains, a network's running statistics follow the last few batches, which may be augmented and mixed as no
+    clip is that it will judge. Means are averaged over the batches; variances are those within batches and between
+    them.
 
     Parameters
     ----------
     net : gluon.Block
     clips : AudioLoader
-        What to measure on.
+        What to measure on, best in an order in which each batch has clips of all classes.
     ctx : mxnet.Context
         Where the network computes.
     """
     norms: list[gluon.nn.BatchNorm] = []
     net.apply(lambda block: norms.append(block) if isinstance(block, gluon.nn.BatchNorm) else None)
-    statistics = [(p, 1 - norm._kwargs["momentum"]) for norm in norms for p in (norm.running_mean, norm.running_var)]
-    sums, seen = [0.0] * len(statistics), 0
+    means, squares, seen = [0.0] * len(norms), [0.0] * len(norms), 0
     for x, _ in clips:
-        for parameter, _ in statistics:
-            parameter.set_data(nd.zeros(parameter.shape))
+        for norm in norms:
+            for statistic in (norm.running_mean, norm.running_var):
+                statistic.set_data(nd.zeros(statistic.shape))
         with autograd.record():
             scores, _ = net(x.as_in_context(ctx))
         scores.backward()  # it is the backward pass that updates them: old * momentum + batch * (1 - momentum)
-        for place, (parameter, share) in enumerate(statistics):
-            sums[place] = sums[place] + len(x) * parameter.data(ctx).asnumpy().astype(np.float64) / share
+        for place, norm in enumerate(norms):
+            share = 1 - norm._kwargs["momentum"]
+            mean, variance = (
+                statistic.data(ctx).asnumpy().astype(np.float64) / share
+                for statistic in (norm.running_mean, norm.running_var)
+            )
+            means[place] = means[place] + len(x) * mean
+            squares[place] = squares[place] + len(x) * (variance + mean**2)
         seen += len(x)
-    for (parameter, _), total in zip(statistics, sums):
-        parameter.set_data(nd.array(total / seen))
+    for norm, mean, square in zip(norms, means, squares):
+        norm.running_mean.set_data(nd.array(mean / seen))
+        norm.running_var.set_data(nd.array(np.maximum(square / seen - (mean / seen) ** 2, 0)))

@@ -1,7 +1,7 @@
 """What is told of every epoch: logs, and rules that end the training.
 
 A callback is called with the history after each epoch, and once before the first when a run goes on; the training stops
-when one returns True. Any callable will do.
+when one returns what is true. Any callable will do.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class EarlyStopping:
         self.patience = patience
 
     def __call__(self, history: History) -> bool:
+        if not history["loss_test"]:
+            raise ModelError("early stopping needs clips that are held out, and there are none")
         return stalled(history, self.patience)
 
 
@@ -97,6 +99,7 @@ class TensorBoardLog:
         except ImportError:
             raise ModelError("TensorBoard logs need tensorboardX: pip install 'mxnet-audio[tensorboard]'") from None
         Path(directory).mkdir(parents=True, exist_ok=True)
+        self._before = any(Path(directory).glob("events.*"))
         # Not its SummaryWriter, which writes some time later, from a thread: a run that is killed would lose epochs.
         self._writer = EventsWriter(str(Path(directory) / "events"))
         self._done = 0
@@ -106,6 +109,8 @@ class TensorBoardLog:
         from tensorboardX.summary import scalar
 
         epochs = len(history["loss_train"])
+        if self._before and not self._done and epochs > 1:  # a run that goes on: these are there
+            self._done = epochs
         for epoch in range(self._done, epochs):
             for measure, values in (item for item in history.items() if item[1]):
                 summary = scalar(measure.replace("_", "/"), values[epoch])

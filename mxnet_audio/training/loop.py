@@ -109,54 +109,17 @@ def run_epochs(
     AudioError
         If a clip that could be read at the start cannot be read any more.
     """
-    net.collect_params(".*(gamma|beta|bias)$").setattr("wd_mult", 0.0)
-    rate = recipe.schedule.scheduler(settings.learning_rate, settings.epochs, len(clips.train))
-    options = {"learning_rate": settings.learning_rate, "lr_scheduler": rate, "wd": recipe.weight_decay}
-    trainer = gluon.Trainer(net.collect_params(), "adam", options, kvstore=None)
-    learned = [p for p in net.collect_params().values() if p.grad_req != "null"]
-    if progress.optimizer:
-        set_optimizer(trainer, progress.optimizer)
-    weights = class_weights(clips.targets, net.classes) if recipe.balance == "weights" else None
-    criterion = Criterion(net.classes, recipe.label_smoothing, weights)
-    average = WeightAverage(progress.average)
-    first_averaged = settings.epochs - math.ceil(recipe.average * settings.epochs)
-    saved = progress.epochs
-    history = progress.history
+    run = _Run(net, clips, progress, settings, recipe, ctx)
+    history, saved = progress.history, progress.epochs
 
-    def measure(loader: AudioLoader, learn: bool, bar: tqdm) -> tuple[float, float]:
-        """Mean loss and accuracy of one pass over clips."""
-        loss_sum = correct = seen = 0.0
-        judge = criterion if learn else Criterion(net.classes)
-        loader.epoch = epoch = progress.epochs
-        # Closed at once, whatever happens: its threads must not outlive an interrupted epoch.
-        with contextlib.closing(iter(loader)) as stream:
-            for number, (x, y) in enumerate(stream):
-                x, target = x.as_in_context(ctx), y.as_in_context(ctx)
-                with autograd.record() if learn else autograd.predict_mode():
-                    scores, _ = net(x)
-                    loss = judge(scores, target)
-                if learn:
-                    loss.backward()
-                    if recipe.clip_gradient is not None:  # gradients are sums over the batch until the step
-                        limit = recipe.clip_gradient * len(y)
-                        gluon.utils.clip_global_norm([p.grad(ctx) for p in learned], limit, check_isfinite=False)
-                    trainer.step(len(y))
-                loss_sum += float(loss.sum().asscalar())
-                true = y if y.ndim == 1 else y.argmax(axis=1)  # of a mixed label, its greater part
-                correct += int((scores.argmax(axis=1).asnumpy() == true.asnumpy()).sum())
-                seen += len(y)
-                if not math.isfinite(loss_sum):
-                    raise ModelError(_no_number(loader, epoch, number, saved))
-                bar.update(len(y))
-                bar.set_postfix(
-                    epoch=f"{epoch + 1}/{settings.epochs}", loss=f"{loss_sum / seen:.3f}", acc=f"{correct / seen:.3f}"
-                )
-        return loss_sum / seen, correct / seen
+    def save() -> int:
+        progress.optimizer = get_optimizer(run.trainer)
+        checkpoint(progress)
+        return progress.epochs
 
     def stopped() -> bool:
-        """Tell all callbacks, and whether one ends it."""
         answers = [callback(history) for callback in callbacks]  # none goes untold because one before it stops
-        return any(answer is True for answer in answers)
+        return any(map(bool, answers))
 
     size = clips.train.size + (clips.test.size if clips.test else 0)
     done = progress.epochs * size
@@ -166,40 +129,132 @@ def run_epochs(
             epoch = progress.epochs
             seed = (settings.random_state, epoch)
             mx.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1))
-            loss_train, acc_train = measure(clips.train, learn=True, bar=bar)
-            if epoch >= first_averaged:
-                average.add(net)
-            if epoch == settings.epochs - 1:  # what is measured now is what stays
-                if recipe.average:
-                    average.apply(net)
-                if recipe.average or recipe.refresh_norms:
-                    refresh_norms(net, clips.calm, ctx)
-            told = [("train", loss_train, acc_train)]
-            if clips.test:
-                told.append(("test", *measure(clips.test, learn=False, bar=bar)))
-            for side, loss, accuracy in told:
-                history[f"loss_{side}"].append(loss)
-                history[f"acc_{side}"].append(accuracy)
+            told = run.epoch(epoch, bar, saved)
             if not show:
-                figures = [f"loss {loss:.3f}, accuracy {accuracy:.3f}" for _, loss, accuracy in told]
-                measured = "; on held-out clips: ".join(figures)
-                log.info("epoch %d of %d: %s", epoch + 1, settings.epochs, measured)
-            if best_epoch(history) == epoch:
-                progress.best = get_parameters(net)
+                log.info("epoch %d of %d: %s", epoch + 1, settings.epochs, told)
             if progress.epochs % settings.checkpoint_interval == 0:
-                progress.optimizer = get_optimizer(trainer)
-                checkpoint(progress)
-                saved = progress.epochs
+                saved = save()
             stop = stopped()
-    if progress.epochs > saved:
-        progress.optimizer = get_optimizer(trainer)
-        checkpoint(progress)
+        early = stop and progress.epochs < settings.epochs and recipe.refresh_norms
+        if progress.average or early:  # ended before its time, or to go on no further than it had come
+            run.finish()
+            run.judge_again(bar, saved)
+            saved = -1
+    if progress.epochs != saved:
+        save()
 
 
-def _no_number(loader: AudioLoader, epoch: int, batch: int, saved: int) -> str:
+class _Run:
+    """One training run: what its epochs share."""
+
+    def __init__(
+        self,
+        net: AudioNet,
+        clips: Prepared,
+        progress: Progress,
+        settings: Settings,
+        recipe: Recipe,
+        ctx: mx.Context,
+    ):
+        self.net, self.clips, self.progress, self.recipe, self.ctx = net, clips, progress, recipe, ctx
+        self.epochs = settings.epochs
+        net.collect_params(".*(gamma|beta|bias)$").setattr("wd_mult", 0.0)
+        rate = recipe.schedule.scheduler(settings.learning_rate, settings.epochs, len(clips.train))
+        options = {"learning_rate": settings.learning_rate, "lr_scheduler": rate, "wd": recipe.weight_decay}
+        self.trainer = gluon.Trainer(net.collect_params(), "adam", options, kvstore=None)
+        if progress.optimizer:
+            set_optimizer(self.trainer, progress.optimizer)
+        self.learned = [p for p in net.collect_params().values() if p.grad_req != "null"]
+        weights = class_weights(clips.targets, net.classes) if recipe.balance == "weights" else None
+        self.criterion = Criterion(net.classes, recipe.label_smoothing, weights)
+        self.average = WeightAverage(progress.average)
+
+    def epoch(self, epoch: int, bar: tqdm, saved: int) -> str:
+        """Learn, and judge; the figures go into the history, and come back in words."""
+        history, first_averaged = self.progress.history, self.epochs - math.ceil(self.recipe.average * self.epochs)
+        told = [("train", *self._pass(self.clips.train, "batch", self._learn, bar, saved))]
+        if epoch >= first_averaged:
+            if epoch == first_averaged:
+                self.progress.average.clear()  # of a run that was to be shorter
+            self.average.add(self.net)
+        if epoch == self.epochs - 1:  # what is measured now is what stays
+            self.finish()
+        if self.clips.test:
+            told.append(("test", *self._judged(bar, saved)))
+        else:
+            self._check(epoch)
+        for side, loss, accuracy in told:
+            history[f"loss_{side}"].append(loss)
+            history[f"acc_{side}"].append(accuracy)
+        if best_epoch(history) == epoch:
+            self.progress.best = get_parameters(self.net)
+        return "; on held-out clips: ".join(f"loss {loss:.3f}, accuracy {accuracy:.3f}" for _, loss, accuracy in told)
+
+    def finish(self) -> None:
+        """Take the average of the weights, and measure the norms anew."""
+        if self.progress.average:
+            self.average.apply(self.net)
+        if self.recipe.average or self.recipe.refresh_norms:
+            refresh_norms(self.net, self.clips.calm, self.ctx)
+
+    def judge_again(self, bar: tqdm, saved: int) -> None:
+        """Let the history end with what the parameters are worth now."""
+        if self.clips.test:
+            history = self.progress.history
+            history["loss_test"][-1], history["acc_test"][-1] = self._judged(bar, saved)
+
+    def _judged(self, bar: tqdm, saved: int) -> tuple[float, float]:
+        return self._pass(self.clips.test, "held-out batch", self._judge, bar, saved)
+
+    def _learn(self, x: nd.NDArray, labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
+        """Take a step; scores and losses were those before it."""
+        with autograd.record():
+            scores, _ = self.net(x)
+            loss = self.criterion(scores, labels)
+        loss.backward()
+        if self.recipe.clip_gradient is not None:  # gradients are sums over the batch until the step
+            gradients = [p.grad(self.ctx) for p in self.learned]
+            gluon.utils.clip_global_norm(gradients, self.recipe.clip_gradient * len(x), check_isfinite=False)
+        self.trainer.step(len(x))
+        return scores, loss
+
+    def _judge(self, x: nd.NDArray, labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
+        with autograd.predict_mode():
+            scores, _ = self.net(x)
+            return scores, Criterion(self.net.classes)(scores, labels)
+
+    def _pass(self, loader: AudioLoader, kind: str, judge: Callable, bar: tqdm, saved: int) -> tuple[float, float]:
+        """Mean loss and accuracy of one pass over clips."""
+        loss_sum = correct = seen = 0.0
+        loader.epoch = epoch = self.progress.epochs
+        # Closed at once, whatever happens: its threads must not outlive an interrupted epoch.
+        with contextlib.closing(iter(loader)) as stream:
+            for number, (x, y) in enumerate(stream):
+                scores, loss = judge(x.as_in_context(self.ctx), y.as_in_context(self.ctx))
+                loss_sum += float(loss.sum().asscalar())
+                true = y if y.ndim == 1 else y.argmax(axis=1)  # of a mixed label, its greater part
+                correct += int((scores.argmax(axis=1).asnumpy() == true.asnumpy()).sum())
+                seen += len(y)
+                if not math.isfinite(loss_sum):
+                    raise ModelError(_no_number(f"{kind} {number + 1}", loader.names(epoch, number), epoch, saved))
+                bar.update(len(y))
+                bar.set_postfix(
+                    epoch=f"{epoch + 1}/{self.epochs}", loss=f"{loss_sum / seen:.3f}", acc=f"{correct / seen:.3f}"
+                )
+        return loss_sum / seen, correct / seen
+
+    def _check(self, epoch: int) -> None:
+        """Where nothing is held out, nobody else would notice what the last step did."""
+        with contextlib.closing(iter(self.clips.calm)) as stream:
+            x, y = next(stream)
+        _, loss = self._judge(x.as_in_context(self.ctx), y.as_in_context(self.ctx))
+        if not math.isfinite(float(loss.sum().asscalar())):
+            raise ModelError(f"the loss is no longer a number after epoch {epoch + 1}: lower the learning rate")
+
+
+def _no_number(batch: str, names: list[str], epoch: int, saved: int) -> str:
     """Say where the loss was lost."""
-    names = loader.names(epoch, batch)
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     kept = f"the checkpoint after epoch {saved} is kept" if saved else "there is no checkpoint yet"
-    where = f"epoch {epoch + 1}, batch {batch + 1} ({shown})"
+    where = f"epoch {epoch + 1}, {batch} ({shown})"
     return f"the loss is no longer a number in {where}: lower the learning rate; {kept}"

@@ -43,7 +43,7 @@ class Prepared:
     labels : list of int or str
         Classes, in the order in which scores stand for them.
     train, calm, test : AudioLoader
-        Usable clips: to train on, shuffled and augmented as the recipe says; the same in order and as they are; and
+        Usable clips: to train on, shuffled and augmented as the recipe says; the same as they are, shuffled too; and
         those to measure on, None if there are none.
     targets : np.ndarray [shape=(n,)]
         Class indices of the training clips.
@@ -199,6 +199,9 @@ def prepare(
     if not held_out and test_size != 0:
         sides = split(targets[train], test_size, settings.random_state, groups and [groups[i] for i in train])
         train, test = (train[side] for side in sides)
+    lost = sorted({str(labels[target]) for target in targets[: len(pairs)]} - {str(labels[t]) for t in targets[train]})
+    if lost:
+        raise DatasetError(f"no clip of {', '.join(lost)} can be trained on: its files cannot be used")
     mean, square = np.mean([moments[i] for i in train], axis=0)
     seed, batch_size = settings.random_state, settings.batch_size
     source = loader
@@ -214,7 +217,7 @@ def prepare(
             transforms=recipe.of_input(seed),
             batchify_fn=Mixup(recipe.mixup, len(labels), seed) if recipe.mixup else None,
         ),
-        loader.take(train, batch_size),
+        loader.take(train, batch_size, shuffle=True),
         loader.take(test, batch_size) if len(test) else None,
         targets[train],
         [every[i] for i in test],

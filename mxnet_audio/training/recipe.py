@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
+from types import FunctionType
 from typing import Any, Literal
 
+from mxnet_audio.data.steps import flat
 from mxnet_audio.data.transforms import FromSamples, Load, RandomCrop, TimeShift, ToImage
 from mxnet_audio.data.transforms.base import steps_of
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
 
@@ -82,19 +84,29 @@ class Recipe:
 
     def __post_init__(self):
         for name in ("sound", "features"):
-            object.__setattr__(self, name, steps_of(getattr(self, name)))
+            try:
+                steps = tuple(flat(steps_of(getattr(self, name))))
+            except (FeatureError, TypeError) as error:
+                raise ModelError(f"recipe: {name} is transforms, not {getattr(self, name)!r} ({error})") from error
+            object.__setattr__(self, name, steps)
         for name, legal, known in (
-            ("mixup", 0 <= self.mixup < math.inf, "0 or more"),
-            ("label_smoothing", 0 <= self.label_smoothing < 1, "0 or more and below 1"),
-            ("balance", self.balance in (None, "batches", "weights"), "'batches', 'weights' or None"),
-            ("schedule", isinstance(self.schedule, Schedule), "a Schedule, such as Cosine()"),
-            ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
-            ("clip_gradient", self.clip_gradient is None or 0 < self.clip_gradient < math.inf, "above 0, or None"),
-            ("average", 0 <= self.average <= 1, "a share, 0 to 1"),
-            ("views", operator.index(self.views) >= 1, "1 or more"),
+            ("mixup", lambda value: 0 <= value < math.inf, "0 or more"),
+            ("label_smoothing", lambda value: 0 <= value < 1, "0 or more and below 1"),
+            ("weight_decay", lambda value: 0 <= value < math.inf, "0 or more"),
+            ("clip_gradient", lambda value: 0 < value < math.inf, "above 0, or None"),
+            ("average", lambda value: 0 <= value <= 1, "a share, 0 to 1"),
+            ("views", lambda value: value >= 1 and value == int(value), "a whole number of 1 or more"),
         ):
-            if not legal:
-                raise ModelError(f"recipe: {name} is {known}, not {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if name == "clip_gradient" and value is None:
+                continue
+            if not isinstance(value, Real) or isinstance(value, bool) or not legal(value):
+                raise ModelError(f"recipe: {name} is {known}, not {value!r}")
+            object.__setattr__(self, name, int(value) if name == "views" else float(value))  # JSON knows no others
+        if self.balance not in (None, "batches", "weights"):
+            raise ModelError(f"recipe: balance is 'batches', 'weights' or None, not {self.balance!r}")
+        if not isinstance(self.schedule, Schedule):
+            raise ModelError(f"recipe: schedule is a Schedule, such as Cosine(), not {self.schedule!r}")
 
     def from_samples(self, config: AudioFeatureConfig, seed: int) -> list[Callable]:
         """Steps from a file to a network's input, by way of samples that are cropped and transformed.
@@ -123,8 +135,14 @@ class Recipe:
     def identity(self) -> dict[str, Any]:
         """What must be the same for a run to go on as if never interrupted, in JSON's own types."""
         named = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        plain = (int, float, str, bool, type(None))
-        return {name: value if isinstance(value, plain) else repr(value) for name, value in named.items()}
+        for name in ("sound", "features"):
+            named[name] = [_named(step) for step in named[name]]
+        return {**named, "schedule": repr(self.schedule)}
+
+
+def _named(step: Callable) -> str:
+    """A transform in words that are the same in every process: a function's have no address in them."""
+    return f"{step.__module__}.{step.__qualname__}" if isinstance(step, FunctionType) else repr(step)
 
 
 # What is in the defaults helped on ESC-10's folds 1 to 3 (two to train on, the third to test on), and what is not did
@@ -152,6 +170,6 @@ def recipe_of(recipe: Recipe | str) -> Recipe:
     """
     if isinstance(recipe, Recipe):
         return recipe
-    if recipe not in RECIPES:
+    if not isinstance(recipe, str) or recipe not in RECIPES:
         raise ModelError(f"no recipe {recipe!r}; there are {', '.join(sorted(RECIPES))}, or make a training.Recipe")
     return RECIPES[recipe]

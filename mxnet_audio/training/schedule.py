@@ -60,7 +60,7 @@ class Constant(Schedule):
     """
 
     def _after(self, total: int, steps: int, **common) -> mx.lr_scheduler.LRScheduler:
-        return mx.lr_scheduler.FactorScheduler(total, factor=1.0, **common)
+        return _Steps(total, 1.0, **common)
 
 
 @dataclass(frozen=True)
@@ -89,19 +89,32 @@ class Step(Schedule):
             raise ModelError(f"a step is every 1 epoch or more, by a factor of at most 1, not {self}")
 
     def _after(self, total: int, steps: int, **common) -> mx.lr_scheduler.LRScheduler:
-        return mx.lr_scheduler.FactorScheduler(self.every * steps, self.factor, stop_factor_lr=0.0, **common)
+        return _Steps(self.every * steps, self.factor, **common)
 
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """A rate that falls to 0 along half a cosine (arXiv 1608.03983, without restarts).
+    """A rate that falls towards 0 along half a cosine (arXiv 1608.03983, without restarts).
 
     Examples
     --------
     >>> rate = Cosine(warmup=0.1).scheduler(0.1, epochs=2, steps=10)
     >>> [round(rate(step), 3) for step in (0, 1, 2, 11, 20)]
-    [0.0, 0.05, 0.1, 0.05, 0.0]
+    [0.0, 0.05, 0.1, 0.054, 0.001]
     """
 
     def _after(self, total: int, steps: int, **common) -> mx.lr_scheduler.LRScheduler:
-        return mx.lr_scheduler.CosineScheduler(total, **common)
+        return mx.lr_scheduler.CosineScheduler(total + 1, **common)  # the last step moves too
+
+
+class _Steps(mx.lr_scheduler.LRScheduler):
+    """MXNet's FactorScheduler without its habit of setting up the root logger."""
+
+    def __init__(self, every: int, factor: float, **common):
+        super().__init__(**common)
+        self._every, self._factor = every, factor
+
+    def __call__(self, num_update: int) -> float:
+        if num_update < self.warmup_steps:
+            return self.get_warmup_lr(num_update)
+        return self.base_lr * self._factor ** (max(num_update - 1, 0) // self._every)

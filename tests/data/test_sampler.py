@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxnet_audio.data import BucketSampler, EpochSampler
+from mxnet_audio.data import BalancedSampler, BucketSampler, EpochSampler
 from mxnet_audio.errors import DatasetError
 
 
@@ -43,3 +43,26 @@ def test_another_epoch_is_another_order_of_the_same_batches_sizes():
 def test_what_cannot_be_is_refused(lengths, batch_size, buckets):
     with pytest.raises(DatasetError):
         BucketSampler(lengths, batch_size, buckets)
+
+
+@pytest.mark.parametrize("counts", [(5, 5), (38, 2), (1, 1, 95), (7,)])
+def test_balanced_draws_each_class_as_often_and_each_clip_of_it_too(counts):
+    targets = np.repeat(np.arange(len(counts)), counts)
+    sampler = BalancedSampler(targets, seed=3)
+    epochs = []
+    for epoch in range(3):
+        sampler.epoch = epoch
+        epochs.append(list(sampler))
+        assert len(epochs[-1]) == len(sampler) == len(targets)
+        drawn = np.bincount(targets[epochs[-1]], minlength=len(counts))
+        assert np.ptp(drawn) <= 1
+        for target in range(len(counts)):
+            often = np.bincount(epochs[-1], minlength=len(targets))[targets == target]
+            assert np.ptp(often) <= 1
+    sampler.epoch = 1
+    assert list(sampler) == epochs[1] and (len(targets) < 8 or epochs[0] != epochs[1])
+
+
+def test_balanced_wants_a_seed():
+    with pytest.raises(DatasetError, match="seed"):
+        BalancedSampler([0, 1], seed=-1)

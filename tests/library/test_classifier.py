@@ -268,7 +268,7 @@ def test_a_model_that_is_saved_is_small_and_says_the_same(classifier, model_dir,
     np.testing.assert_array_equal(
         loaded.predict(corpus[0][0]).probabilities, classifier.predict(corpus[0][0]).probabilities
     )
-    assert loaded.model.notes == classifier.model.notes and "mixup" in loaded.model.notes["training"]
+    assert loaded.model.notes == classifier.model.notes and "recipe.mixup" in loaded.model.notes["training"]
     with pytest.raises(ModelError, match="'best'"):
         loaded.load_model(tmp_path, parameters="best")
 

@@ -5,10 +5,12 @@ import pytest
 
 from mxnet_audio import audio
 from mxnet_audio.data.transforms import AddNoise, Gain, TimeMasking
+from mxnet_audio.engine import mx
 from mxnet_audio.errors import DatasetError, ModelError
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.models import store
 from mxnet_audio.training import Constant, Cosine, CsvLog, Recipe, get_parameters
+from mxnet_audio.training.criterion import Criterion
 from mxnet_audio.viz import plot_history
 
 EVERYTHING = Recipe(
@@ -71,6 +73,39 @@ def plain(corpus, options, tmp_path_factory):
     return fingerprint(classifier)
 
 
+def test_a_class_without_a_usable_clip_is_named(corpus, options, tmp_path):
+    broken = tmp_path / "broken.wav"
+    broken.write_text("not sound")
+    with pytest.raises(DatasetError, match="no clip of silence can be trained on"):
+        Cifar10AudioClassifier().fit([*corpus, (broken, "silence")], tmp_path, **options | {"nb_classes": 4})
+
+
+def test_nothing_held_out_lets_no_broken_network_pass(corpus, options, tmp_path):
+    wild = options | {"test_size": 0, "epochs": 1, "batch_size": 24, "learning_rate": 1e38, "recipe": "plain"}
+    with pytest.raises(ModelError, match="no longer a number after epoch 1"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **wild)
+    assert not store.stored_models(tmp_path)
+    with pytest.raises(ModelError, match="held out"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"test_size": 0, "early_stopping": 1})
+
+
+def test_a_loss_lost_after_a_checkpoint_keeps_it(corpus, options, tmp_path, monkeypatch):
+    class Wild(Constant):
+        def scheduler(self, learning_rate, epochs, steps):
+            wild = mx.lr_scheduler.LRScheduler(learning_rate)
+            monkeypatch.setattr(type(wild), "__call__", lambda self, update: 1e-3 if update <= 2 * steps else 1e38)
+            return wild
+
+    wild = options | {"checkpoint_interval": 1, "recipe": Recipe(schedule=Wild())}
+    with pytest.raises(ModelError, match=r"batch \d \(.*the checkpoint after epoch 2 is kept"):
+        Cifar10AudioClassifier().fit(corpus, tmp_path, **wild)
+    classifier = Cifar10AudioClassifier()
+    classifier.load_model(tmp_path)
+    assert (
+        len(classifier.history["loss_train"]) == 2 and np.isfinite(classifier.predict(corpus[0][0]).probabilities).all()
+    )
+
+
 def test_what_is_measured_last_is_what_is_kept(corpus, options, tmp_path):
     train, test = corpus[:18], corpus[18:]
     classifier = Cifar10AudioClassifier()
@@ -93,15 +128,31 @@ def test_a_run_tells_its_callbacks_and_stops_for_one(corpus, options, tmp_path):
 
 
 @pytest.mark.parametrize("balance", [None, "batches", "weights"])
-def test_a_corpus_of_which_one_class_is_nearly_all(balance, corpus, options, tmp_path):
-    noise = [pair for pair in corpus if pair[1] == "noise"]
-    low = [pair for pair in corpus if pair[1] == "low"]
-    copies = [(path, label) for path, label in noise] + low[:2]
-    recipe = Recipe(balance=balance)
-    classifier = Cifar10AudioClassifier()
-    history = classifier.fit(copies, tmp_path, **options | {"nb_classes": 2}, validation_pairs=low[2:4], recipe=recipe)
+def test_a_class_of_a_twentieth(balance, options, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    sounds = [(rng.normal(0, 0.1, 12000), 12000) for _ in range(44)]
+    pairs = [(sound, "much" if i < 38 else "little") for i, sound in enumerate(sounds[:40])]
+    held_out = [(sounds[40], "much"), (sounds[41], "little")]
+    seen, weights = [], []
+
+    class Watched(Criterion):
+        def __init__(self, classes, label_smoothing=0.0, given=None):
+            super().__init__(classes, label_smoothing, given)
+            weights.append(given)
+
+        def __call__(self, scores, labels):
+            seen.extend(labels.asnumpy().tolist())
+            return super().__call__(scores, labels)
+
+    monkeypatch.setattr("mxnet_audio.training.loop.Criterion", Watched)
+    one = options | {"nb_classes": 2, "epochs": 1, "batch_size": 8, "validation_pairs": held_out}
+    history = Cifar10AudioClassifier().fit(pairs, tmp_path, **one, recipe=Recipe(balance=balance))
     assert np.isfinite(list(history.values())).all()
-    assert set(classifier.labels) == {"noise", "low"}
+    assert seen[:40].count(0) == (20 if balance == "batches" else 2)  # classes are little, much
+    if balance == "weights":
+        np.testing.assert_allclose(weights[0], [10, 40 / 76])
+    else:
+        assert weights[0] is None
 
 
 def test_a_class_of_one_clip_is_named_or_trained_on(corpus, options, tmp_path):
@@ -119,6 +170,12 @@ def test_a_class_of_one_clip_is_named_or_trained_on(corpus, options, tmp_path):
     "wrong",
     [
         {"mixup": -1},
+        {"mixup": "0.3"},
+        {"views": 0},
+        {"views": 2.5},
+        {"views": True},
+        {"features": 3},
+        {"sound": Gain},
         {"label_smoothing": 1.0},
         {"balance": "fair"},
         {"schedule": "cosine"},

@@ -9,9 +9,10 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from mxnet_audio.data.transforms import TimeMasking, TimeShift
+from mxnet_audio.data.transforms import Compose, TimeMasking, TimeShift
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
@@ -63,9 +64,36 @@ def test_resume_of_a_recipe_that_ends_with_the_last_epoch(corpus, options, tmp_p
     for role in ("last", "best", "optimizer", "average"):
         one, other = parameters(tmp_path / "whole", role), parameters(tmp_path / "parts", role)
         assert store.fingerprint(one) == store.fingerprint(other), role
-    with pytest.raises(ModelError, match="mixup changed"):
-        changed = options | {"recipe": dataclasses.replace(recipe, mixup=0.4)}
-        Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **changed, resume=True)
+    for name, other in (("mixup", 0.4), ("features", (TimeShift(0.5), TimeMasking(0.3))), ("schedule", Cosine(0.2))):
+        changed = options | {"recipe": dataclasses.replace(recipe, **{name: other})}
+        with pytest.raises(ModelError, match=rf"recipe\.{name} changed"):
+            Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **changed, resume=True)
+
+
+def test_a_recipe_with_functions_and_a_compose_goes_on(corpus, options, tmp_path):
+    recipe = Recipe(sound=(_louder,), features=Compose([TimeShift(0.5), TimeMasking(0.2)]), average=0.5)
+    options = options | {"recipe": recipe, "epochs": 4, "checkpoint_interval": 1}
+    whole = Cifar10AudioClassifier().fit(corpus, tmp_path / "whole", **options)
+    stop = [lambda history: np.bool_(len(history["loss_train"]) == 1)]
+    Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, callbacks=stop)
+    assert Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, resume=True) == whole
+    assert store.read_manifest(tmp_path / "parts", "cifar10")["training"]["recipe.sound"][0].endswith("._louder")
+
+
+def test_what_ends_early_is_finished_too(corpus, options, tmp_path):
+    stop = [lambda history: len(history["loss_train"]) == 4]
+    recipe = Recipe(average=0.5)
+    classifier = Cifar10AudioClassifier()
+    history = classifier.fit(
+        corpus[:18], tmp_path, **options, recipe=recipe, callbacks=stop, validation_pairs=corpus[18:]
+    )
+    assert len(history["acc_test"]) == 4 and parameters(tmp_path, "average") == {}
+    classifier.load_model(tmp_path)
+    assert classifier.evaluate(corpus[18:]).accuracy == history["acc_test"][-1]
+
+
+def _louder(y):
+    return 2 * y
 
 
 def test_resume_with_fewer_epochs_than_are_done_is_refused_and_harms_nothing(corpus, options, tmp_path):

@@ -54,6 +54,12 @@ def test_what_a_killed_run_was_writing_is_cleared_away(tmp_path):
     assert [name for name in (*killed, *others) if (tmp_path / name).exists()] == others
 
 
+def test_an_earlier_format_says_what_to_do(tmp_path):
+    (tmp_path / "net.json").write_text('{"format": 1}')
+    with pytest.raises(ModelError, match=r"written in format 1, and this version .* reads 2: train it anew"):
+        store.read_manifest(tmp_path, "net")
+
+
 def test_the_same_state_saved_again_mends_a_damaged_one(tmp_path):
     save(tmp_path)
     (file,) = tmp_path.glob("*.safetensors")

@@ -1,5 +1,6 @@
 """Learning rates over the steps of a run."""
 
+import logging
 import math
 
 import pytest
@@ -18,7 +19,7 @@ def test_cosine_is_the_formula_after_its_warm_up():
     for step in range(1, 10):
         assert found[step - 1] == pytest.approx(0.1 * step / 10)
     for step in range(10, 41):
-        assert found[step - 1] == pytest.approx(0.05 * (1 + math.cos(math.pi * (step - 10) / 30)))
+        assert found[step - 1] == pytest.approx(0.05 * (1 + math.cos(math.pi * (step - 10) / 31)))
 
 
 def test_step_multiplies_at_the_end_of_its_epochs():
@@ -32,7 +33,13 @@ def test_constant_stays():
 
 @pytest.mark.parametrize("schedule", [Constant(0.9), Cosine(0.9), Step(0.9)])
 def test_a_run_of_one_step_has_a_rate(schedule):
-    assert all(math.isfinite(rate) for rate in rates(schedule, 1, 1))
+    assert all(0 < rate <= 0.1 for rate in rates(schedule, 1, 1))
+
+
+def test_schedules_leave_the_root_logger_alone():
+    handlers = list(logging.getLogger().handlers)
+    rates(Step(every=1))
+    assert logging.getLogger().handlers == handlers
 
 
 @pytest.mark.parametrize("schedule", [Constant(0.1), Cosine(0.1), Step(0.1, every=1)])

@@ -138,7 +138,7 @@ class _Masking(RandomTransform):
 
     def __init__(self, max_width: int | float, masks: int = 1, value: float | None = None, seed: Seed = None):
         value = None if value is None else real("value", value)
-        share = isinstance(max_width, float) and 0 < max_width < 1
+        share = isinstance(max_width, float) and 0 < max_width <= 1
         max_width = max_width if share else whole("max_width", max_width)
         super().__init__(seed, max_width=max_width, masks=whole("masks", masks), value=value)
 
@@ -149,7 +149,7 @@ class _Masking(RandomTransform):
         out = x.copy()
         stripes = out.swapaxes(self._axis, -1)
         size = stripes.shape[-1]
-        widest = int(self.max_width * size) if self.max_width < 1 else min(self.max_width, size)
+        widest = int(self.max_width * size) if isinstance(self.max_width, float) else min(self.max_width, size)
         for _ in range(self.masks):
             width = int(rng.integers(widest + 1))
             start = int(rng.integers(size - width + 1))
@@ -162,8 +162,8 @@ class TimeMasking(_Masking):
 
     Parameters
     ----------
-    max_width : int > 0 [frames], or float below 1
-        Widest mask; widths are even from 0 to this, and at most all frames. Below 1 it is a share of all frames.
+    max_width : int > 0 [frames], or float up to 1
+        Widest mask; widths are even from 0 to this, and at most all frames. A float is a share of them.
     masks : int > 0
         How many; they may overlap.
     value : float or None
@@ -190,8 +190,8 @@ class FrequencyMasking(_Masking):
 
     Parameters
     ----------
-    max_width : int > 0 [bands], or float below 1
-        Widest mask; widths are even from 0 to this, and at most all bands. Below 1 it is a share of all bands.
+    max_width : int > 0 [bands], or float up to 1
+        Widest mask; widths are even from 0 to this, and at most all bands. A float is a share of them.
     masks, value, seed
         As for `TimeMasking`.
 

@@ -118,3 +118,24 @@ def test_masked_places_hold_the_mean_of_their_own_spectrogram():
     assert (y != x).any()
     np.testing.assert_allclose(y[y != x], np.broadcast_to(means, x.shape)[y != x], rtol=1e-6)
     assert set(TimeMasking(5, masks=3, value=-7, seed=1)(x)[y != x]) == {-7}
+
+
+@pytest.mark.parametrize("make", [TimeMasking, FrequencyMasking])
+def test_a_width_that_is_a_share_is_of_the_axis(make):
+    x = np.ones((40, 40), np.float32)
+    for seed in range(5):
+        share, count = make(0.25, value=0, seed=seed), make(10, value=0, seed=seed)
+        np.testing.assert_array_equal(share(x, (0,)), count(x, (0,)))
+    widths = [
+        int((make(1.0, value=0, seed=seed)(x) == 0).any(axis=0 if make is TimeMasking else 1).sum())
+        for seed in range(60)
+    ]
+    assert max(widths) > 30  # all of them, and not one
+
+
+def test_reseeded_draws_by_the_other_seed_and_leaves_the_first_alone():
+    x, first = np.arange(10.0), RandomCrop(3, seed=1)
+    before = first(x, (0,))
+    other = first.reseeded(2)
+    np.testing.assert_array_equal(other(x, (5,)), RandomCrop(3, seed=2)(x, (5,)))
+    np.testing.assert_array_equal(first(x, (0,)), before)

@@ -12,6 +12,7 @@ from mxnet_audio.data.transforms import (
     MEL,
     MFCC,
     Features,
+    FromSamples,
     Load,
     MuLawDecoding,
     MuLawEncoding,
@@ -159,3 +160,12 @@ def test_mu_law_clips_and_refuses():
             MuLawDecoding()(np.array(wrong))
     with pytest.raises(InvalidAudioError, match="NaN"):
         MuLawDecoding()(np.array([np.nan]))
+
+
+@pytest.mark.parametrize("config", [AudioFeatureConfig(n_frames=47), AudioFeatureConfig(type="raw", sr=8000)])
+def test_features_from_samples_are_those_of_the_sound(config):
+    y = np.random.default_rng(0).normal(0, 0.1, 15000).astype(np.float32)
+    found = FromSamples(config)(y)
+    np.testing.assert_array_equal(found, Features(config)((y, config.sr)))
+    np.testing.assert_array_equal(FromSamples(config)(np.stack([y, -y]))[0], found)
+    assert FromSamples(config).key != Features(config).key
