@@ -13,11 +13,10 @@ from mxnet_audio import features, training
 from mxnet_audio.data import AudioLoader
 from mxnet_audio.data.transforms import Compose, ToImage
 from mxnet_audio.engine import context, mx
-from mxnet_audio.errors import AudioError, DatasetError, ModelError
+from mxnet_audio.errors import AudioError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.model import Model, config_of, input_shape_of, network_input
 from mxnet_audio.library.predictor import Predictor
-from mxnet_audio.metrics import ClassificationReport, classification_report
 from mxnet_audio.models import store
 
 __all__ = ["AudioClassifier"]
@@ -198,8 +197,10 @@ class AudioClassifier(Predictor):
             learning_rate=learning_rate,
             checkpoint_interval=checkpoint_interval,
         )
-        if test_size == 0 and validation_pairs is None and (report is not None or early_stopping is not None):
-            raise ModelError("test_size=0 holds out no clips, which a report or early stopping needs")
+        if report is not None:
+            store.check_place(report)
+            if test_size == 0 and validation_pairs is None:
+                raise ModelError("test_size=0 holds out no clips, which a report needs")
         recipe = training.recipe_of(self.recipe if recipe is None else recipe)
         if early_stopping is not None:
             callbacks = [*callbacks, training.EarlyStopping(early_stopping)]
@@ -235,7 +236,8 @@ class AudioClassifier(Predictor):
             **self._contexts,
         )
         model.net.standardize.set(clips.mean, clips.std)
-        identity = settings.identity() | recipe.identity() | clips.digests
+        told = {f"recipe.{name}": value for name, value in recipe.identity().items()}
+        identity = settings.identity() | told | clips.digests
         run = training.Progress()
         if resume and self.network in store.stored_models(model_dir_path):
             run = model.resume(model_dir_path, identity)
@@ -283,6 +285,7 @@ class AudioClassifier(Predictor):
             was there stays.
         """
         self._model = Model.load(model_dir_path, self.network, parameters, **self._contexts)
+        self.skipped = []
 
     def save_model(self, model_dir_path: str | os.PathLike) -> None:
         """Keep the model as it is now in a directory, without what only `fit` needs to go on; `load_model` reads it.
@@ -305,37 +308,6 @@ class AudioClassifier(Predictor):
         from mxnet_audio.library.export import export_onnx  # which not every user has the packages for
 
         export_onnx(self.model, path, front_end=front_end)
-
-    def evaluate(self, audio_path_label_pairs: training.Pairs, batch_size: int = 16) -> ClassificationReport:
-        """Compare predictions with labels.
-
-        Parameters
-        ----------
-        audio_path_label_pairs : iterable of (path, label)
-            Labels that the model knows. Files that cannot be used are listed in the report and not counted.
-
-        Returns
-        -------
-        ClassificationReport
-            Accuracy, figures by class, confusion matrix.
-
-        Raises
-        ------
-        DatasetError
-            If a label is not known to the model, or no file can be used.
-        """
-        pairs = training.checked_pairs(audio_path_label_pairs)
-        training.to_targets([label for _, label in pairs], self.labels)
-        true, predicted, skipped = [], [], []
-        for prediction, (path, label) in zip(self.predict_many([path for path, _ in pairs], batch_size), pairs):
-            if prediction.error is None:
-                true.append(label)
-                predicted.append(prediction.label)
-            else:
-                skipped.append((path, prediction.error))
-        if not true:
-            raise DatasetError(f"none of the {len(pairs)} files can be used; the first: {skipped[0][1]}")
-        return classification_report(true, predicted, self.labels, skipped)
 
     def _reader(self) -> Callable:
         return Compose(network_input(self.feature_config))
