@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mxnet_audio.cli.options import MODELS, AsJson, Data, Gpu, ModelDir, Network, OneOf
+from mxnet_audio.cli.options import MODELS, AnyModel, AsJson, Data, Gpu, ModelDir, Network, OneOf
 from mxnet_audio.cli.shell import device, emit, interactive, load_model, note
 from mxnet_audio.cli.training import (
     BatchSize,
@@ -132,7 +132,7 @@ def train(
 
 def evaluate(
     data: Data,
-    model_dir: ModelDir = MODELS,
+    model_dir: AnyModel = MODELS,
     network: OneOf = None,
     corpus: Corpus = None,
     folds: Folds = None,
@@ -148,7 +148,7 @@ def evaluate(
       mxnet-audio evaluate data/ESC-50 --corpus esc10 --folds 5
     """
     pairs, _ = list_pairs(data, corpus, folds)
-    classifier = load_model(model_dir, network, gpu, exported=False)
+    classifier = load_model(model_dir, network, gpu)
     report = classifier.evaluate(pairs)
     emit({"model_dir": model_dir, "model_id": classifier.model_id, **report.to_dict()}, str(report), as_json)
 

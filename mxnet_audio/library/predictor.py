@@ -8,15 +8,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming, source_name
+from mxnet_audio.data.labelled import Pair, Pairs, checked_pairs, to_targets
 from mxnet_audio.data.threads import map_ordered
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import DatasetError, ModelError
 from mxnet_audio.library.results import Encoding, Prediction, TimedPrediction
+
+if TYPE_CHECKING:
+    from mxnet_audio.metrics import ClassificationReport
 
 __all__ = ["Predictor"]
 
@@ -85,6 +89,48 @@ class Predictor:
         for path, _, vector, error in self._outputs(paths, batch_size):
             yield Encoding(path, vector, error)
 
+    def evaluate(self, audio_path_label_pairs: Pairs, batch_size: int = 16) -> ClassificationReport:
+        """Compare predictions with labels.
+
+        Parameters
+        ----------
+        audio_path_label_pairs : iterable of (path, label)
+            Labels that the model knows. Files that cannot be used are listed in the report and not counted.
+
+        Returns
+        -------
+        ClassificationReport
+            Accuracy, figures by class, confusion matrix.
+
+        Raises
+        ------
+        DatasetError
+            If a label is not known to the model, or no file can be used.
+        """
+        pairs = self._known(audio_path_label_pairs)
+        return self._compared(pairs, self.predict_many([sound for sound, _ in pairs], batch_size))
+
+    def _known(self, pairs: Pairs) -> list[Pair]:
+        """Pairs, checked; DatasetError if the model does not know a label."""
+        pairs = checked_pairs(pairs)
+        to_targets([label for _, label in pairs], self.labels)
+        return pairs
+
+    def _compared(self, pairs: list[Pair], answers: Iterable[Prediction]) -> ClassificationReport:
+        """What was answered for each pair beside its label; DatasetError if there is no answer to any."""
+        from mxnet_audio.metrics import classification_report  # and scikit-learn, which answers do not need
+
+        true, predicted, skipped = [], [], []
+        for row, (answer, (sound, label)) in enumerate(zip(answers, pairs)):
+            if answer.error is None:
+                true.append(label)
+                predicted.append(answer.label)
+            else:
+                skipped.append((source_name(sound) or f"item {row}", answer.error))
+        if not true:
+            raise DatasetError(f"none of the {len(pairs)} files can be used; the first: {skipped[0][1]}")
+        return classification_report(true, predicted, self.labels, skipped)
+
     def predict_timeline(self, path, window: float | None = None, hop: float | None = None) -> list[TimedPrediction]:
         """Label a long file stretch by stretch.
 
@@ -93,7 +139,8 @@ class Predictor:
         path : str or os.PathLike or binary file or (np.ndarray, rate)
             What `mxnet_audio.audio.load` takes.
         window : float > 0 [s], optional
-            Length of a stretch; what the network was trained on by default. The middle of a longer one is judged.
+            Length of a stretch; what the network was trained on by default. Of a longer one the
+            middle is judged, or the start where the features have ``crop='start'``.
         hop : float > 0 [s], optional
             From the start of one to the start of the next, at most `window`; half of it by default.
 

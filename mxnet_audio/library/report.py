@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 from tqdm import tqdm
 
 import mxnet_audio
-from mxnet_audio import audio, features, training, viz
+from mxnet_audio import audio, features, viz
 from mxnet_audio.atomic import replacing
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
@@ -29,6 +29,7 @@ from mxnet_audio.metrics import ClassificationReport, classification_report
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mxnet_audio.data.labelled import Pairs
     from mxnet_audio.library.predictor import Predictor
     from mxnet_audio.library.results import Prediction
 
@@ -46,7 +47,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def write_report(
     classifier: Predictor,
-    pairs: training.Pairs,
+    pairs: Pairs,
     directory: str | os.PathLike,
     *,
     settings: Mapping[str, Any] | None = None,
@@ -90,8 +91,7 @@ def write_report(
     >>> write_report(load_classifier('./models'), pairs, './report')              # doctest: +SKIP
     PosixPath('report/report.html')
     """
-    pairs = training.checked_pairs(pairs)
-    training.to_targets([label for _, label in pairs], classifier.labels)
+    pairs = classifier._known(pairs)
     path = Path(directory) / "report.html"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

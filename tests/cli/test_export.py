@@ -43,18 +43,44 @@ def test_timelines_and_search(run, run_json, onnx_file, tones, tmp_path):
     assert len(run_json("search", path, "--index", tmp_path / "index", "-k", 3, *model)["neighbours"]) == 3
 
 
-def test_mxnet_is_not_imported(onnx_file, tones):
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("predict", "TONES"), "0 é.wav"),
+        (("predict", "TONES/low/0 é.wav", "--timeline", "0.4"), "low"),
+        (("embed", "TONES", "--output", "vectors.npz"), "vectors.npz"),
+        (("index", "TONES", "--index", "index"), "16"),
+        (("search", "TONES/low/0 é.wav", "--index", "index"), "low"),
+        (("evaluate", "TONES"), "accuracy"),
+        (("report", "TONES"), "the page is report/report.html"),
+    ],
+    ids=["predict", "timeline", "embed", "index", "search", "evaluate", "report"],
+)
+def test_mxnet_is_not_imported(words, said, onnx_file, tones, tmp_path, run):
+    if words[0] == "search":
+        run("index", tones, "--index", tmp_path / "index", "--model-dir", onnx_file[0])
     code = "import sys; sys.modules['mxnet'] = None; from mxnet_audio.cli import main; main()"
-    words = [sys.executable, "-c", code, "predict", str(tones), "--model-dir", str(onnx_file[0])]
-    assert len(subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()) == 16
+    words = [word.replace("TONES", str(tones)) for word in words]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, "--model-dir", str(onnx_file[0])],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0 and said in done.stdout, done.stderr
+
+
+def test_evaluate_counts_as_for_the_folder(run_json, onnx_file, trained, tones):
+    got, want = (run_json("evaluate", tones, "--model-dir", place) for place in (onnx_file[0], trained[0]))
+    assert got["confusion"] == want["confusion"] and got["model_id"] == want["model_id"]
 
 
 def test_what_cannot_be_done_is_said(run, onnx_file, trained, tones, tmp_path):
     path, output = onnx_file[0], tmp_path / "nö" / "a.onnx"
     said = run("export", output, "--model-dir", trained[0], code=1).stderr
     assert said == f"error: {output}: cannot be written (No such file or directory)\n"
-    for command in (("export", tmp_path / "a.onnx"), ("evaluate", tones)):
-        assert "takes the folder of a trained model" in run(*command, "--model-dir", path, code=1).stderr
+    assert "takes the folder of a trained model" in run("export", output, "--model-dir", path, code=1).stderr
     assert "leave --gpu out" in run("predict", tones, "--gpu", 0, "--model-dir", path, code=1).stderr
     said = run("predict", tones, "--network", "resnet_v2", "--model-dir", path, code=1).stderr
     assert said == f"error: {path}: a cifar10 model, not resnet_v2\n"
