@@ -6,7 +6,7 @@ from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 
 
 def main(classifier_class=Cifar10AudioClassifier, seconds=29.12):
-    args = arguments(__doc__, epochs=50)
+    args = arguments(__doc__.replace(Cifar10AudioClassifier.__name__, classifier_class.__name__), epochs=50)
     held_out = None if args.data else clips(args, "valid")
     classifier = classifier_class(model_ctx=args.ctx, data_ctx=args.ctx)
     options = training_options(args, classifier_class, seconds)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mxnet_audio import __version__
 from mxnet_audio.library import BOX, classifiers
+from mxnet_audio.training import RECIPES, Recipe
 
 SEED = 0
 CARD = """# Models in the box: ten environmental sounds
@@ -75,6 +76,9 @@ def main():
     for network, kind in sorted(classifiers().items()):
         found = figures(arguments.runs, network)
         settings = found["settings"]
+        recipe = RECIPES[kind.recipe]
+        if settings["recipe"] != recipe.identity():
+            raise SystemExit(f"{network} was measured with another recipe: {settings['recipe']}")
         classifier = kind()
         options = {name: settings[name] for name in ("epochs", "batch_size", "learning_rate") if name in settings}
         work = arguments.runs / network / "all"
@@ -87,14 +91,17 @@ def main():
             nb_classes=None,
             resume=True,
             checkpoint_interval=5,
+            recipe=recipe,
             **options,
         )
         classifier.save_model(BOX)
         classifier.export_onnx(BOX / f"{network}.onnx", front_end=True)
         plain = figures(arguments.plain, network) if arguments.plain else None
         rows.append(row(network, found, plain))
-        said = ", ".join(f"{name} {value}" for name, value in classifier.model.notes["training"].items() if value)
-        recipes.append(f"`{network}`: {settings['epochs']} epochs, {said}.")
+        bare = Recipe().identity()
+        parts = [f"{name} {value}" for name, value in recipe.identity().items() if value != bare[name]]
+        numbers = ", ".join(f"{name} {value}" for name, value in options.items())
+        recipes.append(f"`{network}`: {numbers}; {', '.join(parts)}.  ")
         print(rows[-1], flush=True)
     with (arguments.data / "ATTRIBUTION.csv").open(newline="", encoding="utf-8") as file:
         licences = Counter(clip["licence"] for clip in csv.DictReader(file))

@@ -6,7 +6,9 @@ from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 
 
 def main(classifier_class=Cifar10AudioClassifier, epochs=30):
-    args = arguments(__doc__, epochs=epochs, test_fold=10)
+    args = arguments(
+        __doc__.replace(Cifar10AudioClassifier.__name__, classifier_class.__name__), epochs=epochs, test_fold=10
+    )
     clips, held_out = urbansound8k_clips(args)
     classifier = classifier_class(model_ctx=args.ctx, data_ctx=args.ctx)
     history = classifier.fit(

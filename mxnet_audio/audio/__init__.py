@@ -10,7 +10,7 @@ from mxnet_audio.audio.load import load, valid_audio
 from mxnet_audio.audio.shape import Windows, fit_length, resample, views, windows
 from mxnet_audio.audio.source import naming, resolve, source_identity, source_name
 
-__getattr__, __dir__, _ = lazy_loader.attach(
+__getattr__, *_ = lazy_loader.attach(
     __name__, submod_attrs={"decode": ["AudioInfo", "info"], "survey": ["typical_length"]}
 )
 
@@ -32,3 +32,7 @@ __all__ = [
     "views",
     "windows",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -46,7 +46,7 @@ def predict(
             raise typer.BadParameter("expected a length above 0", param_hint=name)
     if hop is not None and hop > timeline:
         raise typer.BadParameter("expected at most the window, so that nothing is left out", param_hint="--hop")
-    classifier = load_model(model_dir, network, gpu)
+    classifier = load_model(model_dir, network, gpu, box=True)
     bulk = Bulk()
     files = bulk.find(paths)
     if timeline is None:
@@ -88,7 +88,7 @@ def embed(
         raise typer.BadParameter(f"expected a name ending in .npz or .csv, not {output}", param_hint="--output")
     if not output.parent.is_dir():  # not found out once all is done
         raise AudioError("no such folder", output.parent)
-    classifier = load_model(model_dir, network, gpu)
+    classifier = load_model(model_dir, network, gpu, box=True)
     bulk = Bulk()
     names, vectors = [], []
     for encoding in classifier.encode_many(bulk.find(paths)):

@@ -134,12 +134,14 @@ def device(gpu: int | None) -> Any:
     return context(gpu)
 
 
-def load_model(model_dir: Path, network: Network | None, gpu: int | None, exported: bool = True) -> Predictor:
+def load_model(
+    model_dir: Path, network: Network | None, gpu: int | None, exported: bool = True, box: bool = False
+) -> Predictor:
     """Load the trained classifier of a directory onto a device; or, where `exported` will do, an .onnx file.
 
-    Where nobody has trained or named one, it is the one in the box of a clone.
+    Where nobody has trained one, `box` lets the one that comes with a clone answer.
     """
-    if model_dir == MODELS and not model_dir.exists() and BOX.is_dir():
+    if box and model_dir == MODELS and not model_dir.exists() and BOX.is_dir():
         network = network or Network.cifar10
         note(f"no folder {MODELS} here: taking {network.value} of {BOX}, which knows the ten sounds of ESC-10")
         model_dir = BOX
