@@ -1,7 +1,7 @@
 """Import MXNet and take one training step under every supported interpreter of this machine.
 
 Run by ``tests/test_interpreters.py``, or by hand: ``python tests/interpreters.py``. Each interpreter gets a virtual
-environment in the user's cache directory with just what the engine and the networks need; those that are not there are named.
+environment in the user's cache directory with just what engine and networks need; those that are not there are named.
 """
 
 import shutil
