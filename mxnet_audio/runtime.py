@@ -75,6 +75,11 @@ class OnnxAudioClassifier(Predictor):
                 raise ModelError("damaged, or changed since: its SHA-256 is not the one that it names")
 
     @property
+    def network(self) -> str:
+        """Name of the network."""
+        return self.description.network
+
+    @property
     def labels(self) -> list[int | str]:
         """The classes, in the order in which probabilities are given."""
         return self.description.labels

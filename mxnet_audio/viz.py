@@ -8,6 +8,7 @@ No ``pyplot`` and no global state: it draws on a server without a screen, and in
 from __future__ import annotations
 
 import os
+import unicodedata
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mxnet_audio.features import AudioFeatureConfig
     from mxnet_audio.metrics import ClassificationReport
 
-__all__ = ["plot_confusion", "plot_embedding", "plot_folds", "plot_history", "plot_spectrogram", "save"]
+__all__ = ["plot_confusion", "plot_embedding", "plot_folds", "plot_history", "plot_spectrogram", "printable", "save"]
 
 # Paul Tol's "muted" scheme: ten colours that remain apart with every kind of colour blindness.
 COLOURS = (
@@ -56,6 +57,17 @@ def save(figure: Figure, file: str | os.PathLike | BinaryIO, format: str = "png"
         # A label in a script that no font here has is drawn as boxes; a warning would not change that.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(file, format=format, bbox_inches="tight", pad_inches=0.12)
+
+
+def printable(text: object) -> str:
+    """Text that can be shown: without control characters, halves of characters, and those that do not exist.
+
+    Examples
+    --------
+    >>> printable("a\\x00b"), printable("half a\\u00a0loaf")
+    ('a\ufffdb', 'half a\\xa0loaf')
+    """
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") else c for c in str(text))
 
 
 def plot_history(
@@ -361,8 +373,8 @@ def _accuracy_line(report: ClassificationReport) -> str:
 
 
 def _name(label: Hashable) -> str:
-    """A label as matplotlib draws it as it stands: no mathematics between dollars, nothing that no font can show."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in str(label)).replace("$", r"\$")
+    """A label as matplotlib draws it as it stands: no mathematics between dollars."""
+    return printable(label).replace("$", r"\$")
 
 
 def _cycle(items: Sequence, n: int) -> list:

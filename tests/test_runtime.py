@@ -92,6 +92,7 @@ def test_it_answers_as_the_classifier_does(both, sounds):
     assert runs.predict_class(sounds[0]) == classifier.predict_class(sounds[0]) == runs.predict(sounds[0]).label
     assert runs.encode_audio(sounds[0]).shape == (runs.embedding_dim,)
     assert (runs.labels, runs.model_id) == (classifier.labels, classifier.model_id)
+    assert runs.network == classifier.network == "cifar10"
     assert runs.embedding_dim == classifier.embedding_dim
     assert runs.feature_config == classifier.feature_config
 

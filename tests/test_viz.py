@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from mxnet_audio import viz
 from mxnet_audio.features import AudioFeatureConfig, extract
 from mxnet_audio.metrics import ClassificationReport
 from mxnet_audio.viz import plot_confusion, plot_embedding, plot_folds, plot_history, plot_spectrogram, save
@@ -161,3 +162,9 @@ def test_spectrogram_of_any_feature_has_its_bands_upwards_and_seconds_to_the_rig
     assert axes.get_xlim()[1] == pytest.approx(1.0, abs=0.05)
     with pytest.raises(ValueError, match="expected"):
         plot_spectrogram(x[:-1, :-1], config)
+
+
+def test_only_what_cannot_be_shown_is_replaced():
+    kept = "no-break\u00a0space, zero\u200dwidth joiner, ideographic\u3000space, \u00e9\u266a"
+    assert viz.printable(kept) == kept and viz._name(kept) == kept
+    assert viz.printable("a\x00\n\udcff\ufffeb") == "a\ufffd\ufffd\ufffd\ufffdb"

@@ -74,11 +74,8 @@ class Predictor:
         ModelError
             If there is no model yet, or `batch_size` is below 1.
         """
-        for path, scores, _, error in self._outputs(paths, batch_size):
-            if error is not None:
-                yield Prediction(path, None, None, error)
-            else:
-                yield Prediction(path, self.labels[int(scores.argmax())], scores)
+        for output in self._outputs(paths, batch_size):
+            yield self._prediction(*output)
 
     def encode_audio(self, path) -> np.ndarray:
         """Vector of one file: float32 [shape=(dim,)], the penultimate layer; errors as in `predict_class`."""
@@ -194,6 +191,10 @@ class Predictor:
             return self._forward(x)
         outputs = self._forward(x.reshape(-1, *x.shape[2:]))
         return tuple(output.reshape(len(x), self.views, -1).mean(axis=1) for output in outputs)
+
+    def _prediction(self, path, scores, vector, error) -> Prediction:
+        """What one of the `_outputs` answers."""
+        return Prediction(path, None if error is not None else self.labels[int(scores.argmax())], scores, error)
 
     def _outputs(self, paths: Iterable, batch_size: int):
         """Yield (path, probabilities, vector, error) for each file, in order."""

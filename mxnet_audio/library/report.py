@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import io
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -23,8 +24,8 @@ import mxnet_audio
 from mxnet_audio import audio, features, viz
 from mxnet_audio.atomic import replacing
 from mxnet_audio.audio.source import source_name
-from mxnet_audio.errors import AudioError, DatasetError, ModelError
-from mxnet_audio.metrics import ClassificationReport, classification_report
+from mxnet_audio.errors import AudioError, ModelError
+from mxnet_audio.viz import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mxnet_audio.data.labelled import Pairs
     from mxnet_audio.library.predictor import Predictor
     from mxnet_audio.library.results import Prediction
+    from mxnet_audio.metrics import ClassificationReport
 
 __all__ = ["write_report"]
 
@@ -93,51 +95,50 @@ def write_report(
     """
     pairs = classifier._known(pairs)
     path = Path(directory) / "report.html"
-    try:
+    with _kept_in(directory):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"a report cannot be kept here ({error.strerror})", directory) from error
     sounds = [sound for sound, _ in pairs]
-    judged = list(tqdm(classifier.predict_many(sounds), "predictions", len(pairs), unit="clip", disable=not progress))
-    skipped = [
-        (source_name(sound) or f"item {row}", answer.error)
-        for row, (sound, answer) in enumerate(zip(sounds, judged))
-        if answer.error is not None
-    ]
-    usable = [(pair, answer) for pair, answer in zip(pairs, judged) if answer.error is None]
-    if not usable:
-        raise DatasetError(f"none of the {len(pairs)} files can be used; the first: {skipped[0][1]}")
-    report = classification_report(
-        [label for (_, label), _ in usable], [answer.label for _, answer in usable], classifier.labels
-    )
+    outputs = tqdm(classifier._outputs(sounds, 16), "clips", len(pairs), unit="clip", disable=not progress)
+    judged = [(classifier._prediction(*output), output[2]) for output in outputs]
+    report = classifier._compared(pairs, [answer for answer, _ in judged])
+    usable = [(pair, *answer) for pair, answer in zip(pairs, judged) if answer[0].error is None]
     history = getattr(classifier, "history", {})
     name = _namer([source_name(sound) for sound in sounds])
-    # What fit could not use is told too: it may have been measured on other clips.
-    unusable = dict(skipped) | dict(getattr(classifier, "skipped", ()))
     text = _template().render(
         title=getattr(classifier, "network", "audio classifier"),
-        facts=_facts(classifier, report, len(unusable)),
+        facts=_facts(classifier, report),
         settings={key: _told(value) for key, value in (settings or {}).items()},
         features={key: _told(value) for key, value in classifier.feature_config.identity().items()},
         curves=_picture(viz.plot_history(history)) if history.get("loss_train") else None,
         epochs=len(history.get("loss_train", ())),
+        held_out=bool(history.get("loss_test")),
         accuracy_line=_accuracy(report),
         confusion=_picture(viz.plot_confusion(report)),
         wide=len(report.labels) > 15,
         classes=_classes(report),
-        mistakes=_mistakes(usable, classifier.labels, name),
+        mistakes=_mistakes(usable, classifier, name),
+        seconds=round(SECONDS),
+        part=_part(classifier),
         n_wrong=report.n_clips - int(np.trace(report.confusion)),
-        map=_map(classifier, usable, name, progress),
+        map=_map(usable, name),
         points=min(POINTS, len(usable)),
-        skipped=[(name(path), _printable(error.reason)) for path, error in list(unusable.items())[:SKIPPED]],
-        n_skipped=len(unusable),
+        skipped=[(name(path), printable(error.reason)) for path, error in report.skipped[:SKIPPED]],
+        n_skipped=len(report.skipped),
         version=mxnet_audio.__version__,
         date=datetime.date.today().isoformat(),
     )
-    with replacing(path) as temporary:
+    with _kept_in(directory), replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")
     log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
     return path
+
+
+@contextlib.contextmanager
+def _kept_in(directory: str | os.PathLike) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(f"a report cannot be kept here ({error.strerror})", directory) from error
 
 
 def _template():
@@ -149,15 +150,15 @@ def _template():
     return environment.get_template("report.html")
 
 
-def _facts(classifier: Predictor, report: ClassificationReport, skipped: int) -> dict[str, str]:
+def _facts(classifier: Predictor, report: ClassificationReport) -> dict[str, str]:
     largest = int(report.confusion.sum(axis=1).max())
     shape = " x ".join(map(str, classifier.feature_config.shape))
     return {
         "accuracy": _accuracy(report),
         "by guessing": f"{100 * largest / report.n_clips:.1f}%, always the most frequent class",
-        "clips": f"{report.n_clips:,} measured, {skipped:,} left out",
+        "clips": f"{report.n_clips:,} measured, {len(report.skipped):,} left out",
         "classes": str(len(report.labels)),
-        "features": f"{classifier.feature_config.type}, {shape}, {classifier.feature_config.sr or 'any'} Hz",
+        "features": f"{classifier.feature_config.type}, {shape}, {classifier.feature_config.sr} Hz",
         "model": classifier.model_id,
     }
 
@@ -177,38 +178,44 @@ def _classes(report: ClassificationReport) -> list[dict]:
         own = report.labels.index(row["label"])
         wrong = np.where(np.arange(len(counts)) == own, 0, counts)
         other = f"{report.labels[int(wrong.argmax())]} ({wrong.max()})" if wrong.any() else ""
-        rows.append({**row, "label": _printable(row["label"]), "other": _printable(other)})
+        rows.append({**row, "label": printable(row["label"]), "other": printable(other)})
     return rows
 
 
-def _mistakes(usable: Sequence[tuple[tuple, Prediction]], labels: Sequence, name) -> list[dict]:
+def _mistakes(usable: Sequence[tuple[tuple, Prediction, np.ndarray]], classifier: Predictor, name) -> list[dict]:
     """The wrong answers that the classifier was surest of, with what can be seen and heard of each."""
-    wrong = [(pair, answer) for pair, answer in usable if answer.label != pair[1]]
+    labels, part = classifier.labels, _part(classifier)
+    wrong = [(pair, answer) for pair, answer, _ in usable if answer.label != pair[1]]
     wrong.sort(key=lambda item: -float(item[1].probabilities.max()))
     shown = []
     for (sound, label), answer in wrong[:MISTAKES]:
         likely = np.argsort(-answer.probabilities, kind="stable")[:3]
         entry = {
             "name": name(source_name(sound)),
-            "label": _printable(label),
-            "answer": _printable(answer.label),
+            "label": printable(label),
+            "answer": printable(answer.label),
             "probability": f"{100 * answer.probabilities.max():.0f}%",
-            "true_probability": f"{100 * answer.probabilities[list(labels).index(label)]:.1f}%",
-            "likely": ", ".join(f"{_printable(labels[i])} {100 * answer.probabilities[i]:.0f}%" for i in likely),
+            "true_probability": f"{100 * answer.probabilities[labels.index(label)]:.1f}%",
+            "likely": ", ".join(f"{printable(labels[i])} {100 * answer.probabilities[i]:.0f}%" for i in likely),
         }
         try:
-            y, sr = _excerpt(sound)
+            y, sr = _excerpt(sound, part)
             shown.append(entry | {"sound": _player(y, sr), "picture": _spectrogram(y, sr), "error": None})
         except AudioError as error:  # it was read a moment ago: somebody has taken it away
-            shown.append(entry | {"error": _printable(error.reason)})
+            shown.append(entry | {"error": printable(error.reason)})
     return shown
 
 
-def _excerpt(sound: Any) -> tuple[np.ndarray, int]:
-    """The middle of a sound, which is what networks hear too."""
+def _part(classifier: Predictor) -> str:
+    """The part of a longer sound that the network hears: its middle or its start."""
+    config = classifier.feature_config
+    return "middle" if config.time_axis == -1 or classifier.views > 1 else config.crop
+
+
+def _excerpt(sound: Any, part: str) -> tuple[np.ndarray, int]:
     y, sr = audio.load(sound)
     length = min(len(y), round(SECONDS * sr))
-    start = (len(y) - length) // 2
+    start = (len(y) - length) // 2 if part == "middle" else 0
     y = audio.resample(y[start : start + length], sr, PLAYED)
     return np.clip(y, -1, 1), PLAYED
 
@@ -231,16 +238,12 @@ def _spectrogram(y: np.ndarray, sr: int) -> str:
     return _picture(figure, "webp")
 
 
-def _map(classifier: Predictor, usable: Sequence[tuple[tuple, Prediction]], name, progress: bool) -> Markup | None:
+def _map(usable: Sequence[tuple[tuple, Prediction, np.ndarray]], name) -> Markup | None:
     """The vectors on a plane as SVG, each with the name of its clip and what it was taken for; None for one clip."""
     chosen = [usable[i] for i in np.unique(np.linspace(0, len(usable) - 1, min(POINTS, len(usable))).astype(int))]
-    encodings = classifier.encode_many([sound for (sound, _), _ in chosen])
     points = [
-        (encoding.vector, label, f"{name(source_name(sound))}: {label}" + _taken(answer, label))
-        for encoding, ((sound, label), answer) in zip(
-            tqdm(encodings, "vectors", len(chosen), unit="clip", disable=not progress), chosen
-        )
-        if encoding.error is None
+        (vector, label, f"{name(source_name(sound))}: {label}" + _taken(answer, label))
+        for (sound, label), answer, vector in chosen
     ]
     if len(points) < 2:
         return None
@@ -257,7 +260,7 @@ def _map(classifier: Predictor, usable: Sequence[tuple[tuple, Prediction]], name
         dots = svg.findall(f".//{SVG}g[@id='class-{number}']//{SVG}use")
         for dot, title in zip(dots, (title for title, of in zip(titles, labels) if of == label)):
             tip = ElementTree.Element(f"{SVG}title")
-            tip.text = _printable(title)
+            tip.text = printable(title)
             dot.insert(0, tip)
     if (metadata := svg.find(f"{SVG}metadata")) is not None:
         svg.remove(metadata)
@@ -296,15 +299,10 @@ def _namer(paths: Sequence[str | None]):
         path = os.fsdecode(path)
         if common and os.path.isabs(path) and path.startswith(os.path.join(common, "")):  # noqa: PTH117, PTH118
             path = os.path.relpath(path, common)
-        return _printable(path)
+        return printable(path)
 
     return name
 
 
 def _told(value: Any) -> str:
-    return _printable(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
-
-
-def _printable(text: Any) -> str:
-    """Text that a page can hold: no control characters, and no halves of characters."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in str(text))
+    return printable(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from mxnet_audio.errors import DatasetError, ModelError
+from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library import report as report_module
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.library.report import write_report
@@ -135,7 +137,7 @@ def test_names_and_labels_can_do_no_harm(tmp_path, options):
     tags = {tag for tag, _ in page.tags}
     assert not tags & {"script", "svg onload"} and len(page.all("svg")) == 1
     assert "onload" not in page.all("svg")[0]
-    assert NASTY in page.text and "49" not in re.findall(r"\{\{.*?\}\}", page.text)
+    assert f"{' '.join(NASTY.split())} {' '.join(NASTY.split())}" in page.text  # as they stand, not reckoned
     assert "<svg onload=alert(2)>--><!--\ufffd\ufffd.wav" in " ".join(image["alt"] for image in page.all("img"))
 
 
@@ -145,6 +147,35 @@ def test_a_classifier_that_errs_in_nothing(classifier, corpus, tmp_path):
     assert "None: every clip got its own label." in page.text
     assert "Map of the vectors" not in page.text  # of one clip there is none
     assert "100.0% (1 of 1; 95% interval 20.7 to 100.0%)" in page.text
+
+
+def test_all_is_computed_once_and_told_of_these_clips_alone(classifier, corpus, tmp_path, monkeypatch):
+    forward, seen = classifier._forward, []
+    monkeypatch.setattr(classifier, "_forward", lambda x: seen.append(len(x)) or forward(x))
+    classifier.skipped = [("of another corpus.wav", ModelError("silent"))]
+    page = Page(write_report(classifier, corpus, tmp_path))
+    assert sum(seen) == len(corpus) == 24
+    assert "24 measured, 0 left out" in page.text and "another corpus" not in page.text
+    assert "solid on those held out then" in page.text
+
+
+def test_curves_without_held_out_clips_do_not_tell_of_any(classifier, corpus, tmp_path):
+    classifier.model.history = {"loss_train": [1.0], "loss_test": [], "acc_train": [0.5], "acc_test": []}
+    page = Page(write_report(classifier, corpus, tmp_path))
+    assert "dashed on the clips it learned from." in page.text
+    assert "Loss and accuracy on training clips over 1 epochs" in [image["alt"] for image in page.all("img")]
+
+
+@pytest.mark.parametrize("crop", ["start", "middle"])
+def test_what_is_played_is_what_the_network_hears(crop):
+    config = AudioFeatureConfig(type="fbank", sr=16000, crop=crop)
+    part = report_module._part(SimpleNamespace(feature_config=config, views=1))
+    assert part == crop
+    loud = {"start": slice(0, 160_000), "middle": slice(160_000, 320_000)}[crop]
+    y = np.zeros(480_000, np.float32)
+    y[loud] = np.sin(np.arange(160_000) / 10)
+    excerpt, sr = report_module._excerpt((y, 16000), part)
+    assert len(excerpt) == 10 * sr and excerpt.std() == pytest.approx(0.5**0.5, rel=0.05)
 
 
 def test_size_is_bounded(classifier, corpus, tmp_path, monkeypatch):
@@ -176,6 +207,9 @@ def test_what_cannot_be_done(classifier, corpus, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="a report cannot be kept here"):
         write_report(classifier, corpus, tmp_path / "file")
+    (tmp_path / "report.html").mkdir()  # found once the page is written
+    with pytest.raises(ModelError, match=r"a report cannot be kept here \(Is a directory"):
+        write_report(classifier, corpus[:1], tmp_path)
     with pytest.raises(ModelError, match="no model yet"):
         write_report(Cifar10AudioClassifier(), corpus, tmp_path / "new")
     assert not (tmp_path / "new").exists()
