@@ -199,9 +199,12 @@ class _Run:
 
     def judge_again(self, bar: tqdm, saved: int) -> None:
         """Let the history end with what the parameters are worth now."""
+        history, last = self.progress.history, self.progress.epochs - 1
+        was_best = best_epoch(history) == last
         if self.clips.test:
-            history = self.progress.history
             history["loss_test"][-1], history["acc_test"][-1] = self._judged(bar, saved)
+        if was_best or best_epoch(history) == last:  # what it was before is gone
+            self.progress.best = get_parameters(self.net)
 
     def _judged(self, bar: tqdm, saved: int) -> tuple[float, float]:
         return self._pass(self.clips.test, "held-out batch", self._judge, bar, saved)
