@@ -11,6 +11,7 @@ MXNet, which this package names among its own needs, stays away with ``pip insta
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -22,13 +23,15 @@ import numpy as np
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming, source_name
 from mxnet_audio.errors import InvalidAudioError, ModelError
-from mxnet_audio.library.onnx_file import PRODUCER, Description, sealed
+from mxnet_audio.library.onnx_file import PRODUCER, Description, ours, sealed
 from mxnet_audio.library.predictor import Predictor
 
 if TYPE_CHECKING:  # which needs more than running does
     from onnxruntime import InferenceSession
 
     from mxnet_audio.features import AudioFeatureConfig
+    from mxnet_audio.library.results import TimedPrediction
+    from mxnet_audio.metrics import ClassificationReport
 
 __all__ = ["OnnxAudioClassifier"]
 
@@ -87,7 +90,8 @@ class OnnxAudioClassifier(Predictor):
     @cached_property
     def feature_config(self) -> AudioFeatureConfig:
         """How sound becomes the network's input."""
-        from mxnet_audio.features import AudioFeatureConfig
+        with _missing_named():
+            from mxnet_audio.features import AudioFeatureConfig
 
         return AudioFeatureConfig(**self.description.features)
 
@@ -110,13 +114,18 @@ class OnnxAudioClassifier(Predictor):
     def _input_length(self) -> tuple[int, int]:
         return self.description.sr, self.description.n_samples
 
+    def predict_timeline(self, path, window: float | None = None, hop: float | None = None) -> list[TimedPrediction]:
+        """Label a long file stretch by stretch; see `AudioClassifier.predict_timeline`."""
+        with _missing_named():
+            return super().predict_timeline(path, window, hop)
+
     def _reader(self) -> Callable[[Any], np.ndarray]:
         if self.description.front_end:
             return self._samples
-        from mxnet_audio.features import load_features
+        from mxnet_audio.features import as_image, load_features
 
         config = self.feature_config  # now, and not in each thread
-        return lambda source: _image(load_features(source, config), config.time_axis)
+        return lambda source: as_image(load_features(source, config), config.time_axis)
 
     def _samples(self, source: Any) -> np.ndarray:
         """Samples [shape=(n_samples,)] of a sound, as `features.load_features` takes them."""
@@ -138,9 +147,9 @@ class OnnxAudioClassifier(Predictor):
         said = self.description
         if said.front_end:
             return audio.fit_length(y if said.crop == "middle" else y[..., : said.n_samples], said.n_samples)
-        from mxnet_audio.features import extract
+        from mxnet_audio.features import as_image, extract
 
-        return _image(extract(y, said.sr, self.feature_config), self.feature_config.time_axis)
+        return as_image(extract(y, said.sr, self.feature_config), self.feature_config.time_axis)
 
     def _forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         name = "samples" if self.description.front_end else "features"
@@ -149,16 +158,23 @@ class OnnxAudioClassifier(Predictor):
         return probabilities, vectors
 
     def _outputs(self, paths, batch_size: int) -> Iterator[tuple]:
-        try:
+        with _missing_named():
             yield from super()._outputs(paths, batch_size)
-        except ModuleNotFoundError as error:
-            package = {"yaml": "pyyaml"}.get(error.name, error.name)
-            raise ModelError(f"this needs {package}, which is not installed: pip install {package}") from error
+
+    def _compared(self, pairs, answers) -> ClassificationReport:
+        with _missing_named():
+            return super()._compared(pairs, answers)
 
 
-def _image(x: np.ndarray, time_axis: int) -> np.ndarray:
-    """Features [shape=(..., bands, frames), or the other way round] as a channel of bands x frames."""
-    return np.moveaxis(x, time_axis, -1)[..., np.newaxis, :, :]
+@contextlib.contextmanager
+def _missing_named() -> Iterator[None]:
+    """A package that is not there is named, with how to get it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        package = {"yaml": "pyyaml", "sklearn": "scikit-learn"}.get(name, name)
+        raise ModelError(f"this needs {package}, which is not installed: pip install {package}") from error
 
 
 def _session(data: bytes, providers: Sequence[str] | None, threads: int | None) -> InferenceSession:
@@ -175,14 +191,12 @@ def _session(data: bytes, providers: Sequence[str] | None, threads: int | None) 
         raise ModelError(f"ONNX Runtime has no {', '.join(unknown)} here; there are {', '.join(known)}")
     if not data:
         raise ModelError("damaged: it is empty")
+    if not ours(data):  # before it is run: of another's file ONNX Runtime may say anything
+        raise ModelError(f"not an .onnx file that {PRODUCER} has written")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; it has opinions on many graphs
     options.intra_op_num_threads = threads or 0
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=providers)
+        return onnxruntime.InferenceSession(data, options, providers=providers)
     except Exception as error:  # of many kinds, with nothing in common
-        raise ModelError(f"not an ONNX file, or damaged ({' '.join(str(error).split())})") from error
-    producer = session.get_modelmeta().producer_name
-    if producer != PRODUCER:
-        raise ModelError(f"not written by {PRODUCER}, but by {producer or 'a tool that does not say'}")
-    return session
+        raise ModelError(f"damaged, or cut off ({' '.join(str(error).split())})") from error

@@ -182,6 +182,14 @@ def another_tools(data):
     return proto.SerializeToString()
 
 
+def foreign(data):
+    one = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
+    node = onnx.helper.make_node("Mystery", ["x"], ["y"], domain="com.example")
+    graph = onnx.helper.make_graph([node], "of another tool", one[:1], one[1:])
+    opsets = [onnx.helper.make_opsetid("com.example", 1)]
+    return onnx.helper.make_model(graph, producer_name="pytorch", opset_imports=opsets).SerializeToString()
+
+
 def newer(data):
     proto = onnx.load_from_string(data)
     (entry,) = (entry for entry in proto.metadata_props if entry.key == "format")
@@ -197,11 +205,12 @@ def without_labels(data):
 
 BAD = {
     "empty": (lambda data: b"", "damaged: it is empty"),
-    "text": (lambda data: b"to be or not to be", "not an ONNX file, or damaged"),
-    "half": (lambda data: data[: len(data) // 2], "not an ONNX file, or damaged"),
+    "text": (lambda data: b"to be or not to be", "not an .onnx file that mxnet-audio has written"),
+    "half": (lambda data: data[: len(data) // 2], "damaged, or cut off"),
     "end missing": (lambda data: data[:-76], "its SHA-256 is not the one"),
-    "one bit": (lambda data: data[:-999] + bytes([data[-999] ^ 1]) + data[-998:], "SHA-256|not an ONNX file"),
-    "another tool's": (another_tools, "not written by mxnet-audio, but by pytorch"),
+    "one bit": (lambda data: data[:-999] + bytes([data[-999] ^ 1]) + data[-998:], "SHA-256|damaged"),
+    "another tool's": (another_tools, "not an .onnx file that mxnet-audio has written"),
+    "another tool's, of operators that nobody here has": (foreign, "not an .onnx file that mxnet-audio has written"),
     "newer": (newer, "format 2; this version of mxnet-audio reads 1"),
     "without labels": (without_labels, "lacks or misstates 'labels'"),
 }
@@ -242,9 +251,15 @@ from mxnet_audio.runtime import OnnxAudioClassifier
 classifier = OnnxAudioClassifier(sys.argv[2])
 sounds = [(np.random.default_rng(seed).normal(0, 0.1, 15000), 12000) for seed in range(3)]
 print(*(answer.label for answer in classifier.predict_many(sounds)), *classifier.encode_audio(sounds[0])[:3])
-for source in sys.argv[3:]:
+asked = [lambda source=source: classifier.predict_class(source) for source in sys.argv[3:]]
+asked += [
+    lambda: type(classifier.feature_config).__name__,
+    lambda: len(classifier.predict_timeline(sys.argv[-1])) > 0,
+    lambda: classifier.evaluate([(sounds[0], classifier.labels[0])]).n_clips,
+]
+for ask in asked:
     try:
-        print(classifier.predict_class(source))
+        print(ask())
     except Exception as error:
         print(type(error).__name__, error)
 """
@@ -258,15 +273,17 @@ def without(modules, *words):
 def test_samples_need_numpy_and_onnx_runtime_alone(exported, sounds):
     runs = OnnxAudioClassifier(exported)
     noises = [(np.random.default_rng(seed).normal(0, 0.1, 15000), 12000) for seed in range(3)]
-    first, second = without(BARE, exported, sounds[0])
+    first, *others = without(BARE, exported, sounds[0])
     labels, vector = first.split()[:3], first.split()[3:]
     assert labels == [str(runs.predict_class(noise)) for noise in noises]
     np.testing.assert_allclose(np.float32(vector), runs.encode_audio(noises[0])[:3], atol=1e-5)
-    assert second == "ModelError this needs soundfile, which is not installed: pip install soundfile"
+    needed = ("soundfile", "scipy", "soundfile", "scikit-learn")  # a file, the features, a file, figures
+    assert others == [f"ModelError this needs {name}, which is not installed: pip install {name}" for name in needed]
 
 
 def test_files_and_features_do_not_need_mxnet(sounds, tmp_path):
     classifier = classifier_of()
     export_onnx(classifier.model, tmp_path / "a.onnx")
-    _, *labels = without(("mxnet", "onnx"), tmp_path / "a.onnx", sounds[0], sounds[2])
-    assert labels == [str(classifier.predict_class(sound)) for sound in (sounds[0], sounds[2])]
+    _, *answers = without(("mxnet", "onnx"), tmp_path / "a.onnx", sounds[0], sounds[2])
+    labels = [str(classifier.predict_class(sound)) for sound in (sounds[0], sounds[2])]
+    assert answers == [*labels, "AudioFeatureConfig", "True", "1"]

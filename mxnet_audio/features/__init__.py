@@ -5,12 +5,13 @@ from mxnet_audio.features.cache import FeatureCache
 from mxnet_audio.features.cepstral import delta, mfcc
 from mxnet_audio.features.chroma import chroma
 from mxnet_audio.features.config import AudioFeatureConfig
-from mxnet_audio.features.extract import extract, load_features
+from mxnet_audio.features.extract import as_image, extract, load_features
 from mxnet_audio.features.spectral import log_mel, mel_filters, melspectrogram, power_to_db, stft
 
 __all__ = [
     "AudioFeatureConfig",
     "FeatureCache",
+    "as_image",
     "chroma",
     "delta",
     "extract",

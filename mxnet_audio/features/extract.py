@@ -16,7 +16,7 @@ from mxnet_audio.features.chroma import chroma
 from mxnet_audio.features.config import AudioFeatureConfig
 from mxnet_audio.features.spectral import log_mel, melspectrogram
 
-__all__ = ["extract", "load_features"]
+__all__ = ["as_image", "extract", "load_features"]
 
 _FUNCTIONS = {
     "log_mel": log_mel,
@@ -170,3 +170,24 @@ def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
             # Its beginning is silent; is all of it?
             audio.valid_audio(audio.load(source, sr=config.sr)[0], allow_silence=False)
         return extract(y, sr, config)
+
+
+def as_image(x: np.ndarray, time_axis: int) -> np.ndarray:
+    """Features as networks take them: a channel of bands x frames.
+
+    Parameters
+    ----------
+    x : np.ndarray [shape=(..., bands, frames), or the other way round]
+    time_axis : {-1, -2}
+        Axis that is time: `AudioFeatureConfig.time_axis`.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., 1, bands, frames)]
+
+    Examples
+    --------
+    >>> as_image(np.ones((374, 80)), time_axis=-2).shape
+    (1, 80, 374)
+    """
+    return np.moveaxis(x, time_axis, -1)[..., np.newaxis, :, :]

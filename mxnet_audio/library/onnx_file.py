@@ -10,7 +10,7 @@ from typing import Any
 
 from mxnet_audio.errors import ModelError
 
-__all__ = ["FORMAT", "PRODUCER", "Description", "seal", "sealed"]
+__all__ = ["FORMAT", "PRODUCER", "Description", "ours", "seal", "sealed"]
 
 FORMAT = 1
 PRODUCER = "mxnet-audio"
@@ -82,6 +82,15 @@ class Description:
             return cls(**{name: json.loads(metadata[name]) for name in cls.__dataclass_fields__})
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"damaged: its description lacks or misstates {error}") from error
+
+
+def ours(data: bytes) -> bool:
+    """Whether a file says at its start that we have written it.
+
+    That is field 2 of ModelProto, after the version of the format alone: fields are written in their order.
+    """
+    name = PRODUCER.encode()
+    return data[2:].startswith(bytes([0x12, len(name)]) + name)
 
 
 def seal(body: bytes) -> bytes:

@@ -87,4 +87,6 @@ def test_what_cannot_be_done_is_said(run, onnx_file, trained, tones, tmp_path):
     missing = tmp_path / "missing.onnx"
     assert f"{missing}: cannot be read" in run("predict", tones, "--model-dir", missing, code=1).stderr
     missing.write_text("text")
-    assert "not an ONNX file" in run("predict", tones, "--model-dir", missing, code=1).stderr
+    assert (
+        "not an .onnx file that mxnet-audio has written" in run("predict", tones, "--model-dir", missing, code=1).stderr
+    )

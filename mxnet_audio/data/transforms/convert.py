@@ -311,7 +311,7 @@ class ToImage(Transform):
         x = np.asarray(x)
         if x.ndim < 2:
             raise InvalidAudioError(f"expected features (..., bands, frames), got shape {x.shape}")
-        return np.moveaxis(x, self.time_axis, -1)[..., np.newaxis, :, :]
+        return features.as_image(x, self.time_axis)
 
 
 class MuLawEncoding(Transform):
