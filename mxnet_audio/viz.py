@@ -146,7 +146,10 @@ def plot_confusion(report: ClassificationReport, path: str | os.PathLike | None 
 
 
 def plot_folds(
-    accuracies: Mapping[Hashable, Sequence[float]], report: ClassificationReport, path: str | os.PathLike | None = None
+    accuracies: Mapping[Hashable, Sequence[float]],
+    report: ClassificationReport,
+    path: str | os.PathLike | None = None,
+    n_seeds: int = 1,
 ) -> Figure:
     """Draw a cross-validation: accuracy by fold, beside the confusion matrix of all folds together.
 
@@ -158,6 +161,8 @@ def plot_folds(
         Of all folds.
     path : str or os.PathLike, optional
         PNG to write.
+    n_seeds : int > 0
+        How many times each clip counts in `report`.
 
     Returns
     -------
@@ -194,7 +199,7 @@ def plot_folds(
     )
     folds.grid(axis="y", alpha=0.25)
     folds.spines[["top", "right"]].set_visible(False)
-    _draw_confusion(confusion, report)
+    _draw_confusion(confusion, report, n_seeds)
     return _saved(figure, path)
 
 
@@ -203,7 +208,7 @@ def _confusion_size(report: ClassificationReport) -> float:
     return max(4.5, 2.5 + 0.5 * len(report.labels))
 
 
-def _draw_confusion(axes: Axes, report: ClassificationReport) -> None:
+def _draw_confusion(axes: Axes, report: ClassificationReport, n_seeds: int = 1) -> None:
     counts = report.confusion
     n = len(report.labels)
     # Shade by row: a class with many clips would else make all others look empty.
@@ -212,7 +217,7 @@ def _draw_confusion(axes: Axes, report: ClassificationReport) -> None:
     names = [_name(label) for label in report.labels]
     axes.set_xticks(range(n), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(n), names)
-    axes.set(xlabel="predicted", ylabel="true", title=_accuracy_line(report))
+    axes.set(xlabel="predicted", ylabel="true", title=_accuracy_line(report, n_seeds))
     for true, predicted in np.argwhere(counts):
         axes.text(
             predicted,
@@ -368,8 +373,9 @@ def _hertz_ticks(config: AudioFeatureConfig) -> tuple[np.ndarray, list[str]]:
     return bands[clear], [f"{hertz:,}" for hertz in inside[clear]]
 
 
-def _accuracy_line(report: ClassificationReport) -> str:
-    return f"accuracy {100 * report.accuracy:.1f}% of {report.n_clips} clips"
+def _accuracy_line(report: ClassificationReport, n_seeds: int) -> str:
+    times = f" x {n_seeds} seeds" if n_seeds > 1 else ""
+    return f"accuracy {100 * report.accuracy:.1f}% of {report.n_clips // n_seeds} clips{times}"
 
 
 def _name(label: Hashable) -> str:

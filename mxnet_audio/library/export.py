@@ -60,6 +60,10 @@ def export_onnx(model: Model, path: str | os.PathLike, *, front_end: bool = Fals
     >>> from mxnet_audio.library.export import export_onnx            # doctest: +SKIP
     >>> export_onnx(classifier.model, 'songs.onnx', front_end=True)   # doctest: +SKIP
     """
+    if not os.fspath(path):
+        raise ModelError("the file to be has no name")
+    if Path(path).is_dir():
+        raise ModelError("this is a directory, not the name of a file", path)
     config = model.feature_config
     front = _front_end(config) if front_end else None
     try:
@@ -67,8 +71,6 @@ def export_onnx(model: Model, path: str | os.PathLike, *, front_end: bool = Fals
             _write(model, front, temporary)
             if importlib.util.find_spec("onnxruntime") is not None:
                 _compare(model, temporary, front_end)
-            if Path(path).is_dir():
-                raise ModelError("this is a directory, not the name of a file", path)
     except OSError as error:
         raise ModelError(f"cannot be written ({error.strerror})", path) from error
 

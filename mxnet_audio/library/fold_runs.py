@@ -183,7 +183,7 @@ class CrossValidation:
             "precision_at_5": self.precision_at_5,
             "accuracy_by_fold": [[fold, float(value)] for fold, value in zip(self.folds, by_fold)],
             "accuracy_by_seed": [[seed, float(value)] for seed, value in zip(self.seeds, by_seed)],
-            "pooled": self.pooled().to_dict(),
+            "pooled": {"n_seeds": len(self.seeds), **self.pooled().to_dict()},  # each clip counts once a seed
             "skipped": [{"path": path, "reason": reason} for path, reason in self.skipped],
             "settings": self.settings,
             "runs": [run.to_dict() for run in self.runs],
@@ -193,7 +193,7 @@ class CrossValidation:
         """Draw the accuracy by fold, seeds as dots, beside the pooled confusion matrix; see `viz.plot_folds`."""
         from mxnet_audio.viz import plot_folds
 
-        return plot_folds(dict(zip(self.folds, self.accuracies.tolist())), self.pooled(), path)
+        return plot_folds(dict(zip(self.folds, self.accuracies.tolist())), self.pooled(), path, len(self.seeds))
 
     def _table(self, values: Iterable[float]) -> np.ndarray:
         return np.reshape(list(values), (len(self.folds), len(self.seeds)))

@@ -234,7 +234,7 @@ class Mortal(Cifar10AudioClassifier):
 
 def test_a_process_that_dies(corpus, quick, tmp_path):
     quick = {**quick, "cache": tmp_path / "cache"}
-    with pytest.raises(ModelError, match="fold 2, seed 42.*: a process was ended, perhaps for want of mem") as caught:
+    with pytest.raises(ModelError, match=r"fold 2, seed 42.*: a process was ended, perhaps for want of mem") as caught:
         cross_validate(Mortal, corpus, FOLDS, n_jobs=2, output_dir=tmp_path / "kept", **quick)
     assert "fold 1, seed 42" not in str(caught.value) and "runs are finished and kept in" in str(caught.value)
     assert [run.fold for run in caught.value.finished][:1] == [1]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -182,4 +183,15 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
     for place in (tmp_path / "nö" / "a.onnx", tmp_path):
         with pytest.raises(ModelError, match=str(place)):
             export_onnx(untrained(), place)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_is_no_file_is_refused_before_anything_is_computed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(export, "_write", None)
+    for place in (".", Path(), tmp_path):
+        with pytest.raises(ModelError, match="this is a directory, not the name of a file"):
+            export_onnx(untrained(), place)
+    with pytest.raises(ModelError, match="has no name"):
+        export_onnx(untrained(), "")
     assert not list(tmp_path.iterdir())

@@ -55,6 +55,13 @@ def test_table_and_picture(result, tmp_path):
     assert imread(tmp_path / "folds.png").std() > 0.01
 
 
+def test_clips_that_count_once_a_seed_are_told_so(result):
+    assert result.plot().axes[1].get_title() == "accuracy 78.1% of 16 clips x 2 seeds"
+    assert result.to_dict()["pooled"]["n_seeds"] == 2
+    one = CrossValidation("m5", (run("x", 1, 4), run("y", 1, 0)))
+    assert one.plot().axes[1].get_title() == "accuracy 75.0% of 16 clips"
+
+
 def test_mxnet_is_not_needed():
     code = "import sys, mxnet_audio.library.fold_runs; sys.exit('mxnet' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
