@@ -1,4 +1,9 @@
-"""Install mxnet-audio; ``pip install .[av,annoy]`` adds the optional decoders and engines."""
+"""Install mxnet-audio; ``pip install .[av,annoy]`` adds the optional decoders and engines.
+
+MXNet 1.9.1 runs on CPython 3.10 to 3.12, and comes along there. On later ones it stays away, and NumPy is a newer one:
+``pip install .[runtime]`` is then all that exported models, features, data sets and search need. To leave MXNet out on
+the older ones too, use ``--no-deps``, and see `mxnet_audio.runtime` for what to install beside it.
+"""
 
 import re
 from pathlib import Path
@@ -39,7 +44,7 @@ setup(
     packages=[*find_packages(include=["mxnet_audio", "mxnet_audio.*"]), "mxnet_audio.datasets.lists"],
     package_dir={"mxnet_audio.datasets.lists": "data/lists"},
     package_data={"mxnet_audio.datasets.lists": ["*.txt"], "mxnet_audio.library": ["templates/*.html"]},
-    python_requires=">=3.10,<3.13",
+    python_requires=">=3.10",
     install_requires=[
         "audioread>=3.0",
         "jinja2>=3.1",
@@ -47,8 +52,9 @@ setup(
         "lazy_loader>=0.4",
         "librosa>=0.10.2",
         "matplotlib>=3.8",
-        "mxnet==1.9.1",
-        "numpy>=1.24,<2",
+        "mxnet==1.9.1; python_version < '3.13'",
+        "numpy>=1.24,<2; python_version < '3.13'",  # later ones lack what MXNet asks for
+        "numpy>=2.1; python_version >= '3.13'",
         "platformdirs>=4",
         "pooch>=1.8",
         "pydantic>=2.7,<3",
@@ -57,7 +63,7 @@ setup(
         "safetensors>=0.5",
         "scikit-learn>=1.4",
         "scipy>=1.11,<2",
-        "setuptools; python_version >= '3.12'",  # lends MXNet the distutils that Python dropped
+        "setuptools; python_version == '3.12'",  # lends MXNet the distutils that Python dropped
         "soundfile>=0.13",
         "soxr>=0.4",
         "threadpoolctl>=3.1",

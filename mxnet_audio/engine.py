@@ -23,7 +23,7 @@ import numpy as np
 import scipy.linalg  # its OpenBLAS must have chosen its kernels before MXNet's is told which to take
 import scipy.sparse
 
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import EngineError, ModelError
 
 __all__ = ["autograd", "context", "cores", "gluon", "mx", "nd"]
 
@@ -78,8 +78,13 @@ def _environment(name: str, value: str):
         del os.environ[name]
 
 
+if sys.version_info >= (3, 13):
+    raise EngineError(
+        "MXNet 1.9.1 runs on CPython 3.10 to 3.12, and this is "
+        f"{sys.version_info[0]}.{sys.version_info[1]}; exported models run here: see mxnet_audio.runtime"
+    )
 if int(np.__version__.partition(".")[0]) >= 2:
-    raise ImportError(
+    raise EngineError(
         f"MXNet 1.9.1 needs a NumPy below 2, and this is {np.__version__}: pip install 'numpy<2'; for pandas and "
         "Hugging Face data sets beside it pip install 'mxnet-audio[tables]'"
     )

@@ -11,6 +11,7 @@ __all__ = [
     "AudioDecodeError",
     "AudioError",
     "DatasetError",
+    "EngineError",
     "FeatureError",
     "InvalidAudioError",
     "ModelError",
@@ -61,6 +62,10 @@ class DatasetError(AudioError):
 
 class ModelError(AudioError):
     """A model directory is missing, damaged, of another network or not trained."""
+
+
+class EngineError(AudioError, ImportError):
+    """MXNet cannot be imported: this is a Python, or a NumPy, that it does not run on."""
 
 
 class SearchError(AudioError):

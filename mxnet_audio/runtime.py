@@ -6,7 +6,8 @@ What is needed beside this package, by use:
 - sound files as well: ``soundfile soxr`` (and ``av`` or ``audioread`` for what libsndfile does not read)
 - a file without a front end: ``scipy librosa pydantic pyyaml safetensors platformdirs`` as well
 
-MXNet, which this package names among its own needs, stays away with ``pip install --no-deps mxnet-audio``.
+On CPython 3.13 and later, where MXNet does not run, ``pip install 'mxnet-audio[runtime]'`` brings all of it, and no
+MXNet. On 3.10 to 3.12 MXNet comes along with that; it stays away with ``pip install --no-deps mxnet-audio``.
 """
 
 from __future__ import annotations

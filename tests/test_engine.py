@@ -100,3 +100,23 @@ def test_a_newer_numpy_is_named_before_mxnet_stumbles_over_it():
     script = "import numpy, scipy.linalg, scipy.sparse; numpy.__version__ = '2.4.6'; import mxnet_audio.engine"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "needs a NumPy below 2, and this is 2.4.6" in done.stderr.splitlines()[-1]
+
+
+def test_a_newer_python_is_named_with_what_runs_there():
+    script = """
+import sys, numpy, scipy.linalg, scipy.sparse
+sys.version_info = (3, 13, 1, "final", 0)
+from mxnet_audio.errors import AudioError
+for error in (ImportError, AudioError):  # for programs that do without MXNet, and for the command
+    try:
+        import mxnet_audio.engine
+    except error as caught:
+        print(caught)
+"""
+    assert (
+        run(script).splitlines()
+        == [
+            "MXNet 1.9.1 runs on CPython 3.10 to 3.12, and this is 3.13; exported models run here: see mxnet_audio.runtime"
+        ]
+        * 2
+    )
