@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -184,7 +185,10 @@ def test_interrupt_is_130(tones, tmp_path):
     words = [sys.executable, "-m", "mxnet_audio", "train", str(tones), "--model-dir", str(tmp_path / "model")]
     words += ["--input-shape", "1,16,16", "--epochs", "100000"]
     environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    # A suite that runs in the background ignores it, and so would this.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, env=environment, preexec_fn=heed, **pipes) as process:
         deadline = time.monotonic() + 60
         # The first checkpoint says that the training is on its way.
         while not list((tmp_path / "model").glob("*.json")) and time.monotonic() < deadline:
