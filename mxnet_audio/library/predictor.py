@@ -6,6 +6,7 @@ Nothing here needs MXNet.
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Predictor"]
 
 
-class Predictor:
+class Predictor(ABC):
     """Label sound, and turn it into vectors.
 
     A subclass has `labels`, `feature_config` and `views`, and defines `_reader`, `_inputs` and `_forward`.
@@ -166,17 +167,17 @@ class Predictor:
         """Rate of the features [Hz], and how many samples make an input."""
         return self.feature_config.sr, self.feature_config.n_samples
 
+    @abstractmethod
     def _reader(self) -> Callable[[Any], np.ndarray]:
         """What makes of a sound, from wherever it is, the network's input; called in threads."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _inputs(self, y: np.ndarray) -> np.ndarray:
         """The network's inputs of samples [shape=(n, samples)] at the rate of the features."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities [shape=(n, classes)] and vectors [shape=(n, dim)] of inputs."""
-        raise NotImplementedError
 
     def _read_views(self, source: Any) -> np.ndarray:
         """The network's inputs for all views of a sound."""
