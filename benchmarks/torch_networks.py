@@ -86,7 +86,7 @@ class M5(nn.Module):
 
     def __init__(self, classes, input_shape):
         super().__init__()
-        layers, channels, length = [], 1, input_shape[2] // m5.STRIDE
+        layers, channels, length = [nn.InstanceNorm1d(1, m5.LEAST)], 1, input_shape[2] // m5.STRIDE
         for filters in m5.FILTERS:
             kernel, stride = (m5.FILTER, m5.STRIDE) if channels == 1 else (3, 1)
             conv = nn.Conv1d(channels, filters, kernel, stride, (kernel - stride + 1) // 2, bias=False)

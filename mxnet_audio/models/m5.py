@@ -11,6 +11,7 @@ from mxnet_audio.models.blocks import AudioNet, batch_norm, clamped_max_pool
 
 __all__ = ["M5Net"]
 
+LEAST = 1e-8  # variance that quiet sound is divided by
 FILTER, STRIDE = 80, 4  # samples: of the first filters, and from one place to the next
 FILTERS = (128, 128, 256, 512)
 POOL = 4
@@ -47,8 +48,9 @@ class Frames(gluon.nn.HybridBlock):
 class M5Net(AudioNet):
     """Convolutions of 128, 128, 256 and 512 filters, each shrunk to a quarter; the mean over time is the embedding.
 
-    The first filters are 80 samples long, 10 ms at 8 kHz, and take the place of a spectrogram. Time shrinks as in the
-    paper (from 32,000 samples to 8000, 2000, 500, 125), but for the end, where 31 steps are left in place of its 32.
+    Each input is brought to mean 0 and deviation 1, as in the paper: there are no decibels here to keep quiet sound in
+    view, and a batch's norm goes by the loud ones. The first filters are 80 samples long, 10 ms at 8 kHz, and take the
+    place of a spectrogram. Time shrinks as in the paper (from 32,000 samples to 8000, 2000, 500, 125), but for the end, where 31 steps are left in place of its 32.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ class M5Net(AudioNet):
         length = self.input_shape[2]
         with self.name_scope():
             self.encoder = nn.HybridSequential()
-            self.encoder.add(Frames(length))
+            self.encoder.add(nn.InstanceNorm(epsilon=LEAST, center=False, scale=False, in_channels=1), Frames(length))
             length //= STRIDE
             for layer, filters in enumerate(FILTERS):
                 # Of height 1 and not Conv1D: once hybridised that cannot load parameters, and ONNX does not know it.

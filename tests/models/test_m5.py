@@ -48,6 +48,7 @@ def by_hand(net, x):
     parameters = {name.removeprefix(net.prefix): p.data() for name, p in net.collect_params().items()}
     values = {name: value.asnumpy().astype(float) for name, value in parameters.items()}
     x = ((x.astype(float) - values["standardize0_mean"]) / values["standardize0_std"])[np.newaxis]
+    x = (x - x.mean()) / np.sqrt(x.var() + 1e-8)
     for layer, stride in enumerate((4, 1, 1, 1)):
         kernel = values[f"conv{layer}_weight"][:, :, 0]
         padding = 1
@@ -84,6 +85,14 @@ def test_scores_and_embedding_are_those_by_hand(samples, hybrid):
         expected = by_hand(net, x[row])
         np.testing.assert_allclose(scores[row], expected[0], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(embedding[row], expected[1], rtol=1e-4, atol=1e-4)
+
+
+def test_loudness_and_offset_do_not_matter():
+    net = made(4000)
+    net.standardize.set(0.02, 0.1)
+    x = np.random.default_rng(0).normal(0, 0.1, (1, 1, 1, 4000)).astype(np.float32)
+    loud, quiet = (net(nd.array(y))[1].asnumpy() for y in (x, 0.003 * x + 0.01))
+    np.testing.assert_allclose(quiet, loud, rtol=1e-3, atol=1e-3)
 
 
 def test_parameters_load_into_one_that_has_run_hybridised(tmp_path):
