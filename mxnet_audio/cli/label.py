@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mxnet_audio.cli.options import MODELS, AnyModel, AsJson, Gpu, OneOf, Paths
+from mxnet_audio.cli.options import AsJson, Gpu, OneOf, OwnOrBoxed, Paths
 from mxnet_audio.cli.shell import Bulk, load_model
 from mxnet_audio.errors import AudioError
 
@@ -18,7 +18,7 @@ __all__ = ["embed", "predict"]
 
 def predict(
     paths: Paths,
-    model_dir: AnyModel = MODELS,
+    model_dir: OwnOrBoxed = None,
     network: OneOf = None,
     timeline: Annotated[
         float | None,
@@ -46,7 +46,7 @@ def predict(
             raise typer.BadParameter("expected a length above 0", param_hint=name)
     if hop is not None and hop > timeline:
         raise typer.BadParameter("expected at most the window, so that nothing is left out", param_hint="--hop")
-    classifier = load_model(model_dir, network, gpu, box=True)
+    classifier = load_model(model_dir, network, gpu)
     bulk = Bulk()
     files = bulk.find(paths)
     if timeline is None:
@@ -65,7 +65,7 @@ def predict(
 
 def embed(
     paths: Paths,
-    model_dir: AnyModel = MODELS,
+    model_dir: OwnOrBoxed = None,
     network: OneOf = None,
     output: Annotated[
         Path,
@@ -88,7 +88,7 @@ def embed(
         raise typer.BadParameter(f"expected a name ending in .npz or .csv, not {output}", param_hint="--output")
     if not output.parent.is_dir():  # not found out once all is done
         raise AudioError("no such folder", output.parent)
-    classifier = load_model(model_dir, network, gpu, box=True)
+    classifier = load_model(model_dir, network, gpu)
     bulk = Bulk()
     names, vectors = [], []
     for encoding in classifier.encode_many(bulk.find(paths)):

@@ -134,17 +134,16 @@ def device(gpu: int | None) -> Any:
     return context(gpu)
 
 
-def load_model(
-    model_dir: Path, network: Network | None, gpu: int | None, exported: bool = True, box: bool = False
-) -> Predictor:
+def load_model(model_dir: Path | None, network: Network | None, gpu: int | None, exported: bool = True) -> Predictor:
     """Load the trained classifier of a directory onto a device; or, where `exported` will do, an .onnx file.
 
-    Where nobody has trained one, `box` lets the one that comes with a clone answer.
+    No directory is the usual one or, where nobody has trained a model, the one that comes with a clone.
     """
-    if box and model_dir == MODELS and not model_dir.exists() and BOX.is_dir():
+    if model_dir is None and not MODELS.exists() and BOX.is_dir():
         network = network or Network.cifar10
         note(f"no folder {MODELS} here: taking {network.value} of {BOX}, which knows the ten sounds of ESC-10")
         model_dir = BOX
+    model_dir = model_dir or MODELS
     if not model_dir.is_dir() and (model_dir.is_file() or model_dir.suffix.lower() == ".onnx"):
         if not exported:
             raise ModelError("this takes the folder of a trained model, not a file", model_dir)

@@ -50,7 +50,8 @@ class M5Net(AudioNet):
 
     Each input is brought to mean 0 and deviation 1, as in the paper: there are no decibels here to keep quiet sound in
     view, and a batch's norm goes by the loud ones. The first filters are 80 samples long, 10 ms at 8 kHz, and take the
-    place of a spectrogram. Time shrinks as in the paper (from 32,000 samples to 8000, 2000, 500, 125), but for the end, where 31 steps are left in place of its 32.
+    place of a spectrogram. Time shrinks as in the paper (from 32,000 samples to 8000, 2000, 500, 125), but for the end,
+    where 31 steps are left in place of its 32.
 
     Parameters
     ----------

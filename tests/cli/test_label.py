@@ -38,6 +38,7 @@ def test_who_has_no_model_gets_the_one_in_the_box(run, run_json, trained, tones,
     result = run("predict", tones / "low" / "0 é.wav")
     assert "no folder models here: taking cifar10 of" in result.stderr and "low" in result.stdout
     assert "no model here" in run("index", tones, code=1).stderr  # what would be kept is not made by chance
+    assert "no model here" in run("predict", tones / "low" / "0 é.wav", "--model-dir", "models", code=1).stderr
     (tmp_path / "models").mkdir()
     assert "no model here" in run("predict", tones / "low" / "0 é.wav", code=1).stderr
     monkeypatch.setattr("mxnet_audio.cli.shell.BOX", tmp_path / "none")
