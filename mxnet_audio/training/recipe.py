@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any, Literal
 
 from mxnet_audio.data.steps import flat
-from mxnet_audio.data.transforms import FromSamples, Load, RandomCrop, TimeShift, ToImage
+from mxnet_audio.data.transforms import FromSamples, Load, RandomCrop, SpeedPerturbation, TimeShift, ToImage
 from mxnet_audio.data.transforms.base import steps_of
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
@@ -151,7 +151,10 @@ RECIPES = {
     "plain": Recipe(),
     "spectrogram": Recipe(features=(TimeShift(0.5),), schedule=Cosine(warmup=0.05), average=0.1),
     "waveform": Recipe(
-        features=(TimeShift(0.5),), weight_decay=1e-4, schedule=Step(every=20, factor=0.1), refresh_norms=True
+        features=(TimeShift(0.5), SpeedPerturbation()),
+        weight_decay=1e-4,
+        schedule=Step(every=20, factor=0.1),
+        average=0.1,
     ),
 }
 

@@ -5,6 +5,7 @@ from mxnet_audio.data.transforms.augment import (
     FrequencyMasking,
     Gain,
     RandomCrop,
+    SpeedPerturbation,
     TimeMasking,
     TimeShift,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "RandomTransform",
     "Resample",
     "Scale",
+    "SpeedPerturbation",
     "Stereo2Mono",
     "TimeMasking",
     "TimeShift",

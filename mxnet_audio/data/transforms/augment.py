@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from mxnet_audio import audio
 from mxnet_audio.data.transforms.base import RandomTransform, real, samples, spectrogram, whole
 from mxnet_audio.errors import FeatureError
 
-__all__ = ["AddNoise", "FrequencyMasking", "Gain", "RandomCrop", "TimeMasking", "TimeShift"]
+__all__ = ["AddNoise", "FrequencyMasking", "Gain", "RandomCrop", "SpeedPerturbation", "TimeMasking", "TimeShift"]
 
 Seed = int | np.random.Generator | None
 
@@ -72,6 +73,42 @@ class TimeShift(RandomTransform):
         if not self.rollover:
             y[..., slice(0, shift) if shift >= 0 else slice(shift, None)] = 0
         return y
+
+
+class SpeedPerturbation(RandomTransform):
+    """Sound faster and higher, or slower and lower, as a tape that runs at another speed (Ko et al., Interspeech 2015).
+
+    Its length stays: of slower sound a piece from anywhere is kept, after faster sound come zeros.
+
+    Parameters
+    ----------
+    min_speed, max_speed : float, 0.1 to 10
+        Slowest and fastest; drawn evenly in octaves.
+    seed : int >= 0, np.random.Generator or None
+        As for `RandomTransform`.
+
+    Examples
+    --------
+    >>> x = np.sin(2 * np.pi * 100 * np.arange(8000) / 8000)  # 100 periods
+    >>> spectrum = np.abs(np.fft.rfft(SpeedPerturbation(0.8, 0.8)(x)))
+    >>> int(spectrum.argmax())
+    80
+    """
+
+    def __init__(self, min_speed: float = 0.8, max_speed: float = 1.25, seed: Seed = None):
+        limits = {
+            "min_speed": real("min_speed", min_speed, 0.1, 10),
+            "max_speed": real("max_speed", max_speed, 0.1, 10),
+        }
+        super().__init__(seed, **limits)
+        _check_order(**limits)
+
+    def apply(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Play [shape=(..., n)] at another speed, all channels alike."""
+        x = samples(x)
+        speed = np.exp(rng.uniform(np.log(self.min_speed), np.log(self.max_speed)))
+        y, n = audio.resample(x, speed, 1), x.shape[-1]
+        return RandomCrop(n).apply(y, rng) if y.shape[-1] > n else audio.fit_length(y, n)
 
 
 class Gain(RandomTransform):

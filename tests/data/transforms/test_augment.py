@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import kstest
 
-from mxnet_audio.data.transforms import AddNoise, FrequencyMasking, Gain, RandomCrop, TimeMasking, TimeShift
+from mxnet_audio import audio
+from mxnet_audio.data.transforms import (
+    AddNoise,
+    FrequencyMasking,
+    Gain,
+    RandomCrop,
+    SpeedPerturbation,
+    TimeMasking,
+    TimeShift,
+)
 
 SOUNDS = arrays(np.float32, st.integers(1, 100), elements=st.floats(-1, 1, width=32))
 SEEDS = st.integers(0, 2**70)
@@ -52,6 +61,29 @@ def test_shifted_sound_is_filled_with_zeros_by_as_much_as_it_moved(n, most, seed
 def test_shifts_go_both_ways_as_far_as_allowed():
     shift, x = TimeShift(0.3, seed=0), np.eye(10)[5]
     assert {int(shift(x, (i,)).argmax()) for i in range(200)} == set(range(2, 9))
+
+
+@given(st.integers(1, 300), st.floats(0.1, 10), SEEDS)
+def test_perturbed_sound_keeps_its_shape_and_is_the_resampled_one_or_a_piece_of_it(n, speed, seed):
+    x = np.random.default_rng(0).normal(size=(2, n)).astype(np.float32)
+    y = SpeedPerturbation(speed, speed, seed)(x)
+    assert y.shape == x.shape and y.dtype == np.float32
+    whole = audio.resample(x, speed, 1)
+    if (longer := whole.shape[-1] - n) > 0:
+        assert any((whole[:, start : start + n] == y).all() for start in range(longer + 1))
+    else:
+        np.testing.assert_array_equal(y, np.pad(whole, [(0, 0), (0, -longer)]))
+
+
+def test_a_tone_is_higher_by_the_speed_and_speeds_are_even_in_octaves():
+    """The frequency from zero crossings: one more or less of 1,250 and more makes 0.1 %."""
+    x, perturb = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000), SpeedPerturbation(0.8, 1.25, seed=0)
+    speeds = []
+    for i in range(300):
+        y = np.trim_zeros(perturb(x, (i,)))[100:-100]
+        speeds.append(np.count_nonzero(np.diff(np.signbit(y))) / len(y) / 2 * 16)
+    assert min(speeds) == pytest.approx(0.8, rel=0.02) and max(speeds) == pytest.approx(1.25, rel=0.02)
+    assert kstest(np.log2(speeds), "uniform", (np.log2(0.8), np.log2(1.25 / 0.8))).pvalue > 0.01
 
 
 @given(st.floats(-60, 60), st.floats(0, 30), SEEDS)

@@ -28,6 +28,7 @@ from mxnet_audio.data.transforms import (
     RandomTransform,
     Resample,
     Scale,
+    SpeedPerturbation,
     Stereo2Mono,
     TimeMasking,
     TimeShift,
@@ -38,7 +39,7 @@ from mxnet_audio.errors import FeatureError, InvalidAudioError
 from mxnet_audio.features import AudioFeatureConfig
 
 FIXED = [Resample(8000, 4000), Stereo2Mono(), Scale(2), PadTrim(3000), MEL(8000), MFCC(8000), MuLawEncoding()]
-RANDOM = [RandomCrop(800), TimeShift(), Gain(), AddNoise()]
+RANDOM = [RandomCrop(800), TimeShift(), SpeedPerturbation(), Gain(), AddNoise()]
 MASKS = [TimeMasking(20), FrequencyMasking(20)]
 NOISE = np.random.default_rng(0).uniform(-1, 1, (2, 2400)).astype(np.float32)
 
@@ -114,6 +115,8 @@ def test_what_is_no_spectrogram_is_refused(step, x):
         (lambda: RandomCrop(2.5), "size"),
         (lambda: TimeShift(1.1), "max_shift"),
         (lambda: TimeShift(-0.1), "max_shift"),
+        (lambda: SpeedPerturbation(1.2, 0.8), "min_speed"),
+        (lambda: SpeedPerturbation(0, 1), "min_speed"),
         (lambda: Gain(3, -3), "min_db"),
         (lambda: Gain(None, 3), "min_db"),
         (lambda: AddNoise(max_snr=float("inf")), "max_snr"),
@@ -185,7 +188,9 @@ class Spy(RandomTransform):
 # -- chance
 
 
-@pytest.mark.parametrize("make", [RandomCrop, TimeShift, Gain, AddNoise, TimeMasking, FrequencyMasking])
+@pytest.mark.parametrize(
+    "make", [RandomCrop, TimeShift, SpeedPerturbation, Gain, AddNoise, TimeMasking, FrequencyMasking]
+)
 def test_entropy_alone_decides_whatever_the_threads_and_the_order(make):
     size = {RandomCrop: 100, TimeMasking: 100, FrequencyMasking: 60}.get(make)
     x = np.random.default_rng(1).standard_normal((120, 1200)).astype(np.float32)
