@@ -1,8 +1,8 @@
-"""Files to labels: `predict_many` beside the plain way, and its peak memory as the number of files grows.
+"""Files to labels: `predict_many` of each network beside the plain way, and its peak memory as files grow in number.
 
 The plain way is what one would write by hand: librosa, file by file, and the same network on one clip at a time.
 With PyTorch installed, also a pipeline of its own: a `DataLoader` whose processes, one to a CPU and started before,
-compute librosa's features, and the same network with the same parameters, channels last, 16 clips at a time.
+compute librosa's features, and the same network with the same parameters, channels last (but m5), 16 clips at a time.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import numpy as np
 from mxnet_audio import datasets, training
 from mxnet_audio.data.threads import USABLE_CPUS
 from mxnet_audio.datasets.synthetic import synthesise
-from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+from mxnet_audio.library import classifiers
 
 try:
     import torch
@@ -35,9 +35,9 @@ import itertools, re, sys
 from pathlib import Path
 from mxnet_audio.datasets import folder
 from mxnet_audio.library import load_classifier
-classifier = load_classifier(sys.argv[1])
-paths = [path for path, _ in folder(sys.argv[2])]
-many = itertools.islice(itertools.cycle(paths), int(sys.argv[3]))
+classifier = load_classifier(sys.argv[1], sys.argv[2])
+paths = [path for path, _ in folder(sys.argv[3])]
+many = itertools.islice(itertools.cycle(paths), int(sys.argv[4]))
 count = sum(prediction.error is None for prediction in classifier.predict_many(many))
 # Not getrusage: its peak is inherited from the process that started this one.
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
@@ -46,9 +46,11 @@ print(count, int(peak[1]) / 1024)
 
 
 def librosa_input(path, config):
-    """Input of the network for one file [shape=(1, bands, frames)], by librosa."""
+    """Input of the network for one file [shape=(1, bands, frames), or (1, 1, samples)], by librosa."""
     y, sr = librosa.load(path, sr=config.sr)
     y = librosa.util.fix_length(y, size=config.n_samples)
+    if config.type == "raw":
+        return y[None, None]
     mel = librosa.feature.melspectrogram(
         y=y, sr=sr, n_fft=config.n_fft, hop_length=config.hop_length, n_mels=config.n_mels
     )
@@ -76,13 +78,13 @@ class Files:
 
 def torch_pipeline(classifier, paths):
     """Function that labels files with librosa and PyTorch."""
-    values = training.get_parameters(classifier.model.net)
+    model = classifier.model
+    values = training.get_parameters(model.net)
     mean, std = values.pop("standardize.mean"), values.pop("standardize.std")
-    net = torch_networks.Cifar10(len(classifier.labels), classifier.model.net.input_shape).eval()
-    names = [name for name in net.state_dict() if not name.endswith("num_batches_tracked")]  # else in the same order
-    arrays = {name: torch.from_numpy(value) for name, value in zip(names, values.values(), strict=True)}
-    net.load_state_dict(arrays, strict=False)
-    net = net.to(memory_format=torch.channels_last)
+    net = torch_networks.NETWORKS[model.network](len(classifier.labels), model.net.input_shape).eval()
+    torch_networks.give(net, values)
+    layout = torch_networks.layout(model.network, "channels_last")
+    net = net.to(memory_format=layout)
     loader = torch.utils.data.DataLoader(
         Files(paths, classifier.feature_config),
         batch_size=16,
@@ -96,7 +98,7 @@ def torch_pipeline(classifier, paths):
         with torch.inference_mode():
             for x in loader:
                 x = (x - float(mean[0])) / float(std[0])
-                answers += net(x.to(memory_format=torch.channels_last))[0].argmax(1).tolist()
+                answers += net(x.to(memory_format=layout))[0].argmax(1).tolist()
         return [classifier.labels[answer] for answer in answers]
 
     return label
@@ -105,45 +107,53 @@ def torch_pipeline(classifier, paths):
 def main():
     """Print the ratio, and the memory for each number of files."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("networks", nargs="*", help="all by default")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--counts", type=int, nargs="+", default=[200, 1000, 2000])
+    parser.add_argument("--counts", type=int, nargs="*", default=[200, 1000, 2000], help="files, to measure memory")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        synthesise(Path(folder) / "sound", clips_per_class=16, sr=44100, seconds=5.0)
-        corpora = {"synthetic WAV, 44.1 kHz": Path(folder) / "sound"}
+        sound = Path(folder) / "sound"
+        synthesise(sound, clips_per_class=16, sr=44100, seconds=5.0)
+        corpora = {"synthetic WAV, 44.1 kHz": sound}
         if (DATA / "esc10").is_dir():
             corpora["ESC-10 Ogg, 44.1 kHz"] = DATA / "esc10"
-        classifier, model = Cifar10AudioClassifier(), Path(folder) / "model"
-        pairs = datasets.folder(Path(folder) / "sound")
-        classifier.fit(pairs, model, epochs=1, input_shape=(1, 96, 235), nb_classes=None, progress=False)
-        for name, corpus in corpora.items():
-            paths = [path for path, _ in datasets.folder(corpus)][:160]
-            ways = {
-                "plain": lambda paths=paths: plain(classifier, paths),
-                "predict_many": lambda paths=paths: [p.label for p in classifier.predict_many(paths)],
-            }
-            if torch is not None:
-                ways["PyTorch"] = torch_pipeline(classifier, paths)
-            answers = {way: function() for way, function in ways.items()}
-            times = {way: [] for way in ways}
-            for _ in range(arguments.repeats):
-                for way, function in ways.items():
-                    start = time.perf_counter()
-                    function()
-                    times[way].append(time.perf_counter() - start)
-            each = {way: 1e3 * statistics.median(values) / len(paths) for way, values in times.items()}
-            print(f"{name}: predict_many {each['predict_many']:.1f} ms a file", flush=True)
-            for way in (way for way in ways if way != "predict_many"):
-                same = np.mean([a == b for a, b in zip(answers[way], answers["predict_many"])])
-                print(
-                    f"  {way}: {each[way]:.1f} ms, {each[way] / each['predict_many']:.2f} times as long "
-                    f"({100 * same:.0f}% of labels the same)",
-                    flush=True,
-                )
+        for network in arguments.networks or sorted(classifiers()):
+            classifier, shape = classifiers()[network](), (1, 1, 40000) if network == "m5" else (1, 96, 235)
+            pairs = datasets.folder(sound)
+            classifier.fit(pairs, folder, epochs=1, input_shape=shape, nb_classes=None, progress=False)
+            for name, corpus in corpora.items():
+                print(f"{network}, {name}: ", end="", flush=True)
+                compare(classifier, [path for path, _ in datasets.folder(corpus)][:160], arguments.repeats)
         for count in arguments.counts:
-            command = [sys.executable, "-c", MEMORY, str(model), str(Path(folder) / "sound"), str(count)]
+            command = [sys.executable, "-c", MEMORY, folder, network, str(sound), str(count)]
             done, megabytes = subprocess.check_output(command, text=True).split()
-            print(f"peak memory of predict_many over {done} files: {float(megabytes):.0f} MB", flush=True)
+            print(f"peak memory of predict_many ({network}) over {done} files: {float(megabytes):.0f} MB", flush=True)
+
+
+def compare(classifier, paths, repeats):
+    """Print how long each way takes to label files, and how many labels are the same."""
+    ways = {
+        "plain": lambda: plain(classifier, paths),
+        "predict_many": lambda: [p.label for p in classifier.predict_many(paths)],
+    }
+    if torch is not None:
+        ways["PyTorch"] = torch_pipeline(classifier, paths)
+    answers = {way: function() for way, function in ways.items()}
+    times = {way: [] for way in ways}
+    for _ in range(repeats):
+        for way, function in ways.items():
+            start = time.perf_counter()
+            function()
+            times[way].append(time.perf_counter() - start)
+    each = {way: 1e3 * statistics.median(values) / len(paths) for way, values in times.items()}
+    ours = each.pop("predict_many")
+    print(f"predict_many {ours:.1f} ms a file", flush=True)
+    for way, theirs in each.items():
+        same = np.mean([a == b for a, b in zip(answers[way], answers["predict_many"])])
+        print(
+            f"  {way}: {theirs:.1f} ms, {theirs / ours:.2f} times as long ({100 * same:.0f}% of labels the same)",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -105,14 +105,31 @@ NETWORKS = {"cifar10": Cifar10, "m5": M5, "resnet_v2": ResNetV2}
 WAYS = ("eager", "channels_last", "compiled")
 
 
+def layout(name, way):
+    """PyTorch's memory format of a network's input and weights."""
+    return torch.channels_last if way == "channels_last" and name != "m5" else torch.contiguous_format
+
+
+def give(net, values):
+    """Give a network the parameters of ours [dict of arrays, in our order], running statistics too."""
+    if isinstance(net, M5):  # whose norm of the input has factors with MXNet, which it never learns
+        values = {name: value for name, value in values.items() if not name.startswith("encoder.0.")}
+    state = net.state_dict()
+    names = [name for name in state if not name.endswith("num_batches_tracked")]  # else in the same order
+    for name, value in zip(names, values.values(), strict=True):
+        if isinstance(net, M5) and name == "encoder.1.weight":  # of (filter, sample of a stride, 1, frame)
+            value = value.swapaxes(1, 3)
+        state[name] = torch.from_numpy(value.copy()).reshape(state[name].shape)
+    net.load_state_dict(state)
+
+
 def stepper(name, classes, input_shape, x, y, way):
     """Functions that take one training step and one inference in one of `WAYS`, and the number of parameters."""
     torch.manual_seed(0)
     net = NETWORKS[name](classes, input_shape)
     count = sum(p.numel() for p in net.parameters())
-    layout = torch.channels_last if way == "channels_last" and name != "m5" else torch.contiguous_format
-    net = net.to(memory_format=layout)
-    x, y = torch.from_numpy(x).to(memory_format=layout), torch.from_numpy(y)
+    net = net.to(memory_format=layout(name, way))
+    x, y = torch.from_numpy(x).to(memory_format=layout(name, way)), torch.from_numpy(y)
     trained = deployed = net
     if way == "compiled":
         trained = torch.compile(net)
