@@ -42,14 +42,14 @@ def clips(corpus: str) -> tuple[list, list]:
     return [(path, digit) for path, digit, _, _ in names], folds
 
 
-def official(network: str, pairs: list, folds: list, seeds: list, recipe: Recipe, options: dict) -> str:
+def official(network: str, pairs: list, folds: list, seeds: list, options: dict) -> str:
     """Accuracy on the official test set, a line for all seeds."""
     train, test = ([pair for pair, fold in zip(pairs, folds) if fold == side] for side in ("train", "test"))
     found = []
     for seed in seeds:
         classifier = classifiers()[network]()
         with tempfile.TemporaryDirectory() as folder:
-            classifier.fit(train, folder, validation_pairs=test, random_state=seed, recipe=recipe, **options)
+            classifier.fit(train, folder, validation_pairs=test, random_state=seed, **options)
         found.append(classifier.evaluate(test).accuracy)
     return f"{network}: accuracy {statistics.mean(found):.4f}, by seed {', '.join(f'{one:.4f}' for one in found)}"
 
