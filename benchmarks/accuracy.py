@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mxnet_audio import AudioFeatureConfig, cross_validate
 from mxnet_audio.library import classifiers
-from mxnet_audio.training import RECIPES, Recipe
+from mxnet_audio.training import RECIPES
 
 DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 DIGITS = AudioFeatureConfig(sr=8000, n_fft=512, hop_length=128, n_mels=64, n_frames=64)  # 1 s
