@@ -58,7 +58,7 @@ def row(network, found, plain):
     """A line of the card's table."""
     shape = " x ".join(map(str, found["settings"]["input_shape"][1:]))
     minutes = sum(run["seconds"] for run in found["runs"]) / len(found["runs"]) / 60
-    beside = "" if plain is None else f"{plain['accuracy']:.3f} ± {plain['std_over_folds']:.3f}"
+    beside = "not measured" if plain is None else f"{plain['accuracy']:.3f} ± {plain['std_over_folds']:.3f}"
     return (
         f"| `{network}` | {shape} | **{found['accuracy']:.3f}** | ± {found['std_over_folds']:.3f}, "
         f"± {found['std_over_seeds'] or 0:.3f} | {found['precision_at_5']:.3f} | {minutes:.1f} | {beside} |"
