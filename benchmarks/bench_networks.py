@@ -1,18 +1,21 @@
 """Training step and inference of each network, beside the same network in PyTorch and in ONNX Runtime where they are.
 
-All in one process, turn by turn, so that whatever else the machine does falls on all alike; medians, and the ratio
-best PyTorch over MXNet (above 1: MXNet is ahead). PyTorch runs eagerly, with channels last, and compiled (weights
-frozen for inference). ``pip install torch==2.13.0 onnxruntime`` for the comparison; how near MXNet is to what the
-machine can do, `floor.py` says.
+Each in a process of its own, which the others' waiting threads and memory do not disturb, and turn by turn, so that
+whatever else the machine does falls on all alike; medians, and the ratio best PyTorch over MXNet (above 1: MXNet is
+ahead). PyTorch runs eagerly, with channels last, and compiled (weights frozen for inference). ``pip install
+torch==2.13.0 onnxruntime`` for the comparison; how near MXNet is to what the machine can do, `floor.py` says.
 """
 
 import argparse
 import contextlib
 import ctypes
+import importlib.util
+import multiprocessing
 import os
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,18 +26,9 @@ from mxnet_audio.library.export import export_onnx
 from mxnet_audio.library.model import Model, config_of
 from mxnet_audio.models import model_names
 
-try:
-    import torch
-    import torch_networks
-except ImportError:
-    torch = None
-try:
-    import onnxruntime
-except ImportError:
-    onnxruntime = None
-
 CLASSES = 10
 THREADS = int(os.environ.get("OMP_NUM_THREADS") or cores() or USABLE_CPUS)
+WAYS = ("eager", "channels_last", "compiled")  # of PyTorch
 
 
 def keep_memory():
@@ -50,8 +44,9 @@ def made(name, shape):
     return Model(name, list(range(CLASSES)), config, model_ctx=mx.cpu(), data_ctx=mx.cpu(), random_state=0)
 
 
-def mxnet_stepper(net, x, y):
+def mxnet_steps(name, x, y):
     """Functions that take one training step and one inference, and the number of parameters."""
+    net = made(name, x.shape[1:]).net
     trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": 1e-3}, kvstore=None)
     criterion = gluon.loss.SoftmaxCrossEntropyLoss()
     x, y = nd.array(x), nd.array(y)
@@ -68,53 +63,96 @@ def mxnet_stepper(net, x, y):
     def infer():
         return net(x)[0].asnumpy()
 
-    return train, infer, sum(int(np.prod(p.shape)) for p in learned)
+    return {"train": train, "infer": infer}, sum(int(np.prod(p.shape)) for p in learned)
 
 
-def onnx_infer(model, x):
+def onnx_steps(name, x, y):
     """Function that infers with ONNX Runtime."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    options.intra_op_num_threads, options.log_severity_level = THREADS, 3
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        export_onnx(model, path)
+        export_onnx(made(name, x.shape[1:]), path)
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda: session.run(None, {name: x})
+    takes = session.get_inputs()[0].name
+    return {"infer": lambda: session.run(None, {takes: x})}, None
 
 
-def medians(functions, repeats, clock=time.perf_counter):
-    """Median seconds of each function, called turn by turn."""
-    for function in functions.values():
-        for _ in range(3):
-            function()
-    times = {name: [] for name in functions}
-    for _ in range(repeats):
-        for name, function in functions.items():
-            time.sleep(0.01)  # threads that the one before left waiting for more have gone to sleep
-            function()  # and its own are awake, its weights in the cache
-            start = clock()
-            function()
-            times[name].append(clock() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+def torch_steps(name, x, y, way):
+    """The same as `mxnet_steps`, in PyTorch."""
+    import torch
+    import torch_networks
+
+    torch.set_num_threads(THREADS)
+    train, infer, count = torch_networks.stepper(name, CLASSES, x.shape[1:], x, y, way)
+    return {"train": train, "infer": infer}, count
 
 
-def steps_of(name, shape, batch):
-    """Training steps and inferences of one network by who takes them."""
+def steps_by():
+    """What makes the steps, for all who are installed."""
+    by = {"mxnet": mxnet_steps}
+    if importlib.util.find_spec("onnxruntime"):
+        by["onnxruntime"] = onnx_steps
+    if importlib.util.find_spec("torch"):
+        by |= {way: partial(torch_steps, way=way) for way in WAYS}
+    return by
+
+
+def timed(function, clock=time.perf_counter):
+    """Seconds of a call, after another: threads are awake, and weights in the cache."""
+    function()
+    start = clock()
+    function()
+    return clock() - start
+
+
+def medians(asked, repeats):
+    """Median of the seconds that each function returns, called turn by turn; of a first call too, which warms up."""
+    for ask in asked.values():
+        ask()
+    times = [{name: ask() for name, ask in asked.items()} for _ in range(repeats)]
+    return {name: statistics.median(turn[name] for turn in times) for name in asked}
+
+
+def serve(connection, make, name, x, y, clock, keep):
+    """Take steps when told to, and tell how long they took: what each process does."""
+    if keep:
+        keep_memory()
+    steps, count = make(name, x, y)
+    connection.send((list(steps), count))
+    while (kind := connection.recv()) is not None:
+        connection.send(timed(steps[kind], clock))
+
+
+def compared(name, shape, batch, repeats, clock, keep):
+    """Median seconds of a training step and of an inference of one network, by who takes them."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(batch, *shape)).astype(np.float32), rng.integers(0, CLASSES, batch)
-    model = made(name, shape)
-    train, infer, count = mxnet_stepper(model.net, x, y)
-    steps = {"train": {"mxnet": train}, "infer": {"mxnet": infer}}
-    if onnxruntime is not None:
-        steps["infer"]["onnxruntime"] = onnx_infer(model, x)
-    if torch is not None:
-        for way in torch_networks.WAYS:
-            train, infer, others = torch_networks.stepper(name, CLASSES, shape, x, y, way)
-            assert count == others, f"{count} parameters here, {others} there"
-            steps["train"][way], steps["infer"][way] = train, infer
-    return steps
+    context = multiprocessing.get_context("spawn")
+    lines, kinds, counts, processes = {}, {}, set(), []
+    for who, make in steps_by().items():
+        lines[who], other = context.Pipe()
+        arguments = (other, make, name, x, y, clock, keep)
+        processes.append(context.Process(target=serve, args=arguments, daemon=True))
+        processes[-1].start()
+        kinds[who], count = lines[who].recv()
+        counts |= {count} - {None}
+    assert len(counts) == 1, f"other numbers of parameters: {counts}"
+
+    def ask(who, kind):
+        lines[who].send(kind)
+        return lines[who].recv()
+
+    found = {
+        kind: medians({who: partial(ask, who, kind) for who in lines if kind in kinds[who]}, repeats)
+        for kind in ("train", "infer")
+    }
+    for line, process in zip(lines.values(), processes):
+        line.send(None)
+        process.join()
+    return found
 
 
 def main():
@@ -125,28 +163,22 @@ def main():
         "--cpu", action="store_true", help="count the processor's time, for a busy machine; with OMP_NUM_THREADS=1"
     )
     parser.add_argument("--keep-memory", action="store_true", help="tune glibc's allocator, for PyTorch's good")
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--frames", type=int, nargs="+", default=[235, 1366])
     parser.add_argument("--batch", type=int, nargs="+", default=[8])
     arguments = parser.parse_args()
     if arguments.cpu and THREADS > 1:
         parser.error("--cpu counts waiting threads as busy: set OMP_NUM_THREADS=1")
-    if arguments.keep_memory:
-        keep_memory()
     clock = time.process_time if arguments.cpu else time.perf_counter
-    if torch is None:
-        print("PyTorch is not installed: no comparison")
-    else:
-        torch.set_num_threads(THREADS)
-        print(f"MXNet {mx.__version__}, PyTorch {torch.__version__}, {THREADS} threads each")
+    print(f"{THREADS} threads each: {', '.join(steps_by())}")
     for name in arguments.networks or model_names():
         shapes = [(1, 1, 32000)] if name == "m5" else [(1, 96, frames) for frames in arguments.frames]
         for shape in shapes:
             for batch in arguments.batch:
-                for kind, functions in steps_of(name, shape, batch).items():
-                    times = medians(functions, arguments.repeats, clock)
+                found = compared(name, shape, batch, arguments.repeats, clock, arguments.keep_memory)
+                for kind, times in found.items():
                     shown = ", ".join(f"{who} {1e3 * t:.1f} ms" for who, t in times.items())
-                    others = [times[way] for way in times if way not in ("mxnet", "onnxruntime")]
+                    others = [times[way] for way in WAYS if way in times]
                     ratio = f"; best PyTorch / MXNet = {min(others) / times['mxnet']:.2f}" if others else ""
                     print(f"{name:<10} {shape[2]:>5} wide, batch {batch:>2}, {kind}: {shown}{ratio}", flush=True)
 

@@ -12,9 +12,10 @@ import argparse
 import json
 import statistics
 import time
+from functools import partial
 
 import numpy as np
-from bench_networks import CLASSES, THREADS, made, medians, mxnet_stepper
+from bench_networks import CLASSES, THREADS, made, medians, mxnet_steps, timed
 
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.models import model_names
@@ -96,13 +97,12 @@ def main():
     print(f"{THREADS} threads: {flops / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.1f} GB/s; batch {arguments.batch}")
     for name in model_names():
         shape = (1, 1, 32000) if name == "m5" else (1, 96, arguments.frames)
-        net = made(name, shape).net
-        least = floors(net, arguments.batch, flops, bandwidth)
+        least = floors(made(name, shape).net, arguments.batch, flops, bandwidth)
         rng = np.random.default_rng(0)
         x = rng.normal(size=(arguments.batch, *shape)).astype(np.float32)
-        train, infer, _ = mxnet_stepper(net, x, rng.integers(0, CLASSES, arguments.batch))
-        for kind, step in (("train", train), ("infer", infer)):
-            seconds = medians({kind: step}, arguments.repeats)[kind]
+        steps, _ = mxnet_steps(name, x, rng.integers(0, CLASSES, arguments.batch))
+        for kind, step in steps.items():
+            seconds = medians({kind: partial(timed, step)}, arguments.repeats)[kind]
             operations, moved, floor = least[kind]
             print(
                 f"{name:<9} {kind}: {operations / 1e9:6.2f} GFLOP, {moved / 1e6:6.0f} MB, floor {1e3 * floor:6.1f} ms, "

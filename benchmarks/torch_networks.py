@@ -102,7 +102,6 @@ class M5(nn.Module):
 
 
 NETWORKS = {"cifar10": Cifar10, "m5": M5, "resnet_v2": ResNetV2}
-WAYS = ("eager", "channels_last", "compiled")
 
 
 def layout(name, way):
@@ -124,7 +123,7 @@ def give(net, values):
 
 
 def stepper(name, classes, input_shape, x, y, way):
-    """Functions that take one training step and one inference in one of `WAYS`, and the number of parameters."""
+    """Functions that take one training step and one inference in one of three ways, and the number of parameters."""
     torch.manual_seed(0)
     net = NETWORKS[name](classes, input_shape)
     count = sum(p.numel() for p in net.parameters())
