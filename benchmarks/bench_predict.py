@@ -48,7 +48,7 @@ print(count, int(peak[1]) / 1024)
 def librosa_input(path, config):
     """Input of the network for one file [shape=(1, bands, frames), or (1, 1, samples)], by librosa."""
     y, sr = librosa.load(path, sr=config.sr)
-    y = librosa.util.fix_length(y, size=config.n_samples)
+    y = librosa.util.fix_length(y[max(0, len(y) - config.n_samples) // 2 :], size=config.n_samples)  # the middle
     if config.type == "raw":
         return y[None, None]
     mel = librosa.feature.melspectrogram(
