@@ -1,11 +1,12 @@
 """Accuracy on real recordings that share no source, or no speaker, with those trained on; and search by the vectors.
 
 ``python benchmarks/accuracy.py esc10``     leave one of the four folds out, all four ways
-``python benchmarks/accuracy.py speakers``  spoken digits: train on three speakers, test on the fourth, all four ways
+``python benchmarks/accuracy.py speakers``  spoken digits: train on three speakers, test on the fourth, all four ways;
+                                            then adapted to him, by half of his clips without labels, on the other half
 ``python benchmarks/accuracy.py digits``    spoken digits in the official split: takes 0 to 4 are the test set
 
 Parameters are those that `fit` ends with; each fold is run once with each seed, two at a time, one thread each. With
-``--output DIR`` finished runs are kept there, and the same call goes on.
+``--output DIR`` finished runs of ESC-10 and of speakers are kept there, and the same call goes on.
 """
 
 import argparse
@@ -15,12 +16,14 @@ import statistics
 import tempfile
 from pathlib import Path
 
+from joblib import Parallel, delayed, parallel_config
+
 from mxnet_audio import AudioFeatureConfig, cross_validate
 from mxnet_audio.library import classifiers
 from mxnet_audio.training import RECIPES
 
 DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
-DIGITS = AudioFeatureConfig(sr=8000, n_fft=512, hop_length=128, n_mels=64, n_frames=64)  # 1 s
+DIGITS = AudioFeatureConfig(sr=8000, n_fft=256, hop_length=80, n_mels=40, fmin=60, top_db=40, n_frames=96)  # 0.96 s
 # Epochs, clips to a step, and what else `fit` is told, by corpus.
 OPTIONS = {
     "esc10": {"epochs": 80, "batch_size": 8},
@@ -54,11 +57,44 @@ def official(network: str, pairs: list, folds: list, seeds: list, options: dict)
     return f"{network}: accuracy {statistics.mean(found):.4f}, by seed {', '.join(f'{one:.4f}' for one in found)}"
 
 
+def stranger(network: str, pairs: list, folds: list, speaker: str, seed: int, options: dict, folder: Path) -> tuple:
+    """Accuracy on a speaker by what others taught, and after adapting to half of his clips, on the other half."""
+    train, test = ([pair for pair, fold in zip(pairs, folds) if (fold == speaker) == side] for side in (False, True))
+    classifier = classifiers()[network]()
+    place = folder / f"{speaker}-seed-{seed}"
+    classifier.fit(train, place, validation_pairs=test[::10], random_state=seed, resume=True, **options)
+    before, after = classifier.evaluate(test).accuracy, []
+    for known, others in ((test[::2], test[1::2]), (test[1::2], test[::2])):
+        classifier.load_model(place)
+        classifier.adapt([path for path, _ in known])
+        after.append(classifier.evaluate(others).accuracy)
+    return before, statistics.mean(after)
+
+
+def strangers(
+    network: str, pairs: list, folds: list, seeds: list, options: dict, jobs: int | None, kept: Path | None
+) -> str:
+    """A table: a line for each speaker, over all seeds, and one for all."""
+    speakers = sorted(set(folds))
+    with tempfile.TemporaryDirectory() as folder, parallel_config("loky", n_jobs=jobs or -1, inner_max_num_threads=1):
+        runs = [(speaker, seed) for seed in seeds for speaker in speakers]
+        place = kept or Path(folder)
+        found = dict(
+            zip(runs, Parallel()(delayed(stranger)(network, pairs, folds, *run, options, place) for run in runs))
+        )
+    lines = [f"{network}: accuracy as trained, and adapted without labels; seeds {', '.join(map(str, seeds))}"]
+    for name, members in [*((speaker, [speaker]) for speaker in speakers), ("mean", speakers)]:
+        by_seed = [[statistics.mean(found[m, seed][when] for m in members) for seed in seeds] for when in (0, 1)]
+        cells = [f"{statistics.mean(one):.3f} ({', '.join(f'{value:.3f}' for value in one)})" for one in by_seed]
+        lines.append(f"{name:10s} {'   '.join(cells)}")
+    return "\n".join(lines)
+
+
 def own(corpus: str, network: str) -> dict:
-    """What `fit` is told for one network: its input, and fewer epochs of `m5`, of long clips."""
+    """What `fit` is told for one network: its input, its recipe, and fewer epochs of `m5`, of long clips."""
     if network == "m5":
         return {"input_shape": (1, 1, 40000), "epochs": 30} if corpus == "esc10" else {"input_shape": (1, 1, 8000)}
-    return {"input_shape": (1, 96, 235)} if corpus == "esc10" else {"feature_config": DIGITS}
+    return {"input_shape": (1, 96, 235)} if corpus == "esc10" else {"feature_config": DIGITS, "recipe": "speech"}
 
 
 def main() -> None:
@@ -68,7 +104,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=sorted(classifiers()), choices=sorted(classifiers()))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--folds", nargs="+", help="only these of the corpus, to train on and to test on")
-    parser.add_argument("--recipe", choices=sorted(RECIPES), help="[default: the network's own]")
+    parser.add_argument("--recipe", choices=sorted(RECIPES), help="[default: the network's own; for digits 'speech']")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--learning-rate", type=float)
@@ -78,17 +114,24 @@ def main() -> None:
     pairs, folds = clips(arguments.corpus)
     if arguments.folds:
         pairs, folds = zip(*((pair, fold) for pair, fold in zip(pairs, folds) if str(fold) in arguments.folds))
-    given = {"epochs": arguments.epochs, "batch_size": arguments.batch_size, "learning_rate": arguments.learning_rate}
+    given = {name: vars(arguments)[name] for name in ("epochs", "batch_size", "learning_rate", "recipe")}
     given = {name: value for name, value in given.items() if value is not None}
     for network in arguments.networks:
-        recipe = RECIPES[arguments.recipe or classifiers()[network].recipe]
-        options = OPTIONS[arguments.corpus] | own(arguments.corpus, network) | given
-        every = options | {"progress": False, "recipe": recipe, "nb_classes": 10}
-        print(f"{arguments.corpus}, {options}, {recipe}", flush=True)
+        options = (
+            {"recipe": classifiers()[network].recipe}
+            | OPTIONS[arguments.corpus]
+            | own(arguments.corpus, network)
+            | given
+        )
+        every = options | {"progress": False, "nb_classes": 10}
+        print(f"{arguments.corpus}, {options}, {RECIPES[options['recipe']]}", flush=True)
         if arguments.corpus == "digits":
             print(official(network, pairs, folds, arguments.seeds, every), flush=True)
             continue
         kept = arguments.output and arguments.output / network
+        if arguments.corpus == "speakers":
+            print(strangers(network, pairs, folds, arguments.seeds, every, arguments.jobs, kept), flush=True)
+            continue
         print(
             cross_validate(
                 network, pairs, folds, seeds=arguments.seeds, n_jobs=arguments.jobs, output_dir=kept, **every

@@ -1,4 +1,4 @@
-"""The command ``mxnet-audio``: train, cross-validate, evaluate, report, predict, embed, index, search, export and more.
+"""The command ``mxnet-audio``: train, cross-validate, evaluate, adapt, predict, embed, index, search, export and more.
 
 Each command answers in text, or with ``--json`` in one JSON document, on stdout; everything else it has to
 say goes to stderr. Exit codes: 0 done, 1 an error in a file or in the input, 2 wrong usage. MXNet and its
@@ -14,6 +14,7 @@ import typer
 
 import mxnet_audio
 from mxnet_audio.cli.about import demo, info
+from mxnet_audio.cli.adapt import adapt
 from mxnet_audio.cli.corpora import datasets
 from mxnet_audio.cli.export import export
 from mxnet_audio.cli.label import embed, predict
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, cross_validate, evaluate, report, predict, embed, index, search, recommend, export):
+for command in (train, cross_validate, evaluate, report, adapt, predict, embed, index, search, recommend, export):
     app.command()(command)
 app.add_typer(datasets, name="datasets")
 for command in (info, demo):

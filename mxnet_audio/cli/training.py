@@ -41,6 +41,7 @@ class RecipeName(str, Enum):
 
     default = "default"
     plain = "plain"
+    speech = "speech"
 
 
 ToTrain = Annotated[Network, typer.Option("--network", help="The network to train.")]
@@ -70,7 +71,8 @@ FeatureFile = Annotated[
     ),
 ]
 RecipeOption = Annotated[
-    RecipeName, typer.Option("--recipe", help="The network's own recipe, or the bare loop (Adam, constant rate).")
+    RecipeName,
+    typer.Option("--recipe", help="The network's own, the bare loop (Adam, constant rate), or one for spoken words."),
 ]
 Corpus = Annotated[
     str | None,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
 from mxnet_audio import features, training
+from mxnet_audio.audio.source import source_name
 from mxnet_audio.data import AudioLoader
+from mxnet_audio.data.threads import map_ordered
 from mxnet_audio.data.transforms import Compose, ToImage
-from mxnet_audio.engine import context, mx
-from mxnet_audio.errors import AudioError, ModelError
+from mxnet_audio.engine import context, mx, nd
+from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.model import Model, config_of, input_shape_of, network_input
 from mxnet_audio.library.predictor import Predictor
@@ -42,7 +46,7 @@ class AudioClassifier(Predictor):
     Attributes
     ----------
     skipped : list of (path, AudioError)
-        Files that the last `fit` could not use.
+        Files that the last `fit` or `adapt` could not use.
     """
 
     network: str
@@ -266,6 +270,55 @@ class AudioClassifier(Predictor):
 
             write_report(self, clips.held_out, report, settings=identity)
         return self.history
+
+    def adapt(self, paths: Iterable, batch_size: int = 64) -> None:
+        """Get used to another speaker, microphone or room, by clips from there that need no labels: AdaBN.
+
+        The statistics that the network's norms go by are measured anew, on these clips in place of those that were
+        trained on (Y. Li et al., arXiv 1603.04779). Nothing else changes; `save_model` keeps the result, and `model_id`
+        is another. Use some 50 clips or more, of all classes about as often as they will come: of one class alone, the
+        norms would take away what tells it from the others.
+
+        Parameters
+        ----------
+        paths : iterable
+            Files, each as in `predict_class`. Those that cannot be used are left out, logged, and listed in `skipped`.
+        batch_size : int > 0
+            Clips to a pass of the network, or one fewer: all passes are about as large, and of clips at random.
+
+        Raises
+        ------
+        DatasetError
+            If no file can be used. The model stays as it was.
+        ModelError
+            If there is no model yet, or `batch_size` is below 1.
+        """
+        model, paths = self.model, list(paths)
+        if batch_size < 1:
+            raise ModelError(f"batch_size is 1 or more, not {batch_size}")
+        self.skipped = []
+        before = training.get_parameters(model.net)
+        try:
+            training.refresh_norms(model.net, self._at_random(paths, batch_size), self._contexts["model_ctx"])
+        except BaseException:
+            training.set_parameters(model.net, before)
+            raise
+        vars(model).pop("id", None)
+
+    def _at_random(self, paths: list, batch_size: int) -> Iterator[tuple[nd.NDArray, None]]:
+        """Batches of the network's inputs of files, drawn in an order that is always the same."""
+        order = np.random.default_rng(0).permutation(len(paths))
+        with closing(map_ordered(self._reader(), (paths[i] for i in order))) as stream:
+            for part in np.array_split(order, max(1, -(-len(order) // batch_size))):
+                clips = list(islice(stream, len(part)))
+                self.skipped += [(source_name(path), error) for path, _, error in clips if error is not None]
+                if usable := [x for _, x, error in clips if error is None]:
+                    yield nd.array(np.stack(usable), ctx=self._contexts["data_ctx"]), None
+        for _, error in self.skipped:
+            log.warning("left out: %s", error)
+        if len(self.skipped) == len(paths):
+            first = f"; the first: {self.skipped[0][1]}" if paths else ""
+            raise DatasetError(f"none of the {len(paths)} files can be used{first}")
 
     def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:
         """Load what `fit` kept in a directory.

@@ -1,6 +1,7 @@
 """The one fit loop, the recipes that it follows, honest splits, and the history that it keeps."""
 
 from mxnet_audio.data.labelled import Pairs, checked_pairs, class_order, to_targets
+from mxnet_audio.training.average import refresh_norms
 from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, TensorBoardLog
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.loop import Progress, initialize, run_epochs
@@ -35,6 +36,7 @@ __all__ = [
     "new_history",
     "prepare",
     "recipe_of",
+    "refresh_norms",
     "run_epochs",
     "set_parameters",
     "split",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 
-from mxnet_audio.data import AudioLoader
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.training.state import Tensors, get_parameters, set_parameters
 
@@ -38,7 +40,7 @@ class WeightAverage:
         self._state.clear()
 
 
-def refresh_norms(net: gluon.Block, clips: AudioLoader, ctx: mx.Context) -> None:
+def refresh_norms(net: gluon.Block, clips: Iterable[tuple[nd.NDArray, Any]], ctx: mx.Context) -> None:
     """Measure the statistics of all batch norms anew, over one pass.
 
     While it trains, a network's running statistics follow the last few batches, which may be augmented and mixed as no
@@ -48,8 +50,9 @@ def refresh_norms(net: gluon.Block, clips: AudioLoader, ctx: mx.Context) -> None
     Parameters
     ----------
     net : gluon.Block
-    clips : AudioLoader
-        What to measure on, best in an order in which each batch has clips of all classes.
+    clips : iterable of (inputs, anything)
+        What to measure on, in batches, as an `AudioLoader` gives; best in an order in which each has clips of all
+        classes.
     ctx : mxnet.Context
         Where the network computes.
     """

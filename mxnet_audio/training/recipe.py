@@ -11,7 +11,17 @@ from types import FunctionType
 from typing import Any, Literal
 
 from mxnet_audio.data.steps import flat
-from mxnet_audio.data.transforms import FromSamples, Load, RandomCrop, SpeedPerturbation, TimeShift, ToImage
+from mxnet_audio.data.transforms import (
+    FrequencyMasking,
+    FromSamples,
+    Gain,
+    Load,
+    RandomCrop,
+    SpeedPerturbation,
+    TimeMasking,
+    TimeShift,
+    ToImage,
+)
 from mxnet_audio.data.transforms.base import steps_of
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
@@ -29,8 +39,8 @@ class Recipe:
     sound : sequence of callable
         Transforms of the samples, at the features' rate; features are then made of them anew in each epoch.
     random_crop : bool
-        Another piece of a sound that is longer than the input, each time, in place of its middle. Like `sound`,
-        it makes features anew in each epoch.
+        Another piece of a sound that is longer than the input, each time, in place of its middle; a shorter one
+        anywhere in the input, in place of its start. Like `sound`, and after it, on samples.
     features : sequence of callable
         Transforms of the network's input [shape=(1, bands, frames)]; features that were made once serve all epochs.
     mixup : float >= 0
@@ -126,7 +136,7 @@ class Recipe:
         if not (self.sound or self.random_crop):
             return []
         fit = [RandomCrop(config.n_samples, seed)] if self.random_crop else []
-        return [Load(config.sr), *fit, *_seeded(self.sound, seed), FromSamples(config), ToImage(config.time_axis)]
+        return [Load(config.sr), *_seeded(self.sound, seed), *fit, FromSamples(config), ToImage(config.time_axis)]
 
     def of_input(self, seed: int) -> list[Callable]:
         """Transforms of the network's input; those that are random draw by `seed`."""
@@ -154,6 +164,15 @@ RECIPES = {
         features=(TimeShift(0.5), SpeedPerturbation()),
         weight_decay=1e-4,
         schedule=Step(every=20, factor=0.1),
+        average=0.1,
+    ),
+    # For words, and speakers whom it was not trained on.
+    "speech": Recipe(
+        sound=(SpeedPerturbation(keep_length=False), Gain(-10, 10)),
+        random_crop=True,
+        features=(TimeMasking(0.15), FrequencyMasking(0.15)),
+        mixup=0.3,
+        schedule=Cosine(warmup=0.05),
         average=0.1,
     ),
 }

@@ -14,7 +14,7 @@ Seed = int | np.random.Generator | None
 
 
 class RandomCrop(RandomTransform):
-    """A piece from anywhere in a longer sound; a shorter one is filled up with zeros.
+    """A piece from anywhere in a longer sound; a shorter one anywhere among zeros.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class RandomCrop(RandomTransform):
 
     Examples
     --------
-    >>> RandomCrop(3, seed=0)(np.arange(10.0)), RandomCrop(3)(np.ones(2))
-    (array([6., 7., 8.], dtype=float32), array([1., 1., 0.], dtype=float32))
+    >>> RandomCrop(3, seed=0)(np.arange(10.0)), RandomCrop(3, seed=0)(np.ones(2))
+    (array([6., 7., 8.], dtype=float32), array([0., 1., 1.], dtype=float32))
     """
 
     def __init__(self, size: int, seed: Seed = None):
@@ -36,9 +36,9 @@ class RandomCrop(RandomTransform):
         """Crop [shape=(..., n)] to (..., size)."""
         x = samples(x)
         beyond = x.shape[-1] - self.size
+        start = int(rng.integers(abs(beyond) + 1))
         if beyond < 0:
-            return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -beyond)])
-        start = int(rng.integers(beyond + 1))
+            return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(start, -beyond - start)])
         return x[..., start : start + self.size].copy()  # a view would keep the rest in memory
 
 
@@ -78,12 +78,13 @@ class TimeShift(RandomTransform):
 class SpeedPerturbation(RandomTransform):
     """Sound faster and higher, or slower and lower, as a tape that runs at another speed (Ko et al., Interspeech 2015).
 
-    Its length stays: of slower sound a piece from anywhere is kept, after faster sound come zeros.
-
     Parameters
     ----------
     min_speed, max_speed : float, 0.1 to 10
         Slowest and fastest; drawn evenly in octaves.
+    keep_length : bool
+        Of slower sound keep a piece from anywhere, as long as the sound was, and put zeros after faster sound; else
+        slower sound is longer, and no word is cut.
     seed : int >= 0, np.random.Generator or None
         As for `RandomTransform`.
 
@@ -95,12 +96,12 @@ class SpeedPerturbation(RandomTransform):
     80
     """
 
-    def __init__(self, min_speed: float = 0.8, max_speed: float = 1.25, seed: Seed = None):
+    def __init__(self, min_speed: float = 0.8, max_speed: float = 1.25, keep_length: bool = True, seed: Seed = None):
         limits = {
             "min_speed": real("min_speed", min_speed, 0.1, 10),
             "max_speed": real("max_speed", max_speed, 0.1, 10),
         }
-        super().__init__(seed, **limits)
+        super().__init__(seed, **limits, keep_length=bool(keep_length))
         _check_order(**limits)
 
     def apply(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -108,6 +109,8 @@ class SpeedPerturbation(RandomTransform):
         x = samples(x)
         speed = np.exp(rng.uniform(np.log(self.min_speed), np.log(self.max_speed)))
         y, n = audio.resample(x, speed, 1), x.shape[-1]
+        if not self.keep_length:
+            return y
         return RandomCrop(n).apply(y, rng) if y.shape[-1] > n else audio.fit_length(y, n)
 
 
