@@ -111,8 +111,6 @@ def layout(name, way):
 
 def give(net, values):
     """Give a network the parameters of ours [dict of arrays, in our order], running statistics too."""
-    if isinstance(net, M5):  # whose norm of the input has factors with MXNet, which it never learns
-        values = {name: value for name, value in values.items() if not name.startswith("encoder.0.")}
     state = net.state_dict()
     names = [name for name in state if not name.endswith("num_batches_tracked")]  # else in the same order
     for name, value in zip(names, values.values(), strict=True):

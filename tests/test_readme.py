@@ -64,7 +64,7 @@ def test_snippets(place, monkeypatch, capsys):
     shutil.rmtree("models", ignore_errors=True)
     names = {}
     snippets = [block["text"] for block in BLOCKS if block["kind"] == "python"]
-    assert len(snippets) == 9
+    assert len(snippets) == 10
     for snippet in snippets:
         exec(compile(snippet, "README.md", "exec"), names)
     printed = capsys.readouterr().out

@@ -9,6 +9,7 @@ import typer
 
 from mxnet_audio.cli.options import MODELS, AsJson, Gpu, ModelDir, OneOf, Paths
 from mxnet_audio.cli.shell import Bulk, load_model
+from mxnet_audio.errors import ModelError
 
 __all__ = ["adapt"]
 
@@ -31,6 +32,11 @@ def adapt(
       mxnet-audio predict clip.wav --model-dir models-new-room
     """
     classifier = load_model(model_dir, network, gpu, exported=False)
+    from mxnet_audio.models.store import check_place
+
+    check_place(output)  # not found out once all is done
+    if output.resolve() == model_dir.resolve():
+        raise ModelError("this is the model that is adapted, whose training could not go on: choose another", output)
     bulk = Bulk()
     files = bulk.find(paths)
     classifier.adapt(files)

@@ -17,7 +17,7 @@ from mxnet_audio.errors import FeatureError
 from mxnet_audio.features.cepstral import check_delta
 from mxnet_audio.features.htk import WINDOWS, frame_count, lengths
 from mxnet_audio.features.keys import LOADING, LUDWIG, OF_TYPE, TIME_MAJOR, block_of, for_its_type, unknown
-from mxnet_audio.features.spectral import LEAST_AMIN, check_bands
+from mxnet_audio.features.spectral import LEAST_AMIN, check_bands, check_decibels
 
 __all__ = ["AudioFeatureConfig"]
 
@@ -60,8 +60,8 @@ class AudioFeatureConfig(BaseModel):
         (None, the default), or with each column brought to mean 0 and deviation 1 over the whole file.
     power : float > 0
         Exponent of the magnitudes: 2 is power, 1 is amplitude.
-    amin, ref : float >= 1.18e-38, float > 0
-        Least value, and the value that is 0 dB.
+    amin, ref : float >= 1.18e-38, float > 0 or 'max'
+        Least value, and the value that is 0 dB; 'max' is the sound's own peak, so that its loudness does not count.
     top_db : float > 0 or None [dB]
         Floor below the peak.
     n_frames : int > 0 or None
@@ -134,7 +134,7 @@ class AudioFeatureConfig(BaseModel):
     norm: Literal["slaney", "per_file"] | None = "slaney"
     power: float = Field(2.0, gt=0)
     amin: float = Field(1e-10, ge=LEAST_AMIN)
-    ref: float = Field(1.0, gt=0)
+    ref: float | Literal["max"] = 1.0
     top_db: float | None = Field(80.0, gt=0)
     n_frames: int | None = Field(None, ge=1)
     n_mfcc: int = Field(20, ge=1)
@@ -179,6 +179,7 @@ class AudioFeatureConfig(BaseModel):
         if self.win_length is not None and self.win_length > self.n_fft:
             raise FeatureError(f"win_length ({self.win_length}) is above n_fft ({self.n_fft})")
         check_bands(self.sr, self.fmin, self.fmax)
+        check_decibels(self.ref, self.amin, self.top_db)
         try:
             get_window(self.window, 4)
         except (ValueError, TypeError):

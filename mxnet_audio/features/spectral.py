@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
@@ -20,6 +20,7 @@ from mxnet_audio.errors import FeatureError
 __all__ = [
     "LEAST_AMIN",
     "check_bands",
+    "check_decibels",
     "check_least",
     "check_rate",
     "energies",
@@ -155,18 +156,20 @@ def melspectrogram(
     return out.reshape(*shape, *out.shape[1:])
 
 
-def power_to_db(s: np.ndarray, *, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0) -> np.ndarray:
+def power_to_db(
+    s: np.ndarray, *, ref: float | Literal["max"] = 1.0, amin: float = 1e-10, top_db: float | None = 80.0
+) -> np.ndarray:
     """Power as decibels: ``10 * log10(s / ref)``.
 
-    Unlike librosa's, the peak that ``top_db`` counts from is each item's own (over the last two axes), not
-    the whole array's: a sound has the same decibels alone and in a batch.
+    Unlike librosa's, the peak that ``top_db`` and ``ref='max'`` count from is each item's own (over the last two axes),
+    not the whole array's: a sound has the same decibels alone and in a batch.
 
     Parameters
     ----------
     s : np.ndarray [shape=(..., bands, frames)], float
         Power.
-    ref : float > 0
-        The power that is 0 dB.
+    ref : float > 0, or 'max'
+        The power that is 0 dB; 'max' is each item's peak, librosa's ``ref=np.max``: loud or soft, all the same.
     amin : float >= 1.18e-38
         Smaller powers count as this one. It is a normal number of float32.
     top_db : float >= 0 or None [dB]
@@ -187,25 +190,31 @@ def power_to_db(s: np.ndarray, *, ref: float = 1.0, amin: float = 1e-10, top_db:
     >>> power_to_db(np.array([[1.0, 0.001, 0.0]])).round(1)
     array([[  0., -30., -80.]], dtype=float32)
     """
-    if not (ref > 0 and amin >= LEAST_AMIN):
-        raise FeatureError(f"ref must be above 0 and amin {LEAST_AMIN:.3g} or more, got {ref} and {amin}")
-    if top_db is not None and top_db < 0:
-        raise FeatureError(f"top_db must be 0 or more, got {top_db}")
+    check_decibels(ref, amin, top_db)
     db = np.maximum(np.asarray(s, dtype=np.float32), np.float32(amin))
     np.log(db, out=db)  # several times faster than log10
     db *= _TO_DB
-    db -= np.float32(10 * np.log10(max(ref, amin)))
-    if top_db is not None and db.size:
-        peak = db.max(axis=tuple(range(-min(2, db.ndim), 0)), keepdims=True)
-        np.maximum(db, peak - np.float32(top_db), out=db)
+    peak = db.max(axis=tuple(range(-min(2, db.ndim), 0)), keepdims=True, initial=-np.inf)
+    zero = peak if ref == "max" else np.float32(10 * np.log10(max(ref, amin)))
+    db -= zero
+    if top_db is not None:
+        np.maximum(db, peak - zero - np.float32(top_db), out=db)
     return db
+
+
+def check_decibels(ref: float | Literal["max"], amin: float, top_db: float | None) -> None:
+    """FeatureError if these do not make decibels."""
+    if not ((ref == "max" if isinstance(ref, str) else ref > 0) and amin >= LEAST_AMIN):
+        raise FeatureError(f"ref must be above 0, or 'max', and amin {LEAST_AMIN:.3g} or more, got {ref!r} and {amin}")
+    if top_db is not None and not top_db >= 0:
+        raise FeatureError(f"top_db must be 0 or more, got {top_db}")
 
 
 def log_mel(
     y: np.ndarray,
     sr: float,
     *,
-    ref: float = 1.0,
+    ref: float | Literal["max"] = 1.0,
     amin: float = 1e-10,
     top_db: float | None = 80.0,
     **kwargs: Any,

@@ -5,22 +5,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import closing
 from functools import partial
-from itertools import islice
 
 import numpy as np
 
 from mxnet_audio import features, training
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.data import AudioLoader
-from mxnet_audio.data.threads import map_ordered
 from mxnet_audio.data.transforms import Compose, ToImage
-from mxnet_audio.engine import context, mx, nd
+from mxnet_audio.engine import context, mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.model import Model, config_of, input_shape_of, network_input
-from mxnet_audio.library.predictor import Predictor
+from mxnet_audio.library.predictor import Predictor, listed
 from mxnet_audio.models import store
 
 __all__ = ["AudioClassifier"]
@@ -284,7 +281,7 @@ class AudioClassifier(Predictor):
         paths : iterable
             Files, each as in `predict_class`. Those that cannot be used are left out, logged, and listed in `skipped`.
         batch_size : int > 0
-            Clips to a pass of the network, or one fewer: all passes are about as large, and of clips at random.
+            Clips to a pass of the network, drawn at random.
 
         Raises
         ------
@@ -293,32 +290,24 @@ class AudioClassifier(Predictor):
         ModelError
             If there is no model yet, or `batch_size` is below 1.
         """
-        model, paths = self.model, list(paths)
-        if batch_size < 1:
-            raise ModelError(f"batch_size is 1 or more, not {batch_size}")
-        self.skipped = []
-        before = training.get_parameters(model.net)
-        try:
-            training.refresh_norms(model.net, self._at_random(paths, batch_size), self._contexts["model_ctx"])
-        except BaseException:
-            training.set_parameters(model.net, before)
-            raise
-        vars(model).pop("id", None)
-
-    def _at_random(self, paths: list, batch_size: int) -> Iterator[tuple[nd.NDArray, None]]:
-        """Batches of the network's inputs of files, drawn in an order that is always the same."""
+        model, paths = self.model, list(listed(paths))
         order = np.random.default_rng(0).permutation(len(paths))
-        with closing(map_ordered(self._reader(), (paths[i] for i in order))) as stream:
-            for part in np.array_split(order, max(1, -(-len(order) // batch_size))):
-                clips = list(islice(stream, len(part)))
-                self.skipped += [(source_name(path), error) for path, _, error in clips if error is not None]
-                if usable := [x for _, x, error in clips if error is None]:
-                    yield nd.array(np.stack(usable), ctx=self._contexts["data_ctx"]), None
-        for _, error in self.skipped:
-            log.warning("left out: %s", error)
-        if len(self.skipped) == len(paths):
-            first = f"; the first: {self.skipped[0][1]}" if paths else ""
-            raise DatasetError(f"none of the {len(paths)} files can be used{first}")
+        self.skipped = []
+
+        def inputs() -> Iterator[np.ndarray]:
+            places = iter(order)
+            for errors, x in self._batches((paths[place] for place in order), batch_size):
+                for (path, error), place in zip(errors, places):
+                    if error is not None:
+                        log.warning("left out: %s", error)
+                        self.skipped.append((source_name(path) or f"item {place}", error))
+                if x is not None:
+                    yield x.reshape(-1, *x.shape[-3:])  # of several views, each counts
+            if len(self.skipped) == len(paths):
+                first = f"; the first: {self.skipped[0][1]}" if paths else ""
+                raise DatasetError(f"none of the {len(paths)} files can be used{first}")
+
+        model.adapt(inputs())
 
     def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:
         """Load what `fit` kept in a directory.

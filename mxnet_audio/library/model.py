@@ -7,6 +7,7 @@ import math
 import operator
 import os
 import platform
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -90,7 +91,7 @@ class Model:
         Measures of the training, epoch by epoch.
     notes : dict
         What else is kept with the model, JSON-able: how it was trained (``training``), and which files could not be
-        used (``skipped``).
+        used (``skipped``); and after `adapt`, to how many inputs (``adapted``).
     """
 
     def __init__(
@@ -124,6 +125,24 @@ class Model:
         with autograd.predict_mode():
             scores, embedding = self.net(x)
         return scores.softmax().asnumpy(), embedding.asnumpy()
+
+    def adapt(self, inputs: Iterable[np.ndarray]) -> None:
+        """Measure the statistics of the norms anew, on batches of inputs; if that fails, all stays as it was."""
+        before, seen = training.get_parameters(self.net), 0
+
+        def batches() -> Iterator[tuple[nd.NDArray, None]]:
+            nonlocal seen
+            for x in inputs:
+                seen += len(x)
+                yield nd.array(x, ctx=self.data_ctx), None
+
+        try:
+            training.refresh_norms(self.net, batches(), self.model_ctx)
+        except BaseException:
+            training.set_parameters(self.net, before)
+            raise
+        self.__dict__.pop("id", None)  # it is another model now
+        self.notes["adapted"] = seen
 
     def save(self, directory: str | os.PathLike, progress: training.Progress | None = None) -> None:
         """Keep the model in a directory.
@@ -173,6 +192,7 @@ class Model:
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
             model.notes = {note: manifest[note] for note in ("training", "skipped")}
+            model.notes |= {"adapted": manifest["adapted"]} if "adapted" in manifest else {}
         except (KeyError, TypeError) as error:
             raise _damaged(error, directory) from error
         except (ModelError, FeatureError) as error:

@@ -23,7 +23,7 @@ from mxnet_audio.library.results import Encoding, Prediction, TimedPrediction
 if TYPE_CHECKING:
     from mxnet_audio.metrics import ClassificationReport
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "listed"]
 
 
 class Predictor(ABC):
@@ -199,21 +199,28 @@ class Predictor(ABC):
 
     def _outputs(self, paths: Iterable, batch_size: int):
         """Yield (path, probabilities, vector, error) for each file, in order."""
-        reader = self._reader() if self.views == 1 else self._read_views
+        for errors, x in self._batches(paths, batch_size):
+            outputs = iter(() if x is None else zip(*self._averaged(x)))
+            for path, error in errors:
+                scores, vector = (None, None) if error is not None else next(outputs)
+                yield source_name(path), scores, vector, error
+
+    def _batches(self, paths: Iterable, batch_size: int):
+        """Yield [(path, error or None)] of so many files, and the inputs of those without an error, None if none is."""
         if batch_size < 1:
             raise ModelError(f"batch_size is 1 or more, not {batch_size}")
-        if isinstance(paths, (str, os.PathLike)):
-            paths = [paths]
-        stream = map_ordered(reader, paths)
+        stream = map_ordered(self._reader() if self.views == 1 else self._read_views, listed(paths))
         try:
             while chunk := list(islice(stream, batch_size)):
                 usable = [x for _, x, error in chunk if error is None]
-                outputs = iter(zip(*self._averaged(np.stack(usable))) if usable else ())
-                for path, _, error in chunk:
-                    scores, vector = (None, None) if error is not None else next(outputs)
-                    yield source_name(path), scores, vector, error
+                yield [(path, error) for path, _, error in chunk], np.stack(usable) if usable else None
         finally:
             stream.close()
+
+
+def listed(paths: Iterable) -> Iterable:
+    """Files; one alone will do."""
+    return [paths] if isinstance(paths, (str, os.PathLike)) else paths
 
 
 def _only(answers: Iterator):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import FeatureError
-from mxnet_audio.features.spectral import LEAST_AMIN
+from mxnet_audio.features.spectral import check_decibels
 
 __all__ = ["PowerToDB", "ZScoreNormBlock"]
 
@@ -14,12 +15,12 @@ __all__ = ["PowerToDB", "ZScoreNormBlock"]
 class PowerToDB(gluon.nn.HybridBlock):
     """Power as decibels: ``10 * log10(x / ref)``.
 
-    Unlike librosa's, the peak that ``top_db`` counts from is each item's own (over the last two axes).
+    Unlike librosa's, the peak that ``top_db`` and ``ref='max'`` count from is each item's own (over the last two axes).
 
     Parameters
     ----------
-    ref : float > 0
-        The power that is 0 dB.
+    ref : float > 0, or 'max'
+        The power that is 0 dB; 'max' is each item's peak.
     amin : float >= 1.18e-38
         Smaller powers count as this one. It is a normal number of float32.
     top_db : float >= 0 or None [dB]
@@ -53,23 +54,30 @@ class PowerToDB(gluon.nn.HybridBlock):
     array([[[  0., -30., -80.]]], dtype=float32)
     """
 
-    def __init__(self, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0, prefix=None, params=None):
+    def __init__(
+        self,
+        ref: float | Literal["max"] = 1.0,
+        amin: float = 1e-10,
+        top_db: float | None = 80.0,
+        prefix=None,
+        params=None,
+    ):
         super().__init__(prefix=prefix, params=params)
-        if not (ref > 0 and amin >= LEAST_AMIN):
-            raise FeatureError(f"ref must be above 0 and amin {LEAST_AMIN:.3g} or more, got {ref} and {amin}")
-        if top_db is not None and not top_db >= 0:
-            raise FeatureError(f"top_db must be 0 or more, got {top_db}")
+        check_decibels(ref, amin, top_db)
         self._amin = amin
-        self._zero = 10 * math.log10(max(ref, amin))
+        self._zero = None if ref == "max" else 10 * math.log10(max(ref, amin))
         self._top_db = top_db
 
     def hybrid_forward(self, F, x):
-        db = F.log(F.maximum(x, self._amin)) * (10 / math.log(10)) - self._zero  # ONNX has no log10
-        if self._top_db is None:
-            return db
+        db = F.log(F.maximum(x, self._amin)) * (10 / math.log(10))  # ONNX has no log10
+        if self._top_db is None and self._zero is not None:
+            return db - self._zero
         # MXNet writes max over axes as ONNX forbids it since operator set 18; the largest one of each axis it may.
         peak = F.topk(F.topk(db, axis=-1, k=1, ret_typ="value"), axis=-2, k=1, ret_typ="value")
-        return F.broadcast_add(F.maximum(F.broadcast_sub(db, peak), -self._top_db), peak)
+        below = F.broadcast_sub(db, peak)
+        if self._top_db is not None:
+            below = F.maximum(below, -self._top_db)
+        return below if self._zero is None else F.broadcast_add(below, peak - self._zero)
 
 
 class ZScoreNormBlock(gluon.nn.HybridBlock):

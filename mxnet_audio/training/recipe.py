@@ -119,7 +119,7 @@ class Recipe:
             raise ModelError(f"recipe: schedule is a Schedule, such as Cosine(), not {self.schedule!r}")
 
     def from_samples(self, config: AudioFeatureConfig, seed: int) -> list[Callable]:
-        """Steps from a file to a network's input, by way of samples that are cropped and transformed.
+        """Steps from a file to a network's input, by way of samples that are transformed and cropped.
 
         Parameters
         ----------
@@ -135,8 +135,11 @@ class Recipe:
         """
         if not (self.sound or self.random_crop):
             return []
-        fit = [RandomCrop(config.n_samples, seed)] if self.random_crop else []
-        return [Load(config.sr), *_seeded(self.sound, seed), *fit, FromSamples(config), ToImage(config.time_axis)]
+        first, last = [], []
+        if self.random_crop:  # of long sound no more is transformed than is needed, should it come out faster
+            first, last = [RandomCrop(2 * config.n_samples, seed, pad=False)], [RandomCrop(config.n_samples, seed)]
+        steps = [Load(config.sr), *first, *_seeded(self.sound, seed), *last]
+        return [*steps, FromSamples(config), ToImage(config.time_axis)]
 
     def of_input(self, seed: int) -> list[Callable]:
         """Transforms of the network's input; those that are random draw by `seed`."""
@@ -166,7 +169,7 @@ RECIPES = {
         schedule=Step(every=20, factor=0.1),
         average=0.1,
     ),
-    # For words, and speakers whom it was not trained on.
+    # For words, and speakers whom it was not trained on. Gain counts where features tell loud from soft.
     "speech": Recipe(
         sound=(SpeedPerturbation(keep_length=False), Gain(-10, 10)),
         random_crop=True,

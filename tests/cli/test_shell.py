@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 import mxnet_audio
 from mxnet_audio.cli.options import Network
 from mxnet_audio.cli.shell import CarefulGroup, emit
+from mxnet_audio.cli.training import RecipeName
 from mxnet_audio.errors import ModelError
 
 COMMANDS = ["train", "evaluate", "predict", "embed", "index", "search", "recommend", "info", "demo"]
-COMMANDS += ["export", "datasets list", "datasets info", "datasets download"]
+COMMANDS += ["adapt", "export", "datasets list", "datasets info", "datasets download"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -31,7 +32,7 @@ def test_help_has_examples(run, command):
     assert "--json" in text
 
 
-@pytest.mark.parametrize("command", ["evaluate", "predict", "embed", "index", "search", "recommend", "train"])
+@pytest.mark.parametrize("command", ["evaluate", "predict", "embed", "index", "search", "recommend", "train", "adapt"])
 def test_models_are_looked_for_in_models(run, command):
     text = " ".join(run(command, "--help").stdout.split())
     boxed = ", or the one that came with the clone" if command in ("predict", "embed") else ""
@@ -59,8 +60,10 @@ finally:
 
 def test_networks_are_those_of_the_models():
     from mxnet_audio.models import model_names
+    from mxnet_audio.training import RECIPES
 
     assert sorted(network.value for network in Network) == model_names()
+    assert {recipe.value for recipe in RecipeName} - {"default"} <= set(RECIPES)
 
 
 def test_version(run):

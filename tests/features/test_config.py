@@ -61,6 +61,8 @@ preprocessing:
         ({"amin": 1e-38}, "amin"),  # 0 as a normal float32
         ({"ref": float("nan")}, "ref"),
         ({"top_db": -3}, "top_db"),
+        ({"ref": "min"}, "ref"),
+        ({"ref": -1}, "ref"),
         ({"type": "wavelet"}, "type: Input should be 'log_mel', .*got 'wavelet'"),
         ({"type": ["mfcc"]}, "type"),
         ({"type": None}, "type"),
@@ -112,7 +114,7 @@ _VALUES = {
     "n_fft": st.integers(300, 700), "hop_length": st.integers(1, 400), "win_length": st.integers(1, 300) | st.none(),
     "window": st.sampled_from(["hann", "boxcar"]), "center": st.booleans(), "n_mels": st.integers(20, 130),
     "fmin": st.floats(0, 900), "fmax": st.floats(1000, 4000) | st.none(), "htk": st.booleans(),
-    "power": st.floats(0.5, 3), "amin": st.floats(1e-9, 1), "ref": st.floats(1e-9, 1e9),
+    "power": st.floats(0.5, 3), "amin": st.floats(1e-9, 1), "ref": st.floats(1e-9, 1e9) | st.just("max"),
     "top_db": st.floats(1, 100) | st.none(), "n_frames": st.integers(50, 99) | st.none(),
     "n_mfcc": st.integers(1, 20), "dct_type": st.sampled_from([1, 2, 3, 4]),
     "dct_norm": st.sampled_from(["ortho", None]), "lifter": st.floats(0, 40), "deltas": st.integers(0, 2),

@@ -57,9 +57,9 @@ def test_melspectrogram_is_librosas_within_1e_4_and_log_mel_within_1e_3_db(chang
     got = features.melspectrogram(y, sr, **kwargs)
     assert got.dtype == np.float32 and got.shape == want.shape
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-7 * want.max())
-    for top_db in (80.0, 10.0, None):
-        decibels = librosa.power_to_db(want, top_db=top_db, ref=2.0, amin=1e-8)
-        ours = features.log_mel(y, sr, top_db=top_db, ref=2.0, amin=1e-8, **kwargs)
+    for top_db, ref in ((80.0, 2.0), (10.0, 2.0), (None, 2.0), (40.0, "max"), (None, "max")):
+        decibels = librosa.power_to_db(want, top_db=top_db, ref=np.max if ref == "max" else ref, amin=1e-8)
+        ours = features.log_mel(y, sr, top_db=top_db, ref=ref, amin=1e-8, **kwargs)
         np.testing.assert_allclose(ours, decibels, rtol=0, atol=1e-3)
 
 
@@ -182,7 +182,7 @@ def test_what_is_wrong_is_named(wrong, named):
 def test_no_samples_and_wrong_decibels():
     with pytest.raises(FeatureError, match="no samples"):
         features.stft(np.zeros(0))
-    for wrong in ({"ref": 0}, {"amin": 0}, {"amin": 1e-38}, {"top_db": -1}):
+    for wrong in ({"ref": 0}, {"ref": "min"}, {"amin": 0}, {"amin": 1e-38}, {"top_db": -1}):
         with pytest.raises(FeatureError, match=next(iter(wrong))):
             features.power_to_db(np.ones((2, 2)), **wrong)
     assert np.isfinite(features.power_to_db(np.zeros((2, 2)), amin=float(np.finfo(np.float32).tiny))).all()

@@ -30,7 +30,7 @@ def test_adapted_to_another_room_it_knows_its_clips_better_and_only_statistics_c
     changed = {parameter for parameter in before if (before[parameter] != after[parameter]).any()}
     assert changed and all("running" in parameter for parameter in changed)
     assert changed == {parameter for parameter in before if "running" in parameter}
-    assert classifier.evaluate(others).accuracy >= known.accuracy + 0.3
+    assert classifier.evaluate(others).accuracy >= known.accuracy + 0.15
     assert classifier.model_id != name and classifier.skipped == []
 
 
@@ -42,9 +42,26 @@ def test_the_order_of_the_clips_is_all_the_same_and_the_result_is_kept(classifie
     again.load_model(model_dir)
     again.adapt(path for path in sorted(paths, reverse=True))  # one batch, whatever the order
     kept = load_classifier(tmp_path)
-    assert kept.model_id == classifier.model_id
+    assert kept.model_id == classifier.model_id and kept.model.notes["adapted"] == len(paths)
     found, expected = (np.stack([p.probabilities for p in c.predict_many(paths)]) for c in (again, kept))
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_an_interruption_leaves_the_model_as_it_was(classifier, elsewhere):
+    before, name = get_parameters(classifier.model.net), classifier.model_id
+    x = np.random.default_rng(0).normal(size=(4, *classifier.model.net.input_shape)).astype(np.float32)
+
+    def stopped():
+        yield x
+        changed = get_parameters(classifier.model.net)
+        assert any((before[parameter] != changed[parameter]).any() for parameter in before)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        classifier.model.adapt(stopped())
+    after = get_parameters(classifier.model.net)
+    assert all((before[parameter] == after[parameter]).all() for parameter in before)
+    assert classifier.model_id == name and "adapted" not in classifier.model.notes
 
 
 def test_what_cannot_be_used_is_left_out_and_listed(classifier, model_dir, elsewhere, tmp_path, caplog):
@@ -59,6 +76,10 @@ def test_what_cannot_be_used_is_left_out_and_listed(classifier, model_dir, elsew
         with pytest.raises(DatasetError, match=reason):
             classifier.adapt(nothing)
         assert classifier.model_id == fingerprint
+    missing = (np.zeros(12000, np.float32), 12000)  # silent
+    classifier.adapt([*paths[:4], missing])
+    assert [path for path, _ in classifier.skipped] == ["item 4"]
+    classifier.adapt(paths[0])  # one alone will do
     with pytest.raises(ModelError, match="batch_size"):
         classifier.adapt(paths, batch_size=0)
     with pytest.raises(ModelError, match="no model yet"):

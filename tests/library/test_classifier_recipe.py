@@ -7,6 +7,7 @@ from mxnet_audio import audio
 from mxnet_audio.data.transforms import AddNoise, Gain, TimeMasking
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import DatasetError, ModelError
+from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.models import store
 from mxnet_audio.training import Constant, Cosine, CsvLog, Recipe, get_parameters
@@ -64,6 +65,30 @@ def test_each_part_changes_what_is_learned(recipe, corpus, options, tmp_path, pl
     classifier = Cifar10AudioClassifier()
     classifier.fit(corpus, tmp_path, **options | {"epochs": 2}, recipe=recipe)
     assert fingerprint(classifier) != plain
+
+
+def test_the_recipe_for_speech_trains_on_words_shorter_and_longer_than_the_input(corpus, options, tmp_path):
+    config = AudioFeatureConfig(n_mels=32, n_frames=40, ref="max")
+    words = [(audio.load(path, sr=None), label) for path, label in corpus]
+    words = [((y[: int(sr * (0.3 + 0.05 * i))], sr), label) for i, ((y, sr), label) in enumerate(words)]
+    classifier = Cifar10AudioClassifier()
+    history = classifier.fit(words, tmp_path, **options | {"feature_config": config}, recipe="speech")
+    assert history["loss_train"][-1] < history["loss_train"][0] and np.isfinite(history["loss_test"]).all()
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5, 5.0])
+def test_sound_is_transformed_before_it_is_cropped_but_no_more_than_twice_the_input(seconds):
+    seen, config = [], AudioFeatureConfig(n_mels=32, n_frames=47)
+
+    def listen(x):
+        seen.append(x.shape[-1])
+        return np.concatenate([x, x])
+
+    *steps, _, _ = Recipe(sound=(listen,), random_crop=True).from_samples(config, 0)
+    x = (np.ones(int(seconds * 12000), np.float32), 12000)
+    for step in steps:
+        x = step(x, (0, 0)) if getattr(step, "random", False) else step(x)
+    assert seen == [min(int(seconds * 12000), 2 * config.n_samples)] and len(x) == config.n_samples
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,7 @@ FRONT_ENDS = {
     "mel": {"type": "mel", "n_mels": 20, "power": 1.0, "fmin": 50, "htk": True, "norm": None},
     "no floor": {"top_db": None, "ref": 0.5, "amin": 1e-6, "center": False, "win_length": 400, "window": "hamming"},
     "odd lengths": {"n_fft": 511, "hop_length": 100, "fmax": 5000},
+    "peak": {"ref": "max", "top_db": 40},
     "mfcc": {"type": "mfcc", "top_db": 50, "dct_type": 3, "dct_norm": None},
     "raw": {"type": "raw", "sr": 8000, "audio_file_length_limit_in_s": 0.5},
 }

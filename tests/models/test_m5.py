@@ -6,6 +6,7 @@ from scipy.signal import correlate
 
 from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.models import get_model
+from mxnet_audio.models.m5 import Loudness
 
 
 def made(samples, classes=10):
@@ -93,6 +94,17 @@ def test_loudness_and_offset_do_not_matter():
     x = np.random.default_rng(0).normal(0, 0.1, (1, 1, 1, 4000)).astype(np.float32)
     loud, quiet = (net(nd.array(y))[1].asnumpy() for y in (x, 0.003 * x + 0.01))
     np.testing.assert_allclose(quiet, loud, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_loudness_is_that_of_float64_within_1e_6(hybrid):
+    x = np.random.default_rng(0).normal(0.01, 0.05, (3, 1, 1, 40000)).astype(np.float32)
+    x[2] = 0
+    block, wide = Loudness(40000), x.astype(np.float64)
+    if hybrid:
+        block.hybridize()
+    want = (wide - wide.mean(-1, keepdims=True)) / np.sqrt(wide.var(-1, keepdims=True) + 1e-8)
+    np.testing.assert_allclose(block(nd.array(x)).asnumpy(), want, rtol=0, atol=1e-6 * want.max())
 
 
 def test_parameters_load_into_one_that_has_run_hybridised(tmp_path):

@@ -32,6 +32,7 @@ CASES = {
     "dct": (lambda: DCT1D(N=30), (2, 1, 20, 30)),
     "decibels": (PowerToDB, (2, 1, 20, 30)),
     "decibels, no floor": (lambda: PowerToDB(top_db=None), (2, 1, 20, 30)),
+    "decibels below the peak": (lambda: PowerToDB("max"), (2, 1, 20, 30)),
     "z-scores": (ZScoreNormBlock, (2, 3, 20, 30)),
     "sinc": (lambda: SincConv1D(8, 101, 16000, stride=5), (2, 1, LENGTH)),
     "log-mel": (log_mel, None),

@@ -22,6 +22,8 @@ class RandomCrop(RandomTransform):
         Length of the piece.
     seed : int >= 0, np.random.Generator or None
         As for `RandomTransform`.
+    pad : bool
+        Whether a shorter sound is filled up, or stays as it is.
 
     Examples
     --------
@@ -29,8 +31,8 @@ class RandomCrop(RandomTransform):
     (array([6., 7., 8.], dtype=float32), array([0., 1., 1.], dtype=float32))
     """
 
-    def __init__(self, size: int, seed: Seed = None):
-        super().__init__(seed, size=whole("size", size))
+    def __init__(self, size: int, seed: Seed = None, *, pad: bool = True):
+        super().__init__(seed, size=whole("size", size), pad=bool(pad))
 
     def apply(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Crop [shape=(..., n)] to (..., size)."""
@@ -38,6 +40,8 @@ class RandomCrop(RandomTransform):
         beyond = x.shape[-1] - self.size
         start = int(rng.integers(abs(beyond) + 1))
         if beyond < 0:
+            if not self.pad:
+                return x
             return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(start, -beyond - start)])
         return x[..., start : start + self.size].copy()  # a view would keep the rest in memory
 
@@ -82,11 +86,11 @@ class SpeedPerturbation(RandomTransform):
     ----------
     min_speed, max_speed : float, 0.1 to 10
         Slowest and fastest; drawn evenly in octaves.
+    seed : int >= 0, np.random.Generator or None
+        As for `RandomTransform`.
     keep_length : bool
         Of slower sound keep a piece from anywhere, as long as the sound was, and put zeros after faster sound; else
         slower sound is longer, and no word is cut.
-    seed : int >= 0, np.random.Generator or None
-        As for `RandomTransform`.
 
     Examples
     --------
@@ -96,7 +100,7 @@ class SpeedPerturbation(RandomTransform):
     80
     """
 
-    def __init__(self, min_speed: float = 0.8, max_speed: float = 1.25, keep_length: bool = True, seed: Seed = None):
+    def __init__(self, min_speed: float = 0.8, max_speed: float = 1.25, seed: Seed = None, *, keep_length: bool = True):
         limits = {
             "min_speed": real("min_speed", min_speed, 0.1, 10),
             "max_speed": real("max_speed", max_speed, 0.1, 10),
