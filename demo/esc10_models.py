@@ -54,11 +54,19 @@ def figures(runs, network):
     return json.loads((runs / network / "cross_validation.json").read_text(encoding="utf-8"))
 
 
+def seeds_of(found):
+    """With how many seeds it was measured, in words."""
+    seeds = len({run["seed"] for run in found["runs"]})
+    return f"{seeds} seeds" if seeds > 1 else "one seed"
+
+
 def row(network, found, plain):
     """A line of the card's table."""
     shape = " x ".join(map(str, found["settings"]["input_shape"][1:]))
     minutes = sum(run["seconds"] for run in found["runs"]) / len(found["runs"]) / 60
-    beside = "not measured" if plain is None else f"{plain['accuracy']:.3f} ± {plain['std_over_folds']:.3f}"
+    beside = "not measured"
+    if plain is not None:
+        beside = f"{plain['accuracy']:.3f} ± {plain['std_over_folds']:.3f} ({seeds_of(plain)})"
     return (
         f"| `{network}` | {shape} | **{found['accuracy']:.3f}** | ± {found['std_over_folds']:.3f}, "
         f"± {found['std_over_seeds'] or 0:.3f} | {found['precision_at_5']:.3f} | {minutes:.1f} | {beside} |"
@@ -106,13 +114,12 @@ def main():
     with (arguments.data / "ATTRIBUTION.csv").open(newline="", encoding="utf-8") as file:
         licences = Counter(clip["licence"] for clip in csv.DictReader(file))
     shutil.copyfile(arguments.data / "ATTRIBUTION.csv", BOX / "ATTRIBUTION.csv")
-    seeds = len({run["seed"] for run in found["runs"]})
     card = CARD.format(
         version=__version__,
         labels=", ".join(str(label).replace("_", " ") for label in classifier.labels),
         box=BOX.relative_to(BOX.parents[2]),
         rows="\n".join(rows),
-        seeds=f"{seeds} seeds" if seeds > 1 else "one seed",
+        seeds=seeds_of(found),
         clips=len(pairs),
         licences=", ".join(f"{licence} ({count})" for licence, count in licences.most_common()),
         recipe="\n".join(recipes),
