@@ -32,11 +32,11 @@ def adapt(
       mxnet-audio predict clip.wav --model-dir models-new-room
     """
     classifier = load_model(model_dir, network, gpu, exported=False)
-    from mxnet_audio.models.store import check_place
+    from mxnet_audio.models import store
 
-    check_place(output)  # not found out once all is done
-    if output.resolve() == model_dir.resolve():
-        raise ModelError("this is the model that is adapted, whose training could not go on: choose another", output)
+    store.check_place(output)  # not found out once all is done
+    if classifier.network in store.stored_models(output):
+        raise ModelError(f"holds a {classifier.network} model, whose training could not go on: choose another", output)
     bulk = Bulk()
     files = bulk.find(paths)
     classifier.adapt(files)

@@ -24,6 +24,8 @@ __all__ = ["AudioClassifier"]
 
 log = logging.getLogger(__name__)
 
+FEW = 20  # clips that a model is adapted to; one of each of ten classes is worse than none at all
+
 
 class AudioClassifier(Predictor):
     """Label sound, and turn it into vectors, with one of the networks; see its subclasses.
@@ -168,8 +170,9 @@ class AudioClassifier(Predictor):
         progress : bool
             Whether to show progress bars, on standard error; without, each epoch is logged (INFO).
         recipe : training.Recipe or str, optional
-            How to train: the network's own recipe by default, 'plain' for the bare loop (Adam, constant rate), or
-            another. Mixed and masked clips are harder: the accuracy on training clips may be below that on others.
+            How to train: the network's own recipe by default, 'plain' for the bare loop (Adam, constant rate), 'speech'
+            for spoken words, or another. Mixed and masked clips are harder: the accuracy on training clips may be below
+            that on others.
         callbacks : sequence of callable
             Called with the history after each epoch; one that returns True ends the training. See
             `mxnet_audio.training.callbacks`.
@@ -286,11 +289,13 @@ class AudioClassifier(Predictor):
         Raises
         ------
         DatasetError
-            If no file can be used. The model stays as it was.
+            If no file can be used, or pairs are given. The model stays as it was.
         ModelError
             If there is no model yet, or `batch_size` is below 1.
         """
         model, paths = self.model, list(listed(paths))
+        if any(isinstance(path, tuple) and path and isinstance(path[0], (str, os.PathLike)) for path in paths):
+            raise DatasetError("adapt takes paths, without their labels")
         order = np.random.default_rng(0).permutation(len(paths))
         self.skipped = []
 
@@ -308,6 +313,8 @@ class AudioClassifier(Predictor):
                 raise DatasetError(f"none of the {len(paths)} files can be used{first}")
 
         model.adapt(inputs())
+        if (usable := len(paths) - len(self.skipped)) < FEW:
+            log.warning("adapted to %d clips: too few to know a place or a speaker by, take 50 or more", usable)
 
     def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:
         """Load what `fit` kept in a directory.

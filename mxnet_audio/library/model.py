@@ -91,7 +91,7 @@ class Model:
         Measures of the training, epoch by epoch.
     notes : dict
         What else is kept with the model, JSON-able: how it was trained (``training``), and which files could not be
-        used (``skipped``); and after `adapt`, to how many inputs (``adapted``).
+        used (``skipped``).
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Model:
             training.set_parameters(self.net, before)
             raise
         self.__dict__.pop("id", None)  # it is another model now
-        self.notes["adapted"] = seen
+        self.notes["training"] = {**self.notes.get("training", {}), "adapted to, inputs": seen}
 
     def save(self, directory: str | os.PathLike, progress: training.Progress | None = None) -> None:
         """Keep the model in a directory.
@@ -192,7 +192,6 @@ class Model:
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
             model.notes = {note: manifest[note] for note in ("training", "skipped")}
-            model.notes |= {"adapted": manifest["adapted"]} if "adapted" in manifest else {}
         except (KeyError, TypeError) as error:
             raise _damaged(error, directory) from error
         except (ModelError, FeatureError) as error:

@@ -9,6 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -207,8 +208,8 @@ class Predictor(ABC):
 
     def _batches(self, paths: Iterable, batch_size: int):
         """Yield [(path, error or None)] of so many files, and the inputs of those without an error, None if none is."""
-        if batch_size < 1:
-            raise ModelError(f"batch_size is 1 or more, not {batch_size}")
+        if not isinstance(batch_size, Integral) or batch_size < 1:
+            raise ModelError(f"batch_size is 1 or more, not {batch_size!r}")
         stream = map_ordered(self._reader() if self.views == 1 else self._read_views, listed(paths))
         try:
             while chunk := list(islice(stream, batch_size)):

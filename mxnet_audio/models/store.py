@@ -131,7 +131,9 @@ def read_tensors(directory: str | os.PathLike, manifest: dict, role: str) -> Ten
         path = Path(directory) / entry["file"]
         expected = entry["sha256"]
     except (KeyError, TypeError) as error:
-        raise ModelError(f"the model's description names no {role!r} parameters", directory) from error
+        raise ModelError(
+            f"the model was saved without {role!r} parameters, which only fit's own folder has", directory
+        ) from error
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -42,7 +42,7 @@ def test_the_order_of_the_clips_is_all_the_same_and_the_result_is_kept(classifie
     again.load_model(model_dir)
     again.adapt(path for path in sorted(paths, reverse=True))  # one batch, whatever the order
     kept = load_classifier(tmp_path)
-    assert kept.model_id == classifier.model_id and kept.model.notes["adapted"] == len(paths)
+    assert kept.model_id == classifier.model_id and kept.model.notes["training"]["adapted to, inputs"] == len(paths)
     found, expected = (np.stack([p.probabilities for p in c.predict_many(paths)]) for c in (again, kept))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -61,7 +61,7 @@ def test_an_interruption_leaves_the_model_as_it_was(classifier, elsewhere):
         classifier.model.adapt(stopped())
     after = get_parameters(classifier.model.net)
     assert all((before[parameter] == after[parameter]).all() for parameter in before)
-    assert classifier.model_id == name and "adapted" not in classifier.model.notes
+    assert classifier.model_id == name and "adapted to, inputs" not in classifier.model.notes["training"]
 
 
 def test_what_cannot_be_used_is_left_out_and_listed(classifier, model_dir, elsewhere, tmp_path, caplog):
@@ -79,8 +79,15 @@ def test_what_cannot_be_used_is_left_out_and_listed(classifier, model_dir, elsew
     missing = (np.zeros(12000, np.float32), 12000)  # silent
     classifier.adapt([*paths[:4], missing])
     assert [path for path, _ in classifier.skipped] == ["item 4"]
-    classifier.adapt(paths[0])  # one alone will do
-    with pytest.raises(ModelError, match="batch_size"):
-        classifier.adapt(paths, batch_size=0)
+    caplog.clear()
+    classifier.adapt(paths[0])  # one alone will do, in a way
+    assert "adapted to 1 clips: too few" in caplog.text
+    with pytest.raises(DatasetError, match="without their labels"):
+        classifier.adapt(elsewhere)
+    fingerprint = classifier.model_id
+    for wrong in (0, 2.5, "8"):
+        with pytest.raises(ModelError, match="batch_size"):
+            classifier.adapt(paths, batch_size=wrong)
+    assert classifier.model_id == fingerprint
     with pytest.raises(ModelError, match="no model yet"):
         Cifar10AudioClassifier().adapt(paths)
