@@ -25,12 +25,12 @@ def elsewhere(corpus, tmp_path_factory):
 def test_adapted_to_another_room_it_knows_its_clips_better_and_only_statistics_changed(classifier, elsewhere):
     there, others = elsewhere[:12], elsewhere[12:]
     before, known, name = get_parameters(classifier.model.net), classifier.evaluate(others), classifier.model_id
-    classifier.adapt([path for path, _ in there], batch_size=5)
+    classifier.adapt([path for path, _ in there], batch_size=3)
     after = get_parameters(classifier.model.net)
     changed = {parameter for parameter in before if (before[parameter] != after[parameter]).any()}
     assert changed and all("running" in parameter for parameter in changed)
     assert changed == {parameter for parameter in before if "running" in parameter}
-    assert classifier.evaluate(others).accuracy >= known.accuracy + 0.15
+    assert classifier.evaluate(others).accuracy >= known.accuracy + 0.3
     assert classifier.model_id != name and classifier.skipped == []
 
 
