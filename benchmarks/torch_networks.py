@@ -4,9 +4,10 @@ import copy
 
 import torch
 from torch import nn
-from torch.nn.functional import softplus
+from torch.nn.functional import linear, normalize, softplus
 
-from mxnet_audio.models import cifar10, m5, resnet_v2
+from mxnet_audio.models import cifar10, ecapa_tdnn, m5, resnet_v2
+from mxnet_audio.models.blocks import QUIET, SCALE
 
 
 def clamped(pool, size):
@@ -86,7 +87,7 @@ class M5(nn.Module):
 
     def __init__(self, classes, input_shape):
         super().__init__()
-        layers, channels, length = [nn.InstanceNorm1d(1, m5.LEAST)], 1, input_shape[2] // m5.STRIDE
+        layers, channels, length = [nn.InstanceNorm1d(1, QUIET)], 1, input_shape[2] // m5.STRIDE
         for filters in m5.FILTERS:
             kernel, stride = (m5.FILTER, m5.STRIDE) if channels == 1 else (3, 1)
             conv = nn.Conv1d(channels, filters, kernel, stride, (kernel - stride + 1) // 2, bias=False)
@@ -101,12 +102,118 @@ class M5(nn.Module):
         return self.head(embedding), embedding
 
 
-NETWORKS = {"cifar10": Cifar10, "m5": M5, "resnet_v2": ResNetV2}
+def convolution(channels, filters, kernel=1, dilation=1, **kwargs):
+    """`mxnet_audio.models.ecapa_tdnn.convolution` in PyTorch, in one dimension."""
+    return nn.Conv1d(channels, filters, kernel, padding=dilation * (kernel - 1) // 2, dilation=dilation, **kwargs)
+
+
+def layer(channels, filters, kernel=1, dilation=1):
+    """`mxnet_audio.models.ecapa_tdnn.layer` in PyTorch."""
+    return nn.Sequential(convolution(channels, filters, kernel, dilation), nn.ReLU(), nn.BatchNorm1d(filters))
+
+
+class Res2(nn.Module):
+    """`mxnet_audio.models.ecapa_tdnn.Res2` in PyTorch."""
+
+    def __init__(self, channels, kernel, dilation):
+        super().__init__()
+        width = channels // ecapa_tdnn.PARTS
+        self.layers = nn.ModuleList(layer(width, width, kernel, dilation) for _ in range(ecapa_tdnn.PARTS - 1))
+
+    def forward(self, x):
+        first, *parts = x.chunk(ecapa_tdnn.PARTS, dim=1)
+        done = [first]
+        for part, convolve in zip(parts, self.layers):
+            done.append(convolve(part if len(done) == 1 else part + done[-1]))
+        return torch.cat(done, dim=1)
+
+
+class SqueezeExcitation(nn.Module):
+    """`mxnet_audio.models.ecapa_tdnn.SqueezeExcitation` in PyTorch."""
+
+    def __init__(self, channels):
+        super().__init__()
+        narrow = ecapa_tdnn.BOTTLENECK
+        squeeze, excite = convolution(channels, narrow), convolution(narrow, channels)
+        self.weigh = nn.Sequential(squeeze, nn.ReLU(), excite, nn.Sigmoid())
+
+    def forward(self, x):
+        return x * self.weigh(x.mean(dim=-1, keepdim=True))
+
+
+class SERes2Block(nn.Module):
+    """`mxnet_audio.models.ecapa_tdnn.SERes2Block` in PyTorch."""
+
+    def __init__(self, channels, kernel, dilation):
+        super().__init__()
+        res2, weigh = Res2(channels, kernel, dilation), SqueezeExcitation(channels)
+        self.body = nn.Sequential(layer(channels, channels), res2, layer(channels, channels), weigh)
+
+    def forward(self, x):
+        return self.body(x) + x
+
+
+class AttentiveStatistics(nn.Module):
+    """`mxnet_audio.models.ecapa_tdnn.AttentiveStatistics` in PyTorch."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.frame = convolution(channels, ecapa_tdnn.BOTTLENECK)
+        self.context = convolution(2 * channels, ecapa_tdnn.BOTTLENECK, bias=False)
+        self.attend = convolution(ecapa_tdnn.BOTTLENECK, channels, bias=False)
+
+    def forward(self, x):
+        variance, mean = torch.var_mean(x, dim=-1, correction=0, keepdim=True)
+        context = self.context(torch.cat([mean, variance.clamp(min=ecapa_tdnn.LEAST).sqrt()], dim=1))
+        attention = self.attend(torch.tanh(self.frame(x) + context)).softmax(dim=-1)
+        mean = (attention * x).sum(dim=-1, keepdim=True)
+        variance = (attention * (x - mean).square()).sum(dim=-1, keepdim=True)
+        return torch.cat([mean, variance.clamp(min=ecapa_tdnn.LEAST).sqrt()], dim=1).flatten(1)
+
+
+class CosineDense(nn.Module):
+    """`mxnet_audio.models.CosineDense` in PyTorch."""
+
+    def __init__(self, units, in_units):
+        super().__init__()
+        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(units, in_units)))
+
+    def forward(self, x):
+        return SCALE * linear(normalize(x), normalize(self.weight))
+
+
+class EcapaTdnn(nn.Module):
+    """`mxnet_audio.models.EcapaTdnnNet` in PyTorch, with its cosine head; in one dimension."""
+
+    def __init__(self, classes, input_shape):
+        super().__init__()
+        width, wide = ecapa_tdnn.CHANNELS, ecapa_tdnn.AGGREGATED
+        self.first = layer(input_shape[1], width, ecapa_tdnn.KERNEL)
+        self.blocks = nn.ModuleList(SERes2Block(width, *plan) for plan in ecapa_tdnn.BLOCKS)
+        self.join = nn.Sequential(convolution(len(self.blocks) * width, wide), nn.ReLU())
+        self.pool = nn.Sequential(AttentiveStatistics(wide), nn.BatchNorm1d(2 * wide))
+        self.embed = nn.Linear(2 * wide, ecapa_tdnn.EMBEDDING, bias=False)
+        self.norm = nn.BatchNorm1d(ecapa_tdnn.EMBEDDING)
+        self.head = CosineDense(classes, ecapa_tdnn.EMBEDDING)
+
+    def forward(self, x):
+        x = x[:, 0]
+        total, given = self.first(x - x.mean(dim=-1, keepdim=True)), []
+        for block in self.blocks:
+            if given:
+                total = total + given[-1]
+            given.append(block(total))
+        embedding = self.norm(self.embed(self.pool(self.join(torch.cat(given, dim=1)))))
+        return self.head(embedding), embedding
+
+
+NETWORKS = {"cifar10": Cifar10, "ecapa_tdnn": EcapaTdnn, "m5": M5, "resnet_v2": ResNetV2}
 
 
 def layout(name, way):
     """PyTorch's memory format of a network's input and weights."""
-    return torch.channels_last if way == "channels_last" and name != "m5" else torch.contiguous_format
+    plain = way != "channels_last" or name in ("ecapa_tdnn", "m5")
+    return torch.contiguous_format if plain else torch.channels_last
 
 
 def give(net, values):

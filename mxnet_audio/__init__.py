@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "library.cross_validation": ["cross_validate"],
         "library.m5": ["M5AudioClassifier", "M5AudioRecommender", "M5AudioSearch"],
         "library.resnet_v2": ["ResNetV2AudioClassifier", "ResNetV2AudioRecommender", "ResNetV2AudioSearch"],
+        "library.speaker": ["SpeakerRecognizer"],
         "runtime": ["OnnxAudioClassifier"],
     },
 )

@@ -7,7 +7,7 @@ import lazy_loader
 
 from mxnet_audio.audio.find import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.load import load, valid_audio
-from mxnet_audio.audio.shape import Windows, fit_length, resample, views, windows
+from mxnet_audio.audio.shape import Windows, fit_length, repeat_to, resample, views, windows
 from mxnet_audio.audio.source import naming, resolve, source_identity, source_name
 
 __getattr__, *_ = lazy_loader.attach(
@@ -23,6 +23,7 @@ __all__ = [
     "info",
     "load",
     "naming",
+    "repeat_to",
     "resample",
     "resolve",
     "source_identity",

@@ -8,7 +8,7 @@ import numpy as np
 
 from mxnet_audio.errors import InvalidAudioError
 
-__all__ = ["Windows", "fit_length", "resample", "views", "windows"]
+__all__ = ["Windows", "fit_length", "repeat_to", "resample", "views", "windows"]
 
 
 class Windows(NamedTuple):
@@ -102,6 +102,44 @@ def fit_length(y: np.ndarray, n: int) -> np.ndarray:
         start = (have - n) // 2
         return y[..., start : start + n]
     return np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, n - have)])
+
+
+def repeat_to(y: np.ndarray, n: int) -> np.ndarray:
+    """Repeat a shorter sound until it is ``n`` samples long; a longer one stays as it is.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(..., samples)]
+        Samples.
+    n : int > 0
+        Least length wanted.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., max(n, samples))]
+        ``y`` itself when it is long enough.
+
+    Raises
+    ------
+    InvalidAudioError
+        ``n`` is below 1, or there are no samples to repeat.
+
+    See Also
+    --------
+    fit_length : zeros after a shorter sound.
+
+    Examples
+    --------
+    >>> repeat_to(np.arange(3), 7), repeat_to(np.arange(3), 2)
+    (array([0, 1, 2, 0, 1, 2, 0]), array([0, 1, 2]))
+    """
+    if n < 1:
+        raise InvalidAudioError(f"a length must be at least 1 sample, got {n}")
+    y = np.asarray(y)
+    have = y.shape[-1] if y.ndim else 0
+    if have == 0:
+        raise InvalidAudioError(f"there are no samples to repeat, only an array of shape {y.shape}")
+    return y if have >= n else y[..., np.arange(n) % have]
 
 
 def views(y: np.ndarray, n: int, count: int) -> np.ndarray:

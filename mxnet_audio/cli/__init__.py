@@ -21,6 +21,7 @@ from mxnet_audio.cli.label import embed, predict
 from mxnet_audio.cli.measure import cross_validate, report
 from mxnet_audio.cli.neighbours import index, recommend, search
 from mxnet_audio.cli.shell import CarefulGroup
+from mxnet_audio.cli.speaker import speaker
 from mxnet_audio.cli.train import evaluate, train
 
 __all__ = ["app", "main"]
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 for command in (train, cross_validate, evaluate, report, adapt, predict, embed, index, search, recommend, export):
     app.command()(command)
+app.add_typer(speaker, name="speaker")
 app.add_typer(datasets, name="datasets")
 for command in (info, demo):
     app.command()(command)

@@ -1,8 +1,8 @@
 """Data as Gluon has it: datasets of sound, transforms, batches, and the loader that puts them together.
 
-`AudioDataset`, `AudioFolderDataset` and `AudioChunkDataset` hold sounds and labels; `transforms` says what is made
-of a sound; `Stack`, `Pad` and `Mixup` make batches of samples; `AudioLoader` reads them ahead in threads and keeps
-what need not be made again.
+`AudioDataset`, `AudioFolderDataset` and `AudioChunkDataset` hold sounds and labels, `VoxAudioFolderDataset` speakers
+and `VoxAudioValFolderDataset` pairs of sounds to compare; `transforms` says what is made of a sound; `Stack`, `Pad`
+and `Mixup` make batches of samples; `AudioLoader` reads them ahead in threads and keeps what need not be made again.
 """
 
 import lazy_loader
@@ -16,7 +16,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "datasets": ["AudioDataset"],
         "folders": ["AudioFolderDataset"],
         "loader": ["AudioLoader"],
-        "sampler": ["BalancedSampler", "BucketSampler", "EpochSampler"],
+        "sampler": ["BalancedSampler", "BucketSampler", "ClassBatchSampler", "EpochSampler"],
         "threads": ["map_ordered"],
+        "voices": ["VoxAudioFolderDataset", "VoxAudioValFolderDataset"],
     },
 )

@@ -1,8 +1,9 @@
-"""In which order samples are read: shuffled by seed and epoch, or in batches of like length."""
+"""In which order samples are read: shuffled by seed and epoch, some of each class, or in batches of like length."""
 
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from numbers import Integral
 
@@ -11,7 +12,7 @@ import numpy as np
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["BalancedSampler", "BucketSampler", "EpochSampler"]
+__all__ = ["BalancedSampler", "BucketSampler", "ClassBatchSampler", "EpochSampler"]
 
 
 class EpochSampler(gluon.data.Sampler):
@@ -100,6 +101,92 @@ class BalancedSampler(gluon.data.Sampler):
             if share
         ]
         return iter(rng.permutation(np.concatenate(drawn)).tolist())
+
+
+class ClassBatchSampler(gluon.data.Sampler):
+    """Positions in an order whose every `batch_size` are of a few classes, and as many of each: for metric losses.
+
+    GE2E's batches (arXiv 1710.10467) of P speakers and M utterances are ``batch_size = P * M`` and ``per_class = M``;
+    those of one class follow each other. It is an order, not a ``batch_sampler``: whoever reads it cuts batches of
+    that size, as `AudioLoader.take` does with ``sampler=``, or ``gluon.data.BatchSampler``.
+
+    An epoch is as long as there are samples, up to a whole batch. All classes come before one comes again, all
+    samples of a class before one of them does; a batch holds none twice, unless there are too few.
+
+    Parameters
+    ----------
+    targets : sequence of int or of str
+        Class of each sample.
+    batch_size : int > 0
+        A multiple of `per_class`.
+    per_class : int > 0
+        How many samples of a class.
+    seed : int >= 0
+
+    Attributes
+    ----------
+    epoch : int
+        Which epoch the next pass is.
+
+    Raises
+    ------
+    DatasetError
+        `batch_size` is no multiple of `per_class`, there are no targets, or a number is out of range.
+
+    See Also
+    --------
+    BalancedSampler : as many of each class in an epoch, not in each batch.
+
+    Examples
+    --------
+    >>> targets = [0, 0, 0, 1, 1, 2, 2, 2]
+    >>> order = list(ClassBatchSampler(targets, batch_size=4, per_class=2))
+    >>> [[targets[position] for position in order[start : start + 4]] for start in (0, 4)]
+    [[2, 2, 0, 0], [1, 1, 2, 2]]
+    """
+
+    def __init__(self, targets: Sequence[int] | Sequence[str], batch_size: int, per_class: int = 2, seed: int = 0):
+        targets = np.asarray(targets)
+        if operator.index(seed) < 0:
+            raise DatasetError(f"seed is 0 or more, not {seed}")
+        if operator.index(per_class) < 1 or operator.index(batch_size) < 1 or batch_size % per_class:
+            raise DatasetError(f"batch_size is a multiple of per_class, not {batch_size} of {per_class}")
+        if not len(targets):
+            raise DatasetError("there are no targets to make batches of")
+        self.batch_size, self.per_class, self.seed, self.epoch = batch_size, per_class, seed, 0
+        # One sort, not a look at all targets for each of a thousand speakers.
+        order = np.argsort(targets, kind="stable")
+        starts = np.unique(targets[order], return_index=True)[1]
+        self._members = [members.tolist() for members in np.split(order, starts[1:])]
+        self._batches = -(-len(targets) // batch_size)
+
+    def __len__(self) -> int:
+        return self._batches * self.batch_size
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        classes = _Pack(list(range(len(self._members))), rng)
+        packs = [_Pack(members, rng) for members in self._members]
+        for _ in range(self._batches):
+            for place, times in Counter(classes.deal(self.batch_size // self.per_class)).items():
+                yield from packs[place].deal(self.per_class * times)
+
+
+class _Pack:
+    """Cards dealt from a shuffled pack, and a new one when it is used up."""
+
+    def __init__(self, cards: list[int], rng: np.random.Generator):
+        self._cards, self._rng, self._left = cards, rng, []
+
+    def deal(self, count: int) -> list[int]:
+        """Deal so many, none twice; of a pack that is smaller than that, none a second time more than another."""
+        rounds, count = divmod(count, len(self._cards))
+        if len(self._left) < count:
+            left = set(self._left)
+            # Of the new pack, those that are still in hand go to the bottom: sorting is stable.
+            self._left += sorted(self._rng.permutation(self._cards).tolist(), key=left.__contains__)
+        dealt, self._left = self._left[:count], self._left[count:]
+        return self._cards * rounds + dealt
 
 
 class BucketSampler(gluon.data.Sampler):

@@ -12,13 +12,14 @@ import numpy as np
 from mxnet_audio import features, training
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.data import AudioLoader
-from mxnet_audio.data.transforms import Compose, ToImage
+from mxnet_audio.data.transforms import Compose, ToImage, Transform
 from mxnet_audio.engine import context, mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.model import Model, config_of, input_shape_of, network_input
 from mxnet_audio.library.predictor import Predictor, listed
 from mxnet_audio.models import store
+from mxnet_audio.nn.loss import get_loss
 
 __all__ = ["AudioClassifier"]
 
@@ -220,7 +221,7 @@ class AudioClassifier(Predictor):
                 ctx=self._contexts["data_ctx"],
                 **training.keeping(config, cache),
             ),
-            network_input(config),
+            self._steps(config),
             config,
             settings,
             recipe,
@@ -236,6 +237,7 @@ class AudioClassifier(Predictor):
             clips.labels,
             config,
             views=recipe.views,
+            head=get_loss(recipe.loss, classes=2, **recipe.loss_options).head,
             random_state=settings.random_state,
             **self._contexts,
         )
@@ -359,7 +361,11 @@ class AudioClassifier(Predictor):
         export_onnx(self.model, path, front_end=front_end)
 
     def _reader(self) -> Callable:
-        return Compose(network_input(self.feature_config))
+        return Compose(self._steps(self.feature_config))
+
+    def _steps(self, config: AudioFeatureConfig) -> list[Transform]:
+        """Steps from a sound, wherever it is, to the network's input."""
+        return network_input(config)
 
     def _inputs(self, y: np.ndarray) -> np.ndarray:
         config = self.feature_config

@@ -22,6 +22,8 @@ from mxnet_audio.models import NETWORKS, check_shape, get_model, store, usual_fe
 
 __all__ = ["Model", "config_of", "input_shape_of", "network_input"]
 
+STATES = ("best", "optimizer", "average", "loss")  # of a `training.Progress`: what only training on needs
+
 
 def network_input(config: AudioFeatureConfig) -> list[Transform]:
     """Steps from a sound to the input of a network [shape=(1, bands, frames)]."""
@@ -80,6 +82,8 @@ class Model:
         What the network is fed with; of one size.
     views : int > 0
         Windows, or shifts, of a sound that its predictions are averaged over.
+    head : {'dense', 'cosine'}
+        Last layer of the network: what its loss works on.
     model_ctx, data_ctx : mxnet.Context
         Where the network computes, and where batches are put first.
     random_state : int, optional
@@ -101,6 +105,7 @@ class Model:
         feature_config: AudioFeatureConfig,
         *,
         views: int = 1,
+        head: str = "dense",
         model_ctx: mx.Context,
         data_ctx: mx.Context,
         random_state: int | None = None,
@@ -109,7 +114,7 @@ class Model:
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
         self.history = training.new_history()
         self.notes: dict = {}
-        self.net = get_model(network, classes=len(labels), input_shape=input_shape_of(network, feature_config))
+        self.net = get_model(network, classes=len(labels), input_shape=input_shape_of(network, feature_config), head=head)
         training.initialize(self.net, random_state, model_ctx)
 
     @cached_property
@@ -157,9 +162,10 @@ class Model:
         files = {"last": training.get_parameters(self.net)}
         if progress is not None:
             self.history = progress.history
-            files |= {"best": progress.best, "optimizer": progress.optimizer, "average": progress.average}
+            files |= {name: state for name in STATES if (state := getattr(progress, name)) or name != "loss"}
+        net = self.net
         manifest = {
-            "network": {"name": self.network, "classes": self.net.classes, "input_shape": list(self.net.input_shape)},
+            "network": {"name": self.network, "classes": net.classes, "input_shape": list(net.input_shape), "head": net.head_name},
             "labels": self.labels,
             "features": self.feature_config.identity(),
             "views": self.views,
@@ -188,7 +194,8 @@ class Model:
             views = operator.index(manifest["views"])
             if views < 1:
                 raise TypeError(f"views: {views}")
-            model = cls(network, list(manifest["labels"]), config, views=views, **contexts)
+            head = manifest["network"].get("head", "dense")
+            model = cls(network, list(manifest["labels"]), config, views=views, head=head, **contexts)
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
             model.notes = {note: manifest[note] for note in ("training", "skipped")}
@@ -218,11 +225,10 @@ class Model:
         if changed:
             reason = f"cannot go on from this checkpoint: {', '.join(changed)} changed since; start anew without resume"
             raise ModelError(reason, directory)
-        last, *states = (
-            store.read_tensors(directory, manifest, role) for role in ("last", "best", "optimizer", "average")
-        )
-        training.set_parameters(self.net, last)
-        return training.Progress(history, *states)
+        training.set_parameters(self.net, store.read_tensors(directory, manifest, "last"))
+        names = [name for name in STATES if name != "loss" or name in manifest["files"]]  # few losses learn
+        states = {name: store.read_tensors(directory, manifest, name) for name in names}
+        return training.Progress(history, **states)
 
 
 def _damaged(error: Exception, directory: str | os.PathLike) -> ModelError:

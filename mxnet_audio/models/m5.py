@@ -7,45 +7,13 @@ from __future__ import annotations
 
 from mxnet_audio.engine import gluon
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models.blocks import AudioNet, batch_norm, clamped_max_pool
+from mxnet_audio.models.blocks import AudioNet, Loudness, batch_norm, clamped_max_pool
 
 __all__ = ["M5Net"]
 
-LEAST = 1e-8  # variance that quiet sound is divided by
 FILTER, STRIDE = 80, 4  # samples: of the first filters, and from one place to the next
 FILTERS = (128, 128, 256, 512)
 POOL = 4
-
-
-class Loudness(gluon.nn.HybridBlock):
-    """Samples brought to mean 0 and deviation 1, each input by itself.
-
-    It is Gluon's InstanceNorm to the last digits that this loses: that adds up the samples one by one in float32, five
-    digits of 40,000 squares; MXNet's sum keeps what rounding takes away (Kahan's).
-
-    Parameters
-    ----------
-    samples : int
-        Length of an input [shape=(batch, 1, 1, samples)], and of the output.
-
-    Examples
-    --------
-    >>> from mxnet_audio.engine import nd
-    >>> Loudness(2)(nd.array([[[[0.5, 0.0]]], [[[-3.0, 1.0]]]])).asnumpy().round(3).squeeze()
-    array([[ 1., -1.],
-           [-1.,  1.]], dtype=float32)
-    """
-
-    def __init__(self, samples: int, **kwargs):
-        super().__init__(**kwargs)
-        self._samples = samples
-
-    def hybrid_forward(self, F, x):
-        x = F.broadcast_sub(x, self._mean(F, x))
-        return F.broadcast_div(x, F.sqrt(self._mean(F, F.square(x)) + LEAST))
-
-    def _mean(self, F, x):
-        return F.sum(x, axis=-1, keepdims=True) / self._samples  # and not mean, which MXNet writes as ONNX forbids it
 
 
 class Frames(gluon.nn.HybridBlock):

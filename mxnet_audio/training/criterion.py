@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mxnet_audio.engine import gluon, nd
+from mxnet_audio.engine import gluon, mx, nd
+from mxnet_audio.nn.loss import get_loss
+from mxnet_audio.training.state import Tensors, get_parameters, set_parameters
 
-__all__ = ["Criterion", "class_weights"]
+__all__ = ["Criterion", "VoiceCriterion", "class_weights"]
 
 
 class Criterion:
@@ -32,9 +34,14 @@ class Criterion:
     def __init__(self, classes: int, label_smoothing: float = 0.0, weights: Sequence[float] | None = None):
         self._classes, self._smoothing, self._weights = classes, label_smoothing, weights
         self._loss = gluon.loss.SoftmaxCrossEntropyLoss(sparse_label=False)
+        self.parameters: list[gluon.Parameter] = []  # that it learns
 
-    def __call__(self, scores: nd.NDArray, labels: nd.NDArray) -> nd.NDArray:
-        """Loss of each sample [shape=(batch,)].
+    def tensors(self) -> Tensors:
+        """What the loss itself has learned: nothing."""
+        return {}
+
+    def __call__(self, scores: nd.NDArray, labels: nd.NDArray, embedding: nd.NDArray | None = None) -> nd.NDArray:
+        """Loss of each sample [shape=(batch,)]; the embedding does not matter.
 
         Parameters
         ----------
@@ -50,6 +57,50 @@ class Criterion:
         if self._weights is None:
             return loss
         return loss * nd.dot(labels, nd.array(self._weights, ctx=labels.context))
+
+
+class VoiceCriterion:
+    """One of `mxnet_audio.nn.loss`, for a network's scores and embeddings; a loss may learn, too.
+
+    Parameters
+    ----------
+    name : str
+        Of the loss. To one that is made of embeddings alone the cross-entropy of the scores is added, as they would
+        never be learned.
+    classes : int > 1
+        Number of classes.
+    scale : float > 0
+        What the scores are, over cosines.
+    options : dict
+        Arguments of the loss.
+    weights : sequence of float, optional
+        Weight of each class.
+    ctx : mxnet.Context
+        Where the network computes.
+    learned : dict of str to np.ndarray
+        What `tensors` gave, to go on from.
+    """
+
+    def __init__(self, name: str, classes: int, scale: float, options: dict, weights, ctx: mx.Context, learned: Tensors):
+        self._loss, self._scale = get_loss(name, classes=classes, **options), scale
+        self._own = Criterion(classes, weights=weights)
+        self._weights = None if weights is None else nd.array(weights, ctx=ctx)
+        self._loss.initialize(ctx=ctx)
+        if learned:
+            set_parameters(self._loss, learned)
+        self.parameters = list(self._loss.collect_params().values())
+
+    def tensors(self) -> Tensors:
+        """What the loss itself has learned."""
+        return get_parameters(self._loss)
+
+    def __call__(self, scores: nd.NDArray, labels: nd.NDArray, embedding: nd.NDArray) -> nd.NDArray:
+        """Loss of each sample [shape=(batch,)], of classes [shape=(batch,)]."""
+        given = {"scores": scores, "cosine": scores / self._scale, "embedding": embedding, "label": labels}
+        loss = self._loss(*(given[name] for name in self._loss.inputs))
+        if self._weights is not None:
+            loss = loss * self._weights.take(labels)
+        return loss if {"scores", "cosine"} & set(self._loss.inputs) else loss + self._own(scores, labels)
 
 
 def class_weights(targets: Sequence[int], classes: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from mxnet_audio.errors import ModelError
 from mxnet_audio.models import AudioNet
 from mxnet_audio.training.average import WeightAverage, refresh_norms
 from mxnet_audio.training.callbacks import Callback
-from mxnet_audio.training.criterion import Criterion, class_weights
+from mxnet_audio.training.criterion import Criterion, VoiceCriterion, class_weights
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.prepare import Prepared
 from mxnet_audio.training.recipe import Recipe
@@ -43,12 +43,15 @@ class Progress:
         State of the optimiser after the last epoch.
     average : dict of str to np.ndarray
         State of the `WeightAverage`.
+    loss : dict of str to np.ndarray
+        What the loss has learned, if it learns.
     """
 
     history: dict[str, list[float]] = field(default_factory=new_history)
     best: Tensors = field(default_factory=dict)
     optimizer: Tensors = field(default_factory=dict)
     average: Tensors = field(default_factory=dict)
+    loss: Tensors = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:
@@ -114,6 +117,7 @@ def run_epochs(
 
     def save() -> int:
         progress.optimizer = get_optimizer(run.trainer)
+        progress.loss = run.criterion.tensors()
         checkpoint(progress)
         return progress.epochs
 
@@ -161,12 +165,19 @@ class _Run:
         net.collect_params(".*(gamma|beta|bias)$").setattr("wd_mult", 0.0)
         rate = recipe.schedule.scheduler(settings.learning_rate, settings.epochs, len(clips.train))
         options = {"learning_rate": settings.learning_rate, "lr_scheduler": rate, "wd": recipe.weight_decay}
-        self.trainer = gluon.Trainer(net.collect_params(), "adam", options, kvstore=None)
+        weights = class_weights(clips.targets, net.classes) if recipe.balance == "weights" else None
+        if recipe.loss == "softmax":
+            self.criterion = Criterion(net.classes, recipe.label_smoothing, weights)
+        else:
+            options_of_loss = dict(recipe.loss_options)
+            self.criterion = VoiceCriterion(
+                recipe.loss, net.classes, net.scale, options_of_loss, weights, ctx, progress.loss
+            )
+        learned = [p for _, p in sorted(net.collect_params().items())] + self.criterion.parameters
+        self.trainer = gluon.Trainer(learned, "adam", options, kvstore=None)
         if progress.optimizer:
             set_optimizer(self.trainer, progress.optimizer)
-        self.learned = [p for p in net.collect_params().values() if p.grad_req != "null"]
-        weights = class_weights(clips.targets, net.classes) if recipe.balance == "weights" else None
-        self.criterion = Criterion(net.classes, recipe.label_smoothing, weights)
+        self.learned = [p for p in learned if p.grad_req != "null"]
         self.average = WeightAverage(progress.average)
 
     def epoch(self, epoch: int, bar: tqdm, saved: int) -> str:
@@ -212,8 +223,8 @@ class _Run:
     def _learn(self, x: nd.NDArray, labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
         """Take a step; scores and losses were those before it."""
         with autograd.record():
-            scores, _ = self.net(x)
-            loss = self.criterion(scores, labels)
+            scores, embedding = self.net(x)
+            loss = self.criterion(scores, labels, embedding)
         loss.backward()
         if self.recipe.clip_gradient is not None:  # gradients are sums over the batch until the step
             gradients = [p.grad(self.ctx) for p in self.learned]

@@ -18,8 +18,9 @@ from tqdm import tqdm
 from mxnet_audio.audio import info, typical_length
 from mxnet_audio.audio.source import resolve, source_identity, source_name
 from mxnet_audio.audio.survey import SAMPLE
-from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, Mixup
+from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, ClassBatchSampler, Mixup
 from mxnet_audio.data.labelled import Label, Pair, Pairs, checked_pairs, class_order, to_targets
+from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import MINIMUM
@@ -32,6 +33,7 @@ __all__ = ["Prepared", "keeping", "prepare", "usual_config"]
 log = logging.getLogger(__name__)
 
 LONGEST = 1366  # frames
+UTTERANCES = 4  # of a speaker in a batch, for a loss that compares them
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ def prepare(
             train,
             batch_size,
             shuffle=True,
-            sampler=BalancedSampler(targets[train], seed) if recipe.balance == "batches" else None,
+            sampler=_order(recipe, targets[train], settings),
             transforms=recipe.of_input(seed),
             batchify_fn=Mixup(recipe.mixup, len(labels), seed) if recipe.mixup else None,
         ),
@@ -226,6 +228,13 @@ def prepare(
         skipped,
         {"training clips": _digest(every, train), "test clips": _digest(every, test)},
     )
+
+
+def _order(recipe: Recipe, targets: np.ndarray, settings: Settings) -> gluon.data.Sampler | None:
+    """In which order clips are trained on, where it is not just shuffled."""
+    if recipe.loss == "ge2e":  # which compares those of a speaker with one another
+        return ClassBatchSampler(targets, settings.batch_size, UTTERANCES, settings.random_state)
+    return BalancedSampler(targets, settings.random_state) if recipe.balance == "batches" else None
 
 
 def _once(pairs: list[Pair], held_out: list[Pair]) -> None:

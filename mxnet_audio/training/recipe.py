@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from types import FunctionType
@@ -25,6 +25,7 @@ from mxnet_audio.data.transforms import (
 from mxnet_audio.data.transforms.base import steps_of
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.nn.loss import get_loss
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
 
 __all__ = ["RECIPES", "Recipe", "recipe_of"]
@@ -47,6 +48,11 @@ class Recipe:
         ``alpha`` of `mxnet_audio.data.Mixup`; 0 mixes nothing.
     label_smoothing : float, 0 or more and below 1
         Share of the probability that goes to all classes alike (arXiv 1512.00567).
+    loss : str
+        What is made small: 'softmax' (cross-entropy), or for voices another of `mxnet_audio.nn.loss_names`. Those that
+        work on angles ask for a network whose scores are cosines; none but 'softmax' goes with mixup or smoothing.
+    loss_options : mapping
+        Arguments of that loss, such as ``{"m": 0.2, "s": 30}``.
     balance : {'batches', 'weights'}, optional
         For corpora of unequal classes: clips of small ones are drawn as often as those of large ones, or weigh as much
         in the loss.
@@ -84,6 +90,8 @@ class Recipe:
     features: tuple[Callable[[Any], Any], ...] = ()
     mixup: float = 0.0
     label_smoothing: float = 0.0
+    loss: str = "softmax"
+    loss_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     balance: Literal["batches", "weights"] | None = None
     schedule: Schedule = dataclasses.field(default_factory=Constant)
     weight_decay: float = 0.0
@@ -117,6 +125,9 @@ class Recipe:
             raise ModelError(f"recipe: balance is 'batches', 'weights' or None, not {self.balance!r}")
         if not isinstance(self.schedule, Schedule):
             raise ModelError(f"recipe: schedule is a Schedule, such as Cosine(), not {self.schedule!r}")
+        get_loss(self.loss, classes=2, **self.loss_options)  # says now what is wrong with them
+        if self.loss != "softmax" and (self.mixup or self.label_smoothing):
+            raise ModelError(f"recipe: mixup and label_smoothing go with the loss 'softmax', not with {self.loss!r}")
 
     def from_samples(self, config: AudioFeatureConfig, seed: int) -> list[Callable]:
         """Steps from a file to a network's input, by way of samples that are transformed and cropped.
@@ -150,6 +161,8 @@ class Recipe:
         named = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         for name in ("sound", "features"):
             named[name] = [_named(step) for step in named[name]]
+        if self.loss == "softmax":  # goes without saying: runs from before there was a choice lack it
+            del named["loss"], named["loss_options"]
         return {**named, "schedule": repr(self.schedule)}
 
 
@@ -175,6 +188,16 @@ RECIPES = {
         random_crop=True,
         features=(TimeMasking(0.15), FrequencyMasking(0.15)),
         mixup=0.3,
+        schedule=Cosine(warmup=0.05),
+        average=0.1,
+    ),
+    # For speakers: of other speed a voice would be another's. Margin and scale are those of ECAPA-TDNN's paper.
+    "voice": Recipe(
+        sound=(Gain(-10, 10),),
+        random_crop=True,
+        features=(TimeMasking(0.1), FrequencyMasking(0.1)),
+        loss="arc",
+        loss_options={"m": 0.2, "s": 30},
         schedule=Cosine(warmup=0.05),
         average=0.1,
     ),

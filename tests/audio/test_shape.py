@@ -46,6 +46,22 @@ def test_fit_length_is_of_that_length_and_idempotent(have, want):
     assert np.count_nonzero(once) == min(have, want)
 
 
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_repeat_to_goes_round_and_is_idempotent(have, want):
+    y = np.arange(have)
+    once = audio.repeat_to(np.stack([y, -y]), want)
+    assert once.shape == (2, max(have, want))
+    np.testing.assert_array_equal(once[0], np.arange(max(have, want)) % have)
+    np.testing.assert_array_equal(once[1], -once[0])
+    assert audio.repeat_to(once, want) is once and audio.repeat_to(y, have) is y
+
+
+def test_repeat_to_refuses_what_cannot_be_repeated():
+    for y, n in ((np.ones(3), 0), (np.zeros(0), 3), (np.zeros((2, 0)), 3), (np.float32(1), 3)):
+        with pytest.raises(InvalidAudioError, match="sample"):
+            audio.repeat_to(y, n)
+
+
 @given(st.integers(1, 500), st.integers(1, 60), st.data())
 def test_windows_cover_every_sample_and_no_window_is_idle(n, size, data):
     hop = data.draw(st.integers(1, size))

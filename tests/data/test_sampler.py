@@ -1,13 +1,14 @@
-"""Orders: every sample once, by seed and epoch; buckets of like length."""
+"""Orders: every sample once, by seed and epoch; some of each class; buckets of like length."""
 
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxnet_audio.data import BalancedSampler, BucketSampler, EpochSampler
+from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, BucketSampler, ClassBatchSampler, EpochSampler
 from mxnet_audio.errors import DatasetError
 
 
@@ -66,3 +67,69 @@ def test_balanced_draws_each_class_as_often_and_each_clip_of_it_too(counts):
 def test_balanced_wants_a_seed():
     with pytest.raises(DatasetError, match="seed"):
         BalancedSampler([0, 1], seed=-1)
+
+
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=60), st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32)
+)
+def test_batches_hold_as_many_of_each_of_their_classes(targets, per_class, classes, seed):
+    """Within a batch, and over the epoch, none comes twice before it has to."""
+    batch_size = per_class * classes
+    sampler = ClassBatchSampler(targets, batch_size, per_class, seed)
+    order = list(sampler)
+    assert len(order) == len(sampler) == -(-len(targets) // batch_size) * batch_size
+    assert list(sampler) == order
+    members = {target: targets.count(target) for target in targets}
+    drawn = Counter()
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        here = Counter(targets[position] for position in batch)
+        assert all(count % per_class == 0 for count in here.values())
+        assert len(here) == min(classes, len(members))
+        assert max(here.values()) - min(here.values()) <= per_class
+        runs = [target for target, _ in itertools.groupby(targets[position] for position in batch)]
+        assert len(runs) == len(here), "those of a class follow each other"
+        for target, count in here.items():
+            often = Counter(position for position in batch if targets[position] == target)
+            assert len(often) == min(count, members[target]) and max(often.values()) - min(often.values()) <= 1
+        drawn.update(here)
+    counts = [drawn[target] for target in members]
+    assert max(counts) - min(counts) <= 2 * per_class
+    often = Counter(order)
+    for target in members:
+        counts = [often[position] for position in range(len(targets)) if targets[position] == target]
+        assert max(counts) - min(counts) <= 2
+
+
+def test_class_batches_in_the_loader_are_others_in_another_epoch():
+    targets = list("aaaabbbbbccc")
+    dataset = AudioDataset([(np.full(10, place + 1.0), 8000) for place in range(12)], targets, transforms=[len])
+    part = AudioLoader(dataset, 12).take(range(12), 4, sampler=ClassBatchSampler(targets, 4, 2, seed=1))
+    epochs = [[label.asnumpy().tolist() for _, label in part] for _ in range(4)]
+    for batches in epochs:
+        assert len(batches) == 3 and all(a == b != c == d for a, b, c, d in batches)
+    assert len(set(map(str, epochs))) > 1
+
+
+def test_class_batches_are_by_the_seed_and_the_epoch():
+    sampler = ClassBatchSampler(np.arange(1000) % 100, 20, 2, seed=3)
+    first = list(sampler)
+    sampler.epoch = 1
+    assert list(sampler) != first != list(ClassBatchSampler(np.arange(1000) % 100, 20, 2, seed=4))
+    sampler.epoch = 0
+    assert list(sampler) == first and sorted(first) == list(range(1000)), "equal classes: every sample once"
+
+
+@pytest.mark.parametrize(
+    ("targets", "batch_size", "per_class", "seed", "message"),
+    [
+        ([0, 1], 5, 2, 0, "batch_size is a multiple of per_class, not 5 of 2"),
+        ([0, 1], 0, 2, 0, "multiple"),
+        ([0, 1], 4, 0, 0, "multiple"),
+        ([], 4, 2, 0, "no targets"),
+        ([0, 1], 4, 2, -1, "seed"),
+    ],
+)
+def test_class_batches_that_cannot_be(targets, batch_size, per_class, seed, message):
+    with pytest.raises(DatasetError, match=message):
+        ClassBatchSampler(targets, batch_size, per_class, seed)

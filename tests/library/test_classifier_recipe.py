@@ -165,9 +165,9 @@ def test_a_class_of_a_twentieth(balance, options, tmp_path, monkeypatch):
             super().__init__(classes, label_smoothing, given)
             weights.append(given)
 
-        def __call__(self, scores, labels):
+        def __call__(self, scores, labels, *embedding):
             seen.extend(labels.asnumpy().tolist())
-            return super().__call__(scores, labels)
+            return super().__call__(scores, labels, *embedding)
 
     monkeypatch.setattr("mxnet_audio.training.loop.Criterion", Watched)
     one = options | {"nb_classes": 2, "epochs": 1, "batch_size": 8, "validation_pairs": held_out}

@@ -7,8 +7,8 @@ from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
 from mxnet_audio.models import get_model, model_names
 
-LOG_MEL = ["cifar10", "resnet_v2"]
-SMALL = {"cifar10": (1, 32, 40), "m5": (1, 1, 2000), "resnet_v2": (1, 32, 40)}
+LOG_MEL = {"cifar10": 512, "ecapa_tdnn": 192, "resnet18": 128, "resnet_v2": 128}  # length of the embedding
+SMALL = dict.fromkeys(LOG_MEL, (1, 32, 40)) | {"m5": (1, 1, 2000), "sincnet": (1, 1, 2000)}
 
 
 def layers(net, kind):
@@ -17,9 +17,9 @@ def layers(net, kind):
     return found
 
 
-def made(name, shape=(1, 96, 1366), classes=10):
+def made(name, shape=(1, 96, 1366), classes=10, **kwargs):
     mx.random.seed(0)
-    net = get_model(name, classes=classes, input_shape=shape)
+    net = get_model(name, classes=classes, input_shape=shape, **kwargs)
     net.initialize(mx.init.Xavier())
     return net
 
@@ -56,15 +56,15 @@ def test_any_input_from_16_up_gives_scores_and_embedding(name, shape, hybrid):
         net.hybridize()
     scores, embedding = net(nd.random.normal(shape=(2, *shape)))
     assert scores.shape == (2, 3)
-    assert embedding.shape == (2, {"cifar10": 512, "resnet_v2": 128}[name])
+    assert embedding.shape == (2, LOG_MEL[name])
     assert np.isfinite(scores.asnumpy()).all() and np.isfinite(embedding.asnumpy()).all()
 
 
 @pytest.mark.parametrize("name", model_names())
 def test_scores_are_the_head_of_the_embedding(name):
-    net = made(name, SMALL[name])
+    net = made(name, SMALL[name], head="dense")
     scores, embedding = net(nd.random.normal(shape=(3, *SMALL[name])))
-    dense = net.head[-1]
+    dense = layers(net.head, gluon.nn.Dense)[-1]
     expected = embedding.asnumpy() @ dense.weight.data().asnumpy().T + dense.bias.data().asnumpy()
     np.testing.assert_allclose(scores.asnumpy(), expected, rtol=1e-4, atol=1e-5)
 
@@ -101,7 +101,10 @@ def test_the_corpus_mean_and_deviation_are_taken_out(name):
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"name": "alexnet", "classes": 10, "input_shape": (1, 96, 96)}, "alexnet.*cifar10, m5, resnet_v2"),
+        (
+            {"name": "alexnet", "classes": 10, "input_shape": (1, 96, 96)},
+            "alexnet.*cifar10, ecapa_tdnn, m5, resnet18, resnet_v2, sincnet",
+        ),
         ({"name": "cifar10", "classes": 1, "input_shape": (1, 96, 96)}, "two classes"),
         ({"name": "cifar10", "classes": 10, "input_shape": (1, 15, 96)}, "16 bands"),
         ({"name": "resnet_v2", "classes": 10, "input_shape": (3, 96, 96)}, r"\(3, 96, 96\)"),
@@ -109,6 +112,11 @@ def test_the_corpus_mean_and_deviation_are_taken_out(name):
         ({"name": "m5", "classes": 10, "input_shape": (1, 96, 1366)}, r"\(1, 96, 1366\).*\(1, 1, samples\).*m5 takes"),
         ({"name": "m5", "classes": 10, "input_shape": (1, 1, 79)}, r"\(1, 1, 79\).*80 samples or more"),
         ({"name": "m5", "classes": 10, "input_shape": (1, 32000)}, r"\(1, 32000\)"),
+        ({"name": "sincnet", "classes": 10, "input_shape": (1, 1, 399)}, r"\(1, 1, 399\).*400 samples or more"),
+        ({"name": "ecapa_tdnn", "classes": 10, "input_shape": (1, 1, 32000)}, r"n_mels, frames.*ecapa_tdnn takes"),
+        ({"name": "resnet18", "classes": 10}, r"give input_shape.*resnet18: \(1, n_mels, frames\)"),
+        ({"name": "m5", "classes": 10, "input_shape": (1, 1, 80), "head": "cosine"}, "m5 has no head 'cosine'.*dense"),
+        ({"name": "sincnet", "classes": 10, "input_shape": (1, 1, 400), "head": "arc"}, "no head 'arc'.*cosine, dense"),
     ],
 )
 def test_what_makes_no_network_is_refused(arguments, match):

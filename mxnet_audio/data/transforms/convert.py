@@ -21,6 +21,7 @@ __all__ = [
     "MuLawDecoding",
     "MuLawEncoding",
     "PadTrim",
+    "Repeat",
     "Resample",
     "Scale",
     "Stereo2Mono",
@@ -194,6 +195,7 @@ class PadTrim(Transform):
     See Also
     --------
     mxnet_audio.audio.fit_length : takes the middle of longer sounds.
+    Repeat : fills up with the sound itself.
 
     Examples
     --------
@@ -213,6 +215,28 @@ class PadTrim(Transform):
         out = np.full((*x.shape[:-1], self.max_len), self.fill_value, dtype=x.dtype)
         out[..., :have] = x
         return out
+
+
+class Repeat(Transform):
+    """A shorter sound again and again, until it fills a window: `audio.repeat_to`, as VoxCeleb's trainers pad.
+
+    Parameters
+    ----------
+    n : int > 0 [samples]
+        Least length wanted. Longer sounds stay as they are: `RandomCrop` or `PadTrim` after it cuts them.
+
+    Examples
+    --------
+    >>> Repeat(5)(np.array([1, 2])), Repeat(2)(np.array([1, 2, 3]))
+    (array([1, 2, 1, 2, 1]), array([1, 2, 3]))
+    """
+
+    def __init__(self, n: int):
+        super().__init__(n=whole("n", n))
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Repeat [shape=(..., samples)] to (..., max(n, samples)), of the same type where that holds integers."""
+        return audio.repeat_to(_numbers(x), self.n)
 
 
 class MelSpectrogram(Transform):

@@ -17,12 +17,14 @@ from mxnet_audio.data.transforms import (
     MuLawDecoding,
     MuLawEncoding,
     PadTrim,
+    RandomCrop,
+    Repeat,
     Resample,
     Scale,
     Stereo2Mono,
 )
 from mxnet_audio.engine import nd
-from mxnet_audio.errors import AudioDecodeError, InvalidAudioError
+from mxnet_audio.errors import AudioDecodeError, FeatureError, InvalidAudioError
 from mxnet_audio.features import AudioFeatureConfig
 
 SOUNDS = arrays(np.float32, st.integers(1, 200), elements=st.floats(-1, 1, width=32))
@@ -87,6 +89,23 @@ def test_padtrim_lets_go_of_the_rest():
     x = np.ones(1000, np.float32)
     y = PadTrim(10)(x)
     assert y.base is None and not np.shares_memory(x, y)
+
+
+@given(SOUNDS, st.integers(1, 300))
+def test_repeat_fills_a_window_that_a_crop_after_it_finds_full(x, size):
+    repeat = Repeat(size)
+    y = repeat(np.stack([x, -x]))
+    np.testing.assert_array_equal(y, audio.repeat_to(np.stack([x, -x]), size))
+    assert y.dtype == np.float32 and RandomCrop(size, seed=0, pad=False)(y).shape == (2, size)
+
+
+def test_repeat_may_be_cached_and_says_how_long():
+    assert repr(Repeat(48000)) == Repeat(48000).key == "Repeat(n=48000)"
+    assert Repeat(5)(nd.array([1, 2], dtype="int32")).asnumpy().tolist() == [1, 2, 1, 2, 1]
+    with pytest.raises(FeatureError, match="n must be"):
+        Repeat(0)
+    with pytest.raises(InvalidAudioError, match="no samples"):
+        Repeat(3)(np.zeros(0))
 
 
 PARAMETERS = [

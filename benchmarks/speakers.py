@@ -1,0 +1,178 @@
+"""Speaker recognition on the Free Spoken Digit Dataset: equal error rate and identification, by network and loss.
+
+``python benchmarks/speakers.py strangers``  train on three speakers; trials are all pairs of different digits, of the
+                                             fourth with himself and with the three; all four ways
+``python benchmarks/speakers.py known``      train on five digits of all four speakers; trials are all pairs of
+                                             different digits among the other five; both ways
+``python benchmarks/speakers.py readers``    train on all; halves of three readers' recordings against one another
+
+Identification: each of the four is enrolled by takes 0 to 4 of five digits (0 to 4, of strangers; those trained on, of
+known speakers), and all recordings of the other five are identified, among the four. Intervals are of 95%: speakers
+are drawn with replacement. Runs are two at a time, one thread each; with ``--output DIR`` finished ones are kept there.
+"""
+
+import argparse
+import itertools
+import os
+import re
+import statistics
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed, parallel_config
+
+from mxnet_audio import audio
+from mxnet_audio.library.speaker import SpeakerRecognizer
+from mxnet_audio.metrics import bootstrap, eer, min_dcf
+
+DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+NETWORKS = ("ecapa_tdnn", "resnet18", "sincnet")
+LOSSES = ("softmax", "norm_softmax", "am_softmax", "arc", "ring", "ge2e")
+ENROLLED = 5  # takes of each digit
+
+
+class Clip(NamedTuple):
+    """A recording of the corpus."""
+
+    path: str
+    digit: int
+    speaker: str
+    take: int
+
+
+def clips() -> list[Clip]:
+    """All recordings."""
+    found = (re.fullmatch(r"(\d)_(\w+)_(\d+)", path.stem) for path in sorted((DATA / "fsdd").glob("*.wav")))
+    return [Clip(str(DATA / "fsdd" / f"{m[0]}.wav"), int(m[1]), m[2], int(m[3])) for m in found]
+
+
+def trained(network: str, loss: str, train: list[Clip], seed: int, options: dict, place: Path) -> SpeakerRecognizer:
+    """A recogniser, from its folder if it is there."""
+    if (place / "speaker.json").exists():
+        return SpeakerRecognizer.load(place)
+    recognizer = SpeakerRecognizer(network)
+    pairs = [(clip.path, clip.speaker) for clip in train]
+    recognizer.fit(pairs, place, loss=loss, random_state=seed, progress=False, cache=False, **options)
+    return recognizer
+
+
+def measured(recognizer: SpeakerRecognizer, judged: list[Clip], enrolled: list[Clip], target: str | None) -> dict:
+    """Trials among clips, with `target` in each if there is one; and identification."""
+    vectors = {clip: np.array(v.vector) for clip, v in zip(judged, recognizer.embed_many(c.path for c in judged))}
+    digits, speakers = (np.array([getattr(clip, name) for clip in judged]) for name in ("digit", "speaker"))
+    first, second = np.triu_indices(len(judged), 1)
+    kept = digits[first] != digits[second]
+    if target is not None:
+        kept &= (speakers[first] == target) | (speakers[second] == target)
+    first, second = first[kept], second[kept]
+    matrix = np.stack([vectors[clip] for clip in judged])
+    found = {}
+    for name, normalize in (("cosine", False), ("s-norm", True)):
+        recognizer.normalize = normalize
+        found[name] = recognizer._scale.trials(matrix, first, second).astype(np.float32)
+    recognizer.normalize = False
+    for name in sorted(set(speakers)):
+        recognizer.enroll(name, [clip.path for clip in enrolled if clip.speaker == name], replace=True)
+    asked = [clip for clip in judged if clip.digit not in {clip.digit for clip in enrolled}]
+    answers = recognizer.identify_many([clip.path for clip in asked], top_k=1)
+    right = {name: [] for name in set(speakers)}
+    for clip, answer in zip(asked, answers):
+        right[clip.speaker].append(answer.ranking[0][0] == clip.speaker)
+    labels = (speakers[first] == speakers[second]).astype(int)
+    return {
+        "labels": labels,
+        "pairs": np.stack([speakers[first], speakers[second]], axis=1),
+        "right": {name: statistics.mean(hits) for name, hits in right.items()},
+        "cost": min_dcf(labels, found["cosine"])[0],
+        **found,
+    }
+
+
+def strangers(network: str, loss: str, seed: int, options: dict, place: Path, target: str) -> dict:
+    """Train without one speaker, and judge by his trials."""
+    every = clips()
+    train = [clip for clip in every if clip.speaker != target]
+    recognizer = trained(network, loss, train, seed, options, place / f"without-{target}-{seed}")
+    return measured(recognizer, every, [c for c in every if c.digit < 5 and c.take < ENROLLED], target)
+
+
+def known(network: str, loss: str, seed: int, options: dict, place: Path, digits: str) -> dict:
+    """Train on some digits, and judge by the others."""
+    every = clips()
+    train = [clip for clip in every if str(clip.digit) in digits]
+    recognizer = trained(network, loss, train, seed, options, place / f"digits-{digits}-{seed}")
+    judged = [clip for clip in every if str(clip.digit) not in digits]
+    return measured(recognizer, judged, [clip for clip in train if clip.take < ENROLLED], None)
+
+
+def readers(network: str, loss: str, seed: int, options: dict, place: Path) -> str:
+    """Train on all digits and speakers, and compare halves of what others read aloud."""
+    recognizer = trained(network, loss, clips(), seed, options, place / f"all-{seed}")
+    halves = {}
+    for path in sorted((DATA / "music").glob("libri_*.ogg")):
+        y, sr = audio.load(path, sr=None)
+        halves |= {(path.stem, side): (part, sr) for side, part in enumerate(np.array_split(y, 2))}
+    scores = {True: [], False: []}
+    for (one, first), (other, second) in itertools.combinations(halves.items(), 2):
+        scores[one[0] == other[0]].append(recognizer.verify(first, second).score)
+    return (
+        f"same reader {min(scores[True]):.3f} to {max(scores[True]):.3f} ({len(scores[True])} pairs), "
+        f"others {min(scores[False]):.3f} to {max(scores[False]):.3f} ({len(scores[False])})"
+    )
+
+
+def table(network: str, loss: str, runs: list[dict], by_speaker: bool) -> str:
+    """One line: the mean over runs, its interval, and each run's."""
+    lines = []
+    for kind in ("cosine", "s-norm"):
+        rates = [eer(run["labels"], run[kind])[0] for run in runs]
+        rng = np.random.default_rng(0)
+        if by_speaker:  # one speaker's trials to a run
+            drawn = rng.choice(rates, (2000, len(rates))).mean(axis=1)
+            low, high = np.quantile(drawn, [0.025, 0.975])
+        else:
+            bounds = [
+                bootstrap(lambda *a: eer(*a)[0], run["labels"], run[kind], run["pairs"], n_resamples=100) for run in runs
+            ]
+            low, high = np.mean(bounds, axis=0)
+        each = ", ".join(f"{100 * rate:.1f}" for rate in rates)
+        lines.append(f"EER {kind} {100 * np.mean(rates):.2f}% ({100 * low:.1f} to {100 * high:.1f}; {each})")
+    right = [np.mean(list(run["right"].values())) for run in runs]
+    lines.append(f"minDCF {np.mean([run['cost'] for run in runs]):.3f}")
+    lines.append(f"identified {100 * np.mean(right):.2f}% ({', '.join(f'{100 * one:.1f}' for one in right)})")
+    return f"{network:10s} {loss:12s} " + "; ".join(lines)
+
+
+def main() -> None:
+    """Print a line for each network and loss."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=("strangers", "known", "readers"))
+    parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
+    parser.add_argument("--losses", nargs="+", default=LOSSES, choices=LOSSES)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--jobs", type=int, default=-1)
+    parser.add_argument("--output", type=Path, help="keep finished runs here")
+    arguments = parser.parse_args()
+    options = {"epochs": arguments.epochs, "batch_size": arguments.batch_size}
+    print(f"{arguments.task}, {options}, seeds {arguments.seeds}", flush=True)
+    judge = {"strangers": strangers, "known": known, "readers": readers}[arguments.task]
+    ways = {"strangers": sorted({clip.speaker for clip in clips()}), "known": ["01234", "56789"], "readers": [None]}
+    ways = [(way,) if way else () for way in ways[arguments.task]]
+    for network, loss in itertools.product(arguments.networks, arguments.losses):
+        with tempfile.TemporaryDirectory() as folder, parallel_config("loky", n_jobs=arguments.jobs, inner_max_num_threads=1):
+            place = (arguments.output or Path(folder)) / f"{network}-{loss}"
+            runs = Parallel()(
+                delayed(judge)(network, loss, seed, options, place, *way) for seed in arguments.seeds for way in ways
+            )
+        if arguments.task == "readers":
+            print(f"{network:10s} {loss:12s} {'; '.join(runs)}", flush=True)
+        else:
+            print(table(network, loss, runs, arguments.task == "strangers"), flush=True)
+
+
+if __name__ == "__main__":
+    main()

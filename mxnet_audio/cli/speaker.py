@@ -1,0 +1,252 @@
+"""``mxnet-audio speaker``: from voices to verified identities."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mxnet_audio.cli.options import AsJson, Gpu, Paths
+from mxnet_audio.cli.shell import Bulk, CarefulGroup, device, emit, interactive, note
+from mxnet_audio.cli.training import BatchSize, Epochs, FeatureFile
+from mxnet_audio.errors import DatasetError
+
+if TYPE_CHECKING:
+    from mxnet_audio.library.speaker import SpeakerRecognizer
+
+__all__ = ["speaker"]
+
+VOICES = Path("voices")
+
+speaker = typer.Typer(cls=CarefulGroup, no_args_is_help=True, help="Train on voices, enrol, verify and identify them.")
+
+ModelDir = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the trained recogniser.")]
+Recording = Annotated[Path, typer.Argument(metavar="FILE", help="A recording.")]
+
+
+class VoiceNetwork(str, Enum):
+    """Networks for voices."""
+
+    ecapa_tdnn = "ecapa_tdnn"
+    resnet18 = "resnet18"
+    sincnet = "sincnet"
+
+
+class Loss(str, Enum):
+    """What ``mxnet_audio.nn.loss_names()`` gives; named here too, as asking there would import MXNet."""
+
+    am_softmax = "am_softmax"
+    arc = "arc"
+    ge2e = "ge2e"
+    norm_softmax = "norm_softmax"
+    ring = "ring"
+    softmax = "softmax"
+
+
+@speaker.command()
+def train(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="A folder of speakers (speaker/recording, or speaker/session/recording), or a CSV file of path,label.",
+        ),
+    ],
+    model_dir: ModelDir = VOICES,
+    network: Annotated[VoiceNetwork, typer.Option(help="The network to train.")] = VoiceNetwork.ecapa_tdnn,
+    loss: Annotated[Loss, typer.Option(help="What is made small.")] = Loss.arc,
+    epochs: Epochs = 20,
+    batch_size: BatchSize = 32,
+    learning_rate: Annotated[float, typer.Option(help="Step size of the optimiser.")] = 0.001,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Length of a window. [default: that of a typical recording, at most 2]"),
+    ] = None,
+    features: FeatureFile = None,
+    test_size: Annotated[
+        float, typer.Option(help="Share of each speaker's recordings that the threshold is set by.")
+    ] = 0.2,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Compare scores with those against the voices trained on (S-norm).")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Fixes the split and the first weights.")] = 42,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train on recordings of speakers.
+
+    \b
+    Examples:
+      mxnet-audio speaker train people/                 # people/<speaker>/*.wav -> ./voices
+      mxnet-audio speaker train people/ --network resnet18 --loss am_softmax --epochs 30
+    """
+    if seconds is not None and features is not None:
+        raise typer.BadParameter("give --seconds or --features, not both", param_hint="--seconds")
+    from mxnet_audio import datasets
+    from mxnet_audio.datasets.speakers import speaker_folder
+    from mxnet_audio.features import AudioFeatureConfig
+    from mxnet_audio.library.speaker import SpeakerRecognizer
+
+    if not data.exists():
+        raise DatasetError("no such folder or CSV file", data)
+    if data.is_dir():
+        rows = [(clip.path, clip.speaker, clip.session) for clip in speaker_folder(data)]
+    else:
+        rows = [(clip.path, clip.label, clip.group) for clip in datasets.clips(data)]
+    recognizer = SpeakerRecognizer(network.value, normalize=normalize, model_ctx=device(gpu))
+    history = recognizer.fit(
+        [row[:2] for row in rows],
+        model_dir,
+        epochs=epochs,
+        batch_size=batch_size,
+        test_size=test_size,
+        groups=[group for *_, group in rows],
+        learning_rate=learning_rate,
+        loss=loss.value,
+        seconds=seconds,
+        feature_config=None if features is None else AudioFeatureConfig.from_yaml(features),
+        random_state=seed,
+        resume=resume,
+        progress=interactive(),
+    )
+    skipped = _skipped(recognizer)
+    emit(
+        {
+            "model_dir": model_dir,
+            "network": network.value,
+            "model_id": recognizer.model.id,
+            "speakers": recognizer.model.labels,
+            "threshold": recognizer.threshold,
+            "history": history,
+            "skipped": skipped,
+        },
+        f"trained {network.value} on {len(recognizer.model.labels)} speakers: of held-out recordings "
+        f"{100 * history['acc_test'][-1]:.1f}% are told apart\nthe recogniser is in {model_dir}",
+        as_json,
+    )
+
+
+@speaker.command()
+def enroll(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who speaks.")],
+    paths: Paths,
+    model_dir: ModelDir = VOICES,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Forget what the speaker was known by, in place of adding to it.")
+    ] = False,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Get to know a speaker. Vectors of the voice are kept, not the sound.
+
+    \b
+    Examples:
+      mxnet-audio speaker enroll ann ann/*.wav
+      mxnet-audio speaker enroll ann new.wav --replace
+    """
+    recognizer = _load(model_dir, gpu)
+    bulk = Bulk()
+    files = bulk.find(paths)
+    known = recognizer.enroll(name, files, replace=replace)
+    recognizer.save(model_dir)
+    bulk.skipped += _skipped(recognizer)
+    bulk.done = len(files) - len(recognizer.skipped)
+    document = {"model_dir": model_dir, "speaker": name, "utterances": known}
+    bulk.finish(document if as_json else None, f"{name} is known by {known} recordings")
+
+
+@speaker.command()
+def verify(
+    first: Recording,
+    second: Annotated[Path | None, typer.Argument(metavar="FILE", help="Another, to compare with.")] = None,
+    speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Compare with this enrolled speaker.")] = None,
+    model_dir: ModelDir = VOICES,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether two recordings are of one speaker, or one is of an enrolled speaker.
+
+    \b
+    Examples:
+      mxnet-audio speaker verify a.wav b.wav
+      mxnet-audio speaker verify a.wav --speaker ann
+    """
+    if (second is None) == (speaker is None):
+        raise typer.BadParameter("give a second FILE, or --speaker", param_hint="FILE")
+    recognizer = _load(model_dir, gpu)
+    found = recognizer.verify(first, second) if speaker is None else recognizer.verify_as(speaker, first)
+    whose = "of one speaker" if speaker is None else f"{speaker}'s"
+    text = f"{'' if found.same else 'not '}{whose}: score {found.score:.3f}, threshold {found.threshold:.3f}"
+    emit({"first": first, "second": second, "speaker": speaker, **found._asdict()}, text, as_json)
+
+
+@speaker.command()
+def identify(
+    paths: Paths,
+    model_dir: ModelDir = VOICES,
+    top_k: Annotated[int, typer.Option(min=1, help="How many of the most alike to name.")] = 3,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell who of those enrolled speaks; "unknown" if nobody scores above the threshold.
+
+    \b
+    Examples:
+      mxnet-audio speaker identify call.wav
+      mxnet-audio speaker identify calls/ --json
+    """
+    recognizer = _load(model_dir, gpu)
+    bulk = Bulk()
+    rows = []
+    for path, answer in zip(files := bulk.find(paths), recognizer.identify_many(files, top_k)):
+        if answer.error is not None:
+            bulk.skip(path, answer.error)
+            continue
+        bulk.done += 1
+        rows.append({"path": path, "speaker": answer.speaker, "ranking": answer.ranking})
+        if not as_json:
+            ranking = ", ".join(f"{name} {score:.3f}" for name, score in answer.ranking)
+            typer.echo(f"{path}\t{answer.speaker or 'unknown'}\t{ranking}")
+    bulk.finish({"model_dir": model_dir, "threshold": recognizer.threshold, "results": rows} if as_json else None)
+
+
+@speaker.command()
+def evaluate(
+    trials: Annotated[
+        Path, typer.Argument(metavar="TRIALS", help="A list of trials, as VoxCeleb's: lines of label path path.")
+    ],
+    root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What its paths start from. [default: the list's own folder]")
+    ] = None,
+    model_dir: ModelDir = VOICES,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure verification on a list of trials: equal error rate, minDCF, accepted at few false accepts.
+
+    \b
+    Examples:
+      mxnet-audio speaker evaluate veri_test.txt --root vox1/wav
+    """
+    from mxnet_audio.datasets.speakers import read_trials
+
+    listed = read_trials(trials, root)
+    recognizer = _load(model_dir, gpu)
+    report = recognizer.evaluate(listed)
+    emit({"model_dir": model_dir, "threshold": recognizer.threshold, **report.to_dict()}, str(report), as_json)
+
+
+def _load(model_dir: Path, gpu: int | None) -> SpeakerRecognizer:
+    from mxnet_audio.library.speaker import SpeakerRecognizer
+
+    return SpeakerRecognizer.load(model_dir, model_ctx=device(gpu))
+
+
+def _skipped(recognizer: SpeakerRecognizer) -> list[dict[str, str]]:
+    """Files left out; each was named when it was met."""
+    if recognizer.skipped:
+        note(f"{len(recognizer.skipped)} files were left out")
+    return [{"path": str(path), "reason": error.reason} for path, error in recognizer.skipped]

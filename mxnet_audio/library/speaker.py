@@ -1,0 +1,617 @@
+"""Speaker recognition: train on voices, enrol them, verify and identify."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mxnet_audio import audio, features, training
+from mxnet_audio.audio.source import naming, source_name
+from mxnet_audio.data.labelled import checked_pairs
+from mxnet_audio.data.threads import map_ordered
+from mxnet_audio.data.transforms import FromSamples, Load, Repeat, ToImage, Transform
+from mxnet_audio.engine import mx
+from mxnet_audio.errors import AudioError, DatasetError, ModelError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.library.classifier import AudioClassifier
+from mxnet_audio.library.model import config_of
+from mxnet_audio.library.predictor import listed
+from mxnet_audio.library.results import Encoding
+from mxnet_audio.library.voices import Cohort, Voices, spread, unit
+from mxnet_audio.metrics import VerificationReport, eer, roc, verification_report
+from mxnet_audio.models import store, usual_features
+
+__all__ = ["Identification", "SpeakerRecognizer", "Verification", "voice_config"]
+
+log = logging.getLogger(__name__)
+
+STATE = "speaker"  # name of what is kept beside the network
+LONGEST = 2.0  # seconds that a network hears at once, unless it is told
+MOST = 1000  # voices of the cohort
+PASS = 64  # windows to a pass of the network
+FAINT = 1e-3  # share of the loudest window's level, below which a window is a pause
+
+
+class Verification(NamedTuple):
+    """Whether two voices are one: how alike they are, and from which score on they count as the same."""
+
+    score: float
+    same: bool
+    threshold: float
+
+
+class Identification(NamedTuple):
+    """Whose voice it is: the most alike of those who are enrolled, None if even he scores below the threshold.
+
+    `ranking` is (name, score) of the most alike, best first. If the file could not be used, `error` says why.
+    """
+
+    path: str | None
+    speaker: str | None
+    ranking: list[tuple[str, float]]
+    error: AudioError | None = None
+
+
+def voice_config(network: str, paths: Sequence, seconds: float | None = None) -> AudioFeatureConfig:
+    """What a network is fed with for recordings: its usual features, at their rate if it is lower than the usual.
+
+    Parameters
+    ----------
+    network : str
+    paths : sequence of str
+        The recordings.
+    seconds : float > 0, optional
+        Length of a window; of a typical recording by default, and 2 s at most.
+
+    Returns
+    -------
+    AudioFeatureConfig
+    """
+    usual = usual_features(network)
+    # Of the recordings themselves, to learn their rate and length; what is made of them does not matter here.
+    rate = training.usual_config(paths, AudioFeatureConfig(type="raw", sr=None)).sr
+    sr = min(usual.sr, rate or usual.sr)
+    length = min(audio.typical_length(paths) or LONGEST, LONGEST) if seconds is None else seconds
+    if usual.time_axis == -2:
+        return usual.model_copy(update={"sr": sr, "audio_file_length_limit_in_s": length})
+    lengths = {name: round(getattr(usual, name) * sr / usual.sr) for name in ("n_fft", "win_length", "hop_length", "n_mels")}
+    config = usual.model_copy(update={"sr": sr, **lengths, "fmax": min(usual.fmax, sr / 2)})
+    return config.model_copy(update={"n_frames": max(config.frames_in(length), 16)})
+
+
+class _Encoder(AudioClassifier):
+    """The network of a recogniser, trained to tell speakers apart. Sound shorter than its input is repeated in it."""
+
+    recipe = "voice"
+
+    def __init__(self, network: str, **contexts):
+        usual_features(network)  # says whether there is one
+        super().__init__(**contexts)
+        self.network = network
+
+    def _steps(self, config: AudioFeatureConfig) -> list[Transform]:
+        return [Load(config.sr), Repeat(config.n_samples), FromSamples(config), ToImage(config.time_axis)]
+
+    def windows(self, source: Any) -> np.ndarray:
+        """Inputs [shape=(n, 1, bands, frames)] of a sound: half overlapping windows, without pauses."""
+        config = self.feature_config
+        with naming(source_name(source)):
+            y = audio.valid_audio(audio.load(source, sr=config.sr)[0], allow_silence=False)
+            n = config.n_samples
+            y = audio.repeat_to(y, n)
+            y = audio.views(y, n, 1 + max(0, -(-2 * (len(y) - n) // n)))
+            level = np.sqrt(np.square(y, dtype=np.float64).mean(axis=1))
+            return self._inputs(y[level >= FAINT * level.max()])
+
+
+class SpeakerRecognizer:
+    """Train on voices; then enrol some, verify that two recordings are of one speaker, and identify who speaks.
+
+    Voices are known by vectors, the network's embedding, and compared by their cosine. What is kept of an enrolled
+    voice is its vectors, not its sound.
+
+    Parameters
+    ----------
+    network : str
+        'ecapa_tdnn', 'resnet18', 'sincnet' or another of `mxnet_audio.models.model_names`.
+    normalize : bool
+        Compare scores with those against the voices that were trained on (adaptive S-norm), in place of bare cosines.
+    model_ctx, data_ctx : mxnet.Context, optional
+        Where the network computes, and where batches are put first; the CPU by default.
+
+    Raises
+    ------
+    ModelError
+        If there is no such network, or this machine, or this build of MXNet, has no such GPU.
+
+    Attributes
+    ----------
+    threshold : float
+        Score from which on two voices count as one speaker's.
+    skipped : list of (path, AudioError)
+        Files that the last `fit`, `enroll`, `calibrate` or `evaluate` could not use.
+
+    Examples
+    --------
+    >>> recognizer = SpeakerRecognizer('resnet18')
+    >>> recognizer.fit(pairs, 'models/voices')                       # doctest: +SKIP
+    >>> recognizer.enroll('ann', ['ann1.wav', 'ann2.wav'])           # doctest: +SKIP
+    2
+    >>> recognizer.identify('who.wav').speaker                       # doctest: +SKIP
+    'ann'
+    """
+
+    def __init__(
+        self,
+        network: str = "ecapa_tdnn",
+        *,
+        normalize: bool = False,
+        model_ctx: mx.Context | None = None,
+        data_ctx: mx.Context | None = None,
+    ):
+        self._encoder = _Encoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
+        self.normalize = normalize
+        self._voices, self._cohort = Voices(), Cohort(np.empty((0, 0)))
+        self._threshold: float | None = None
+        self._place: Path | None = None
+        self.skipped: list[tuple[str, AudioError]] = []
+
+    @property
+    def network(self) -> str:
+        """Name of the network."""
+        return self._encoder.network
+
+    @property
+    def model(self):
+        """The trained network, as `AudioClassifier.model`: for `export_onnx`, say."""
+        return self._encoder.model
+
+    @property
+    def threshold(self) -> float:
+        """Score from which on two voices count as one speaker's; ModelError if there is no model yet."""
+        if self._threshold is None:
+            raise ModelError("no model yet: call fit or load first")
+        return self._threshold
+
+    @property
+    def speakers(self) -> dict[str, int]:
+        """Who is enrolled, and by how many utterances."""
+        return {name: len(vectors) for name, vectors in self._voices.vectors.items()}
+
+    def fit(
+        self,
+        pairs: training.Pairs,
+        model_dir_path: str | os.PathLike,
+        *,
+        epochs: int = 20,
+        batch_size: int = 32,
+        test_size: float = 0.2,
+        groups: Sequence[Hashable] | None = None,
+        learning_rate: float = 0.001,
+        loss: str = "arc",
+        loss_options: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+        feature_config: AudioFeatureConfig | None = None,
+        recipe: training.Recipe | str = "voice",
+        random_state: int = 42,
+        resume: bool = False,
+        cache: bool | str | os.PathLike = True,
+        progress: bool = True,
+        callbacks: Sequence[training.Callback] = (),
+    ) -> dict[str, list[float]]:
+        """Train on recordings of speakers, and keep what was learned in a directory.
+
+        Recordings that were held out say from which score on two voices count as one speaker's: where, among all pairs
+        of them, as many impostors are let in as speakers are turned away. These speakers were trained on, so the scores
+        of strangers spread wider: `calibrate` on others, if you have them.
+
+        Parameters
+        ----------
+        pairs : iterable of (path, speaker)
+            Recordings. Of a speaker with a single one, all is trained on.
+        model_dir_path : str or os.PathLike
+            Where the model is kept; made if it is not there.
+        epochs, batch_size, learning_rate, random_state, resume, cache, progress, callbacks
+            As for `AudioClassifier.fit`.
+        test_size : float in (0, 1)
+            Share of each speaker's recordings that is held out.
+        groups : sequence of hashable, optional
+            Session of each recording: those of one are held out together.
+        loss : str
+            One of `mxnet_audio.nn.loss_names`, in place of the recipe's.
+        loss_options : mapping, optional
+            Its arguments; those of the recipe by default, if it is the recipe's loss.
+        seconds : float > 0, optional
+            Length of a window; by default that of a typical recording, and 2 s at most. Of a longer recording another
+            piece is heard in each epoch, and a shorter one is repeated.
+        feature_config : AudioFeatureConfig, optional
+            Other features than `voice_config` gives; takes the place of `seconds`.
+        recipe : training.Recipe or str
+            How to train.
+
+        Returns
+        -------
+        dict of str to list of float
+            ``loss_train, loss_test, acc_train, acc_test``, one value an epoch: how well the trained speakers are told
+            apart.
+
+        Raises
+        ------
+        DatasetError
+            If there are fewer than two speakers with two recordings, or no file can be used.
+        FeatureError, ModelError
+            As for `AudioClassifier.fit`.
+        """
+        pairs = checked_pairs(pairs)
+        train, held = _held_out(pairs, test_size, random_state, groups)
+        config = feature_config or voice_config(self.network, [path for path, _ in pairs], seconds)
+        history = self._encoder.fit(
+            [pairs[place] for place in train],
+            model_dir_path,
+            batch_size,
+            epochs,
+            random_state=random_state,
+            nb_classes=None,
+            learning_rate=learning_rate,
+            checkpoint_interval=1,
+            validation_pairs=[pairs[place] for place in held],
+            resume=resume,
+            feature_config=config,
+            cache=cache,
+            progress=progress,
+            recipe=_recipe(recipe, loss, loss_options, config),
+            callbacks=callbacks,
+        )
+        skipped = list(self._encoder.skipped)
+        self._voices = Voices()
+        chosen = spread([pairs[place][1] for place in train], MOST)
+        heard = self.embed_many(pairs[train[place]][0] for place in chosen)
+        self._cohort = Cohort(np.stack([found.vector for found in heard if found.error is None]))
+        self.calibrate([pairs[place] for place in held])
+        self.skipped = skipped
+        self._place = Path(model_dir_path).resolve()
+        self.save(model_dir_path)
+        return history
+
+    def calibrate(self, pairs: training.Pairs, far: float | None = None) -> VerificationReport:
+        """Set the threshold by recordings whose speakers are known to you, and best not to the model.
+
+        Parameters
+        ----------
+        pairs : iterable of (path, speaker)
+            Two speakers with two recordings, or more; all pairs of recordings are compared.
+        far : float in (0, 1), optional
+            Share of impostors that may be let in; by default as many are as speakers are turned away.
+
+        Returns
+        -------
+        VerificationReport
+            What the model is worth on these recordings; the threshold was chosen by them.
+
+        Raises
+        ------
+        DatasetError
+            If there are no pairs of one speaker, or none of two; or `far` is no share.
+        ModelError
+            If there is no model yet.
+        """
+        if far is not None and not 0 < far < 1:
+            raise DatasetError(f"far is a share of impostors between 0 and 1, not {far}")
+        pairs = checked_pairs(pairs)
+        vectors, places = self._usable([path for path, _ in pairs])
+        speakers = np.array([str(pairs[place][1]) for place in places])
+        first, second = np.triu_indices(len(places), 1)
+        scores = self._scale.trials(vectors, first, second)
+        labels = (speakers[first] == speakers[second]).astype(int)
+        report = verification_report(labels, scores, skipped=self.skipped)
+        self._threshold = _threshold(labels, scores, far)
+        return report
+
+    def embed(self, path) -> np.ndarray:
+        """Vector of one recording, of length 1: float32 [shape=(dim,)], the mean over its windows.
+
+        Parameters
+        ----------
+        path : str or os.PathLike or binary file or (np.ndarray, rate)
+            What `mxnet_audio.audio.load` takes.
+
+        Raises
+        ------
+        AudioDecodeError, InvalidAudioError
+            If the file cannot be used; silence has no voice in it.
+        ModelError
+            If there is no model yet.
+        """
+        (found,) = self.embed_many([path])
+        if found.error is not None:
+            raise found.error
+        return found.vector
+
+    def embed_many(self, paths: Iterable) -> Iterator[Encoding]:
+        """Vectors of many recordings, in order; of one that cannot be used, `error` says why."""
+        stream = map_ordered(self._reader(), listed(paths))
+        with contextlib.closing(stream):
+            while chunk := list(islice(stream, PASS // 4)):
+                counts = [0 if x is None else len(x) for _, x, _ in chunk]
+                inputs = [x for _, x, _ in chunk if x is not None]
+                vectors = iter(self._forward(np.concatenate(inputs)) if inputs else ())
+                for (path, _, error), count in zip(chunk, counts):
+                    mean = unit(unit(np.stack(list(islice(vectors, count)))).mean(axis=0)) if count else None
+                    yield Encoding(source_name(path), mean, error)
+
+    def verify(self, first, second) -> Verification:
+        """Compare two recordings: are they of one speaker?
+
+        Parameters
+        ----------
+        first, second
+            As for `embed`.
+
+        Returns
+        -------
+        Verification
+            ``(score, same, threshold)``.
+
+        Raises
+        ------
+        AudioError
+            As `embed`.
+        """
+        return self._verification(self.embed(first), self.embed(second))
+
+    def verify_as(self, name: str, path) -> Verification:
+        """Compare a recording with an enrolled voice; errors as `embed`, and ModelError if he is not enrolled."""
+        return self._verification(self._voices.centre(name), self.embed(path))
+
+    def enroll(self, name: str, paths: Iterable, *, replace: bool = False) -> int:
+        """Get to know a speaker. `save` keeps it.
+
+        Parameters
+        ----------
+        name : str
+            Who speaks. If he is enrolled already, the recordings are added to what he is known by.
+        paths : iterable
+            Recordings, each as for `embed`. Those that cannot be used are logged and listed in `skipped`.
+        replace : bool
+            Forget what he was known by.
+
+        Returns
+        -------
+        int
+            Utterances that he is known by now.
+
+        Raises
+        ------
+        DatasetError
+            If none of the recordings can be used, such as silent ones. He stays as he was.
+        ModelError
+            If there is no model yet, or the name is empty.
+        """
+        return self._voices.add(name, self._usable(listed(paths))[0], replace)
+
+    def forget(self, name: str) -> None:
+        """Forget an enrolled speaker; ModelError if he is not enrolled."""
+        self._voices.remove(name)
+
+    def identify(self, path, top_k: int = 5) -> Identification:
+        """Tell who of those enrolled speaks in a recording.
+
+        Parameters
+        ----------
+        path
+            As for `embed`.
+        top_k : int > 0
+            How many of the most alike to name.
+
+        Returns
+        -------
+        Identification
+            ``(path, speaker, ranking, error)``; `speaker` is None for somebody unknown.
+
+        Raises
+        ------
+        AudioError
+            As `embed`.
+        ModelError
+            If nobody is enrolled.
+        """
+        (answer,) = self.identify_many([path], top_k)
+        if answer.error is not None:
+            raise answer.error
+        return answer
+
+    def identify_many(self, paths: Iterable, top_k: int = 5) -> Iterator[Identification]:
+        """Tell for many recordings, in order; of one that cannot be used, `error` says why."""
+        if top_k < 1:
+            raise ModelError(f"top_k is 1 or more, not {top_k}")
+        names, centres = self._voices.names, self._voices.centres()
+        for path, vector, error in self.embed_many(paths):
+            if error is not None:
+                yield Identification(path, None, [], error)
+                continue
+            scores = self._scale.scores(vector[None], centres)[0]
+            ranking = [(names[place], float(scores[place])) for place in np.argsort(-scores, kind="stable")]
+            best, score = ranking[0]
+            yield Identification(path, best if score >= self.threshold else None, ranking[:top_k])
+
+    def evaluate(self, trials: Iterable[tuple[int, Any, Any]], speakers: Sequence | None = None) -> VerificationReport:
+        """Measure verification on trials, such as VoxCeleb's lists; each recording is read once.
+
+        Parameters
+        ----------
+        trials : iterable of (label, first, second)
+            1 for one speaker, 0 for two; see `mxnet_audio.datasets.speakers.read_trials`.
+        speakers : sequence of (str, str), optional
+            Who speaks in each trial, for intervals.
+
+        Returns
+        -------
+        VerificationReport
+            Trials with a recording that cannot be used are left out, the recordings are listed.
+
+        Raises
+        ------
+        DatasetError
+            If there are no trials of either kind left, or a label is neither 0 nor 1.
+        """
+        trials = [tuple(trial) for trial in trials]
+        paths = list(dict.fromkeys(path for _, *both in trials for path in both))
+        vectors, places = self._usable(paths)
+        row = {paths[place]: row for row, place in enumerate(places)}
+        kept = [place for place, (_, first, second) in enumerate(trials) if first in row and second in row]
+        if not kept:
+            raise DatasetError("there is no trial whose recordings can both be used")
+        labels, first, second = zip(*((trials[place][0], *(row[path] for path in trials[place][1:])) for place in kept))
+        known = None if speakers is None else [speakers[place] for place in kept]
+        scores = self._scale.trials(vectors, first, second)
+        return verification_report(labels, scores, known, self.skipped)
+
+    def save(self, model_dir_path: str | os.PathLike) -> None:
+        """Keep network, threshold, cohort and enrolled voices in a directory; `load` reads them.
+
+        Parameters
+        ----------
+        model_dir_path : str or os.PathLike
+            Made if it is not there. In the one that the model is from, what `fit` needs to go on stays.
+
+        Raises
+        ------
+        ModelError
+            If there is no model yet, or the directory cannot be written to.
+        """
+        store.check_place(model_dir_path)
+        manifest = {
+            "network": self.network,
+            "model_id": self._encoder.model_id,
+            "threshold": self.threshold,
+            "normalize": self.normalize,
+            "speakers": self._voices.names,
+        }
+        if Path(model_dir_path).resolve() != self._place:
+            self._encoder.save_model(model_dir_path)
+            self._place = Path(model_dir_path).resolve()
+        vectors = {str(place): vectors for place, vectors in enumerate(self._voices.vectors.values())}
+        store.save_state(model_dir_path, STATE, manifest, {"cohort": {"cohort": self._cohort.vectors}, "voices": vectors})
+
+    @classmethod
+    def load(
+        cls,
+        model_dir_path: str | os.PathLike,
+        *,
+        model_ctx: mx.Context | None = None,
+        data_ctx: mx.Context | None = None,
+    ) -> SpeakerRecognizer:
+        """Load what `fit` or `save` kept in a directory.
+
+        Parameters
+        ----------
+        model_dir_path : str or os.PathLike
+        model_ctx, data_ctx : mxnet.Context, optional
+            As for `SpeakerRecognizer`.
+
+        Raises
+        ------
+        ModelError
+            If there is no speaker recogniser, it is damaged, of a newer version, or its network was trained anew since.
+        """
+        manifest = store.read_manifest(model_dir_path, STATE)
+        try:
+            network, names = manifest["network"], list(manifest["speakers"])
+            model_id, threshold, normalize = manifest["model_id"], float(manifest["threshold"]), manifest["normalize"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"damaged: its description lacks or misstates {error}", model_dir_path) from error
+        voices = store.read_tensors(model_dir_path, manifest, "voices")
+        cohort = store.read_tensors(model_dir_path, manifest, "cohort")["cohort"]
+        recognizer = cls(network, normalize=normalize, model_ctx=model_ctx, data_ctx=data_ctx)
+        recognizer._encoder.load_model(model_dir_path)
+        if recognizer._encoder.model_id != model_id:
+            raise ModelError("its network was trained anew since: voices must be enrolled anew, too", model_dir_path)
+        recognizer._threshold, recognizer._cohort = threshold, Cohort(cohort)
+        recognizer._voices = Voices({name: voices[str(place)] for place, name in enumerate(names)})
+        recognizer._place = Path(model_dir_path).resolve()
+        return recognizer
+
+    def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:
+        """Write the network as one file that runs without MXNet; see `mxnet_audio.library.export.export_onnx`."""
+        self._encoder.export_onnx(path, front_end=front_end)
+
+    @property
+    def _scale(self) -> Cohort:
+        """What scores are brought to one scale by, if they are."""
+        return self._cohort if self.normalize else Cohort(np.empty((0, 0)))
+
+    def _verification(self, first: np.ndarray, second: np.ndarray) -> Verification:
+        score = float(self._scale.scores(first[None], second[None])[0, 0])
+        return Verification(score, score >= self.threshold, self.threshold)
+
+    def _reader(self) -> Callable[[Any], np.ndarray]:
+        self._encoder.model  # says now, and not in each thread, that there is none
+        return self._encoder.windows
+
+    def _forward(self, x: np.ndarray) -> np.ndarray:
+        parts = [self._encoder.model.forward(x[start : start + PASS])[1] for start in range(0, len(x), PASS)]
+        return np.concatenate(parts)
+
+    def _usable(self, paths: Iterable) -> tuple[np.ndarray, list[int]]:
+        """Vectors of the recordings that can be used, and their positions; the others are logged and listed."""
+        vectors, places, self.skipped = [], [], []
+        for place, (path, vector, error) in enumerate(self.embed_many(paths)):
+            if error is None:
+                vectors.append(vector)
+                places.append(place)
+            else:
+                log.warning("left out: %s", error)
+                self.skipped.append((path or f"item {place}", error))
+        if not vectors:
+            first = f"; the first: {self.skipped[0][1]}" if self.skipped else ""
+            raise DatasetError(f"none of the {len(self.skipped)} recordings can be used{first}")
+        return np.stack(vectors), places
+
+
+def _held_out(pairs: list, test_size: float, random_state: int, groups: Sequence | None) -> tuple[list, list]:
+    """Positions to train on, and those to set the threshold by; of a speaker of one session, all is trained on."""
+    groups = list(range(len(pairs))) if groups is None else list(groups)
+    if len(groups) != len(pairs):
+        raise DatasetError(f"{len(groups)} groups for {len(pairs)} recordings: give one for each")
+    sessions = Counter(speaker for speaker, _ in {(speaker, group) for (_, speaker), group in zip(pairs, groups)})
+    single = sorted(str(speaker) for speaker, count in sessions.items() if count == 1)
+    if len(sessions) - len(single) < 2:
+        found = ", ".join(f"{speaker}: {count}" for speaker, count in list(sessions.items())[:5]) or "none"
+        raise DatasetError(f"two speakers with two recordings each (of two sessions) are needed, or more; found {found}")
+    if single:
+        log.warning("of one recording, or session, which is trained on and not tested: %s", ", ".join(single))
+    several = np.array([place for place, (_, speaker) in enumerate(pairs) if sessions[speaker] > 1])
+    codes = np.unique([str(pairs[place][1]) for place in several], return_inverse=True)[1]
+    own = [groups[place] for place in several]
+    _, held = training.split(codes, test_size, random_state, own if len(set(own)) < len(own) else None)
+    held = several[held].tolist()
+    return sorted(set(range(len(pairs))) - set(held)), held
+
+
+def _recipe(recipe: training.Recipe | str, loss: str, options: Mapping | None, config: AudioFeatureConfig):
+    """The recipe with this loss; short sounds are repeated, as they are when they are embedded."""
+    recipe = training.recipe_of(recipe)
+    if options is None:
+        options = recipe.loss_options if loss == recipe.loss else {}
+    sound = (*recipe.sound, Repeat(config.n_samples))
+    return dataclasses.replace(recipe, sound=sound, loss=loss, loss_options=dict(options))
+
+
+def _threshold(labels: np.ndarray, scores: np.ndarray, far: float | None) -> float:
+    """Score of equal errors, or of so many false ones; between the two kinds, where nothing is mistaken."""
+    own, others = scores[labels == 1], scores[labels == 0]
+    if own.min() > others.max():
+        return float((own.min() + others.max()) / 2)
+    if far is None:
+        return float(eer(labels, scores)[1])
+    rates, _, thresholds = roc(labels, scores)
+    return float(np.min(thresholds[rates <= far]))

@@ -1,0 +1,156 @@
+"""Voices that are known by their vectors: who was enrolled, and how alike two voices are.
+
+Nothing here needs MXNet, and nothing holds sound.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from mxnet_audio.errors import ModelError
+
+__all__ = ["Cohort", "Voices", "spread", "unit"]
+
+LEAST = 1e-12
+BLOCK = 65536  # trials at a time, to bound the memory
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors [shape=(..., dim)] brought to length 1.
+
+    Examples
+    --------
+    >>> unit(np.array([3.0, 4.0]))
+    array([0.6, 0.8])
+    """
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), LEAST)
+
+
+class Voices:
+    """Enrolled speakers: the vectors of what each was heard to say.
+
+    Parameters
+    ----------
+    vectors : dict of str to np.ndarray [shape=(utterances, dim)], optional
+        Of those who are enrolled already.
+
+    Examples
+    --------
+    >>> voices = Voices()
+    >>> voices.add("ann", np.array([[1.0, 0.0], [0.0, 1.0]]))
+    2
+    >>> voices.names, voices.centres().round(3)
+    (['ann'], array([[0.707, 0.707]]))
+    """
+
+    def __init__(self, vectors: dict[str, np.ndarray] | None = None):
+        self.vectors = dict(vectors or {})
+
+    @property
+    def names(self) -> list[str]:
+        """Who is enrolled, in the order of enrolment."""
+        return list(self.vectors)
+
+    def add(self, name: str, vectors: np.ndarray, replace: bool = False) -> int:
+        """Enrol a speaker, or hear more of one; with `replace`, forget what was heard before.
+
+        Returns
+        -------
+        int
+            Utterances that he is known by now.
+
+        Raises
+        ------
+        ModelError
+            If the name is empty.
+        """
+        if not isinstance(name, str) or not name.strip():
+            raise ModelError(f"a speaker has a name, not {name!r}")
+        before = [] if replace or name not in self.vectors else [self.vectors[name]]
+        self.vectors[name] = np.concatenate([*before, unit(vectors)])
+        return len(self.vectors[name])
+
+    def remove(self, name: str) -> None:
+        """Forget a speaker; ModelError if nobody of that name is enrolled."""
+        self.centre(name)
+        del self.vectors[name]
+
+    def centre(self, name: str) -> np.ndarray:
+        """Vector of one speaker [shape=(dim,)]; ModelError if nobody of that name is enrolled."""
+        if name not in self.vectors:
+            known = ", ".join(self.names) or "nobody"
+            raise ModelError(f"no {name!r} is enrolled; there is {known}")
+        return unit(self.vectors[name].mean(axis=0))
+
+    def centres(self) -> np.ndarray:
+        """Vectors of all speakers [shape=(speakers, dim)]; ModelError if there is none."""
+        if not self.vectors:
+            raise ModelError("nobody is enrolled: enroll a voice first")
+        return np.stack([self.centre(name) for name in self.vectors])
+
+
+class Cohort:
+    """Other people's voices, by which scores are brought to one scale: adaptive S-norm.
+
+    What two voices score is compared with what each of them scores against the `top` most alike of the cohort: less its
+    mean, by its deviation, the mean of both sides. P. Matejka et al., "Analysis of score normalization in multilingual
+    speaker recognition" (Interspeech 2017).
+
+    Parameters
+    ----------
+    vectors : np.ndarray [shape=(n, dim)]
+        Of people who are not the ones compared; none at all leaves scores as they are: cosines.
+    top : int > 1
+        How many of the cohort count, for each voice.
+
+    Examples
+    --------
+    >>> Cohort(np.empty((0, 2))).scores(np.array([[1.0, 0.0]]), np.array([[0.0, 2.0], [1.0, 0.0]]))
+    array([[0., 1.]])
+    """
+
+    def __init__(self, vectors: np.ndarray, top: int = 200):
+        self.vectors, self.top = unit(np.asarray(vectors)), top
+
+    def levels(self, vectors: np.ndarray) -> np.ndarray:
+        """Mean and deviation [shape=(n, 2)] of what vectors [shape=(n, dim)] score against their nearest."""
+        if len(self.vectors) < 2:
+            return np.tile([0.0, 1.0], (len(vectors), 1))
+        nearest = np.sort(unit(vectors) @ self.vectors.T, axis=1)[:, -self.top :]
+        return np.stack([nearest.mean(axis=1), np.maximum(nearest.std(axis=1), LEAST)], axis=1)
+
+    def scores(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """How alike each of some vectors [shape=(n, dim)] is to each of others [shape=(m, dim)]: [shape=(n, m)]."""
+        return normalized(unit(first) @ unit(second).T, self.levels(first)[:, None], self.levels(second))
+
+    def trials(self, vectors: np.ndarray, first: Sequence[int], second: Sequence[int]) -> np.ndarray:
+        """How alike the two vectors of each trial are [shape=(trials,)], of vectors by their positions."""
+        vectors, levels = unit(vectors), self.levels(vectors)
+        first, second = np.asarray(first), np.asarray(second)
+        parts = np.array_split(np.arange(len(first)), 1 + len(first) // BLOCK)
+        cosines = [np.einsum("td,td->t", vectors[first[part]], vectors[second[part]]) for part in parts]
+        return normalized(np.concatenate(cosines), levels[first], levels[second])
+
+
+def normalized(cosines: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Cosines [shape=(...)] by the levels [shape=(..., 2)] of both sides."""
+    return sum((cosines - side[..., 0]) / side[..., 1] for side in (first, second)) / 2
+
+
+def spread(labels: Sequence, most: int) -> list[int]:
+    """Positions of at most so many items, as many of each label as possible, in order.
+
+    Examples
+    --------
+    >>> spread(["a", "a", "a", "b"], 3)
+    [0, 1, 3]
+    """
+    counts = Counter()
+    turns = []
+    for place, label in enumerate(labels):
+        counts[label] += 1
+        turns.append((counts[label], place))
+    return sorted(place for _, place in sorted(turns)[:most])

@@ -1,0 +1,36 @@
+"""What is alike lies together, and always in the same place."""
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from mxnet_audio.viz import plot_embedding
+
+
+@pytest.mark.parametrize("n", [2, 6, 40])
+def test_embedding_keeps_classes_together_and_is_the_same_again(n, tmp_path):
+    rng = np.random.default_rng(0)
+    labels = ["rain", 7] * (n // 2)
+    vectors = rng.normal(size=(n, 8), scale=0.05) + np.eye(8)[[0, 1] * (n // 2)]
+    path = tmp_path / "map.png"
+    first, again = plot_embedding(vectors, labels, path), plot_embedding(vectors, labels)
+    clouds = [[c.get_offsets().data for c in figure.axes[0].collections] for figure in (first, again)]
+    np.testing.assert_array_equal(clouds[0], clouds[1])
+    a, b = clouds[0]
+    assert len(a) == len(b) == n // 2
+    between = np.linalg.norm(a.mean(axis=0) - b.mean(axis=0))
+    assert between > 2 * np.linalg.norm(a - a.mean(axis=0), axis=1).mean()
+    assert {t.get_text() for t in first.axes[0].get_legend().get_texts()} == {"rain", "7"}
+    assert imread(path).std() > 0.01
+
+
+def test_embedding_of_width_one_and_many_equal_vectors():
+    assert plot_embedding(np.ones((3, 1)), ["a", "b", "c"]).axes
+    assert plot_embedding(np.ones((20, 4)), ["a", "b"] * 10).axes
+    assert plot_embedding(np.arange(20.0)[:, None], ["a", "b"] * 10).axes
+
+
+@pytest.mark.parametrize("vectors, labels", [(np.ones((1, 4)), ["a"]), (np.ones((3, 4)), ["a"]), (np.ones(4), "abcd")])
+def test_embedding_refuses(vectors, labels):
+    with pytest.raises(ValueError, match="two vectors or more"):
+        plot_embedding(vectors, labels)
