@@ -22,12 +22,13 @@ import numpy as np
 
 from mxnet_audio.data.threads import USABLE_CPUS
 from mxnet_audio.engine import autograd, cores, gluon, mx, nd
+from mxnet_audio.library import classifiers
 from mxnet_audio.library.export import export_onnx
 from mxnet_audio.library.model import Model, config_of
-from mxnet_audio.models import model_names
 
 CLASSES = 10
 THREADS = int(os.environ.get("OMP_NUM_THREADS") or cores() or USABLE_CPUS)
+PEERLESS = {"resnet18", "sincnet"}  # not in torch_networks
 WAYS = ("eager", "channels_last", "compiled")  # of PyTorch
 
 
@@ -90,12 +91,12 @@ def torch_steps(name, x, y, way):
     return {"train": train, "infer": infer}, count
 
 
-def steps_by():
-    """What makes the steps, for all who are installed."""
+def steps_by(name):
+    """What makes the steps of a network, for all who are installed and have it."""
     by = {"mxnet": mxnet_steps}
     if importlib.util.find_spec("onnxruntime"):
         by["onnxruntime"] = onnx_steps
-    if importlib.util.find_spec("torch"):
+    if importlib.util.find_spec("torch") and name not in PEERLESS:
         by |= {way: partial(torch_steps, way=way) for way in WAYS}
     return by
 
@@ -132,7 +133,7 @@ def compared(name, shape, batch, repeats, clock, keep):
     x, y = rng.normal(size=(batch, *shape)).astype(np.float32), rng.integers(0, CLASSES, batch)
     context = multiprocessing.get_context("spawn")
     lines, kinds, counts, processes = {}, {}, set(), []
-    for who, make in steps_by().items():
+    for who, make in steps_by(name).items():
         lines[who], other = context.Pipe()
         arguments = (other, make, name, x, y, clock, keep)
         processes.append(context.Process(target=serve, args=arguments, daemon=True))
@@ -170,8 +171,8 @@ def main():
     if arguments.cpu and THREADS > 1:
         parser.error("--cpu counts waiting threads as busy: set OMP_NUM_THREADS=1")
     clock = time.process_time if arguments.cpu else time.perf_counter
-    print(f"{THREADS} threads each: {', '.join(steps_by())}")
-    for name in arguments.networks or model_names():
+    print(f"{THREADS} threads each")
+    for name in arguments.networks or sorted(classifiers()):
         shapes = [(1, 1, 32000)] if name == "m5" else [(1, 96, frames) for frames in arguments.frames]
         for shape in shapes:
             for batch in arguments.batch:

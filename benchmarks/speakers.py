@@ -54,7 +54,8 @@ def trained(network: str, loss: str, train: list[Clip], seed: int, options: dict
         return SpeakerRecognizer.load(place)
     recognizer = SpeakerRecognizer(network)
     pairs = [(clip.path, clip.speaker) for clip in train]
-    recognizer.fit(pairs, place, loss=loss, random_state=seed, progress=False, cache=False, **options)
+    settings = {"checkpoint_interval": 100, "progress": False, "cache": False}  # runs are short
+    recognizer.fit(pairs, place, loss=loss, random_state=seed, **settings, **options)
     return recognizer
 
 
@@ -134,7 +135,8 @@ def table(network: str, loss: str, runs: list[dict], by_speaker: bool) -> str:
             low, high = np.quantile(drawn, [0.025, 0.975])
         else:
             bounds = [
-                bootstrap(lambda *a: eer(*a)[0], run["labels"], run[kind], run["pairs"], n_resamples=100) for run in runs
+                bootstrap(lambda *a: eer(*a)[0], run["labels"], run[kind], run["pairs"], n_resamples=100)
+                for run in runs
             ]
             low, high = np.mean(bounds, axis=0)
         each = ", ".join(f"{100 * rate:.1f}" for rate in rates)
@@ -163,7 +165,10 @@ def main() -> None:
     ways = {"strangers": sorted({clip.speaker for clip in clips()}), "known": ["01234", "56789"], "readers": [None]}
     ways = [(way,) if way else () for way in ways[arguments.task]]
     for network, loss in itertools.product(arguments.networks, arguments.losses):
-        with tempfile.TemporaryDirectory() as folder, parallel_config("loky", n_jobs=arguments.jobs, inner_max_num_threads=1):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            parallel_config("loky", n_jobs=arguments.jobs, inner_max_num_threads=1),
+        ):
             place = (arguments.output or Path(folder)) / f"{network}-{loss}"
             runs = Parallel()(
                 delayed(judge)(network, loss, seed, options, place, *way) for seed in arguments.seeds for way in ways

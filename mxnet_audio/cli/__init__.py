@@ -1,4 +1,4 @@
-"""The command ``mxnet-audio``: train, cross-validate, evaluate, adapt, predict, embed, index, search, export and more.
+"""The command ``mxnet-audio``: train, evaluate, adapt, predict, embed, index, search, export, know speakers and more.
 
 Each command answers in text, or with ``--json`` in one JSON document, on stdout; everything else it has to
 say goes to stderr. Exit codes: 0 done, 1 an error in a file or in the input, 2 wrong usage. MXNet and its

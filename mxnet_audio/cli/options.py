@@ -29,7 +29,7 @@ INDEX = Path("index")
 
 
 class Network(str, Enum):
-    """What ``mxnet_audio.models.model_names()`` gives; named here too, as asking there would import MXNet."""
+    """What ``mxnet_audio.library.classifiers()`` gives; named here too, as asking there would import MXNet."""
 
     cifar10 = "cifar10"
     m5 = "m5"

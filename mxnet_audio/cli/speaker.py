@@ -10,7 +10,7 @@ import typer
 
 from mxnet_audio.cli.options import AsJson, Gpu, Paths
 from mxnet_audio.cli.shell import Bulk, CarefulGroup, device, emit, interactive, note
-from mxnet_audio.cli.training import BatchSize, Epochs, FeatureFile
+from mxnet_audio.cli.training import BatchSize, Epochs
 from mxnet_audio.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -64,7 +64,13 @@ def train(
         float | None,
         typer.Option(help="Length of a window. [default: that of a typical recording, at most 2]"),
     ] = None,
-    features: FeatureFile = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A YAML file that says how sound becomes features. [default: as the network wants it]",
+        ),
+    ] = None,
     test_size: Annotated[
         float, typer.Option(help="Share of each speaker's recordings that the threshold is set by.")
     ] = 0.2,
@@ -85,10 +91,13 @@ def train(
     """
     if seconds is not None and features is not None:
         raise typer.BadParameter("give --seconds or --features, not both", param_hint="--seconds")
+    if seconds is not None and not 0 < seconds < 86400:
+        raise typer.BadParameter("expected a length above 0 and below a day", param_hint="--seconds")
     from mxnet_audio import datasets
     from mxnet_audio.datasets.speakers import speaker_folder
     from mxnet_audio.features import AudioFeatureConfig
     from mxnet_audio.library.speaker import SpeakerRecognizer
+    from mxnet_audio.training import usual_config
 
     if not data.exists():
         raise DatasetError("no such folder or CSV file", data)
@@ -96,6 +105,7 @@ def train(
         rows = [(clip.path, clip.speaker, clip.session) for clip in speaker_folder(data)]
     else:
         rows = [(clip.path, clip.label, clip.group) for clip in datasets.clips(data)]
+    config = features and usual_config([row[0] for row in rows], AudioFeatureConfig.from_yaml(features))
     recognizer = SpeakerRecognizer(network.value, normalize=normalize, model_ctx=device(gpu))
     history = recognizer.fit(
         [row[:2] for row in rows],
@@ -107,12 +117,13 @@ def train(
         learning_rate=learning_rate,
         loss=loss.value,
         seconds=seconds,
-        feature_config=None if features is None else AudioFeatureConfig.from_yaml(features),
+        feature_config=config,
         random_state=seed,
         resume=resume,
         progress=interactive(),
     )
-    skipped = _skipped(recognizer)
+    if skipped := _skipped(recognizer):  # each was named when it was met
+        note(f"{len(skipped)} of {len(rows)} files were left out")
     emit(
         {
             "model_dir": model_dir,
@@ -187,7 +198,7 @@ def verify(
 def identify(
     paths: Paths,
     model_dir: ModelDir = VOICES,
-    top_k: Annotated[int, typer.Option(min=1, help="How many of the most alike to name.")] = 3,
+    top_k: Annotated[int, typer.Option("-k", "--top-k", min=1, help="How many of the most alike to name.")] = 3,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -246,7 +257,5 @@ def _load(model_dir: Path, gpu: int | None) -> SpeakerRecognizer:
 
 
 def _skipped(recognizer: SpeakerRecognizer) -> list[dict[str, str]]:
-    """Files left out; each was named when it was met."""
-    if recognizer.skipped:
-        note(f"{len(recognizer.skipped)} files were left out")
+    """Files left out."""
     return [{"path": str(path), "reason": error.reason} for path, error in recognizer.skipped]

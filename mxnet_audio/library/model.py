@@ -114,7 +114,9 @@ class Model:
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
         self.history = training.new_history()
         self.notes: dict = {}
-        self.net = get_model(network, classes=len(labels), input_shape=input_shape_of(network, feature_config), head=head)
+        self.net = get_model(
+            network, classes=len(labels), input_shape=input_shape_of(network, feature_config), head=head
+        )
         training.initialize(self.net, random_state, model_ctx)
 
     @cached_property
@@ -165,7 +167,12 @@ class Model:
             files |= {name: state for name in STATES if (state := getattr(progress, name)) or name != "loss"}
         net = self.net
         manifest = {
-            "network": {"name": self.network, "classes": net.classes, "input_shape": list(net.input_shape), "head": net.head_name},
+            "network": {
+                "name": self.network,
+                "classes": net.classes,
+                "input_shape": list(net.input_shape),
+                "head": net.head_name,
+            },
             "labels": self.labels,
             "features": self.feature_config.identity(),
             "views": self.views,

@@ -8,7 +8,7 @@ import numpy as np
 
 from mxnet_audio.errors import AudioError
 
-__all__ = ["Encoding", "Prediction", "TimedPrediction"]
+__all__ = ["Encoding", "Identification", "Prediction", "TimedPrediction", "Verification"]
 
 
 class Prediction(NamedTuple):
@@ -39,3 +39,23 @@ class TimedPrediction(NamedTuple):
     end: float
     label: int | str
     probabilities: np.ndarray
+
+
+class Verification(NamedTuple):
+    """Whether two voices are one: how alike they are, and from which score on they count as the same."""
+
+    score: float
+    same: bool
+    threshold: float
+
+
+class Identification(NamedTuple):
+    """Whose voice it is: the most alike of those who are enrolled, None if even he scores below the threshold.
+
+    `ranking` is (name, score) of the most alike, best first. If the file could not be used, `error` says why.
+    """
+
+    path: str | None
+    speaker: str | None
+    ranking: list[tuple[str, float]]
+    error: AudioError | None = None

@@ -2,115 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import logging
 import os
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from mxnet_audio import audio, features, training
-from mxnet_audio.audio.source import naming, source_name
+from mxnet_audio import training
 from mxnet_audio.data.labelled import checked_pairs
-from mxnet_audio.data.threads import map_ordered
-from mxnet_audio.data.transforms import FromSamples, Load, Repeat, ToImage, Transform
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.library.classifier import AudioClassifier
-from mxnet_audio.library.model import config_of
+from mxnet_audio.library.model import Model
 from mxnet_audio.library.predictor import listed
-from mxnet_audio.library.results import Encoding
-from mxnet_audio.library.voices import Cohort, Voices, spread, unit
+from mxnet_audio.library.results import Encoding, Identification, Verification
+from mxnet_audio.library.voice_encoder import VoiceEncoder, held_out, voice_config, voice_recipe
+from mxnet_audio.library.voices import Cohort, Voices, spread
 from mxnet_audio.metrics import VerificationReport, eer, roc, verification_report
-from mxnet_audio.models import store, usual_features
+from mxnet_audio.models import store
 
-__all__ = ["Identification", "SpeakerRecognizer", "Verification", "voice_config"]
-
-log = logging.getLogger(__name__)
+__all__ = ["SpeakerRecognizer"]
 
 STATE = "speaker"  # name of what is kept beside the network
-LONGEST = 2.0  # seconds that a network hears at once, unless it is told
 MOST = 1000  # voices of the cohort
-PASS = 64  # windows to a pass of the network
-FAINT = 1e-3  # share of the loudest window's level, below which a window is a pause
-
-
-class Verification(NamedTuple):
-    """Whether two voices are one: how alike they are, and from which score on they count as the same."""
-
-    score: float
-    same: bool
-    threshold: float
-
-
-class Identification(NamedTuple):
-    """Whose voice it is: the most alike of those who are enrolled, None if even he scores below the threshold.
-
-    `ranking` is (name, score) of the most alike, best first. If the file could not be used, `error` says why.
-    """
-
-    path: str | None
-    speaker: str | None
-    ranking: list[tuple[str, float]]
-    error: AudioError | None = None
-
-
-def voice_config(network: str, paths: Sequence, seconds: float | None = None) -> AudioFeatureConfig:
-    """What a network is fed with for recordings: its usual features, at their rate if it is lower than the usual.
-
-    Parameters
-    ----------
-    network : str
-    paths : sequence of str
-        The recordings.
-    seconds : float > 0, optional
-        Length of a window; of a typical recording by default, and 2 s at most.
-
-    Returns
-    -------
-    AudioFeatureConfig
-    """
-    usual = usual_features(network)
-    # Of the recordings themselves, to learn their rate and length; what is made of them does not matter here.
-    rate = training.usual_config(paths, AudioFeatureConfig(type="raw", sr=None)).sr
-    sr = min(usual.sr, rate or usual.sr)
-    length = min(audio.typical_length(paths) or LONGEST, LONGEST) if seconds is None else seconds
-    if usual.time_axis == -2:
-        return usual.model_copy(update={"sr": sr, "audio_file_length_limit_in_s": length})
-    lengths = {name: round(getattr(usual, name) * sr / usual.sr) for name in ("n_fft", "win_length", "hop_length", "n_mels")}
-    config = usual.model_copy(update={"sr": sr, **lengths, "fmax": min(usual.fmax, sr / 2)})
-    return config.model_copy(update={"n_frames": max(config.frames_in(length), 16)})
-
-
-class _Encoder(AudioClassifier):
-    """The network of a recogniser, trained to tell speakers apart. Sound shorter than its input is repeated in it."""
-
-    recipe = "voice"
-
-    def __init__(self, network: str, **contexts):
-        usual_features(network)  # says whether there is one
-        super().__init__(**contexts)
-        self.network = network
-
-    def _steps(self, config: AudioFeatureConfig) -> list[Transform]:
-        return [Load(config.sr), Repeat(config.n_samples), FromSamples(config), ToImage(config.time_axis)]
-
-    def windows(self, source: Any) -> np.ndarray:
-        """Inputs [shape=(n, 1, bands, frames)] of a sound: half overlapping windows, without pauses."""
-        config = self.feature_config
-        with naming(source_name(source)):
-            y = audio.valid_audio(audio.load(source, sr=config.sr)[0], allow_silence=False)
-            n = config.n_samples
-            y = audio.repeat_to(y, n)
-            y = audio.views(y, n, 1 + max(0, -(-2 * (len(y) - n) // n)))
-            level = np.sqrt(np.square(y, dtype=np.float64).mean(axis=1))
-            return self._inputs(y[level >= FAINT * level.max()])
 
 
 class SpeakerRecognizer:
@@ -137,8 +52,6 @@ class SpeakerRecognizer:
     ----------
     threshold : float
         Score from which on two voices count as one speaker's.
-    skipped : list of (path, AudioError)
-        Files that the last `fit`, `enroll`, `calibrate` or `evaluate` could not use.
 
     Examples
     --------
@@ -158,12 +71,11 @@ class SpeakerRecognizer:
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
     ):
-        self._encoder = _Encoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
+        self._encoder = VoiceEncoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
         self.normalize = normalize
         self._voices, self._cohort = Voices(), Cohort(np.empty((0, 0)))
         self._threshold: float | None = None
         self._place: Path | None = None
-        self.skipped: list[tuple[str, AudioError]] = []
 
     @property
     def network(self) -> str:
@@ -171,8 +83,13 @@ class SpeakerRecognizer:
         return self._encoder.network
 
     @property
-    def model(self):
-        """The trained network, as `AudioClassifier.model`: for `export_onnx`, say."""
+    def skipped(self) -> list[tuple[str, AudioError]]:
+        """Files that the last `fit`, `enroll`, `calibrate` or `evaluate` could not use, and why."""
+        return self._encoder.skipped
+
+    @property
+    def model(self) -> Model:
+        """The trained network with its labels and features; ModelError if there is none yet."""
         return self._encoder.model
 
     @property
@@ -203,6 +120,7 @@ class SpeakerRecognizer:
         feature_config: AudioFeatureConfig | None = None,
         recipe: training.Recipe | str = "voice",
         random_state: int = 42,
+        checkpoint_interval: int = 1,
         resume: bool = False,
         cache: bool | str | os.PathLike = True,
         progress: bool = True,
@@ -220,7 +138,7 @@ class SpeakerRecognizer:
             Recordings. Of a speaker with a single one, all is trained on.
         model_dir_path : str or os.PathLike
             Where the model is kept; made if it is not there.
-        epochs, batch_size, learning_rate, random_state, resume, cache, progress, callbacks
+        epochs, batch_size, learning_rate, random_state, checkpoint_interval, resume, cache, progress, callbacks
             As for `AudioClassifier.fit`.
         test_size : float in (0, 1)
             Share of each speaker's recordings that is held out.
@@ -252,7 +170,7 @@ class SpeakerRecognizer:
             As for `AudioClassifier.fit`.
         """
         pairs = checked_pairs(pairs)
-        train, held = _held_out(pairs, test_size, random_state, groups)
+        train, held = held_out(pairs, test_size, random_state, groups)
         config = feature_config or voice_config(self.network, [path for path, _ in pairs], seconds)
         history = self._encoder.fit(
             [pairs[place] for place in train],
@@ -262,13 +180,13 @@ class SpeakerRecognizer:
             random_state=random_state,
             nb_classes=None,
             learning_rate=learning_rate,
-            checkpoint_interval=1,
+            checkpoint_interval=checkpoint_interval,
             validation_pairs=[pairs[place] for place in held],
             resume=resume,
             feature_config=config,
             cache=cache,
             progress=progress,
-            recipe=_recipe(recipe, loss, loss_options, config),
+            recipe=voice_recipe(recipe, loss, loss_options, config),
             callbacks=callbacks,
         )
         skipped = list(self._encoder.skipped)
@@ -277,7 +195,7 @@ class SpeakerRecognizer:
         heard = self.embed_many(pairs[train[place]][0] for place in chosen)
         self._cohort = Cohort(np.stack([found.vector for found in heard if found.error is None]))
         self.calibrate([pairs[place] for place in held])
-        self.skipped = skipped
+        self._encoder.skipped = skipped
         self._place = Path(model_dir_path).resolve()
         self.save(model_dir_path)
         return history
@@ -307,12 +225,12 @@ class SpeakerRecognizer:
         if far is not None and not 0 < far < 1:
             raise DatasetError(f"far is a share of impostors between 0 and 1, not {far}")
         pairs = checked_pairs(pairs)
-        vectors, places = self._usable([path for path, _ in pairs])
+        vectors, places = self._encoder.usable([path for path, _ in pairs])
         speakers = np.array([str(pairs[place][1]) for place in places])
         first, second = np.triu_indices(len(places), 1)
         scores = self._scale.trials(vectors, first, second)
         labels = (speakers[first] == speakers[second]).astype(int)
-        report = verification_report(labels, scores, skipped=self.skipped)
+        report = verification_report(labels, scores, skipped=self._encoder.skipped)
         self._threshold = _threshold(labels, scores, far)
         return report
 
@@ -338,15 +256,7 @@ class SpeakerRecognizer:
 
     def embed_many(self, paths: Iterable) -> Iterator[Encoding]:
         """Vectors of many recordings, in order; of one that cannot be used, `error` says why."""
-        stream = map_ordered(self._reader(), listed(paths))
-        with contextlib.closing(stream):
-            while chunk := list(islice(stream, PASS // 4)):
-                counts = [0 if x is None else len(x) for _, x, _ in chunk]
-                inputs = [x for _, x, _ in chunk if x is not None]
-                vectors = iter(self._forward(np.concatenate(inputs)) if inputs else ())
-                for (path, _, error), count in zip(chunk, counts):
-                    mean = unit(unit(np.stack(list(islice(vectors, count)))).mean(axis=0)) if count else None
-                    yield Encoding(source_name(path), mean, error)
+        return self._encoder.embed_many(paths)
 
     def verify(self, first, second) -> Verification:
         """Compare two recordings: are they of one speaker?
@@ -396,7 +306,7 @@ class SpeakerRecognizer:
         ModelError
             If there is no model yet, or the name is empty.
         """
-        return self._voices.add(name, self._usable(listed(paths))[0], replace)
+        return self._voices.add(name, self._encoder.usable(listed(paths))[0], replace)
 
     def forget(self, name: str) -> None:
         """Forget an enrolled speaker; ModelError if he is not enrolled."""
@@ -465,7 +375,7 @@ class SpeakerRecognizer:
         """
         trials = [tuple(trial) for trial in trials]
         paths = list(dict.fromkeys(path for _, *both in trials for path in both))
-        vectors, places = self._usable(paths)
+        vectors, places = self._encoder.usable(paths)
         row = {paths[place]: row for row, place in enumerate(places)}
         kept = [place for place, (_, first, second) in enumerate(trials) if first in row and second in row]
         if not kept:
@@ -473,7 +383,7 @@ class SpeakerRecognizer:
         labels, first, second = zip(*((trials[place][0], *(row[path] for path in trials[place][1:])) for place in kept))
         known = None if speakers is None else [speakers[place] for place in kept]
         scores = self._scale.trials(vectors, first, second)
-        return verification_report(labels, scores, known, self.skipped)
+        return verification_report(labels, scores, known, self._encoder.skipped)
 
     def save(self, model_dir_path: str | os.PathLike) -> None:
         """Keep network, threshold, cohort and enrolled voices in a directory; `load` reads them.
@@ -500,7 +410,9 @@ class SpeakerRecognizer:
             self._encoder.save_model(model_dir_path)
             self._place = Path(model_dir_path).resolve()
         vectors = {str(place): vectors for place, vectors in enumerate(self._voices.vectors.values())}
-        store.save_state(model_dir_path, STATE, manifest, {"cohort": {"cohort": self._cohort.vectors}, "voices": vectors})
+        store.save_state(
+            model_dir_path, STATE, manifest, {"cohort": {"cohort": self._cohort.vectors}, "voices": vectors}
+        )
 
     @classmethod
     def load(
@@ -552,58 +464,6 @@ class SpeakerRecognizer:
     def _verification(self, first: np.ndarray, second: np.ndarray) -> Verification:
         score = float(self._scale.scores(first[None], second[None])[0, 0])
         return Verification(score, score >= self.threshold, self.threshold)
-
-    def _reader(self) -> Callable[[Any], np.ndarray]:
-        self._encoder.model  # says now, and not in each thread, that there is none
-        return self._encoder.windows
-
-    def _forward(self, x: np.ndarray) -> np.ndarray:
-        parts = [self._encoder.model.forward(x[start : start + PASS])[1] for start in range(0, len(x), PASS)]
-        return np.concatenate(parts)
-
-    def _usable(self, paths: Iterable) -> tuple[np.ndarray, list[int]]:
-        """Vectors of the recordings that can be used, and their positions; the others are logged and listed."""
-        vectors, places, self.skipped = [], [], []
-        for place, (path, vector, error) in enumerate(self.embed_many(paths)):
-            if error is None:
-                vectors.append(vector)
-                places.append(place)
-            else:
-                log.warning("left out: %s", error)
-                self.skipped.append((path or f"item {place}", error))
-        if not vectors:
-            first = f"; the first: {self.skipped[0][1]}" if self.skipped else ""
-            raise DatasetError(f"none of the {len(self.skipped)} recordings can be used{first}")
-        return np.stack(vectors), places
-
-
-def _held_out(pairs: list, test_size: float, random_state: int, groups: Sequence | None) -> tuple[list, list]:
-    """Positions to train on, and those to set the threshold by; of a speaker of one session, all is trained on."""
-    groups = list(range(len(pairs))) if groups is None else list(groups)
-    if len(groups) != len(pairs):
-        raise DatasetError(f"{len(groups)} groups for {len(pairs)} recordings: give one for each")
-    sessions = Counter(speaker for speaker, _ in {(speaker, group) for (_, speaker), group in zip(pairs, groups)})
-    single = sorted(str(speaker) for speaker, count in sessions.items() if count == 1)
-    if len(sessions) - len(single) < 2:
-        found = ", ".join(f"{speaker}: {count}" for speaker, count in list(sessions.items())[:5]) or "none"
-        raise DatasetError(f"two speakers with two recordings each (of two sessions) are needed, or more; found {found}")
-    if single:
-        log.warning("of one recording, or session, which is trained on and not tested: %s", ", ".join(single))
-    several = np.array([place for place, (_, speaker) in enumerate(pairs) if sessions[speaker] > 1])
-    codes = np.unique([str(pairs[place][1]) for place in several], return_inverse=True)[1]
-    own = [groups[place] for place in several]
-    _, held = training.split(codes, test_size, random_state, own if len(set(own)) < len(own) else None)
-    held = several[held].tolist()
-    return sorted(set(range(len(pairs))) - set(held)), held
-
-
-def _recipe(recipe: training.Recipe | str, loss: str, options: Mapping | None, config: AudioFeatureConfig):
-    """The recipe with this loss; short sounds are repeated, as they are when they are embedded."""
-    recipe = training.recipe_of(recipe)
-    if options is None:
-        options = recipe.loss_options if loss == recipe.loss else {}
-    sound = (*recipe.sound, Repeat(config.n_samples))
-    return dataclasses.replace(recipe, sound=sound, loss=loss, loss_options=dict(options))
 
 
 def _threshold(labels: np.ndarray, scores: np.ndarray, far: float | None) -> float:

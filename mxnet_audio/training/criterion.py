@@ -81,7 +81,9 @@ class VoiceCriterion:
         What `tensors` gave, to go on from.
     """
 
-    def __init__(self, name: str, classes: int, scale: float, options: dict, weights, ctx: mx.Context, learned: Tensors):
+    def __init__(
+        self, name: str, classes: int, scale: float, options: dict, weights, ctx: mx.Context, learned: Tensors
+    ):
         self._loss, self._scale = get_loss(name, classes=classes, **options), scale
         self._own = Criterion(classes, weights=weights)
         self._weights = None if weights is None else nd.array(weights, ctx=ctx)

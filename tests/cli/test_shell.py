@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import mxnet_audio
 from mxnet_audio.cli.options import Network
 from mxnet_audio.cli.shell import CarefulGroup, emit
+from mxnet_audio.cli.speaker import Loss, VoiceNetwork
 from mxnet_audio.cli.training import RecipeName
 from mxnet_audio.errors import ModelError
 
@@ -58,11 +59,15 @@ finally:
         assert done.stderr.splitlines()[-1] == "[]"
 
 
-def test_networks_are_those_of_the_models():
+def test_names_are_those_of_the_library():
+    from mxnet_audio.library import classifiers
     from mxnet_audio.models import model_names
+    from mxnet_audio.nn import loss_names
     from mxnet_audio.training import RECIPES
 
-    assert sorted(network.value for network in Network) == model_names()
+    assert sorted(network.value for network in Network) == sorted(classifiers())
+    assert sorted([network.value for network in Network] + [network.value for network in VoiceNetwork]) == model_names()
+    assert sorted(loss.value for loss in Loss) == loss_names()
     assert {recipe.value for recipe in RecipeName} - {"default"} <= set(RECIPES)
 
 

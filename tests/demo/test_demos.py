@@ -1,6 +1,8 @@
 """Every demo runs on a folder of one's own, from the folder `demo/`."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio.datasets.synthetic import synthesise
+from tests.demo.voices import speak, synthesise_voices
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 TRAIN = ("--epochs", "1", "--seconds", "1")
@@ -28,9 +31,9 @@ def models(tmp_path_factory):
     return tmp_path_factory.mktemp("models")
 
 
-def run(script, *arguments):
+def run(script, *arguments, env=None):
     done = subprocess.run(
-        [sys.executable, script, *map(str, arguments)], cwd=DEMO, capture_output=True, text=True, check=False
+        [sys.executable, script, *map(str, arguments)], cwd=DEMO, capture_output=True, text=True, check=False, env=env
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -90,3 +93,39 @@ def test_no_model_is_said(sound, tmp_path):
     )  # fmt: skip
     assert done.returncode != 0
     assert "no cifar10 model here" in done.stderr
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_speakers_are_trained_on_enrolled_and_told_apart(own, tmp_path):
+    if own:
+        synthesise_voices(tmp_path / "people", takes=12, sessions=True)  # six of two takes: the last two are held out
+        (tmp_path / "people" / "ann" / "talk 0" / "a text.wav").write_text("not sound")
+        given, env = ("--data", tmp_path / "people"), None
+    else:  # FSDD's names
+        rng = np.random.default_rng(0)
+        (tmp_path / "fsdd").mkdir()
+        for digit, speaker, take in ((d, s, t) for d in "012379" for s in ("ann", "bob") for t in range(3)):
+            sf.write(tmp_path / "fsdd" / f"{digit}_{speaker}_{take}.wav", speak(rng, speaker), 8000)
+        given, env = (), {**os.environ, "MXNET_AUDIO_DATA": str(tmp_path)}
+    said = run("speaker_train.py", *given, "--models", tmp_path / "m", "--epochs", 2, env=env)
+    # Of twelve recordings held out, four of each speaker; or six.
+    assert f"{18 if own else 30} of one speaker, {48 if own else 36} of two" in said
+    for name in ("roc", "det", "accuracy"):
+        assert (tmp_path / "m" / "speakers" / f"{name}.png").stat().st_size > 1000
+    said = run("speaker_verify.py", *given, "--models", tmp_path / "m", env=env)
+    assert "enrolled bob by" in said
+    assert said.count("and a threshold of") == 2 and f"actual {'cem' if own else 'bob'}" in said
+    kept = json.loads((tmp_path / "m" / "speakers" / "speaker.json").read_text())
+    assert kept["speakers"] == ["ann", "bob", "cem"][: 3 if own else 2]
+
+
+def test_speakers_that_are_nowhere(tmp_path):
+    for name in ("common.py", "speaker_train.py"):
+        shutil.copy(DEMO / name, tmp_path)
+    env = {name: value for name, value in os.environ.items() if name != "MXNET_AUDIO_DATA"}
+    env |= dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")  # nobody answers there
+    done = subprocess.run(
+        [sys.executable, "speaker_train.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and "could not be downloaded" in done.stderr
+    assert "give --data DIR" in done.stderr and "Traceback" not in done.stderr

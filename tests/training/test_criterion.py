@@ -5,8 +5,9 @@ import pytest
 from scipy.special import log_softmax
 from sklearn.utils.class_weight import compute_class_weight
 
-from mxnet_audio.engine import nd
-from mxnet_audio.training.criterion import Criterion, class_weights
+from mxnet_audio.engine import mx, nd
+from mxnet_audio.nn import get_loss
+from mxnet_audio.training.criterion import Criterion, VoiceCriterion, class_weights
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(0, 3, (6, 4)).astype(np.float32)
@@ -31,3 +32,37 @@ def test_class_weights_are_those_of_scikit_learn():
     expected = compute_class_weight("balanced", classes=np.array([0, 1, 3]), y=targets)
     np.testing.assert_allclose(class_weights(targets, 4)[[0, 1, 3]], expected)
     assert class_weights(targets, 4)[2] == 0
+
+
+EMBEDDING = RNG.normal(size=(6, 8)).astype(np.float32)
+
+
+def made(name, weights=None, learned=None, **options):
+    return VoiceCriterion(name, 4, 30.0, options, weights, mx.cpu(), learned or {})
+
+
+def test_a_loss_for_voices_is_given_cosines_and_weighed_by_class():
+    cosines = np.tanh(SCORES)
+    labels = nd.array(LABELS)
+    expected = get_loss("arc", classes=4, m=0.2, s=30)(nd.array(cosines), labels).asnumpy()
+    weights = [0.5, 1.0, 2.0, 0.0]
+    found = made("arc", weights, m=0.2, s=30)(nd.array(30 * cosines), labels, nd.array(EMBEDDING)).asnumpy()
+    np.testing.assert_allclose(found, expected * np.take(weights, LABELS), rtol=1e-4, atol=1e-5)
+
+
+def test_a_loss_of_embeddings_alone_has_the_scores_cross_entropy_added():
+    labels, scores, embedding = nd.array(LABELS), nd.array(SCORES), nd.array(EMBEDDING)
+    alone = get_loss("ge2e", classes=4)
+    alone.initialize()
+    expected = alone(embedding, labels) + Criterion(4)(scores, labels)
+    np.testing.assert_allclose(made("ge2e")(scores, labels, embedding).asnumpy(), expected.asnumpy(), rtol=1e-5)
+
+
+def test_what_a_loss_has_learned_is_kept():
+    assert made("arc").tensors() == {}
+    before = made("ring")
+    before.parameters[0].set_data(nd.array([5.0]).reshape(before.parameters[0].shape))
+    again = made("ring", learned=before.tensors())
+    arguments = nd.array(SCORES), nd.array(LABELS), nd.array(EMBEDDING)
+    np.testing.assert_array_equal(again(*arguments).asnumpy(), before(*arguments).asnumpy())
+    assert not np.allclose(made("ring")(*arguments).asnumpy(), before(*arguments).asnumpy())

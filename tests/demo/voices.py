@@ -1,0 +1,33 @@
+"""Voices made on the spot: harmonics of a speaker's pitch, through the formants of his tract."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+from scipy.signal import lfilter
+
+SPEAKERS = {"ann": (210, 1.15), "bob": (110, 0.9), "cem": (150, 1.02)}  # pitch [Hz], shortness of the tract
+
+
+def speak(rng: np.random.Generator, speaker: str, seconds: float = 0.6, sr: int = 8000) -> np.ndarray:
+    """A vowel."""
+    pitch, tract = SPEAKERS[speaker]
+    t = np.arange(round(seconds * sr)) / sr
+    phase = 2 * np.pi * np.cumsum(pitch * (1 + rng.uniform(-0.05, 0.05) * t / seconds)) / sr
+    y = np.exp(8 * (np.cos(phase) - 1))  # pulses of the glottis
+    y = y - y.mean() + 0.02 * rng.standard_normal(t.size)
+    radius = np.exp(-100 * np.pi / sr)
+    for formant in tract * np.array([600, 1200, 2500]) * rng.uniform(0.95, 1.05, 3):
+        y = lfilter([1], [1, -2 * radius * np.cos(2 * np.pi * formant / sr), radius**2], y)
+    return 0.5 * y / np.abs(y).max()
+
+
+def synthesise_voices(folder: Path, takes: int = 8, sessions: bool = False) -> Path:
+    """Write ``<speaker>/<take>.wav``, or with two takes a session ``<speaker>/<session>/<take>.wav``."""
+    rng = np.random.default_rng(0)
+    for speaker in SPEAKERS:
+        for take in range(takes):
+            path = folder / speaker / (f"talk {take // 2}" if sessions else "") / f"{take}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sf.write(path, speak(rng, speaker), 8000)
+    return folder
