@@ -17,7 +17,7 @@ from mxnet_audio.datasets.synthetic import synthesise
 from tests.demo.voices import SPEAKERS, synthesise_voices
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCK = re.compile(r"(?P<note><!-- not run: .* -->\n)?```(?P<kind>bash|python)\n(?P<text>.*?)```", re.DOTALL)
+BLOCK = re.compile(r"(?P<note><!-- not run: [^\n]* -->\n)?```(?P<kind>bash|python)\n(?P<text>.*?)```", re.DOTALL)
 BLOCKS = [match for match in BLOCK.finditer((ROOT / "README.md").read_text()) if not match["note"]]
 
 

@@ -122,7 +122,7 @@ class SpeakerRecognizer:
         random_state: int = 42,
         checkpoint_interval: int = 1,
         resume: bool = False,
-        cache: bool | str | os.PathLike = True,
+        cache: bool | str | os.PathLike = False,
         progress: bool = True,
         callbacks: Sequence[training.Callback] = (),
     ) -> dict[str, list[float]]:
@@ -138,8 +138,10 @@ class SpeakerRecognizer:
             Recordings. Of a speaker with a single one, all is trained on.
         model_dir_path : str or os.PathLike
             Where the model is kept; made if it is not there.
-        epochs, batch_size, learning_rate, random_state, checkpoint_interval, resume, cache, progress, callbacks
+        epochs, batch_size, learning_rate, random_state, checkpoint_interval, resume, progress, callbacks
             As for `AudioClassifier.fit`.
+        cache : bool or str or os.PathLike
+            Also as there, but False by default: speech can be made of its features again.
         test_size : float in (0, 1)
             Share of each speaker's recordings that is held out.
         groups : sequence of hashable, optional
