@@ -25,6 +25,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from mxnet_audio import audio
 from mxnet_audio.library.speaker import SpeakerRecognizer
+from mxnet_audio.library.voices import Cohort
 from mxnet_audio.metrics import bootstrap, eer, min_dcf
 
 DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -69,11 +70,8 @@ def measured(recognizer: SpeakerRecognizer, judged: list[Clip], enrolled: list[C
         kept &= (speakers[first] == target) | (speakers[second] == target)
     first, second = first[kept], second[kept]
     matrix = np.stack([vectors[clip] for clip in judged])
-    found = {}
-    for name, normalize in (("cosine", False), ("s-norm", True)):
-        recognizer.normalize = normalize
-        found[name] = recognizer._scale.trials(matrix, first, second).astype(np.float32)
-    recognizer.normalize = False
+    scales = {"cosine": Cohort(matrix[:0]), "s-norm": recognizer._cohort}
+    found = {name: scale.trials(matrix, first, second).astype(np.float32) for name, scale in scales.items()}
     for name in sorted(set(speakers)):
         recognizer.enroll(name, [clip.path for clip in enrolled if clip.speaker == name], replace=True)
     asked = [clip for clip in judged if clip.digit not in {clip.digit for clip in enrolled}]

@@ -55,22 +55,3 @@ def write_tone():
         return path
 
     return write
-
-
-@pytest.fixture(scope="session")
-def people(tmp_path_factory) -> Path:
-    """Folder of four made-up speakers, ``<name>/<n>.wav``: 0.7 s at 8 kHz, each with pitch and formants of his own."""
-    folder = tmp_path_factory.mktemp("people")
-    rng = np.random.default_rng(0)
-    t = np.arange(5600) / 8000
-    for name, pitch, formant in (("ann", 220, 900), ("bob", 95, 500), ("cyd", 160, 1900), ("dan", 120, 2900)):
-        for n in range(10):
-            f0 = pitch * (1 + 0.06 * rng.uniform(-1, 1)) * (1 + 0.03 * np.sin(2 * np.pi * rng.uniform(2, 5) * t))
-            phase = 2 * np.pi * np.cumsum(f0) / 8000
-            heights = [(k, np.exp(-(((k * pitch - formant) / 400) ** 2)) + 0.05) for k in range(1, 3600 // pitch)]
-            y = sum(height * np.sin(k * phase) for k, height in heights) * np.hanning(t.size) ** 0.3
-            y = 0.3 * y / np.abs(y).max() + rng.normal(0, 0.003, t.size)
-            path = folder / name / f"{n}.wav"
-            path.parent.mkdir(exist_ok=True)
-            sf.write(path, y, 8000)
-    return folder

@@ -14,7 +14,7 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio.datasets.synthetic import synthesise
-from tests.demo.voices import SPEAKERS, synthesise_voices
+from tests.voices import SPEAKERS, synthesise_voices
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(?P<note><!-- not run: [^\n]* -->\n)?```(?P<kind>bash|python)\n(?P<text>.*?)```", re.DOTALL)

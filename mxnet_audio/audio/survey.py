@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from statistics import median
 
-from mxnet_audio.audio.decode import info
+from mxnet_audio.audio.decode import AudioInfo, info
 from mxnet_audio.errors import AudioError
 
-__all__ = ["typical_length"]
+__all__ = ["rates", "typical_length"]
 
 SAMPLE = 100  # files to look at: enough for a median
 
@@ -36,12 +38,31 @@ def typical_length(paths: Sequence[str | os.PathLike]) -> float | None:
     >>> typical_length([*sorted(folder.iterdir()), 'missing.wav'])
     2.0
     """
-    lengths = []
-    for path in paths[:: max(1, len(paths) // SAMPLE)]:
-        try:
-            duration = info(path).duration
-        except AudioError:
-            continue  # whoever loads it will name it
-        if duration:
-            lengths.append(duration)
+    lengths = [found.duration for found in _headers(paths) if found.duration]
     return median(lengths) if lengths else None
+
+
+def rates(paths: Sequence[str | os.PathLike]) -> Counter[int]:
+    """How many of some hundred of the files, evenly chosen, have which sampling rate [Hz].
+
+    Parameters
+    ----------
+    paths : sequence of str or os.PathLike
+        Sound files; those that cannot be read are passed over.
+
+    Returns
+    -------
+    collections.Counter
+
+    Examples
+    --------
+    >>> rates(["missing.wav"])
+    Counter()
+    """
+    return Counter(found.sr for found in _headers(paths))
+
+
+def _headers(paths: Sequence[str | os.PathLike]) -> Iterator[AudioInfo]:
+    for path in paths[:: max(1, len(paths) // SAMPLE)]:
+        with contextlib.suppress(AudioError):  # whoever loads it will name it
+            yield info(path)

@@ -26,6 +26,15 @@ ModelDir = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the train
 Recording = Annotated[Path, typer.Argument(metavar="FILE", help="A recording.")]
 
 
+People = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="A folder of speakers (speaker/recording, or speaker/session/recording), or a CSV file of path,label.",
+    ),
+]
+
+
 class VoiceNetwork(str, Enum):
     """Networks for voices."""
 
@@ -47,13 +56,7 @@ class Loss(str, Enum):
 
 @speaker.command()
 def train(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA",
-            help="A folder of speakers (speaker/recording, or speaker/session/recording), or a CSV file of path,label.",
-        ),
-    ],
+    data: People,
     model_dir: ModelDir = VOICES,
     network: Annotated[VoiceNetwork, typer.Option(help="The network to train.")] = VoiceNetwork.ecapa_tdnn,
     loss: Annotated[Loss, typer.Option(help="What is made small.")] = Loss.arc,
@@ -93,19 +96,10 @@ def train(
         raise typer.BadParameter("give --seconds or --features, not both", param_hint="--seconds")
     if seconds is not None and not 0 < seconds < 86400:
         raise typer.BadParameter("expected a length above 0 and below a day", param_hint="--seconds")
-    from mxnet_audio import datasets
-    from mxnet_audio.datasets.speakers import speaker_folder
     from mxnet_audio.features import AudioFeatureConfig
     from mxnet_audio.library.speaker import SpeakerRecognizer
-    from mxnet_audio.training import usual_config
 
-    if not data.exists():
-        raise DatasetError("no such folder or CSV file", data)
-    if data.is_dir():
-        rows = [(clip.path, clip.speaker, clip.session) for clip in speaker_folder(data)]
-    else:
-        rows = [(clip.path, clip.label, clip.group) for clip in datasets.clips(data)]
-    config = features and usual_config([row[0] for row in rows], AudioFeatureConfig.from_yaml(features))
+    rows = _rows(data)
     recognizer = SpeakerRecognizer(network.value, normalize=normalize, model_ctx=device(gpu))
     history = recognizer.fit(
         [row[:2] for row in rows],
@@ -117,7 +111,7 @@ def train(
         learning_rate=learning_rate,
         loss=loss.value,
         seconds=seconds,
-        feature_config=config,
+        feature_config=None if features is None else AudioFeatureConfig.from_yaml(features),
         random_state=seed,
         resume=resume,
         progress=interactive(),
@@ -225,6 +219,51 @@ def identify(
 
 
 @speaker.command()
+def calibrate(
+    data: People,
+    far: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Impostors that may be let in. [default: as many as speakers turned away]"),
+    ] = None,
+    model_dir: ModelDir = VOICES,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set the threshold by recordings of people whom the network was not trained on, best from where it will be used.
+
+    \b
+    Examples:
+      mxnet-audio speaker calibrate others/ --far 0.01
+    """
+    rows = _rows(data)
+    recognizer = _load(model_dir, gpu)
+    report = recognizer.calibrate([row[:2] for row in rows], far)
+    recognizer.save(model_dir)
+    emit({"model_dir": model_dir, "threshold": recognizer.threshold, **report.to_dict()}, str(report), as_json)
+
+
+@speaker.command("list")
+def enrolled(model_dir: ModelDir = VOICES, as_json: AsJson = False) -> None:
+    """List who is enrolled, and by how many recordings."""
+    recognizer = _load(model_dir, None)
+    lines = [f"{name}\t{count}" for name, count in recognizer.speakers.items()]
+    text = "\n".join(lines) or "nobody is enrolled"
+    emit({"model_dir": model_dir, "speakers": recognizer.speakers}, text, as_json)
+
+
+@speaker.command()
+def forget(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who is to be forgotten.")],
+    model_dir: ModelDir = VOICES,
+) -> None:
+    """Forget an enrolled speaker: the vectors of the voice are deleted."""
+    recognizer = _load(model_dir, None)
+    recognizer.forget(name)
+    recognizer.save(model_dir)
+    typer.echo(f"{name} is forgotten")
+
+
+@speaker.command()
 def evaluate(
     trials: Annotated[
         Path, typer.Argument(metavar="TRIALS", help="A list of trials, as VoxCeleb's: lines of label path path.")
@@ -248,6 +287,18 @@ def evaluate(
     recognizer = _load(model_dir, gpu)
     report = recognizer.evaluate(listed)
     emit({"model_dir": model_dir, "threshold": recognizer.threshold, **report.to_dict()}, str(report), as_json)
+
+
+def _rows(data: Path) -> list[tuple[str, str, str]]:
+    """Path, speaker and session of each recording of a folder or a table."""
+    from mxnet_audio import datasets
+    from mxnet_audio.datasets.speakers import speaker_folder
+
+    if not data.exists():
+        raise DatasetError("no such folder or CSV file", data)
+    if data.is_dir():
+        return [(clip.path, clip.speaker, clip.session) for clip in speaker_folder(data)]
+    return [(clip.path, clip.label, clip.group) for clip in datasets.clips(data)]
 
 
 def _load(model_dir: Path, gpu: int | None) -> SpeakerRecognizer:

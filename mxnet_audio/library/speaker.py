@@ -25,7 +25,7 @@ from mxnet_audio.models import store
 __all__ = ["SpeakerRecognizer"]
 
 STATE = "speaker"  # name of what is kept beside the network
-MOST = 1000  # voices of the cohort
+MOST = 1000  # recordings for the cohort, and to set the threshold by
 
 
 class SpeakerRecognizer:
@@ -72,7 +72,7 @@ class SpeakerRecognizer:
         data_ctx: mx.Context | None = None,
     ):
         self._encoder = VoiceEncoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
-        self.normalize = normalize
+        self._normalize = normalize
         self._voices, self._cohort = Voices(), Cohort(np.empty((0, 0)))
         self._threshold: float | None = None
         self._place: Path | None = None
@@ -98,6 +98,11 @@ class SpeakerRecognizer:
         if self._threshold is None:
             raise ModelError("no model yet: call fit or load first")
         return self._threshold
+
+    @property
+    def normalize(self) -> bool:
+        """Whether scores are brought to one scale; it is settled at the start, as the threshold goes by it."""
+        return self._normalize
 
     @property
     def speakers(self) -> dict[str, int]:
@@ -173,7 +178,11 @@ class SpeakerRecognizer:
         """
         pairs = checked_pairs(pairs)
         train, held = held_out(pairs, test_size, random_state, groups)
-        config = feature_config or voice_config(self.network, [path for path, _ in pairs], seconds)
+        paths = [path for path, _ in pairs]
+        if feature_config is None:
+            config = voice_config(self.network, paths, seconds)
+        else:
+            config = training.usual_config(paths, feature_config)
         history = self._encoder.fit(
             [pairs[place] for place in train],
             model_dir_path,
@@ -191,13 +200,19 @@ class SpeakerRecognizer:
             recipe=voice_recipe(recipe, loss, loss_options, config),
             callbacks=callbacks,
         )
-        skipped = list(self._encoder.skipped)
-        self._voices = Voices()
-        chosen = spread([pairs[place][1] for place in train], MOST)
-        heard = self.embed_many(pairs[train[place]][0] for place in chosen)
-        self._cohort = Cohort(np.stack([found.vector for found in heard if found.error is None]))
-        self.calibrate([pairs[place] for place in held])
-        self._encoder.skipped = skipped
+        chosen, judged = (
+            [side[place] for place in spread([pairs[place][1] for place in side], MOST)] for side in (train, held)
+        )
+        heard = zip(self.embed_many(paths[place] for place in chosen + judged), chosen + judged)
+        vectors, places = map(np.array, zip(*((one.vector, place) for one, place in heard if one.error is None)))
+        apart = np.isin(places, judged)
+        self._voices, self._cohort = Voices(), Cohort(vectors[~apart])
+        speakers = np.array([str(pairs[place][1]) for place in places])
+        first, second = np.triu_indices(len(places), 1)
+        both = apart[first] & apart[second]
+        if len(set(speakers[first[both]] == speakers[second[both]])) < 2:  # too few: against those trained on, too
+            both = apart[first] | apart[second]
+        self._set_threshold(vectors, speakers, first[both], second[both])
         self._place = Path(model_dir_path).resolve()
         self.save(model_dir_path)
         return history
@@ -208,7 +223,8 @@ class SpeakerRecognizer:
         Parameters
         ----------
         pairs : iterable of (path, speaker)
-            Two speakers with two recordings, or more; all pairs of recordings are compared.
+            Two speakers with two recordings, or more; all pairs of recordings are compared, of 1,000 at most, as many
+            of one speaker as of another.
         far : float in (0, 1), optional
             Share of impostors that may be let in; by default as many are as speakers are turned away.
 
@@ -227,14 +243,11 @@ class SpeakerRecognizer:
         if far is not None and not 0 < far < 1:
             raise DatasetError(f"far is a share of impostors between 0 and 1, not {far}")
         pairs = checked_pairs(pairs)
+        pairs = [pairs[place] for place in spread([speaker for _, speaker in pairs], MOST)]
         vectors, places = self._encoder.usable([path for path, _ in pairs])
         speakers = np.array([str(pairs[place][1]) for place in places])
-        first, second = np.triu_indices(len(places), 1)
-        scores = self._scale.trials(vectors, first, second)
-        labels = (speakers[first] == speakers[second]).astype(int)
-        report = verification_report(labels, scores, skipped=self._encoder.skipped)
-        self._threshold = _threshold(labels, scores, far)
-        return report
+        labels, scores = self._set_threshold(vectors, speakers, *np.triu_indices(len(places), 1), far)
+        return verification_report(labels, scores, skipped=self.skipped, threshold=self.threshold)
 
     def embed(self, path) -> np.ndarray:
         """Vector of one recording, of length 1: float32 [shape=(dim,)], the mean over its windows.
@@ -345,7 +358,7 @@ class SpeakerRecognizer:
         """Tell for many recordings, in order; of one that cannot be used, `error` says why."""
         if top_k < 1:
             raise ModelError(f"top_k is 1 or more, not {top_k}")
-        names, centres = self._voices.names, self._voices.centres()
+        threshold, names, centres = self.threshold, self._voices.names, self._voices.centres()
         for path, vector, error in self.embed_many(paths):
             if error is not None:
                 yield Identification(path, None, [], error)
@@ -353,7 +366,7 @@ class SpeakerRecognizer:
             scores = self._scale.scores(vector[None], centres)[0]
             ranking = [(names[place], float(scores[place])) for place in np.argsort(-scores, kind="stable")]
             best, score = ranking[0]
-            yield Identification(path, best if score >= self.threshold else None, ranking[:top_k])
+            yield Identification(path, best if score >= threshold else None, ranking[:top_k])
 
     def evaluate(self, trials: Iterable[tuple[int, Any, Any]], speakers: Sequence | None = None) -> VerificationReport:
         """Measure verification on trials, such as VoxCeleb's lists; each recording is read once.
@@ -368,7 +381,8 @@ class SpeakerRecognizer:
         Returns
         -------
         VerificationReport
-            Trials with a recording that cannot be used are left out, the recordings are listed.
+            With the errors at `threshold`, too. Trials with a recording that cannot be used are left out, and those
+            recordings listed.
 
         Raises
         ------
@@ -376,16 +390,18 @@ class SpeakerRecognizer:
             If there are no trials of either kind left, or a label is neither 0 nor 1.
         """
         trials = [tuple(trial) for trial in trials]
-        paths = list(dict.fromkeys(path for _, *both in trials for path in both))
-        vectors, places = self._encoder.usable(paths)
-        row = {paths[place]: row for row, place in enumerate(places)}
-        kept = [place for place, (_, first, second) in enumerate(trials) if first in row and second in row]
+        sounds = {_key(sound): sound for _, *both in trials for sound in both}
+        vectors, places = self._encoder.usable(sounds.values())
+        keys = list(sounds)
+        row = {keys[place]: row for row, place in enumerate(places)}
+        rows = [(label, row.get(_key(first)), row.get(_key(second))) for label, first, second in trials]
+        kept = [place for place, (_, first, second) in enumerate(rows) if first is not None and second is not None]
         if not kept:
             raise DatasetError("there is no trial whose recordings can both be used")
-        labels, first, second = zip(*((trials[place][0], *(row[path] for path in trials[place][1:])) for place in kept))
+        labels, first, second = zip(*(rows[place] for place in kept))
         known = None if speakers is None else [speakers[place] for place in kept]
         scores = self._scale.trials(vectors, first, second)
-        return verification_report(labels, scores, known, self._encoder.skipped)
+        return verification_report(labels, scores, known, self._encoder.skipped, self.threshold)
 
     def save(self, model_dir_path: str | os.PathLike) -> None:
         """Keep network, threshold, cohort and enrolled voices in a directory; `load` reads them.
@@ -410,7 +426,6 @@ class SpeakerRecognizer:
         }
         if Path(model_dir_path).resolve() != self._place:
             self._encoder.save_model(model_dir_path)
-            self._place = Path(model_dir_path).resolve()
         vectors = {str(place): vectors for place, vectors in enumerate(self._voices.vectors.values())}
         store.save_state(
             model_dir_path, STATE, manifest, {"cohort": {"cohort": self._cohort.vectors}, "voices": vectors}
@@ -440,22 +455,27 @@ class SpeakerRecognizer:
         manifest = store.read_manifest(model_dir_path, STATE)
         try:
             network, names = manifest["network"], list(manifest["speakers"])
-            model_id, threshold, normalize = manifest["model_id"], float(manifest["threshold"]), manifest["normalize"]
+            model_id, threshold = manifest["model_id"], float(manifest["threshold"])
+            voices = store.read_tensors(model_dir_path, manifest, "voices")
+            voices = Voices({name: voices[str(place)] for place, name in enumerate(names)})
+            cohort = Cohort(store.read_tensors(model_dir_path, manifest, "cohort")["cohort"])
+            normalize = {True: True, False: False}[manifest["normalize"]]
+            recognizer = cls(network, normalize=normalize, model_ctx=model_ctx, data_ctx=data_ctx)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"damaged: its description lacks or misstates {error}", model_dir_path) from error
-        voices = store.read_tensors(model_dir_path, manifest, "voices")
-        cohort = store.read_tensors(model_dir_path, manifest, "cohort")["cohort"]
-        recognizer = cls(network, normalize=normalize, model_ctx=model_ctx, data_ctx=data_ctx)
         recognizer._encoder.load_model(model_dir_path)
         if recognizer._encoder.model_id != model_id:
             raise ModelError("its network was trained anew since: voices must be enrolled anew, too", model_dir_path)
-        recognizer._threshold, recognizer._cohort = threshold, Cohort(cohort)
-        recognizer._voices = Voices({name: voices[str(place)] for place, name in enumerate(names)})
+        recognizer._threshold, recognizer._cohort, recognizer._voices = threshold, cohort, voices
         recognizer._place = Path(model_dir_path).resolve()
         return recognizer
 
     def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:
-        """Write the network as one file that runs without MXNet; see `mxnet_audio.library.export.export_onnx`."""
+        """Write the network as one file that runs without MXNet; see `mxnet_audio.library.export.export_onnx`.
+
+        The file takes one window. To have the vector of `embed`, repeat shorter sound, cut longer sound into half
+        overlapping windows, and take the mean of their vectors, each brought to length 1.
+        """
         self._encoder.export_onnx(path, front_end=front_end)
 
     @property
@@ -463,17 +483,31 @@ class SpeakerRecognizer:
         """What scores are brought to one scale by, if they are."""
         return self._cohort if self.normalize else Cohort(np.empty((0, 0)))
 
+    def _set_threshold(
+        self, vectors: np.ndarray, speakers: np.ndarray, first: np.ndarray, second: np.ndarray, far: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Set the threshold by trials of some recordings, by their positions; gives labels and scores."""
+        labels = (speakers[first] == speakers[second]).astype(int)
+        scores = self._scale.trials(vectors, first, second)
+        self._threshold = _threshold(labels, scores, far)
+        return labels, scores
+
     def _verification(self, first: np.ndarray, second: np.ndarray) -> Verification:
         score = float(self._scale.scores(first[None], second[None])[0, 0])
         return Verification(score, score >= self.threshold, self.threshold)
 
 
+def _key(sound: Any) -> Any:
+    """What a recording is known by among those of trials."""
+    return os.fspath(sound) if isinstance(sound, (str, os.PathLike)) else id(sound)
+
+
 def _threshold(labels: np.ndarray, scores: np.ndarray, far: float | None) -> float:
     """Score of equal errors, or of so many false ones; between the two kinds, where nothing is mistaken."""
-    own, others = scores[labels == 1], scores[labels == 0]
-    if own.min() > others.max():
-        return float((own.min() + others.max()) / 2)
+    rate, threshold = eer(labels, scores)  # which refuses trials of one kind only
+    if rate == 0:
+        return float((scores[labels == 1].min() + scores[labels == 0].max()) / 2)
     if far is None:
-        return float(eer(labels, scores)[1])
+        return float(threshold)
     rates, _, thresholds = roc(labels, scores)
     return float(np.min(thresholds[rates <= far]))

@@ -14,9 +14,10 @@ import numpy as np
 
 from mxnet_audio import audio, training
 from mxnet_audio.audio.source import naming, source_name
+from mxnet_audio.audio.survey import rates
 from mxnet_audio.data.threads import map_ordered
 from mxnet_audio.data.transforms import FromSamples, Load, Repeat, ToImage, Transform
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, FeatureError, InvalidAudioError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.library.predictor import listed
@@ -29,6 +30,8 @@ __all__ = ["VoiceEncoder", "held_out", "voice_config", "voice_recipe"]
 log = logging.getLogger(__name__)
 
 LONGEST = 2.0  # seconds that a network hears at once, unless it is told
+SHORTEST = 0.1  # seconds: less is no voice
+MINUTE = 60.0  # seconds, more than which no network hears at once
 PASS = 64  # windows to a pass of the network
 FAINT = 1e-3  # share of the loudest window's level, below which a window is a pause
 
@@ -47,12 +50,20 @@ def voice_config(network: str, paths: Sequence, seconds: float | None = None) ->
     Returns
     -------
     AudioFeatureConfig
+
+    Raises
+    ------
+    FeatureError
+        If `seconds` is below 0.1 or above 60.
+    ModelError
+        If there is no such network.
     """
     usual = usual_features(network)
-    # Of the recordings themselves, to learn their rate and length; what is made of them does not matter here.
-    rate = training.usual_config(paths, AudioFeatureConfig(type="raw", sr=None)).sr
-    sr = min(usual.sr, rate or usual.sr)
-    length = min(audio.typical_length(paths) or LONGEST, LONGEST) if seconds is None else seconds
+    if seconds is not None and not SHORTEST <= seconds <= MINUTE:
+        raise FeatureError(f"seconds, the length of a window, is {SHORTEST:g} to {MINUTE:g}, not {seconds}")
+    found = rates(paths).most_common(1)
+    sr = min([usual.sr, *(rate for rate, _ in found)])
+    length = max(min(audio.typical_length(paths) or LONGEST, LONGEST), SHORTEST) if seconds is None else seconds
     if usual.time_axis == -2:
         return usual.model_copy(update={"sr": sr, "audio_file_length_limit_in_s": length})
     lengths = {
@@ -111,6 +122,8 @@ class VoiceEncoder(AudioClassifier):
         config = self.feature_config
         with naming(source_name(source)):
             y = audio.valid_audio(audio.load(source, sr=config.sr)[0], allow_silence=False)
+            if len(y) < SHORTEST * config.sr:
+                raise InvalidAudioError(f"{len(y) / config.sr:.3f} s are too short to know a voice by")
             n = config.n_samples
             y = audio.repeat_to(y, n)
             y = audio.views(y, n, 1 + max(0, -(-2 * (len(y) - n) // n)))
@@ -141,8 +154,10 @@ class VoiceEncoder(AudioClassifier):
                 log.warning("left out: %s", error)
                 self.skipped.append((path or f"item {place}", error))
         if not vectors:
-            first = f"; the first: {self.skipped[0][1]}" if self.skipped else ""
-            raise DatasetError(f"none of the {len(self.skipped)} recordings can be used{first}")
+            if not self.skipped:
+                raise DatasetError("there are no recordings")
+            first = self.skipped[0][1]
+            raise DatasetError(f"none of the {len(self.skipped)} recordings can be used; the first: {first}")
         return np.stack(vectors), places
 
     def _vectors(self, x: np.ndarray) -> np.ndarray:

@@ -31,6 +31,9 @@ class VerificationReport:
         Accuracy over ten folds, 0 to 1; None where there are fewer than ten trials of one kind.
     eer_interval : (float, float), optional
         Where 95% of the equal error rates lie when other speakers are drawn; None where the speakers are not known.
+    at_threshold : dict of str to float, optional
+        ``threshold`` that a system goes by, and its ``far`` and ``frr``: shares of the trials of two speakers that
+        score as high as that, and of those of one that do not.
     skipped : sequence of (path, error)
         Sounds that could not be read, and so are in no trial.
 
@@ -51,6 +54,7 @@ class VerificationReport:
     pair_accuracy: float | None = None
     pair_accuracy_std: float | None = None
     eer_interval: tuple[float, float] | None = None
+    at_threshold: dict[str, float] | None = None
     skipped: Sequence[tuple[str, Exception]] = ()
 
     def __post_init__(self) -> None:
@@ -68,6 +72,7 @@ class VerificationReport:
             "tar_at_far": {f"{far:g}": tar for far, tar in self.tar_at_far.items()},
             "pair_accuracy": self.pair_accuracy,
             "pair_accuracy_std": self.pair_accuracy_std,
+            "at_threshold": self.at_threshold,
             "skipped": [{"path": str(p), "reason": getattr(e, "reason", str(e))} for p, e in self.skipped],
         }
 
@@ -80,6 +85,9 @@ class VerificationReport:
         rows += [(f"TAR at FAR {far:g}", f"{tar:.3f}") for far, tar in self.tar_at_far.items()]
         if self.pair_accuracy is not None:
             rows.append(("pair accuracy", f"{self.pair_accuracy:.3f} ± {self.pair_accuracy_std:.3f}"))
+        if self.at_threshold is not None:
+            rates = "{far:.3f} let in, {frr:.3f} turned away".format(**self.at_threshold)
+            rows.append(("at {threshold:.4g}".format(**self.at_threshold), rates))
         rows.append(("trials", f"{self.n_target} of one speaker, {self.n_impostor} of two"))
         lines = [f"{name:<20}  {value}" for name, value in rows]
         if self.skipped:
@@ -93,6 +101,7 @@ def verification_report(
     scores: Sequence[float],
     speakers: Sequence[tuple[Hashable, Hashable]] | None = None,
     skipped: Sequence[tuple[str, Exception]] = (),
+    threshold: float | None = None,
 ) -> VerificationReport:
     """Judge the scores of trials by all measures.
 
@@ -107,6 +116,8 @@ def verification_report(
         Whose the two sounds of each trial are: gives the interval of the equal error rate, by :func:`bootstrap`.
     skipped : sequence of (path, error)
         Sounds that could not be read, to be named in the report.
+    threshold : float, optional
+        What the system goes by: scores from there on count as one speaker's.
 
     Returns
     -------
@@ -122,6 +133,10 @@ def verification_report(
     same, scores, _ = checked_trials(labels, scores, None)
     n_target, n_impostor = int(same.sum()), int((~same).sum())
     mean, std = pair_accuracy(same, scores)[:2] if min(n_target, n_impostor) >= 10 else (None, None)
+    at_threshold = None
+    if threshold is not None:
+        far, frr = float((scores[~same] >= threshold).mean()), float((scores[same] < threshold).mean())
+        at_threshold = {"threshold": float(threshold), "far": far, "frr": frr}
     return VerificationReport(
         n_target,
         n_impostor,
@@ -131,5 +146,6 @@ def verification_report(
         mean,
         std,
         None if speakers is None else bootstrap(eer, same, scores, speakers),
+        at_threshold,
         skipped,
     )

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mxnet_audio.audio import info, typical_length
+from mxnet_audio.audio import typical_length
 from mxnet_audio.audio.source import resolve, source_identity, source_name
-from mxnet_audio.audio.survey import SAMPLE
+from mxnet_audio.audio.survey import rates
 from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, ClassBatchSampler, Mixup
 from mxnet_audio.data.labelled import Label, Pair, Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.engine import gluon
@@ -94,12 +93,10 @@ def usual_config(paths: Sequence[str], config: AudioFeatureConfig | None = None)
     """
     config = config or AudioFeatureConfig()
     found: dict[str, int] = {}
-    if config.sr is None:
-        rates = Counter(rate for path in paths[:: max(1, len(paths) // SAMPLE)] if (rate := _rate(path)))
-        if rates:
-            found["sr"] = rates.most_common(1)[0][0]
-            say = log.warning if len(rates) > 1 else log.info
-            say("no sr is given: features are made at %d Hz, of the rates %s", found["sr"], sorted(rates))
+    if config.sr is None and (there := rates(paths)):
+        found["sr"] = there.most_common(1)[0][0]
+        say = log.warning if len(there) > 1 else log.info
+        say("no sr is given: features are made at %d Hz, of the rates %s", found["sr"], sorted(there))
     if config.time_axis == -1 and config.n_frames is None:
         seconds = typical_length(paths)
         found["n_frames"] = LONGEST if seconds is None else min(max(config.frames_in(seconds), MINIMUM), LONGEST)
@@ -125,13 +122,6 @@ def keeping(config: AudioFeatureConfig, cache: bool | str | os.PathLike) -> dict
             raise DatasetError(f"cache={cache!r} contradicts mode={config.mode!r} in feature_config")
         mode = config.mode
     return {"mode": mode, "cache_dir": None if isinstance(cache, bool) else cache}
-
-
-def _rate(path: str) -> int | None:
-    try:
-        return info(path).sr
-    except AudioError:
-        return None  # whoever loads it will name it
 
 
 def prepare(

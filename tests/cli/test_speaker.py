@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from tests.demo.voices import synthesise_voices
+from tests.voices import synthesise_voices
 
-COMMANDS = ("train", "enroll", "verify", "identify", "evaluate")
+COMMANDS = ("train", "enroll", "verify", "identify", "calibrate", "evaluate")
 SMALL = ("--network", "resnet18", "--batch-size", 8)
 
 
@@ -290,3 +290,24 @@ finally:
     for words in (["speaker"], ["speaker", "train", "--help"], ["speaker", "verify", "a.wav"]):
         done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
         assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_calibrate_sets_the_threshold(run, run_json, people, empty_handed, tmp_path):
+    before = json.loads((empty_handed[1] / "speaker.json").read_text())["threshold"]
+    document = run_json("speaker", "calibrate", people, *empty_handed, "--far", 0.5)
+    after = json.loads((empty_handed[1] / "speaker.json").read_text())["threshold"]
+    assert after == document["threshold"] == document["at_threshold"]["threshold"] != before
+    assert document["at_threshold"]["far"] <= 0.5
+    assert "equal error rate" in run("speaker", "calibrate", people, *empty_handed).stdout
+    failed = run("speaker", "calibrate", people, *empty_handed, "--far", 2, code=1)
+    assert "far is a share of impostors" in failed.stderr
+    assert "no such folder" in run("speaker", "calibrate", tmp_path / "none", *empty_handed, code=1).stderr
+
+
+def test_who_is_enrolled_is_listed_and_forgotten(run, run_json, enrolled):
+    assert run("speaker", "list", *enrolled).stdout == "ann\t4\nbob\t4\n"
+    assert run("speaker", "forget", "ann", *enrolled).stdout == "ann is forgotten\n"
+    assert run_json("speaker", "list", *enrolled)["speakers"] == {"bob": 4}
+    assert "no 'ann' is enrolled" in run("speaker", "forget", "ann", *enrolled, code=1).stderr
+    run("speaker", "forget", "bob", *enrolled)
+    assert run("speaker", "list", *enrolled).stdout == "nobody is enrolled\n"

@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio.datasets.synthetic import synthesise
-from tests.demo.voices import speak, synthesise_voices
+from tests.voices import speak, synthesise_voices
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 TRAIN = ("--epochs", "1", "--seconds", "1")

@@ -6,7 +6,12 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import lfilter
 
-SPEAKERS = {"ann": (210, 1.15), "bob": (110, 0.9), "cem": (150, 1.02)}  # pitch [Hz], shortness of the tract
+SPEAKERS = {
+    "ann": (210, 1.15),
+    "bob": (110, 0.9),
+    "cem": (150, 1.02),
+    "dan": (130, 1.3),
+}  # pitch [Hz], shortness of the tract
 
 
 def speak(rng: np.random.Generator, speaker: str, seconds: float = 0.6, sr: int = 8000) -> np.ndarray:
@@ -22,10 +27,10 @@ def speak(rng: np.random.Generator, speaker: str, seconds: float = 0.6, sr: int 
     return 0.5 * y / np.abs(y).max()
 
 
-def synthesise_voices(folder: Path, takes: int = 8, sessions: bool = False) -> Path:
+def synthesise_voices(folder: Path, takes: int = 8, sessions: bool = False, speakers=("ann", "bob", "cem")) -> Path:
     """Write ``<speaker>/<take>.wav``, or with two takes a session ``<speaker>/<session>/<take>.wav``."""
     rng = np.random.default_rng(0)
-    for speaker in SPEAKERS:
+    for speaker in speakers:
         for take in range(takes):
             path = folder / speaker / (f"talk {take // 2}" if sessions else "") / f"{take}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
