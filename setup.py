@@ -47,6 +47,7 @@ setup(
     python_requires=">=3.10",
     install_requires=[
         "audioread>=3.0",
+        "filelock>=3.12",
         "jinja2>=3.1",
         "joblib>=1.4",
         "lazy_loader>=0.4",

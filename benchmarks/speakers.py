@@ -152,12 +152,13 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
     parser.add_argument("--losses", nargs="+", default=LOSSES, choices=LOSSES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=0.25, help="a window, shorter than most of the digits")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--output", type=Path, help="keep finished runs here")
     arguments = parser.parse_args()
-    options = {"epochs": arguments.epochs, "batch_size": arguments.batch_size}
+    options = {name: getattr(arguments, name) for name in ("epochs", "batch_size", "seconds")}
     print(f"{arguments.task}, {options}, seeds {arguments.seeds}", flush=True)
     judge = {"strangers": strangers, "known": known, "readers": readers}[arguments.task]
     ways = {"strangers": sorted({clip.speaker for clip in clips()}), "known": ["01234", "56789"], "readers": [None]}

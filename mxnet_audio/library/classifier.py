@@ -16,10 +16,9 @@ from mxnet_audio.data.transforms import Compose, ToImage, Transform
 from mxnet_audio.engine import context, mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.library.model import Model, config_of, input_shape_of, network_input
+from mxnet_audio.library.model import Model, config_of, head_for, input_shape_of, network_input
 from mxnet_audio.library.predictor import Predictor, listed
 from mxnet_audio.models import store
-from mxnet_audio.nn.loss import get_loss
 
 __all__ = ["AudioClassifier"]
 
@@ -207,6 +206,8 @@ class AudioClassifier(Predictor):
             if test_size == 0 and validation_pairs is None:
                 raise ModelError("test_size=0 holds out no clips, which a report needs")
         recipe = training.recipe_of(self.recipe if recipe is None else recipe)
+        head = head_for(self.network, recipe.loss)
+        training.check_batch(recipe, settings)
         if early_stopping is not None:
             callbacks = [*callbacks, training.EarlyStopping(early_stopping)]
         config = feature_config or config_of(self.network, input_shape)
@@ -237,7 +238,7 @@ class AudioClassifier(Predictor):
             clips.labels,
             config,
             views=recipe.views,
-            head=get_loss(recipe.loss, classes=2, **recipe.loss_options).head,
+            head=head,
             random_state=settings.random_state,
             **self._contexts,
         )

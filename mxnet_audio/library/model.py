@@ -19,8 +19,9 @@ from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import NETWORKS, check_shape, get_model, store, usual_features
+from mxnet_audio.nn.loss import LOSSES
 
-__all__ = ["Model", "config_of", "input_shape_of", "network_input"]
+__all__ = ["Model", "config_of", "head_for", "input_shape_of", "network_input"]
 
 STATES = ("best", "optimizer", "average", "loss")  # of a `training.Progress`: what only training on needs
 
@@ -67,6 +68,22 @@ def input_shape_of(network: str, config: AudioFeatureConfig) -> tuple[int, int, 
     except ModelError as error:
         raise ModelError(f"{config.type} features: {error.reason}") from None
     return shape
+
+
+def head_for(network: str, loss: str) -> str:
+    """The last layer that a loss wants; ModelError if the network can have no such.
+
+    Examples
+    --------
+    >>> head_for('resnet18', 'arc')
+    'cosine'
+    """
+    head, heads = LOSSES[loss].head, NETWORKS[network].heads
+    if head not in heads:
+        raise ModelError(
+            f"the loss {loss!r} works on a {head} head, which {network} has not; it has {', '.join(heads)}"
+        )
+    return head
 
 
 class Model:

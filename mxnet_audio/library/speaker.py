@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,15 +15,18 @@ from mxnet_audio.data.labelled import checked_pairs
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.library.calibration import spread, threshold_of, trials_of
 from mxnet_audio.library.model import Model
 from mxnet_audio.library.predictor import listed
 from mxnet_audio.library.results import Encoding, Identification, Verification
-from mxnet_audio.library.voice_encoder import VoiceEncoder, held_out, voice_config, voice_recipe
-from mxnet_audio.library.voices import Cohort, Voices, spread
-from mxnet_audio.metrics import VerificationReport, eer, roc, verification_report
+from mxnet_audio.library.voice_encoder import VOICES, VoiceEncoder, check_groups, held_out, voice_config, voice_recipe
+from mxnet_audio.library.voices import Cohort, Voices
+from mxnet_audio.metrics import VerificationReport, verification_report
 from mxnet_audio.models import store
 
 __all__ = ["SpeakerRecognizer"]
+
+log = logging.getLogger(__name__)
 
 STATE = "speaker"  # name of what is kept beside the network
 MOST = 1000  # recordings for the cohort, and to set the threshold by
@@ -37,7 +41,7 @@ class SpeakerRecognizer:
     Parameters
     ----------
     network : str
-        'ecapa_tdnn', 'resnet18', 'sincnet' or another of `mxnet_audio.models.model_names`.
+        'ecapa_tdnn', 'resnet18' or 'sincnet'.
     normalize : bool
         Compare scores with those against the voices that were trained on (adaptive S-norm), in place of bare cosines.
     model_ctx, data_ctx : mxnet.Context, optional
@@ -119,7 +123,7 @@ class SpeakerRecognizer:
         test_size: float = 0.2,
         groups: Sequence[Hashable] | None = None,
         learning_rate: float = 0.001,
-        loss: str = "arc",
+        loss: str | None = None,
         loss_options: Mapping[str, Any] | None = None,
         seconds: float | None = None,
         feature_config: AudioFeatureConfig | None = None,
@@ -151,8 +155,8 @@ class SpeakerRecognizer:
             Share of each speaker's recordings that is held out.
         groups : sequence of hashable, optional
             Session of each recording: those of one are held out together.
-        loss : str
-            One of `mxnet_audio.nn.loss_names`, in place of the recipe's.
+        loss : str, optional
+            One of `mxnet_audio.nn.loss_names`, in place of the recipe's: 'arc'.
         loss_options : mapping, optional
             Its arguments; those of the recipe by default, if it is the recipe's loss.
         seconds : float > 0, optional
@@ -177,7 +181,10 @@ class SpeakerRecognizer:
             As for `AudioClassifier.fit`.
         """
         pairs = checked_pairs(pairs)
-        train, held = held_out(pairs, test_size, random_state, groups)
+        sessions = check_groups(pairs, groups)
+        if batch_size == 1:  # the last norm would make zeros of all embeddings
+            raise ModelError("batch_size is 2 or more, for voices")
+        train, held = held_out(pairs, sessions, test_size, random_state)
         paths = [path for path, _ in pairs]
         if feature_config is None:
             config = voice_config(self.network, paths, seconds)
@@ -200,24 +207,28 @@ class SpeakerRecognizer:
             recipe=voice_recipe(recipe, loss, loss_options, config),
             callbacks=callbacks,
         )
+        if self._restored(model_dir_path):
+            return history
+        if STATE in store.stored_models(model_dir_path):
+            log.warning("%s: the network is another one now, so voices must be enrolled anew", model_dir_path)
         chosen, judged = (
-            [side[place] for place in spread([pairs[place][1] for place in side], MOST)] for side in (train, held)
+            [side[place] for place in spread([pairs[place][1] for place in side], MOST, least)]
+            for side, least in ((train, 1), (held, 4))
         )
         heard = zip(self.embed_many(paths[place] for place in chosen + judged), chosen + judged)
         vectors, places = map(np.array, zip(*((one.vector, place) for one, place in heard if one.error is None)))
-        apart = np.isin(places, judged)
-        self._voices, self._cohort = Voices(), Cohort(vectors[~apart])
         speakers = np.array([str(pairs[place][1]) for place in places])
-        first, second = np.triu_indices(len(places), 1)
-        both = apart[first] & apart[second]
-        if len(set(speakers[first[both]] == speakers[second[both]])) < 2:  # too few: against those trained on, too
-            both = apart[first] | apart[second]
-        self._set_threshold(vectors, speakers, first[both], second[both])
+        sessions = np.array([sessions[place] for place in places])
+        apart = np.isin(places, judged)
+        self._voices, self._cohort = Voices(), Cohort(vectors[~apart], speakers[~apart].tolist())
+        self._set_threshold(vectors, speakers, *trials_of(speakers, sessions, apart))
         self._place = Path(model_dir_path).resolve()
         self.save(model_dir_path)
         return history
 
-    def calibrate(self, pairs: training.Pairs, far: float | None = None) -> VerificationReport:
+    def calibrate(
+        self, pairs: training.Pairs, far: float | None = None, *, groups: Sequence[Hashable] | None = None
+    ) -> VerificationReport:
         """Set the threshold by recordings whose speakers are known to you, and best not to the model.
 
         Parameters
@@ -227,6 +238,8 @@ class SpeakerRecognizer:
             of one speaker as of another.
         far : float in (0, 1), optional
             Share of impostors that may be let in; by default as many are as speakers are turned away.
+        groups : sequence of hashable, optional
+            Session of each recording: those of one are not compared with one another.
 
         Returns
         -------
@@ -240,13 +253,16 @@ class SpeakerRecognizer:
         ModelError
             If there is no model yet.
         """
-        if far is not None and not 0 < far < 1:
-            raise DatasetError(f"far is a share of impostors between 0 and 1, not {far}")
         pairs = checked_pairs(pairs)
-        pairs = [pairs[place] for place in spread([speaker for _, speaker in pairs], MOST)]
-        vectors, places = self._encoder.usable([path for path, _ in pairs])
+        sessions = check_groups(pairs, groups)
+        if trained := {str(speaker) for _, speaker in pairs} & {str(label) for label in self.model.labels}:
+            log.warning("%d of these speakers were trained on: strangers are told apart less well", len(trained))
+        chosen = spread([speaker for _, speaker in pairs], MOST, least=4)
+        vectors, places = self._encoder.usable([pairs[place][0] for place in chosen])
+        places = [chosen[place] for place in places]
         speakers = np.array([str(pairs[place][1]) for place in places])
-        labels, scores = self._set_threshold(vectors, speakers, *np.triu_indices(len(places), 1), far)
+        trials = trials_of(speakers, np.array([sessions[place] for place in places]))
+        labels, scores = self._set_threshold(vectors, speakers, *trials, far)
         return verification_report(labels, scores, skipped=self.skipped, threshold=self.threshold)
 
     def embed(self, path) -> np.ndarray:
@@ -330,6 +346,9 @@ class SpeakerRecognizer:
     def identify(self, path, top_k: int = 5) -> Identification:
         """Tell who of those enrolled speaks in a recording.
 
+        A stranger has as many chances to be taken for somebody as there are enrolled: where one impostor in 100 passes
+        for one speaker, about N in 100 do for one of N.
+
         Parameters
         ----------
         path
@@ -359,11 +378,12 @@ class SpeakerRecognizer:
         if top_k < 1:
             raise ModelError(f"top_k is 1 or more, not {top_k}")
         threshold, names, centres = self.threshold, self._voices.names, self._voices.centres()
+        levels = self._scale.levels(centres)
         for path, vector, error in self.embed_many(paths):
             if error is not None:
                 yield Identification(path, None, [], error)
                 continue
-            scores = self._scale.scores(vector[None], centres)[0]
+            scores = self._scale.scores(vector[None], centres, levels)[0]
             ranking = [(names[place], float(scores[place])) for place in np.argsort(-scores, kind="stable")]
             best, score = ranking[0]
             yield Identification(path, best if score >= threshold else None, ranking[:top_k])
@@ -390,6 +410,8 @@ class SpeakerRecognizer:
             If there are no trials of either kind left, or a label is neither 0 nor 1.
         """
         trials = [tuple(trial) for trial in trials]
+        if speakers is not None and len(speakers) != len(trials):
+            raise DatasetError(f"speakers of {len(speakers)} trials are given, for {len(trials)}")
         sounds = {_key(sound): sound for _, *both in trials for sound in both}
         vectors, places = self._encoder.usable(sounds.values())
         keys = list(sounds)
@@ -423,6 +445,7 @@ class SpeakerRecognizer:
             "threshold": self.threshold,
             "normalize": self.normalize,
             "speakers": self._voices.names,
+            "cohort": self._cohort.speakers,
         }
         if Path(model_dir_path).resolve() != self._place:
             self._encoder.save_model(model_dir_path)
@@ -452,20 +475,25 @@ class SpeakerRecognizer:
         ModelError
             If there is no speaker recogniser, it is damaged, of a newer version, or its network was trained anew since.
         """
+        begun = [name for name in store.stored_models(model_dir_path) if name in VOICES]
+        if begun and STATE not in store.stored_models(model_dir_path):
+            raise ModelError(f"the training of {begun[0]} is not finished: go on with it (resume)", model_dir_path)
         manifest = store.read_manifest(model_dir_path, STATE)
         try:
             network, names = manifest["network"], list(manifest["speakers"])
             model_id, threshold = manifest["model_id"], float(manifest["threshold"])
             voices = store.read_tensors(model_dir_path, manifest, "voices")
             voices = Voices({name: voices[str(place)] for place, name in enumerate(names)})
-            cohort = Cohort(store.read_tensors(model_dir_path, manifest, "cohort")["cohort"])
-            normalize = {True: True, False: False}[manifest["normalize"]]
+            cohort = Cohort(store.read_tensors(model_dir_path, manifest, "cohort")["cohort"], manifest["cohort"])
+            if not isinstance(normalize := manifest["normalize"], bool):
+                raise TypeError(f"normalize: {normalize!r}")
             recognizer = cls(network, normalize=normalize, model_ctx=model_ctx, data_ctx=data_ctx)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"damaged: its description lacks or misstates {error}", model_dir_path) from error
         recognizer._encoder.load_model(model_dir_path)
         if recognizer._encoder.model_id != model_id:
-            raise ModelError("its network was trained anew since: voices must be enrolled anew, too", model_dir_path)
+            reason = "its network was trained anew since: end that training (resume), then enroll voices anew"
+            raise ModelError(reason, model_dir_path)
         recognizer._threshold, recognizer._cohort, recognizer._voices = threshold, cohort, voices
         recognizer._place = Path(model_dir_path).resolve()
         return recognizer
@@ -488,9 +516,21 @@ class SpeakerRecognizer:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Set the threshold by trials of some recordings, by their positions; gives labels and scores."""
         labels = (speakers[first] == speakers[second]).astype(int)
-        scores = self._scale.trials(vectors, first, second)
-        self._threshold = _threshold(labels, scores, far)
+        scores = self._scale.trials(vectors, first, second, speakers)
+        self._threshold = threshold_of(labels, scores, far)
         return labels, scores
+
+    def _restored(self, directory: str | os.PathLike) -> bool:
+        """Take over what is kept beside this very network, if anything is: after a run that was done already."""
+        try:
+            kept = self.load(directory, **self._encoder._contexts)
+        except ModelError:
+            return False
+        same = kept.normalize == self.normalize
+        if same:
+            self._voices, self._cohort, self._threshold = kept._voices, kept._cohort, kept._threshold
+            self._place = kept._place
+        return same
 
     def _verification(self, first: np.ndarray, second: np.ndarray) -> Verification:
         score = float(self._scale.scores(first[None], second[None])[0, 0])
@@ -500,14 +540,3 @@ class SpeakerRecognizer:
 def _key(sound: Any) -> Any:
     """What a recording is known by among those of trials."""
     return os.fspath(sound) if isinstance(sound, (str, os.PathLike)) else id(sound)
-
-
-def _threshold(labels: np.ndarray, scores: np.ndarray, far: float | None) -> float:
-    """Score of equal errors, or of so many false ones; between the two kinds, where nothing is mistaken."""
-    rate, threshold = eer(labels, scores)  # which refuses trials of one kind only
-    if rate == 0:
-        return float((scores[labels == 1].min() + scores[labels == 0].max()) / 2)
-    if far is None:
-        return float(threshold)
-    rates, _, thresholds = roc(labels, scores)
-    return float(np.min(thresholds[rates <= far]))

@@ -17,21 +17,24 @@ from mxnet_audio.audio.source import naming, source_name
 from mxnet_audio.audio.survey import rates
 from mxnet_audio.data.threads import map_ordered
 from mxnet_audio.data.transforms import FromSamples, Load, Repeat, ToImage, Transform
-from mxnet_audio.errors import DatasetError, FeatureError, InvalidAudioError
+from mxnet_audio.errors import DatasetError, FeatureError, InvalidAudioError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.library.predictor import listed
 from mxnet_audio.library.results import Encoding
 from mxnet_audio.library.voices import unit
-from mxnet_audio.models import MINIMUM, usual_features
+from mxnet_audio.models import MINIMUM, NETWORKS, usual_features
+from mxnet_audio.models.blocks import SpeakerNet
 
-__all__ = ["VoiceEncoder", "held_out", "voice_config", "voice_recipe"]
+__all__ = ["VOICES", "VoiceEncoder", "check_groups", "held_out", "voice_config", "voice_recipe"]
 
 log = logging.getLogger(__name__)
 
+VOICES = sorted(name for name, network in NETWORKS.items() if issubclass(network, SpeakerNet))
 LONGEST = 2.0  # seconds that a network hears at once, unless it is told
 SHORTEST = 0.1  # seconds: less is no voice
 MINUTE = 60.0  # seconds, more than which no network hears at once
+MANY = 256  # windows of a sound that are looked at
 PASS = 64  # windows to a pass of the network
 FAINT = 1e-3  # share of the loudest window's level, below which a window is a pause
 
@@ -73,35 +76,78 @@ def voice_config(network: str, paths: Sequence, seconds: float | None = None) ->
     return config.model_copy(update={"n_frames": max(config.frames_in(length), MINIMUM)})
 
 
-def voice_recipe(recipe: training.Recipe | str, loss: str, options: Mapping | None, config: AudioFeatureConfig):
-    """The recipe with this loss; short sounds are repeated, as they are when they are embedded."""
+def voice_recipe(
+    recipe: training.Recipe | str, loss: str | None, options: Mapping | None, config: AudioFeatureConfig
+) -> training.Recipe:
+    """The recipe, with another loss if one is named; short sounds are repeated, as they are when they are embedded."""
     recipe = training.recipe_of(recipe)
+    loss = recipe.loss if loss is None else loss
     if options is None:
         options = recipe.loss_options if loss == recipe.loss else {}
     sound = (*recipe.sound, Repeat(config.n_samples))
-    return dataclasses.replace(recipe, sound=sound, loss=loss, loss_options=dict(options))
+    return dataclasses.replace(recipe, sound=sound, loss=loss, loss_options=options)
 
 
-def held_out(pairs: list, test_size: float, random_state: int, groups: Sequence | None) -> tuple[list, list]:
-    """Positions to train on, and those to set the threshold by; of a speaker of one session, all is trained on."""
-    groups = list(range(len(pairs))) if groups is None else list(groups)
-    if len(groups) != len(pairs):
+def check_groups(pairs: list, groups: Sequence | None) -> list[str]:
+    """Session of each recording, as text; each is one by itself where none are given."""
+    if groups is not None and len(groups) != len(pairs):
         raise DatasetError(f"{len(groups)} groups for {len(pairs)} recordings: give one for each")
-    sessions = Counter(speaker for speaker, _ in {(speaker, group) for (_, speaker), group in zip(pairs, groups)})
-    single = sorted(str(speaker) for speaker, count in sessions.items() if count == 1)
-    if len(sessions) - len(single) < 2:
-        found = ", ".join(f"{speaker}: {count}" for speaker, count in sorted(sessions.items(), key=str)[:5]) or "none"
+    return [str(group) for group in (range(len(pairs)) if groups is None else groups)]
+
+
+def held_out(pairs: list, sessions: list[str], test_size: float, random_state: int) -> tuple[list, list]:
+    """Positions to train on, and those to set the threshold by; of a speaker of one session, all is trained on.
+
+    What shares a session with others that are held out is not trained on, unless it is all there is of a speaker.
+    """
+    counts = Counter(speaker for speaker, _ in {(speaker, group) for (_, speaker), group in zip(pairs, sessions)})
+    single = sorted(str(speaker) for speaker, count in counts.items() if count == 1)
+    if len(counts) - len(single) < 2:
+        found = ", ".join(f"{speaker}: {count}" for speaker, count in sorted(counts.items(), key=str)[:5]) or "none"
         raise DatasetError(
             f"two speakers with two recordings each (of two sessions) are needed, or more; found {found}"
         )
     if single:
         log.warning("of one recording, or session, which is trained on and not tested: %s", ", ".join(single))
-    several = np.array([place for place, (_, speaker) in enumerate(pairs) if sessions[speaker] > 1])
+    several = np.array([place for place, (_, speaker) in enumerate(pairs) if counts[speaker] > 1])
     codes = np.unique([str(pairs[place][1]) for place in several], return_inverse=True)[1]
-    own = [groups[place] for place in several]
+    own = [sessions[place] for place in several]
     _, held = training.split(codes, test_size, random_state, own if len(set(own)) < len(own) else None)
     held = several[held].tolist()
-    return sorted(set(range(len(pairs))) - set(held)), held
+    away = {sessions[place] for place in held}
+    train = [place for place, (_, speaker) in enumerate(pairs) if sessions[place] not in away or counts[speaker] == 1]
+    return train, held
+
+
+class Voice(Transform):
+    """Samples in which a voice can be: neither silent nor shorter than 0.1 s; shorter than `n`, they are repeated.
+
+    Parameters
+    ----------
+    n : int > 0 [samples]
+        Length of a window.
+    sr : int > 0 [Hz]
+        Their rate.
+
+    Examples
+    --------
+    >>> Voice(1200, 8000)(np.ones(1000)).shape
+    (1200,)
+    >>> Voice(1200, 8000)(np.ones(80))
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.InvalidAudioError: 0.010 s are too short to know a voice by
+    """
+
+    def __init__(self, n: int, sr: int):
+        super().__init__(n=n, sr=sr)
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Check, and repeat [shape=(samples,)]; InvalidAudioError if there can be no voice."""
+        y = audio.valid_audio(x, allow_silence=False)
+        if len(y) < SHORTEST * self.sr:
+            raise InvalidAudioError(f"{len(y) / self.sr:.3f} s are too short to know a voice by")
+        return audio.repeat_to(y, self.n)
 
 
 class VoiceEncoder(AudioClassifier):
@@ -110,23 +156,29 @@ class VoiceEncoder(AudioClassifier):
     recipe = "voice"
 
     def __init__(self, network: str, **contexts):
-        usual_features(network)  # says whether there is one
+        if network not in VOICES:
+            raise ModelError(f"no network {network!r} for voices; there are {', '.join(VOICES)}")
         super().__init__(**contexts)
         self.network = network
 
     def _steps(self, config: AudioFeatureConfig) -> list[Transform]:
-        return [Load(config.sr), Repeat(config.n_samples), FromSamples(config), ToImage(config.time_axis)]
+        return [
+            Load(config.sr),
+            Voice(config.n_samples, config.sr),
+            FromSamples(config),
+            ToImage(config.time_axis),
+        ]
 
     def windows(self, source: Any) -> np.ndarray:
-        """Inputs [shape=(n, 1, bands, frames)] of a sound: half overlapping windows, without pauses."""
+        """Inputs [shape=(n, 1, bands, frames)] of a sound: half overlapping windows, without pauses.
+
+        Of a long sound there are 256, evenly spread.
+        """
         config = self.feature_config
+        n = config.n_samples
         with naming(source_name(source)):
-            y = audio.valid_audio(audio.load(source, sr=config.sr)[0], allow_silence=False)
-            if len(y) < SHORTEST * config.sr:
-                raise InvalidAudioError(f"{len(y) / config.sr:.3f} s are too short to know a voice by")
-            n = config.n_samples
-            y = audio.repeat_to(y, n)
-            y = audio.views(y, n, 1 + max(0, -(-2 * (len(y) - n) // n)))
+            y = Voice(n, config.sr)(audio.load(source, sr=config.sr)[0])
+            y = audio.views(y, n, min(1 + -(-2 * (len(y) - n) // n), MANY))
             level = np.sqrt(np.square(y, dtype=np.float64).mean(axis=1))
             return self._inputs(y[level >= FAINT * level.max()])
 

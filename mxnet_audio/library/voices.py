@@ -5,14 +5,13 @@ Nothing here needs MXNet, and nothing holds sound.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from mxnet_audio.errors import ModelError
 
-__all__ = ["Cohort", "Voices", "spread", "unit"]
+__all__ = ["Cohort", "Voices", "unit"]
 
 LEAST = 1e-12
 BLOCK = 65536  # trials at a time, to bound the memory
@@ -65,9 +64,9 @@ class Voices:
         Raises
         ------
         ModelError
-            If the name is empty.
+            If the name is empty, or cannot be printed.
         """
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise ModelError(f"a speaker has a name, not {name!r}")
         before = [] if replace or name not in self.vectors else [self.vectors[name]]
         self.vectors[name] = np.concatenate([*before, unit(vectors)])
@@ -102,7 +101,9 @@ class Cohort:
     Parameters
     ----------
     vectors : np.ndarray [shape=(n, dim)]
-        Of people who are not the ones compared; none at all leaves scores as they are: cosines.
+        Of people who are not the ones compared; fewer than two leave scores as they are: cosines.
+    speakers : sequence of str, optional
+        Whose they are, to leave out a speaker's own where one of the cohort is compared after all.
     top : int > 1
         How many of the cohort count, for each voice.
 
@@ -112,23 +113,37 @@ class Cohort:
     array([[0., 1.]])
     """
 
-    def __init__(self, vectors: np.ndarray, top: int = 200):
-        self.vectors, self.top = unit(np.asarray(vectors)), top
+    def __init__(self, vectors: np.ndarray, speakers: Sequence[str] = (), top: int = 200):
+        self.vectors, self.speakers, self.top = unit(np.asarray(vectors)), list(speakers), top
 
-    def levels(self, vectors: np.ndarray) -> np.ndarray:
-        """Mean and deviation [shape=(n, 2)] of what vectors [shape=(n, dim)] score against their nearest."""
+    def levels(self, vectors: np.ndarray, speakers: Sequence[str] | None = None) -> np.ndarray:
+        """Mean and deviation [shape=(n, 2)] of what vectors [shape=(n, dim)] score against their nearest.
+
+        With `speakers`, of each vector, those of the cohort that are of the same speaker do not count.
+        """
         if len(self.vectors) < 2:
             return np.tile([0.0, 1.0], (len(vectors), 1))
-        nearest = np.sort(unit(vectors) @ self.vectors.T, axis=1)[:, -self.top :]
+        scores, count = unit(vectors) @ self.vectors.T, len(self.vectors)
+        if speakers is not None and self.speakers:
+            own = np.asarray(speakers)[:, None] == np.asarray(self.speakers)
+            scores[own] = -np.inf  # at the beginning, once sorted
+            count -= own.sum(axis=1).max()
+        nearest = np.sort(scores, axis=1)[:, -min(self.top, max(count, 2)) :]
         return np.stack([nearest.mean(axis=1), np.maximum(nearest.std(axis=1), LEAST)], axis=1)
 
-    def scores(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """How alike each of some vectors [shape=(n, dim)] is to each of others [shape=(m, dim)]: [shape=(n, m)]."""
-        return normalized(unit(first) @ unit(second).T, self.levels(first)[:, None], self.levels(second))
+    def scores(self, first: np.ndarray, second: np.ndarray, levels: np.ndarray | None = None) -> np.ndarray:
+        """How alike each of some vectors [shape=(n, dim)] is to each of others [shape=(m, dim)]: [shape=(n, m)].
 
-    def trials(self, vectors: np.ndarray, first: Sequence[int], second: Sequence[int]) -> np.ndarray:
+        With `levels` those of the others are known already.
+        """
+        levels = self.levels(second) if levels is None else levels
+        return normalized(unit(first) @ unit(second).T, self.levels(first)[:, None], levels)
+
+    def trials(
+        self, vectors: np.ndarray, first: Sequence[int], second: Sequence[int], speakers: Sequence[str] | None = None
+    ) -> np.ndarray:
         """How alike the two vectors of each trial are [shape=(trials,)], of vectors by their positions."""
-        vectors, levels = unit(vectors), self.levels(vectors)
+        vectors, levels = unit(vectors), self.levels(vectors, speakers)
         first, second = np.asarray(first), np.asarray(second)
         parts = np.array_split(np.arange(len(first)), 1 + len(first) // BLOCK)
         cosines = [np.einsum("td,td->t", vectors[first[part]], vectors[second[part]]) for part in parts]
@@ -138,19 +153,3 @@ class Cohort:
 def normalized(cosines: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Cosines [shape=(...)] by the levels [shape=(..., 2)] of both sides."""
     return sum((cosines - side[..., 0]) / side[..., 1] for side in (first, second)) / 2
-
-
-def spread(labels: Sequence, most: int) -> list[int]:
-    """Positions of at most so many items, as many of each label as possible, in order.
-
-    Examples
-    --------
-    >>> spread(["a", "a", "a", "b"], 3)
-    [0, 1, 3]
-    """
-    counts = Counter()
-    turns = []
-    for place, label in enumerate(labels):
-        counts[label] += 1
-        turns.append((counts[label], place))
-    return sorted(place for _, place in sorted(turns)[:most])

@@ -114,7 +114,8 @@ def get_model(
         Shape of one input, (1, 16, 16) or larger; for `m5` and `sincnet` (1, 1, samples), 80 or 400 or more. That of
         the trained one if none is given.
     head : {'dense', 'cosine'}, optional
-        The last layer, of those that the network can have (its `heads`).
+        The last layer, of those that the network can have (its `heads`); that of the trained one by default, or the
+        first of them.
     pretrained : str or os.PathLike, optional
         Folder in which a classifier kept a trained network of this name. Its parameters are taken over, those of its
         head if that is of the same kind and for as many classes; else the head begins anew. The network is initialised,
@@ -147,7 +148,9 @@ def get_model(
             raise ModelError(f"give input_shape, the shape of one input of {name}: {network.takes}")
         input_shape = known.input_shape
     check_shape(name, input_shape)
-    net = network(classes, tuple(input_shape), head=head or network.heads[0])
+    if head is None:
+        head = network.heads[0] if known is None else known.head
+    net = network(classes, tuple(input_shape), head=head)
     if known is not None:
         net.initialize(mx.init.Xavier())
         net(nd.zeros((1, *net.input_shape)))  # from now on shapes are known

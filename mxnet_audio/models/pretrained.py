@@ -24,12 +24,15 @@ class Pretrained:
         Where it is kept.
     input_shape : tuple of int
         Shape of its inputs.
+    head : str
+        Its last layer.
     tensors : dict of str to np.ndarray
         Its parameters, by their place in it.
     """
 
     directory: str
     input_shape: tuple[int, int, int]
+    head: str
     tensors: store.Tensors
 
 
@@ -44,11 +47,12 @@ def read_pretrained(name: str, directory: str | os.PathLike) -> Pretrained:
     manifest = store.read_manifest(directory, name)
     try:
         found, shape = manifest["network"]["name"], tuple(manifest["network"]["input_shape"])
+        head = manifest["network"].get("head", "dense")
     except (KeyError, TypeError) as error:
         raise ModelError(f"damaged: its description lacks or misstates {error}", directory) from error
     if found != name:
         raise ModelError(f"a {found} model, not {name}", directory)
-    return Pretrained(os.fspath(directory), shape, store.read_tensors(directory, manifest, "last"))
+    return Pretrained(os.fspath(directory), shape, head, store.read_tensors(directory, manifest, "last"))
 
 
 def take_over(net: gluon.Block, known: Pretrained) -> bool:

@@ -5,7 +5,7 @@ from mxnet_audio.training.average import refresh_norms
 from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, TensorBoardLog
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.loop import Progress, initialize, run_epochs
-from mxnet_audio.training.prepare import Prepared, keeping, prepare, usual_config
+from mxnet_audio.training.prepare import Prepared, check_batch, keeping, prepare, usual_config
 from mxnet_audio.training.recipe import RECIPES, Recipe, recipe_of
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
 from mxnet_audio.training.settings import Settings
@@ -28,6 +28,7 @@ __all__ = [
     "Step",
     "TensorBoardLog",
     "best_epoch",
+    "check_batch",
     "checked_pairs",
     "class_order",
     "get_parameters",

@@ -20,14 +20,14 @@ from mxnet_audio.audio.survey import rates
 from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, ClassBatchSampler, Mixup
 from mxnet_audio.data.labelled import Label, Pair, Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.engine import gluon
-from mxnet_audio.errors import AudioError, DatasetError
+from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import MINIMUM
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
 from mxnet_audio.training.split import split
 
-__all__ = ["Prepared", "keeping", "prepare", "usual_config"]
+__all__ = ["Prepared", "check_batch", "keeping", "prepare", "usual_config"]
 
 log = logging.getLogger(__name__)
 
@@ -218,6 +218,13 @@ def prepare(
         skipped,
         {"training clips": _digest(every, train), "test clips": _digest(every, test)},
     )
+
+
+def check_batch(recipe: Recipe, settings: Settings) -> None:
+    """Raise ModelError if the recipe's loss can do nothing with batches of this size."""
+    if recipe.loss == "ge2e" and settings.batch_size % UTTERANCES:
+        reason = f"compares {UTTERANCES} recordings of each speaker: batch_size is a multiple of that"
+        raise ModelError(f"the loss 'ge2e' {reason}, not {settings.batch_size}")
 
 
 def _order(recipe: Recipe, targets: np.ndarray, settings: Settings) -> gluon.data.Sampler | None:

@@ -10,6 +10,8 @@ from numbers import Real
 from types import FunctionType
 from typing import Any, Literal
 
+import numpy as np
+
 from mxnet_audio.data.steps import flat
 from mxnet_audio.data.transforms import (
     FrequencyMasking,
@@ -91,7 +93,7 @@ class Recipe:
     mixup: float = 0.0
     label_smoothing: float = 0.0
     loss: str = "softmax"
-    loss_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    loss_options: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
     balance: Literal["batches", "weights"] | None = None
     schedule: Schedule = dataclasses.field(default_factory=Constant)
     weight_decay: float = 0.0
@@ -125,7 +127,10 @@ class Recipe:
             raise ModelError(f"recipe: balance is 'batches', 'weights' or None, not {self.balance!r}")
         if not isinstance(self.schedule, Schedule):
             raise ModelError(f"recipe: schedule is a Schedule, such as Cosine(), not {self.schedule!r}")
-        get_loss(self.loss, classes=2, **self.loss_options)  # says now what is wrong with them
+        given = self.loss_options.items()
+        options = {name: value.item() if isinstance(value, np.generic) else value for name, value in given}
+        object.__setattr__(self, "loss_options", options)  # NumPy's numbers are none to JSON
+        get_loss(self.loss, classes=2, **options)  # says now what is wrong with them
         if self.loss != "softmax" and (self.mixup or self.label_smoothing):
             raise ModelError(f"recipe: mixup and label_smoothing go with the loss 'softmax', not with {self.loss!r}")
 
@@ -191,9 +196,9 @@ RECIPES = {
         schedule=Cosine(warmup=0.05),
         average=0.1,
     ),
-    # For speakers: of other speed a voice would be another's. Margin and scale are those of ECAPA-TDNN's paper.
+    # For speakers: at another speed a voice would be another's, and how loud it is their networks do not hear. Margin
+    # and scale are those of ECAPA-TDNN's paper.
     "voice": Recipe(
-        sound=(Gain(-10, 10),),
         random_crop=True,
         features=(TimeMasking(0.1), FrequencyMasking(0.1)),
         loss="arc",

@@ -1,6 +1,7 @@
 """``speaker``: voices are trained on, enrolled, verified, identified and measured."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import soundfile as sf
 
 from tests.voices import synthesise_voices
 
-COMMANDS = ("train", "enroll", "verify", "identify", "calibrate", "evaluate")
+COMMANDS = ("train", "enroll", "verify", "identify", "calibrate", "list", "forget", "evaluate")
 SMALL = ("--network", "resnet18", "--batch-size", 8)
 
 
@@ -78,7 +79,8 @@ def test_a_single_recording_is_trained_on_and_said(run, people, bad_file, tmp_pa
     shutil.copy(bad_file, folder / "ann")
     said = run("speaker", "train", folder, "--model-dir", tmp_path / "new", *SMALL, "--epochs", 1)
     assert said.stdout.startswith("trained resnet18 on 3 speakers: of held-out recordings ")
-    assert said.stdout.endswith(f"told apart\nthe recogniser is in {tmp_path / 'new'}\n")
+    assert re.search(r"told apart; threshold -?[\d.]+\nthe recogniser is in ", said.stdout)
+    assert said.stdout.endswith(f"{tmp_path / 'new'}\n")
     assert "is trained on and not tested: cem" in said.stderr
     assert f"{bad_file.name}: no decoder" in said.stderr and "1 of 18 files were left out" in said.stderr
 
@@ -247,7 +249,7 @@ def test_network_that_was_trained_anew_since(run, people, enrolled, tmp_path):
     for path in (tmp_path / "new").glob("resnet18*"):
         shutil.copy(path, enrolled[1])
     said = run("speaker", "identify", people / "ann" / "0.wav", *enrolled, code=1)
-    assert "trained anew since: voices must be enrolled anew" in said.stderr
+    assert "trained anew since: end that training" in said.stderr
 
 
 @pytest.mark.parametrize(
@@ -256,8 +258,6 @@ def test_network_that_was_trained_anew_since(run, people, enrolled, tmp_path):
         ((), "Usage"),
         (("sing",), "No such command"),
         (("train", "x", "--seconds", "1", "--features", "f.yaml"), "not both"),
-        (("train", "x", "--seconds", "0"), "above 0"),
-        (("train", "x", "--seconds", "nan"), "above 0"),
         (("train", "x", "--network", "m5"), "resnet18"),
         (("train", "x", "--loss", "triplet"), "am_softmax"),
         (("train", "x", "--epochs", "0"), "--epochs"),

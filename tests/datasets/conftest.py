@@ -1,6 +1,7 @@
 """Miniature corpora, their archives, and a host for them."""
 
 import dataclasses
+import gzip
 import hashlib
 import io
 import tarfile
@@ -77,9 +78,9 @@ def pack(path, files):
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w") as archive:
             for name, data in files.items():
-                archive.writestr(name, data)
+                archive.writestr(zipfile.ZipInfo(name), data)  # without the time: the same bytes whenever it is made
     else:
-        with tarfile.open(path, "w:gz") as archive:
+        with gzip.GzipFile(path, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
             for name, data in files.items():
                 member = tarfile.TarInfo(name)
                 member.size = len(data)

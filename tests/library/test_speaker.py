@@ -40,7 +40,7 @@ def options():
 def place(people, options, tmp_path_factory):
     """Folder of a recogniser that was trained on three of the four."""
     folder = tmp_path_factory.mktemp("voices")
-    SpeakerRecognizer("sincnet").fit(recordings(people, *KNOWN, takes=range(8)), folder, **options)
+    SpeakerRecognizer("resnet18").fit(recordings(people, *KNOWN, takes=range(8)), folder, **options | {"epochs": 10})
     return folder
 
 
@@ -109,7 +109,7 @@ def test_what_is_enrolled_is_kept_without_sound(enrolled, people, place, tmp_pat
     assert dict(again.identify(asked).ranking) == pytest.approx(dict(enrolled.identify(asked).ranking))
     assert again.threshold == enrolled.threshold
     written = sum(path.stat().st_size for path in (tmp_path / "copy").glob("speaker*"))
-    assert written < 9 * 1024 + 24 * 1024 + 2000  # 9 voices, and a cohort of the 18 trained on, of 256 numbers each
+    assert written < 9 * 512 + 24 * 512 + 3000  # 9 voices, and a cohort of the 18 trained on, of 128 numbers each
     assert SpeakerRecognizer.load(place).speakers == {}  # where it is from, nothing changed
 
 
@@ -122,6 +122,28 @@ def test_saving_where_it_was_trained_leaves_what_fit_needs_to_go_on(place, peopl
     again = SpeakerRecognizer("sincnet").fit(pairs, tmp_path, **options | {"epochs": 2}, resume=True)
     assert len(again["loss_train"]) == 2
     assert again["loss_train"][0] == first["loss_train"][0]
+
+
+def test_a_run_that_was_done_already_leaves_who_is_enrolled(people, options, tmp_path):
+    pairs, options = recordings(people, "ann", "bob"), options | {"epochs": 1}
+    recognizer = SpeakerRecognizer("sincnet")
+    recognizer.fit(pairs, tmp_path, **options)
+    recognizer.enroll("ann", [pairs[0][0]])
+    recognizer.save(tmp_path)
+    again = SpeakerRecognizer("sincnet")
+    again.fit(pairs, tmp_path, **options, resume=True)
+    assert again.speakers == SpeakerRecognizer.load(tmp_path).speakers == {"ann": 1}
+    assert again.threshold == recognizer.threshold
+
+
+def test_what_can_hold_no_voice_is_not_trained_on(people, options, tmp_path):
+    short, silent = str(tmp_path / "short.wav"), str(tmp_path / "silent.wav")
+    sf.write(short, np.ones(400) * 0.1, 8000)
+    sf.write(silent, np.zeros(8000), 8000)
+    recognizer = SpeakerRecognizer("sincnet")
+    pairs = [*recordings(people, "ann", "bob"), (short, "ann"), (silent, "bob")]
+    recognizer.fit(pairs, tmp_path / "model", **options | {"epochs": 1})
+    assert {path for path, _ in recognizer.skipped} == {short, silent}
 
 
 def test_voices_of_a_network_that_was_trained_anew_are_refused(people, options, tmp_path):
@@ -234,9 +256,10 @@ def test_scores_by_the_cohort_tell_speakers_apart_too(place, people, tmp_path):
     (tmp_path / "speaker.json").write_text(json.dumps(manifest | {"normalize": True}))
     recognizer = SpeakerRecognizer.load(tmp_path)
     assert recognizer.normalize
-    recognizer.calibrate(recordings(people, *KNOWN))
-    assert recognizer.verify(people / "ann" / "8.wav", people / "ann" / "9.wav").same
-    assert not recognizer.verify(people / "ann" / "8.wav", people / "bob" / "9.wav").same
+    assert recognizer.calibrate(recordings(people, *KNOWN)).eer < 0.1
+    own, other = (recognizer.verify(people / "ann" / "8.wav", people / name / "9.wav") for name in ("ann", "bob"))
+    assert own.score > other.score
+    assert not other.same
 
 
 def test_trials_are_judged_and_those_that_cannot_be_are_listed(recognizer, people, tmp_path, caplog):
@@ -290,8 +313,12 @@ def test_without_a_model_or_anybody_enrolled_it_says_so(recognizer, people):
         recognizer.identify(people / "ann" / "1.wav")
     with pytest.raises(ModelError, match="top_k is 1 or more"):
         recognizer.identify(people / "ann" / "1.wav", top_k=0)
-    with pytest.raises(ModelError, match="no network 'resnet19'"):
-        SpeakerRecognizer("resnet19")
+    for network in ("resnet19", "cifar10"):
+        with pytest.raises(ModelError, match=f"no network '{network}' for voices; there are ecapa_tdnn"):
+            SpeakerRecognizer(network)
+    for wrong in ({"batch_size": 1}, {"batch_size": 6, "loss": "ge2e"}):
+        with pytest.raises(ModelError, match="batch_size is"):
+            SpeakerRecognizer("sincnet").fit(recordings(people, "ann", "bob"), "nowhere", **wrong)
 
 
 def test_a_speaker_of_one_recording_is_trained_on_and_one_alone_is_refused(people, options, tmp_path, caplog):
@@ -345,7 +372,7 @@ def test_a_loss_on_cosines_asks_for_a_network_that_has_them(corpus, tmp_path):
     from mxnet_audio.training import Recipe
 
     options = {"input_shape": (1, 32, 40), "nb_classes": 3, "epochs": 1, "progress": False, "cache": False}
-    with pytest.raises(ModelError, match="no head 'cosine'"):
+    with pytest.raises(ModelError, match="the loss 'arc' works on a cosine head, which cifar10 has not"):
         Cifar10AudioClassifier().fit(corpus, tmp_path, recipe=Recipe(loss="arc"), **options)
     for wrong in (
         {"loss": "arcs"},
@@ -359,6 +386,9 @@ def test_a_loss_on_cosines_asks_for_a_network_that_has_them(corpus, tmp_path):
 
 def test_damage_is_named(place, tmp_path):
     with pytest.raises(ModelError, match="no speaker model here"):
+        SpeakerRecognizer.load(tmp_path)
+    (tmp_path / "resnet18.json").write_bytes((place / "resnet18.json").read_bytes())
+    with pytest.raises(ModelError, match="the training of resnet18 is not finished"):
         SpeakerRecognizer.load(tmp_path)
     for path in place.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())

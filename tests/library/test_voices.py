@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mxnet_audio.errors import ModelError
-from mxnet_audio.library.voices import Cohort, Voices, spread, unit
+from mxnet_audio.library.voices import Cohort, Voices, unit
 
 RNG = np.random.default_rng(0)
 COHORT, FIRST, SECOND = (RNG.normal(size=(n, 16)).astype(np.float32) for n in (300, 5, 7))
@@ -25,6 +23,15 @@ def test_scores_with_a_cohort_are_the_formula():
             others = [np.sort(unit(COHORT.astype(np.float64)) @ side)[-50:] for side in (a, b)]
             expected = np.mean([(a @ b - scores.mean()) / scores.std() for scores in others])
             assert found[i, j] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_speakers_own_voices_in_the_cohort_do_not_count():
+    speakers = ["ann"] * 40 + ["bob"] * 260
+    named = Cohort(COHORT, speakers, top=30)
+    found = named.levels(FIRST, ["ann", "bob", "eve", "ann", "bob"])
+    for row, without in enumerate((COHORT[40:], COHORT[:40], COHORT, COHORT[40:], COHORT[:40])):
+        np.testing.assert_allclose(found[row], Cohort(without, top=30).levels(FIRST)[row], rtol=1e-4)
+    assert not np.allclose(found, named.levels(FIRST))  # whose they are goes unsaid
 
 
 @pytest.mark.parametrize("cohort", [COHORT, COHORT[:0]])
@@ -57,17 +64,6 @@ def test_who_is_not_enrolled_is_named():
     voices.add("bob", np.ones((1, 2)))
     with pytest.raises(ModelError, match="there is bob"):
         voices.centre("ann")
-    for name in ("", "  ", 7):
+    for name in ("", "  ", 7, "a\tb", "a\nb"):
         with pytest.raises(ModelError, match="a speaker has a name"):
             voices.add(name, np.ones((1, 2)))
-
-
-@given(st.lists(st.sampled_from("abc"), max_size=12), st.integers(0, 12))
-def test_spread_takes_as_many_as_it_may_and_no_label_twice_more_than_another_that_is_left(labels, most):
-    chosen = spread(labels, most)
-    assert chosen == sorted(set(chosen))
-    assert len(chosen) == min(most, len(labels))
-    taken = {label: sum(labels[place] == label for place in chosen) for label in set(labels)}
-    for label, count in taken.items():
-        if count < labels.count(label):
-            assert max(taken.values()) <= count + 1
