@@ -14,7 +14,7 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio.datasets.synthetic import synthesise
-from tests.voices import SPEAKERS, synthesise_voices
+from tests.voices import synthesise_voices
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(?P<note><!-- not run: [^\n]* -->\n)?```(?P<kind>bash|python)\n(?P<text>.*?)```", re.DOTALL)
@@ -32,7 +32,7 @@ def place(tmp_path_factory):
     synthesise_voices(folder / "people", takes=12)
     for name, take in (("call", 10), ("other-call", 11)):
         (folder / "people" / "ann" / f"{take}.wav").rename(folder / f"{name}.wav")
-    clips = [f"{speaker}/{take}.wav" for speaker in SPEAKERS for take in (8, 9)]
+    clips = [f"{speaker}/{take}.wav" for speaker in ("ann", "bob", "cem") for take in (8, 9)]
     trials = [f"{int(one[:3] == two[:3])} {one} {two}" for one, two in itertools.combinations(clips, 2)]
     (folder / "trials.txt").write_text("\n".join(trials))
     shutil.copytree(ROOT / "demo", folder / "demo", ignore=shutil.ignore_patterns("output", "models", "very_*"))
