@@ -64,7 +64,7 @@ class AudioClassifier(Predictor):
     def model(self) -> Model:
         """The trained network with its labels and features; ModelError if there is none yet."""
         if self._model is None:
-            raise ModelError("no model yet: fit or load one first")
+            raise ModelError("no model yet: call fit or load_model first")
         return self._model
 
     @property

@@ -184,7 +184,8 @@ class VoiceEncoder(AudioClassifier):
 
     def embed_many(self, paths: Iterable) -> Iterator[Encoding]:
         """Vectors of many recordings, in order; of one that cannot be used, `error` says why."""
-        _ = self.model  # says now, and not in each thread, that there is none
+        if self._model is None:  # said now, and not by each thread
+            raise ModelError("no model yet: call fit or load first")
         stream = map_ordered(self.windows, listed(paths))
         with contextlib.closing(stream):
             while chunk := list(islice(stream, PASS // 4)):
