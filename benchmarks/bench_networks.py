@@ -25,6 +25,7 @@ from mxnet_audio.engine import autograd, cores, gluon, mx, nd
 from mxnet_audio.library import classifiers
 from mxnet_audio.library.export import export_onnx
 from mxnet_audio.library.model import Model, config_of
+from mxnet_audio.models import NETWORKS
 
 CLASSES = 10
 THREADS = int(os.environ.get("OMP_NUM_THREADS") or cores() or USABLE_CPUS)
@@ -41,8 +42,8 @@ def keep_memory():
 
 def made(name, shape):
     """A network with labels and features, its parameters random."""
-    config = config_of(name, shape)
-    return Model(name, list(range(CLASSES)), config, model_ctx=mx.cpu(), data_ctx=mx.cpu(), random_state=0)
+    config, head = config_of(name, shape), NETWORKS[name].heads[0]
+    return Model(name, list(range(CLASSES)), config, head=head, model_ctx=mx.cpu(), data_ctx=mx.cpu(), random_state=0)
 
 
 def mxnet_steps(name, x, y):
