@@ -209,6 +209,8 @@ class SpeakerRecognizer:
         )
         if self._restored(model_dir_path):
             return history
+        # Whatever fails from here on, nothing of another network stays beside this one.
+        self._voices, self._threshold, self._place = Voices(), None, None
         if STATE in store.stored_models(model_dir_path):
             log.warning("%s: the network is another one now, so voices must be enrolled anew", model_dir_path)
         chosen, judged = (
@@ -220,7 +222,7 @@ class SpeakerRecognizer:
         speakers = np.array([str(pairs[place][1]) for place in places])
         sessions = np.array([sessions[place] for place in places])
         apart = np.isin(places, judged)
-        self._voices, self._cohort = Voices(), Cohort(vectors[~apart], speakers[~apart].tolist())
+        self._cohort = Cohort(vectors[~apart], speakers[~apart].tolist())
         self._set_threshold(vectors, speakers, *trials_of(speakers, sessions, apart))
         self._place = Path(model_dir_path).resolve()
         self.save(model_dir_path)

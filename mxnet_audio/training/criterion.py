@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -71,7 +71,7 @@ class VoiceCriterion:
         Number of classes.
     scale : float > 0
         What the scores are, over cosines.
-    options : dict
+    options : mapping
         Arguments of the loss.
     weights : sequence of float, optional
         Weight of each class.
@@ -82,7 +82,7 @@ class VoiceCriterion:
     """
 
     def __init__(
-        self, name: str, classes: int, scale: float, options: dict, weights, ctx: mx.Context, learned: Tensors
+        self, name: str, classes: int, scale: float, options: Mapping, weights, ctx: mx.Context, learned: Tensors
     ):
         self._loss, self._scale = get_loss(name, classes=classes, **options), scale
         self._own = Criterion(classes, weights=weights)

@@ -169,9 +169,8 @@ class _Run:
         if recipe.loss == "softmax":
             self.criterion = Criterion(net.classes, recipe.label_smoothing, weights)
         else:
-            options_of_loss = dict(recipe.loss_options)
             self.criterion = VoiceCriterion(
-                recipe.loss, net.classes, net.scale, options_of_loss, weights, ctx, progress.loss
+                recipe.loss, net.classes, net.scale, recipe.loss_options, weights, ctx, progress.loss
             )
         learned = [p for _, p in sorted(net.collect_params().items())] + self.criterion.parameters
         self.trainer = gluon.Trainer(learned, "adam", options, kvstore=None)

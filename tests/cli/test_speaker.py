@@ -5,11 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import soundfile as sf
 
+from mxnet_audio.cli.speaker import _changed
 from tests.voices import synthesise_voices
 
 COMMANDS = ("train", "enroll", "verify", "identify", "calibrate", "list", "forget", "evaluate")
@@ -311,3 +313,14 @@ def test_who_is_enrolled_is_listed_and_forgotten(run, run_json, enrolled):
     assert "no 'ann' is enrolled" in run("speaker", "forget", "ann", *enrolled, code=1).stderr
     run("speaker", "forget", "bob", *enrolled)
     assert run("speaker", "list", *enrolled).stdout == "nobody is enrolled\n"
+
+
+def test_those_who_change_a_folder_wait_for_one_another(people, empty_handed):
+    def enroll(name):
+        with _changed(empty_handed[1]) as recognizer:
+            recognizer.enroll(name, [people / "cem" / "0.wav"])
+
+    names = [f"speaker {n}" for n in range(4)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(enroll, names))
+    assert sorted(speakers(empty_handed)) == names
