@@ -17,6 +17,7 @@ __all__ = [
     "SoftReLU",
     "SpeakerNet",
     "Standardize",
+    "VectorNorm",
     "batch_norm",
     "clamped_max_pool",
 ]
@@ -208,6 +209,25 @@ class SpeakerNet(AudioNet):
         if self.head_name == "cosine":
             return CosineDense(self.classes, width, self.scale)
         return gluon.nn.Dense(self.classes, in_units=width)
+
+
+class VectorNorm(gluon.nn.BatchNorm):
+    """Batch norm of vectors [shape=(batch, dim)], as maps of one point.
+
+    MXNet 1.9.1 takes the oneDNN primitive of a norm of vectors for that of maps of one point in another layout, if one
+    of the same size came before it in the process, in whichever network: it ends in a segmentation fault.
+
+    Examples
+    --------
+    >>> norm = VectorNorm(momentum=0.7)
+    >>> norm.initialize()
+    >>> norm(nd.ones((2, 16))).shape
+    (2, 16)
+    """
+
+    def hybrid_forward(self, F, x, **statistics):
+        maps = super().hybrid_forward(F, F.reshape(x, (0, 0, 1, 1)), **statistics)
+        return F.reshape(maps, (0, 0))
 
 
 def batch_norm() -> gluon.nn.BatchNorm:

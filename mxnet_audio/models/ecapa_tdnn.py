@@ -7,7 +7,7 @@ TDNN Based Speaker Verification. Interspeech 2020, arXiv:2005.07143.
 from __future__ import annotations
 
 from mxnet_audio.engine import gluon
-from mxnet_audio.models.blocks import SpeakerNet, batch_norm
+from mxnet_audio.models.blocks import MOMENTUM, SpeakerNet, VectorNorm, batch_norm
 
 __all__ = ["EcapaTdnnNet"]
 
@@ -185,6 +185,7 @@ class EcapaTdnnNet(SpeakerNet):
         super().__init__(classes, input_shape, head, **kwargs)
         with self.name_scope():
             self.encoder = gluon.nn.HybridSequential()
-            self.encoder.add(Bands(self.input_shape[1]), Frames(), AttentiveStatistics(AGGREGATED), batch_norm())
-            self.encoder.add(gluon.nn.Dense(EMBEDDING, use_bias=False), batch_norm())
+            self.encoder.add(Bands(self.input_shape[1]), Frames(), AttentiveStatistics(AGGREGATED))
+            self.encoder.add(VectorNorm(momentum=MOMENTUM), gluon.nn.Dense(EMBEDDING, use_bias=False))
+            self.encoder.add(VectorNorm(momentum=MOMENTUM))
             self.head = self.new_head(EMBEDDING)

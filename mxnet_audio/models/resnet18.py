@@ -6,7 +6,7 @@ The residual network is that of K. He et al., "Identity mappings in deep residua
 from __future__ import annotations
 
 from mxnet_audio.engine import gluon
-from mxnet_audio.models.blocks import MOMENTUM, SpeakerNet
+from mxnet_audio.models.blocks import MOMENTUM, SpeakerNet, VectorNorm
 from mxnet_audio.nn.level import ZScoreNormBlock
 
 __all__ = ["ResNet18Net"]
@@ -48,7 +48,7 @@ class ResNet18Net(SpeakerNet):
             zoo.apply(_keep_up)
             self.encoder = nn.HybridSequential()
             self.encoder.add(ZScoreNormBlock(), *zoo, nn.Dense(EMBEDDING, use_bias=False))
-            self.encoder.add(nn.BatchNorm(momentum=MOMENTUM, scale=False, center=False))
+            self.encoder.add(VectorNorm(momentum=MOMENTUM, scale=False, center=False))
             self.head = self.new_head(EMBEDDING)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mxnet_audio.engine import gluon
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models.blocks import Loudness, SpeakerNet, batch_norm
+from mxnet_audio.models.blocks import MOMENTUM, Loudness, SpeakerNet, VectorNorm, batch_norm
 from mxnet_audio.nn.sinc import SincConv1D
 
 __all__ = ["SincNet"]
@@ -105,6 +105,6 @@ class SincNet(SpeakerNet):
                 self.encoder.add(batch_norm(), nn.LeakyReLU(SLOPE))
             self.encoder.add(Statistics())
             for units in DENSE:
-                self.encoder.add(nn.Dense(units, use_bias=False), batch_norm(), nn.LeakyReLU(SLOPE))
-            self.encoder.add(nn.Dense(EMBEDDING, use_bias=False), batch_norm())
+                self.encoder.add(nn.Dense(units, use_bias=False), VectorNorm(momentum=MOMENTUM), nn.LeakyReLU(SLOPE))
+            self.encoder.add(nn.Dense(EMBEDDING, use_bias=False), VectorNorm(momentum=MOMENTUM))
             self.head = self.new_head(EMBEDDING)

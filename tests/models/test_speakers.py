@@ -1,5 +1,8 @@
 """The speaker networks: their layers and sizes, their heads, what silence and lone inputs give, and ONNX."""
 
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -9,6 +12,7 @@ from mxnet_audio import features
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
 from mxnet_audio.models import CosineDense, get_model, usual_features
+from mxnet_audio.models.blocks import VectorNorm
 from mxnet_audio.models.ecapa_tdnn import AttentiveStatistics, EcapaTdnnNet, Res2
 from mxnet_audio.models.sincnet import Statistics
 from mxnet_audio.nn import PowerToDB, STFTBlock
@@ -264,3 +268,33 @@ def test_a_front_end_in_the_graph_gives_the_embedding_of_features_from_numpy():
     whole.hybridize()
     want = net(nd.array(features.power_to_db(power)))[1].asnumpy()
     np.testing.assert_allclose(whole(nd.array(y))[1].asnumpy(), want, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", SPEAKERS)
+def test_norms_are_of_maps_or_know_that_they_are_not(name):
+    net, seen = made(name), []
+
+    def look(norm, inputs):
+        seen.append(norm)
+        assert inputs[0].ndim == (2 if isinstance(norm, VectorNorm) else 4), norm
+
+    net.apply(lambda block: block.register_forward_pre_hook(look) if isinstance(block, gluon.nn.BatchNorm) else None)
+    net(nd.array(noise(SHAPES[name])))
+    assert any(isinstance(norm, VectorNorm) for norm in seen)
+
+
+def test_a_norm_of_vectors_is_numpy_s_and_survives_one_of_maps():
+    """MXNet 1.9.1 took one's oneDNN primitive for the other's, and died; so it runs in a process of its own."""
+    program = """
+import numpy as np
+from mxnet_audio.engine import nd
+from mxnet_audio.models.blocks import VectorNorm
+
+maps = nd.Convolution(nd.ones((3, 16, 3, 3)), nd.ones((64, 16, 3, 3)), kernel=(3, 3), num_filter=64, no_bias=True)
+nd.BatchNorm(maps, *(nd.ones(64) for _ in range(4)), eps=1e-5, momentum=0.7, fix_gamma=False).wait_to_read()
+norm, x = VectorNorm(momentum=0.7), np.random.default_rng(0).normal(size=(3, 64)).astype(np.float32)
+norm.initialize()
+print(np.abs(norm(nd.array(x)).asnumpy() - x).max() < 1e-4)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "True", done.stderr
