@@ -1,4 +1,4 @@
-"""Samples become batches: stacked, padded to a common length, mixed. For `AudioLoader` and `gluon.data.DataLoader`."""
+"""Samples become batches: stacked, padded to a length, mixed, spliced. For `AudioLoader` and `gluon.data.DataLoader`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mxnet_audio.data.transforms.base import Draws, real, whole
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.errors import DatasetError, FeatureError
 
-__all__ = ["Mixup", "Pad", "Stack"]
+__all__ = ["Mixup", "Pad", "Splice", "Stack"]
 
 _INTEGERS = (np.uint8, np.int8, np.int32, np.int64)  # those that MXNet knows
 
@@ -211,6 +211,77 @@ class Mixup:
             out += rows[other] * (1 - share)
         one_hot, part = np.eye(self.classes, dtype=np.float32)[labels], shares[:, np.newaxis]
         return data, _array(part * one_hot + (1 - part) * one_hot[order])
+
+
+class Splice:
+    """Samples put together of pieces, along the last axis, of samples of their class in the batch: for training.
+
+    What is common to the pieces is what tells the classes apart: a speaker's voice, and not the word. (CutMix, arXiv
+    1905.04899, along time and within classes, so that labels stay whole.) A sample that is alone of its class is put
+    together of its own pieces.
+
+    Parameters
+    ----------
+    share : float, above 0 and at most 1
+        Length of a piece over that of a sample, on average; pieces are half as long to one and a half times.
+    seed : int >= 0, np.random.Generator or None
+        As for `mxnet_audio.data.transforms.RandomTransform`.
+
+    Raises
+    ------
+    FeatureError
+        An argument is out of range.
+
+    Examples
+    --------
+    >>> ones, twos = np.full(8, 1), np.full(8, 2)
+    >>> x, y = Splice(0.25, seed=0)([(ones, 0), (twos, 0), (7 * ones, 1)])
+    >>> x.asnumpy()[0], x.asnumpy()[2].mean()
+    (array([1., 1., 1., 2., 2., 2., 2., 2.], dtype=float32), 7.0)
+    """
+
+    random = True
+
+    def __init__(self, share: float, seed: int | np.random.Generator | None = None):
+        self.share = real("share", share, 0, 1)
+        if self.share == 0:
+            raise FeatureError("share must be above 0: of pieces of no length nothing can be put together")
+        self._draws = Draws(seed)
+
+    def __call__(self, samples: Sequence, entropy: Sequence[int] | None = None) -> tuple[nd.NDArray, nd.NDArray]:
+        """Make a batch.
+
+        Parameters
+        ----------
+        samples : sequence of (data, label)
+            Data: np.ndarray or NDArray [shape=(..., n)], all of one shape. Labels: numbers.
+        entropy : tuple of int, optional
+            As for `Mixup`.
+
+        Returns
+        -------
+        data : NDArray [shape=(batch, ..., n)], float32
+        label : NDArray [shape=(batch,)]
+
+        Raises
+        ------
+        DatasetError
+            As `Stack`; or labels are not numbers.
+        """
+        rows, labels = _split(samples)
+        if labels is None or np.ndim(labels) != 1:
+            raise DatasetError("Splice takes samples with a number each as their label")
+        data, memory = _blank((len(rows), *_one_shape(rows)))
+        rng, length, labels = self._draws(entropy), memory.shape[-1], np.asarray(labels)
+        usual = self.share * length
+        for out, label in zip(memory, labels):
+            mates, start = np.flatnonzero(labels == label), 0
+            while start < length:
+                piece = min(max(round(rng.uniform(0.5, 1.5) * usual), 1), length - start)
+                there = rng.integers(length - piece + 1)
+                out[..., start : start + piece] = rows[rng.choice(mates)][..., there : there + piece]
+                start += piece
+        return data, _array(labels)
 
 
 def _split(samples: Sequence) -> tuple[list[np.ndarray], list | None]:

@@ -47,6 +47,22 @@ __all__ = [
 ]
 
 LEAST = 1e-12  # square of the norm that shorter vectors are divided by
+LEAST_SCALE = 4.0
+
+
+def scale_for(classes: int) -> float:
+    """Scale of cosines that suits a number of classes: ``sqrt(2) log(classes - 1)``, and 4 at least.
+
+    With a greater one few classes are told apart by cosines that differ by little, and there the loss ends: nothing
+    draws the embeddings of one class together. That of papers, 30 or 64, is for thousands. X. Zhang et al.: AdaCos:
+    Adaptively Scaling Cosine Logits for Effectively Learning Deep Face Representations. CVPR 2019, arXiv:1905.00292.
+
+    Examples
+    --------
+    >>> scale_for(4), round(scale_for(1251), 2)
+    (4.0, 10.08)
+    """
+    return max(math.sqrt(2) * math.log(classes - 1), LEAST_SCALE)
 
 
 def unit(F, x):
@@ -80,6 +96,9 @@ class _Loss(gluon.loss.Loss):
             raise ModelError(f"classes is a whole number, not {classes!r}") from None
         if self._classes < 2:
             raise ModelError(f"a loss needs two classes or more, not {classes}")
+        if "s" in settings:
+            scale = scale_for(self._classes) if settings["s"] is None else settings["s"]
+            self._s = settings["s"] = _number("s", scale, above=0)
         self._settings = {"classes": self._classes, **settings}
 
     def __repr__(self) -> str:
@@ -137,8 +156,8 @@ class NormSoftmaxLoss(_Loss):
     ----------
     classes : int > 1
         Number of classes.
-    s : float > 0
-        Scale.
+    s : float > 0, optional
+        Scale; that of `scale_for` if it is None.
 
     Inputs
     ------
@@ -162,9 +181,8 @@ class NormSoftmaxLoss(_Loss):
     0.3133
     """
 
-    def __init__(self, classes: int, s: float = 30.0, prefix=None, params=None):
-        self._s = _number("s", s, above=0)
-        super().__init__(classes, {"s": self._s}, prefix, params)
+    def __init__(self, classes: int, s: float | None = None, prefix=None, params=None):
+        super().__init__(classes, {"s": s}, prefix, params)
 
     def hybrid_forward(self, F, cosine, label):
         return self._cross_entropy(F, self._s * F.cast(cosine, dtype="float32"), label)
@@ -181,8 +199,8 @@ class AMSoftmaxLoss(_Loss):
         Number of classes.
     m : float >= 0
         Margin; 0 is `NormSoftmaxLoss`.
-    s : float > 0
-        Scale.
+    s : float > 0, optional
+        Scale; that of `scale_for` if it is None.
 
     Inputs
     ------
@@ -206,9 +224,9 @@ class AMSoftmaxLoss(_Loss):
     0.6931
     """
 
-    def __init__(self, classes: int, m: float = 0.35, s: float = 30.0, prefix=None, params=None):
-        self._m, self._s = _number("m", m, least=0), _number("s", s, above=0)
-        super().__init__(classes, {"m": self._m, "s": self._s}, prefix, params)
+    def __init__(self, classes: int, m: float = 0.35, s: float | None = None, prefix=None, params=None):
+        self._m = _number("m", m, least=0)
+        super().__init__(classes, {"m": self._m, "s": s}, prefix, params)
 
     def hybrid_forward(self, F, cosine, label):
         cosine = F.cast(cosine, dtype="float32")
@@ -227,8 +245,8 @@ class ArcLoss(_Loss):
         Number of classes.
     m : float, 0 or more and below pi / 2 [rad]
         Margin; 0 is `NormSoftmaxLoss`.
-    s : float > 0
-        Scale.
+    s : float > 0, optional
+        Scale; that of `scale_for` if it is None.
     easy_margin : bool
         Add the margin to angles below 90 degrees only, else to all below ``pi - m``, from where on
         ``cos(angle + m)`` would rise again: there ``m * sin(m)`` is taken from the cosine.
@@ -258,12 +276,12 @@ class ArcLoss(_Loss):
     """
 
     def __init__(
-        self, classes: int, m: float = 0.5, s: float = 64.0, easy_margin: bool = True, prefix=None, params=None
+        self, classes: int, m: float = 0.5, s: float | None = 64.0, easy_margin: bool = True, prefix=None, params=None
     ):
-        self._m, self._s, self._easy = _number("m", m, least=0), _number("s", s, above=0), bool(easy_margin)
+        self._m, self._easy = _number("m", m, least=0), bool(easy_margin)
         if self._m >= math.pi / 2:
             raise ModelError(f"m is an angle below pi / 2, not {m}")
-        super().__init__(classes, {"m": self._m, "s": self._s, "easy_margin": self._easy}, prefix, params)
+        super().__init__(classes, {"m": self._m, "s": s, "easy_margin": self._easy}, prefix, params)
 
     def hybrid_forward(self, F, cosine, label):
         cosine = F.cast(cosine, dtype="float32")
@@ -437,7 +455,7 @@ def get_loss(name: str, **kwargs) -> gluon.loss.Loss:
     Examples
     --------
     >>> get_loss('am_softmax', classes=10, m=0.2)
-    AMSoftmaxLoss(classes=10, m=0.2, s=30.0)
+    AMSoftmaxLoss(classes=10, m=0.2, s=4.0)
     >>> get_loss('am_softmax', classes=10, margin=0.2)
     Traceback (most recent call last):
     ...

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from mxnet_audio.audio import typical_length
 from mxnet_audio.audio.source import resolve, source_identity, source_name
 from mxnet_audio.audio.survey import rates
-from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, ClassBatchSampler, Mixup
+from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, ClassBatchSampler, Mixup, Splice
 from mxnet_audio.data.labelled import Label, Pair, Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
@@ -207,7 +207,7 @@ def prepare(
             shuffle=True,
             sampler=_order(recipe, targets[train], settings),
             transforms=recipe.of_input(seed),
-            batchify_fn=Mixup(recipe.mixup, len(labels), seed) if recipe.mixup else None,
+            batchify_fn=_batches(recipe, len(labels), seed),
         ),
         loader.take(train, batch_size, shuffle=True),
         loader.take(test, batch_size) if len(test) else None,
@@ -232,6 +232,13 @@ def _order(recipe: Recipe, targets: np.ndarray, settings: Settings) -> gluon.dat
     if recipe.loss == "ge2e":  # which compares those of a speaker with one another
         return ClassBatchSampler(targets, settings.batch_size, UTTERANCES, settings.random_state)
     return BalancedSampler(targets, settings.random_state) if recipe.balance == "batches" else None
+
+
+def _batches(recipe: Recipe, classes: int, seed: int) -> Callable | None:
+    """What makes batches of training clips, where it is more than to stack them."""
+    if recipe.mixup:
+        return Mixup(recipe.mixup, classes, seed)
+    return Splice(recipe.splice, seed) if recipe.splice else None
 
 
 def _once(pairs: list[Pair], held_out: list[Pair]) -> None:

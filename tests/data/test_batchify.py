@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxnet_audio.data.batchify import Mixup, Pad, Stack
+from mxnet_audio.data.batchify import Mixup, Pad, Splice, Stack
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import DatasetError, FeatureError
 
@@ -132,6 +132,9 @@ def test_lengths_are_what_masking_takes():
         (lambda: Mixup(1, 2)([(np.ones(3), 0.5)]), r"got \[0.5\]"),
         (lambda: Mixup(1, 2)([np.ones(3)]), "labels must be whole numbers"),
         (lambda: Mixup(1, 2)([(np.ones(3), 0), (np.ones(2), 0)]), "2 shapes"),
+        (lambda: Splice(1)([np.ones(3)]), "a number each"),
+        (lambda: Splice(1)([(np.ones(3), [0, 1])]), "a number each"),
+        (lambda: Splice(1)([(np.ones(3), 0), (np.ones(2), 0)]), "2 shapes"),
     ],
 )
 def test_what_makes_no_batch_is_named(call, reason):
@@ -150,6 +153,9 @@ def test_what_makes_no_batch_is_named(call, reason):
         (lambda: Mixup(-1, 2), "alpha"),
         (lambda: Mixup(1, 0), "classes"),
         (lambda: Mixup(1, 2, seed=-1), "seed"),
+        (lambda: Splice(0), "share"),
+        (lambda: Splice(1.1), "share"),
+        (lambda: Splice(0.5, seed=-1), "seed"),
     ],
 )
 def test_a_wrong_argument_is_named(make, argument):
@@ -188,9 +194,43 @@ def test_a_small_alpha_mixes_little_and_each_sample_by_its_own_share():
     assert len(np.unique(shares[5.0])) > 150
 
 
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=9), st.floats(0.01, 1), st.integers(1, 60), st.integers(0, 99))
+def test_spliced_samples_are_pieces_of_their_class(labels, share, length, seed):
+    """Each value tells whose it was and where; both channels take the same pieces."""
+    rows = [1000 * row + np.arange(length) + np.array([[0], [0.5]]) for row in range(len(labels))]
+    x, y = Splice(share, seed)(list(zip(rows, labels)))
+    x = x.asnumpy()
+    assert x.shape == (len(labels), 2, length) and y.asnumpy().tolist() == labels
+    np.testing.assert_array_equal(x[:, 1], x[:, 0] + 0.5)
+    owners = (x[:, 0] // 1000).astype(int)
+    np.testing.assert_array_equal(np.asarray(labels)[owners], np.tile(labels, (length, 1)).T)
+    cuts = (np.diff(x[:, 0]) != 1).sum(axis=1)
+    assert (cuts <= length / max(round(0.5 * share * length), 1)).all()
+
+
+def test_pieces_are_as_long_as_asked_for_and_from_all_of_the_class():
+    rows = [1000 * row + np.arange(400) for row in range(8)]
+    x = Splice(0.1, seed=0)([(row, 0) for row in rows])[0].asnumpy()
+    pieces = (np.diff(x) != 1).sum(axis=1) + 1
+    assert abs(pieces.mean() - 10) < 1
+    assert all(len(set(row // 1000)) > 3 for row in x)
+
+
+def test_splices_are_decided_by_seed_and_entropy():
+    samples = [(row, i % 2) for i, row in enumerate(np.random.default_rng(0).normal(size=(6, 40)))]
+
+    def spliced(seed, *entropy):
+        return Splice(0.2, seed)(samples, *entropy)[0].asnumpy().tobytes()
+
+    assert spliced(1, (2, 3)) == spliced(1, (2, 3))
+    assert len({spliced(1, (2, 3)), spliced(1, (2, 4)), spliced(1, (3, 3)), spliced(2, (2, 3))}) == 4
+    splice = Splice(0.2, seed=1)
+    assert splice.random and splice(samples)[0].asnumpy().tobytes() != splice(samples)[0].asnumpy().tobytes()
+
+
 @pytest.mark.parametrize("workers", [{"num_workers": 0}, {"num_workers": 2, "thread_pool": True}], ids=str)
 @pytest.mark.parametrize(
-    "batchify", [Stack(), Pad(buckets=[32]), Mixup(0.2, 5, seed=0)], ids=lambda b: type(b).__name__
+    "batchify", [Stack(), Pad(buckets=[32]), Mixup(0.2, 5, seed=0), Splice(0.2, seed=0)], ids=lambda b: type(b).__name__
 )
 def test_in_gluons_loader_a_network_learns_from_the_batches(batchify, workers):
     """Labels of each kind suit Gluon's loss for them."""

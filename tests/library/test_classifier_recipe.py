@@ -49,6 +49,7 @@ def test_everything_at_once_learns_and_is_fixed_by_the_seed(corpus, options, tmp
         Recipe(random_crop=True),
         Recipe(features=(TimeMasking(0.2),)),
         Recipe(mixup=0.3),
+        Recipe(splice=0.3),
         Recipe(label_smoothing=0.1),
         Recipe(balance="batches"),
         Recipe(schedule=Constant(warmup=0.5)),
@@ -57,7 +58,7 @@ def test_everything_at_once_learns_and_is_fixed_by_the_seed(corpus, options, tmp
         Recipe(average=1.0),
         Recipe(refresh_norms=True),
     ],
-    ids=lambda recipe: next(iter({k: v for k, v in recipe.identity().items() if v != Recipe().identity()[k]})),
+    ids=lambda recipe: next(iter({k: v for k, v in recipe.identity().items() if v != Recipe().identity().get(k)})),
 )
 def test_each_part_changes_what_is_learned(recipe, corpus, options, tmp_path, plain):
     if recipe.random_crop:  # needs something to crop
@@ -196,6 +197,8 @@ def test_a_class_of_one_clip_is_named_or_trained_on(corpus, options, tmp_path):
     [
         {"mixup": -1},
         {"mixup": "0.3"},
+        {"splice": 1.5},
+        {"splice": 0.2, "mixup": 0.2},
         {"views": 0},
         {"views": 2.5},
         {"views": True},

@@ -32,11 +32,14 @@ def softmax(scores, label):
     return cross_entropy(scores, label)
 
 
-def norm_softmax(cosine, label, s=30.0):
+FITTING = max(math.sqrt(2) * math.log(CLASSES - 1), 4)  # arXiv 1905.00292
+
+
+def norm_softmax(cosine, label, s=FITTING):
     return cross_entropy(s * cosine, label)
 
 
-def am_softmax(cosine, label, m=0.35, s=30.0):
+def am_softmax(cosine, label, m=0.35, s=FITTING):
     return cross_entropy(s * (cosine - m * np.eye(CLASSES)[label]), label)
 
 
@@ -266,6 +269,7 @@ def test_inputs_and_heads_are_told():
 def test_repr_names_the_settings_as_they_work():
     assert repr(get_loss("arc", classes=9, s=32)) == repr(get_loss("arc", classes=9, s=32.0))
     assert repr(get_loss("arc", classes=9)) == "ArcLoss(classes=9, m=0.5, s=64.0, easy_margin=True)"
+    assert repr(get_loss("arc", classes=1251, m=0.2, s=None)).startswith("ArcLoss(classes=1251, m=0.2, s=10.08")
     assert repr(get_loss("softmax", classes=9)) == "SoftmaxLoss(classes=9)"
     assert repr(get_loss("ring", classes=9)) == "RingLoss(classes=9, lamda=0.01, r_init=12.0)"
     assert repr(get_loss("ge2e", classes=9)) == "GE2ELoss(classes=9, w=10.0, b=-5.0)"
