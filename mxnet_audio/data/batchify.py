@@ -1,4 +1,4 @@
-"""Samples become batches: stacked, padded to a length, mixed, spliced. For `AudioLoader` and `gluon.data.DataLoader`."""
+"""Samples become batches: stacked, padded, mixed, spliced. For `AudioLoader` and `gluon.data.DataLoader`."""
 
 from __future__ import annotations
 
