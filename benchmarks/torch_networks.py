@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn.functional import linear, normalize, softplus
 
 from mxnet_audio.models import cifar10, ecapa_tdnn, m5, resnet_v2
-from mxnet_audio.models.blocks import QUIET, SCALE
+from mxnet_audio.models.blocks import QUIET
+from mxnet_audio.nn.loss import scale_for
 
 
 def clamped(pool, size):
@@ -179,7 +180,7 @@ class CosineDense(nn.Module):
         self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(units, in_units)))
 
     def forward(self, x):
-        return SCALE * linear(normalize(x), normalize(self.weight))
+        return scale_for(len(self.weight)) * linear(normalize(x), normalize(self.weight))
 
 
 class EcapaTdnn(nn.Module):

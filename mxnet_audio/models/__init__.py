@@ -135,7 +135,7 @@ def get_model(
     >>> get_model('cifar10', classes=2, input_shape=(1, 64, 128)).classes
     2
     >>> get_model('ecapa_tdnn', classes=2, input_shape=(1, 80, 200)).scale
-    30.0
+    4.0
     """
     network = _known(name)
     if classes < 2:

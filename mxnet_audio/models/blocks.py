@@ -5,11 +5,10 @@ from __future__ import annotations
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.nn.loss import unit
+from mxnet_audio.nn.loss import scale_for, unit
 
 __all__ = [
     "MINIMUM",
-    "SCALE",
     "SPEECH",
     "AudioNet",
     "CosineDense",
@@ -28,7 +27,6 @@ __all__ = [
 MOMENTUM = 0.7
 
 MINIMUM = 16  # bands and frames: less leaves the pools nothing to look at
-SCALE = 30.0  # scores over cosines: with it a softmax can be as sure as it needs to be (arXiv 1704.06369)
 QUIET = 1e-8  # variance that quiet sound is divided by
 
 # What speaker networks hear: 25 ms every 10 ms, in the bands of speech.
@@ -107,7 +105,7 @@ class CosineDense(gluon.nn.HybridBlock):
     in_units : int
         Length of an embedding.
     scale : float
-        Scores over cosines.
+        Scores over cosines; by default that of `mxnet_audio.nn.loss.scale_for`.
 
     Inputs
     ------
@@ -129,9 +127,9 @@ class CosineDense(gluon.nn.HybridBlock):
            [ 0.  ,  0.  ]], dtype=float32)
     """
 
-    def __init__(self, units: int, in_units: int, scale: float = SCALE, **kwargs):
+    def __init__(self, units: int, in_units: int, scale: float | None = None, **kwargs):
         super().__init__(**kwargs)
-        self._units, self.scale = units, scale
+        self._units, self.scale = units, scale_for(units) if scale is None else scale
         with self.name_scope():
             self.weight = self.params.get("weight", shape=(units, in_units))
 
@@ -167,7 +165,7 @@ class AudioNet(gluon.nn.HybridBlock):
     head_name : str
         The one that it has.
     scale : float
-        What its scores are over cosines: 30 with a cosine head, else 1.
+        What its scores are over cosines: with a cosine head as `mxnet_audio.nn.loss.scale_for` has it, else 1.
     """
 
     features = AudioFeatureConfig()
@@ -186,7 +184,7 @@ class AudioNet(gluon.nn.HybridBlock):
         self.head_name = self.heads[0] if head is None else head
         if self.head_name not in self.heads:
             raise ModelError(f"{type(self).__name__} has no head {head!r}; there is {', '.join(self.heads)}")
-        self.scale = SCALE if self.head_name == "cosine" else 1.0
+        self.scale = scale_for(classes) if self.head_name == "cosine" else 1.0
         with self.name_scope():
             self.standardize = Standardize()
 

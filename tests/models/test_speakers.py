@@ -49,7 +49,7 @@ def test_shapes_and_heads(name):
     net = made(name)
     scores, embedding = net(nd.array(noise(SHAPES[name])))
     assert scores.shape == (3, 4) and embedding.shape == (3, WIDTHS[name])
-    assert (net.head_name, net.scale, net.heads) == ("cosine", 30.0, ("cosine", "dense"))
+    assert (net.head_name, net.scale, net.heads) == ("cosine", 4.0, ("cosine", "dense"))
     e, w = embedding.asnumpy().astype(float), net.head.weight.data().asnumpy().astype(float)
     cosine = e @ w.T / np.linalg.norm(e, axis=1, keepdims=True) / np.linalg.norm(w, axis=1)
     np.testing.assert_allclose(scores.asnumpy() / net.scale, cosine, atol=1e-6)
@@ -147,7 +147,7 @@ def test_onnx_runtime_says_the_same_within_1e_4_of_the_peak(name, head, tmp_path
 
 @pytest.mark.parametrize("hybrid", [False, True])
 def test_cosines_are_those_of_float64_with_a_finite_gradient_at_zero(hybrid):
-    block, x = CosineDense(5, 8), noise((8,))
+    block, x = CosineDense(5, 8, scale=30), noise((8,))
     block.initialize(mx.init.Normal(1))
     if hybrid:
         block.hybridize()
