@@ -6,9 +6,10 @@
                                              different digits among the other five; both ways
 ``python benchmarks/speakers.py readers``    train on all; halves of three readers' recordings against one another
 
-Identification: each of the four is enrolled by takes 0 to 4 of five digits (0 to 4, of strangers; those trained on, of
-known speakers), and all recordings of the other five are identified, among the four. Intervals are of 95%: speakers
-are drawn with replacement. Runs are two at a time, one thread each; with ``--output DIR`` finished ones are kept there.
+Enrolment: each of the four is enrolled by takes 0 to 4 of five digits (0 to 4, of strangers; those trained on, of
+known speakers), and all recordings of the other five are compared with the four voices and identified among them.
+Intervals are of 95%: speakers are drawn with replacement. Runs are two at a time, one thread each; with ``--output
+DIR`` finished ones are kept there.
 """
 
 import argparse
@@ -61,32 +62,32 @@ def trained(network: str, loss: str, train: list[Clip], seed: int, options: dict
 
 
 def measured(recognizer: SpeakerRecognizer, judged: list[Clip], enrolled: list[Clip], target: str | None) -> dict:
-    """Trials among clips, with `target` in each if there is one; and identification."""
-    vectors = {clip: np.array(v.vector) for clip, v in zip(judged, recognizer.embed_many(c.path for c in judged))}
+    """Trials (labels, scores, speakers) of clips and of enrolled voices, with `target` in each if there is one."""
+    vectors = np.stack([found.vector for found in recognizer.embed_many(clip.path for clip in judged)])
     digits, speakers = (np.array([getattr(clip, name) for clip in judged]) for name in ("digit", "speaker"))
     first, second = np.triu_indices(len(judged), 1)
     kept = digits[first] != digits[second]
     if target is not None:
         kept &= (speakers[first] == target) | (speakers[second] == target)
     first, second = first[kept], second[kept]
-    matrix = np.stack([vectors[clip] for clip in judged])
-    scales = {"cosine": Cohort(matrix[:0]), "s-norm": recognizer._cohort}
-    found = {name: scale.trials(matrix, first, second).astype(np.float32) for name, scale in scales.items()}
-    for name in sorted(set(speakers)):
+    labels, pairs = (speakers[first] == speakers[second]).astype(int), np.stack([speakers[first], speakers[second]], 1)
+    scales = {"cosine": Cohort(vectors[:0]), "s-norm": recognizer._cohort}
+    trials = {name: (labels, scale.trials(vectors, first, second), pairs) for name, scale in scales.items()}
+
+    names = sorted(set(speakers))
+    for name in names:
         recognizer.enroll(name, [clip.path for clip in enrolled if clip.speaker == name], replace=True)
     asked = [clip for clip in judged if clip.digit not in {clip.digit for clip in enrolled}]
-    answers = recognizer.identify_many([clip.path for clip in asked], top_k=1)
-    right = {name: [] for name in set(speakers)}
+    answers = recognizer.identify_many([clip.path for clip in asked], top_k=len(names))
+    right, scores = {name: [] for name in names}, []
     for clip, answer in zip(asked, answers):
         right[clip.speaker].append(answer.ranking[0][0] == clip.speaker)
-    labels = (speakers[first] == speakers[second]).astype(int)
-    return {
-        "labels": labels,
-        "pairs": np.stack([speakers[first], speakers[second]], axis=1),
-        "right": {name: statistics.mean(hits) for name, hits in right.items()},
-        "cost": min_dcf(labels, found["cosine"])[0],
-        **found,
-    }
+        scores += [
+            (score, clip.speaker, name) for name, score in answer.ranking if target in (None, clip.speaker, name)
+        ]
+    scores, *pairs = map(np.array, zip(*scores))
+    trials["enrolled"] = ((pairs[0] == pairs[1]).astype(int), scores, np.stack(pairs, axis=1))
+    return {"trials": trials, "right": {name: statistics.mean(hits) for name, hits in right.items()}}
 
 
 def strangers(network: str, loss: str, seed: int, options: dict, place: Path, target: str) -> dict:
@@ -125,22 +126,18 @@ def readers(network: str, loss: str, seed: int, options: dict, place: Path) -> s
 def table(network: str, loss: str, runs: list[dict], by_speaker: bool) -> str:
     """One line: the mean over runs, its interval, and each run's."""
     lines = []
-    for kind in ("cosine", "s-norm"):
-        rates = [eer(run["labels"], run[kind])[0] for run in runs]
-        rng = np.random.default_rng(0)
+    for kind in runs[0]["trials"]:
+        rates = [eer(*run["trials"][kind][:2])[0] for run in runs]
         if by_speaker:  # one speaker's trials to a run
-            drawn = rng.choice(rates, (2000, len(rates))).mean(axis=1)
+            drawn = np.random.default_rng(0).choice(rates, (2000, len(rates))).mean(axis=1)
             low, high = np.quantile(drawn, [0.025, 0.975])
         else:
-            bounds = [
-                bootstrap(lambda *a: eer(*a)[0], run["labels"], run[kind], run["pairs"], n_resamples=100)
-                for run in runs
-            ]
+            bounds = [bootstrap(lambda *a: eer(*a)[0], *run["trials"][kind], n_resamples=100) for run in runs]
             low, high = np.mean(bounds, axis=0)
         each = ", ".join(f"{100 * rate:.1f}" for rate in rates)
         lines.append(f"EER {kind} {100 * np.mean(rates):.2f}% ({100 * low:.1f} to {100 * high:.1f}; {each})")
     right = [np.mean(list(run["right"].values())) for run in runs]
-    lines.append(f"minDCF {np.mean([run['cost'] for run in runs]):.3f}")
+    lines.append(f"minDCF {np.mean([min_dcf(*run['trials']['cosine'][:2])[0] for run in runs]):.3f}")
     lines.append(f"identified {100 * np.mean(right):.2f}% ({', '.join(f'{100 * one:.1f}' for one in right)})")
     return f"{network:10s} {loss:12s} " + "; ".join(lines)
 
@@ -152,8 +149,8 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
     parser.add_argument("--losses", nargs="+", default=LOSSES, choices=LOSSES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=0.25, help="a window, shorter than most of the digits")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--seconds", type=float, help="a window; by default, that of a typical digit")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--output", type=Path, help="keep finished runs here")

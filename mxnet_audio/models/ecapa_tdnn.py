@@ -7,7 +7,7 @@ TDNN Based Speaker Verification. Interspeech 2020, arXiv:2005.07143.
 from __future__ import annotations
 
 from mxnet_audio.engine import gluon
-from mxnet_audio.models.blocks import MOMENTUM, SpeakerNet, VectorNorm, batch_norm
+from mxnet_audio.models.blocks import MOMENTUM, SpeakerNet, VectorNorm, batch_norm, over_map
 
 __all__ = ["EcapaTdnnNet"]
 
@@ -34,11 +34,6 @@ def layer(channels: int, kernel: int = 1, dilation: int = 1) -> gluon.nn.HybridS
     return block
 
 
-def over_time(F, x):
-    """Mean over time [shape=(batch, channels, 1, 1)]."""
-    return F.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True)
-
-
 class Bands(gluon.nn.HybridBlock):
     """Bands as channels, each less its mean over time: (batch, 1, bands, frames) to (batch, bands, 1, frames).
 
@@ -55,7 +50,7 @@ class Bands(gluon.nn.HybridBlock):
 
     def hybrid_forward(self, F, x):
         x = F.reshape(x, (0, self._bands, 1, -1))
-        return F.broadcast_sub(x, over_time(F, x))
+        return F.broadcast_sub(x, over_map(F, x))
 
 
 class Res2(gluon.nn.HybridBlock):
@@ -70,7 +65,8 @@ class Res2(gluon.nn.HybridBlock):
                 self.layers.add(layer(self._width, kernel, dilation))
 
     def hybrid_forward(self, F, x):
-        parts = [F.slice_axis(x, axis=1, begin=i * self._width, end=(i + 1) * self._width) for i in range(PARTS)]
+        starts = range(0, PARTS * self._width, self._width)
+        parts = [F.slice(x, begin=(None, start), end=(None, start + self._width)) for start in starts]
         done = [parts[0]]
         for part, convolve in zip(parts[1:], self.layers):
             done.append(convolve(part if len(done) == 1 else part + done[-1]))
@@ -87,7 +83,7 @@ class SqueezeExcitation(gluon.nn.HybridBlock):
             self.weigh.add(convolution(BOTTLENECK, activation="relu"), convolution(channels, activation="sigmoid"))
 
     def hybrid_forward(self, F, x):
-        return F.broadcast_mul(x, self.weigh(over_time(F, x)))
+        return F.broadcast_mul(x, self.weigh(over_map(F, x)))
 
 
 class SERes2Block(gluon.nn.HybridBlock):
@@ -141,8 +137,8 @@ class AttentiveStatistics(gluon.nn.HybridBlock):
             self.attend = convolution(channels, use_bias=False)  # a bias would not outlast the softmax
 
     def hybrid_forward(self, F, x):
-        mean = over_time(F, x)
-        variance = over_time(F, F.square(F.broadcast_sub(x, mean)))
+        mean = over_map(F, x)
+        variance = over_map(F, F.square(F.broadcast_sub(x, mean)))
         context = self.context(F.concat(mean, self._root(F, variance), dim=1))
         attention = self.attend(F.tanh(F.broadcast_add(self.frame(x), context)))
         # A reshape brings the convolution's output out of oneDNN's layout, on which MXNet's softmax writes where it

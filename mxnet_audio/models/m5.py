@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mxnet_audio.engine import gluon
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models.blocks import AudioNet, Loudness, batch_norm, clamped_max_pool
+from mxnet_audio.models.blocks import AudioNet, GlobalMean, Loudness, batch_norm, clamped_max_pool
 
 __all__ = ["M5Net"]
 
@@ -92,6 +92,6 @@ class M5Net(AudioNet):
                 # The norm makes a bias needless. Pooling before relu is the same function, on a quarter of the values.
                 self.encoder.add(nn.Conv2D(filters, kernel, padding=padding, use_bias=False), batch_norm())
                 self.encoder.add(pooling, nn.Activation("relu"))
-            self.encoder.add(nn.GlobalAvgPool2D(), nn.Flatten())
+            self.encoder.add(GlobalMean(), nn.Flatten())
             self.head = nn.HybridSequential()
             self.head.add(nn.Dense(classes))

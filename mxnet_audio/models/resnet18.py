@@ -6,7 +6,7 @@ The residual network is that of K. He et al., "Identity mappings in deep residua
 from __future__ import annotations
 
 from mxnet_audio.engine import gluon
-from mxnet_audio.models.blocks import MOMENTUM, SpeakerNet, VectorNorm
+from mxnet_audio.models.blocks import MOMENTUM, GlobalMean, SpeakerNet, VectorNorm
 from mxnet_audio.nn.level import ZScoreNormBlock
 
 __all__ = ["ResNet18Net"]
@@ -44,10 +44,10 @@ class ResNet18Net(SpeakerNet):
         nn = gluon.nn
         with self.name_scope():
             # Without the zoo's first norm: it has nothing to learn, so no backward pass comes by to update it.
-            zoo = gluon.model_zoo.vision.resnet18_v2().features[1:]
+            zoo = gluon.model_zoo.vision.resnet18_v2().features[1:-2]  # and without its pooling
             zoo.apply(_keep_up)
             self.encoder = nn.HybridSequential()
-            self.encoder.add(ZScoreNormBlock(), *zoo, nn.Dense(EMBEDDING, use_bias=False))
+            self.encoder.add(ZScoreNormBlock(), *zoo, GlobalMean(), nn.Dense(EMBEDDING, use_bias=False))
             self.encoder.add(VectorNorm(momentum=MOMENTUM, scale=False, center=False))
             self.head = self.new_head(EMBEDDING)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mxnet_audio.engine import gluon
-from mxnet_audio.models.blocks import AudioNet, SoftReLU, batch_norm, clamped_max_pool
+from mxnet_audio.models.blocks import AudioNet, GlobalMean, SoftReLU, batch_norm, clamped_max_pool
 
 __all__ = ["ResNetV2Net"]
 
@@ -73,6 +73,6 @@ class ResNetV2Net(AudioNet):
                     self.encoder.add(pooling)
                 for block in range(blocks):
                     self.encoder.add(ResidualBlock(filters, project=stage > 0 and block == 0))
-            self.encoder.add(batch_norm(), SoftReLU(), nn.GlobalAvgPool2D(), nn.Flatten())
+            self.encoder.add(batch_norm(), SoftReLU(), GlobalMean(), nn.Flatten())
             self.head = nn.HybridSequential()
             self.head.add(nn.Dropout(0.25), nn.Dense(classes))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mxnet_audio.engine import gluon
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models.blocks import MOMENTUM, Loudness, SpeakerNet, VectorNorm, batch_norm
+from mxnet_audio.models.blocks import MOMENTUM, Loudness, SpeakerNet, VectorNorm, batch_norm, over_map
 from mxnet_audio.nn.sinc import SincConv1D
 
 __all__ = ["SincNet"]
@@ -47,9 +47,8 @@ class Statistics(gluon.nn.HybridBlock):
     """
 
     def hybrid_forward(self, F, x):
-        mean = F.Pooling(x, kernel=(1, 1), pool_type="avg", global_pool=True)
-        square = F.square(F.broadcast_sub(x, mean))
-        variance = F.Pooling(square, kernel=(1, 1), pool_type="avg", global_pool=True)
+        mean = over_map(F, x)
+        variance = over_map(F, F.square(F.broadcast_sub(x, mean)))
         # A root has no finite gradient at 0.
         return F.Flatten(F.concat(mean, F.sqrt(F.maximum(variance, LEAST)), dim=1))
 

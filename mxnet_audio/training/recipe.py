@@ -205,11 +205,12 @@ RECIPES = {
         schedule=Cosine(warmup=0.05),
         average=0.1,
     ),
-    # For speakers: at another speed a voice would be another's, and how loud it is their networks do not hear. The
-    # margin is that of ECAPA-TDNN's paper; its scale, 30, is for its 7,000 speakers.
+    # For speakers: at another speed a voice would be another's, and how loud it is their networks do not hear. Splices
+    # and wide masks are for few speakers, whose words would be learned along with the voices; the margin is that of
+    # ECAPA-TDNN's paper, its scale of 30 is for its 7,000 speakers.
     "voice": Recipe(
         random_crop=True,
-        features=(TimeMasking(0.1), FrequencyMasking(0.1)),
+        features=(TimeMasking(0.3), FrequencyMasking(0.5)),
         splice=0.25,
         loss="arc",
         loss_options={"m": 0.2, "s": None},
