@@ -19,6 +19,7 @@ from mxnet_audio.library.calibration import spread, threshold_of, trials_of
 from mxnet_audio.library.model import Model
 from mxnet_audio.library.predictor import listed
 from mxnet_audio.library.results import Encoding, Identification, Verification
+from mxnet_audio.library.speaker_state import SpeakerState
 from mxnet_audio.library.voice_encoder import VOICES, VoiceEncoder, check_groups, held_out, voice_config, voice_recipe
 from mxnet_audio.library.voices import Cohort, Voices
 from mxnet_audio.metrics import VerificationReport, verification_report
@@ -28,7 +29,6 @@ __all__ = ["SpeakerRecognizer"]
 
 log = logging.getLogger(__name__)
 
-STATE = "speaker"  # name of what is kept beside the network
 MOST = 1000  # recordings for the cohort, and to set the threshold by
 
 
@@ -211,7 +211,7 @@ class SpeakerRecognizer:
             return history
         # Whatever fails from here on, nothing of another network stays beside this one.
         self._voices, self._threshold, self._place = Voices(), None, None
-        if STATE in store.stored_models(model_dir_path):
+        if SpeakerState.kept_in(model_dir_path):
             log.warning("%s: the network is another one now, so voices must be enrolled anew", model_dir_path)
         chosen, judged = (
             [side[place] for place in spread([pairs[place][1] for place in side], MOST, least)]
@@ -441,20 +441,11 @@ class SpeakerRecognizer:
             If there is no model yet, or the directory cannot be written to.
         """
         store.check_place(model_dir_path)
-        manifest = {
-            "network": self.network,
-            "model_id": self._encoder.model_id,
-            "threshold": self.threshold,
-            "normalize": self.normalize,
-            "speakers": self._voices.names,
-            "cohort": self._cohort.speakers,
-        }
         if Path(model_dir_path).resolve() != self._place:
             self._encoder.save_model(model_dir_path)
-        vectors = {str(place): vectors for place, vectors in enumerate(self._voices.vectors.values())}
-        store.save_state(
-            model_dir_path, STATE, manifest, {"cohort": {"cohort": self._cohort.vectors}, "voices": vectors}
-        )
+        SpeakerState(
+            self.network, self._encoder.model_id, self.threshold, self.normalize, self._voices, self._cohort
+        ).save(model_dir_path)
 
     @classmethod
     def load(
@@ -478,25 +469,15 @@ class SpeakerRecognizer:
             If there is no speaker recogniser, it is damaged, of a newer version, or its network was trained anew since.
         """
         begun = [name for name in store.stored_models(model_dir_path) if name in VOICES]
-        if begun and STATE not in store.stored_models(model_dir_path):
+        if begun and not SpeakerState.kept_in(model_dir_path):
             raise ModelError(f"the training of {begun[0]} is not finished: go on with it (resume)", model_dir_path)
-        manifest = store.read_manifest(model_dir_path, STATE)
-        try:
-            network, names = manifest["network"], list(manifest["speakers"])
-            model_id, threshold = manifest["model_id"], float(manifest["threshold"])
-            voices = store.read_tensors(model_dir_path, manifest, "voices")
-            voices = Voices({name: voices[str(place)] for place, name in enumerate(names)})
-            cohort = Cohort(store.read_tensors(model_dir_path, manifest, "cohort")["cohort"], manifest["cohort"])
-            if not isinstance(normalize := manifest["normalize"], bool):
-                raise TypeError(f"normalize: {normalize!r}")
-            recognizer = cls(network, normalize=normalize, model_ctx=model_ctx, data_ctx=data_ctx)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"damaged: its description lacks or misstates {error}", model_dir_path) from error
+        state = SpeakerState.load(model_dir_path)
+        recognizer = cls(state.network, normalize=state.normalize, model_ctx=model_ctx, data_ctx=data_ctx)
         recognizer._encoder.load_model(model_dir_path)
-        if recognizer._encoder.model_id != model_id:
+        if recognizer._encoder.model_id != state.model_id:
             reason = "its network was trained anew since: end that training (resume), then enroll voices anew"
             raise ModelError(reason, model_dir_path)
-        recognizer._threshold, recognizer._cohort, recognizer._voices = threshold, cohort, voices
+        recognizer._threshold, recognizer._cohort, recognizer._voices = state.threshold, state.cohort, state.voices
         recognizer._place = Path(model_dir_path).resolve()
         return recognizer
 
