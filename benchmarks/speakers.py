@@ -52,10 +52,11 @@ def clips() -> list[Clip]:
 
 def trained(network: str, loss: str, train: list[Clip], seed: int, options: dict, place: Path) -> SpeakerRecognizer:
     """A recogniser, from its folder if it is there."""
+    options = dict(options)
     if (place / "speaker.json").exists():
         return SpeakerRecognizer.load(place)
-    recognizer = SpeakerRecognizer(network)
-    pairs = [(clip.path, clip.speaker) for clip in train]
+    recognizer, takes = SpeakerRecognizer(network), options.pop("takes")
+    pairs = [(clip.path, clip.speaker) for clip in train if clip.take < takes]
     settings = {"checkpoint_interval": 100, "progress": False, "cache": False}  # runs are short
     recognizer.fit(pairs, place, loss=loss, random_state=seed, **settings, **options)
     return recognizer
@@ -152,10 +153,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seconds", type=float, help="a window; by default, that of a typical digit")
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument(
+        "--takes", type=int, default=50, help="train on so many recordings of each digit by each speaker"
+    )
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--output", type=Path, help="keep finished runs here")
     arguments = parser.parse_args()
-    options = {name: getattr(arguments, name) for name in ("epochs", "batch_size", "seconds")}
+    options = {name: getattr(arguments, name) for name in ("epochs", "batch_size", "seconds", "takes")}
     print(f"{arguments.task}, {options}, seeds {arguments.seeds}", flush=True)
     judge = {"strangers": strangers, "known": known, "readers": readers}[arguments.task]
     ways = {"strangers": sorted({clip.speaker for clip in clips()}), "known": ["01234", "56789"], "readers": [None]}
