@@ -153,13 +153,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seconds", type=float, help="a window; by default, that of a typical digit")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument(
-        "--takes", type=int, default=50, help="train on so many recordings of each digit by each speaker"
-    )
+    parser.add_argument("--takes", type=int, default=50, help="of each digit and speaker, so many are trained on")
+    parser.add_argument("--speeds", nargs="*", type=float, default=[], help="to train at, too, as other speakers")
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--output", type=Path, help="keep finished runs here")
     arguments = parser.parse_args()
-    options = {name: getattr(arguments, name) for name in ("epochs", "batch_size", "seconds", "takes")}
+    options = {name: getattr(arguments, name) for name in ("epochs", "batch_size", "seconds", "takes", "speeds")}
     print(f"{arguments.task}, {options}, seeds {arguments.seeds}", flush=True)
     judge = {"strangers": strangers, "known": known, "readers": readers}[arguments.task]
     ways = {"strangers": sorted({clip.speaker for clip in clips()}), "known": ["01234", "56789"], "readers": [None]}

@@ -8,7 +8,7 @@ import lazy_loader
 from mxnet_audio.audio.find import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.load import load, valid_audio
 from mxnet_audio.audio.shape import Windows, fit_length, repeat_to, resample, views, windows
-from mxnet_audio.audio.source import naming, resolve, source_identity, source_name
+from mxnet_audio.audio.source import Played, naming, resolve, source_identity, source_name
 
 __getattr__, *_ = lazy_loader.attach(
     __name__, submod_attrs={"decode": ["AudioInfo", "info"], "survey": ["typical_length"]}
@@ -17,6 +17,7 @@ __getattr__, *_ = lazy_loader.attach(
 __all__ = [
     "AUDIO_SUFFIXES",
     "AudioInfo",
+    "Played",
     "Windows",
     "find_audio",
     "fit_length",

@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, BinaryIO
 
@@ -15,10 +16,47 @@ import numpy as np
 
 from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError
 
-__all__ = ["is_rate", "naming", "resolve", "source_identity", "source_name"]
+__all__ = ["Played", "is_rate", "naming", "resolve", "source_identity", "source_name"]
 
 _MAX_CHANNELS = 1024  # libsndfile's own limit
 _BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Played:
+    """A source played at another speed, and so at another pitch.
+
+    Parameters
+    ----------
+    source : as for `resolve`
+    speed : float > 0
+        1.1 makes sound shorter and higher by a tenth.
+
+    Examples
+    --------
+    >>> played = Played((np.zeros(8000), 8000), 1.25)
+    >>> resolve(played)[1], source_name(Played("a.wav", 1.25))
+    (10000, 'a.wav')
+    """
+
+    source: Any
+    speed: float
+
+    @property
+    def name(self) -> str | None:
+        """Name of the source."""
+        return source_name(self.source)
+
+    def identity(self) -> str:
+        """See `source_identity`."""
+        return f"{source_identity(self.source)}\0played at {self.speed}"
+
+    def decoded(self) -> tuple[np.ndarray, int]:
+        """Samples, and the rate that makes them sound so; errors as `mxnet_audio.audio.load`."""
+        from mxnet_audio.audio.load import load  # which asks this file what a source is
+
+        y, rate = load(self.source, mono=False)
+        return y, max(round(rate * self.speed), 1)
 
 
 def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int]:
@@ -26,7 +64,7 @@ def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int
 
     Parameters
     ----------
-    source : path, binary file object, bytes, (array, rate), or an audio entry
+    source : path, binary file object, bytes, (array, rate), an audio entry, or one of them `Played`
         ``bytes``, ``bytearray`` and ``memoryview`` are an encoded file. An array, or anything with
         ``asnumpy()``, has shape (n,) or (channels, n). An entry is Hugging Face's: a mapping with ``array``
         and ``sampling_rate`` (or an ``AudioDecoder`` of datasets 4 and later), or, undecoded, with ``bytes``
@@ -54,6 +92,8 @@ def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int
         return source
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source)
+    if isinstance(source, Played):
+        return source.decoded()
     if isinstance(source, tuple):
         if len(source) != 2:
             raise InvalidAudioError(f"expected (array, rate), got {len(source)} things")

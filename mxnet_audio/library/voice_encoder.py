@@ -26,7 +26,7 @@ from mxnet_audio.library.voices import unit
 from mxnet_audio.models import MINIMUM, NETWORKS, usual_features
 from mxnet_audio.models.blocks import SpeakerNet
 
-__all__ = ["VOICES", "VoiceEncoder", "check_groups", "held_out", "voice_config", "voice_recipe"]
+__all__ = ["VOICES", "VoiceEncoder", "at_speeds", "check_groups", "held_out", "voice_config", "voice_recipe"]
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,20 @@ def voice_recipe(
         options = recipe.loss_options if loss == recipe.loss else {}
     sound = (*recipe.sound, Repeat(config.n_samples))
     return dataclasses.replace(recipe, sound=sound, loss=loss, loss_options=options)
+
+
+def at_speeds(pairs: list, speeds: Sequence[float]) -> list:
+    """Recordings at other speeds, each as if another spoke; FeatureError if these are none.
+
+    Examples
+    --------
+    >>> at_speeds([("ann.wav", "ann")], [0.9])
+    [(Played(source='ann.wav', speed=0.9), 'ann, 0.9 times as fast')]
+    """
+    speeds = tuple(speeds)
+    if len({1, *speeds}) <= len(speeds) or not all(0.5 <= speed <= 2 for speed in speeds):
+        raise FeatureError(f"speeds are of 0.5 to 2, none of them 1 or twice, not {speeds}")
+    return [(audio.Played(path, speed), f"{name}, {speed:g} times as fast") for speed in speeds for path, name in pairs]
 
 
 def check_groups(pairs: list, groups: Sequence | None) -> list[str]:

@@ -257,7 +257,8 @@ def _once(pairs: list[Pair], held_out: list[Pair]) -> None:
 
 def _real(sound: Any) -> str:
     """What two names of one sound have in common."""
-    sound = resolve(sound)
+    if not hasattr(sound, "identity"):
+        sound = resolve(sound)
     return os.path.realpath(sound) if isinstance(sound, str | os.PathLike) else source_identity(sound)
 
 

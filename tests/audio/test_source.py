@@ -69,6 +69,29 @@ def test_all_forms_give_the_same_samples(wav, form):
     assert (info.sr, info.frames, info.duration) == (8000, 2000, 0.25)
 
 
+@pytest.mark.parametrize("speed", [0.8, 1.25])
+def test_what_is_played_faster_is_shorter_and_higher(speed, tmp_path, write_tone):
+    """A tone of 400 Hz, within a bin of 1 Hz; of a file, of both its channels, of its part, at any rate."""
+    path = write_tone(tmp_path / "a.wav", 400, 2.0, sr=8000, channels=2)
+    y, sr = audio.load(audio.Played(path, speed), sr=16000)
+    assert sr == 16000 and len(y) == round(32000 / speed)
+    assert np.abs(np.fft.rfft(y[:16000])).argmax() == 400 * speed
+    both, rate = audio.load(audio.Played(path, speed), mono=False, offset=0.5)
+    assert both.shape == (2, round((2 - 0.5 * speed) * 8000)) and rate == 8000 * speed
+    assert audio.info(audio.Played(path, speed)).duration == pytest.approx(2 / speed)
+
+
+def test_what_is_played_has_a_name_and_an_identity_of_its_own(tmp_path, write_tone):
+    path = write_tone(tmp_path / "a.wav")
+    identities = [
+        audio.source_identity(source) for source in (path, *(audio.Played(path, speed) for speed in (0.9, 1.1)))
+    ]
+    assert len(set(identities)) == 3
+    assert audio.source_identity(audio.Played(str(path), 0.9)) == identities[1]
+    with pytest.raises(AudioDecodeError, match=r"^gone\.wav: "):
+        audio.load(audio.Played("gone.wav", 0.9))
+
+
 def test_info_of_arrays():
     info = audio.info((np.zeros((2, 500)), 1000))
     assert (info.path, info.channels, info.frames, info.duration, info.decoder) == (None, 2, 500, 0.5, "numpy")

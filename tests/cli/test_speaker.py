@@ -104,6 +104,13 @@ def test_train_takes_tables_sessions_features_and_goes_on(run, run_json, people,
     assert "cannot go on from this checkpoint" in said.stderr
 
 
+def test_train_takes_speeds_and_counts_speakers_once(run_json, people, tmp_path):
+    said = run_json("speaker", "train", people, "--model-dir", tmp_path, *SMALL, "--epochs", 1, "--speed", 0.9)
+    assert said["speakers"] == ["ann", "bob", "cem"]
+    labels = json.loads((tmp_path / "resnet18.json").read_text())["labels"]
+    assert labels == sorted(name + way for name in said["speakers"] for way in ("", ", 0.9 times as fast"))
+
+
 def test_too_few_speakers(run, people, tmp_path):
     for name in ("ann", "bob"):
         (tmp_path / "two" / name).mkdir(parents=True)

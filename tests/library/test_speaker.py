@@ -86,6 +86,30 @@ def test_who_speaks_is_identified_and_who_is_not_enrolled_is_unknown(enrolled, p
     assert found.ranking[0][1] < enrolled.threshold
 
 
+def test_a_speaker_at_another_speed_is_another_to_train_on(people, options, tmp_path, caplog):
+    """Each is trained on at each speed, none is held out; a bad file is listed once; and the run can go on."""
+    bad = tmp_path / "bad.wav"
+    bad.write_text("no sound")
+    pairs = [*recordings(people, "ann", "bob", takes=range(6)), (str(bad), "bob")]
+    short = options | {"epochs": 1, "test_size": 0.5}
+    recognizer = SpeakerRecognizer("resnet18")
+    recognizer.fit(pairs, tmp_path / "new", **short, speeds=(0.9, 1.25))
+    ways = ("", ", 0.9 times as fast", ", 1.25 times as fast")
+    assert recognizer.model.labels == sorted(name + way for name in ("ann", "bob") for way in ways)
+    assert [path for path, _ in recognizer.skipped] == [str(bad)]
+    history = recognizer.fit(pairs, tmp_path / "new", **short | {"epochs": 2}, speeds=(0.9, 1.25), resume=True)
+    assert len(history["loss_test"]) == 2
+    numbered = [(path, int(name == "bob")) for path, name in pairs[:-1]]
+    recognizer.fit(numbered, tmp_path / "numbers", **short, speeds=[1.1])
+    assert recognizer.model.labels == ["0", "0, 1.1 times as fast", "1", "1, 1.1 times as fast"]
+
+
+@pytest.mark.parametrize("speeds", [(1,), (0.9, 0.9), (0.4,), (2.1,), (float("nan"),)], ids=str)
+def test_speeds_that_are_none_are_refused(speeds, people, options, tmp_path):
+    with pytest.raises(FeatureError, match="speeds are of"):
+        SpeakerRecognizer("resnet18").fit(recordings(people, *KNOWN), tmp_path, **options, speeds=speeds)
+
+
 def test_an_enrolled_voice_is_verified(enrolled, people):
     assert enrolled.verify_as("ann", people / "ann" / "9.wav").same
     assert not enrolled.verify_as("ann", people / "bob" / "9.wav").same
