@@ -23,20 +23,17 @@ SHORTEST = 400  # samples: 25 ms, of which the pools leave 3 steps
 LEAST = 1e-6  # variance over time that a smaller one counts as
 
 
-class BandPass(SincConv1D):
-    """The filters' outputs rectified: samples [shape=(batch, 1, 1, n)] to (batch, filters, 1, n - 250).
+class BandPass(gluon.nn.HybridBlock):
+    """The filters' outputs rectified: samples [shape=(batch, 1, 1, n)] to (batch, filters, 1, n - 250)."""
 
-    A convolution of height 1 (see m5), and a leaky rectifier of slope -1 for the absolute value: after these two
-    operators pooling finds oneDNN's own layout, in which it takes a fraction of the time.
-    """
+    def __init__(self, samples: int, **kwargs):
+        super().__init__(**kwargs)
+        self._samples = samples
+        with self.name_scope():
+            self.sinc = SincConv1D(FILTERS, LENGTH, RATE)
 
-    def __init__(self, **kwargs):
-        super().__init__(FILTERS, LENGTH, RATE, **kwargs)
-
-    def hybrid_forward(self, F, x, **parameters):
-        filters = F.expand_dims(self.filters(F, **parameters), axis=2)
-        y = F.Convolution(x, filters, no_bias=True, kernel=(1, LENGTH), num_filter=FILTERS)
-        return F.LeakyReLU(y, act_type="leaky", slope=-1)
+    def hybrid_forward(self, F, x):
+        return F.abs(F.expand_dims(self.sinc(F.reshape(x, (0, 1, self._samples))), axis=2))
 
 
 class Statistics(gluon.nn.HybridBlock):
@@ -99,7 +96,7 @@ class SincNet(SpeakerNet):
         samples = self.input_shape[2]
         with self.name_scope():
             self.encoder = nn.HybridSequential()
-            self.encoder.add(Loudness(samples), BandPass())
+            self.encoder.add(Loudness(samples), BandPass(samples))
             self.encoder.add(nn.MaxPool2D((1, POOL)), batch_norm(), nn.LeakyReLU(SLOPE))
             for filters, steps in CONVOLUTIONS:
                 # The norm makes a bias needless; it is of height 1 and not Conv1D, see m5.

@@ -122,15 +122,12 @@ class SincConv1D(gluon.nn.HybridBlock):
         low = F.clip(F.abs(low) + self._min_low, 0, 0.5 - self._min_band)
         return low, F.minimum(low + F.abs(band) + self._min_band, 0.5)
 
-    def hybrid_forward(self, F, x, **parameters):
-        return F.Convolution(x, self.filters(F, **parameters), no_bias=True, **self._kernel)
-
-    def filters(self, F, low, band, phase, taper, middle):
-        """Impulse responses [shape=(channels, 1, kernel_size)], of the block's parameters."""
+    def hybrid_forward(self, F, x, low, band, phase, taper, middle):
         low, high = self._cutoffs(F, low, band)
         waves = F.broadcast_sub(F.sin(F.broadcast_mul(high, phase)), F.sin(F.broadcast_mul(low, phase)))
         filters = F.broadcast_div(F.broadcast_mul(waves, taper), F.broadcast_sub(high, low))
-        return F.expand_dims(F.broadcast_add(filters, middle), axis=1)
+        filters = F.expand_dims(F.broadcast_add(filters, middle), axis=1)
+        return F.Convolution(x, filters, no_bias=True, **self._kernel)
 
 
 def _to_mel(hz: float) -> float:
