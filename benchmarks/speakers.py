@@ -7,7 +7,8 @@
 ``python benchmarks/speakers.py readers``    train on all; halves of three readers' recordings against one another
 
 Enrolment: each of the four is enrolled by takes 0 to 4 of five digits (0 to 4, of strangers; those trained on, of
-known speakers), and all recordings of the other five are compared with the four voices and identified among them.
+known speakers). All recordings of the other five are compared with the four voices (of strangers: those trials that he
+is in), and identified among them (of strangers: his own). The impostors of a stranger are speakers that were trained on.
 Intervals are of 95%: speakers are drawn with replacement. Runs are two at a time, one thread each; with ``--output
 DIR`` finished ones are kept there.
 """
@@ -73,7 +74,7 @@ def measured(recognizer: SpeakerRecognizer, judged: list[Clip], enrolled: list[C
     first, second = first[kept], second[kept]
     labels, pairs = (speakers[first] == speakers[second]).astype(int), np.stack([speakers[first], speakers[second]], 1)
     scales = {"cosine": Cohort(vectors[:0]), "s-norm": recognizer._cohort}
-    trials = {name: (labels, scale.trials(vectors, first, second), pairs) for name, scale in scales.items()}
+    trials = {name: (labels, scale.trials(vectors, first, second, speakers), pairs) for name, scale in scales.items()}
 
     names = sorted(set(speakers))
     for name in names:
@@ -88,7 +89,8 @@ def measured(recognizer: SpeakerRecognizer, judged: list[Clip], enrolled: list[C
         ]
     scores, *pairs = map(np.array, zip(*scores))
     trials["enrolled"] = ((pairs[0] == pairs[1]).astype(int), scores, np.stack(pairs, axis=1))
-    return {"trials": trials, "right": {name: statistics.mean(hits) for name, hits in right.items()}}
+    rates = [statistics.mean(hits) for name, hits in right.items() if target in (None, name)]
+    return {"trials": trials, "right": statistics.mean(rates)}
 
 
 def strangers(network: str, loss: str, seed: int, options: dict, place: Path, target: str) -> dict:
@@ -124,22 +126,24 @@ def readers(network: str, loss: str, seed: int, options: dict, place: Path) -> s
     )
 
 
-def table(network: str, loss: str, runs: list[dict], by_speaker: bool) -> str:
-    """One line: the mean over runs, its interval, and each run's."""
+def table(network: str, loss: str, runs: list[list[dict]], by_speaker: bool) -> str:
+    """One line: the mean over runs [shape=(seeds, ways)], its interval, and each way's mean over seeds."""
     lines = []
-    for kind in runs[0]["trials"]:
-        rates = [eer(*run["trials"][kind][:2])[0] for run in runs]
-        if by_speaker:  # one speaker's trials to a run
+    for kind in runs[0][0]["trials"]:
+        rates = np.array([[eer(*run["trials"][kind][:2])[0] for run in ways] for ways in runs]).mean(axis=0)
+        if by_speaker:  # one speaker's trials to a way
             drawn = np.random.default_rng(0).choice(rates, (2000, len(rates))).mean(axis=1)
             low, high = np.quantile(drawn, [0.025, 0.975])
         else:
-            bounds = [bootstrap(lambda *a: eer(*a)[0], *run["trials"][kind], n_resamples=100) for run in runs]
+            every = [run["trials"][kind] for ways in runs for run in ways]
+            bounds = [bootstrap(lambda *a: eer(*a)[0], *trials, n_resamples=100) for trials in every]
             low, high = np.mean(bounds, axis=0)
         each = ", ".join(f"{100 * rate:.1f}" for rate in rates)
         lines.append(f"EER {kind} {100 * np.mean(rates):.2f}% ({100 * low:.1f} to {100 * high:.1f}; {each})")
-    right = [np.mean(list(run["right"].values())) for run in runs]
-    lines.append(f"minDCF {np.mean([min_dcf(*run['trials']['cosine'][:2])[0] for run in runs]):.3f}")
-    lines.append(f"identified {100 * np.mean(right):.2f}% ({', '.join(f'{100 * one:.1f}' for one in right)})")
+    right = np.array([[run["right"] for run in ways] for ways in runs]).mean(axis=0)
+    cost = np.mean([[min_dcf(*run["trials"]["cosine"][:2])[0] for run in ways] for ways in runs])
+    lines.append(f"minDCF {cost:.3f}")
+    lines.append(f"identified {100 * right.mean():.2f}% ({', '.join(f'{100 * one:.1f}' for one in right)})")
     return f"{network:10s} {loss:12s} " + "; ".join(lines)
 
 
@@ -168,13 +172,15 @@ def main() -> None:
             tempfile.TemporaryDirectory() as folder,
             parallel_config("loky", n_jobs=arguments.jobs, inner_max_num_threads=1),
         ):
-            place = (arguments.output or Path(folder)) / f"{network}-{loss}"
+            told = "-".join(f"{name}={value}" for name, value in options.items())  # another run if it is another
+            place = (arguments.output or Path(folder)) / f"{network}-{loss}-{told}"
             runs = Parallel()(
                 delayed(judge)(network, loss, seed, options, place, *way) for seed in arguments.seeds for way in ways
             )
         if arguments.task == "readers":
             print(f"{network:10s} {loss:12s} {'; '.join(runs)}", flush=True)
         else:
+            runs = [runs[start : start + len(ways)] for start in range(0, len(runs), len(ways))]
             print(table(network, loss, runs, arguments.task == "strangers"), flush=True)
 
 
