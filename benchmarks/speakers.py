@@ -8,7 +8,7 @@
 
 Enrolment: each of the four is enrolled by takes 0 to 4 of five digits (0 to 4, of strangers; those trained on, of
 known speakers). All recordings of the other five are compared with the four voices (of strangers: those trials that he
-is in), and identified among them (of strangers: his own). The impostors of a stranger are speakers that were trained on.
+is in), and identified among them (of strangers: his own). His impostors are speakers that were trained on.
 Intervals are of 95%: speakers are drawn with replacement. Runs are two at a time, one thread each; with ``--output
 DIR`` finished ones are kept there.
 """

@@ -32,6 +32,11 @@ class Played:
     speed : float > 0
         1.1 makes sound shorter and higher by a tenth.
 
+    Raises
+    ------
+    InvalidAudioError
+        It is no speed.
+
     Examples
     --------
     >>> played = Played((np.zeros(8000), 8000), 1.25)
@@ -41,6 +46,11 @@ class Played:
 
     source: Any
     speed: float
+
+    def __post_init__(self):
+        if not (isinstance(self.speed, Real) and 0 < self.speed < math.inf):
+            raise InvalidAudioError(f"a speed is a number above 0, not {self.speed!r}")
+        object.__setattr__(self, "speed", float(self.speed))
 
     @property
     def name(self) -> str | None:

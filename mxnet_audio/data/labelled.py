@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio.audio.source import resolve
+from mxnet_audio.audio.source import Played, resolve
 from mxnet_audio.data.missing import is_missing
 from mxnet_audio.errors import AudioError, DatasetError
 
@@ -37,8 +37,7 @@ def checked_pairs(pairs: Pairs) -> list[Pair]:
         if is_missing(sound):
             raise DatasetError("the sound is missing", f"row {row}")
         try:
-            if not hasattr(sound, "identity"):  # which knows what it is
-                resolve(sound)
+            resolve(sound.source if isinstance(sound, Played) else sound)
         except AudioError as error:
             reason = f"each clip is a pair (path, label), not {reprlib.repr(pair)}: {error.reason}"
             raise DatasetError(reason, f"row {row}") from error

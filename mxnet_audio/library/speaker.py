@@ -167,7 +167,7 @@ class SpeakerRecognizer:
         loss : str, optional
             One of `mxnet_audio.nn.loss_names`, in place of the recipe's: 'arc'.
         loss_options : mapping, optional
-            Its arguments; those of the recipe by default, if it is the recipe's loss.
+            Its arguments; the others are the recipe's, if it is the recipe's loss.
         seconds : float > 0, optional
             Length of a window; by default that of a typical recording, and 2 s at most. Of a longer recording another
             piece is heard in each epoch, and a shorter one is repeated.
@@ -194,8 +194,8 @@ class SpeakerRecognizer:
             As for `AudioClassifier.fit`.
         """
         pairs = checked_pairs(pairs)
-        if speeds:  # their speakers have names
-            pairs = [(path, str(speaker)) for path, speaker in pairs]
+        if np.size(speeds):  # whose speakers have names; and no two threads can read one stream
+            pairs = [(sound.read() if hasattr(sound, "read") else sound, str(speaker)) for sound, speaker in pairs]
         sessions = check_groups(pairs, groups)
         if batch_size == 1:  # the last norm would make zeros of all embeddings
             raise ModelError("batch_size is 2 or more, for voices")
@@ -223,7 +223,7 @@ class SpeakerRecognizer:
             recipe=voice_recipe(recipe, loss, loss_options, config),
             callbacks=callbacks,
         )
-        self._encoder.skipped = list({path: (path, error) for path, error in self.skipped}.values())  # at each speed
+        self._encoder.skipped = list({path: (path, error) for path, error in self.skipped}.values())  # at all speeds
         if self._restored(model_dir_path):
             return history
         # Whatever fails from here on, nothing of another network stays beside this one.

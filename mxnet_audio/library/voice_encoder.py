@@ -82,24 +82,26 @@ def voice_recipe(
     """The recipe, with another loss if one is named; short sounds are repeated, as they are when they are embedded."""
     recipe = training.recipe_of(recipe)
     loss = recipe.loss if loss is None else loss
-    if options is None:
-        options = recipe.loss_options if loss == recipe.loss else {}
+    options = {**(recipe.loss_options if loss == recipe.loss else {}), **(options or {})}
     sound = (*recipe.sound, Repeat(config.n_samples))
     return dataclasses.replace(recipe, sound=sound, loss=loss, loss_options=options)
 
 
-def at_speeds(pairs: list, speeds: Sequence[float]) -> list:
-    """Recordings at other speeds, each as if another spoke; FeatureError if these are none.
+def at_speeds(pairs: list, speeds: Iterable[float]) -> list:
+    """Recordings at other speeds, each as another speaker's, named as Kaldi does; FeatureError if these are no speeds.
 
     Examples
     --------
     >>> at_speeds([("ann.wav", "ann")], [0.9])
-    [(Played(source='ann.wav', speed=0.9), 'ann, 0.9 times as fast')]
+    [(Played(source='ann.wav', speed=0.9), 'sp0.9-ann')]
     """
-    speeds = tuple(speeds)
-    if len({1, *speeds}) <= len(speeds) or not all(0.5 <= speed <= 2 for speed in speeds):
-        raise FeatureError(f"speeds are of 0.5 to 2, none of them 1 or twice, not {speeds}")
-    return [(audio.Played(path, speed), f"{name}, {speed:g} times as fast") for speed in speeds for path, name in pairs]
+    try:
+        numbers = [float(speed) for speed in speeds]
+    except (TypeError, ValueError) as error:
+        raise FeatureError(f"speeds are numbers, not {speeds!r}") from error
+    if len({1, *numbers}) <= len(numbers) or not all(0.5 <= speed <= 2 for speed in numbers):
+        raise FeatureError(f"speeds are of 0.5 to 2, none of them 1 or twice, not {numbers}")
+    return [(audio.Played(path, speed), f"sp{speed}-{speaker}") for speed in numbers for path, speaker in pairs]
 
 
 def check_groups(pairs: list, groups: Sequence | None) -> list[str]:

@@ -7,7 +7,7 @@ TDNN Based Speaker Verification. Interspeech 2020, arXiv:2005.07143.
 from __future__ import annotations
 
 from mxnet_audio.engine import gluon
-from mxnet_audio.models.blocks import MOMENTUM, SpeakerNet, VectorNorm, batch_norm, over_map
+from mxnet_audio.models.blocks import SpeakerNet, VectorNorm, batch_norm, global_mean
 
 __all__ = ["EcapaTdnnNet"]
 
@@ -50,7 +50,7 @@ class Bands(gluon.nn.HybridBlock):
 
     def hybrid_forward(self, F, x):
         x = F.reshape(x, (0, self._bands, 1, -1))
-        return F.broadcast_sub(x, over_map(F, x))
+        return F.broadcast_sub(x, global_mean(F, x))
 
 
 class Res2(gluon.nn.HybridBlock):
@@ -83,7 +83,7 @@ class SqueezeExcitation(gluon.nn.HybridBlock):
             self.weigh.add(convolution(BOTTLENECK, activation="relu"), convolution(channels, activation="sigmoid"))
 
     def hybrid_forward(self, F, x):
-        return F.broadcast_mul(x, self.weigh(over_map(F, x)))
+        return F.broadcast_mul(x, self.weigh(global_mean(F, x)))
 
 
 class SERes2Block(gluon.nn.HybridBlock):
@@ -137,8 +137,8 @@ class AttentiveStatistics(gluon.nn.HybridBlock):
             self.attend = convolution(channels, use_bias=False)  # a bias would not outlast the softmax
 
     def hybrid_forward(self, F, x):
-        mean = over_map(F, x)
-        variance = over_map(F, F.square(F.broadcast_sub(x, mean)))
+        mean = global_mean(F, x)
+        variance = global_mean(F, F.square(F.broadcast_sub(x, mean)))
         context = self.context(F.concat(mean, self._root(F, variance), dim=1))
         attention = self.attend(F.tanh(F.broadcast_add(self.frame(x), context)))
         # A reshape brings the convolution's output out of oneDNN's layout, on which MXNet's softmax writes where it
@@ -182,6 +182,6 @@ class EcapaTdnnNet(SpeakerNet):
         with self.name_scope():
             self.encoder = gluon.nn.HybridSequential()
             self.encoder.add(Bands(self.input_shape[1]), Frames(), AttentiveStatistics(AGGREGATED))
-            self.encoder.add(VectorNorm(momentum=MOMENTUM), gluon.nn.Dense(EMBEDDING, use_bias=False))
-            self.encoder.add(VectorNorm(momentum=MOMENTUM))
+            self.encoder.add(VectorNorm(), gluon.nn.Dense(EMBEDDING, use_bias=False))
+            self.encoder.add(VectorNorm())
             self.head = self.new_head(EMBEDDING)

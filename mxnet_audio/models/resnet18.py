@@ -47,8 +47,8 @@ class ResNet18Net(SpeakerNet):
             zoo = gluon.model_zoo.vision.resnet18_v2().features[1:-2]  # and without its pooling
             zoo.apply(_keep_up)
             self.encoder = nn.HybridSequential()
-            self.encoder.add(ZScoreNormBlock(), *zoo, GlobalMean(), nn.Dense(EMBEDDING, use_bias=False))
-            self.encoder.add(VectorNorm(momentum=MOMENTUM, scale=False, center=False))
+            self.encoder.add(ZScoreNormBlock(), *zoo, GlobalMean(), nn.Flatten(), nn.Dense(EMBEDDING, use_bias=False))
+            self.encoder.add(VectorNorm(scale=False, center=False))
             self.head = self.new_head(EMBEDDING)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mxnet_audio.engine import gluon
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models.blocks import MOMENTUM, Loudness, SpeakerNet, VectorNorm, batch_norm, over_map
+from mxnet_audio.models.blocks import Loudness, SpeakerNet, VectorNorm, batch_norm, global_mean
 from mxnet_audio.nn.sinc import SincConv1D
 
 __all__ = ["SincNet"]
@@ -47,8 +47,8 @@ class Statistics(gluon.nn.HybridBlock):
     """
 
     def hybrid_forward(self, F, x):
-        mean = over_map(F, x)
-        variance = over_map(F, F.square(F.broadcast_sub(x, mean)))
+        mean = global_mean(F, x)
+        variance = global_mean(F, F.square(F.broadcast_sub(x, mean)))
         # A root has no finite gradient at 0.
         return F.Flatten(F.concat(mean, F.sqrt(F.maximum(variance, LEAST)), dim=1))
 
@@ -104,6 +104,6 @@ class SincNet(SpeakerNet):
                 self.encoder.add(batch_norm(), nn.LeakyReLU(SLOPE))
             self.encoder.add(Statistics())
             for units in DENSE:
-                self.encoder.add(nn.Dense(units, use_bias=False), VectorNorm(momentum=MOMENTUM), nn.LeakyReLU(SLOPE))
-            self.encoder.add(nn.Dense(EMBEDDING, use_bias=False), VectorNorm(momentum=MOMENTUM))
+                self.encoder.add(nn.Dense(units, use_bias=False), VectorNorm(), nn.LeakyReLU(SLOPE))
+            self.encoder.add(nn.Dense(EMBEDDING, use_bias=False), VectorNorm())
             self.head = self.new_head(EMBEDDING)

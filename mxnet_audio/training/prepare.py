@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mxnet_audio.audio import typical_length
-from mxnet_audio.audio.source import resolve, source_identity, source_name
+from mxnet_audio.audio.source import Played, resolve, source_identity, source_name
 from mxnet_audio.audio.survey import rates
 from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, ClassBatchSampler, Mixup, Splice
 from mxnet_audio.data.labelled import Label, Pair, Pairs, checked_pairs, class_order, to_targets
@@ -257,8 +257,9 @@ def _once(pairs: list[Pair], held_out: list[Pair]) -> None:
 
 def _real(sound: Any) -> str:
     """What two names of one sound have in common."""
-    if not hasattr(sound, "identity"):
-        sound = resolve(sound)
+    if isinstance(sound, Played):
+        return f"{_real(sound.source)}\0played at {sound.speed}"
+    sound = resolve(sound)
     return os.path.realpath(sound) if isinstance(sound, str | os.PathLike) else source_identity(sound)
 
 

@@ -56,7 +56,7 @@ class Recipe:
         What is made small: 'softmax' (cross-entropy), or for voices another of `mxnet_audio.nn.loss_names`. Those that
         work on angles ask for a network whose scores are cosines; none but 'softmax' goes with mixup or smoothing.
     loss_options : mapping
-        Arguments of that loss, such as ``{"m": 0.2}``.
+        Arguments of that loss, such as ``{"m": 0.2, "s": None}``.
     balance : {'batches', 'weights'}, optional
         For corpora of unequal classes: clips of small ones are drawn as often as those of large ones, or weigh as much
         in the loss.
@@ -207,7 +207,7 @@ RECIPES = {
     ),
     # For speakers: at another speed a voice would be another's, and how loud it is their networks do not hear. Splices
     # and wide masks are for few speakers, whose words would be learned along with the voices; the margin is that of
-    # ECAPA-TDNN's paper, its scale of 30 is for its 7,000 speakers.
+    # ECAPA-TDNN's paper, its scale of 30 is for its 5,994 speakers.
     "voice": Recipe(
         random_crop=True,
         features=(TimeMasking(0.3), FrequencyMasking(0.5)),

@@ -92,6 +92,12 @@ def test_what_is_played_has_a_name_and_an_identity_of_its_own(tmp_path, write_to
         audio.load(audio.Played("gone.wav", 0.9))
 
 
+@pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf"), "fast"])
+def test_what_is_no_speed_is_refused(speed):
+    with pytest.raises(InvalidAudioError, match="a speed is a number above 0"):
+        audio.Played("a.wav", speed)
+
+
 def test_info_of_arrays():
     info = audio.info((np.zeros((2, 500)), 1000))
     assert (info.path, info.channels, info.frames, info.duration, info.decoder) == (None, 2, 500, 0.5, "numpy")

@@ -12,7 +12,7 @@ from mxnet_audio import features
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
 from mxnet_audio.models import CosineDense, get_model, usual_features
-from mxnet_audio.models.blocks import VectorNorm
+from mxnet_audio.models.blocks import GlobalMean, VectorNorm
 from mxnet_audio.models.ecapa_tdnn import AttentiveStatistics, EcapaTdnnNet, Res2
 from mxnet_audio.models.sincnet import Statistics
 from mxnet_audio.nn import PowerToDB, STFTBlock
@@ -165,6 +165,20 @@ def test_cosines_are_those_of_float64_with_a_finite_gradient_at_zero(hybrid):
     assert np.isfinite(array.grad.asnumpy()).all() and np.isfinite(block.weight.grad().asnumpy()).all()
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 43), (12, 29)], ids=str)
+def test_a_global_mean_and_its_gradient_are_those_of_gluon_s(size):
+    x, results = noise((16, *size)), []
+    for block in (GlobalMean(), gluon.nn.GlobalAvgPool2D()):
+        array = nd.array(x)
+        array.attach_grad()
+        with autograd.record():
+            y = nd.square(block(array))
+        y.backward()
+        results.append((y.asnumpy(), array.grad.asnumpy()))
+    for got, want in zip(*results):
+        np.testing.assert_allclose(got, want, atol=1e-6)
+
+
 def learned(net):
     return sum(p.data().size for p in net.collect_params().values() if p.grad_req != "null")
 
@@ -288,11 +302,11 @@ def test_a_norm_of_vectors_is_numpy_s_and_survives_one_of_maps():
     program = """
 import numpy as np
 from mxnet_audio.engine import nd
-from mxnet_audio.models.blocks import VectorNorm
+from mxnet_audio.models.blocks import GlobalMean, VectorNorm
 
 maps = nd.Convolution(nd.ones((3, 16, 3, 3)), nd.ones((64, 16, 3, 3)), kernel=(3, 3), num_filter=64, no_bias=True)
 nd.BatchNorm(maps, *(nd.ones(64) for _ in range(4)), eps=1e-5, momentum=0.7, fix_gamma=False).wait_to_read()
-norm, x = VectorNorm(momentum=0.7), np.random.default_rng(0).normal(size=(3, 64)).astype(np.float32)
+norm, x = VectorNorm(), np.random.default_rng(0).normal(size=(3, 64)).astype(np.float32)
 norm.initialize()
 print(np.abs(norm(nd.array(x)).asnumpy() - x).max() < 1e-4)
 """
