@@ -182,12 +182,15 @@ class AudioNet(gluon.nn.HybridBlock):
         The last layers that it can have: "dense" (plain scores), "cosine" (`CosineDense`).
     head_name : str
         The one that it has.
+    least_batch : int
+        Fewest inputs that it can be trained on at once.
     scale : float
         What its scores are over cosines: with a cosine head as `mxnet_audio.nn.loss.scale_for` has it, else 1.
     """
 
     features = AudioFeatureConfig()
     heads: tuple[str, ...] = ("dense",)
+    least_batch = 1
     takes = f"(1, n_mels, frames) with {MINIMUM} bands and {MINIMUM} frames or more"
 
     @classmethod
@@ -219,6 +222,7 @@ class SpeakerNet(AudioNet):
 
     features = SPEECH
     heads = ("cosine", "dense")
+    least_batch = 2  # of one vector a norm makes zeros
 
     def new_head(self, width: int) -> gluon.nn.HybridBlock:
         """The last layer for embeddings of a width; to be called within the network's name scope."""

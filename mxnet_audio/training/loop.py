@@ -205,7 +205,8 @@ class _Run:
         if self.progress.average:
             self.average.apply(self.net)
         if self.recipe.average or self.recipe.refresh_norms:
-            refresh_norms(self.net, self.clips.calm, self.ctx)
+            least = self.net.least_batch
+            refresh_norms(self.net, (batch for batch in self.clips.calm if len(batch[0]) >= least), self.ctx)
 
     def judge_again(self, bar: tqdm, saved: int) -> None:
         """Let the history end with what the parameters are worth now."""
@@ -220,7 +221,9 @@ class _Run:
         return self._pass(self.clips.test, "held-out batch", self._judge, bar, saved)
 
     def _learn(self, x: nd.NDArray, labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
-        """Take a step; scores and losses were those before it."""
+        """Take a step; scores and losses were those before it. Of a last batch that is too small none is taken."""
+        if len(x) < self.net.least_batch:
+            return self._judge(x, labels)
         with autograd.record():
             scores, embedding = self.net(x)
             loss = self.criterion(scores, labels, embedding)

@@ -12,6 +12,7 @@ import soundfile as sf
 from mxnet_audio import features
 from mxnet_audio.audio import load
 from mxnet_audio.data.transforms import ToImage
+from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioDecodeError, DatasetError, FeatureError, InvalidAudioError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
@@ -86,6 +87,17 @@ def test_who_speaks_is_identified_and_who_is_not_enrolled_is_unknown(enrolled, p
     found = enrolled.identify(people / "ann" / "9.wav")
     assert found.speaker is None
     assert found.ranking[0][1] < enrolled.threshold
+
+
+def test_no_step_is_taken_on_a_lone_recording(people, options, tmp_path, monkeypatch):
+    """A norm would make zeros of its vector: 10 are trained on, 3 at a time."""
+    sizes, step = [], gluon.Trainer.step
+    monkeypatch.setattr(
+        gluon.Trainer, "step", lambda self, size, **kwargs: (sizes.append(size), step(self, size, **kwargs))
+    )
+    pairs = recordings(people, "ann", "bob", takes=range(6))
+    SpeakerRecognizer("resnet18").fit(pairs, tmp_path, **options | {"epochs": 2, "batch_size": 3})
+    assert sizes == [3] * 6
 
 
 def test_a_speaker_at_another_speed_is_another_to_train_on(people, options, tmp_path, caplog):
