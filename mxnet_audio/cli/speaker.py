@@ -188,7 +188,7 @@ def verify(
       mxnet-audio speaker verify a.wav --speaker ann
     """
     if (second is None) == (speaker is None):
-        raise typer.BadParameter("give a second FILE, or --speaker", param_hint="FILE")
+        raise typer.BadParameter("give a second FILE or --speaker, one of them", param_hint="FILE")
     recognizer = _load(model_dir, gpu)
     found = recognizer.verify(first, second) if speaker is None else recognizer.verify_as(speaker, first)
     whose = "of one speaker" if speaker is None else f"{speaker}'s"
@@ -246,7 +246,8 @@ def calibrate(
     rows = _rows(data)
     with _changed(model_dir, gpu) as recognizer:
         report = recognizer.calibrate([row[:2] for row in rows], far, groups=[group for *_, group in rows])
-    emit({"model_dir": model_dir, "threshold": recognizer.threshold, **report.to_dict()}, str(report), as_json)
+    text = f"{report}\nthe threshold of {model_dir} is {recognizer.threshold:.3f} now"
+    emit({"model_dir": model_dir, "threshold": recognizer.threshold, **report.to_dict()}, text, as_json)
 
 
 @speaker.command("list")

@@ -95,9 +95,8 @@ def threshold_of(labels: np.ndarray, scores: np.ndarray, far: float | None = Non
     if not impostors:
         raise DatasetError("there are no two speakers to be compared")
     if far is not None and far * impostors < 1:
-        raise DatasetError(
-            f"one of {1 / far:.0f} impostors is asked for, and there are {impostors} pairs of two speakers"
-        )
+        reason = f"one of {1 / far:.0f} impostors is asked for, and there are {impostors} pairs of two speakers"
+        raise DatasetError(f"{reason}: give more recordings, or a far of 1/{impostors} or more")
     rate, threshold = eer(labels, scores)
     if rate == 0:
         return float((scores[labels == 1].min() + scores[labels == 0].max()) / 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -50,6 +50,7 @@ class AudioClassifier(Predictor):
 
     network: str
     recipe = "spectrogram"  # the default of `fit`, by its name
+    kin: Mapping[int | str, int | str] = {}  # labels that count as others where `fit` counts right answers
 
     def __init__(self, model_ctx: mx.Context | None = None, data_ctx: mx.Context | None = None):
         model_ctx = model_ctx or mx.cpu()
@@ -230,6 +231,7 @@ class AudioClassifier(Predictor):
             test_size=test_size,
             validation_pairs=validation_pairs,
             groups=groups,
+            kin=self.kin,
             show=progress,
         )
         self.skipped = clips.skipped

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -206,8 +207,10 @@ class SpeakerRecognizer:
         else:
             config = training.usual_config(paths, feature_config)
         spoken = [pairs[place] for place in train]
+        played = at_speeds(spoken, speeds)
+        self._encoder.kin = {copy: speaker for (_, copy), (_, speaker) in zip(played, cycle(spoken))}
         history = self._encoder.fit(
-            [*spoken, *at_speeds(spoken, speeds)],
+            [*spoken, *played],
             model_dir_path,
             batch_size,
             epochs,
@@ -228,8 +231,8 @@ class SpeakerRecognizer:
             return history
         # Whatever fails from here on, nothing of another network stays beside this one.
         self._voices, self._threshold, self._place = Voices(), None, None
-        if SpeakerState.kept_in(model_dir_path):
-            log.warning("%s: the network is another one now, so voices must be enrolled anew", model_dir_path)
+        if lost := _enrolled(model_dir_path):
+            log.warning("%s: the network is another one now: enroll %s anew", model_dir_path, ", ".join(lost))
         chosen, judged = (
             [side[place] for place in spread([pairs[place][1] for place in side], MOST, least)]
             for side, least in ((train, 1), (held, 4))
@@ -535,6 +538,14 @@ class SpeakerRecognizer:
     def _verification(self, first: np.ndarray, second: np.ndarray) -> Verification:
         score = float(self._scale.scores(first[None], second[None])[0, 0])
         return Verification(score, score >= self.threshold, self.threshold)
+
+
+def _enrolled(directory: str | os.PathLike) -> list[str]:
+    """Who is enrolled in a directory, whatever its network."""
+    try:
+        return SpeakerState.load(directory).voices.names
+    except ModelError:
+        return []
 
 
 def _key(sound: Any) -> Any:

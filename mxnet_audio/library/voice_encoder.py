@@ -96,11 +96,12 @@ def at_speeds(pairs: list, speeds: Iterable[float]) -> list:
     [(Played(source='ann.wav', speed=0.9), 'sp0.9-ann')]
     """
     try:
-        numbers = [float(speed) for speed in speeds]
+        numbers = sorted(float(speed) for speed in speeds)
     except (TypeError, ValueError) as error:
         raise FeatureError(f"speeds are numbers, not {speeds!r}") from error
     if len({1, *numbers}) <= len(numbers) or not all(0.5 <= speed <= 2 for speed in numbers):
-        raise FeatureError(f"speeds are of 0.5 to 2, none of them 1 or twice, not {numbers}")
+        reason = "lie between 0.5 and 2, differ from one another, and from 1, at which all are heard anyway"
+        raise FeatureError(f"speeds {reason}; not {numbers}")
     return [(audio.Played(path, speed), f"sp{speed}-{speaker}") for speed in numbers for path, speaker in pairs]
 
 

@@ -14,6 +14,7 @@ from mxnet_audio.errors import ModelError
 __all__ = ["Cohort", "Voices", "unit"]
 
 LEAST = 1e-12
+SAME = 1 - 1e-6  # cosine of what is one recording, but for roundings
 BLOCK = 65536  # trials at a time, to bound the memory
 
 
@@ -56,6 +57,8 @@ class Voices:
     def add(self, name: str, vectors: np.ndarray, replace: bool = False) -> int:
         """Enrol a speaker, or hear more of one; with `replace`, forget what was heard before.
 
+        A recording that was heard already counts once.
+
         Returns
         -------
         int
@@ -69,7 +72,9 @@ class Voices:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise ModelError(f"a speaker has a name, not {name!r}")
         before = [] if replace or name not in self.vectors else [self.vectors[name]]
-        self.vectors[name] = np.concatenate([*before, unit(vectors)])
+        heard = np.concatenate([*before, unit(vectors)])
+        again = np.tril(heard @ heard.T, -1).max(axis=1) > SAME
+        self.vectors[name] = heard[~again]
         return len(self.vectors[name])
 
     def remove(self, name: str) -> None:

@@ -249,7 +249,8 @@ class _Run:
                 scores, loss = judge(x.as_in_context(self.ctx), y.as_in_context(self.ctx))
                 loss_sum += float(loss.sum().asscalar())
                 true = y if y.ndim == 1 else y.argmax(axis=1)  # of a mixed label, its greater part
-                correct += int((scores.argmax(axis=1).asnumpy() == true.asnumpy()).sum())
+                found, true = (self.clips.counts_as[one.asnumpy().astype(int)] for one in (scores.argmax(axis=1), true))
+                correct += int((found == true).sum())
                 seen += len(y)
                 if not math.isfinite(loss_sum):
                     raise ModelError(_no_number(f"{kind} {number + 1}", loader.names(epoch, number), epoch, saved))

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,8 @@ class Prepared:
         Class indices of the training clips.
     held_out : list of (path, label)
         The clips to measure on.
+    counts_as : np.ndarray [shape=(classes,)]
+        Class that each counts as where right answers are counted: itself, or its kin.
     mean, std : float
         Of the features of the training clips.
     skipped : list of (path, AudioError)
@@ -64,6 +66,7 @@ class Prepared:
     test: AudioLoader | None
     targets: np.ndarray
     held_out: list[Pair]
+    counts_as: np.ndarray
     mean: float
     std: float
     skipped: list[tuple[str, AudioError]]
@@ -136,6 +139,7 @@ def prepare(
     test_size: float,
     validation_pairs: Pairs | None = None,
     groups: Sequence[Hashable] | None = None,
+    kin: Mapping[Label, Label] | None = None,
     show: bool = True,
 ) -> Prepared:
     """Check labels, read every file once, leave out what cannot be used, and split the rest.
@@ -159,6 +163,8 @@ def prepare(
         See `split`; a share of 0 holds out nothing.
     validation_pairs : iterable of (path, label), optional
         Clips to measure on, in place of a share of `pairs`; not with `groups`.
+    kin : mapping of label to label, optional
+        Of a label, the one that counts as right for it, too.
     show : bool
         Whether to show a progress bar.
 
@@ -213,6 +219,7 @@ def prepare(
         loader.take(test, batch_size) if len(test) else None,
         targets[train],
         [every[i] for i in test],
+        to_targets([(kin or {}).get(label, label) for label in labels], labels),
         mean,
         max(square - mean**2, 1e-12) ** 0.5,
         skipped,
