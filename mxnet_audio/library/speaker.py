@@ -196,7 +196,7 @@ class SpeakerRecognizer:
         """
         pairs = checked_pairs(pairs)
         if np.size(speeds):  # whose speakers have names; and no two threads can read one stream
-            pairs = [(sound.read() if hasattr(sound, "read") else sound, str(speaker)) for sound, speaker in pairs]
+            pairs = [(_own(sound), str(speaker)) for sound, speaker in pairs]
         sessions = check_groups(pairs, groups)
         if batch_size == 1:  # the last norm would make zeros of all embeddings
             raise ModelError("batch_size is 2 or more, for voices")
@@ -546,6 +546,14 @@ def _enrolled(directory: str | os.PathLike) -> list[str]:
         return SpeakerState.load(directory).voices.names
     except ModelError:
         return []
+
+
+def _own(sound: Any) -> Any:
+    """A sound that several can read at once: of a stream its bytes, from the beginning."""
+    if not hasattr(sound, "read"):
+        return sound
+    sound.seek(0)
+    return sound.read()
 
 
 def _key(sound: Any) -> Any:

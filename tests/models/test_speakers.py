@@ -302,7 +302,7 @@ def test_a_norm_of_vectors_is_numpy_s_and_survives_one_of_maps():
     program = """
 import numpy as np
 from mxnet_audio.engine import nd
-from mxnet_audio.models.blocks import GlobalMean, VectorNorm
+from mxnet_audio.models.blocks import VectorNorm
 
 maps = nd.Convolution(nd.ones((3, 16, 3, 3)), nd.ones((64, 16, 3, 3)), kernel=(3, 3), num_filter=64, no_bias=True)
 nd.BatchNorm(maps, *(nd.ones(64) for _ in range(4)), eps=1e-5, momentum=0.7, fix_gamma=False).wait_to_read()
