@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mxnet_audio.cli.export import FrontEnd, Output, write
 from mxnet_audio.cli.options import AsJson, Gpu, Paths
 from mxnet_audio.cli.shell import Bulk, CarefulGroup, device, emit, interactive, note
 from mxnet_audio.cli.training import BatchSize, Epochs
@@ -307,6 +308,22 @@ def evaluate(
     recognizer = _load(model_dir, gpu)
     report = recognizer.evaluate(listed)
     emit({"model_dir": model_dir, "threshold": recognizer.threshold, **report.to_dict()}, str(report), as_json)
+
+
+@speaker.command()
+def export(
+    output: Output,
+    model_dir: ModelDir = VOICES,
+    front_end: FrontEnd = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the network as one ONNX file, which makes a vector of one window without MXNet.
+
+    \b
+    Examples:
+      mxnet-audio speaker export voices.onnx --front-end
+    """
+    write(_load(model_dir, None).model, output, front_end, as_json)
 
 
 def _rows(data: Path) -> list[tuple[str, str, str]]:

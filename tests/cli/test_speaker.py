@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from mxnet_audio import OnnxAudioClassifier, SpeakerRecognizer, audio
 from mxnet_audio.cli.speaker import _changed
 from tests.voices import synthesise_voices
 
-COMMANDS = ("train", "enroll", "verify", "identify", "calibrate", "list", "forget", "evaluate")
+COMMANDS = ("train", "enroll", "verify", "identify", "calibrate", "list", "forget", "evaluate", "export")
 SMALL = ("--network", "resnet18", "--batch-size", 8)
 
 
@@ -321,6 +322,25 @@ def test_who_is_enrolled_is_listed_and_forgotten(run, run_json, enrolled):
     assert "no 'ann' is enrolled" in run("speaker", "forget", "ann", *enrolled, code=1).stderr
     run("speaker", "forget", "bob", *enrolled)
     assert run("speaker", "list", *enrolled).stdout == "nobody is enrolled\n"
+
+
+def test_export_writes_what_makes_the_same_vector(run_json, people, fitted, tmp_path):
+    """Of a recording as long as a window, within 1e-3."""
+    directory, document = fitted
+    path = tmp_path / "vöices.onnx"
+    wrote = run_json("speaker", "export", path, "--front-end", "--model-dir", directory)
+    assert wrote == {
+        "output": str(path),
+        "takes": "samples",
+        "model_id": document["model_id"],
+        "labels": document["speakers"],
+    }
+    recognizer = SpeakerRecognizer.load(directory)
+    config = recognizer.model.feature_config
+    y, sr = audio.load(people / "ann" / "0.wav", sr=config.sr)
+    window = audio.repeat_to(y, config.n_samples)[: config.n_samples]
+    found = OnnxAudioClassifier(path).encode_audio((window, sr))
+    np.testing.assert_allclose(found / np.linalg.norm(found), recognizer.embed((window, sr)), atol=1e-3)
 
 
 def test_those_who_change_a_folder_wait_for_one_another(people, empty_handed):

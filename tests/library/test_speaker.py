@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,14 @@ def test_enrolling_again_adds_or_replaces(recognizer, people):
     assert recognizer.enroll("ann", [*two, *one, *one]) == 3  # all of it was heard before
     assert recognizer.enroll("ann", two[0], replace=True) == 1
     assert recognizer.speakers == {"ann": 1}
+
+
+def test_several_voices_under_one_name_are_noticed(recognizer, people, caplog):
+    caplog.set_level(logging.WARNING)
+    recognizer.enroll("ann", [path for path, _ in recordings(people, "ann", takes=range(5))])
+    assert "unlike" not in caplog.text
+    recognizer.enroll("both", [path for path, _ in recordings(people, "ann", "bob", takes=range(5))])
+    assert re.search(r"both: \d+ of 10 recordings are unlike the others: are all of one voice\?", caplog.text)
 
 
 def test_what_is_enrolled_is_kept_without_sound(enrolled, people, place, tmp_path):
