@@ -219,7 +219,8 @@ def read_trials(pairs_file: str | os.PathLike, root: str | os.PathLike | None = 
     ----------
     pairs_file : str or os.PathLike
         Lines of three fields, with spaces between: ``label path path``, as VoxCeleb's, or ``path path label``; all in
-        one order. The label is 1 for the same speaker, 0 for two.
+        one order. Paths may have spaces, if there are tabs between the fields. The label is 1 for the same speaker, 0
+        for two.
     root : str or os.PathLike, optional
         What relative paths start from; by default the list's own folder.
 
@@ -303,7 +304,7 @@ def parse_trials(pairs_file: str | os.PathLike) -> tuple[list[Trial], dict[str, 
 
 
 def read_lines(path: str | os.PathLike, count: int, what: str) -> Iterator[tuple[int, list[str]]]:
-    """Read lines of so many fields, with spaces between. Empty ones are passed over.
+    """Read lines of so many fields, with spaces between, or tabs, where fields have spaces. Empty ones are passed over.
 
     Parameters
     ----------
@@ -341,11 +342,15 @@ def read_lines(path: str | os.PathLike, count: int, what: str) -> Iterator[tuple
     if not text.strip():
         raise DatasetError("the list is empty", path)
     for line, row in enumerate(text.split("\n"), 1):
-        fields = row.split()
-        if fields and len(fields) != count:
-            raise DatasetError(f"line {line}: expected {what}, without spaces in them, got {len(fields)} fields", path)
-        if fields:
-            yield line, fields
+        if not row.strip():
+            continue
+        fields = [field.strip() for field in row.split("\t")]
+        if len(fields) != count:
+            fields = row.split()
+        if len(fields) != count:
+            reason = f"expected {what}, with spaces or tabs between, got {len(fields)} fields"
+            raise DatasetError(f"line {line}: {reason}", path)
+        yield line, fields
 
 
 def located(
