@@ -345,10 +345,10 @@ def read_lines(path: str | os.PathLike, count: int, what: str) -> Iterator[tuple
         if not row.strip():
             continue
         fields = [field.strip() for field in row.split("\t")]
-        if len(fields) != count:
+        if len(fields) != count or not all(fields):
             fields = row.split()
         if len(fields) != count:
-            reason = f"expected {what}, with spaces or tabs between, got {len(fields)} fields"
+            reason = f"expected {what}, with tabs between if there are spaces in them, got {len(fields)} fields"
             raise DatasetError(f"line {line}: {reason}", path)
         yield line, fields
 

@@ -343,8 +343,8 @@ class SpeakerRecognizer:
         name : str
             Who speaks. If he is enrolled already, the recordings are added to what he is known by.
         paths : iterable
-            Recordings, each as for `embed`. Those that cannot be used are logged and listed in `skipped`; if some
-            score below the threshold against his others, it is logged how many.
+            Recordings, each as for `embed`. Those that cannot be used are logged and listed in `skipped`. How many
+            score below the threshold against most of his others is logged, too: they may be somebody else's.
         replace : bool
             Forget what he was known by.
 
@@ -360,9 +360,12 @@ class SpeakerRecognizer:
         ModelError
             If there is no model yet, or the name is empty.
         """
+        threshold = self.threshold
         count = self._voices.add(name, self._encoder.usable(listed(paths))[0], replace)
-        if unlike := self._unlike(name):
-            log.warning("%s: %d of %d recordings are unlike the others: are all of one voice?", name, unlike, count)
+        vectors = self._voices.vectors[name]
+        below = (self._scale.scores(vectors, vectors) < threshold).sum(axis=1)
+        if unlike := int((2 * below >= count).sum()):
+            log.warning("%s: %d of %d recordings are unlike most others: are all of one voice?", name, unlike, count)
         return count
 
     def forget(self, name: str) -> None:
@@ -526,15 +529,6 @@ class SpeakerRecognizer:
         scores = self._scale.trials(vectors, first, second, speakers)
         self._threshold = threshold_of(labels, scores, far)
         return labels, scores
-
-    def _unlike(self, name: str) -> int:
-        """How many of an enrolled speaker's recordings score below the threshold against the mean of his others."""
-        vectors = self._voices.vectors[name]
-        if len(vectors) == 1:
-            return 0
-        own, others = np.arange(2 * len(vectors)).reshape(2, -1)
-        scores = self._scale.trials(np.concatenate([vectors, vectors.sum(axis=0) - vectors]), own, others)
-        return int((scores < self.threshold).sum())
 
     def _restored(self, directory: str | os.PathLike) -> bool:
         """Take over what is kept beside this very network, if anything is: after a run that was done already."""

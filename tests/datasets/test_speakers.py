@@ -142,9 +142,17 @@ def test_a_list_of_another_folder_and_of_full_paths(trials, tmp_path):
     ]
 
 
-def test_paths_with_spaces_have_tabs_between(touch):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1\ta b/1 2.wav\tc.wav\r\n \t\t\n0 c.wav c.wav\n",
+        "a b/1 2.wav\t c.wav\t1\nc.wav c.wav 0\t\n",
+        "1\ta b/1 2.wav\tc.wav\n0 c.wav\t\tc.wav\n",
+    ],
+)
+def test_paths_with_spaces_have_tabs_between(touch, text):
     root = touch("a b/1 2.wav", "c.wav")
-    (root / "list").write_text("1\ta b/1 2.wav\tc.wav\r\n \t\t\n0 c.wav c.wav\n")
+    (root / "list").write_text(text)
     one, two = str(root / "a b/1 2.wav"), str(root / "c.wav")
     assert speakers.read_trials(root / "list") == [Trial(1, one, two), Trial(0, two, two)]
 
@@ -165,7 +173,8 @@ def test_files_called_0_and_1_are_no_labels(touch):
         ("a/1.wav a/2.wav 1\n\na/1.wav b/1.wav -1\n", "line 3: the last field is the label, 0 or 1, not '-1'"),
         ("a/1.wav a/2.wav target\n", "line 1: the first, or the last, field is the label, 0 or 1, not 'a/1.wav'"),
         ("1 a/1.wav a/2.wav\n0 a/1.wav\n", "line 2: expected a label and two paths, .* got 2 fields"),
-        ("1 a/1.wav a 2.wav\n", "line 1: expected .* with spaces or tabs between, got 4 fields"),
+        ("1\ta/1.wav\t\n", "line 1: expected .*, got 2 fields"),
+        ("1 a/1.wav a 2.wav\n", "line 1: expected .* with tabs between if there are spaces in them, got 4 fields"),
         (
             "0 a/1.wav b/1.wav\n0 a/1.wav c/1.wav\n1 c/1.wav c/2.wav\n",
             "trials.txt: 2 of its 4 sounds are not in .*: the first is c/1.wav in line 2",
