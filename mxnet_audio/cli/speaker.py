@@ -246,8 +246,9 @@ def calibrate(
     """
     rows = _rows(data)
     with _changed(model_dir, gpu) as recognizer:
+        before = recognizer.threshold
         report = recognizer.calibrate([row[:2] for row in rows], far, groups=[group for *_, group in rows])
-    text = f"{report}\nthe threshold of {model_dir} is {recognizer.threshold:.3f} now"
+    text = f"{report}\nthe threshold of {model_dir} is {recognizer.threshold:.3f} now, and was {before:.3f}"
     emit({"model_dir": model_dir, "threshold": recognizer.threshold, **report.to_dict()}, text, as_json)
 
 

@@ -344,7 +344,7 @@ class SpeakerRecognizer:
             Who speaks. If he is enrolled already, the recordings are added to what he is known by.
         paths : iterable
             Recordings, each as for `embed`. Those that cannot be used are logged and listed in `skipped`. How many
-            score below the threshold against most of his others is logged, too: they may be somebody else's.
+            another speaker is known by already is logged, too.
         replace : bool
             Forget what he was known by.
 
@@ -360,12 +360,10 @@ class SpeakerRecognizer:
         ModelError
             If there is no model yet, or the name is empty.
         """
-        threshold = self.threshold
-        count = self._voices.add(name, self._encoder.usable(listed(paths))[0], replace)
-        vectors = self._voices.vectors[name]
-        below = (self._scale.scores(vectors, vectors) < threshold).sum(axis=1)
-        if unlike := int((2 * below >= count).sum()):
-            log.warning("%s: %d of %d recordings are unlike most others: are all of one voice?", name, unlike, count)
+        vectors = self._encoder.usable(listed(paths))[0]
+        count = self._voices.add(name, vectors, replace)
+        for other, known in self._voices.known(vectors, name).items():
+            log.warning("%s: %d of these recordings are known as %s's, too", name, known, other)
         return count
 
     def forget(self, name: str) -> None:

@@ -5,6 +5,7 @@ Nothing here needs MXNet, and nothing holds sound.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,6 +72,7 @@ class Voices:
         """
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise ModelError(f"a speaker has a name, not {name!r}")
+        name = _one_spelling(name)
         before = [] if replace or name not in self.vectors else [self.vectors[name]]
         heard = np.concatenate([*before, unit(vectors)])
         again = np.tril(heard @ heard.T, -1).max(axis=1) > SAME
@@ -80,10 +82,23 @@ class Voices:
     def remove(self, name: str) -> None:
         """Forget a speaker; ModelError if nobody of that name is enrolled."""
         self.centre(name)
-        del self.vectors[name]
+        del self.vectors[_one_spelling(name)]
+
+    def known(self, vectors: np.ndarray, name: str) -> dict[str, int]:
+        """How many of some recordings [shape=(n, dim)] others than this speaker are known by, where any are.
+
+        Examples
+        --------
+        >>> Voices({"ann": np.array([[1.0, 0.0]])}).known(np.array([[2.0, 0.0], [0.0, 1.0]]), "bob")
+        {'ann': 1}
+        """
+        others = {other: known for other, known in self.vectors.items() if other != _one_spelling(name)}
+        counts = {other: (unit(vectors) @ known.T > SAME).any(axis=1).sum() for other, known in others.items()}
+        return {other: int(count) for other, count in counts.items() if count}
 
     def centre(self, name: str) -> np.ndarray:
         """Vector of one speaker [shape=(dim,)]; ModelError if nobody of that name is enrolled."""
+        name = _one_spelling(name)
         if name not in self.vectors:
             known = ", ".join(self.names) or "nobody"
             raise ModelError(f"no {name!r} is enrolled; there is {known}")
@@ -153,6 +168,11 @@ class Cohort:
         parts = np.array_split(np.arange(len(first)), 1 + len(first) // BLOCK)
         cosines = [np.einsum("td,td->t", vectors[first[part]], vectors[second[part]]) for part in parts]
         return normalized(np.concatenate(cosines), levels[first], levels[second])
+
+
+def _one_spelling(name: str) -> str:
+    """A name in NFC: macOS hands letters and their accents over one by one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def normalized(cosines: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

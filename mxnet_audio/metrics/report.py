@@ -86,7 +86,7 @@ class VerificationReport:
         if self.pair_accuracy is not None:
             rows.append(("pair accuracy", f"{self.pair_accuracy:.3f} ± {self.pair_accuracy_std:.3f}"))
         if self.at_threshold is not None:
-            rates = "{far:.3f} let in, {frr:.3f} turned away".format(**self.at_threshold)
+            rates = "of impostors {far:.3f} let in, of speakers {frr:.3f} turned away".format(**self.at_threshold)
             rows.append(("at {threshold:.4g}".format(**self.at_threshold), rates))
         rows.append(("trials", f"{self.n_target} of one speaker, {self.n_impostor} of two"))
         lines = [f"{name:<20}  {value}" for name, value in rows]

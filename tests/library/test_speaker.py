@@ -18,7 +18,6 @@ from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.library.speaker import SpeakerRecognizer
 from mxnet_audio.library.voice_encoder import VoiceEncoder, voice_config
-from mxnet_audio.library.voices import Cohort
 from mxnet_audio.metrics import eer
 from tests.voices import SPEAKERS, synthesise_voices
 
@@ -154,27 +153,13 @@ def test_enrolling_again_adds_or_replaces(recognizer, people):
     assert recognizer.speakers == {"ann": 1}
 
 
-@pytest.mark.parametrize(
-    ("mine", "others", "unlike"),
-    [(1, 0, 0), (5, 0, 0), (1, 1, 2), (5, 5, 10), (6, 1, 1), (4, 3, 3)],
-    ids=["one", "own", "two of two", "half", "intruder", "minority"],
-)
-@pytest.mark.parametrize("normalize", [False, True], ids=["cosine", "s-norm"])
-def test_voices_of_others_under_a_name_are_noticed(normalize, mine, others, unlike, people, place, caplog, monkeypatch):
-    recognizer = SpeakerRecognizer.load(place)
-    recognizer._normalize = normalize
-    vectors = np.random.default_rng(0).normal(0, 0.05, (mine + others, recognizer.embed(people / "ann/0.wav").size))
-    vectors[:mine, 0] += 1
-    vectors[mine:, 1] += 1
-    recognizer._cohort = Cohort(np.eye(vectors.shape[1])[:9] + 0.05)
-    scores = recognizer._scale.scores(np.eye(vectors.shape[1])[:2], np.eye(vectors.shape[1])[:2])
-    recognizer._threshold = (scores[0, 0] + scores[0, 1]) / 2
-    monkeypatch.setattr(recognizer._encoder, "usable", lambda paths: (vectors[[int(path) for path in paths]], paths))
-    recognizer.enroll("ann", [str(n) for n in range(mine)])
-    assert "unlike" not in caplog.text
-    if others:
-        recognizer.enroll("ann", [str(n) for n in range(mine, mine + others)])  # added
-        assert f"ann: {unlike} of {mine + others} recordings are unlike most others" in caplog.text
+def test_recordings_that_another_is_known_by_are_noticed(enrolled, people, caplog):
+    enrolled.enroll("ann", [path for path, _ in recordings(people, "ann", takes=range(6))])
+    assert "known as" not in caplog.text
+    assert enrolled.enroll("dan", [path for path, _ in recordings(people, "ann", "bob", "dan", takes=range(5))]) == 15
+    assert "dan: 5 of these recordings are known as ann's, too" in caplog.text
+    assert "dan: 3 of these recordings are known as bob's, too" in caplog.text
+    assert "cem" not in caplog.text
 
 
 def test_what_is_enrolled_is_kept_without_sound(enrolled, people, place, tmp_path):

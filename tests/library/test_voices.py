@@ -55,6 +55,16 @@ def test_a_voice_is_the_mean_of_its_utterances_whatever_their_length():
     np.testing.assert_allclose(voices.centres(), [[1, 0]])
 
 
+def test_a_name_is_one_however_its_accents_are_spelled():
+    voices, composed, apart = Voices(), "J\u00f6rg", "Jo\u0308rg"
+    voices.add(apart, np.array([[1.0, 0.0]]))
+    assert voices.add(composed, np.array([[0.0, 1.0]])) == 2 and voices.names == [composed]
+    np.testing.assert_array_equal(voices.centre(apart), voices.centre(composed))
+    assert voices.known(np.array([[1.0, 0.0]]), apart) == {} and voices.known(np.eye(2), "bob") == {composed: 2}
+    voices.remove(apart)
+    assert voices.names == []
+
+
 def test_who_is_not_enrolled_is_named():
     voices = Voices()
     with pytest.raises(ModelError, match="nobody is enrolled"):
