@@ -48,7 +48,9 @@ class Voices:
     """
 
     def __init__(self, vectors: dict[str, np.ndarray] | None = None):
-        self.vectors = dict(vectors or {})
+        self.vectors: dict[str, np.ndarray] = {}
+        for name, heard in (vectors or {}).items():
+            self.add(name, heard)
 
     @property
     def names(self) -> list[str]:
@@ -92,9 +94,9 @@ class Voices:
         >>> Voices({"ann": np.array([[1.0, 0.0]])}).known(np.array([[2.0, 0.0], [0.0, 1.0]]), "bob")
         {'ann': 1}
         """
-        others = {other: known for other, known in self.vectors.items() if other != _one_spelling(name)}
-        counts = {other: (unit(vectors) @ known.T > SAME).any(axis=1).sum() for other, known in others.items()}
-        return {other: int(count) for other, count in counts.items() if count}
+        vectors, name = unit(vectors), _one_spelling(name)
+        counts = {other: int((vectors @ heard.T > SAME).any(axis=1).sum()) for other, heard in self.vectors.items()}
+        return {other: count for other, count in counts.items() if count and other != name}
 
     def centre(self, name: str) -> np.ndarray:
         """Vector of one speaker [shape=(dim,)]; ModelError if nobody of that name is enrolled."""

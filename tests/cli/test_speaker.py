@@ -309,7 +309,9 @@ def test_calibrate_sets_the_threshold(run, run_json, people, empty_handed, tmp_p
     after = json.loads((empty_handed[1] / "speaker.json").read_text())["threshold"]
     assert after == document["threshold"] == document["at_threshold"]["threshold"] != before
     assert document["at_threshold"]["far"] <= 0.5
-    assert "equal error rate" in run("speaker", "calibrate", people, *empty_handed).stdout
+    said = run("speaker", "calibrate", people, *empty_handed).stdout
+    assert "equal error rate" in said and f" now, and was {after:.3f}\n" in said
+    assert re.search(r"of impostors 0\.\d+ let in, of speakers 0\.\d+ turned away", said)
     failed = run("speaker", "calibrate", people, *empty_handed, "--far", 2, code=1)
     assert "far is a share of impostors" in failed.stderr
     assert "no such folder" in run("speaker", "calibrate", tmp_path / "none", *empty_handed, code=1).stderr

@@ -63,6 +63,8 @@ def test_a_name_is_one_however_its_accents_are_spelled():
     assert voices.known(np.array([[1.0, 0.0]]), apart) == {} and voices.known(np.eye(2), "bob") == {composed: 2}
     voices.remove(apart)
     assert voices.names == []
+    kept = Voices({apart: np.array([[1.0, 0.0]]), composed: np.array([[0.0, 1.0]])})  # from before names were one
+    assert kept.names == [composed] and len(kept.vectors[composed]) == 2
 
 
 def test_who_is_not_enrolled_is_named():
