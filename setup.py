@@ -2,7 +2,7 @@
 
 MXNet 1.9.1 runs on CPython 3.10 to 3.12, and comes along there. On later ones it stays away, and NumPy is a newer one:
 ``pip install .[runtime]`` is then all that exported models, features, data sets and search need. To leave MXNet out on
-the older ones too, use ``--no-deps``, and see `mxnet_audio.runtime` for what to install beside it.
+the older ones too, use ``--no-deps``, and see `mxnet_audio.inference.onnx_classifier` for what to install beside it.
 """
 
 import re
@@ -43,7 +43,7 @@ setup(
     license="MIT",
     packages=[*find_packages(include=["mxnet_audio", "mxnet_audio.*"]), "mxnet_audio.datasets.lists"],
     package_dir={"mxnet_audio.datasets.lists": "data/lists"},
-    package_data={"mxnet_audio.datasets.lists": ["*.txt"], "mxnet_audio.library": ["templates/*.html"]},
+    package_data={"mxnet_audio.datasets.lists": ["*.txt"], "mxnet_audio.viz": ["templates/*.html"]},
     python_requires=">=3.10",
     install_requires=[
         "audioread>=3.0",

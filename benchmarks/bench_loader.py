@@ -26,10 +26,10 @@ import soundfile as sf
 import soxr
 
 from mxnet_audio.data import AudioDataset, AudioLoader
-from mxnet_audio.data.threads import USABLE_CPUS
 from mxnet_audio.data.transforms import Features, Load
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.parallel import USABLE_CPUS
 
 CLASSES, BATCH = 10, 32
 CONFIG = AudioFeatureConfig(

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mxnet_audio.data.threads import USABLE_CPUS
 from mxnet_audio.engine import autograd, cores, gluon, mx, nd
 from mxnet_audio.library import classifiers
 from mxnet_audio.library.export import export_onnx
-from mxnet_audio.library.model import Model, config_of
+from mxnet_audio.library.trained_model import Model, config_of
 from mxnet_audio.models import NETWORKS
+from mxnet_audio.parallel import USABLE_CPUS
 
 CLASSES = 10
 THREADS = int(os.environ.get("OMP_NUM_THREADS") or cores() or USABLE_CPUS)

@@ -18,9 +18,9 @@ import librosa
 import numpy as np
 
 from mxnet_audio import datasets, training
-from mxnet_audio.data.threads import USABLE_CPUS
 from mxnet_audio.datasets.synthetic import synthesise
 from mxnet_audio.library import classifiers
+from mxnet_audio.parallel import USABLE_CPUS
 
 try:
     import torch

@@ -16,7 +16,7 @@ import numpy as np
 import soundfile as sf
 from bench_networks import THREADS, WAYS, compared
 
-from mxnet_audio.library.speaker import SpeakerRecognizer
+from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 
 DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 SECONDS, BATCH = 2.0, 8

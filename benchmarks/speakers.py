@@ -26,9 +26,9 @@ import numpy as np
 from joblib import Parallel, delayed, parallel_config
 
 from mxnet_audio import audio
-from mxnet_audio.library.speaker import SpeakerRecognizer
-from mxnet_audio.library.voices import Cohort
 from mxnet_audio.metrics import bootstrap, eer, min_dcf
+from mxnet_audio.speakers.recognizer import SpeakerRecognizer
+from mxnet_audio.speakers.scoring import Cohort
 
 DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 NETWORKS = ("ecapa_tdnn", "resnet18", "sincnet")

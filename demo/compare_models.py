@@ -3,7 +3,7 @@
 from common import arguments
 
 from mxnet_audio.library import classifiers, load_classifier
-from mxnet_audio.models.store import stored_models
+from mxnet_audio.model_store import stored_models
 from mxnet_audio.viz import plot_history
 
 

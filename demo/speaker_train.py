@@ -10,7 +10,7 @@ from common import HERE, arguments
 from mxnet_audio import datasets, metrics, viz
 from mxnet_audio.datasets.speakers import of_corpus, speaker_folder
 from mxnet_audio.errors import DatasetError
-from mxnet_audio.library.speaker import SpeakerRecognizer
+from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 
 FSDD = HERE / "very_large_data" / "fsdd"
 FOLDER = "speakers"  # among the models

@@ -3,7 +3,7 @@
 from common import arguments
 from speaker_train import FOLDER, divided, utterances
 
-from mxnet_audio.library.speaker import SpeakerRecognizer
+from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 
 
 def main():

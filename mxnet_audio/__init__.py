@@ -22,10 +22,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "features.config": ["AudioFeatureConfig"],
         "library": ["load_classifier"],
         "library.cifar10": ["Cifar10AudioClassifier", "Cifar10AudioRecommender", "Cifar10AudioSearch"],
-        "library.cross_validation": ["cross_validate"],
+        "cross_validation": ["cross_validate"],
         "library.m5": ["M5AudioClassifier", "M5AudioRecommender", "M5AudioSearch"],
         "library.resnet_v2": ["ResNetV2AudioClassifier", "ResNetV2AudioRecommender", "ResNetV2AudioSearch"],
-        "library.speaker": ["SpeakerRecognizer"],
-        "runtime": ["OnnxAudioClassifier"],
+        "speakers": ["SpeakerRecognizer"],
+        "inference": ["OnnxAudioClassifier"],
     },
 )

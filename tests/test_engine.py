@@ -115,4 +115,4 @@ for error in (ImportError, AudioError):  # for programs that do without MXNet, a
 """
     one, other = run(script).splitlines()
     assert one == other and one.startswith("MXNet 1.9.1 runs on CPython 3.10 to 3.12, and this is 3.13; ")
-    assert one.endswith("exported models run here: see mxnet_audio.runtime")
+    assert one.endswith("exported models run here: see mxnet_audio.inference.onnx_classifier")

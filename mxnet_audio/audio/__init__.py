@@ -8,10 +8,11 @@ import lazy_loader
 from mxnet_audio.audio.find import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.load import load, valid_audio
 from mxnet_audio.audio.shape import Windows, fit_length, repeat_to, resample, views, windows
-from mxnet_audio.audio.source import Played, naming, resolve, source_identity, source_name
+from mxnet_audio.audio.source import naming, resolve, source_identity, source_name
+from mxnet_audio.audio.speed import Played
 
 __getattr__, *_ = lazy_loader.attach(
-    __name__, submod_attrs={"decode": ["AudioInfo", "info"], "survey": ["typical_length"]}
+    __name__, submod_attrs={"decode": ["info"], "headers": ["typical_length"], "stream": ["AudioInfo"]}
 )
 
 __all__ = [

@@ -7,9 +7,8 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,9 +18,10 @@ import soundfile as sf
 from mxnet_audio.audio.container import check_complete
 from mxnet_audio.audio.mp3 import length_slack, with_length
 from mxnet_audio.audio.source import naming, resolve, source_name
+from mxnet_audio.audio.stream import AudioInfo, Stream
 from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
-__all__ = ["AudioInfo", "Stream", "info", "open_stream"]
+__all__ = ["info", "open_stream"]
 
 BLOCK = 1 << 16  # frames to a read: large enough to be rare, small enough to be nothing beside the result
 _MP3_RUN_UP = 32 * 1152  # samples decoded ahead of a seek's aim, until no frame borrows from before it
@@ -29,63 +29,6 @@ _OGG_LAST_PAGE = 1 << 18  # samples: 255 packets of 1,024
 _NO_COUNT = 1 << 60  # libsndfile's frame count of a stream that does not say is near 2**63
 _IMPORTING = threading.Lock()
 _SYSTEM, _MALFORMED = 2, 3  # libsndfile's codes: "the system refuses"; "a format that I know, but damaged"
-
-
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a file's header says.
-
-    Attributes
-    ----------
-    path : str or None
-        The file; None for a file object without a name.
-    sr : int [Hz]
-        Sampling rate.
-    channels : int
-        Number of channels.
-    frames : int or None
-        Samples in each channel; None when the file does not say.
-    duration : float or None [s]
-        ``frames / sr``.
-    format : str
-        The container as the decoder names it, such as ``'WAV'``.
-    decoder : str
-        ``'soundfile'``, ``'av'`` or ``'audioread'``; ``'numpy'`` for an array.
-    """
-
-    path: str | None
-    sr: int
-    channels: int
-    frames: int | None
-    duration: float | None
-    format: str
-    decoder: str
-
-
-@dataclass(frozen=True)
-class Stream:
-    """An opened file, ready to be decoded.
-
-    Attributes
-    ----------
-    frames : int or None
-        Samples in each channel; None when unknown.
-    slack : int or None
-        How many of ``frames`` may fail to come without the file being truncated; None when ``frames`` is
-        an estimate and says nothing.
-    blocks : callable
-        ``blocks(start, count)`` yields float32 blocks [shape=(n, channels)] from frame ``start`` on, at most
-        ``count`` frames together (None: to the end).
-    """
-
-    path: str | None
-    sr: int
-    channels: int
-    frames: int | None
-    slack: int | None
-    format: str
-    decoder: str
-    blocks: Callable[[int, int | None], Iterator[np.ndarray]]
 
 
 def info(source: str | os.PathLike | BinaryIO | Any) -> AudioInfo:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
 
+from mxnet_audio.audio.stream import Stream
 from mxnet_audio.errors import TruncatedAudioError
-
-if TYPE_CHECKING:
-    from mxnet_audio.audio.decode import Stream
 
 __all__ = ["open_av"]
 
@@ -51,7 +49,6 @@ def open_av(file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
     ValueError
         There is no sound track.
     """
-    from mxnet_audio.audio.decode import Stream
 
     container = stack.enter_context(av.open(_Nameless(file), mode="r", metadata_errors="ignore"))
     if not container.streams.audio:

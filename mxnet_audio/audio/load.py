@@ -14,7 +14,7 @@ from mxnet_audio.audio.source import is_rate, naming, resolve, source_name
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, TruncatedAudioError
 
 if TYPE_CHECKING:
-    from mxnet_audio.audio.decode import Stream
+    from mxnet_audio.audio.stream import Stream
 
 __all__ = ["load", "valid_audio"]
 

@@ -8,7 +8,6 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any, BinaryIO
 
@@ -16,57 +15,10 @@ import numpy as np
 
 from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError
 
-__all__ = ["Played", "is_rate", "naming", "resolve", "source_identity", "source_name"]
+__all__ = ["is_rate", "naming", "resolve", "source_identity", "source_name"]
 
 _MAX_CHANNELS = 1024  # libsndfile's own limit
 _BLOCK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Played:
-    """A source played at another speed, and so at another pitch.
-
-    Parameters
-    ----------
-    source : as for `resolve`
-    speed : float > 0
-        1.1 makes sound shorter and higher by a tenth.
-
-    Raises
-    ------
-    InvalidAudioError
-        It is no speed.
-
-    Examples
-    --------
-    >>> played = Played((np.zeros(8000), 8000), 1.25)
-    >>> resolve(played)[1], source_name(Played("a.wav", 1.25))
-    (10000, 'a.wav')
-    """
-
-    source: Any
-    speed: float
-
-    def __post_init__(self):
-        if not (isinstance(self.speed, Real) and 0 < self.speed < math.inf):
-            raise InvalidAudioError(f"a speed is a number above 0, not {self.speed!r}")
-        object.__setattr__(self, "speed", float(self.speed))
-
-    @property
-    def name(self) -> str | None:
-        """Name of the source."""
-        return source_name(self.source)
-
-    def identity(self) -> str:
-        """See `source_identity`."""
-        return f"{source_identity(self.source)}\0played at {self.speed}"
-
-    def decoded(self) -> tuple[np.ndarray, int]:
-        """Samples, and the rate that makes them sound so; errors as `mxnet_audio.audio.load`."""
-        from mxnet_audio.audio.load import load  # which asks this file what a source is
-
-        y, rate = load(self.source, mono=False)
-        return y, max(round(rate * self.speed), 1)
 
 
 def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int]:
@@ -102,7 +54,7 @@ def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int
         return source
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source)
-    if isinstance(source, Played):
+    if hasattr(source, "decoded"):
         return source.decoded()
     if isinstance(source, tuple):
         if len(source) != 2:

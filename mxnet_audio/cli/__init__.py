@@ -13,13 +13,13 @@ from typing import Annotated
 import typer
 
 import mxnet_audio
-from mxnet_audio.cli.about import demo, info
 from mxnet_audio.cli.adapt import adapt
-from mxnet_audio.cli.corpora import datasets
+from mxnet_audio.cli.datasets import datasets
+from mxnet_audio.cli.evaluate import cross_validate, report
 from mxnet_audio.cli.export import export
-from mxnet_audio.cli.label import embed, predict
-from mxnet_audio.cli.measure import cross_validate, report
-from mxnet_audio.cli.neighbours import index, recommend, search
+from mxnet_audio.cli.info import demo, info
+from mxnet_audio.cli.predict import embed, predict
+from mxnet_audio.cli.search import index, recommend, search
 from mxnet_audio.cli.shell import CarefulGroup
 from mxnet_audio.cli.speaker import speaker
 from mxnet_audio.cli.train import evaluate, train

@@ -32,10 +32,10 @@ def adapt(
       mxnet-audio predict clip.wav --model-dir models-new-room
     """
     classifier = load_model(model_dir, network, gpu, exported=False)
-    from mxnet_audio.models import store
+    from mxnet_audio import model_store
 
-    store.check_place(output)  # not found out once all is done
-    if classifier.network in store.stored_models(output):
+    model_store.check_place(output)  # not found out once all is done
+    if classifier.network in model_store.stored_models(output):
         raise ModelError(f"holds a {classifier.network} model, whose training could not go on: choose another", output)
     bulk = Bulk()
     files = bulk.find(paths)

@@ -11,7 +11,7 @@ from mxnet_audio.cli.options import MODELS, AsJson, ModelDir, OneOf
 from mxnet_audio.cli.shell import emit, load_model
 
 if TYPE_CHECKING:
-    from mxnet_audio.library.model import Model
+    from mxnet_audio.library.trained_model import Model
 
 __all__ = ["FrontEnd", "Output", "export", "write"]
 

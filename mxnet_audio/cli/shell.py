@@ -18,7 +18,7 @@ from mxnet_audio.errors import AudioDecodeError, AudioError, ModelError
 from mxnet_audio.library import BOX
 
 if TYPE_CHECKING:
-    from mxnet_audio.library.predictor import Predictor
+    from mxnet_audio.inference.predictor import Predictor
 
 __all__ = ["Bulk", "CarefulGroup", "device", "emit", "interactive", "load_model", "note"]
 
@@ -149,7 +149,7 @@ def load_model(model_dir: Path | None, network: Network | None, gpu: int | None,
             raise ModelError("this takes the folder of a trained model, not a file", model_dir)
         if gpu is not None:
             raise ModelError("an .onnx file is run on the CPU: leave --gpu out", model_dir)
-        from mxnet_audio.runtime import OnnxAudioClassifier
+        from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 
         classifier = OnnxAudioClassifier(model_dir)
         if network is not None and network.value != (found := classifier.description.network):

@@ -13,11 +13,11 @@ import typer
 from mxnet_audio.cli.export import FrontEnd, Output, write
 from mxnet_audio.cli.options import AsJson, Gpu, Paths
 from mxnet_audio.cli.shell import Bulk, CarefulGroup, device, emit, interactive, note
-from mxnet_audio.cli.training import BatchSize, Epochs
+from mxnet_audio.cli.training_options import BatchSize, Epochs
 from mxnet_audio.errors import DatasetError
 
 if TYPE_CHECKING:
-    from mxnet_audio.library.speaker import SpeakerRecognizer
+    from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 
 __all__ = ["speaker"]
 
@@ -103,7 +103,7 @@ def train(
     if seconds is not None and features is not None:
         raise typer.BadParameter("give --seconds or --features, not both", param_hint="--seconds")
     from mxnet_audio.features import AudioFeatureConfig
-    from mxnet_audio.library.speaker import SpeakerRecognizer
+    from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 
     rows = _rows(data)
     recognizer = SpeakerRecognizer(network.value, normalize=normalize, model_ctx=device(gpu))
@@ -353,7 +353,7 @@ def _changed(model_dir: Path, gpu: int | None = None) -> Iterator[SpeakerRecogni
 
 
 def _load(model_dir: Path, gpu: int | None) -> SpeakerRecognizer:
-    from mxnet_audio.library.speaker import SpeakerRecognizer
+    from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 
     return SpeakerRecognizer.load(model_dir, model_ctx=device(gpu))
 

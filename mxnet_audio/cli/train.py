@@ -9,7 +9,7 @@ import typer
 
 from mxnet_audio.cli.options import MODELS, AnyModel, AsJson, Data, Gpu, ModelDir, Network, OneOf
 from mxnet_audio.cli.shell import device, emit, interactive, load_model, note
-from mxnet_audio.cli.training import (
+from mxnet_audio.cli.training_options import (
     BatchSize,
     Corpus,
     Epochs,

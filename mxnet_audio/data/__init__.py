@@ -18,7 +18,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "folders": ["AudioFolderDataset"],
         "loader": ["AudioLoader"],
         "sampler": ["BalancedSampler", "BucketSampler", "ClassBatchSampler", "EpochSampler"],
-        "threads": ["map_ordered"],
-        "voices": ["VoxAudioFolderDataset", "VoxAudioValFolderDataset"],
+        "speakers": ["VoxAudioFolderDataset", "VoxAudioValFolderDataset"],
     },
 )

@@ -18,9 +18,9 @@ from mxnet_audio import audio
 from mxnet_audio.data.datasets import AudioDataset
 from mxnet_audio.data.sources import Sources
 from mxnet_audio.data.steps import takes_source
-from mxnet_audio.data.threads import map_ordered
 from mxnet_audio.data.transforms import Transform
 from mxnet_audio.errors import AudioError, DatasetError
+from mxnet_audio.parallel import map_ordered
 
 __all__ = ["AudioChunkDataset", "Chunk"]
 

@@ -15,12 +15,12 @@ import numpy as np
 from mxnet_audio import audio, datasets
 from mxnet_audio.data.sources import Sources, aligned, classes
 from mxnet_audio.data.steps import Held, check_rates, flat, held_data, takes_source
-from mxnet_audio.data.threads import map_ordered
 from mxnet_audio.data.transforms import Features, Load
 from mxnet_audio.data.transforms.base import steps_of
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.parallel import map_ordered
 
 __all__ = ["AudioDataset"]
 

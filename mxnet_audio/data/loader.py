@@ -17,11 +17,11 @@ from mxnet_audio.audio import source_name
 from mxnet_audio.data.batchify import Stack
 from mxnet_audio.data.datasets import AudioDataset
 from mxnet_audio.data.sampler import EpochSampler
-from mxnet_audio.data.threads import map_ordered
 from mxnet_audio.data.transforms import Compose
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.features import FeatureCache
+from mxnet_audio.parallel import map_ordered
 
 __all__ = ["AudioLoader"]
 

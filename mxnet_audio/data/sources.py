@@ -11,7 +11,7 @@ import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import resolve
-from mxnet_audio.data.missing import CONSTANT, fill_rows, is_missing
+from mxnet_audio.datasets.missing import CONSTANT, fill_rows, is_missing
 from mxnet_audio.errors import DatasetError
 
 __all__ = ["Sources", "aligned", "classes", "listed"]

@@ -18,7 +18,7 @@ import soundfile as sf
 from scipy.signal import fftconvolve
 
 from mxnet_audio.atomic import replacing, write_json
-from mxnet_audio.datasets.voices import VOICES, coloured_noise
+from mxnet_audio.datasets.synthesis import VOICES, coloured_noise
 from mxnet_audio.errors import DatasetError
 
 __all__ = ["LABELS", "render", "synthesise"]

@@ -49,12 +49,12 @@ def load_classifier(
     ModelError
         If there is no model, or there are several and none was named.
     """
+    from mxnet_audio import model_store
     from mxnet_audio.errors import ModelError
-    from mxnet_audio.models import store
 
     known = classifiers()
     if name is None:
-        found = [stored for stored in store.stored_models(model_dir_path) if stored in known]
+        found = [stored for stored in model_store.stored_models(model_dir_path) if stored in known]
         if len(found) != 1:
             several = f"several models ({', '.join(found)}): name one"
             none = "no model here: train one first, or name the folder of one"

@@ -9,16 +9,15 @@ from functools import partial
 
 import numpy as np
 
-from mxnet_audio import features, training
+from mxnet_audio import features, model_store, training
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.data import AudioLoader
 from mxnet_audio.data.transforms import Compose, ToImage, Transform
 from mxnet_audio.engine import context, mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.library.model import Model, config_of, head_for, input_shape_of, network_input
-from mxnet_audio.library.predictor import Predictor, listed
-from mxnet_audio.models import store
+from mxnet_audio.inference.predictor import Predictor, listed
+from mxnet_audio.library.trained_model import Model, config_of, head_for, input_shape_of, network_input
 
 __all__ = ["AudioClassifier"]
 
@@ -178,7 +177,7 @@ class AudioClassifier(Predictor):
             Called with the history after each epoch; one that returns True ends the training. See
             `mxnet_audio.training.callbacks`.
         report : str or os.PathLike, optional
-            Directory for a page on what was learned, ``report.html``; see `mxnet_audio.library.report`.
+            Directory for a page on what was learned, ``report.html``; see `mxnet_audio.viz.report`.
 
         Returns
         -------
@@ -203,7 +202,7 @@ class AudioClassifier(Predictor):
             checkpoint_interval=checkpoint_interval,
         )
         if report is not None:
-            store.check_place(report)
+            model_store.check_place(report)
             if test_size == 0 and validation_pairs is None:
                 raise ModelError("test_size=0 holds out no clips, which a report needs")
         recipe = training.recipe_of(self.recipe if recipe is None else recipe)
@@ -213,7 +212,7 @@ class AudioClassifier(Predictor):
             callbacks = [*callbacks, training.EarlyStopping(early_stopping)]
         config = feature_config or config_of(self.network, input_shape)
         input_shape_of(self.network, config)  # says whether there is one
-        store.check_place(model_dir_path)
+        model_store.check_place(model_dir_path)
         clips = training.prepare(
             audio_path_label_pairs,
             partial(
@@ -248,7 +247,7 @@ class AudioClassifier(Predictor):
         told = {f"recipe.{name}": value for name, value in recipe.identity().items()}
         identity = settings.identity() | told | clips.digests
         run = training.Progress()
-        if resume and self.network in store.stored_models(model_dir_path):
+        if resume and self.network in model_store.stored_models(model_dir_path):
             run = model.resume(model_dir_path, identity)
             log.info("%s: going on after epoch %d", model_dir_path, run.epochs)
             if run.epochs > settings.epochs:
@@ -271,7 +270,7 @@ class AudioClassifier(Predictor):
         model.history = run.history
         self._model = model
         if report is not None:
-            from mxnet_audio.library.report import write_report  # and Jinja2, and matplotlib
+            from mxnet_audio.viz.report import write_report  # and Jinja2, and matplotlib
 
             write_report(self, clips.held_out, report, settings=identity)
         return self.history
@@ -354,7 +353,7 @@ class AudioClassifier(Predictor):
         ModelError
             If there is no model yet, or the directory cannot be written to.
         """
-        store.check_place(model_dir_path)
+        model_store.check_place(model_dir_path)
         self.model.save(model_dir_path)
 
     def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""A trained network as one .onnx file, which runs wherever ONNX does; see `mxnet_audio.runtime`."""
+"""A trained network as one .onnx file, which runs wherever ONNX does; see `mxnet_audio.inference.onnx_classifier`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from mxnet_audio.data.transforms import ToImage
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.library.model import Model
-from mxnet_audio.library.onnx_file import PRODUCER, Description, seal
+from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, seal
+from mxnet_audio.library.trained_model import Model
 
 __all__ = ["TOLERANCE", "export_onnx"]
 
@@ -53,7 +53,7 @@ def export_onnx(model: Model, path: str | os.PathLike, *, front_end: bool = Fals
 
     See Also
     --------
-    mxnet_audio.runtime.OnnxAudioClassifier : runs the file without MXNet.
+    mxnet_audio.inference.onnx_classifier.OnnxAudioClassifier : runs the file without MXNet.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def _front_end(config: AudioFeatureConfig) -> gluon.HybridBlock:
 
 def _compare(model: Model, path: Path, front_end: bool) -> None:
     """Run the file, and raise ModelError if it says something else than MXNet."""
-    from mxnet_audio.runtime import OnnxAudioClassifier
+    from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 
     rng = np.random.default_rng(0)
     config, standardize = model.feature_config, model.net.standardize

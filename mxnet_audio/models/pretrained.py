@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from mxnet_audio import model_store
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import ModelError
-from mxnet_audio.models import store
 
 __all__ = ["Pretrained", "read_pretrained", "take_over"]
 
@@ -33,7 +33,7 @@ class Pretrained:
     directory: str
     input_shape: tuple[int, int, int]
     head: str
-    tensors: store.Tensors
+    tensors: model_store.Tensors
 
 
 def read_pretrained(name: str, directory: str | os.PathLike) -> Pretrained:
@@ -44,7 +44,7 @@ def read_pretrained(name: str, directory: str | os.PathLike) -> Pretrained:
     ModelError
         If there is none, it is another network, or damaged.
     """
-    manifest = store.read_manifest(directory, name)
+    manifest = model_store.read_manifest(directory, name)
     try:
         found, shape = manifest["network"]["name"], tuple(manifest["network"]["input_shape"])
         head = manifest["network"].get("head", "dense")
@@ -52,7 +52,7 @@ def read_pretrained(name: str, directory: str | os.PathLike) -> Pretrained:
         raise ModelError(f"damaged: its description lacks or misstates {error}", directory) from error
     if found != name:
         raise ModelError(f"a {found} model, not {name}", directory)
-    return Pretrained(os.fspath(directory), shape, head, store.read_tensors(directory, manifest, "last"))
+    return Pretrained(os.fspath(directory), shape, head, model_store.read_tensors(directory, manifest, "last"))
 
 
 def take_over(net: gluon.Block, known: Pretrained) -> bool:

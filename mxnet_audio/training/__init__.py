@@ -1,6 +1,6 @@
 """The one fit loop, the recipes that it follows, honest splits, and the history that it keeps."""
 
-from mxnet_audio.data.labelled import Pairs, checked_pairs, class_order, to_targets
+from mxnet_audio.datasets.labels import Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.training.average import refresh_norms
 from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, TensorBoardLog
 from mxnet_audio.training.history import best_epoch, new_history

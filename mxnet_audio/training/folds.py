@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from mxnet_audio.data.missing import is_missing
+from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.errors import DatasetError
 
 __all__ = ["assign_folds", "fold_order", "keep_apart"]

@@ -15,10 +15,11 @@ import numpy as np
 from tqdm import tqdm
 
 from mxnet_audio.audio import typical_length
-from mxnet_audio.audio.source import Played, resolve, source_identity, source_name
-from mxnet_audio.audio.survey import rates
+from mxnet_audio.audio.headers import rates
+from mxnet_audio.audio.source import resolve, source_identity, source_name
+from mxnet_audio.audio.speed import Played
 from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, ClassBatchSampler, Mixup, Splice
-from mxnet_audio.data.labelled import Label, Pair, Pairs, checked_pairs, class_order, to_targets
+from mxnet_audio.datasets.labels import Label, Pair, Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig

@@ -18,7 +18,7 @@ import mxnet_audio
 from mxnet_audio.cli.options import Network
 from mxnet_audio.cli.shell import CarefulGroup, emit
 from mxnet_audio.cli.speaker import Loss, VoiceNetwork
-from mxnet_audio.cli.training import RecipeName
+from mxnet_audio.cli.training_options import RecipeName
 from mxnet_audio.errors import ModelError
 
 COMMANDS = ["train", "evaluate", "predict", "embed", "index", "search", "recommend", "info", "demo"]

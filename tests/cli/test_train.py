@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from mxnet_audio.models import store
+from mxnet_audio import model_store
 
 LABELS = ["high ♪", "low"]
 SMALL = ("--input-shape", "1,16,16", "--batch-size", 8)
@@ -81,13 +81,13 @@ def test_resume_goes_on_to_the_history_of_an_unbroken_run(run_json, tones, tmp_p
 
 
 def test_every_epoch_is_kept(run, tones, tmp_path, monkeypatch):
-    kept, save = [], store.save_state
+    kept, save = [], model_store.save_state
 
     def watched(directory, name, manifest, files):
         kept.append(len(manifest["history"]["loss_test"]))
         save(directory, name, manifest, files)
 
-    monkeypatch.setattr(store, "save_state", watched)
+    monkeypatch.setattr(model_store, "save_state", watched)
     run("train", tones, "--model-dir", tmp_path / "model", "--epochs", 3, *SMALL)
     assert kept == [1, 2, 3]
 

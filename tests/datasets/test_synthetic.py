@@ -7,8 +7,8 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio import datasets
+from mxnet_audio.datasets.synthesis import VOICES, coloured_noise
 from mxnet_audio.datasets.synthetic import LABELS, render, synthesise
-from mxnet_audio.datasets.voices import VOICES, coloured_noise
 from mxnet_audio.errors import DatasetError
 
 SMALL = {"clips_per_class": 2, "sr": 8000, "seconds": 0.5}

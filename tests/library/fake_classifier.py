@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mxnet_audio.errors import AudioDecodeError, AudioError, ModelError
-from mxnet_audio.library.results import Encoding
+from mxnet_audio.inference.results import Encoding
 
 
 class FakeClassifier:

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from mxnet_audio import model_store
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioDecodeError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library import load_classifier
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
-from mxnet_audio.models import store
 
 MEASURES = {"loss_train", "loss_test", "acc_train", "acc_test"}
 
 
 def parameters(directory, role="last", name="cifar10"):
-    return store.read_tensors(directory, store.read_manifest(directory, name), role)
+    return model_store.read_tensors(directory, model_store.read_manifest(directory, name), role)
 
 
 @pytest.mark.parametrize("kind", [Cifar10AudioClassifier, ResNetV2AudioClassifier])
@@ -105,12 +105,12 @@ def test_a_batch_of_one_is_trained_on(batch_size, corpus, options, tmp_path):
 def test_best_and_last_are_kept(corpus, options, tmp_path):
     classifier, options = Cifar10AudioClassifier(), options | {"recipe": "plain"}
     history = classifier.fit(corpus, tmp_path, **options)
-    manifest = store.read_manifest(tmp_path, "cifar10")
+    manifest = model_store.read_manifest(tmp_path, "cifar10")
     best = manifest["best_epoch"]
     assert history["acc_test"][best - 1] == max(history["acc_test"])
     shorter = tmp_path / "shorter"
     Cifar10AudioClassifier().fit(corpus, shorter, **options | {"epochs": best})
-    assert store.fingerprint(parameters(tmp_path, "best")) == store.fingerprint(parameters(shorter, "last"))
+    assert model_store.fingerprint(parameters(tmp_path, "best")) == model_store.fingerprint(parameters(shorter, "last"))
     classifier.load_model(tmp_path, parameters="best")
     with pytest.raises(ModelError, match="'first'"):
         classifier.load_model(tmp_path, parameters="first")
@@ -122,7 +122,7 @@ def test_early_stopping_stops(corpus, options, tmp_path):
     assert len(history["loss_test"]) < 200
     lowest = history["loss_test"].index(min(history["loss_test"]))
     assert len(history["loss_test"]) == lowest + 3
-    assert store.read_manifest(tmp_path, "cifar10")["history"] == history
+    assert model_store.read_manifest(tmp_path, "cifar10")["history"] == history
 
 
 def test_validation_pairs_are_what_is_measured_on(corpus, options, tmp_path):
@@ -145,7 +145,7 @@ def test_a_clip_listed_twice_cannot_be_split_off(corpus, options, tmp_path):
 def test_groups_may_be_an_array(corpus, options, tmp_path):
     groups = np.arange(24) // 6
     Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 1, "test_size": 0.25}, groups=groups)
-    assert store.read_manifest(tmp_path, "cifar10")["history"]["acc_test"][0] in {k / 6 for k in range(7)}
+    assert model_store.read_manifest(tmp_path, "cifar10")["history"]["acc_test"][0] in {k / 6 for k in range(7)}
 
 
 def test_groups_are_one_for_each_pair(corpus, options, tmp_path):

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from mxnet_audio import model_store
 from mxnet_audio.errors import AudioDecodeError, AudioError, DatasetError, FeatureError, InvalidAudioError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
-from mxnet_audio.models import store
 
 
 def parameters(directory, role="last", name="cifar10"):
-    return store.read_tensors(directory, store.read_manifest(directory, name), role)
+    return model_store.read_tensors(directory, model_store.read_manifest(directory, name), role)
 
 
 def test_no_model_yet():
@@ -121,7 +121,7 @@ def test_fit_goes_on_without_bad_files_and_lists_them(corpus, options, tmp_path,
     classifier.fit([*corpus, (bad, "low")], tmp_path / "m", **options | {"epochs": 1})
     assert [path for path, _ in classifier.skipped] == [str(bad)]
     assert str(bad) in caplog.text
-    assert store.read_manifest(tmp_path / "m", "cifar10")["skipped"][0][0] == str(bad)
+    assert model_store.read_manifest(tmp_path / "m", "cifar10")["skipped"][0][0] == str(bad)
 
 
 @pytest.mark.parametrize(
@@ -166,13 +166,13 @@ def test_corpora_that_cannot_be_trained_on(corpus, options, tmp_path, choose, ma
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(corpus, options, tmp_path):
     Cifar10AudioClassifier().fit(corpus, tmp_path, **options)
-    before = store.read_manifest(tmp_path, "cifar10")
+    before = model_store.read_manifest(tmp_path, "cifar10")
     where = (
         r"no longer a number in epoch 1, batch \d \(.*clip .*and 2 more\): lower the learning rate; there is no checkp"
     )
     with pytest.raises(ModelError, match=where):
         Cifar10AudioClassifier().fit(corpus, tmp_path, **options, learning_rate=1e38, recipe="plain")
-    assert store.read_manifest(tmp_path, "cifar10") == before
+    assert model_store.read_manifest(tmp_path, "cifar10") == before
 
 
 def test_a_place_that_cannot_keep_a_model_is_named_before_anything_is_read(corpus, options, tmp_path, monkeypatch):

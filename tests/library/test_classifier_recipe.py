@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from mxnet_audio import audio
+from mxnet_audio import audio, model_store
 from mxnet_audio.data.transforms import AddNoise, Gain, TimeMasking
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
-from mxnet_audio.models import store
 from mxnet_audio.training import Constant, Cosine, CsvLog, Recipe, get_parameters
 from mxnet_audio.training.criterion import Criterion
 from mxnet_audio.viz import plot_history
@@ -29,7 +28,7 @@ EVERYTHING = Recipe(
 
 
 def fingerprint(classifier):
-    return store.fingerprint(get_parameters(classifier.model.net))
+    return model_store.fingerprint(get_parameters(classifier.model.net))
 
 
 def test_everything_at_once_learns_and_is_fixed_by_the_seed(corpus, options, tmp_path):
@@ -110,7 +109,7 @@ def test_nothing_held_out_lets_no_broken_network_pass(corpus, options, tmp_path)
     wild = options | {"test_size": 0, "epochs": 1, "batch_size": 24, "learning_rate": 1e38, "recipe": "plain"}
     with pytest.raises(ModelError, match="no longer a number after epoch 1"):
         Cifar10AudioClassifier().fit(corpus, tmp_path, **wild)
-    assert not store.stored_models(tmp_path)
+    assert not model_store.stored_models(tmp_path)
     with pytest.raises(ModelError, match="held out"):
         Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"test_size": 0, "early_stopping": 1})
 
@@ -241,7 +240,7 @@ def test_nothing_need_be_held_out(corpus, options, tmp_path):
     history = classifier.fit(corpus, tmp_path / "m", **options, callbacks=[log])
     assert history["acc_test"] == history["loss_test"] == [] and len(history["acc_train"]) == 2
     assert classifier.fit(corpus, tmp_path / "m", **options, resume=True) == history
-    assert store.read_manifest(tmp_path / "m", "cifar10")["best_epoch"] == 2
+    assert model_store.read_manifest(tmp_path / "m", "cifar10")["best_epoch"] == 2
     assert (tmp_path / "log.csv").read_text().splitlines()[2].endswith(",")
     plot_history(history, tmp_path / "history.png")
     with pytest.raises(ModelError, match="holds out no clips"):

@@ -12,23 +12,23 @@ import time
 import numpy as np
 import pytest
 
+from mxnet_audio import model_store
 from mxnet_audio.data.transforms import Compose, TimeMasking, TimeShift
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
-from mxnet_audio.models import store
 from mxnet_audio.training import Cosine, Recipe
 
 
 def parameters(directory, role="last", name="cifar10"):
-    return store.read_tensors(directory, store.read_manifest(directory, name), role)
+    return model_store.read_tensors(directory, model_store.read_manifest(directory, name), role)
 
 
 def test_one_seed_fixes_everything(corpus, options, tmp_path):
     runs = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         history = Cifar10AudioClassifier().fit(corpus, tmp_path / name, **options | {"epochs": 2}, random_state=seed)
-        runs.append((history, store.fingerprint(parameters(tmp_path / name))))
+        runs.append((history, model_store.fingerprint(parameters(tmp_path / name))))
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
 
@@ -41,7 +41,7 @@ def test_resume_with_more_epochs_of_the_plain_recipe_ends_as_an_unbroken_run_doe
     assert parts == whole
     for role in ("last", "best", "optimizer"):
         one, other = parameters(tmp_path / "whole", role), parameters(tmp_path / "parts", role)
-        assert store.fingerprint(one) == store.fingerprint(other), role
+        assert model_store.fingerprint(one) == model_store.fingerprint(other), role
     again = Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, resume=True)
     assert again == whole  # nothing left to do
 
@@ -63,7 +63,7 @@ def test_resume_of_a_recipe_that_ends_with_the_last_epoch(corpus, options, tmp_p
     assert Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, resume=True) == whole
     for role in ("last", "best", "optimizer", "average"):
         one, other = parameters(tmp_path / "whole", role), parameters(tmp_path / "parts", role)
-        assert store.fingerprint(one) == store.fingerprint(other), role
+        assert model_store.fingerprint(one) == model_store.fingerprint(other), role
     for name, other in (("mixup", 0.4), ("features", (TimeShift(0.5), TimeMasking(0.3))), ("schedule", Cosine(0.2))):
         changed = options | {"recipe": dataclasses.replace(recipe, **{name: other})}
         with pytest.raises(ModelError, match=rf"recipe\.{name} changed"):
@@ -77,7 +77,7 @@ def test_a_recipe_with_functions_and_a_compose_goes_on(corpus, options, tmp_path
     stop = [lambda history: np.bool_(len(history["loss_train"]) == 1)]
     Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, callbacks=stop)
     assert Cifar10AudioClassifier().fit(corpus, tmp_path / "parts", **options, resume=True) == whole
-    assert store.read_manifest(tmp_path / "parts", "cifar10")["training"]["recipe.sound"][0].endswith("._louder")
+    assert model_store.read_manifest(tmp_path / "parts", "cifar10")["training"]["recipe.sound"][0].endswith("._louder")
 
 
 def test_what_ends_early_is_finished_too(corpus, options, tmp_path):
@@ -98,10 +98,10 @@ def _louder(y):
 
 def test_resume_with_fewer_epochs_than_are_done_is_refused_and_harms_nothing(corpus, options, tmp_path):
     Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 3})
-    before = store.read_manifest(tmp_path, "cifar10")
+    before = model_store.read_manifest(tmp_path, "cifar10")
     with pytest.raises(ModelError, match="3 epochs are done, more than the 2"):
         Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 2}, resume=True)
-    assert store.read_manifest(tmp_path, "cifar10") == before
+    assert model_store.read_manifest(tmp_path, "cifar10") == before
 
 
 def test_resume_under_early_stopping_stops_where_an_unbroken_run_does(corpus, options, tmp_path):
@@ -124,12 +124,12 @@ def test_resume_from_a_damaged_description_is_one_clear_error(model_dir, corpus,
 
 def test_an_interrupt_in_mid_epoch_leaves_the_checkpoint_and_no_thread(corpus, options, tmp_path, monkeypatch):
     Cifar10AudioClassifier().fit(corpus, tmp_path, **options | {"epochs": 2})
-    before = store.read_manifest(tmp_path, "cifar10")
+    before = model_store.read_manifest(tmp_path, "cifar10")
     monkeypatch.setattr(gluon.Trainer, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt) as raised:  # which keeps the frames, and what they hold, alive
         Cifar10AudioClassifier().fit(corpus, tmp_path, **options, resume=True)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mxnet-audio")]
-    assert raised.value is not None and store.read_manifest(tmp_path, "cifar10") == before
+    assert raised.value is not None and model_store.read_manifest(tmp_path, "cifar10") == before
 
 
 def test_resume_where_nothing_was_starts(corpus, options, tmp_path):
@@ -176,7 +176,7 @@ def test_kill_in_mid_training_loses_only_the_unfinished_step(corpus, options, tm
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        epochs.append(len(store.read_manifest(tmp_path / "broken", "cifar10")["history"]["acc_test"]))
+        epochs.append(len(model_store.read_manifest(tmp_path / "broken", "cifar10")["history"]["acc_test"]))
         parameters(tmp_path / "broken")  # whole at every moment
     assert epochs == sorted(epochs) and epochs[0] < epochs[-1] < 40
     subprocess.run(broken, check=True, stderr=subprocess.DEVNULL)

@@ -12,10 +12,11 @@ from mxnet_audio import features
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.library import classifiers, export, onnx_file
+from mxnet_audio.inference import onnx_metadata
+from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
+from mxnet_audio.library import classifiers, export
 from mxnet_audio.library.export import TOLERANCE, export_onnx
-from mxnet_audio.library.model import Model, network_input
-from mxnet_audio.runtime import OnnxAudioClassifier
+from mxnet_audio.library.trained_model import Model, network_input
 
 SHAPES = {"cifar10": (1, 32, 40), "resnet_v2": (1, 32, 40), "m5": (1, 1, 8000)}
 CPU = {"model_ctx": mx.cpu(), "data_ctx": mx.cpu()}
@@ -140,7 +141,7 @@ def test_what_the_file_says_of_itself(labels, tmp_path):
     n = model.feature_config.n_samples
     assert shapes == {"samples": ["batch", n], "probabilities": ["batch", 2], "embedding": ["batch", 512]}
     data = (tmp_path / "a.onnx").read_bytes()
-    assert proto.SerializeToString() == data and onnx_file.sealed(data)
+    assert proto.SerializeToString() == data and onnx_metadata.sealed(data)
 
 
 def test_exporting_changes_nothing_of_the_model_and_of_logging(tmp_path):
@@ -177,7 +178,7 @@ def test_without_onnx_runtime_it_is_written_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(export, "_compare", None)
     export_onnx(untrained(), tmp_path / "a.onnx")
-    assert onnx_file.sealed((tmp_path / "a.onnx").read_bytes())
+    assert onnx_metadata.sealed((tmp_path / "a.onnx").read_bytes())
 
 
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path):

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from mxnet_audio import AudioFeatureConfig, M5AudioClassifier, M5AudioRecommender, M5AudioSearch
+from mxnet_audio import AudioFeatureConfig, M5AudioClassifier, M5AudioRecommender, M5AudioSearch, model_store
 from mxnet_audio.errors import AudioDecodeError, FeatureError, ModelError
 from mxnet_audio.library import load_classifier
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
-from mxnet_audio.library.model import config_of, input_shape_of
-from mxnet_audio.models import store
+from mxnet_audio.library.trained_model import config_of, input_shape_of
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +77,10 @@ def test_resume_ends_as_an_unbroken_run_does(corpus, quick, tmp_path):
     M5AudioClassifier().fit(corpus, tmp_path / "parts", **quick | {"epochs": 2})
     assert M5AudioClassifier().fit(corpus, tmp_path / "parts", **quick, resume=True) == whole
     parameters = [
-        store.read_tensors(tmp_path / name, store.read_manifest(tmp_path / name, "m5"), "last")
+        model_store.read_tensors(tmp_path / name, model_store.read_manifest(tmp_path / name, "m5"), "last")
         for name in ("whole", "parts")
     ]
-    assert store.fingerprint(parameters[0]) == store.fingerprint(parameters[1])
+    assert model_store.fingerprint(parameters[0]) == model_store.fingerprint(parameters[1])
 
 
 def test_its_own_recipe_trains_too(corpus, quick, tmp_path):

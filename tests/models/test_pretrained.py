@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from mxnet_audio import model_store
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.errors import ModelError
-from mxnet_audio.models import get_model, read_pretrained, store, take_over
+from mxnet_audio.models import get_model, read_pretrained, take_over
 
 SHAPE = (1, 20, 32)
 
@@ -24,7 +25,7 @@ def keep(directory, name="resnet_v2", classes=3, shape=SHAPE, head=None, **other
     net(nd.zeros((1, *shape)))
     net.standardize.set(-30.0, 15.0)
     described = {"name": name, "classes": classes, "input_shape": list(shape)} | others
-    store.save_state(directory, name, {"network": described}, {"last": parameters(net)})
+    model_store.save_state(directory, name, {"network": described}, {"last": parameters(net)})
     return net
 
 
@@ -74,7 +75,7 @@ def test_what_cannot_be_taken_over_is_named(tmp_path):
     tensors = parameters(kept)
     tensors["encoder.9.extra"] = tensors.pop("encoder.0.weight")
     described = {"network": {"name": "resnet_v2", "input_shape": list(SHAPE)}}
-    store.save_state(tmp_path, "resnet_v2", described, {"last": tensors})
+    model_store.save_state(tmp_path, "resnet_v2", described, {"last": tensors})
     with pytest.raises(ModelError, match=r"another network: encoder\.0\.weight is in one only"):
         get_model("resnet_v2", classes=3, pretrained=tmp_path)
     for network, match in (({"name": "m5", "input_shape": [1, 1, 80]}, "a m5 model, not resnet_v2"), ({}, "damaged")):

@@ -1,0 +1,45 @@
+"""Answer with an .onnx file in a new virtual environment that has no MXNet, and nothing else that is not needed.
+
+Run by ``tests/inference/test_onnx_alone.py``, or by hand: ``python tests/inference/onnx_alone.py MODEL.onnx SOUND...``.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ("onnxruntime", "numpy", "lazy_loader", "soundfile", "soxr")  # for files with a front end, on sound files
+
+CODE = """
+import importlib.util, json, sys
+from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
+assert not any(importlib.util.find_spec(name) for name in ("mxnet", "scipy", "librosa", "onnx"))
+print(json.dumps([answer.label for answer in OnnxAudioClassifier(sys.argv[1]).predict_many(sys.argv[2:])]))
+"""
+
+
+def environment(folder: Path) -> Path:
+    """Python of a new environment with what is needed; LookupError where packages cannot be had."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    got = subprocess.run([*pip, *NEEDED], capture_output=True, text=True, check=False)
+    if got.returncode:
+        raise LookupError(got.stderr)
+    subprocess.run([*pip, "--no-deps", ROOT], check=True, capture_output=True)
+    return python
+
+
+def labels(model: Path, sounds: list) -> list:
+    """Labels that the file gives there."""
+    with tempfile.TemporaryDirectory() as folder:
+        python = environment(Path(folder) / "venv")
+        words = [python, "-c", CODE, model.resolve(), *(Path(sound).resolve() for sound in sounds)]
+        return json.loads(subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, check=True).stdout)
+
+
+if __name__ == "__main__":
+    print(*labels(Path(sys.argv[1]), sys.argv[2:]), sep="\n")

@@ -1,0 +1,68 @@
+"""Threads that read ahead: ordered, bounded, without leaks."""
+
+import threading
+import time
+
+import pytest
+
+from mxnet_audio.errors import AudioDecodeError
+from mxnet_audio.parallel import map_ordered
+
+
+def ours():
+    return [t for t in threading.enumerate() if t.name.startswith("mxnet-audio")]
+
+
+def test_results_come_in_order_whatever_takes_longest():
+    def slow(i):
+        time.sleep(0.02 * (i % 3 == 0))
+        return i * i
+
+    assert [(i, r) for i, r, _ in map_ordered(slow, range(20), workers=4)] == [(i, i * i) for i in range(20)]
+
+
+def test_items_are_taken_only_a_bounded_way_ahead():
+    taken = []
+
+    def items():
+        for i in range(1000):
+            taken.append(i)
+            yield i
+
+    stream = map_ordered(lambda i: i, items(), workers=2)
+    next(stream)
+    assert len(taken) <= 4 * 2 + 1
+    stream.close()
+
+
+def test_one_bad_file_does_not_stop_the_others():
+    def read(path):
+        if path == "bad":
+            raise AudioDecodeError("not sound", path)
+        return path
+
+    results = list(map_ordered(read, ["a", "bad", "b"]))
+    assert [result for _, result, _ in results] == ["a", None, "b"]
+    assert str(results[1][2]) == "bad: not sound"
+
+
+def test_a_fault_of_ours_is_raised_and_leaves_no_thread():
+    with pytest.raises(ZeroDivisionError):
+        list(map_ordered(lambda i: 1 // i, [1, 0, 1]))
+    assert not ours()
+
+
+def test_closing_early_leaves_no_thread():
+    stream = map_ordered(lambda i: i, range(100))
+    next(stream)
+    assert ours()
+    stream.close()
+    assert not ours()
+
+
+def test_no_threads_when_nothing_is_read_ahead():
+    stream = map_ordered(lambda i: 1 // i, [1], ahead=0)
+    assert next(stream) == (1, 1, None)
+    assert not ours()
+    with pytest.raises(ZeroDivisionError):
+        list(map_ordered(lambda i: 1 // i, [0], ahead=0))
