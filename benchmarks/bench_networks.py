@@ -23,7 +23,7 @@ import numpy as np
 from mxnet_audio.engine import autograd, cores, gluon, mx, nd
 from mxnet_audio.library import classifiers
 from mxnet_audio.library.export import export_onnx
-from mxnet_audio.library.trained_model import Model, config_of
+from mxnet_audio.library.trained_model import TrainedModel, features_for_shape
 from mxnet_audio.models import NETWORKS
 from mxnet_audio.parallel import USABLE_CPUS
 
@@ -42,8 +42,10 @@ def keep_memory():
 
 def made(name, shape):
     """A network with labels and features, its parameters random."""
-    config, head = config_of(name, shape), NETWORKS[name].heads[0]
-    return Model(name, list(range(CLASSES)), config, head=head, model_ctx=mx.cpu(), data_ctx=mx.cpu(), random_state=0)
+    config, head = features_for_shape(name, shape), NETWORKS[name].heads[0]
+    return TrainedModel(
+        name, list(range(CLASSES)), config, head=head, model_ctx=mx.cpu(), data_ctx=mx.cpu(), random_state=0
+    )
 
 
 def mxnet_steps(name, x, y):

@@ -7,7 +7,7 @@ from mxnet_audio import datasets
 from mxnet_audio.engine import context
 from mxnet_audio.library.utility.gtzan_loader import download_gtzan_genres_if_not_found
 from mxnet_audio.library.utility.urbansound8k_loader import download_urbansound8k_if_not_found
-from mxnet_audio.models import usual_features
+from mxnet_audio.models import default_features
 
 HERE = Path(__file__).parent
 MODELS = HERE / "models"
@@ -54,7 +54,7 @@ def urbansound8k_clips(args):
 
 def training_options(args, classifier_class, seconds):
     """Arguments of `fit` that come from the command line; `seconds` is the corpus' own length of clip."""
-    config = usual_features(classifier_class.network)
+    config = default_features(classifier_class.network)
     seconds = args.seconds or seconds
     shape = (1, round(config.sr * seconds)) if config.type == "raw" else (config.n_mels, config.frames_in(seconds))
     return {

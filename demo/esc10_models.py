@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from mxnet_audio import __version__
-from mxnet_audio.library import BOX, classifiers
+from mxnet_audio.library import BUNDLED_MODELS, classifiers
 from mxnet_audio.training import RECIPES, Recipe
 
 SEED = 0
@@ -102,8 +102,8 @@ def main():
             recipe=recipe,
             **options,
         )
-        classifier.save_model(BOX)
-        classifier.export_onnx(BOX / f"{network}.onnx", front_end=True)
+        classifier.save_model(BUNDLED_MODELS)
+        classifier.export_onnx(BUNDLED_MODELS / f"{network}.onnx", front_end=True)
         plain = figures(arguments.plain, network) if arguments.plain else None
         rows.append(row(network, found, plain))
         bare = Recipe().identity()
@@ -113,18 +113,18 @@ def main():
         print(rows[-1], flush=True)
     with (arguments.data / "ATTRIBUTION.csv").open(newline="", encoding="utf-8") as file:
         licences = Counter(clip["licence"] for clip in csv.DictReader(file))
-    shutil.copyfile(arguments.data / "ATTRIBUTION.csv", BOX / "ATTRIBUTION.csv")
+    shutil.copyfile(arguments.data / "ATTRIBUTION.csv", BUNDLED_MODELS / "ATTRIBUTION.csv")
     card = CARD.format(
         version=__version__,
         labels=", ".join(str(label).replace("_", " ") for label in classifier.labels),
-        box=BOX.relative_to(BOX.parents[2]),
+        box=BUNDLED_MODELS.relative_to(BUNDLED_MODELS.parents[2]),
         rows="\n".join(rows),
         seeds=seeds_of(found),
         clips=len(pairs),
         licences=", ".join(f"{licence} ({count})" for licence, count in licences.most_common()),
         recipe="\n".join(recipes),
     )
-    (BOX / "README.md").write_text(card, encoding="utf-8")
+    (BUNDLED_MODELS / "README.md").write_text(card, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def _environment(name: str, value: str):
 if sys.version_info >= (3, 13):
     raise EngineError(
         "MXNet 1.9.1 runs on CPython 3.10 to 3.12, and this is "
-        f"{sys.version_info[0]}.{sys.version_info[1]}; exported models run here: see mxnet_audio.inference.onnx_classifier"
+        f"{sys.version_info[0]}.{sys.version_info[1]}; exported models run here: see mxnet_audio.inference"
     )
 if int(np.__version__.partition(".")[0]) >= 2:
     raise EngineError(

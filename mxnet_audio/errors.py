@@ -1,6 +1,6 @@
-"""One tree of exceptions: everything that can be wrong with a user's input.
+"""Exceptions of the package: one tree for everything that can be wrong with a user's input.
 
-Catch :class:`AudioError` to catch them all. Each names the file (``path``) and what is wrong (``reason``).
+Catch :class:`AudioError` to catch them all. Each names the file or directory (``path``) and the cause (``reason``).
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ __all__ = [
     "FeatureError",
     "InvalidAudioError",
     "ModelError",
+    "ParameterError",
     "SearchError",
     "TruncatedAudioError",
 ]
 
 
 class AudioError(Exception):
-    """Something is wrong with the input, and this says what.
+    """Base of the package's exceptions.
 
     Parameters
     ----------
     reason : str
-        What is wrong, and where it helps, what to do.
+        Cause of the error and, where it helps, how to fix it.
     path : str or os.PathLike, optional
-        The file or directory concerned; leads the message.
+        File or directory concerned; the message begins with it.
     """
 
     def __init__(self, reason: str, path: str | os.PathLike | None = None):
@@ -41,32 +42,36 @@ class AudioError(Exception):
 
 
 class AudioDecodeError(AudioError):
-    """The file cannot be read as sound: missing, no permission, a directory, or not audio."""
+    """Raised if a file cannot be read as sound: missing, no permission, a directory, or not audio."""
 
 
 class TruncatedAudioError(AudioDecodeError):
-    """The file ends before the length that it declares."""
+    """Raised if a file ends before the length that its header declares."""
 
 
 class InvalidAudioError(AudioError):
-    """The samples cannot be used: none at all, silence, NaN or infinity."""
+    """Raised if samples cannot be used: none at all, silence, NaN or infinity."""
 
 
-class FeatureError(AudioError):
-    """A feature configuration does not hold together, or does not fit the sound."""
+class ParameterError(AudioError, ValueError):
+    """Raised if an argument is out of range, of the wrong type, or contradicts another."""
+
+
+class FeatureError(ParameterError):
+    """Raised if a feature configuration is inconsistent or does not fit the sound."""
 
 
 class DatasetError(AudioError):
-    """A corpus, its archive, its list of files or its labels are wrong."""
+    """Raised if a corpus, its archive, its list of files or its labels are wrong."""
 
 
 class ModelError(AudioError):
-    """A model directory is missing, damaged, of another network or not trained."""
+    """Raised if a model directory is missing, damaged or of another network, or if no model has been trained."""
 
 
 class EngineError(AudioError, ImportError):
-    """MXNet cannot be imported: this is a Python, or a NumPy, that it does not run on."""
+    """Raised if MXNet cannot be imported: it supports neither this Python nor this NumPy version."""
 
 
 class SearchError(AudioError):
-    """An index is missing, damaged, or of another model's vectors."""
+    """Raised if an index is missing, damaged, or made with another model's vectors."""

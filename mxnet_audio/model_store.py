@@ -21,7 +21,7 @@ from safetensors.numpy import save as format_tensors
 from mxnet_audio.atomic import replacing, write_json
 from mxnet_audio.errors import ModelError
 
-__all__ = ["FORMAT", "check_place", "fingerprint", "read_manifest", "read_tensors", "save_state", "stored_models"]
+__all__ = ["FORMAT", "check_writable", "fingerprint", "read_manifest", "read_tensors", "save_state", "stored_models"]
 
 FORMAT = 2  # 1 was that of 0.1's first networks, which normalised before they pooled
 Tensors = dict[str, np.ndarray]
@@ -37,7 +37,7 @@ def fingerprint(tensors: Tensors) -> str:
     return digest.hexdigest()
 
 
-def check_place(directory: str | os.PathLike) -> None:
+def check_writable(directory: str | os.PathLike) -> None:
     """Say that nothing can be written to a directory before hours are spent on what is to be kept there.
 
     Raises

@@ -74,15 +74,15 @@ def test_a_file_name_that_is_not_unicode_is_kept(tmp_path):
 
 
 def test_a_place_where_nothing_can_be_kept_is_named(tmp_path, monkeypatch):
-    model_store.check_place(tmp_path / "new" / "newer")
+    model_store.check_writable(tmp_path / "new" / "newer")
     assert not (tmp_path / "new").exists()
     (tmp_path / "file").touch()
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ModelError, match="file: a model cannot be kept here"):
-            model_store.check_place(place)
+            model_store.check_writable(place)
     monkeypatch.setattr(model_store.os, "access", lambda *_: False)  # root may write anywhere
     with pytest.raises(ModelError, match="no permission"):
-        model_store.check_place(tmp_path / "new")
+        model_store.check_writable(tmp_path / "new")
 
 
 def test_fingerprint_sees_names_shapes_and_values():

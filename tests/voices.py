@@ -1,4 +1,4 @@
-"""Voices made on the spot: harmonics of a speaker's pitch, through the formants of his tract."""
+"""EnrolledSpeakers made on the spot: harmonics of a speaker's pitch, through the formants of his tract."""
 
 from pathlib import Path
 

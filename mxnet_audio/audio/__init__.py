@@ -8,7 +8,7 @@ import lazy_loader
 from mxnet_audio.audio.find import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.load import load, valid_audio
 from mxnet_audio.audio.shape import Windows, fit_length, repeat_to, resample, views, windows
-from mxnet_audio.audio.source import naming, resolve, source_identity, source_name
+from mxnet_audio.audio.source import naming_errors, resolve, source_identity, source_name
 from mxnet_audio.audio.speed import Played
 
 __getattr__, *_ = lazy_loader.attach(
@@ -24,7 +24,7 @@ __all__ = [
     "fit_length",
     "info",
     "load",
-    "naming",
+    "naming_errors",
     "repeat_to",
     "resample",
     "resolve",

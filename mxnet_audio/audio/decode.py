@@ -17,7 +17,7 @@ import soundfile as sf
 
 from mxnet_audio.audio.container import check_complete
 from mxnet_audio.audio.mp3 import length_slack, with_length
-from mxnet_audio.audio.source import naming, resolve, source_name
+from mxnet_audio.audio.source import naming_errors, resolve, source_name
 from mxnet_audio.audio.stream import AudioInfo, Stream
 from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
@@ -62,7 +62,7 @@ def info(source: str | os.PathLike | BinaryIO | Any) -> AudioInfo:
     0.5
     """
     name = source_name(source)
-    with naming(name):
+    with naming_errors(name):
         target = resolve(source)
         if isinstance(target, tuple):
             y, sr = target

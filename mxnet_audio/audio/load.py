@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from mxnet_audio.audio.shape import resample
-from mxnet_audio.audio.source import is_rate, naming, resolve, source_name
+from mxnet_audio.audio.source import is_rate, naming_errors, resolve, source_name
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, TruncatedAudioError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def load(
     (array([0.  , 0.25], dtype=float32), 8000)
     """
     _check_request(sr, offset, duration)
-    with naming(source_name(source)):
+    with naming_errors(source_name(source)):
         target = resolve(source)
         if isinstance(target, tuple):
             y, rate = _from_array(*target, mono, offset, duration)

@@ -15,7 +15,7 @@ import numpy as np
 
 from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError
 
-__all__ = ["is_rate", "naming", "resolve", "source_identity", "source_name"]
+__all__ = ["is_rate", "naming_errors", "resolve", "source_identity", "source_name"]
 
 _MAX_CHANNELS = 1024  # libsndfile's own limit
 _BLOCK = 1 << 20
@@ -148,7 +148,7 @@ def source_identity(source: Any) -> str:
 
 
 @contextmanager
-def naming(name: str | os.PathLike | None) -> Iterator[None]:
+def naming_errors(name: str | os.PathLike | None) -> Iterator[None]:
     """Give errors that name no file the name of the source at work.
 
     Parameters
@@ -158,7 +158,7 @@ def naming(name: str | os.PathLike | None) -> Iterator[None]:
 
     Examples
     --------
-    >>> with naming("item 12"):
+    >>> with naming_errors("item 12"):
     ...     raise InvalidAudioError("there are no samples")
     Traceback (most recent call last):
     ...

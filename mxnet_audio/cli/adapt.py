@@ -34,7 +34,7 @@ def adapt(
     classifier = load_model(model_dir, network, gpu, exported=False)
     from mxnet_audio import model_store
 
-    model_store.check_place(output)  # not found out once all is done
+    model_store.check_writable(output)  # not found out once all is done
     if classifier.network in model_store.stored_models(output):
         raise ModelError(f"holds a {classifier.network} model, whose training could not go on: choose another", output)
     bulk = Bulk()

@@ -88,7 +88,7 @@ def cross_validate(
         clips = within
     from mxnet_audio.cross_validation.run import cross_validate
     from mxnet_audio.library import classifiers
-    from mxnet_audio.training import usual_config
+    from mxnet_audio.training import complete_config
 
     result = cross_validate(
         classifiers()[network.value](model_ctx=device(gpu)),
@@ -101,7 +101,7 @@ def cross_validate(
         progress=interactive(),
         epochs=epochs,
         batch_size=batch_size,
-        feature_config=usual_config([clip.path for clip in clips], config),
+        feature_config=complete_config([clip.path for clip in clips], config),
         **own_options(learning_rate, recipe),
     )
     if output is not None:

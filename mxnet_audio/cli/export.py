@@ -11,7 +11,7 @@ from mxnet_audio.cli.options import MODELS, AsJson, ModelDir, OneOf
 from mxnet_audio.cli.shell import emit, load_model
 
 if TYPE_CHECKING:
-    from mxnet_audio.library.trained_model import Model
+    from mxnet_audio.library.trained_model import TrainedModel
 
 __all__ = ["FrontEnd", "Output", "export", "write"]
 
@@ -36,7 +36,7 @@ def export(
     write(load_model(model_dir, network, None, exported=False).model, output, front_end, as_json)
 
 
-def write(model: Model, output: Path, front_end: bool, as_json: bool) -> None:
+def write(model: TrainedModel, output: Path, front_end: bool, as_json: bool) -> None:
     """Write a model, and say so."""
     from mxnet_audio.library.export import export_onnx
 

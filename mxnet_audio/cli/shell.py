@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from mxnet_audio.cli.options import MODELS, Network
 from mxnet_audio.errors import AudioDecodeError, AudioError, ModelError
-from mxnet_audio.library import BOX
+from mxnet_audio.library import BUNDLED_MODELS
 
 if TYPE_CHECKING:
     from mxnet_audio.inference.predictor import Predictor
@@ -139,10 +139,12 @@ def load_model(model_dir: Path | None, network: Network | None, gpu: int | None,
 
     No directory is the usual one or, where nobody has trained a model, the one that comes with a clone.
     """
-    if model_dir is None and not MODELS.exists() and BOX.is_dir():
+    if model_dir is None and not MODELS.exists() and BUNDLED_MODELS.is_dir():
         network = network or Network.cifar10
-        note(f"no folder {MODELS} here: taking {network.value} of {BOX}, which knows the ten sounds of ESC-10")
-        model_dir = BOX
+        note(
+            f"no folder {MODELS} here: taking {network.value} of {BUNDLED_MODELS}, which knows the ten sounds of ESC-10"
+        )
+        model_dir = BUNDLED_MODELS
     model_dir = model_dir or MODELS
     if not model_dir.is_dir() and (model_dir.is_file() or model_dir.suffix.lower() == ".onnx"):
         if not exported:

@@ -14,11 +14,11 @@ from mxnet_audio import datasets, viz
 from mxnet_audio.atomic import write_json
 from mxnet_audio.datasets.synthetic import synthesise
 from mxnet_audio.features import load_features
-from mxnet_audio.library import BOX, classifiers, load_classifier
+from mxnet_audio.library import BUNDLED_MODELS, classifiers, load_classifier
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier, Cifar10AudioRecommender, Cifar10AudioSearch
 from mxnet_audio.metrics import precision_at_k
 from mxnet_audio.model_store import stored_models
-from mxnet_audio.training import class_order, split, to_targets, usual_config
+from mxnet_audio.training import class_order, complete_config, split, to_targets
 
 __all__ = ["run"]
 
@@ -70,7 +70,7 @@ def run(
     train, test = split(to_targets(labels, class_order(labels, None)), 0.25, random_state=0)
     training_pairs, held_out = [pairs[i] for i in train], [pairs[i] for i in test]
 
-    config = usual_config([path for path, _ in training_pairs])
+    config = complete_config([path for path, _ in training_pairs])
     seconds = config.n_samples / config.sr
     epochs = int(np.clip(BUDGET / (len(pairs) * seconds), 5, 100))
     say(
@@ -146,11 +146,13 @@ def run(
 
 def _show_box(paths: list[str], say: Callable[[str], None]) -> None:
     """Ask the models that come with a clone about the same files."""
-    networks = [name for name in stored_models(BOX) if name in classifiers()]
+    networks = [name for name in stored_models(BUNDLED_MODELS) if name in classifiers()]
     if not networks:
         return
-    say(f"\nWhat the models in the box ({BOX}) hear in them, who know ten environmental sounds and nothing else:")
-    boxed = [load_classifier(BOX, name) for name in networks]
+    say(
+        f"\nWhat the models in the box ({BUNDLED_MODELS}) hear in them, who know ten environmental sounds and nothing else:"
+    )
+    boxed = [load_classifier(BUNDLED_MODELS, name) for name in networks]
     for path in paths:
         heard = [(classifier.network, classifier.predict(path)) for classifier in boxed]
         told = ", ".join(f"{name} {said.label} ({100 * max(said.probabilities):.0f}%)" for name, said in heard)

@@ -79,7 +79,7 @@ def train(
     """
     config = wanted_config(network.value, features, seconds, input_shape)
     from mxnet_audio.library import classifiers
-    from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch, usual_config
+    from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch, complete_config
 
     callbacks = [make(place) for make, place in ((CsvLog, log), (TensorBoardLog, tensorboard)) if place is not None]
     pairs, groups = list_pairs(data, corpus, folds)
@@ -98,7 +98,7 @@ def train(
         groups=groups if held_out is None else None,
         resume=resume,
         early_stopping=early_stopping,
-        feature_config=usual_config([path for path, _ in pairs], config),
+        feature_config=complete_config([path for path, _ in pairs], config),
         progress=interactive(),
         callbacks=callbacks,
         report=report,

@@ -130,16 +130,16 @@ def wanted_config(network: str, file: Path | None, seconds: float | None, shape:
     if seconds is not None and shape is not None:
         raise typer.BadParameter("give --seconds or --input-shape, not both", param_hint="--seconds")
     from mxnet_audio.features import AudioFeatureConfig
-    from mxnet_audio.library.trained_model import config_of
-    from mxnet_audio.models import MINIMUM, usual_features
+    from mxnet_audio.library.trained_model import features_for_shape
+    from mxnet_audio.models import MINIMUM, default_features
 
-    config = usual_features(network) if file is None else AudioFeatureConfig.from_yaml(file)
+    config = default_features(network) if file is None else AudioFeatureConfig.from_yaml(file)
     if shape is not None:
         if not re.fullmatch(r"1,\d{1,6},\d{1,6}", shape):
             raise typer.BadParameter(f"expected 1,BANDS,FRAMES such as 1,96,1366, not {shape!r}")
         if file is not None:
             raise typer.BadParameter("give --input-shape or --features, not both", param_hint="--input-shape")
-        return config_of(network, tuple(map(int, shape.split(","))))
+        return features_for_shape(network, tuple(map(int, shape.split(","))))
     if seconds is None:
         return config
     if not 0 < seconds < 86400:

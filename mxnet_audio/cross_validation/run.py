@@ -28,7 +28,7 @@ from mxnet_audio.engine import mx
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library import classifiers
 from mxnet_audio.library.classifier import AudioClassifier
-from mxnet_audio.library.trained_model import config_of, input_shape_of
+from mxnet_audio.library.trained_model import features_for_shape, input_shape_of
 from mxnet_audio.metrics import precision_at_k
 from mxnet_audio.parallel import USABLE_CPUS
 from mxnet_audio.training.folds import Fold, assign_folds, fold_order, keep_apart
@@ -126,10 +126,10 @@ def cross_validate(
     settings = settings_of(
         kind.network,
         n_classes,
-        input_shape_of(kind.network, config or config_of(kind.network, options["input_shape"])),
+        input_shape_of(kind.network, config or features_for_shape(kind.network, options["input_shape"])),
         [(*pair, fold) for pair, fold in zip(pairs, assigned)],
         {name: value for name, value in options.items() if name not in NO_FIGURE}
-        | {"recipe": training.recipe_of(kind.recipe if recipe is None else recipe)},
+        | {"recipe": training.get_recipe(kind.recipe if recipe is None else recipe)},
     )
     kept = [] if output_dir is None else finished_runs(output_dir, settings)
     done = {(run.fold, run.seed): run for run in kept if run.fold in order and run.seed in seeds}

@@ -229,7 +229,7 @@ def _cuts(
     """The name of a file; start and end [s] of each of its chunks, then the same with context."""
     source = files[row]
     name = audio.source_name(source) or f"item {files.rows[row]}"
-    with audio.naming(name):
+    with audio.naming_errors(name):
         info = audio.info(source)
         if info.frames is None:
             raise DatasetError("its header does not say how long it is: convert it, or load it and give (array, rate)")

@@ -101,7 +101,7 @@ class Sources(Sequence):
 
     def _key(self, value: Any, row: int) -> Hashable:
         """Equal for equal sounds; a file that is not there has one, too."""
-        with audio.naming(f"row {row}"):
+        with audio.naming_errors(f"row {row}"):
             value = self._rated(value, f"row {row}")
             target = value if hasattr(value, "identity") else resolve(value)
             return os.fspath(target) if isinstance(target, str | os.PathLike) else audio.source_identity(target)

@@ -179,7 +179,7 @@ class VoxAudioValFolderDataset(gluon.data.Dataset):
         samples = self._load(path)
         if self._transform is None:
             return samples
-        with audio.naming(path):
+        with audio.naming_errors(path):
             return self._transform(samples)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.signal import fftconvolve, lfilter
 
-__all__ = ["VOICES", "coloured_noise"]
+__all__ = ["GENERATORS", "coloured_noise"]
 
 # Centre frequencies [Hz] of the first three formants of five vowels (adult, mean of men and women).
 _FORMANTS = ((780, 1250, 2600), (530, 1900, 2550), (300, 2400, 3100), (500, 950, 2500), (340, 850, 2350))
@@ -272,7 +272,7 @@ def _clock_tick(rng, n, sr):
 
 
 #: Name of the class -> its voice, in the order of the names.
-VOICES: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {
+GENERATORS: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {
     "bell": _bell,
     "bird_chirp": _bird_chirp,
     "clock_tick": _clock_tick,

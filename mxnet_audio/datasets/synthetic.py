@@ -18,7 +18,7 @@ import soundfile as sf
 from scipy.signal import fftconvolve
 
 from mxnet_audio.atomic import replacing, write_json
-from mxnet_audio.datasets.synthesis import VOICES, coloured_noise
+from mxnet_audio.datasets.synthesis import GENERATORS, coloured_noise
 from mxnet_audio.errors import DatasetError
 
 __all__ = ["LABELS", "render", "synthesise"]
@@ -26,7 +26,7 @@ __all__ = ["LABELS", "render", "synthesise"]
 logger = logging.getLogger(__name__)
 
 #: The ten classes, sorted.
-LABELS: tuple[str, ...] = tuple(VOICES)
+LABELS: tuple[str, ...] = tuple(GENERATORS)
 
 _RECIPE = "synthetic.json"
 # Raise it when the sound of any clip changes, so that an old directory is made anew.
@@ -75,11 +75,11 @@ def render(label: str, index: int, seed: int = 0, sr: int = 22050, seconds: floa
     >>> y.shape, str(y.dtype)
     ((11025,), 'int16')
     """
-    if label not in VOICES:
+    if label not in GENERATORS:
         raise DatasetError(f"no sound is called {label!r}: there are {', '.join(LABELS)}")
     rng = np.random.default_rng(np.random.SeedSequence([seed, LABELS.index(label), index]))
     n = round(seconds * sr)
-    y = _levelled(VOICES[label](rng, n, sr))
+    y = _levelled(GENERATORS[label](rng, n, sr))
     # Half of the clips begin late.
     y = np.roll(y, onset := int(rng.choice([0.0, rng.uniform(0, 0.3)]) * n))
     y[:onset] = 0.0
@@ -87,7 +87,7 @@ def render(label: str, index: int, seed: int = 0, sr: int = 22050, seconds: floa
         y = _levelled(_in_room(rng, y, sr))
     if rng.uniform() < 0.25:
         other = LABELS[(LABELS.index(label) + int(rng.integers(1, len(LABELS)))) % len(LABELS)]
-        y = y + 10 ** (rng.uniform(-20, -8) / 20) * _levelled(VOICES[other](rng, n, sr))
+        y = y + 10 ** (rng.uniform(-20, -8) / 20) * _levelled(GENERATORS[other](rng, n, sr))
     y = y + 10 ** (-rng.uniform(10, 40) / 20) * coloured_noise(rng, n, rng.uniform(0, 2))
     peak = 10 ** (rng.uniform(-18, -1) / 20)
     return np.round(32767 * peak * y / (np.max(np.abs(y)) + 1e-12)).astype(np.int16)

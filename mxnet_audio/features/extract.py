@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio import audio
-from mxnet_audio.audio.source import naming, source_name
+from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.errors import FeatureError, InvalidAudioError
 from mxnet_audio.features import htk
 from mxnet_audio.features.cepstral import mfcc
@@ -156,7 +156,7 @@ def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
     ...
     mxnet_audio.errors.AudioDecodeError: missing.wav: no such file
     """
-    with naming(source_name(source)):
+    with naming_errors(source_name(source)):
         if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
             source = source.read()  # it may be looked at twice
         y, sr = audio.load(source, sr=config.sr, duration=config.reach)

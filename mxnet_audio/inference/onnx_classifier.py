@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mxnet_audio import audio
-from mxnet_audio.audio.source import naming, source_name
+from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.errors import InvalidAudioError, ModelError
 from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, ours, sealed
 from mxnet_audio.inference.predictor import Predictor
@@ -68,7 +68,7 @@ class OnnxAudioClassifier(Predictor):
     """
 
     def __init__(self, path: str | os.PathLike, providers: Sequence[str] | None = None, threads: int | None = None):
-        with naming(path):
+        with naming_errors(path):
             try:
                 data = Path(path).read_bytes()
             except OSError as error:
@@ -131,7 +131,7 @@ class OnnxAudioClassifier(Predictor):
     def _samples(self, source: Any) -> np.ndarray:
         """Samples [shape=(n_samples,)] of a sound, as `features.load_features` takes them."""
         said = self.description
-        with naming(source_name(source)):
+        with naming_errors(source_name(source)):
             if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
                 source = source.read()  # it may be looked at twice
             y, _ = audio.load(source, sr=said.sr, duration=said.reach)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mxnet_audio import audio
-from mxnet_audio.audio.source import naming, source_name
+from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.datasets.labels import Pair, Pairs, checked_pairs, to_targets
 from mxnet_audio.errors import DatasetError, ModelError
 from mxnet_audio.inference.results import Encoding, Prediction, TimedPrediction
@@ -24,7 +24,7 @@ from mxnet_audio.parallel import map_ordered
 if TYPE_CHECKING:
     from mxnet_audio.metrics import ClassificationReport
 
-__all__ = ["Predictor", "listed"]
+__all__ = ["Predictor", "as_list"]
 
 
 class Predictor(ABC):
@@ -183,7 +183,7 @@ class Predictor(ABC):
     def _read_views(self, source: Any) -> np.ndarray:
         """The network's inputs for all views of a sound."""
         sr, n_samples = self._input_length
-        with naming(source_name(source)):
+        with naming_errors(source_name(source)):
             y = audio.valid_audio(audio.load(source, sr=sr)[0], allow_silence=False)
             return self._inputs(audio.views(y, n_samples, self.views))
 
@@ -210,7 +210,7 @@ class Predictor(ABC):
         """Yield [(path, error or None)] of so many files, and the inputs of those without an error, None if none is."""
         if not isinstance(batch_size, Integral) or batch_size < 1:
             raise ModelError(f"batch_size is 1 or more, not {batch_size!r}")
-        stream = map_ordered(self._reader() if self.views == 1 else self._read_views, listed(paths))
+        stream = map_ordered(self._reader() if self.views == 1 else self._read_views, as_list(paths))
         try:
             while chunk := list(islice(stream, batch_size)):
                 usable = [x for _, x, error in chunk if error is None]
@@ -219,7 +219,7 @@ class Predictor(ABC):
             stream.close()
 
 
-def listed(paths: Iterable) -> Iterable:
+def as_list(paths: Iterable) -> Iterable:
     """Files; one alone will do."""
     return [paths] if isinstance(paths, (str, os.PathLike)) else paths
 

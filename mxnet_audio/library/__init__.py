@@ -10,9 +10,11 @@ if TYPE_CHECKING:  # the names alone: features, datasets and search users must n
     from mxnet_audio.engine import mx
     from mxnet_audio.library.classifier import AudioClassifier
 
-__all__ = ["BOX", "classifiers", "load_classifier"]
+__all__ = ["BUNDLED_MODELS", "classifiers", "load_classifier"]
 
-BOX = Path(__file__).parents[2] / "demo" / "models" / "esc10"  # models that come with a clone; a wheel has none
+BUNDLED_MODELS = (
+    Path(__file__).parents[2] / "demo" / "models" / "esc10"
+)  # models that come with a clone; a wheel has none
 
 
 def classifiers() -> dict[str, type]:

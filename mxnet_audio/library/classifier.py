@@ -16,14 +16,14 @@ from mxnet_audio.data.transforms import Compose, ToImage, Transform
 from mxnet_audio.engine import context, mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.inference.predictor import Predictor, listed
-from mxnet_audio.library.trained_model import Model, config_of, head_for, input_shape_of, network_input
+from mxnet_audio.inference.predictor import Predictor, as_list
+from mxnet_audio.library.trained_model import TrainedModel, features_for_shape, head_for, input_shape_of, network_input
 
 __all__ = ["AudioClassifier"]
 
 log = logging.getLogger(__name__)
 
-FEW = 20  # clips that a model is adapted to; one of each of ten classes is worse than none at all
+MIN_ADAPT_CLIPS = 20  # clips that a model is adapted to; one of each of ten classes is worse than none at all
 
 
 class AudioClassifier(Predictor):
@@ -49,7 +49,7 @@ class AudioClassifier(Predictor):
 
     network: str
     recipe = "spectrogram"  # the default of `fit`, by its name
-    kin: Mapping[int | str, int | str] = {}  # labels that count as others where `fit` counts right answers
+    label_aliases: Mapping[int | str, int | str] = {}  # labels that count as others where `fit` counts right answers
 
     def __init__(self, model_ctx: mx.Context | None = None, data_ctx: mx.Context | None = None):
         model_ctx = model_ctx or mx.cpu()
@@ -57,11 +57,11 @@ class AudioClassifier(Predictor):
         for ctx in self._contexts.values():
             if ctx.device_type == "gpu":
                 context(ctx.device_id)  # says that it is not there now, not once all files are read
-        self._model: Model | None = None
+        self._model: TrainedModel | None = None
         self.skipped: list[tuple[str, AudioError]] = []
 
     @property
-    def model(self) -> Model:
+    def model(self) -> TrainedModel:
         """The trained network with its labels and features; ModelError if there is none yet."""
         if self._model is None:
             raise ModelError("no model yet: call fit or load_model first")
@@ -202,17 +202,17 @@ class AudioClassifier(Predictor):
             checkpoint_interval=checkpoint_interval,
         )
         if report is not None:
-            model_store.check_place(report)
+            model_store.check_writable(report)
             if test_size == 0 and validation_pairs is None:
                 raise ModelError("test_size=0 holds out no clips, which a report needs")
-        recipe = training.recipe_of(self.recipe if recipe is None else recipe)
+        recipe = training.get_recipe(self.recipe if recipe is None else recipe)
         head = head_for(self.network, recipe.loss)
         training.check_batch(recipe, settings)
         if early_stopping is not None:
             callbacks = [*callbacks, training.EarlyStopping(early_stopping)]
-        config = feature_config or config_of(self.network, input_shape)
+        config = feature_config or features_for_shape(self.network, input_shape)
         input_shape_of(self.network, config)  # says whether there is one
-        model_store.check_place(model_dir_path)
+        model_store.check_writable(model_dir_path)
         clips = training.prepare(
             audio_path_label_pairs,
             partial(
@@ -230,11 +230,11 @@ class AudioClassifier(Predictor):
             test_size=test_size,
             validation_pairs=validation_pairs,
             groups=groups,
-            kin=self.kin,
+            label_aliases=self.label_aliases,
             show=progress,
         )
         self.skipped = clips.skipped
-        model = Model(
+        model = TrainedModel(
             self.network,
             clips.labels,
             config,
@@ -297,7 +297,7 @@ class AudioClassifier(Predictor):
         ModelError
             If there is no model yet, or `batch_size` is below 1.
         """
-        model, paths = self.model, list(listed(paths))
+        model, paths = self.model, list(as_list(paths))
         if any(isinstance(path, tuple) and path and isinstance(path[0], (str, os.PathLike)) for path in paths):
             raise DatasetError("adapt takes paths, without their labels")
         order = np.random.default_rng(0).permutation(len(paths))
@@ -317,7 +317,7 @@ class AudioClassifier(Predictor):
                 raise DatasetError(f"none of the {len(paths)} files can be used{first}")
 
         model.adapt(inputs())
-        if (usable := len(paths) - len(self.skipped)) < FEW:
+        if (usable := len(paths) - len(self.skipped)) < MIN_ADAPT_CLIPS:
             log.warning("adapted to %d clips: too few to know a place or a speaker by, take 50 or more", usable)
 
     def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:
@@ -337,7 +337,7 @@ class AudioClassifier(Predictor):
             If there is no such model, or it is damaged, of another network or of a newer version. The model that
             was there stays.
         """
-        self._model = Model.load(model_dir_path, self.network, parameters, **self._contexts)
+        self._model = TrainedModel.load(model_dir_path, self.network, parameters, **self._contexts)
         self.skipped = []
 
     def save_model(self, model_dir_path: str | os.PathLike) -> None:
@@ -353,7 +353,7 @@ class AudioClassifier(Predictor):
         ModelError
             If there is no model yet, or the directory cannot be written to.
         """
-        model_store.check_place(model_dir_path)
+        model_store.check_writable(model_dir_path)
         self.model.save(model_dir_path)
 
     def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:

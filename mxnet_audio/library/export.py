@@ -20,7 +20,7 @@ from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, seal
-from mxnet_audio.library.trained_model import Model
+from mxnet_audio.library.trained_model import TrainedModel
 
 __all__ = ["TOLERANCE", "export_onnx"]
 
@@ -28,7 +28,7 @@ OPSET, IR = 13, 7  # what MXNet 1.9.1 writes, and the version of the format that
 TOLERANCE = 1e-4  # of probabilities, and of vectors relative to their peak
 
 
-def export_onnx(model: Model, path: str | os.PathLike, *, front_end: bool = False) -> None:
+def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool = False) -> None:
     """Write a trained network as one ONNX file, with all that is needed to use it.
 
     The graph takes ``features`` [shape=(batch, 1, bands, frames)], or with `front_end` ``samples``
@@ -39,7 +39,7 @@ def export_onnx(model: Model, path: str | os.PathLike, *, front_end: bool = Fals
 
     Parameters
     ----------
-    model : Model
+    model : TrainedModel
         Of a classifier that was trained or loaded: ``classifier.model``.
     path : str or os.PathLike
         The file to be; one that is there is replaced.
@@ -75,7 +75,7 @@ def export_onnx(model: Model, path: str | os.PathLike, *, front_end: bool = Fals
         raise ModelError(f"cannot be written ({error.strerror})", path) from error
 
 
-def _write(model: Model, front: gluon.HybridBlock | None, path: Path) -> None:
+def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> None:
     try:
         import onnx
         import onnx.mapping  # which MXNet's exporter asks for, and onnx 1.18 dropped
@@ -153,7 +153,7 @@ def _front_end(config: AudioFeatureConfig) -> gluon.HybridBlock:
     return front
 
 
-def _compare(model: Model, path: Path, front_end: bool) -> None:
+def _compare(model: TrainedModel, path: Path, front_end: bool) -> None:
     """Run the file, and raise ModelError if it says something else than MXNet."""
     from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 

@@ -1,4 +1,4 @@
-"""Recommend what sounds like what was heard: the base of `Cifar10AudioRecommender` and its kin."""
+"""Recommend what sounds like what was heard: the base of `Cifar10AudioRecommender` and its relatives."""
 
 from __future__ import annotations
 

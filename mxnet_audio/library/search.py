@@ -1,4 +1,4 @@
-"""Find the files that sound alike: the base of `Cifar10AudioSearch` and its kin."""
+"""Find the files that sound alike: the base of `Cifar10AudioSearch` and its relatives."""
 
 from __future__ import annotations
 

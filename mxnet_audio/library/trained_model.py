@@ -18,10 +18,10 @@ from mxnet_audio.data.transforms import Features, ToImage, Transform
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models import NETWORKS, check_shape, get_model, usual_features
+from mxnet_audio.models import NETWORKS, check_shape, default_features, get_model
 from mxnet_audio.nn.loss import LOSSES
 
-__all__ = ["Model", "config_of", "head_for", "input_shape_of", "network_input"]
+__all__ = ["TrainedModel", "features_for_shape", "head_for", "input_shape_of", "network_input"]
 
 STATES = ("best", "optimizer", "average", "loss")  # of a `training.Progress`: what only training on needs
 
@@ -31,12 +31,12 @@ def network_input(config: AudioFeatureConfig) -> list[Transform]:
     return [Features(config), ToImage(config.time_axis)]
 
 
-def config_of(network: str, input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
+def features_for_shape(network: str, input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
     """The usual features of a network, as many as make an input of this shape; ModelError if it takes no such input."""
     if len(input_shape) != 3 or input_shape[0] != 1:
         raise FeatureError(f"input_shape is one channel, (1, bands, frames), not {tuple(input_shape)}")
     check_shape(network, input_shape)
-    config = usual_features(network)
+    config = default_features(network)
     _, bands, length = input_shape
     if config.type != "raw":
         return AudioFeatureConfig(**config.identity() | {"n_mels": bands, "n_frames": length})
@@ -86,7 +86,7 @@ def head_for(network: str, loss: str) -> str:
     return head
 
 
-class Model:
+class TrainedModel:
     """A network with its labels and features, on a device.
 
     Parameters
@@ -206,7 +206,7 @@ class Model:
         model_store.save_state(directory, self.network, manifest, files)
 
     @classmethod
-    def load(cls, directory: str | os.PathLike, network: str, parameters: str, **contexts) -> Model:
+    def load(cls, directory: str | os.PathLike, network: str, parameters: str, **contexts) -> TrainedModel:
         """Load a model that `save` kept; see `AudioClassifier.load_model`."""
         manifest = model_store.read_manifest(directory, network)
         tensors = model_store.read_tensors(directory, manifest, parameters)

@@ -34,11 +34,11 @@ __all__ = [
     "ResNetV2Net",
     "SincNet",
     "check_shape",
+    "default_features",
     "get_model",
     "model_names",
     "read_pretrained",
     "take_over",
-    "usual_features",
 ]
 
 NETWORKS = {
@@ -68,12 +68,12 @@ def _known(name: str) -> type[AudioNet]:
     return NETWORKS[name]
 
 
-def usual_features(name: str) -> AudioFeatureConfig:
+def default_features(name: str) -> AudioFeatureConfig:
     """What a network is fed with unless another is given; its length may still be open.
 
     Examples
     --------
-    >>> usual_features('cifar10').type, usual_features('m5').type
+    >>> default_features('cifar10').type, default_features('m5').type
     ('log_mel', 'raw')
     """
     return _known(name).features

@@ -14,23 +14,31 @@ import numpy as np
 
 from mxnet_audio import audio, training
 from mxnet_audio.audio.headers import rates
-from mxnet_audio.audio.source import naming, source_name
-from mxnet_audio.data.transforms import FromSamples, Load, Repeat, ToImage, Transform
+from mxnet_audio.audio.source import naming_errors, source_name
+from mxnet_audio.data.transforms import ExtractFeatures, Load, Repeat, ToImage, Transform
 from mxnet_audio.errors import DatasetError, FeatureError, InvalidAudioError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.inference.predictor import listed
+from mxnet_audio.inference.predictor import as_list
 from mxnet_audio.inference.results import Encoding
 from mxnet_audio.library.classifier import AudioClassifier
-from mxnet_audio.models import MINIMUM, NETWORKS, usual_features
+from mxnet_audio.models import MINIMUM, NETWORKS, default_features
 from mxnet_audio.models.blocks import SpeakerNet
 from mxnet_audio.parallel import map_ordered
 from mxnet_audio.speakers.scoring import unit
 
-__all__ = ["VOICES", "VoiceEncoder", "at_speeds", "check_groups", "held_out", "voice_config", "voice_recipe"]
+__all__ = [
+    "SPEAKER_NETWORKS",
+    "SpeakerEncoder",
+    "at_speeds",
+    "check_groups",
+    "held_out",
+    "speaker_features",
+    "speaker_recipe",
+]
 
 log = logging.getLogger(__name__)
 
-VOICES = sorted(name for name, network in NETWORKS.items() if issubclass(network, SpeakerNet))
+SPEAKER_NETWORKS = sorted(name for name, network in NETWORKS.items() if issubclass(network, SpeakerNet))
 LONGEST = 2.0  # seconds that a network hears at once, unless it is told
 SHORTEST = 0.1  # seconds: less is no voice
 MINUTE = 60.0  # seconds, more than which no network hears at once
@@ -39,7 +47,7 @@ PASS = 64  # windows to a pass of the network
 FAINT = 1e-3  # share of the loudest window's level, below which a window is a pause
 
 
-def voice_config(network: str, paths: Sequence, seconds: float | None = None) -> AudioFeatureConfig:
+def speaker_features(network: str, paths: Sequence, seconds: float | None = None) -> AudioFeatureConfig:
     """What a network is fed with for recordings: its usual features, at their rate if it is lower than the usual.
 
     Parameters
@@ -61,7 +69,7 @@ def voice_config(network: str, paths: Sequence, seconds: float | None = None) ->
     ModelError
         If there is no such network.
     """
-    usual = usual_features(network)
+    usual = default_features(network)
     if seconds is not None and not SHORTEST <= seconds <= MINUTE:
         raise FeatureError(f"seconds, the length of a window, is {SHORTEST:g} to {MINUTE:g}, not {seconds}")
     found = rates(paths).most_common(1)
@@ -76,11 +84,11 @@ def voice_config(network: str, paths: Sequence, seconds: float | None = None) ->
     return config.model_copy(update={"n_frames": max(config.frames_in(length), MINIMUM)})
 
 
-def voice_recipe(
+def speaker_recipe(
     recipe: training.Recipe | str, loss: str | None, options: Mapping | None, config: AudioFeatureConfig
 ) -> training.Recipe:
     """The recipe, with another loss if one is named; short sounds are repeated, as they are when they are embedded."""
-    recipe = training.recipe_of(recipe)
+    recipe = training.get_recipe(recipe)
     loss = recipe.loss if loss is None else loss
     options = {**(recipe.loss_options if loss == recipe.loss else {}), **(options or {})}
     sound = (*recipe.sound, Repeat(config.n_samples))
@@ -167,14 +175,14 @@ class Voice(Transform):
         return audio.repeat_to(y, self.n)
 
 
-class VoiceEncoder(AudioClassifier):
+class SpeakerEncoder(AudioClassifier):
     """The network of a recogniser, trained to tell speakers apart. Sound shorter than its input is repeated in it."""
 
     recipe = "voice"
 
     def __init__(self, network: str, **contexts):
-        if network not in VOICES:
-            raise ModelError(f"no network {network!r} for voices; there are {', '.join(VOICES)}")
+        if network not in SPEAKER_NETWORKS:
+            raise ModelError(f"no network {network!r} for voices; there are {', '.join(SPEAKER_NETWORKS)}")
         super().__init__(**contexts)
         self.network = network
 
@@ -182,7 +190,7 @@ class VoiceEncoder(AudioClassifier):
         return [
             Load(config.sr),
             Voice(config.n_samples, config.sr),
-            FromSamples(config),
+            ExtractFeatures(config),
             ToImage(config.time_axis),
         ]
 
@@ -193,7 +201,7 @@ class VoiceEncoder(AudioClassifier):
         """
         config = self.feature_config
         n = config.n_samples
-        with naming(source_name(source)):
+        with naming_errors(source_name(source)):
             y = Voice(n, config.sr)(audio.load(source, sr=config.sr)[0])
             y = audio.views(y, n, min(1 + -(-2 * (len(y) - n) // n), MANY))
             level = np.sqrt(np.square(y, dtype=np.float64).mean(axis=1))
@@ -203,7 +211,7 @@ class VoiceEncoder(AudioClassifier):
         """Vectors of many recordings, in order; of one that cannot be used, `error` says why."""
         if self._model is None:  # said now, and not by each thread
             raise ModelError("no model yet: call fit or load first")
-        stream = map_ordered(self.windows, listed(paths))
+        stream = map_ordered(self.windows, as_list(paths))
         with contextlib.closing(stream):
             while chunk := list(islice(stream, PASS // 4)):
                 counts = [0 if x is None else len(x) for _, x, _ in chunk]

@@ -16,21 +16,21 @@ from mxnet_audio.datasets.labels import checked_pairs
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.inference.predictor import listed
+from mxnet_audio.inference.predictor import as_list
 from mxnet_audio.inference.results import Encoding, Identification, Verification
-from mxnet_audio.library.trained_model import Model
+from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.metrics import VerificationReport, verification_report
 from mxnet_audio.speakers.calibration import spread, threshold_of, trials_of
 from mxnet_audio.speakers.encoder import (
-    VOICES,
-    VoiceEncoder,
+    SPEAKER_NETWORKS,
+    SpeakerEncoder,
     at_speeds,
     check_groups,
     held_out,
-    voice_config,
-    voice_recipe,
+    speaker_features,
+    speaker_recipe,
 )
-from mxnet_audio.speakers.scoring import Cohort, Voices
+from mxnet_audio.speakers.scoring import Cohort, EnrolledSpeakers
 from mxnet_audio.speakers.state import SpeakerState
 
 __all__ = ["SpeakerRecognizer"]
@@ -43,7 +43,7 @@ MOST = 1000  # recordings for the cohort, and to set the threshold by
 class SpeakerRecognizer:
     """Train on voices; then enrol some, verify that two recordings are of one speaker, and identify who speaks.
 
-    Voices are known by vectors, the network's embedding, and compared by their cosine. What is kept of an enrolled
+    Speakers are known by vectors, the network's embedding, and compared by their cosine. What is kept of an enrolled
     voice is its vectors, not its sound.
 
     Parameters
@@ -83,9 +83,9 @@ class SpeakerRecognizer:
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
     ):
-        self._encoder = VoiceEncoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
+        self._encoder = SpeakerEncoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
         self._normalize = normalize
-        self._voices, self._cohort = Voices(), Cohort(np.empty((0, 0)))
+        self._voices, self._cohort = EnrolledSpeakers(), Cohort(np.empty((0, 0)))
         self._threshold: float | None = None
         self._place: Path | None = None
 
@@ -100,7 +100,7 @@ class SpeakerRecognizer:
         return self._encoder.skipped
 
     @property
-    def model(self) -> Model:
+    def model(self) -> TrainedModel:
         """The trained network with its labels and features; ModelError if there is none yet."""
         return self._encoder.model
 
@@ -176,7 +176,7 @@ class SpeakerRecognizer:
             one (H. Yamamoto et al., Interspeech 2019), and an epoch three times as long. Of few speakers it makes
             strangers easier to tell apart.
         feature_config : AudioFeatureConfig, optional
-            Other features than `voice_config` gives; takes the place of `seconds`.
+            Other features than `speaker_features` gives; takes the place of `seconds`.
         recipe : training.Recipe or str
             How to train.
 
@@ -202,12 +202,12 @@ class SpeakerRecognizer:
         train, held = held_out(pairs, sessions, test_size, random_state)
         paths = [path for path, _ in pairs]
         if feature_config is None:
-            config = voice_config(self.network, paths, seconds)
+            config = speaker_features(self.network, paths, seconds)
         else:
-            config = training.usual_config(paths, feature_config)
+            config = training.complete_config(paths, feature_config)
         spoken = [pairs[place] for place in train]
         played = at_speeds(spoken, speeds)
-        self._encoder.kin = {copy: speaker for (_, copy), (_, speaker) in zip(played, cycle(spoken))}
+        self._encoder.label_aliases = {copy: speaker for (_, copy), (_, speaker) in zip(played, cycle(spoken))}
         history = self._encoder.fit(
             [*spoken, *played],
             model_dir_path,
@@ -222,14 +222,14 @@ class SpeakerRecognizer:
             feature_config=config,
             cache=cache,
             progress=progress,
-            recipe=voice_recipe(recipe, loss, loss_options, config),
+            recipe=speaker_recipe(recipe, loss, loss_options, config),
             callbacks=callbacks,
         )
         self._encoder.skipped = list({path: (path, error) for path, error in self.skipped}.values())  # at all speeds
         if self._restored(model_dir_path):
             return history
         # Whatever fails from here on, nothing of another network stays beside this one.
-        self._voices, self._threshold, self._place = Voices(), None, None
+        self._voices, self._threshold, self._place = EnrolledSpeakers(), None, None
         if lost := _enrolled(model_dir_path):
             log.warning("%s: the network is another one now: enroll %s anew", model_dir_path, ", ".join(lost))
         chosen, judged = (
@@ -359,7 +359,7 @@ class SpeakerRecognizer:
         ModelError
             If there is no model yet, or the name is empty.
         """
-        vectors = self._encoder.usable(listed(paths))[0]
+        vectors = self._encoder.usable(as_list(paths))[0]
         count = self._voices.add(name, vectors, replace)
         for other, known in self._voices.known(vectors, name).items():
             log.warning("%s: %d of these recordings are known as %s's, too", name, known, other)
@@ -464,7 +464,7 @@ class SpeakerRecognizer:
         ModelError
             If there is no model yet, or the directory cannot be written to.
         """
-        model_store.check_place(model_dir_path)
+        model_store.check_writable(model_dir_path)
         if Path(model_dir_path).resolve() != self._place:
             self._encoder.save_model(model_dir_path)
         SpeakerState(
@@ -492,7 +492,7 @@ class SpeakerRecognizer:
         ModelError
             If there is no speaker recogniser, it is damaged, of a newer version, or its network was trained anew since.
         """
-        begun = [name for name in model_store.stored_models(model_dir_path) if name in VOICES]
+        begun = [name for name in model_store.stored_models(model_dir_path) if name in SPEAKER_NETWORKS]
         if begun and not SpeakerState.kept_in(model_dir_path):
             raise ModelError(f"the training of {begun[0]} is not finished: go on with it (resume)", model_dir_path)
         state = SpeakerState.load(model_dir_path)

@@ -1,4 +1,4 @@
-"""Voices that are known by their vectors: who was enrolled, and how alike two voices are.
+"""EnrolledSpeakers that are known by their vectors: who was enrolled, and how alike two voices are.
 
 Nothing here needs MXNet, and nothing holds sound.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from mxnet_audio.errors import ModelError
 
-__all__ = ["Cohort", "Voices", "unit"]
+__all__ = ["Cohort", "EnrolledSpeakers", "unit"]
 
 LEAST = 1e-12
 SAME = 1 - 1e-6  # cosine of what is one recording, but for roundings
@@ -30,7 +30,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), LEAST)
 
 
-class Voices:
+class EnrolledSpeakers:
     """Enrolled speakers: the vectors of what each was heard to say.
 
     Parameters
@@ -40,7 +40,7 @@ class Voices:
 
     Examples
     --------
-    >>> voices = Voices()
+    >>> voices = EnrolledSpeakers()
     >>> voices.add("ann", np.array([[1.0, 0.0], [0.0, 1.0]]))
     2
     >>> voices.names, voices.centres().round(3)
@@ -91,7 +91,7 @@ class Voices:
 
         Examples
         --------
-        >>> Voices({"ann": np.array([[1.0, 0.0]])}).known(np.array([[2.0, 0.0], [0.0, 1.0]]), "bob")
+        >>> EnrolledSpeakers({"ann": np.array([[1.0, 0.0]])}).known(np.array([[2.0, 0.0], [0.0, 1.0]]), "bob")
         {'ann': 1}
         """
         vectors, name = unit(vectors), _one_spelling(name)

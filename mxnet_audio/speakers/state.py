@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mxnet_audio import model_store
 from mxnet_audio.errors import ModelError
-from mxnet_audio.speakers.scoring import Cohort, Voices
+from mxnet_audio.speakers.scoring import Cohort, EnrolledSpeakers
 
 __all__ = ["SpeakerState"]
 
@@ -26,7 +26,7 @@ class SpeakerState:
         Score from which on two voices count as one speaker's.
     normalize : bool
         Whether scores are normalised by the cohort.
-    voices : Voices
+    voices : EnrolledSpeakers
     cohort : Cohort
     """
 
@@ -34,7 +34,7 @@ class SpeakerState:
     model_id: str
     threshold: float
     normalize: bool
-    voices: Voices
+    voices: EnrolledSpeakers
     cohort: Cohort
 
     @staticmethod
@@ -70,7 +70,7 @@ class SpeakerState:
                 manifest["model_id"],
                 float(manifest["threshold"]),
                 manifest["normalize"],
-                Voices({name: voices[str(place)] for place, name in enumerate(list(manifest["speakers"]))}),
+                EnrolledSpeakers({name: voices[str(place)] for place, name in enumerate(list(manifest["speakers"]))}),
                 Cohort(cohort, manifest["cohort"]),
             )
             if not isinstance(state.normalize, bool):

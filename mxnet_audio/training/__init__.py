@@ -5,8 +5,8 @@ from mxnet_audio.training.average import refresh_norms
 from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, TensorBoardLog
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.loop import Progress, initialize, run_epochs
-from mxnet_audio.training.prepare import Prepared, check_batch, keeping, prepare, usual_config
-from mxnet_audio.training.recipe import RECIPES, Recipe, recipe_of
+from mxnet_audio.training.prepare import Prepared, check_batch, complete_config, keeping, prepare
+from mxnet_audio.training.recipe import RECIPES, Recipe, get_recipe
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
 from mxnet_audio.training.settings import Settings
 from mxnet_audio.training.split import split
@@ -31,16 +31,16 @@ __all__ = [
     "check_batch",
     "checked_pairs",
     "class_order",
+    "complete_config",
     "get_parameters",
+    "get_recipe",
     "initialize",
     "keeping",
     "new_history",
     "prepare",
-    "recipe_of",
     "refresh_norms",
     "run_epochs",
     "set_parameters",
     "split",
     "to_targets",
-    "usual_config",
 ]

@@ -10,7 +10,7 @@ from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.nn.loss import get_loss
 from mxnet_audio.training.state import Tensors, get_parameters, set_parameters
 
-__all__ = ["Criterion", "VoiceCriterion", "class_weights"]
+__all__ = ["Criterion", "SpeakerCriterion", "class_weights"]
 
 
 class Criterion:
@@ -59,7 +59,7 @@ class Criterion:
         return loss * nd.dot(labels, nd.array(self._weights, ctx=labels.context))
 
 
-class VoiceCriterion:
+class SpeakerCriterion:
     """One of `mxnet_audio.nn.loss`, for a network's scores and embeddings; a loss may learn, too.
 
     Parameters

@@ -17,7 +17,7 @@ from mxnet_audio.errors import ModelError
 from mxnet_audio.models import AudioNet
 from mxnet_audio.training.average import WeightAverage, refresh_norms
 from mxnet_audio.training.callbacks import Callback
-from mxnet_audio.training.criterion import Criterion, VoiceCriterion, class_weights
+from mxnet_audio.training.criterion import Criterion, SpeakerCriterion, class_weights
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.prepare import Prepared
 from mxnet_audio.training.recipe import Recipe
@@ -169,7 +169,7 @@ class _Run:
         if recipe.loss == "softmax":
             self.criterion = Criterion(net.classes, recipe.label_smoothing, weights)
         else:
-            self.criterion = VoiceCriterion(
+            self.criterion = SpeakerCriterion(
                 recipe.loss, net.classes, net.scale, recipe.loss_options, weights, ctx, progress.loss
             )
         learned = [p for _, p in sorted(net.collect_params().items())] + self.criterion.parameters
@@ -206,7 +206,7 @@ class _Run:
             self.average.apply(self.net)
         if self.recipe.average or self.recipe.refresh_norms:
             least = self.net.least_batch
-            refresh_norms(self.net, (batch for batch in self.clips.calm if len(batch[0]) >= least), self.ctx)
+            refresh_norms(self.net, (batch for batch in self.clips.train_plain if len(batch[0]) >= least), self.ctx)
 
     def judge_again(self, bar: tqdm, saved: int) -> None:
         """Let the history end with what the parameters are worth now."""
@@ -262,7 +262,7 @@ class _Run:
 
     def _check(self, epoch: int) -> None:
         """Where nothing is held out, nobody else would notice what the last step did."""
-        with contextlib.closing(iter(self.clips.calm)) as stream:
+        with contextlib.closing(iter(self.clips.train_plain)) as stream:
             x, y = next(stream)
         _, loss = self._judge(x.as_in_context(self.ctx), y.as_in_context(self.ctx))
         if not math.isfinite(float(loss.sum().asscalar())):

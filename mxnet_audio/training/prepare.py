@@ -28,7 +28,7 @@ from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
 from mxnet_audio.training.split import split
 
-__all__ = ["Prepared", "check_batch", "keeping", "prepare", "usual_config"]
+__all__ = ["Prepared", "check_batch", "complete_config", "keeping", "prepare"]
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Prepared:
     ----------
     labels : list of int or str
         Classes, in the order in which scores stand for them.
-    train, calm, test : AudioLoader
+    train, train_plain, test : AudioLoader
         Usable clips: to train on, shuffled and augmented as the recipe says; the same as they are, shuffled too; and
         those to measure on, None if there are none.
     targets : np.ndarray [shape=(n,)]
@@ -52,7 +52,7 @@ class Prepared:
     held_out : list of (path, label)
         The clips to measure on.
     counts_as : np.ndarray [shape=(classes,)]
-        Class that each counts as where right answers are counted: itself, or its kin.
+        Class that each counts as where right answers are counted: itself, or the label that it is an alias of.
     mean, std : float
         Of the features of the training clips.
     skipped : list of (path, AudioError)
@@ -63,7 +63,7 @@ class Prepared:
 
     labels: list[Label]
     train: AudioLoader
-    calm: AudioLoader
+    train_plain: AudioLoader
     test: AudioLoader | None
     targets: np.ndarray
     held_out: list[Pair]
@@ -74,7 +74,7 @@ class Prepared:
     digests: dict[str, str]
 
 
-def usual_config(paths: Sequence[str], config: AudioFeatureConfig | None = None) -> AudioFeatureConfig:
+def complete_config(paths: Sequence[str], config: AudioFeatureConfig | None = None) -> AudioFeatureConfig:
     """Fill in what a network needs to have inputs of one size.
 
     Parameters
@@ -92,7 +92,7 @@ def usual_config(paths: Sequence[str], config: AudioFeatureConfig | None = None)
 
     Examples
     --------
-    >>> usual_config(['missing.wav']).n_frames
+    >>> complete_config(['missing.wav']).n_frames
     1366
     """
     config = config or AudioFeatureConfig()
@@ -140,7 +140,7 @@ def prepare(
     test_size: float,
     validation_pairs: Pairs | None = None,
     groups: Sequence[Hashable] | None = None,
-    kin: Mapping[Label, Label] | None = None,
+    label_aliases: Mapping[Label, Label] | None = None,
     show: bool = True,
 ) -> Prepared:
     """Check labels, read every file once, leave out what cannot be used, and split the rest.
@@ -164,7 +164,7 @@ def prepare(
         See `split`; a share of 0 holds out nothing.
     validation_pairs : iterable of (path, label), optional
         Clips to measure on, in place of a share of `pairs`; not with `groups`.
-    kin : mapping of label to label, optional
+    label_aliases : mapping of label to label, optional
         Of a label, the one that counts as right for it, too.
     show : bool
         Whether to show a progress bar.
@@ -220,7 +220,7 @@ def prepare(
         loader.take(test, batch_size) if len(test) else None,
         targets[train],
         [every[i] for i in test],
-        to_targets([(kin or {}).get(label, label) for label in labels], labels),
+        to_targets([(label_aliases or {}).get(label, label) for label in labels], labels),
         mean,
         max(square - mean**2, 1e-12) ** 0.5,
         skipped,

@@ -14,8 +14,8 @@ import numpy as np
 
 from mxnet_audio.data.steps import flat
 from mxnet_audio.data.transforms import (
+    ExtractFeatures,
     FrequencyMasking,
-    FromSamples,
     Gain,
     Load,
     RandomCrop,
@@ -30,7 +30,7 @@ from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.nn.loss import get_loss
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
 
-__all__ = ["RECIPES", "Recipe", "recipe_of"]
+__all__ = ["RECIPES", "Recipe", "get_recipe"]
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Recipe:
         if self.random_crop:  # of long sound no more is transformed than is needed, should it come out faster
             first, last = [RandomCrop(2 * config.n_samples, seed, pad=False)], [RandomCrop(config.n_samples, seed)]
         steps = [Load(config.sr), *first, *_seeded(self.sound, seed), *last]
-        return [*steps, FromSamples(config), ToImage(config.time_axis)]
+        return [*steps, ExtractFeatures(config), ToImage(config.time_axis)]
 
     def of_input(self, seed: int) -> list[Callable]:
         """Transforms of the network's input; those that are random draw by `seed`."""
@@ -224,12 +224,12 @@ def _seeded(steps: Sequence[Callable], seed: int) -> list[Callable]:
     return [step.reseeded(seed) if hasattr(step, "reseeded") else step for step in steps]
 
 
-def recipe_of(recipe: Recipe | str) -> Recipe:
+def get_recipe(recipe: Recipe | str) -> Recipe:
     """A recipe by its name; ModelError if there is none of that name.
 
     Examples
     --------
-    >>> recipe_of('plain') == Recipe()
+    >>> get_recipe('plain') == Recipe()
     True
     """
     if isinstance(recipe, Recipe):

@@ -153,11 +153,11 @@ def test_names(tmp_path):
 
 
 def test_naming_leaves_named_and_foreign_errors():
-    with pytest.raises(InvalidAudioError, match=r"^a\.wav: silent$"), audio.naming("item 3"):
+    with pytest.raises(InvalidAudioError, match=r"^a\.wav: silent$"), audio.naming_errors("item 3"):
         raise InvalidAudioError("silent", "a.wav")
-    with pytest.raises(InvalidAudioError, match=r"^silent$"), audio.naming(None):
+    with pytest.raises(InvalidAudioError, match=r"^silent$"), audio.naming_errors(None):
         raise InvalidAudioError("silent")
-    with pytest.raises(ZeroDivisionError), audio.naming("item 3"):
+    with pytest.raises(ZeroDivisionError), audio.naming_errors("item 3"):
         raise ZeroDivisionError
 
 

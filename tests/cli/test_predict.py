@@ -34,14 +34,14 @@ def test_predict_files_and_folders(run, run_json, model, tones):
 
 def test_who_has_no_model_gets_the_one_in_the_box(run, run_json, trained, tones, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("mxnet_audio.cli.shell.BOX", trained[0])
+    monkeypatch.setattr("mxnet_audio.cli.shell.BUNDLED_MODELS", trained[0])
     result = run("predict", tones / "low" / "0 é.wav")
     assert "no folder models here: taking cifar10 of" in result.stderr and "low" in result.stdout
     assert "no model here" in run("index", tones, code=1).stderr  # what would be kept is not made by chance
     assert "no model here" in run("predict", tones / "low" / "0 é.wav", "--model-dir", "models", code=1).stderr
     (tmp_path / "models").mkdir()
     assert "no model here" in run("predict", tones / "low" / "0 é.wav", code=1).stderr
-    monkeypatch.setattr("mxnet_audio.cli.shell.BOX", tmp_path / "none")
+    monkeypatch.setattr("mxnet_audio.cli.shell.BUNDLED_MODELS", tmp_path / "none")
     (tmp_path / "models").rmdir()
     assert "no model here" in run("predict", tones / "low" / "0 é.wav", code=1).stderr
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio import datasets
-from mxnet_audio.datasets.synthesis import VOICES, coloured_noise
+from mxnet_audio.datasets.synthesis import GENERATORS, coloured_noise
 from mxnet_audio.datasets.synthetic import LABELS, render, synthesise
 from mxnet_audio.errors import DatasetError
 
@@ -21,7 +21,7 @@ def test_every_voice_sounds(label, sr):
         y = render(label, index, sr=sr, seconds=1.0)
         assert y.shape == (sr,) and y.dtype == np.int16
         assert 32767 * 10 ** (-18.1 / 20) < np.abs(y).max() <= 32767 * 10 ** (-0.9 / 20)
-        voice = VOICES[label](np.random.default_rng(index), sr, sr)
+        voice = GENERATORS[label](np.random.default_rng(index), sr, sr)
         assert voice.shape == (sr,) and np.isfinite(voice).all() and np.ptp(voice) > 0
 
 

@@ -17,7 +17,7 @@ from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 from mxnet_audio.library import classifiers
 from mxnet_audio.library.export import export_onnx
 from mxnet_audio.library.search import AudioSearch
-from mxnet_audio.library.trained_model import Model
+from mxnet_audio.library.trained_model import TrainedModel
 
 LOG_MEL = {"n_mels": 32, "n_frames": 40}
 RAW = {"type": "raw", "sr": 8000, "audio_file_length_limit_in_s": 0.5}
@@ -28,7 +28,9 @@ def classifier_of(network="cifar10", labels=(3, 5, 8), views=1, **config):
     """A classifier with random parameters."""
     config = AudioFeatureConfig(**(config or LOG_MEL))
     classifier = classifiers()[network]()
-    model = Model(network, list(labels), config, views=views, random_state=0, model_ctx=mx.cpu(), data_ctx=mx.cpu())
+    model = TrainedModel(
+        network, list(labels), config, views=views, random_state=0, model_ctx=mx.cpu(), data_ctx=mx.cpu()
+    )
     model.net.standardize.set(*((0.0, 0.2) if config.type == "raw" else (-30.0, 20.0)))
     classifier._model = model
     return classifier

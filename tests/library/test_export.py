@@ -16,7 +16,7 @@ from mxnet_audio.inference import onnx_metadata
 from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 from mxnet_audio.library import classifiers, export
 from mxnet_audio.library.export import TOLERANCE, export_onnx
-from mxnet_audio.library.trained_model import Model, network_input
+from mxnet_audio.library.trained_model import TrainedModel, network_input
 
 SHAPES = {"cifar10": (1, 32, 40), "resnet_v2": (1, 32, 40), "m5": (1, 1, 8000)}
 CPU = {"model_ctx": mx.cpu(), "data_ctx": mx.cpu()}
@@ -42,7 +42,7 @@ def trained(request, corpus, tmp_path_factory):
 def untrained(labels=("a", "b"), network="cifar10", **config):
     """A network with random parameters."""
     config = AudioFeatureConfig(**(config or {"n_mels": 32, "n_frames": 40}))
-    model = Model(network, list(labels), config, random_state=0, **CPU)
+    model = TrainedModel(network, list(labels), config, random_state=0, **CPU)
     model.net.standardize.set(-30.0, 20.0)
     return model
 

@@ -10,7 +10,7 @@ from mxnet_audio import AudioFeatureConfig, M5AudioClassifier, M5AudioRecommende
 from mxnet_audio.errors import AudioDecodeError, FeatureError, ModelError
 from mxnet_audio.library import load_classifier
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
-from mxnet_audio.library.trained_model import config_of, input_shape_of
+from mxnet_audio.library.trained_model import features_for_shape, input_shape_of
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +63,13 @@ def test_its_defaults_are_the_papers():
     assert list(of_fit)[:-1] == positional
     for name in set(positional) - {"input_shape", "learning_rate"}:
         assert of_fit[name].default == others[name].default
-    config = config_of("m5", (1, 1, 32000))
+    config = features_for_shape("m5", (1, 1, 32000))
     assert (config.type, config.sr, config.n_samples, config.crop) == ("raw", 8000, 32000, "middle")
 
 
 @pytest.mark.parametrize("samples", [80, 1001, 31999, 40000])
 def test_an_input_has_as_many_samples_as_it_was_asked_for(samples):
-    assert input_shape_of("m5", config_of("m5", (1, 1, samples))) == (1, 1, samples)
+    assert input_shape_of("m5", features_for_shape("m5", (1, 1, samples))) == (1, 1, samples)
 
 
 def test_resume_ends_as_an_unbroken_run_does(corpus, quick, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from mxnet_audio import features
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
-from mxnet_audio.models import CosineDense, get_model, usual_features
+from mxnet_audio.models import CosineDense, default_features, get_model
 from mxnet_audio.models.blocks import GlobalMean, VectorNorm
 from mxnet_audio.models.ecapa_tdnn import AttentiveStatistics, EcapaTdnnNet, Res2
 from mxnet_audio.models.sincnet import Statistics
@@ -262,10 +262,10 @@ def test_ecapa_tdnn_does_not_hear_what_a_line_adds():
 
 def test_usual_features_are_those_of_speech():
     for name in ("ecapa_tdnn", "resnet18"):
-        config = usual_features(name)
+        config = default_features(name)
         assert (config.sr, config.n_mels, config.win_length, config.hop_length) == (16000, 80, 400, 160)
         assert config.identity() == EcapaTdnnNet.features.identity()
-    assert usual_features("sincnet").type == "raw" and usual_features("sincnet").sr == 16000
+    assert default_features("sincnet").type == "raw" and default_features("sincnet").sr == 16000
 
 
 def test_a_front_end_in_the_graph_gives_the_embedding_of_features_from_numpy():

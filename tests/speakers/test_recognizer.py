@@ -1,4 +1,4 @@
-"""Voices: trained on, enrolled, verified, identified, kept; and what is refused."""
+"""EnrolledSpeakers: trained on, enrolled, verified, identified, kept; and what is refused."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from mxnet_audio.errors import AudioDecodeError, DatasetError, FeatureError, Inv
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.metrics import eer
-from mxnet_audio.speakers.encoder import VoiceEncoder, voice_config
+from mxnet_audio.speakers.encoder import SpeakerEncoder, speaker_features
 from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 from tests.voices import SPEAKERS, synthesise_voices
 
@@ -414,13 +414,13 @@ def test_sessions_are_held_out_whole(people, options, tmp_path, monkeypatch):
     groups = [f"{name} {place % 10 // 4}" for place, (_, name) in enumerate(pairs)]  # 4, 4 and 2 recordings of each
     held = []
 
-    fit = VoiceEncoder.fit
+    fit = SpeakerEncoder.fit
 
     def remember(self, *args, **kwargs):
         held.extend(kwargs["validation_pairs"])
         return fit(self, *args, **kwargs)
 
-    monkeypatch.setattr(VoiceEncoder, "fit", remember)
+    monkeypatch.setattr(SpeakerEncoder, "fit", remember)
     SpeakerRecognizer("sincnet").fit(pairs, tmp_path, groups=groups, **options | {"epochs": 1})
     chosen = {group for pair, group in zip(pairs, groups) if pair in held}
     assert {pair for pair, group in zip(pairs, groups) if group in chosen} == set(held)
@@ -466,17 +466,17 @@ def test_damage_is_named(place, tmp_path):
 
 def test_features_follow_the_recordings(people, tmp_path):
     paths = [path for path, _ in recordings(people, "ann")]
-    config = voice_config("ecapa_tdnn", paths)
+    config = speaker_features("ecapa_tdnn", paths)
     assert (config.sr, config.n_fft, config.win_length, config.hop_length, config.n_mels) == (8000, 256, 200, 80, 40)
     assert config.fmax == 4000
     assert config.n_samples / config.sr == pytest.approx(0.6, abs=0.02)
-    assert voice_config("sincnet", paths, seconds=0.5) == AudioFeatureConfig(
+    assert speaker_features("sincnet", paths, seconds=0.5) == AudioFeatureConfig(
         type="raw", sr=8000, audio_file_length_limit_in_s=0.5, crop="middle"
     )
     for seconds in (0, -1, 0.05, 1e9, float("nan")):
         with pytest.raises(FeatureError, match="seconds, the length of a window"):
-            voice_config("resnet18", paths, seconds)
+            speaker_features("resnet18", paths, seconds)
     high = tmp_path / "high.wav"
     sf.write(high, np.random.default_rng(0).normal(0, 0.1, 5 * 44100), 44100)
-    config = voice_config("resnet18", [str(high)])
+    config = speaker_features("resnet18", [str(high)])
     assert (config.sr, config.n_mels, config.n_frames) == (16000, 80, 201)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mxnet_audio.errors import ModelError
-from mxnet_audio.speakers.scoring import Cohort, Voices, unit
+from mxnet_audio.speakers.scoring import Cohort, EnrolledSpeakers, unit
 
 RNG = np.random.default_rng(0)
 COHORT, FIRST, SECOND = (RNG.normal(size=(n, 16)).astype(np.float32) for n in (300, 5, 7))
@@ -43,7 +43,7 @@ def test_trials_are_the_matrix_entry_by_entry(cohort, monkeypatch):
 
 
 def test_a_voice_is_the_mean_of_its_utterances_whatever_their_length():
-    voices = Voices()
+    voices = EnrolledSpeakers()
     assert voices.add("ann", np.array([[2.0, 0.0]])) == 1
     assert voices.add("ann", np.array([[0.0, 9.0]])) == 2  # adds
     np.testing.assert_allclose(voices.centre("ann"), [2**-0.5] * 2)
@@ -56,19 +56,19 @@ def test_a_voice_is_the_mean_of_its_utterances_whatever_their_length():
 
 
 def test_a_name_is_one_however_its_accents_are_spelled():
-    voices, composed, apart = Voices(), "J\u00f6rg", "Jo\u0308rg"
+    voices, composed, apart = EnrolledSpeakers(), "J\u00f6rg", "Jo\u0308rg"
     voices.add(apart, np.array([[1.0, 0.0]]))
     assert voices.add(composed, np.array([[0.0, 1.0]])) == 2 and voices.names == [composed]
     np.testing.assert_array_equal(voices.centre(apart), voices.centre(composed))
     assert voices.known(np.array([[1.0, 0.0]]), apart) == {} and voices.known(np.eye(2), "bob") == {composed: 2}
     voices.remove(apart)
     assert voices.names == []
-    kept = Voices({apart: np.array([[1.0, 0.0]]), composed: np.array([[0.0, 1.0]])})  # from before names were one
+    kept = EnrolledSpeakers({apart: np.array([[1.0, 0.0]]), composed: np.array([[0.0, 1.0]])})
     assert kept.names == [composed] and len(kept.vectors[composed]) == 2
 
 
 def test_who_is_not_enrolled_is_named():
-    voices = Voices()
+    voices = EnrolledSpeakers()
     with pytest.raises(ModelError, match="nobody is enrolled"):
         voices.centres()
     with pytest.raises(ModelError, match="no 'ann' is enrolled; there is nobody"):

@@ -7,7 +7,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.nn import get_loss
-from mxnet_audio.training.criterion import Criterion, VoiceCriterion, class_weights
+from mxnet_audio.training.criterion import Criterion, SpeakerCriterion, class_weights
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(0, 3, (6, 4)).astype(np.float32)
@@ -38,7 +38,7 @@ EMBEDDING = RNG.normal(size=(6, 8)).astype(np.float32)
 
 
 def made(name, weights=None, learned=None, **options):
-    return VoiceCriterion(name, 4, 30.0, options, weights, mx.cpu(), learned or {})
+    return SpeakerCriterion(name, 4, 30.0, options, weights, mx.cpu(), learned or {})
 
 
 def test_a_loss_for_voices_is_given_cosines_and_weighed_by_class():

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from mxnet_audio import AudioFeatureConfig
-from mxnet_audio.training import keeping, usual_config
+from mxnet_audio.training import complete_config, keeping
 
 
 @pytest.fixture
@@ -15,19 +15,19 @@ def paths(tmp_path, write_tone):
 
 
 def test_as_many_frames_as_a_typical_clip(paths):
-    assert usual_config(paths).n_frames == 1 + 12000 // 256
-    assert usual_config(paths, AudioFeatureConfig(n_frames=20)).n_frames == 20
+    assert complete_config(paths).n_frames == 1 + 12000 // 256
+    assert complete_config(paths, AudioFeatureConfig(n_frames=20)).n_frames == 20
 
 
 def test_the_most_frequent_rate_is_said_aloud_where_rates_differ(paths, caplog):
     with caplog.at_level(logging.INFO):
-        assert usual_config(["missing.wav", *paths], AudioFeatureConfig(type="fbank")).sr == 16000
+        assert complete_config(["missing.wav", *paths], AudioFeatureConfig(type="fbank")).sr == 16000
     (record,) = caplog.records
     assert record.levelno == logging.WARNING and "16000 Hz, of the rates [8000, 16000]" in record.getMessage()
     caplog.clear()
     with caplog.at_level(logging.WARNING):
-        assert usual_config(paths[1:], AudioFeatureConfig(type="fbank")).sr == 16000
-        assert usual_config(paths, AudioFeatureConfig(type="fbank", sr=8000)).sr == 8000
+        assert complete_config(paths[1:], AudioFeatureConfig(type="fbank")).sr == 16000
+        assert complete_config(paths, AudioFeatureConfig(type="fbank", sr=8000)).sr == 8000
     assert not caplog.records
 
 

@@ -14,8 +14,8 @@ from mxnet_audio.features import AudioFeatureConfig
 __all__ = [
     "MEL",
     "MFCC",
+    "ExtractFeatures",
     "Features",
-    "FromSamples",
     "Load",
     "MelSpectrogram",
     "MuLawDecoding",
@@ -86,7 +86,7 @@ class Features(Transform):
         return features.load_features(x, self.config)
 
 
-class FromSamples(Transform):
+class ExtractFeatures(Transform):
     """Features of samples: `features.extract`, for samples that were changed on the way.
 
     Parameters
@@ -96,7 +96,7 @@ class FromSamples(Transform):
 
     Examples
     --------
-    >>> FromSamples(AudioFeatureConfig(n_frames=47))(np.ones(12000)).shape
+    >>> ExtractFeatures(AudioFeatureConfig(n_frames=47))(np.ones(12000)).shape
     (96, 47)
     """
 
@@ -106,7 +106,7 @@ class FromSamples(Transform):
     @property
     def key(self) -> str | None:
         """The configuration's."""
-        return None if super().key is None else f"FromSamples({self.config.key()})"
+        return None if super().key is None else f"ExtractFeatures({self.config.key()})"
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Transform [shape=(..., n)] to (..., *config.shape)."""

@@ -11,8 +11,8 @@ from mxnet_audio import audio, features
 from mxnet_audio.data.transforms import (
     MEL,
     MFCC,
+    ExtractFeatures,
     Features,
-    FromSamples,
     Load,
     MuLawDecoding,
     MuLawEncoding,
@@ -184,7 +184,7 @@ def test_mu_law_clips_and_refuses():
 @pytest.mark.parametrize("config", [AudioFeatureConfig(n_frames=47), AudioFeatureConfig(type="raw", sr=8000)])
 def test_features_from_samples_are_those_of_the_sound(config):
     y = np.random.default_rng(0).normal(0, 0.1, 15000).astype(np.float32)
-    found = FromSamples(config)(y)
+    found = ExtractFeatures(config)(y)
     np.testing.assert_array_equal(found, Features(config)((y, config.sr)))
-    np.testing.assert_array_equal(FromSamples(config)(np.stack([y, -y]))[0], found)
-    assert FromSamples(config).key != Features(config).key
+    np.testing.assert_array_equal(ExtractFeatures(config)(np.stack([y, -y]))[0], found)
+    assert ExtractFeatures(config).key != Features(config).key
