@@ -1,18 +1,19 @@
-"""Fixtures that the whole suite shares: real recordings, and sound made on the spot."""
+"""Fixtures of the whole suite: real recordings, synthesised tones, and folders that all test processes share."""
 
 import os
 from pathlib import Path
 
-# Before NumPy and MXNet read it: small networks gain nothing by threads, which crawl beside other busy processes.
+# Set before NumPy and MXNet are imported: small networks gain nothing from threads, which wait for busy processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
 import soundfile as sf
+from filelock import FileLock
 from hypothesis import settings
 
-settings.register_profile("same", derandomize=True, deadline=None)  # a run is as good as the last one, anywhere
-settings.load_profile("same")
+settings.register_profile("deterministic", derandomize=True, deadline=None)
+settings.load_profile("deterministic")
 
 DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
@@ -42,9 +43,29 @@ def music() -> Path:
     return _corpus("music")
 
 
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory, worker_id):
+    """Function that fills a folder once for all test processes: ``make_once(name, fill) -> Path``.
+
+    ``fill(folder)`` is called by the first process; the others wait for it. Tests must not change the folder.
+    """
+
+    def make_once(name, fill):
+        root = tmp_path_factory.getbasetemp()
+        folder = (root if worker_id == "master" else root.parent) / f"shared-{name}"
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                unfinished = tmp_path_factory.mktemp(name)
+                fill(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return make_once
+
+
 @pytest.fixture
 def write_tone():
-    """Writer of test tones: ``write_tone(path, frequency=440.0, seconds=1.0, sr=22050, channels=1)``."""
+    """Function that writes a test tone: ``write_tone(path, frequency=440.0, seconds=1.0, sr=22050, channels=1)``."""
 
     def write(path, frequency=440.0, seconds=1.0, sr=22050, channels=1, amplitude=0.5, **kwargs):
         t = np.arange(int(seconds * sr)) / sr
