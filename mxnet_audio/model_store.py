@@ -1,9 +1,8 @@
-"""A trained network on disk: one JSON manifest that describes it, and the files of numbers that it names.
+"""Model directories: one JSON manifest that describes a trained network, and the safetensors files that it lists.
 
-``<directory>/<name>.json`` says everything (network, labels, features, history, versions) and names its
-safetensors files with their SHA-256. A new state is written as new files; replacing the manifest makes it valid,
-and only then are the old files removed: whenever the run is killed, the directory holds one whole state.
-Nothing in it needs MXNet to be read.
+``<directory>/<name>.json`` holds the network, labels, features, history and versions, and lists the safetensors files
+with their SHA-256. A new state is written to new files; replacing the manifest makes it valid, and only then are the
+old files removed. Whenever a run is killed, the directory holds one complete state. Reading it does not need MXNet.
 """
 
 from __future__ import annotations
@@ -21,14 +20,23 @@ from safetensors.numpy import save as format_tensors
 from mxnet_audio.atomic import replacing, write_json
 from mxnet_audio.errors import ModelError
 
-__all__ = ["FORMAT", "check_writable", "fingerprint", "read_manifest", "read_tensors", "save_state", "stored_models"]
+__all__ = [
+    "FORMAT",
+    "Tensors",
+    "check_writable",
+    "fingerprint",
+    "read_manifest",
+    "read_tensors",
+    "save_state",
+    "stored_models",
+]
 
-FORMAT = 2  # 1 was that of 0.1's first networks, which normalised before they pooled
+FORMAT = 2  # format 1: the first networks of version 0.1, which normalised before pooling
 Tensors = dict[str, np.ndarray]
 
 
 def fingerprint(tensors: Tensors) -> str:
-    """SHA-256 [hex] of names, shapes and values: the identity of a set of parameters."""
+    """Compute the SHA-256 [hex] of names, shapes and values, which identifies a set of parameters."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         value = np.ascontiguousarray(tensors[name])
@@ -38,106 +46,132 @@ def fingerprint(tensors: Tensors) -> str:
 
 
 def check_writable(directory: str | os.PathLike) -> None:
-    """Say that nothing can be written to a directory before hours are spent on what is to be kept there.
-
-    Raises
-    ------
-    ModelError
-        If it cannot be written to, or cannot be made.
-    """
-    place = Path(directory).absolute()
-    while not os.path.lexists(place):
-        place = place.parent
-    if not place.is_dir():
-        raise ModelError("a model cannot be kept here: this is a file", place)
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise ModelError("a model cannot be kept here: no permission to write", place)
-
-
-def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: dict[str, Tensors]) -> None:
-    """Make `manifest` and its `files` the state of model `name`.
+    """Check that a model can be saved in a directory, before hours are spent on training it.
 
     Parameters
     ----------
     directory : str or os.PathLike
-        Made if it is not there.
+        The directory, which need not exist yet. Nothing is created.
+
+    Raises
+    ------
+    ModelError
+        If the directory cannot be written to or created.
+    """
+    path = Path(directory).absolute()
+    while not os.path.lexists(path):
+        path = path.parent
+    if not path.is_dir():
+        raise ModelError("a model cannot be saved here: this is a file", path)
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ModelError("a model cannot be saved here: no permission to write", path)
+
+
+def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: dict[str, Tensors]) -> None:
+    """Save the state of a model: its manifest and its tensors.
+
+    Parameters
+    ----------
+    directory : str or os.PathLike
+        Model directory; created if missing.
     name : str
-        Name of the model: several may share a directory.
+        Name of the model. Several models may share a directory.
     manifest : dict
-        What describes the model, JSON-able; ``format`` and ``files`` are added.
+        Description of the model, JSON-serializable; ``format`` and ``files`` are added.
     files : dict of str to dict of str to np.ndarray
         Sets of tensors by role, such as ``last`` and ``best``.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    listed = {}
+    entries = {}
     for role, tensors in files.items():
         data = format_tensors({key: np.ascontiguousarray(value) for key, value in tensors.items()})
         digest = hashlib.sha256(data).hexdigest()
         path = directory / f"{name}-{role}-{digest[:12]}.safetensors"
-        # Also where there is one of this name: it may be damaged, and the same run over again would not mend it.
+        # Written even if a file of this name exists: that one may be damaged, and a repeated run must repair it.
         with replacing(path) as temporary:
             temporary.write_bytes(data)
-        listed[role] = {"file": path.name, "sha256": digest}
-    write_json(directory / f"{name}.json", {"format": FORMAT, **manifest, "files": listed})
-    current = {entry["file"] for entry in listed.values()}
+        entries[role] = {"file": path.name, "sha256": digest}
+    write_json(directory / f"{name}.json", {"format": FORMAT, **manifest, "files": entries})
+    current = {entry["file"] for entry in entries.values()}
     file = rf"{re.escape(name)}-[a-z]+-[0-9a-f]{{12}}\.safetensors"
-    begun = rf"\.({re.escape(name)}\.json|{file})\..*\.tmp"  # what a killed run was writing
+    unfinished = rf"\.({re.escape(name)}\.json|{file})\..*\.tmp"  # left behind by a killed run
     for path in directory.iterdir():
-        if path.name not in current and re.fullmatch(f"{file}|{begun}", path.name):
+        if path.name not in current and re.fullmatch(f"{file}|{unfinished}", path.name):
             path.unlink(missing_ok=True)
 
 
 def stored_models(directory: str | os.PathLike) -> list[str]:
-    """Names of the models in a directory, by its JSON files: an index kept there too looks like one."""
+    """List the names of the models in a directory, which are its JSON files; an index saved there is listed too."""
     return sorted(path.stem for path in Path(directory).glob("*.json"))
 
 
 def read_manifest(directory: str | os.PathLike, name: str) -> dict:
-    """Read and check what describes model `name`.
+    """Read and check the manifest of a model.
+
+    Parameters
+    ----------
+    directory : str or os.PathLike
+        Model directory.
+    name : str
+        Name of the model.
+
+    Returns
+    -------
+    dict
+        The manifest as `save_state` wrote it.
 
     Raises
     ------
     ModelError
-        If the directory or the model is not there, or its manifest is damaged or of a newer version.
+        If the directory or the model is missing, or the manifest is damaged or of a newer version.
     """
     path = Path(directory) / f"{name}.json"
     if not path.is_file():
         others = ", ".join(stored_models(directory))
-        raise ModelError(f"no {name} model here" + (f", but there is: {others}" if others else ""), directory)
+        raise ModelError(f"no {name} model here" + (f"; found: {others}" if others else ""), directory)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["format"]
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror})", path) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"damaged, not a model's description ({error})", path) from error
+        raise ModelError(f"damaged: not the description of a model ({error})", path) from error
     if version != FORMAT:
-        mend = "train it anew" if version in range(FORMAT) else "upgrade mxnet-audio"
-        raise ModelError(f"written in format {version}, and this version of mxnet-audio reads {FORMAT}: {mend}", path)
+        mend = "train the model again" if version in range(FORMAT) else "upgrade mxnet-audio"
+        raise ModelError(
+            f"written in format {version}, but this version of mxnet-audio reads format {FORMAT}: {mend}", path
+        )
     return manifest
 
 
 def read_tensors(directory: str | os.PathLike, manifest: dict, role: str) -> Tensors:
-    """Read one of the files that a manifest names, and check it against its SHA-256.
+    """Read one of the tensor files that a manifest lists, and check it against its SHA-256.
+
+    Parameters
+    ----------
+    directory : str or os.PathLike
+        Model directory.
+    manifest : dict
+        Manifest as `read_manifest` returns it.
+    role : str
+        Set of tensors, such as ``last`` or ``best``.
 
     Raises
     ------
     ModelError
-        If the manifest names no such file, or the file is missing or damaged.
+        If the manifest lists no such file, or the file is missing or damaged.
     """
     try:
         entry = manifest["files"][role]
         path = Path(directory) / entry["file"]
         expected = entry["sha256"]
     except (KeyError, TypeError) as error:
-        raise ModelError(
-            f"the model was saved without {role!r} parameters, which only fit's own folder has", directory
-        ) from error
+        raise ModelError(f"no {role!r} parameters: only the directory given to fit holds them", directory) from error
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror})", path) from error
     if hashlib.sha256(data).hexdigest() != expected:
-        raise ModelError("damaged: its SHA-256 is not the one that the model's description names", path)
+        raise ModelError("damaged: its SHA-256 differs from the one in the model's description", path)
     return parse_tensors(data)

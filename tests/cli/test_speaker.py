@@ -252,7 +252,7 @@ def test_no_recogniser_there(run, trained, words, tmp_path):
     said = run("speaker", *words, "--model-dir", tmp_path / "nö", "--json", code=1)
     assert said.stdout == "" and said.stderr == f"error: {tmp_path / 'nö'}: no speaker model here\n"
     said = run("speaker", *words, "--model-dir", trained[0], code=1)
-    assert "no speaker model here, but there is: cifar10" in said.stderr
+    assert "no speaker model here" in said.stderr
 
 
 def test_network_that_was_trained_anew_since(run, people, enrolled, tmp_path):
@@ -311,7 +311,7 @@ def test_calibrate_sets_the_threshold(run, run_json, people, empty_handed, tmp_p
     assert document["at_threshold"]["far"] <= 0.5
     said = run("speaker", "calibrate", people, *empty_handed).stdout
     assert "equal error rate" in said and f" now, and was {after:.3f}\n" in said
-    assert re.search(r"of impostors 0\.\d+ let in, of speakers 0\.\d+ turned away", said)
+    assert re.search(r"0\.\d+ of impostors accepted, 0\.\d+ of speakers rejected", said)
     failed = run("speaker", "calibrate", people, *empty_handed, "--far", 2, code=1)
     assert "far is a share of impostors" in failed.stderr
     assert "no such folder" in run("speaker", "calibrate", tmp_path / "none", *empty_handed, code=1).stderr
