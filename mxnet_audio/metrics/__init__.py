@@ -1,6 +1,6 @@
-"""How good the answers are: of classifiers, of searches, and of comparisons between speakers.
+"""Evaluation measures of classifiers, of searches and of speaker verification.
 
-No MXNet here: labels and scores go in, figures come out.
+Labels and scores go in, numbers come out; MXNet is not needed.
 """
 
 from mxnet_audio.metrics.classification import ClassificationReport, classification_report, precision_at_k

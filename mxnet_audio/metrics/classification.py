@@ -1,33 +1,36 @@
-"""How good the answers are: accuracy, the per-class report, the confusion matrix, precision at k.
-
-No MXNet here: labels go in, figures come out.
-"""
+"""Measures of classifiers and searches: accuracy, per-class report, confusion matrix, precision at k."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
 __all__ = ["ClassificationReport", "classification_report", "precision_at_k"]
 
 
 @dataclass(frozen=True, eq=False)
 class ClassificationReport:
-    """What a classifier got right and wrong, class by class.
+    """Results of a classifier on labelled clips, class by class.
 
     Parameters
     ----------
     labels : sequence of str or int
         The classes, in the order of the rows and columns of ``confusion``.
     confusion : np.ndarray [shape=(n_classes, n_classes), dtype=int]
-        ``confusion[true, predicted]``: how many clips of one class were taken for another.
+        ``confusion[true, predicted]``: number of clips of one class that were predicted as another.
     skipped : sequence of (path, error)
-        Clips that could not be read, and so count neither for nor against.
+        Clips that could not be read; they count neither as right nor as wrong.
+
+    Raises
+    ------
+    ParameterError
+        If the shape of ``confusion`` does not fit the number of labels.
 
     Examples
     --------
@@ -47,26 +50,29 @@ class ClassificationReport:
     def __post_init__(self) -> None:
         labels = tuple(self.labels)
         confusion = np.asarray(self.confusion)
-        if confusion.shape != (len(labels), len(labels)):
-            raise ValueError(f"a confusion matrix of {len(labels)} labels cannot be of shape {confusion.shape}")
+        expected = (len(labels), len(labels))
+        if confusion.shape != expected:
+            raise ParameterError(
+                f"confusion must have shape {expected} for {len(labels)} labels, got {confusion.shape}"
+            )
         object.__setattr__(self, "labels", labels)
         object.__setattr__(self, "confusion", confusion)
         object.__setattr__(self, "skipped", tuple(self.skipped))
 
     @property
     def n_clips(self) -> int:
-        """Number of clips judged; what was skipped is not among them."""
+        """Number of evaluated clips; skipped clips are not counted."""
         return int(self.confusion.sum())
 
     @property
     def accuracy(self) -> float:
-        """Share of the clips that got their own label, 0 to 1."""
+        """Share of correctly classified clips, 0 to 1."""
         return float(np.trace(self.confusion) / self.n_clips)
 
     @property
-    def per_class(self) -> list[dict]:
-        """One dictionary a class: ``label``, ``precision``, ``recall``, ``f1`` and ``support`` (clips)."""
-        # Every cell of the matrix is one (true, predicted) pair, weighted by how often it occurred.
+    def per_class(self) -> list[dict[str, Any]]:
+        """One dictionary per class: ``label``, ``precision``, ``recall``, ``f1`` and ``support`` (clips)."""
+        # Every cell of the matrix is one (true, predicted) pair, weighted by its count.
         true, predicted = np.indices(self.confusion.shape).reshape(2, -1)
         columns = precision_recall_fscore_support(
             true,
@@ -80,22 +86,22 @@ class ClassificationReport:
             for label, p, r, f, n in zip(self.labels, *columns)
         ]
 
-    def to_dict(self) -> dict:
-        """Return the whole report in lists, numbers and strings, as JSON takes them."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as lists, numbers and strings that JSON can hold."""
         return {
             "accuracy": self.accuracy,
             "n_clips": self.n_clips,
-            "labels": [_plain(label) for label in self.labels],
-            "per_class": [{**row, "label": _plain(row["label"])} for row in self.per_class],
+            "labels": [_python_scalar(label) for label in self.labels],
+            "per_class": [{**row, "label": _python_scalar(row["label"])} for row in self.per_class],
             "confusion": self.confusion.tolist(),
             "skipped": [{"path": str(p), "reason": getattr(e, "reason", str(e))} for p, e in self.skipped],
         }
 
     def __str__(self) -> str:
         rows = self.per_class
-        # Classes that no clip belongs to would drag the means down without having been tried.
-        tried = [row for row in rows if row["support"]]
-        mean = {key: np.mean([row[key] for row in tried]) for key in ("precision", "recall", "f1")}
+        # Classes without a clip were not evaluated and would lower the means.
+        evaluated = [row for row in rows if row["support"]]
+        mean = {key: np.mean([row[key] for row in evaluated]) for key in ("precision", "recall", "f1")}
         rows.append({"label": "mean", **mean, "support": self.n_clips})
         width = max(8, *(len(str(row["label"])) for row in rows))
         lines = [f"{'class':<{width}}  precision  recall     f1  clips"]
@@ -104,8 +110,8 @@ class ClassificationReport:
             f"  {row['support']:5d}"
             for row in rows
         ]
-        right = int(np.trace(self.confusion))
-        lines.append(f"accuracy {self.accuracy:.3f} ({right} of {self.n_clips} clips)")
+        correct = int(np.trace(self.confusion))
+        lines.append(f"accuracy {self.accuracy:.3f} ({correct} of {self.n_clips} clips)")
         if self.skipped:
             lines.append(f"skipped {len(self.skipped)}:")
             lines += [f"  {path}: {getattr(error, 'reason', error)}" for path, error in self.skipped]
@@ -118,16 +124,16 @@ def classification_report(
     labels: Sequence[Hashable],
     skipped: Sequence[tuple[str, Exception]] = (),
 ) -> ClassificationReport:
-    """Compare what the clips are with what they were taken for.
+    """Compare predicted labels with the true ones.
 
     Parameters
     ----------
     y_true, y_pred : iterable of str or int
         The true and the predicted label of each clip.
     labels : sequence of str or int
-        All classes, in the order that the report shall have.
+        All classes, in the order of the report.
     skipped : sequence of (path, error)
-        Clips that could not be read, to be named in the report.
+        Clips that could not be read, listed in the report.
 
     Returns
     -------
@@ -136,34 +142,38 @@ def classification_report(
     Raises
     ------
     DatasetError
-        If there is no clip to judge, or a label is not among ``labels``.
+        If there are no clips, or a label is not among ``labels``.
+    ParameterError
+        If ``y_true`` and ``y_pred`` differ in length.
     """
-    # Through positions, so that ints, strings and NumPy's kinds of both can be classes of one model.
-    position = {label: i for i, label in enumerate(labels)}
+    # By index, so that ints, strings and NumPy's kinds of both can be classes of one model.
+    index = {label: i for i, label in enumerate(labels)}
     try:
-        true = [position[label] for label in y_true]
-        predicted = [position[label] for label in y_pred]
+        true = [index[label] for label in y_true]
+        predicted = [index[label] for label in y_pred]
     except KeyError as error:
-        known = ", ".join(map(str, labels))
-        raise DatasetError(f"label {error.args[0]!r} is not one of the classes ({known})") from None
+        classes = ", ".join(map(str, labels))
+        raise DatasetError(f"label {error.args[0]!r} is not one of the classes ({classes})") from None
+    if len(true) != len(predicted):
+        raise ParameterError(f"y_true and y_pred must have the same length, got {len(true)} and {len(predicted)}")
     if not true:
         reason = f": all {len(skipped)} were skipped, the first because {skipped[0][1]}" if skipped else ""
-        raise DatasetError(f"no clip to judge{reason}")
-    return ClassificationReport(labels, confusion_matrix(true, predicted, labels=range(len(position))), skipped)
+        raise DatasetError(f"there are no clips to evaluate{reason}")
+    return ClassificationReport(labels, confusion_matrix(true, predicted, labels=range(len(index))), skipped)
 
 
 def precision_at_k(labels: Sequence[Hashable], neighbour_labels: Sequence[Sequence[Hashable]], k: int = 5) -> float:
-    """Return the mean share of the query's own class among its first ``k`` neighbours.
+    """Compute the mean share of each query's own class among its first ``k`` neighbours.
 
     Parameters
     ----------
     labels : sequence [n_queries]
         The class of each query.
     neighbour_labels : sequence [n_queries] of sequences
-        The classes of each query's neighbours, nearest first. A neighbour missing among the first
-        ``k`` counts as a wrong one.
+        The classes of each query's neighbours, nearest first. If a query has fewer than ``k`` neighbours, the
+        missing ones count as wrong.
     k : int > 0
-        How many neighbours are looked at.
+        Number of neighbours to evaluate.
 
     Returns
     -------
@@ -172,8 +182,8 @@ def precision_at_k(labels: Sequence[Hashable], neighbour_labels: Sequence[Sequen
 
     Raises
     ------
-    ValueError
-        If ``k`` is below 1, there is no query, or the two sequences differ in length.
+    ParameterError
+        If ``k`` is below 1, there are no queries, or the two sequences differ in length.
 
     Examples
     --------
@@ -181,13 +191,16 @@ def precision_at_k(labels: Sequence[Hashable], neighbour_labels: Sequence[Sequen
     0.75
     """
     if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
+        raise ParameterError(f"k must be >= 1, got {k}")
     if len(labels) != len(neighbour_labels) or not len(labels):
-        raise ValueError(f"{len(labels)} queries with {len(neighbour_labels)} lists of neighbours")
+        raise ParameterError(
+            "labels and neighbour_labels must have the same length of at least 1, "
+            f"got {len(labels)} and {len(neighbour_labels)}"
+        )
     hits = [sum(other == label for other in others[:k]) for label, others in zip(labels, neighbour_labels)]
     return float(np.mean(hits) / k)
 
 
-def _plain(label: Hashable) -> Hashable:
-    """Return the label as Python's own int or str, which JSON knows."""
+def _python_scalar(label: Hashable) -> Hashable:
+    """Return the label as a Python int or str, which JSON can hold."""
     return label.item() if isinstance(label, np.generic) else label

@@ -1,13 +1,14 @@
-"""All measures of a comparison of speakers together, to be printed or kept."""
+"""Report of all verification measures, to print or to store as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mxnet_audio.errors import DatasetError
 from mxnet_audio.metrics.intervals import bootstrap
-from mxnet_audio.metrics.trials import checked_trials
+from mxnet_audio.metrics.trials import Labels, Numbers, SpeakerPairs, checked_trials
 from mxnet_audio.metrics.verification import eer, min_dcf, pair_accuracy, tar_at_far
 
 __all__ = ["VerificationReport", "verification_report"]
@@ -15,27 +16,28 @@ __all__ = ["VerificationReport", "verification_report"]
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """How well speakers are told apart.
+    """Results of speaker verification.
 
     Parameters
     ----------
     n_target, n_impostor : int
-        Number of trials of one speaker, and of two.
+        Number of trials of one speaker, and of two speakers.
     eer, eer_threshold : float
-        Equal error rate, 0 to 1, and the score where it is; see :func:`eer`.
+        Equal error rate, 0 to 1, and the score at which it is reached; see :func:`eer`.
     min_dcf : float
-        Least detection cost with VoxCeleb1's parameters; see :func:`min_dcf`.
+        Minimum detection cost with VoxCeleb1's parameters; see :func:`min_dcf`.
     tar_at_far : dict of float to float
-        True accept rate by the false accept rate that is allowed; see :func:`tar_at_far`.
+        True accept rate for each allowed false accept rate; see :func:`tar_at_far`.
     pair_accuracy, pair_accuracy_std : float, optional
-        Accuracy over ten folds, 0 to 1; None where there are fewer than ten trials of one kind.
+        Mean and standard deviation of the accuracy over ten folds, 0 to 1; None if there are fewer than ten trials
+        of one kind.
     eer_interval : (float, float), optional
-        Where 95% of the equal error rates lie when other speakers are drawn; None where the speakers are not known.
+        95% confidence interval of the equal error rate over other speakers; None if the speakers are unknown.
     at_threshold : dict of str to float, optional
-        ``threshold`` that a system goes by, and its ``far`` and ``frr``: shares of the trials of two speakers that
-        score as high as that, and of those of one that do not.
+        ``threshold`` of a system, and its error rates ``far`` and ``frr``: the share of the trials of two speakers
+        with a score of at least the threshold, and of the trials of one speaker below it.
     skipped : sequence of (path, error)
-        Sounds that could not be read, and so are in no trial.
+        Recordings that could not be read; their trials are not counted.
 
     Examples
     --------
@@ -60,8 +62,8 @@ class VerificationReport:
     def __post_init__(self) -> None:
         object.__setattr__(self, "skipped", tuple(self.skipped))
 
-    def to_dict(self) -> dict:
-        """Return the whole report in lists, numbers and strings, as JSON takes them."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as lists, numbers and strings that JSON can hold."""
         return {
             "n_target": self.n_target,
             "n_impostor": self.n_impostor,
@@ -86,7 +88,7 @@ class VerificationReport:
         if self.pair_accuracy is not None:
             rows.append(("pair accuracy", f"{self.pair_accuracy:.3f} ± {self.pair_accuracy_std:.3f}"))
         if self.at_threshold is not None:
-            rates = "of impostors {far:.3f} let in, of speakers {frr:.3f} turned away".format(**self.at_threshold)
+            rates = "{far:.3f} of impostors accepted, {frr:.3f} of speakers rejected".format(**self.at_threshold)
             rows.append(("at {threshold:.4g}".format(**self.at_threshold), rates))
         rows.append(("trials", f"{self.n_target} of one speaker, {self.n_impostor} of two"))
         lines = [f"{name:<20}  {value}" for name, value in rows]
@@ -97,27 +99,28 @@ class VerificationReport:
 
 
 def verification_report(
-    labels: Sequence[int],
-    scores: Sequence[float],
-    speakers: Sequence[tuple[Hashable, Hashable]] | None = None,
+    labels: Labels,
+    scores: Numbers,
+    speakers: SpeakerPairs | None = None,
     skipped: Sequence[tuple[str, Exception]] = (),
     threshold: float | None = None,
 ) -> VerificationReport:
-    """Judge the scores of trials by all measures.
+    """Evaluate the scores of trials by all measures.
 
-    True accept rates are given at false accept rates of 0.01 and 0.1, each where there are trials of two speakers
-    enough for one to be that share of them (100 and 10); pair accuracy from ten trials of each kind on.
+    True accept rates are given at false accept rates of 0.01 and 0.1 if there are at least 100 and 10 trials of two
+    speakers; pair accuracy if there are at least ten trials of each kind.
 
     Parameters
     ----------
     labels, scores
         The trials, see :func:`roc`.
     speakers : sequence [n] of (speaker, speaker), optional
-        Whose the two sounds of each trial are: gives the interval of the equal error rate, by :func:`bootstrap`.
+        The speakers of the two recordings of each trial, for the confidence interval of the equal error rate; see
+        :func:`bootstrap`.
     skipped : sequence of (path, error)
-        Sounds that could not be read, to be named in the report.
+        Recordings that could not be read, listed in the report.
     threshold : float, optional
-        What the system goes by: scores from there on count as one speaker's.
+        Threshold of the system: trials with at least this score are accepted as one speaker.
 
     Returns
     -------
@@ -125,11 +128,13 @@ def verification_report(
 
     Raises
     ------
-    DatasetError
+    DatasetError, ParameterError
         See :func:`roc` and :func:`bootstrap`.
     """
     if not len(labels) and skipped:
-        raise DatasetError(f"no trial to judge: {len(skipped)} were skipped, the first because {skipped[0][1]}")
+        raise DatasetError(
+            f"there are no trials to evaluate: {len(skipped)} were skipped, the first because {skipped[0][1]}"
+        )
     same, scores, _ = checked_trials(labels, scores, None)
     n_target, n_impostor = int(same.sum()), int((~same).sum())
     mean, std = pair_accuracy(same, scores)[:2] if min(n_target, n_impostor) >= 10 else (None, None)

@@ -1,54 +1,56 @@
-"""How good a comparison of speakers is: error rates, detection cost and pair accuracy.
+"""Measures of speaker verification: error rates, detection cost and pair accuracy.
 
-Trials have a score (higher: more alike) and a label (1: the same speaker, 0: two). A score at or above a threshold
-is taken for the same speaker. FAR is the share of the 0s that are taken for 1, FRR the share of the 1s that are not,
-TAR the rest of these.
+A trial has a score (higher: more similar) and a label (1: same speaker, 0: two speakers). A trial is accepted if its
+score is at or above a threshold. FAR is the share of the 0s that are accepted, FRR the share of the 1s that are
+rejected, and TAR is 1 - FRR.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 from sklearn.metrics import roc_curve
 from sklearn.model_selection import StratifiedKFold
 
-from mxnet_audio.errors import DatasetError
-from mxnet_audio.metrics.trials import checked_trials, error_curve
+from mxnet_audio.errors import DatasetError, ParameterError
+from mxnet_audio.metrics.trials import Labels, Numbers, checked_trials, error_curve
 
 __all__ = ["eer", "min_dcf", "pair_accuracy", "roc", "tar_at_far"]
 
 
 def roc(
-    labels: Sequence[int], scores: Sequence[float], sample_weight: Sequence[float] | None = None
+    labels: Labels, scores: Numbers, sample_weight: Numbers | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what each threshold costs: the receiver operating characteristic.
+    """Compute the receiver operating characteristic.
 
     Parameters
     ----------
     labels : sequence [n] of {0, 1}
-        1 where a trial is of one speaker, 0 where of two.
+        1 for a trial of one speaker, 0 for a trial of two speakers.
     scores : sequence [n] of float
-        Finite; higher where the two sounds are more alike.
+        Finite similarities; higher for more similar recordings.
     sample_weight : sequence [n] of float >= 0, optional
-        How many trials each stands for.
+        Weight of each trial: the number of trials that it represents.
 
     Returns
     -------
     far, tar : np.ndarray [shape=(thresholds,)], 0 to 1
         False and true accept rate, from (0, 0) to (1, 1).
     thresholds : np.ndarray [shape=(thresholds,)]
-        Every score that occurs, falling; infinity before them, at which nothing is accepted.
+        Infinity, at which no trial is accepted, and every distinct score, falling.
 
     Raises
     ------
     DatasetError
-        If there is no trial, or only trials of one kind; a label is neither 0 nor 1; a score is not a finite
-        number, or a weight not one of 0 or more; or there is not one label, score and weight a trial.
+        If there are no trials, or only trials of one kind; a label is neither 0 nor 1; a score is not a finite
+        number; or a weight is negative or not finite.
+    ParameterError
+        If labels, scores and weights differ in length or have more than one axis.
 
     See Also
     --------
-    sklearn.metrics.roc_curve : which this calls, every threshold kept.
+    sklearn.metrics.roc_curve : the implementation, here with every threshold kept
 
     Examples
     --------
@@ -60,13 +62,11 @@ def roc(
     return roc_curve(same, scores, sample_weight=weight, drop_intermediate=False)
 
 
-def eer(
-    labels: Sequence[int], scores: Sequence[float], sample_weight: Sequence[float] | None = None
-) -> tuple[float, float]:
-    """Return the equal error rate: as many of the 0s are accepted as of the 1s rejected.
+def eer(labels: Labels, scores: Numbers, sample_weight: Numbers | None = None) -> tuple[float, float]:
+    """Compute the equal error rate, at which FAR and FRR are equal.
 
     The points (FAR, FRR) of all thresholds are joined by straight lines, and the rate is where these cross
-    FAR = FRR. The lines go through every point: not along the convex hull, which would give less.
+    FAR = FRR. The lines go through every point, not along the convex hull, which would give a lower rate.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ def eer(
     -------
     rate : float, 0 to 1
     threshold : float
-        The score at which the two rates lie nearest to each other.
+        The score at which the two rates are closest.
 
     Raises
     ------
-    DatasetError
+    DatasetError, ParameterError
         See :func:`roc`.
 
     Examples
@@ -90,54 +90,54 @@ def eer(
     (0.3333333333333333, 0.5)
     """
     curve = error_curve(*checked_trials(labels, scores, sample_weight))
-    # Both rates change one way only, so their difference rises from -1 to 1 and is 0 once.
+    # Both rates are monotonic, so their difference rises from -1 to 1 and is 0 once.
     difference = curve.far - curve.frr
     after = int(np.argmax(difference >= 0))
     before = after - 1
     part = difference[before] / (difference[before] - difference[after])
     rate = curve.far[before] + part * (curve.far[after] - curve.far[before])
-    # The first point's threshold is infinity, and no score.
+    # The threshold of the first point is infinity, which is not a score.
     nearest = before if before > 0 and -difference[before] < difference[after] else after
     return float(rate), float(curve.thresholds[nearest])
 
 
 def min_dcf(
-    labels: Sequence[int],
-    scores: Sequence[float],
+    labels: Labels,
+    scores: Numbers,
     p_target: float = 0.01,
     c_miss: float = 1.0,
     c_fa: float = 1.0,
-    sample_weight: Sequence[float] | None = None,
+    sample_weight: Numbers | None = None,
 ) -> tuple[float, float]:
-    """Return the least detection cost that a threshold can have.
+    """Compute the minimum detection cost over all thresholds.
 
-    ``c_miss * p_target * FRR + c_fa * (1 - p_target) * FAR``, divided by what the better of two systems would cost
-    that don't listen: the one that accepts nothing, and the one that accepts everything. So 1 is as good as no system.
+    The cost is ``c_miss * p_target * FRR + c_fa * (1 - p_target) * FAR``, divided by the cost of the better of two
+    trivial systems: one that accepts nothing and one that accepts everything. So a cost of 1 is as good as no system.
 
     Parameters
     ----------
     labels, scores
         The trials, see :func:`roc`.
     p_target : 0 < float < 1
-        How likely a trial is of one speaker where the system is used. The default and those of the costs are those of
-        VoxCeleb1 [2]_; later VoxSRC challenges took 0.05.
+        Prior probability of a trial of one speaker in the application. This default and those of the costs are
+        VoxCeleb1's [2]_; later VoxSRC challenges used 0.05.
     c_miss, c_fa : float > 0
-        Cost of rejecting the same speaker, and of accepting another.
+        Cost of a false rejection, and of a false acceptance.
     sample_weight : sequence [n] of float >= 0, optional
-        How many trials each stands for.
+        Weight of each trial: the number of trials that it represents.
 
     Returns
     -------
     cost : float, 0 to 1
     threshold : float
-        The highest of this cost; infinity if it is best to accept nothing.
+        The highest threshold of minimum cost; infinity if accepting nothing costs least.
 
     Raises
     ------
     DatasetError
         See :func:`roc`.
-    ValueError
-        If ``p_target`` or a cost is out of range.
+    ParameterError
+        If ``p_target`` or a cost is out of range; see also :func:`roc`.
 
     References
     ----------
@@ -150,32 +150,38 @@ def min_dcf(
     >>> min_dcf([1, 1, 0, 0], [0.9, 0.4, 0.6, 0.1])
     (0.5, 0.9)
     """
-    if not (0 < p_target < 1 and c_miss > 0 and c_fa > 0):
-        raise ValueError(f"p_target {p_target} is not between 0 and 1, or a cost ({c_miss}, {c_fa}) not above 0")
+    if not 0 < p_target < 1:
+        raise ParameterError(f"p_target must be between 0 and 1, got {p_target}")
+    if not (c_miss > 0 and c_fa > 0):
+        raise ParameterError(f"c_miss and c_fa must be > 0, got {c_miss} and {c_fa}")
     curve = error_curve(*checked_trials(labels, scores, sample_weight))
     miss, fa = c_miss * p_target, c_fa * (1 - p_target)
-    # Divided before it is added, so that accepting nothing, or everything, costs 1.0 exactly.
+    # Divided before the sum, so that accepting nothing, or everything, costs exactly 1.0.
     costs = curve.frr * (miss / min(miss, fa)) + curve.far * (fa / min(miss, fa))
     best = int(np.argmin(costs))
     return float(costs[best]), float(curve.thresholds[best])
 
 
+@overload
+def tar_at_far(labels: Labels, scores: Numbers, far: float, sample_weight: Numbers | None = None) -> float: ...
+@overload
+def tar_at_far(labels: Labels, scores: Numbers, far: Numbers, sample_weight: Numbers | None = None) -> np.ndarray: ...
 def tar_at_far(
-    labels: Sequence[int],
-    scores: Sequence[float],
-    far: float | Sequence[float],
-    sample_weight: Sequence[float] | None = None,
+    labels: Labels,
+    scores: Numbers,
+    far: float | Numbers,
+    sample_weight: Numbers | None = None,
 ) -> float | np.ndarray:
-    """Return the best true accept rate of the thresholds whose false accept rate is at most ``far``.
+    """Compute the highest true accept rate at a false accept rate of at most ``far``.
 
-    Nothing is interpolated: a rate below ``1 / n`` allows none of ``n`` trials of two speakers.
+    There is no interpolation: a rate below ``1 / n`` accepts none of ``n`` trials of two speakers.
 
     Parameters
     ----------
     labels, scores, sample_weight
         The trials, see :func:`roc`.
     far : float or sequence of float, 0 to 1
-        False accept rates.
+        Allowed false accept rates.
 
     Returns
     -------
@@ -185,8 +191,8 @@ def tar_at_far(
     ------
     DatasetError
         See :func:`roc`.
-    ValueError
-        If ``far`` is not between 0 and 1.
+    ParameterError
+        If ``far`` is not between 0 and 1; see also :func:`roc`.
 
     Examples
     --------
@@ -197,45 +203,43 @@ def tar_at_far(
     """
     allowed = np.asarray(far, dtype=float)
     if not np.all((allowed >= 0) & (allowed <= 1)):
-        raise ValueError(f"a false accept rate is from 0 to 1, not {far}")
+        raise ParameterError(f"far must be between 0 and 1, got {far}")
     curve = error_curve(*checked_trials(labels, scores, sample_weight))
-    # Sums of weights like 0.1 are not exact: 3 of 10 such would be a little more than 0.3.
+    # Sums of weights such as 0.1 are not exact: 3 of 10 of them are slightly more than 0.3.
     best = 1 - curve.frr[np.searchsorted(curve.far, allowed + 1e-12, side="right") - 1]
     return best if allowed.ndim else float(best)
 
 
 def pair_accuracy(
-    labels: Sequence[int], scores: Sequence[float], n_folds: int = 10, random_state: int | None = 0
+    labels: Labels, scores: Numbers, n_folds: int = 10, random_state: int | None = 0
 ) -> tuple[float, float, list[float]]:
-    """Return the share of right answers where the threshold was chosen on other pairs.
+    """Compute the accuracy over folds, each with the threshold that is best on the other folds.
 
-    The measure of LFW [1]_, and of GluonAR: the pairs are dealt to folds, and each fold is judged with the threshold
-    that is best on all others. Folds here have the same share of each kind and are dealt by chance; pairs that share a
-    speaker may lie in two.
+    This is the measure of LFW [1]_ and of GluonAR. The folds here are stratified and shuffled; pairs that share a
+    speaker may lie in different folds.
 
     Parameters
     ----------
     labels, scores
-        The trials, see :func:`roc`. The more one kind outnumbers the other, the less this says: LFW has as many of
-        each.
+        The trials, see :func:`roc`. The measure is meaningful if there are about as many of each kind, as in LFW.
     n_folds : int > 1
-        How many folds.
+        Number of folds.
     random_state : int, optional
-        Seed of the dealing.
+        Seed of the shuffling.
 
     Returns
     -------
     mean, std : float
-        Over the folds, the standard deviation being that of the folds themselves (``ddof=0``).
+        Mean and standard deviation (``ddof=0``) of the folds' accuracies.
     accuracies : list [n_folds] of float
-        Of each fold, 0 to 1.
+        Accuracy of each fold, 0 to 1.
 
     Raises
     ------
     DatasetError
-        See :func:`roc`; or there are fewer than ``n_folds`` of one kind.
-    ValueError
-        If ``n_folds`` is below 2.
+        If there are fewer than ``n_folds`` trials of one kind; see also :func:`roc`.
+    ParameterError
+        If ``n_folds`` is below 2; see also :func:`roc`.
 
     References
     ----------
@@ -248,11 +252,11 @@ def pair_accuracy(
     (0.875, 0.125, [0.75, 1.0])
     """
     if n_folds < 2:
-        raise ValueError(f"n_folds must be at least 2, not {n_folds}")
+        raise ParameterError(f"n_folds must be >= 2, got {n_folds}")
     same, scores, _ = checked_trials(labels, scores, None)
     fewest = min(same.sum(), (~same).sum())
     if fewest < n_folds:
-        raise DatasetError(f"{n_folds} folds need as many trials of each kind, and there are {fewest} of one")
+        raise DatasetError(f"{n_folds} folds need at least {n_folds} trials of each kind, got {fewest} of one kind")
     accuracies = []
     for others, fold in StratifiedKFold(n_folds, shuffle=True, random_state=random_state).split(scores, same):
         accepted = scores[fold] >= _best_threshold(same[others], scores[others])
@@ -261,7 +265,7 @@ def pair_accuracy(
 
 
 def _best_threshold(same: np.ndarray, scores: np.ndarray) -> float:
-    """Return the threshold at which most trials are right, in the middle between two scores."""
+    """Return the threshold of the highest accuracy, halfway between two scores."""
     curve = error_curve(same, scores, None)
     n = len(same)
     n_target = same.sum()

@@ -1,27 +1,27 @@
-"""Intervals hold what they promise when other speakers are asked, and are the same again."""
+"""Test the coverage and the reproducibility of bootstrap intervals over speakers."""
 
 from itertools import combinations
 
 import numpy as np
 import pytest
 
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.metrics import bootstrap, eer, min_dcf
-from mxnet_audio.metrics.intervals import _drawn
+from mxnet_audio.metrics.intervals import _resampled_weights
 
 
-def asked(seed, n_speakers=30, n_sounds=4, spread=1.0):
-    """All pairs of sounds, each a point: near its speaker's, some speakers being steadier than others."""
+def simulated(seed, n_speakers=30, n_sounds=4, spread=1.0):
+    """Make all pairs of sounds; a sound is a point around its speaker's, with a spread of its speaker."""
     rng = np.random.default_rng(seed)
-    places, steadiness = rng.normal(size=(n_speakers, 3)), rng.uniform(0.1, spread, n_speakers)
-    sounds = [(s, places[s] + steadiness[s] * rng.normal(size=3)) for s in range(n_speakers) for _ in range(n_sounds)]
+    centers, spreads = rng.normal(size=(n_speakers, 3)), rng.uniform(0.1, spread, n_speakers)
+    sounds = [(s, centers[s] + spreads[s] * rng.normal(size=3)) for s in range(n_speakers) for _ in range(n_sounds)]
     pairs = list(combinations(sounds, 2))
     speakers = [(a[0], b[0]) for a, b in pairs]
     return [int(a == b) for a, b in speakers], [-np.linalg.norm(a[1] - b[1]) for a, b in pairs], speakers
 
 
 def test_the_same_seed_gives_the_same_interval():
-    trials = asked(0, 10)
+    trials = simulated(0, 10)
     interval = bootstrap(eer, *trials, n_resamples=50)
     assert interval == bootstrap(eer, *trials, n_resamples=50)
     assert interval != bootstrap(eer, *trials, n_resamples=50, random_state=1)
@@ -33,15 +33,15 @@ def test_the_same_seed_gives_the_same_interval():
     )
 
 
-def test_speakers_have_any_names():
-    labels, scores, speakers = asked(0, 6)
+def test_speakers_can_have_any_names():
+    labels, scores, speakers = simulated(0, 6)
     interval = bootstrap(eer, labels, scores, speakers, 50)
     for named in (np.array(speakers), [(f"id{a}", f"id{b}") for a, b in speakers], [((a,), (b,)) for a, b in speakers]):
         assert bootstrap(eer, labels, scores, named, 50) == interval
 
 
-def test_a_measure_is_a_float_or_a_tuple_that_begins_with_it():
-    trials = asked(0, 6)
+def test_measure_returns_a_float_or_a_tuple_that_begins_with_it():
+    trials = simulated(0, 6)
     assert bootstrap(lambda *t: eer(*t)[0], *trials, 20) == bootstrap(eer, *trials, 20)
     low, high = bootstrap(lambda *t: min_dcf(*t[:2], sample_weight=t[2])[0], *trials, 20)
     assert 0 <= low <= high <= 1
@@ -49,62 +49,62 @@ def test_a_measure_is_a_float_or_a_tuple_that_begins_with_it():
     assert wide[0] <= narrow[0] <= narrow[1] <= wide[1]
 
 
-def test_trials_weigh_as_often_as_their_speakers_were_drawn():
-    labels, scores, speakers = asked(0, 5, 3)
-    seen = []
-    bootstrap(lambda *trials: seen.append(trials) or 0.0, labels, scores, speakers, 30)
-    of_score = dict(zip(scores, speakers))
-    for same, falling, weight in seen:
+def test_weights_are_products_of_speaker_counts():
+    labels, scores, speakers = simulated(0, 5, 3)
+    samples = []
+    bootstrap(lambda *trials: samples.append(trials) or 0.0, labels, scores, speakers, 30)
+    speakers_of_score = dict(zip(scores, speakers))
+    for same, falling, weight in samples:
         assert (np.diff(falling) <= 0).all() and weight[same].any() and weight[~same].any()
-        times = {of_score[score][0]: w for is_same, score, w in zip(same, falling, weight) if is_same}
-        assert sum(times.values()) == 5  # as many draws as there are speakers
+        counts = {speakers_of_score[score][0]: w for is_same, score, w in zip(same, falling, weight) if is_same}
+        assert sum(counts.values()) == 5  # as many draws as speakers
         for score, w in zip(falling, weight):
-            a, b = of_score[score]
-            assert w == (times[a] if a == b else times[a] * times[b])
+            a, b = speakers_of_score[score]
+            assert w == (counts[a] if a == b else counts[a] * counts[b])
 
 
-def test_the_interval_covers_the_rate_of_all_speakers():
-    """Of 40 times that 20 speakers are asked, 95% intervals hold the rate of very many speakers most times."""
-    labels, scores, _ = asked(10**6, n_speakers=300, n_sounds=3)
+def test_interval_covers_the_rate_of_all_speakers():
+    """Check 95% intervals of 40 samples of 20 speakers against the rate of very many speakers."""
+    labels, scores, _ = simulated(10**6, n_speakers=300, n_sounds=3)
     truth = eer(labels, scores)[0]
     hits, widths = 0, []
     for seed in range(40):
-        low, high = bootstrap(eer, *asked(seed, 20, 3), n_resamples=100)
+        low, high = bootstrap(eer, *simulated(seed, 20, 3), n_resamples=100)
         hits += low <= truth <= high
         widths.append(high - low)
     assert hits >= 34 and np.mean(widths) < 0.2
 
 
-def test_draws_that_leave_one_kind_are_made_anew():
+def test_samples_with_trials_of_one_kind_are_drawn_again():
     labels, scores, speakers = [1, 1, 0], [3, 2, 1], [("a", "a"), ("b", "b"), ("a", "b")]
     assert bootstrap(eer, labels, scores, speakers, 100) == (0, 0)
     same, first, second = np.array([True, False]), np.array([0, 1]), np.array([0, 2])
     rng = np.random.default_rng(0)
     for _ in range(100):
-        assert _drawn(rng, same, first, second, 3).tolist() == [1, 1]  # each of the three, once
+        assert _resampled_weights(rng, same, first, second, 3).tolist() == [1, 1]  # each of the three speakers once
 
 
 @pytest.mark.parametrize(
-    ("labels", "speakers", "match"),
+    ("labels", "speakers", "error", "match"),
     [
-        ([1, 1], [("a", "a"), ("a", "a")], "of one speaker: .* two or more"),
-        ([1, 1], [("a", "a"), ("b", "b")], "all trials are labelled 1"),
-        ([1, 0], [("a", "b")], "1 pairs of speakers with 2 trials"),
-        ([1, 0], [("a", "a"), ("a", "b"), ("a", "c")], "3 pairs of speakers with 2 trials"),
-        ([1, 0, 1], [("a", "a"), ("a", "b"), ("a", "b")], r"trial 2 is labelled 1, but its speakers are \('a', 'b'\)"),
-        ([1, 0, 0], [("a", "a"), ("a", "b"), ("b", "b")], r"trial 2 is labelled 0, but its speakers are \('b', 'b'\)"),
-        ([1, 0], ["abc", "d"], "one pair"),
-        ([1, 0], [1, 2], "one pair"),
-        ([1, 0], [(["a"], ["a"]), (["a"], ["b"])], "one pair"),
-        ([], [], "no trial"),
+        ([1, 1], [("a", "a"), ("a", "a")], DatasetError, "one speaker"),
+        ([1, 1], [("a", "a"), ("b", "b")], DatasetError, "label 1"),
+        ([1, 0], [("a", "b")], ParameterError, "speakers.* 1 pairs and 2 trials"),
+        ([1, 0], [("a", "a"), ("a", "b"), ("a", "c")], ParameterError, "speakers.* 3 pairs and 2 trials"),
+        ([1, 0, 1], [("a", "a"), ("a", "b"), ("a", "b")], DatasetError, r"trial 2 .*label 1.* \('a', 'b'\)"),
+        ([1, 0, 0], [("a", "a"), ("a", "b"), ("b", "b")], DatasetError, r"trial 2 .*label 0.* \('b', 'b'\)"),
+        ([1, 0], ["abc", "d"], ParameterError, "speakers must be"),
+        ([1, 0], [1, 2], ParameterError, "speakers must be"),
+        ([1, 0], [(["a"], ["a"]), (["a"], ["b"])], ParameterError, "speakers must be"),
+        ([], [], DatasetError, "no trials"),
     ],
 )
-def test_speakers_that_do_not_fit_say_why(labels, speakers, match):
-    with pytest.raises(DatasetError, match=match):
+def test_unsuitable_speakers_are_refused(labels, speakers, error, match):
+    with pytest.raises(error, match=match):
         bootstrap(eer, labels, list(range(len(labels))), speakers, 10)
 
 
 @pytest.mark.parametrize("wrong", [{"n_resamples": 0}, {"level": 0}, {"level": 1}])
 def test_parameters_out_of_range(wrong):
-    with pytest.raises(ValueError, match="n_resamples"):
-        bootstrap(eer, *asked(0, 3), **wrong)
+    with pytest.raises(ParameterError, match=next(iter(wrong))):
+        bootstrap(eer, *simulated(0, 3), **wrong)

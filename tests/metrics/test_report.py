@@ -1,4 +1,4 @@
-"""Reports hold what the measures say, leave out what the trials cannot tell, and go into JSON."""
+"""Test verification reports against the single measures, and their JSON form."""
 
 import json
 
@@ -10,7 +10,7 @@ from mxnet_audio.metrics import bootstrap, eer, min_dcf, pair_accuracy, tar_at_f
 
 
 def trials(n=150, distance=2.0):
-    """As many of one speaker as of two, among ten speakers."""
+    """Make as many trials of one speaker as of two, among ten speakers."""
     rng = np.random.default_rng(0)
     first = rng.integers(0, 10, 2 * n)
     second = np.concatenate([first[:n], (first[n:] + rng.integers(1, 10, n)) % 10])
@@ -18,7 +18,7 @@ def trials(n=150, distance=2.0):
     return labels, rng.normal(size=2 * n) + distance * labels, list(zip(first.tolist(), second.tolist()))
 
 
-def test_the_report_holds_what_the_measures_say():
+def test_report_equals_the_measures():
     labels, scores, speakers = trials()
     report = verification_report(labels, scores, speakers)
     assert (report.n_target, report.n_impostor) == (150, 150)
@@ -31,14 +31,14 @@ def test_the_report_holds_what_the_measures_say():
 
 
 @pytest.mark.parametrize(("n", "rates"), [(9, []), (10, [0.1]), (99, [0.1]), (100, [0.01, 0.1])])
-def test_what_too_few_trials_cannot_tell_is_left_out(n, rates):
+def test_measures_that_need_more_trials_are_omitted(n, rates):
     report = verification_report(*trials(n)[:2])
     assert list(report.tar_at_far) == rates
     assert (report.pair_accuracy is None) == (n < 10) == ("pair accuracy" not in str(report))
     assert report.eer_interval is None
 
 
-def test_json_and_the_skipped():
+def test_json_and_skipped_files():
     skipped = [("clip ü.wav", AudioDecodeError("not audio", "clip ü.wav"))]
     labels, scores, speakers = trials()
     report = verification_report(labels, scores, speakers, skipped)
@@ -46,14 +46,14 @@ def test_json_and_the_skipped():
     assert back["skipped"] == [{"path": "clip ü.wav", "reason": "not audio"}]
     assert back["tar_at_far"] == {"0.01": report.tar_at_far[0.01], "0.1": report.tar_at_far[0.1]}
     assert back["eer_interval"] == list(report.eer_interval) and back["n_target"] == 150
-    hopeless = verification_report([0, 1], [2, 1]).to_dict()
-    assert json.loads(json.dumps(hopeless, allow_nan=False))["min_dcf"] == 1
+    worst = verification_report([0, 1], [2, 1]).to_dict()
+    assert json.loads(json.dumps(worst, allow_nan=False))["min_dcf"] == 1
 
 
 def test_table():
     labels, scores, speakers = trials()
     report = verification_report(labels, scores, speakers, [("bad.wav", AudioDecodeError("not audio", "bad.wav"))])
-    *rows, count, bad = str(report).splitlines()
+    *rows, count, skipped_row = str(report).splitlines()
     low, high = report.eer_interval
     assert [row[:20].strip() for row in rows] == [
         "equal error rate",
@@ -65,11 +65,17 @@ def test_table():
     ]
     assert rows[0][22:] == f"{report.eer:.3f} (95%: {low:.3f} to {high:.3f}), at {report.eer_threshold:.4g}"
     assert rows[-1][22:] == "150 of one speaker, 150 of two"
-    assert (count, bad) == ("skipped 1:", "  bad.wav: not audio")
+    assert (count, skipped_row) == ("skipped 1:", "  bad.wav: not audio")
 
 
-def test_nothing_to_judge():
-    with pytest.raises(DatasetError, match=r"no trial to judge: 1 were skipped.*x\.wav: not audio"):
+def test_error_rates_at_a_threshold():
+    report = verification_report([1, 1, 0, 0, 0], [0.9, 0.4, 0.6, 0.1, 0.2], threshold=0.5)
+    assert report.at_threshold == {"threshold": 0.5, "far": pytest.approx(1 / 3), "frr": 0.5}
+    assert "at 0.5                0.333 of impostors accepted, 0.500 of speakers rejected" in str(report)
+
+
+def test_no_trials():
+    with pytest.raises(DatasetError, match=r"1 .*x\.wav: not audio"):
         verification_report([], [], skipped=[("x.wav", AudioDecodeError("not audio", "x.wav"))])
-    with pytest.raises(DatasetError, match="no trial to judge"):
+    with pytest.raises(DatasetError, match="no trials"):
         verification_report([], [])

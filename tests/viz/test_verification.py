@@ -46,7 +46,7 @@ def test_one_system_or_several_by_name(plot, tmp_path):
 def test_what_cannot_be_drawn_is_refused(plot):
     with pytest.raises(ValueError, match="one system or more"):
         plot({})
-    with pytest.raises(DatasetError, match="all trials are labelled 1"):
+    with pytest.raises(DatasetError, match="label 1"):
         plot(([1, 1], [0.1, 0.2]))
 
 
