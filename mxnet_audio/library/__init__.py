@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,32 +11,59 @@ if TYPE_CHECKING:  # the names alone: features, datasets and search users must n
     from mxnet_audio.engine import mx
     from mxnet_audio.library.classifier import AudioClassifier
 
-__all__ = ["BUNDLED_MODELS", "classifiers", "load_classifier"]
+__all__ = ["BUNDLED_MODELS", "classifiers", "find_classifier", "load_classifier"]
 
-BUNDLED_MODELS = (
-    Path(__file__).parents[2] / "demo" / "models" / "esc10"
-)  # models that come with a clone; a wheel has none
+# Models of a clone; a wheel has none.
+BUNDLED_MODELS = Path(__file__).parents[2] / "demo" / "models" / "esc10"
+
+_CLASSES = {"cifar10": "Cifar10AudioClassifier", "m5": "M5AudioClassifier", "resnet_v2": "ResNetV2AudioClassifier"}
 
 
-def classifiers() -> dict[str, type]:
-    """Classifier classes by the name of their network.
+def classifiers() -> dict[str, type[AudioClassifier]]:
+    """Return the classifier classes by the name of their network.
 
     Examples
     --------
     >>> sorted(classifiers())
     ['cifar10', 'm5', 'resnet_v2']
     """
-    from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
-    from mxnet_audio.library.m5 import M5AudioClassifier
-    from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
+    modules = {network: importlib.import_module(f"{__name__}.{network}") for network in _CLASSES}
+    return {network: getattr(modules[network], name) for network, name in _CLASSES.items()}
 
-    return {cls.network: cls for cls in (Cifar10AudioClassifier, M5AudioClassifier, ResNetV2AudioClassifier)}
+
+def find_classifier(model_dir_path: str | os.PathLike, name: str | None = None) -> str:
+    """Return the name of the network that `load_classifier` would load, without importing MXNet.
+
+    Parameters
+    ----------
+    model_dir_path, name
+        As for `load_classifier`.
+
+    Raises
+    ------
+    ModelError
+        If there is no model, there are several and none is named, or its description is damaged.
+    """
+    from mxnet_audio import model_store
+    from mxnet_audio.errors import ModelError, ParameterError
+
+    if name is None:
+        found = [stored for stored in model_store.stored_models(model_dir_path) if stored in _CLASSES]
+        if len(found) != 1:
+            several = f"several models ({', '.join(found)}): name one"
+            none = "no model here: train one first, or name the folder of one"
+            raise ModelError(several if found else none, model_dir_path)
+        name = found[0]
+    if name not in _CLASSES:
+        raise ParameterError(f"no classifier {name!r}; choose from {', '.join(_CLASSES)}")
+    model_store.read_manifest(model_dir_path, name)
+    return name
 
 
 def load_classifier(
     model_dir_path: str | os.PathLike, name: str | None = None, *, model_ctx: mx.Context | None = None
 ) -> AudioClassifier:
-    """Load whatever classifier a directory holds.
+    """Load the classifier that a directory holds.
 
     Parameters
     ----------
@@ -44,26 +72,15 @@ def load_classifier(
     name : str, optional
         Name of the network; needed only if the directory holds several.
     model_ctx : mxnet.Context, optional
-        Where the network computes; the CPU by default.
+        Device of the network; the CPU by default.
 
     Raises
     ------
     ModelError
-        If there is no model, or there are several and none was named.
+        If there is no model, there are several and none is named, or the model is damaged.
+    ParameterError
+        If no classifier has this name.
     """
-    from mxnet_audio import model_store
-    from mxnet_audio.errors import ModelError
-
-    known = classifiers()
-    if name is None:
-        found = [stored for stored in model_store.stored_models(model_dir_path) if stored in known]
-        if len(found) != 1:
-            several = f"several models ({', '.join(found)}): name one"
-            none = "no model here: train one first, or name the folder of one"
-            raise ModelError(several if found else none, model_dir_path)
-        name = found[0]
-    if name not in known:
-        raise ModelError(f"no classifier {name!r}; there are {', '.join(sorted(known))}", model_dir_path)
-    classifier = known[name](model_ctx=model_ctx)
+    classifier = classifiers()[find_classifier(model_dir_path, name)](model_ctx=model_ctx)
     classifier.load_model(model_dir_path)
     return classifier
