@@ -1,4 +1,4 @@
-"""Vectors become neighbours: one index, three engines behind a protocol, a store that survives a crash."""
+"""Nearest-neighbour search: an index of files and their vectors, three engines, and a crash-safe store."""
 
 from mxnet_audio.search.engines import AnnoyEngine, Engine, ExactEngine, VoyagerEngine
 from mxnet_audio.search.index import Neighbour, VectorIndex

@@ -1,4 +1,4 @@
-"""What an index needs of an engine, and the engine that all others are measured against."""
+"""Protocol of search engines, and the exact engine, which is the reference for the others."""
 
 from __future__ import annotations
 
@@ -7,45 +7,54 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from mxnet_audio.errors import SearchError
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.search.vectors import VectorTable, check_vectors
 
 __all__ = ["Engine", "ExactEngine"]
 
 
 class Engine(Protocol):
-    """What an index needs of an engine."""
+    """Protocol of search engines.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry.
+    table : VectorTable
+        The vectors.
+    """
 
     name: str
     table: VectorTable
 
-    def add(self, ids: Sequence[int], vectors) -> None:
-        """Add vectors; an id that is there gets the new vector and keeps its place."""
+    def add(self, ids: Sequence[int], vectors: ArrayLike) -> None:
+        """Add vectors; an existing id gets the new vector and keeps its position."""
 
     def remove(self, ids: Iterable[int]) -> None:
-        """Remove ids; SearchError when one is not there."""
+        """Remove ids, or raise SearchError if one is missing."""
 
-    def query(self, vectors, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and distances of the ``min(k, n)`` nearest [shape=(k,) or (queries, k)], nearest first."""
+    def query(self, vectors: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return ids and distances of the ``min(k, n)`` nearest [shape=(k,) or (queries, k)], nearest first."""
 
     def save(self, path: Path) -> None:
-        """Write everything into the directory `path`."""
+        """Write the engine to files in the directory `path`."""
 
     def load(self, path: Path) -> None:
-        """Read what :meth:`save` wrote, in place of what the engine holds."""
+        """Replace the contents of the engine by what :meth:`save` wrote."""
 
     def __len__(self) -> int: ...
 
 
 class ExactEngine:
-    """Exact search by comparing with every vector: the oracle, and the best choice up to some 20,000 vectors.
+    """Exact search by comparison with every vector: the reference, and the best choice up to about 20,000 vectors.
 
     Parameters
     ----------
     metric : {'cosine', 'euclidean'}
     table : VectorTable, optional
-        Vectors to begin with (instead of `metric`).
+        Initial vectors; replaces `metric`.
 
     Examples
     --------
@@ -64,16 +73,19 @@ class ExactEngine:
     def __len__(self) -> int:
         return len(self.table)
 
-    def add(self, ids: Sequence[int], vectors) -> None:
-        """Add vectors; an id that is there gets the new vector and keeps its place."""
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} vectors, dim={self.table.dim}, metric={self.table.metric!r})"
+
+    def add(self, ids: Sequence[int], vectors: ArrayLike) -> None:
+        """Add vectors; an existing id gets the new vector and keeps its position."""
         self.table.add(ids, vectors)
 
     def remove(self, ids: Iterable[int]) -> None:
-        """Remove ids; SearchError when one is not there."""
+        """Remove ids, or raise SearchError if one is missing."""
         self.table.remove(ids)
 
-    def query(self, vectors, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Find the nearest.
+    def query(self, vectors: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find the nearest vectors.
 
         Parameters
         ----------
@@ -83,29 +95,31 @@ class ExactEngine:
         Returns
         -------
         ids : np.ndarray [shape=(k,) or (queries, k), int64]
-            With fewer than `k` vectors in the engine, all of them.
-        distances : np.ndarray [the same shape, float64]
+            All ids if the engine holds fewer than `k` vectors.
+        distances : np.ndarray [same shape, float64]
 
         Raises
         ------
+        ParameterError
+            If `k` is below 1.
         SearchError
-            `k` is below 1, or a vector is of another size or not finite.
+            If a vector has another size than those of the engine or is not finite.
         """
         if k < 1:
-            raise SearchError(f"the number of neighbours must be 1 or more, not {k}")
+            raise ParameterError(f"k must be >= 1, got {k}")
         queries = check_vectors(vectors, self.table.dim, self.table.metric)
         found = [self._nearest(query, min(k, len(self))) for query in queries] if len(self) else []
         shape = (*np.shape(vectors)[:-1], min(k, len(self)))
-        ids = np.array([row for row, _ in found], dtype=np.int64).reshape(shape)
+        ids = np.array([ids for ids, _ in found], dtype=np.int64).reshape(shape)
         return ids, np.array([distances for _, distances in found], dtype=np.float64).reshape(shape)
 
     def _nearest(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         return self.table.nearest(query, k)
 
     def save(self, path: Path) -> None:
-        """Write everything into the directory `path`."""
+        """Write the engine to files in the directory `path`."""
         self.table.save(Path(path) / "vectors.npz")
 
     def load(self, path: Path) -> None:
-        """Read what :meth:`save` wrote; SearchError when it is missing or damaged."""
+        """Read what :meth:`save` wrote, or raise SearchError if it is missing or damaged."""
         self.table.load(Path(path) / "vectors.npz")

@@ -1,26 +1,30 @@
-"""Vectors by id, and exact distances to them: the one source of every distance that the engines report."""
+"""Table of vectors by id, with the exact distances that all engines report."""
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from mxnet_audio.errors import SearchError
+from mxnet_audio.errors import ParameterError, SearchError
 
 __all__ = ["VectorTable", "check_vectors"]
 
 _METRICS = ("cosine", "euclidean")
 
-# Rows that are widened to float64 at a time: bounds the memory of an exact pass.
-_BLOCK = 8192
-# A shorter vector has no direction that float32 could tell.
-_SHORTEST = 1e-30
+# Rows converted to float64 at a time: bounds the memory of an exact pass.
+_BLOCK_ROWS = 8192
+# The direction of a shorter vector cannot be represented in float32.
+_MIN_NORM = 1e-30
 
 
-def check_vectors(vectors, dim: int | None = None, metric: str = "cosine", path=None) -> np.ndarray:
+def check_vectors(
+    vectors: ArrayLike, dim: int | None = None, metric: str = "cosine", path: str | os.PathLike | None = None
+) -> np.ndarray:
     """Check vectors and return them as a float32 matrix.
 
     Parameters
@@ -28,11 +32,11 @@ def check_vectors(vectors, dim: int | None = None, metric: str = "cosine", path=
     vectors : array_like [shape=(dim,) or (n, dim)]
         One vector or several.
     dim : int, optional
-        The size that they must have.
+        Required size.
     metric : {'cosine', 'euclidean'}
-        Under 'cosine' a zero vector, which has no direction, is refused.
+        With 'cosine', zero vectors are refused, as they have no direction.
     path : str or os.PathLike, optional
-        The file to name in errors.
+        File to name in errors.
 
     Returns
     -------
@@ -41,7 +45,7 @@ def check_vectors(vectors, dim: int | None = None, metric: str = "cosine", path=
     Raises
     ------
     SearchError
-        Not numbers, another size, NaN or infinity, or a zero vector under 'cosine'.
+        If the vectors are not numbers, have another size, hold NaN or infinity, or one is zero with 'cosine'.
 
     Examples
     --------
@@ -49,27 +53,28 @@ def check_vectors(vectors, dim: int | None = None, metric: str = "cosine", path=
     array([[3., 4.]], dtype=float32)
     >>> check_vectors([3, 4], dim=128)
     Traceback (most recent call last):
-    mxnet_audio.errors.SearchError: the vector has 2 numbers, the index holds vectors of 128
+    mxnet_audio.errors.SearchError: the index holds vectors of 128 numbers, got 2
     """
     try:
-        with np.errstate(over="ignore"):  # too large for float32 becomes infinity, refused below
+        with np.errstate(over="ignore"):  # too large for float32: becomes infinity, which is refused below
             array = np.ascontiguousarray(vectors, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise SearchError(f"not a vector of numbers: {error}", path) from error
-    # ascontiguousarray makes a scalar one-dimensional, so its own shape is asked.
+    # ascontiguousarray makes a scalar one-dimensional, so the shape of the argument is checked.
     if np.ndim(vectors) not in (1, 2) or array.shape[-1] == 0:
-        raise SearchError(f"a vector has one axis, vectors have two; got shape {np.shape(vectors)}", path)
+        raise SearchError(f"expected a vector of one axis or vectors of two, got shape {np.shape(vectors)}", path)
     array = np.atleast_2d(array)
     if dim is not None and array.shape[1] != dim:
-        raise SearchError(f"the vector has {array.shape[1]} numbers, the index holds vectors of {dim}", path)
+        raise SearchError(f"the index holds vectors of {dim} numbers, got {array.shape[1]}", path)
     if not np.isfinite(array).all():
         raise SearchError("the vector holds NaN or infinity", path)
-    if metric == "cosine" and (_norms(array) < _SHORTEST).any():
-        raise SearchError("a zero vector has no direction: cosine distance is not defined for it", path)
+    if metric == "cosine" and (_norms(array) < _MIN_NORM).any():
+        raise SearchError("the cosine distance to a zero vector is not defined", path)
     return array
 
 
 def _norms(array: np.ndarray) -> np.ndarray:
+    """Return the L2 norm of each row, computed in float64."""
     wide = array.astype(np.float64)
     return np.sqrt((wide * wide).sum(axis=1))
 
@@ -77,18 +82,18 @@ def _norms(array: np.ndarray) -> np.ndarray:
 class VectorTable:
     """Vectors by id, in the order of insertion, with exact distances.
 
-    Distances are computed row by row in float64 from the difference of the (unit) vectors, so that they do
-    not depend on which other rows are looked at, and close vectors do not drown in rounding.
+    Distances are computed row by row in float64 from the difference of the (unit) vectors. So they do not depend on
+    the other rows in a comparison, and those of close vectors are not lost in rounding.
 
     Parameters
     ----------
     metric : {'cosine', 'euclidean'}
-        'cosine' is ``1 - cos`` in [0, 2]; 'euclidean' is the plain L2 distance.
+        'cosine' is ``1 - cos`` in [0, 2]; 'euclidean' is the L2 distance.
 
     Raises
     ------
-    SearchError
-        Another metric.
+    ParameterError
+        If the metric is unknown.
 
     Examples
     --------
@@ -101,7 +106,7 @@ class VectorTable:
 
     def __init__(self, metric: str = "cosine"):
         if metric not in _METRICS:
-            raise SearchError(f"unknown metric {metric!r}: choose one of {', '.join(_METRICS)}")
+            raise ParameterError(f"metric must be one of {', '.join(_METRICS)}, got {metric!r}")
         self.metric = metric
         self._clear()
 
@@ -116,9 +121,12 @@ class VectorTable:
     def __len__(self) -> int:
         return len(self._row)
 
+    def __repr__(self) -> str:
+        return f"VectorTable({len(self)} vectors, dim={self.dim}, metric={self.metric!r})"
+
     @property
     def dim(self) -> int | None:
-        """Size of the vectors; None while the table never held one."""
+        """Size of the vectors; None if no vector was ever added."""
         return self._matrix.shape[1] or None
 
     @property
@@ -127,7 +135,7 @@ class VectorTable:
         return self._ids[self._rows()]
 
     def vectors(self, ids: Iterable[int] | None = None) -> np.ndarray:
-        """Vectors of these ids, or all in the order of insertion [shape=(n, dim), float32]."""
+        """Return the vectors of `ids`, by default all in the order of insertion [shape=(n, dim), float32]."""
         return self._matrix[self._rows(ids)]
 
     def _rows(self, ids: Iterable[int] | None = None) -> np.ndarray:
@@ -135,11 +143,19 @@ class VectorTable:
             return np.flatnonzero(self._alive[: self._used])
         return np.fromiter((self._row[int(key)] for key in ids), np.intp)
 
-    def add(self, ids: Sequence[int], vectors) -> None:
-        """Add vectors; an id that is there gets the new vector and keeps its place."""
+    def add(self, ids: Sequence[int], vectors: ArrayLike) -> None:
+        """Add vectors; an existing id gets the new vector and keeps its position.
+
+        Raises
+        ------
+        ParameterError
+            If ids and vectors differ in number.
+        SearchError
+            If a vector has another size than those of the table, is not finite or, with 'cosine', zero.
+        """
         vectors = check_vectors(vectors, self.dim, self.metric)
         if len(ids) != len(vectors):
-            raise SearchError(f"{len(ids)} ids were given for {len(vectors)} vectors")
+            raise ParameterError(f"ids and vectors must have the same length, got {len(ids)} and {len(vectors)}")
         self._reserve(self._used + len(ids), vectors.shape[1])
         for key, vector, norm in zip(map(int, ids), vectors, _norms(vectors)):
             row = self._row.get(key)
@@ -152,7 +168,7 @@ class VectorTable:
     def _reserve(self, rows: int, dim: int) -> None:
         if rows <= len(self._ids) and dim == self.dim:
             return
-        size = max(rows, 2 * len(self._ids), 16)  # doubling: adding one by one stays linear
+        size = max(rows, 2 * len(self._ids), 16)  # doubled: adding one by one takes linear time
         for name in ("_ids", "_alive", "_norm", "_matrix"):
             old = getattr(self, name)
             new = np.zeros((size, dim) if name == "_matrix" else size, old.dtype)
@@ -166,28 +182,30 @@ class VectorTable:
         Raises
         ------
         SearchError
-            One of them is not there; then nothing is removed.
+            If one of them is missing; then none is removed.
         """
         ids = {int(key) for key in ids}
         if missing := ids - self._row.keys():
             raise SearchError(f"no vector has the id {min(missing)}")
         for key in ids:
             self._alive[self._row.pop(key)] = False
-        if self._used > 2 * len(self._row):  # amortised: the rest moves together now and then
+        if self._used > 2 * len(self._row):  # the other rows are compacted now and then: amortised constant time
             rows = self._rows()
             for name in ("_ids", "_alive", "_norm", "_matrix"):
                 setattr(self, name, getattr(self, name)[rows])
             self._used = len(rows)
             self._row = {int(key): row for row, key in enumerate(self._ids)}
 
-    def nearest(self, query, k: int, ids: Iterable[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Find the nearest of all vectors, or of those with the given ids.
+    def nearest(self, query: np.ndarray, k: int, ids: Iterable[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Find the nearest vectors.
 
         Parameters
         ----------
         query : np.ndarray [shape=(dim,)]
         k : int > 0
+            Number of neighbours.
         ids : iterable of int, optional
+            Candidates; by default all ids.
 
         Returns
         -------
@@ -201,13 +219,13 @@ class VectorTable:
         return self._ids[rows[order]], distances[order]
 
     def _shortlist(self, query: np.ndarray, k: int) -> np.ndarray:
-        """Rows that can be among the `k` nearest: a fast float32 product, and what its rounding hides."""
+        """Return the rows that can be among the `k` nearest: a fast float32 product, with a bound of its rounding."""
         rows = self._rows()
         if k >= len(rows):
             return rows
         norm, matrix = self._norm[: self._used], self._matrix[: self._used]
         length = float(_norms(query[None])[0])
-        rounding = (self.dim + 4) * float(np.finfo(np.float32).eps)  # twice the bound for a sum of dim products
+        rounding = (matrix.shape[1] + 4) * float(np.finfo(np.float32).eps)  # twice the bound for a sum of dim products
         with np.errstate(all="ignore"):
             if self.metric == "cosine":
                 rough = -(matrix @ (query / length).astype(np.float32)) / norm
@@ -216,13 +234,14 @@ class VectorTable:
                 rounding *= 2 * length * norm[rows].max()
         rough = rough[rows]
         limit = np.partition(rough, k - 1)[k - 1] + rounding
-        return rows[rough <= limit] if np.isfinite(rough).all() else rows  # overflow: look at them all
+        return rows[rough <= limit] if np.isfinite(rough).all() else rows  # overflow: compare with all
 
     def _exact(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the distances from the query to the rows."""
         query = query.astype(np.float64)
         distances = np.empty(len(rows))
-        for start in range(0, len(rows), _BLOCK):
-            part = slice(start, start + _BLOCK)
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            part = slice(start, start + _BLOCK_ROWS)
             block = self._matrix[rows[part]].astype(np.float64)
             if self.metric == "cosine":
                 difference = block / self._norm[rows[part], None] - query / np.sqrt((query * query).sum())
@@ -234,7 +253,7 @@ class VectorTable:
         return distances
 
     def pairwise(self, queries: np.ndarray) -> np.ndarray:
-        """Distances from each query to all vectors, by matrix products.
+        """Compute the distances from each query to all vectors, by matrix products.
 
         Parameters
         ----------
@@ -243,21 +262,21 @@ class VectorTable:
         Returns
         -------
         np.ndarray [shape=(m, n), float64]
-            Columns in the order of insertion. Good to about 1e-15 under 'cosine', 1e-7 of the vectors' length
-            under 'euclidean'; :meth:`nearest` is exact.
+            Columns in the order of insertion. The error is about 1e-15 with 'cosine', and 1e-7 of the vectors' length
+            with 'euclidean'; :meth:`nearest` is exact.
         """
         rows = self._rows()
         queries = queries.astype(np.float64)
         length = np.sqrt((queries * queries).sum(axis=1, keepdims=True))
         out = np.empty((len(queries), len(rows)))
-        for start in range(0, len(rows), _BLOCK):
-            part = rows[start : start + _BLOCK]
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            part = rows[start : start + _BLOCK_ROWS]
             product = queries @ self._matrix[part].astype(np.float64).T
             if self.metric == "cosine":
                 block = np.clip(1 - product / length / self._norm[part], 0, 2)
             else:
                 block = np.sqrt(np.maximum(length**2 + self._norm[part] ** 2 - 2 * product, 0))
-            out[:, start : start + _BLOCK] = block
+            out[:, start : start + _BLOCK_ROWS] = block
         return out
 
     def save(self, path: Path) -> None:
@@ -265,12 +284,12 @@ class VectorTable:
         np.savez(path, ids=self.ids, vectors=self.vectors())
 
     def load(self, path: Path) -> None:
-        """Read what :meth:`save` wrote, in place of what the table holds.
+        """Replace the contents of the table by what :meth:`save` wrote.
 
         Raises
         ------
         SearchError
-            The file is missing or damaged.
+            If the file is missing or damaged.
         """
         try:
             with np.load(path) as data:

@@ -1,4 +1,4 @@
-"""The exact distances hold where float32 would not, and the shortlist never loses a neighbour."""
+"""Test exact distances beyond the precision of float32, and that the shortlist loses no neighbour."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from mxnet_audio.search.vectors import VectorTable
 
 
-def naive(vectors, query, metric):
+def expected_distances(vectors, query, metric):
     vectors, query = vectors.astype(np.float64), query.astype(np.float64)
     if metric == "cosine":
         vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -25,20 +25,22 @@ def test_nearest_is_exact_at_any_scale(metric, spread, size):
     table.add(range(500), vectors)
     for query in vectors[:20]:
         ids, distances = table.nearest(query, 10)
-        expected = naive(vectors, query, metric)
+        expected = expected_distances(vectors, query, metric)
         np.testing.assert_allclose(distances, np.sort(expected)[:10], rtol=1e-7, atol=1e-15)
         np.testing.assert_allclose(expected[ids], np.sort(expected)[:10], rtol=1e-7, atol=1e-15)
 
 
-def test_one_long_vector_hides_no_near_one():
+def test_long_vector_hides_no_near_one():
     table = VectorTable("euclidean")
     table.add(range(4), [[1e9, 1e9], [3.0, 0.0], [2.0, 0.0], [1.0, 0.0]])
     assert table.nearest(np.float32([0, 0]), 2)[0].tolist() == [3, 2]
 
 
-def test_product_that_overflows_hides_no_near_one():
+def test_overflow_hides_no_near_vector():
     table = VectorTable("euclidean")
-    table.add(range(3), [[1e20, 0], [1.001e19, 0], [2e20, 0]])  # times the query: beyond float32, but the second
+    table.add(
+        range(3), [[1e20, 0], [1.001e19, 0], [2e20, 0]]
+    )  # their products with the query overflow float32, except the second
     assert table.nearest(np.float32([1e19, 0]), 1)[0].tolist() == [1]
 
 
@@ -49,9 +51,9 @@ def test_pairwise_agrees_with_nearest(metric):
     table = VectorTable(metric)
     table.add(range(9000), vectors)
     table.remove([4])
-    far = table.pairwise(vectors[:3])
-    assert far.shape == (3, 8999)
-    for query, row in zip(vectors, far):
+    distances_of_queries = table.pairwise(vectors[:3])
+    assert distances_of_queries.shape == (3, 8999)
+    for query, row in zip(vectors, distances_of_queries):
         ids, distances = table.nearest(query, 8999)
         columns = np.searchsorted(table.ids, ids)
         np.testing.assert_allclose(row[columns], distances, atol=1e-6)
@@ -61,7 +63,7 @@ def test_ids_and_vectors_keep_the_order_of_insertion():
     table = VectorTable("euclidean")
     for key in (5, 3, 9, 1):
         table.add([key], [[float(key)]])
-    table.add([3], [[33.0]])  # replaced in its place
+    table.add([3], [[33.0]])  # replaced at its position
     table.remove([9])
     assert table.ids.tolist() == [5, 3, 1]
     assert table.vectors().ravel().tolist() == [5.0, 33.0, 1.0]
