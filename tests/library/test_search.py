@@ -137,7 +137,7 @@ def test_bad_file(search, songs, tmp_path, content):
 
 def test_bad_top_k(search, songs):
     search.index_many(songs)
-    with pytest.raises(SearchError, match="top_k"):
+    with pytest.raises(ValueError, match="top_k"):
         search.query(songs[0], top_k=0)
 
 
