@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import linear, normalize, softplus
 
 from mxnet_audio.models import cifar10, ecapa_tdnn, m5, resnet_v2
-from mxnet_audio.models.blocks import QUIET
+from mxnet_audio.models.blocks import VARIANCE_EPSILON
 from mxnet_audio.nn.loss import scale_for
 
 
@@ -23,16 +23,16 @@ class Cifar10(nn.Module):
     def __init__(self, classes, input_shape):
         super().__init__()
         layers, channels, size = [], 1, input_shape[1:]
-        for filters, pool in cifar10.PLAN:
+        for filters, pool in cifar10.CONVOLUTIONS:
             pooling, size = clamped(pool, size)
             conv = nn.Conv2d(channels, filters, 3, padding=1, bias=False)
             layers += [conv, pooling, nn.BatchNorm2d(filters), nn.Softplus()]
             channels = filters
         flat = channels * size[0] * size[1]
         self.encoder = nn.Sequential(
-            *layers, nn.Flatten(), nn.Dropout(0.25), nn.Linear(flat, cifar10.EMBEDDING), nn.Softplus()
+            *layers, nn.Flatten(), nn.Dropout(0.25), nn.Linear(flat, cifar10.EMBEDDING_DIM), nn.Softplus()
         )
-        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(cifar10.EMBEDDING, classes))
+        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(cifar10.EMBEDDING_DIM, classes))
 
     def forward(self, x):
         embedding = self.encoder(x)
@@ -64,12 +64,12 @@ class ResNetV2(nn.Module):
     def __init__(self, classes, input_shape):
         super().__init__()
         channels, size = resnet_v2.STAGES[0][0], input_shape[1:]
-        padding = tuple(kernel // 2 for kernel in resnet_v2.STEM)
-        layers = [nn.Conv2d(1, channels, resnet_v2.STEM, resnet_v2.SHRINK, padding, bias=False)]
-        size = tuple(-(-s // stride) for s, stride in zip(size, resnet_v2.SHRINK))
+        padding = tuple(kernel // 2 for kernel in resnet_v2.STEM_KERNEL)
+        layers = [nn.Conv2d(1, channels, resnet_v2.STEM_KERNEL, resnet_v2.STRIDE, padding, bias=False)]
+        size = tuple(-(-s // stride) for s, stride in zip(size, resnet_v2.STRIDE))
         for stage, (filters, blocks) in enumerate(resnet_v2.STAGES):
             if stage:
-                pooling, size = clamped(resnet_v2.SHRINK, size)
+                pooling, size = clamped(resnet_v2.STRIDE, size)
                 layers.append(pooling)
             for _ in range(blocks):
                 layers.append(Residual(channels, filters))
@@ -88,11 +88,11 @@ class M5(nn.Module):
 
     def __init__(self, classes, input_shape):
         super().__init__()
-        layers, channels, length = [nn.InstanceNorm1d(1, QUIET)], 1, input_shape[2] // m5.STRIDE
+        layers, channels, length = [nn.InstanceNorm1d(1, VARIANCE_EPSILON)], 1, input_shape[2] // m5.STRIDE
         for filters in m5.FILTERS:
-            kernel, stride = (m5.FILTER, m5.STRIDE) if channels == 1 else (3, 1)
+            kernel, stride = (m5.FILTER_LENGTH, m5.STRIDE) if channels == 1 else (3, 1)
             conv = nn.Conv1d(channels, filters, kernel, stride, (kernel - stride + 1) // 2, bias=False)
-            pool = min(m5.POOL, length)
+            pool = min(m5.POOL_SIZE, length)
             layers += [conv, nn.BatchNorm1d(filters), nn.MaxPool1d(pool), nn.ReLU()]
             channels, length = filters, length // pool
         self.encoder = nn.Sequential(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten())
@@ -118,11 +118,11 @@ class Res2(nn.Module):
 
     def __init__(self, channels, kernel, dilation):
         super().__init__()
-        width = channels // ecapa_tdnn.PARTS
-        self.layers = nn.ModuleList(layer(width, width, kernel, dilation) for _ in range(ecapa_tdnn.PARTS - 1))
+        width = channels // ecapa_tdnn.RES2_SCALE
+        self.layers = nn.ModuleList(layer(width, width, kernel, dilation) for _ in range(ecapa_tdnn.RES2_SCALE - 1))
 
     def forward(self, x):
-        first, *parts = x.chunk(ecapa_tdnn.PARTS, dim=1)
+        first, *parts = x.chunk(ecapa_tdnn.RES2_SCALE, dim=1)
         done = [first]
         for part, convolve in zip(parts, self.layers):
             done.append(convolve(part if len(done) == 1 else part + done[-1]))
@@ -134,7 +134,7 @@ class SqueezeExcitation(nn.Module):
 
     def __init__(self, channels):
         super().__init__()
-        narrow = ecapa_tdnn.BOTTLENECK
+        narrow = ecapa_tdnn.BOTTLENECK_CHANNELS
         squeeze, excite = convolution(channels, narrow), convolution(narrow, channels)
         self.weigh = nn.Sequential(squeeze, nn.ReLU(), excite, nn.Sigmoid())
 
@@ -159,17 +159,17 @@ class AttentiveStatistics(nn.Module):
 
     def __init__(self, channels):
         super().__init__()
-        self.frame = convolution(channels, ecapa_tdnn.BOTTLENECK)
-        self.context = convolution(2 * channels, ecapa_tdnn.BOTTLENECK, bias=False)
-        self.attend = convolution(ecapa_tdnn.BOTTLENECK, channels, bias=False)
+        self.frame = convolution(channels, ecapa_tdnn.BOTTLENECK_CHANNELS)
+        self.context = convolution(2 * channels, ecapa_tdnn.BOTTLENECK_CHANNELS, bias=False)
+        self.attend = convolution(ecapa_tdnn.BOTTLENECK_CHANNELS, channels, bias=False)
 
     def forward(self, x):
         variance, mean = torch.var_mean(x, dim=-1, correction=0, keepdim=True)
-        context = self.context(torch.cat([mean, variance.clamp(min=ecapa_tdnn.LEAST).sqrt()], dim=1))
+        context = self.context(torch.cat([mean, variance.clamp(min=ecapa_tdnn.MIN_VARIANCE).sqrt()], dim=1))
         attention = self.attend(torch.tanh(self.frame(x) + context)).softmax(dim=-1)
         mean = (attention * x).sum(dim=-1, keepdim=True)
         variance = (attention * (x - mean).square()).sum(dim=-1, keepdim=True)
-        return torch.cat([mean, variance.clamp(min=ecapa_tdnn.LEAST).sqrt()], dim=1).flatten(1)
+        return torch.cat([mean, variance.clamp(min=ecapa_tdnn.MIN_VARIANCE).sqrt()], dim=1).flatten(1)
 
 
 class CosineDense(nn.Module):
@@ -188,14 +188,14 @@ class EcapaTdnn(nn.Module):
 
     def __init__(self, classes, input_shape):
         super().__init__()
-        width, wide = ecapa_tdnn.CHANNELS, ecapa_tdnn.AGGREGATED
-        self.first = layer(input_shape[1], width, ecapa_tdnn.KERNEL)
+        width, wide = ecapa_tdnn.CHANNELS, ecapa_tdnn.AGGREGATED_CHANNELS
+        self.first = layer(input_shape[1], width, ecapa_tdnn.FIRST_KERNEL)
         self.blocks = nn.ModuleList(SERes2Block(width, *plan) for plan in ecapa_tdnn.BLOCKS)
         self.join = nn.Sequential(convolution(len(self.blocks) * width, wide), nn.ReLU())
         self.pool = nn.Sequential(AttentiveStatistics(wide), nn.BatchNorm1d(2 * wide))
-        self.embed = nn.Linear(2 * wide, ecapa_tdnn.EMBEDDING, bias=False)
-        self.norm = nn.BatchNorm1d(ecapa_tdnn.EMBEDDING)
-        self.head = CosineDense(classes, ecapa_tdnn.EMBEDDING)
+        self.embed = nn.Linear(2 * wide, ecapa_tdnn.EMBEDDING_DIM, bias=False)
+        self.norm = nn.BatchNorm1d(ecapa_tdnn.EMBEDDING_DIM)
+        self.head = CosineDense(classes, ecapa_tdnn.EMBEDDING_DIM)
 
     def forward(self, x):
         x = x[:, 0]

@@ -1,8 +1,8 @@
 """Networks by name.
 
-Each takes log-mel input [shape=(batch, 1, n_mels, frames)], or `m5` and `sincnet` samples
-[shape=(batch, 1, 1, samples)], and gives scores and the embedding in one pass. `ecapa_tdnn`, `resnet18` and `sincnet`
-are made to tell speakers apart: unless told otherwise, their scores are cosines, 30 times.
+Each takes log-mel spectrograms [shape=(batch, 1, n_mels, frames)], or, for `m5` and `sincnet`, samples
+[shape=(batch, 1, 1, samples)], and returns scores and the embedding in one pass. `ecapa_tdnn`, `resnet18` and `sincnet`
+are for speaker recognition: by default their scores are scaled cosines.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from __future__ import annotations
 import os
 
 from mxnet_audio.engine import mx, nd
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models.blocks import MINIMUM, AudioNet, CosineDense
+from mxnet_audio.models.blocks import MIN_INPUT_SIZE, AudioNet, CosineDense
 from mxnet_audio.models.cifar10 import Cifar10Net
 from mxnet_audio.models.ecapa_tdnn import EcapaTdnnNet
 from mxnet_audio.models.m5 import M5Net
-from mxnet_audio.models.pretrained import Pretrained, read_pretrained, take_over
+from mxnet_audio.models.pretrained import Pretrained, read_pretrained, transfer
 from mxnet_audio.models.resnet18 import ResNet18Net
 from mxnet_audio.models.resnet_v2 import ResNetV2Net
 from mxnet_audio.models.sincnet import SincNet
 
 __all__ = [
-    "MINIMUM",
+    "MIN_INPUT_SIZE",
     "NETWORKS",
     "AudioNet",
     "Cifar10Net",
@@ -38,10 +38,10 @@ __all__ = [
     "get_model",
     "model_names",
     "read_pretrained",
-    "take_over",
+    "transfer",
 ]
 
-NETWORKS = {
+NETWORKS: dict[str, type[AudioNet]] = {
     "cifar10": Cifar10Net,
     "ecapa_tdnn": EcapaTdnnNet,
     "m5": M5Net,
@@ -52,7 +52,7 @@ NETWORKS = {
 
 
 def model_names() -> list[str]:
-    """Names that `get_model` knows.
+    """List the names of the networks.
 
     Examples
     --------
@@ -62,64 +62,63 @@ def model_names() -> list[str]:
     return sorted(NETWORKS)
 
 
-def _known(name: str) -> type[AudioNet]:
+def _network(name: str) -> type[AudioNet]:
     if name not in NETWORKS:
-        raise ModelError(f"no network {name!r}; there are {', '.join(model_names())}")
+        raise ParameterError(f"network must be one of {', '.join(model_names())}, got {name!r}")
     return NETWORKS[name]
 
 
 def default_features(name: str) -> AudioFeatureConfig:
-    """What a network is fed with unless another is given; its length may still be open.
+    """Return the default features of a network; their length may still be open.
 
     Examples
     --------
     >>> default_features('cifar10').type, default_features('m5').type
     ('log_mel', 'raw')
     """
-    return _known(name).features
+    return _network(name).features
 
 
 def check_shape(name: str, input_shape: tuple[int, int, int]) -> None:
-    """Raise ModelError unless this network can take inputs of this shape.
+    """Raise ParameterError unless a network accepts inputs of this shape.
 
     Examples
     --------
     >>> check_shape('m5', (1, 96, 1366))
     Traceback (most recent call last):
     ...
-    mxnet_audio.errors.ModelError: input_shape (1, 96, 1366) is not (1, 1, samples) with 80 samples or more, ...
+    mxnet_audio.errors.ParameterError: input_shape of m5 must be (1, 1, samples) with 80 samples or more, ...
     """
-    network = _known(name)
+    network = _network(name)
     if not network.fits(tuple(input_shape)):
-        raise ModelError(f"input_shape {tuple(input_shape)} is not {network.takes}: {name} takes no other")
+        raise ParameterError(f"input_shape of {name} must be {network.input_format}, got {tuple(input_shape)}")
 
 
 def get_model(
     name: str,
-    *,
     classes: int,
     input_shape: tuple[int, int, int] | None = None,
+    *,
     head: str | None = None,
     pretrained: str | os.PathLike | None = None,
 ) -> AudioNet:
-    """Make a network, its parameters not yet initialised unless it goes on from a trained one.
+    """Make a network; its parameters are not yet initialized, unless they are transferred from a trained one.
 
     Parameters
     ----------
     name : str
         One of `model_names`.
     classes : int > 1
-        Number of classes.
+        Number of classes. Unlike in Gluon's model zoo there is no default.
     input_shape : tuple of int [(channels, n_mels, frames)], optional
-        Shape of one input, (1, 16, 16) or larger; for `m5` and `sincnet` (1, 1, samples), 80 or 400 or more. That of
-        the trained one if none is given.
+        Shape of one input, (1, 16, 16) or larger; for `m5` and `sincnet` (1, 1, samples) with at least 80 or 400
+        samples. Default: that of the trained network; without one, the shape is required.
     head : {'dense', 'cosine'}, optional
-        The last layer, of those that the network can have (its `heads`); that of the trained one by default, or the
-        first of them.
+        Last layer, one of the network's `heads`. Default: that of the trained network, or the first of `heads`.
     pretrained : str or os.PathLike, optional
-        Folder in which a classifier kept a trained network of this name. Its parameters are taken over, those of its
-        head if that is of the same kind and for as many classes; else the head begins anew. The network is initialised,
-        on the CPU: whoever initialises it again calls `take_over` after that.
+        Directory in which a classifier stored a trained network of this name. Its parameters are transferred, those of
+        its head only if kind and number of classes are the same; otherwise the head is initialized. The network is
+        then on the CPU; call `transfer` again if you initialize it again.
 
     Returns
     -------
@@ -127,32 +126,34 @@ def get_model(
 
     Raises
     ------
+    ParameterError
+        If the name is unknown or an argument does not fit the network.
     ModelError
-        If the name is not known, the numbers make no network, or the trained one cannot be read, or is another.
+        If the trained network cannot be read, or is another one.
 
     Examples
     --------
     >>> get_model('cifar10', classes=2, input_shape=(1, 64, 128)).classes
     2
-    >>> get_model('ecapa_tdnn', classes=2, input_shape=(1, 80, 200)).scale
+    >>> get_model('ecapa_tdnn', 2, (1, 80, 200)).scale
     4.0
     """
-    network = _known(name)
+    network = _network(name)
     if classes < 2:
-        raise ModelError(f"a classifier needs two classes or more, not {classes}")
+        raise ParameterError(f"classes must be >= 2, got {classes}")
     if head is not None and head not in network.heads:
-        raise ModelError(f"{name} has no head {head!r}; there is {', '.join(network.heads)}")
-    known = None if pretrained is None else read_pretrained(name, pretrained)
+        raise ParameterError(f"head of {name} must be one of {', '.join(network.heads)}, got {head!r}")
+    trained = None if pretrained is None else read_pretrained(name, pretrained)
     if input_shape is None:
-        if known is None:
-            raise ModelError(f"give input_shape, the shape of one input of {name}: {network.takes}")
-        input_shape = known.input_shape
+        if trained is None:
+            raise ParameterError(f"input_shape of {name} is missing: {network.input_format}")
+        input_shape = trained.input_shape
     check_shape(name, input_shape)
     if head is None:
-        head = network.heads[0] if known is None else known.head
+        head = network.heads[0] if trained is None else trained.head
     net = network(classes, tuple(input_shape), head=head)
-    if known is not None:
+    if trained is not None:
         net.initialize(mx.init.Xavier())
-        net(nd.zeros((1, *net.input_shape)))  # from now on shapes are known
-        take_over(net, known)
+        net(nd.zeros((1, *net.input_shape)))  # the shapes of parameters are known after a first pass
+        transfer(net, trained)
     return net

@@ -1,14 +1,14 @@
-"""What the networks share: the classifier's contract, its heads, soft rectification, elongated pooling that fits."""
+"""Parts that the networks share: the base classes, heads, normalizations, and pools clamped to the input."""
 
 from __future__ import annotations
 
 from mxnet_audio.engine import gluon, nd
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.nn.loss import scale_for, unit
 
 __all__ = [
-    "MINIMUM",
+    "MIN_INPUT_SIZE",
     "SPEECH",
     "AudioNet",
     "CosineDense",
@@ -23,48 +23,49 @@ __all__ = [
     "global_mean",
 ]
 
-# Weight of the past in running statistics. MXNet's 0.9 looks back ten batches, over which weights move far in small
-# corpora: measured on ESC-10 (resnet_v2, folds 1 and 2, tested on 3, one seed each), accuracy over the last 15 of 40
-# epochs is 0.58 +- 0.09 with 0.99, 0.68 +- 0.07 with 0.9, 0.73 +- 0.05 with 0.7 and 0.72 +- 0.04 with 0.5.
+# Weight of the past in the running statistics of batch norms. MXNet's 0.9 averages over about ten batches, during which
+# weights change much in small corpora: measured on ESC-10 (resnet_v2, folds 1 and 2, tested on 3, one seed each),
+# accuracy over the last 15 of 40 epochs is 0.58 +- 0.09 with 0.99, 0.68 +- 0.07 with 0.9, 0.73 +- 0.05 with 0.7 and
+# 0.72 +- 0.04 with 0.5.
 MOMENTUM = 0.7
 
-MINIMUM = 16  # bands and frames: less leaves the pools nothing to look at
-QUIET = 1e-8  # variance that quiet sound is divided by
+MIN_INPUT_SIZE = 16  # bands and frames: smaller inputs leave nothing to pool
+VARIANCE_EPSILON = 1e-8  # added to the variance of samples before they are divided by its root
 
-# What speaker networks hear: 25 ms every 10 ms, in the bands of speech.
+# Default features of speaker networks: 25 ms every 10 ms, in the bands of speech.
 SPEECH = AudioFeatureConfig(
     sr=16000, n_fft=512, win_length=400, hop_length=160, window="hamming", n_mels=80, fmin=20, fmax=7600
 )
 
 
 def global_mean(F, x):
-    """Mean over each map: (batch, channels, height, width) to (batch, channels, 1, 1).
+    """Compute the mean of each map: (batch, channels, height, width) to (batch, channels, 1, 1).
 
-    For the backward pass of its global average pooling MXNet 1.9.1 takes 12 to 200 times as long where maps have some
-    50 places or more, which was 40% of ECAPA-TDNN's training; for less than 25 it takes half as long.
+    The backward pass of MXNet 1.9.1's global average pooling takes 12 to 200 times as long where maps have some 50
+    elements or more, which was 40% of ECAPA-TDNN's training; for fewer than 25 it takes half as long.
     """
     return F.contrib.AdaptiveAvgPooling2D(x, output_size=1)
 
 
 class GlobalMean(gluon.nn.HybridBlock):
-    """Gluon's GlobalAvgPool2D, by `global_mean`."""
+    """Gluon's GlobalAvgPool2D, computed by `global_mean`."""
 
     def hybrid_forward(self, F, x):
         return global_mean(F, x)
 
 
 class SoftReLU(gluon.nn.HybridBlock):
-    """Softrelu, ``log(1 + exp(x))``: the smooth rectifier that these networks use in place of relu."""
+    """Softrelu, ``log(1 + exp(x))``: a smooth rectifier in place of relu."""
 
     def hybrid_forward(self, F, x):
         return F.Activation(x, act_type="softrelu")
 
 
 class Standardize(gluon.nn.HybridBlock):
-    """Take the corpus' mean from the input and divide by its deviation; both are set once, not learned.
+    """Subtract the corpus mean and divide by the corpus standard deviation; both are set once, not learned.
 
-    A BatchNorm cannot do this at the input: MXNet updates running statistics in the backward pass, which does
-    not reach a block that has nothing to learn.
+    A BatchNorm at the input cannot do this: MXNet updates running statistics in the backward pass, which does not
+    reach a block without parameters to learn.
     """
 
     def __init__(self, **kwargs):
@@ -74,7 +75,7 @@ class Standardize(gluon.nn.HybridBlock):
             self.std = self.params.get("std", shape=(1,), init="ones", grad_req="null")
 
     def set(self, mean: float, std: float) -> None:
-        """Set the corpus' mean and deviation."""
+        """Set the mean and standard deviation of the corpus."""
         self.mean.set_data(nd.array([mean]))
         self.std.set_data(nd.array([std]))
 
@@ -83,10 +84,10 @@ class Standardize(gluon.nn.HybridBlock):
 
 
 class Loudness(gluon.nn.HybridBlock):
-    """Samples brought to mean 0 and deviation 1, each input by itself.
+    """Normalize the samples of each input to mean 0 and standard deviation 1.
 
-    It is Gluon's InstanceNorm to the last digits that this loses: that adds up the samples one by one in float32, five
-    digits of 40,000 squares; MXNet's sum keeps what rounding takes away (Kahan's).
+    Gluon's InstanceNorm computes the same, but adds up the samples one by one in float32, which leaves five digits of
+    40,000 squares; MXNet's sum compensates rounding errors (Kahan).
 
     Parameters
     ----------
@@ -107,14 +108,14 @@ class Loudness(gluon.nn.HybridBlock):
 
     def hybrid_forward(self, F, x):
         x = F.broadcast_sub(x, self._mean(F, x))
-        return F.broadcast_div(x, F.sqrt(self._mean(F, F.square(x)) + QUIET))
+        return F.broadcast_div(x, F.sqrt(self._mean(F, F.square(x)) + VARIANCE_EPSILON))
 
     def _mean(self, F, x):
-        return F.sum(x, axis=-1, keepdims=True) / self._samples  # and not mean, which MXNet writes as ONNX forbids it
+        return F.sum(x, axis=-1, keepdims=True) / self._samples  # ONNX forbids mean as MXNet exports it
 
 
 class CosineDense(gluon.nn.HybridBlock):
-    """Scores that are cosines: of the angles between an embedding and a vector for each class, times a scale.
+    """Compute scaled cosines between embeddings and one learned vector for each class.
 
     Parameters
     ----------
@@ -123,12 +124,12 @@ class CosineDense(gluon.nn.HybridBlock):
     in_units : int
         Length of an embedding.
     scale : float
-        Scores over cosines; by default that of `mxnet_audio.nn.loss.scale_for`.
+        Factor of the cosines. Default: `mxnet_audio.nn.loss.scale_for`.
 
     Inputs
     ------
     x : NDArray or Symbol [shape=(batch, in_units)]
-        Embeddings; zeros have cosines of 0.
+        Embeddings; a zero vector has cosines of 0.
 
     Outputs
     -------
@@ -157,11 +158,11 @@ class CosineDense(gluon.nn.HybridBlock):
 
 
 class AudioNet(gluon.nn.HybridBlock):
-    """A classifier that hands out its embedding: scores and the penultimate layer in one pass.
+    """Base of the networks, which return the scores and the embedding (the penultimate layer) in one pass.
 
-    A network sets `encoder` (standardised input to embedding) and `head` (embedding to scores). Call it with
-    an array [shape=(batch, channels, n_mels, frames)]; it returns scores [shape=(batch, classes)],
-    before the softmax, and the embedding [shape=(batch, dim)].
+    A subclass sets `encoder` (standardized input to embedding) and `head` (embedding to scores). A call with an array
+    [shape=(batch, channels, n_mels, frames)] returns the scores before the softmax [shape=(batch, classes)] and the
+    embedding [shape=(batch, dim)].
 
     Parameters
     ----------
@@ -170,33 +171,38 @@ class AudioNet(gluon.nn.HybridBlock):
     input_shape : tuple of int [(channels, n_mels, frames)]
         Shape of one input.
     head : str, optional
-        The last layer, one of `heads`; the first of them by default.
+        Last layer, one of `heads`. Default: the first of them.
+
+    Raises
+    ------
+    ParameterError
+        If the network has no such head.
 
     Attributes
     ----------
     features : AudioFeatureConfig
-        What the network is fed with unless another is given, but for its size.
-    takes : str
-        The shapes of input that it takes, in words.
+        Default features, apart from their size.
+    input_format : str
+        Accepted input shapes, in words.
     heads : tuple of str
-        The last layers that it can have: "dense" (plain scores), "cosine" (`CosineDense`).
+        Possible last layers: "dense" (plain scores), "cosine" (`CosineDense`).
     head_name : str
-        The one that it has.
-    least_batch : int
-        Fewest inputs that it can be trained on at once.
+        Last layer of this network.
+    min_batch_size : int
+        Smallest batch that the network can be trained on.
     scale : float
-        What its scores are over cosines: with a cosine head as `mxnet_audio.nn.loss.scale_for` has it, else 1.
+        Factor of the cosines in the scores: `mxnet_audio.nn.loss.scale_for` with a cosine head, otherwise 1.
     """
 
     features = AudioFeatureConfig()
     heads: tuple[str, ...] = ("dense",)
-    least_batch = 1
-    takes = f"(1, n_mels, frames) with {MINIMUM} bands and {MINIMUM} frames or more"
+    min_batch_size = 1
+    input_format = f"(1, n_mels, frames) with {MIN_INPUT_SIZE} bands and {MIN_INPUT_SIZE} frames or more"
 
     @classmethod
     def fits(cls, input_shape: tuple[int, ...]) -> bool:
-        """Whether inputs of a shape can be taken."""
-        return len(input_shape) == 3 and input_shape[0] == 1 and min(input_shape[1:]) >= MINIMUM
+        """Return whether inputs of a shape are accepted."""
+        return len(input_shape) == 3 and input_shape[0] == 1 and min(input_shape[1:]) >= MIN_INPUT_SIZE
 
     def __init__(self, classes: int, input_shape: tuple[int, int, int], head: str | None = None, **kwargs):
         super().__init__(**kwargs)
@@ -204,7 +210,7 @@ class AudioNet(gluon.nn.HybridBlock):
         self.input_shape = tuple(input_shape)
         self.head_name = self.heads[0] if head is None else head
         if self.head_name not in self.heads:
-            raise ModelError(f"{type(self).__name__} has no head {head!r}; there is {', '.join(self.heads)}")
+            raise ParameterError(f"head of {type(self).__name__} must be one of {', '.join(self.heads)}, got {head!r}")
         self.scale = scale_for(classes) if self.head_name == "cosine" else 1.0
         with self.name_scope():
             self.standardize = Standardize()
@@ -215,27 +221,27 @@ class AudioNet(gluon.nn.HybridBlock):
 
 
 class SpeakerNet(AudioNet):
-    """A network whose embedding is made to be compared by the cosine, and to be trained for that.
+    """Base of the speaker networks, whose embeddings are compared by the cosine.
 
-    It ends in a batch norm and no rectifier: one would leave all embeddings in the same corner of the space.
+    The embedding is the output of a batch norm without a rectifier, which would leave all embeddings in one orthant.
     """
 
     features = SPEECH
     heads = ("cosine", "dense")
-    least_batch = 2  # of one vector a norm makes zeros
+    min_batch_size = 2  # the batch norm of a single vector is zero
 
     def new_head(self, width: int) -> gluon.nn.HybridBlock:
-        """The last layer for embeddings of a width; to be called within the network's name scope."""
+        """Make the last layer for embeddings of this length; call it within the network's name scope."""
         if self.head_name == "cosine":
             return CosineDense(self.classes, width, self.scale)
         return gluon.nn.Dense(self.classes, in_units=width)
 
 
 class VectorNorm(gluon.nn.BatchNorm):
-    """Batch norm of vectors [shape=(batch, dim)], as maps of one point.
+    """Batch norm of vectors [shape=(batch, dim)], computed as maps of one element.
 
-    MXNet 1.9.1 takes the oneDNN primitive of a norm of vectors for that of maps of one point in another layout, if one
-    of the same size came before it in the process, in whichever network: it ends in a segmentation fault.
+    MXNet 1.9.1 confuses the oneDNN primitive for a norm of vectors with one for maps of one element in another layout,
+    if a norm of the same size ran before in the process, in any network: it ends in a segmentation fault.
 
     Examples
     --------
@@ -254,25 +260,25 @@ class VectorNorm(gluon.nn.BatchNorm):
 
 
 def batch_norm() -> gluon.nn.BatchNorm:
-    """Batch normalisation whose running statistics keep up with the weights."""
+    """Make a batch norm whose running statistics follow the weights quickly (`MOMENTUM`)."""
     return gluon.nn.BatchNorm(momentum=MOMENTUM)
 
 
-def clamped_max_pool(pool: tuple[int, int], size: tuple[int, int]):
-    """Max pooling (pool == stride) of the plan, cut down to what is left of the input.
+def clamped_max_pool(pool: tuple[int, int], size: tuple[int, int]) -> tuple[gluon.nn.MaxPool2D, tuple[int, int]]:
+    """Make a max pooling (stride equal to the pool) that is no larger than its input.
 
     Parameters
     ----------
     pool : tuple of int
-        Pool that the plan wants, in bands and frames.
+        Intended pool, in bands and frames.
     size : tuple of int
-        Bands and frames that are left before it.
+        Bands and frames of its input.
 
     Returns
     -------
     block : gluon.nn.MaxPool2D
     size : tuple of int
-        Bands and frames that are left after it.
+        Bands and frames of its output.
 
     Examples
     --------

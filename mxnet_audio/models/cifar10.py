@@ -1,7 +1,7 @@
-"""The CIFAR-10 style network: five 3x3 convolutions with elongated pools, a dense embedding.
+"""Network in the style of CIFAR-10: five 3x3 convolutions with elongated pools, and a dense embedding.
 
-After Keras' CIFAR-10 example and the MusicTaggerCNN of Choi, Fazekas and Sandler, "Automatic tagging using
-deep convolutional neural networks" (ISMIR 2016), whose pools shrink time faster than frequency.
+It follows Keras' CIFAR-10 example and the MusicTaggerCNN of Choi, Fazekas and Sandler, "Automatic tagging using deep
+convolutional neural networks" (ISMIR 2016), whose pools shrink time faster than frequency.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from mxnet_audio.models.blocks import AudioNet, SoftReLU, batch_norm, clamped_ma
 __all__ = ["Cifar10Net"]
 
 # filters, pool in (bands, frames)
-PLAN = ((32, (2, 4)), (32, (2, 4)), (64, (2, 4)), (128, (3, 5)), (256, (4, 4)))
-EMBEDDING = 512
+CONVOLUTIONS = ((32, (2, 4)), (32, (2, 4)), (64, (2, 4)), (128, (3, 5)), (256, (4, 4)))
+EMBEDDING_DIM = 512
 
 
 class Cifar10Net(AudioNet):
-    """Convolutions of 32, 32, 64, 128 and 256 filters, then a dense layer of 512: the embedding.
+    """Five convolutions of 32, 32, 64, 128 and 256 filters; a dense layer of 512 gives the embedding.
 
     Parameters
     ----------
     classes : int
         Number of classes.
     input_shape : tuple of int [(channels, n_mels, frames)]
-        Shape of one input, (1, 16, 16) or larger; pools are clamped to what is left of it.
+        Shape of one input, (1, 16, 16) or larger; pools are clamped to the size of their input.
 
     Examples
     --------
@@ -42,13 +42,14 @@ class Cifar10Net(AudioNet):
         size = self.input_shape[1:]
         with self.name_scope():
             self.encoder = nn.HybridSequential()
-            for filters, pool in PLAN:
-                # The norm's shift makes a bias redundant. What comes after the pool works on an eighth of the map or
-                # less: softrelu, which rises everywhere, gives the same values there; the norm learns as well.
+            for filters, pool in CONVOLUTIONS:
+                # The norm's shift makes a bias redundant. Norm and softrelu follow the pool, on an eighth of the map or
+                # less: softrelu, which is monotonic, gives the same values there, and the norm is trained as well.
                 pooling, size = clamped_max_pool(pool, size)
                 self.encoder.add(nn.Conv2D(filters, 3, padding=1, use_bias=False), pooling, batch_norm(), SoftReLU())
-            # Dropout comes after the last norm only: before one it gives that a wider spread to learn than it meets
-            # later (arXiv 1801.05134). Measured on 60 clips of 10 classes: 0.28 of others right with, 0.63 without.
-            self.encoder.add(nn.Dropout(0.25), nn.Dense(EMBEDDING), SoftReLU())
+            # Dropout comes after the last norm only: before a norm it widens the distribution that the norm learns
+            # beyond that of prediction (arXiv 1801.05134). Measured on 60 clips of 10 classes: validation accuracy 0.28
+            # with dropout before norms, 0.63 without.
+            self.encoder.add(nn.Dropout(0.25), nn.Dense(EMBEDDING_DIM), SoftReLU())
             self.head = nn.HybridSequential()
             self.head.add(nn.Dropout(0.5), nn.Dense(classes))

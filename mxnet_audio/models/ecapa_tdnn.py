@@ -1,4 +1,4 @@
-"""ECAPA-TDNN, the speaker network that x-vectors gave way to.
+"""ECAPA-TDNN, a speaker network of convolutions over time with attentive statistics.
 
 B. Desplanques, J. Thienpondt, K. Demuynck: ECAPA-TDNN: Emphasized Channel Attention, Propagation and Aggregation in
 TDNN Based Speaker Verification. Interspeech 2020, arXiv:2005.07143.
@@ -12,30 +12,30 @@ from mxnet_audio.models.blocks import SpeakerNet, VectorNorm, batch_norm, global
 __all__ = ["EcapaTdnnNet"]
 
 CHANNELS = 512
-KERNEL = 5  # frames of the first layer
+FIRST_KERNEL = 5  # frames
 BLOCKS = ((3, 2), (3, 3), (3, 4))  # kernel, dilation [frames]
-PARTS = 8  # parts of the channels in a Res2 block
-BOTTLENECK = 128  # of squeeze and excitation, and of the attention
-AGGREGATED = 1536
-EMBEDDING = 192
-LEAST = 1e-6  # variance over time that a smaller one counts as
+RES2_SCALE = 8  # groups of channels in a Res2 block
+BOTTLENECK_CHANNELS = 128  # of squeeze and excitation, and of the attention
+AGGREGATED_CHANNELS = 1536
+EMBEDDING_DIM = 192
+MIN_VARIANCE = 1e-6  # smaller variances over time count as this one
 
 
 def convolution(channels: int, kernel: int = 1, dilation: int = 1, **kwargs) -> gluon.nn.Conv2D:
-    """Convolution over time that keeps the number of frames. Of height 1 and not Conv1D, see m5."""
+    """Make a convolution over time that keeps the number of frames. For Conv2D of height 1 see m5."""
     padding = dilation * (kernel - 1) // 2
     return gluon.nn.Conv2D(channels, (1, kernel), padding=(0, padding), dilation=(1, dilation), **kwargs)
 
 
 def layer(channels: int, kernel: int = 1, dilation: int = 1) -> gluon.nn.HybridSequential:
-    """Convolution over time, relu, norm."""
+    """Make a convolution over time, followed by relu and batch norm."""
     block = gluon.nn.HybridSequential()
     block.add(convolution(channels, kernel, dilation, activation="relu"), batch_norm())
     return block
 
 
 class Bands(gluon.nn.HybridBlock):
-    """Bands as channels, each less its mean over time: (batch, 1, bands, frames) to (batch, bands, 1, frames).
+    """Bands as channels, without their means over time: (batch, 1, bands, frames) to (batch, bands, 1, frames).
 
     Examples
     --------
@@ -54,40 +54,42 @@ class Bands(gluon.nn.HybridBlock):
 
 
 class Res2(gluon.nn.HybridBlock):
-    """Parts of the channels, each but the first through a layer that is also given what the part before became."""
+    """Groups of channels; each but the first passes a layer, together with the output of the previous group."""
 
     def __init__(self, channels: int, kernel: int, dilation: int, **kwargs):
         super().__init__(**kwargs)
-        self._width = channels // PARTS
+        self._width = channels // RES2_SCALE
         with self.name_scope():
             self.layers = gluon.nn.HybridSequential()
-            for _ in range(PARTS - 1):
+            for _ in range(RES2_SCALE - 1):
                 self.layers.add(layer(self._width, kernel, dilation))
 
     def hybrid_forward(self, F, x):
-        starts = range(0, PARTS * self._width, self._width)
-        parts = [F.slice(x, begin=(None, start), end=(None, start + self._width)) for start in starts]
-        done = [parts[0]]
-        for part, convolve in zip(parts[1:], self.layers):
-            done.append(convolve(part if len(done) == 1 else part + done[-1]))
-        return F.concat(*done, dim=1)
+        starts = range(0, RES2_SCALE * self._width, self._width)
+        groups = [F.slice(x, begin=(None, start), end=(None, start + self._width)) for start in starts]
+        outputs = [groups[0]]
+        for group, convolve in zip(groups[1:], self.layers):
+            outputs.append(convolve(group if len(outputs) == 1 else group + outputs[-1]))
+        return F.concat(*outputs, dim=1)
 
 
 class SqueezeExcitation(gluon.nn.HybridBlock):
-    """Channels weighed by what is heard in all of them, on average over time."""
+    """Channels multiplied by weights that depend on the means of all channels over time."""
 
     def __init__(self, channels: int, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
             self.weigh = gluon.nn.HybridSequential()
-            self.weigh.add(convolution(BOTTLENECK, activation="relu"), convolution(channels, activation="sigmoid"))
+            self.weigh.add(
+                convolution(BOTTLENECK_CHANNELS, activation="relu"), convolution(channels, activation="sigmoid")
+            )
 
     def hybrid_forward(self, F, x):
         return F.broadcast_mul(x, self.weigh(global_mean(F, x)))
 
 
 class SERes2Block(gluon.nn.HybridBlock):
-    """Layer, Res2, layer, squeeze and excitation; the input is added to the result."""
+    """Layer, Res2, layer, and squeeze and excitation; the input is added to the result."""
 
     def __init__(self, channels: int, kernel: int, dilation: int, **kwargs):
         super().__init__(**kwargs)
@@ -101,48 +103,48 @@ class SERes2Block(gluon.nn.HybridBlock):
 
 
 class Frames(gluon.nn.HybridBlock):
-    """The blocks: each takes the sum of all that came before it, and what they give is joined."""
+    """First layer and SE-Res2 blocks: each block takes the sum of all earlier outputs; block outputs are joined."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.first = layer(CHANNELS, KERNEL)
+            self.first = layer(CHANNELS, FIRST_KERNEL)
             self.blocks = gluon.nn.HybridSequential()
             for kernel, dilation in BLOCKS:
                 self.blocks.add(SERes2Block(CHANNELS, kernel, dilation))
-            self.join = convolution(AGGREGATED, activation="relu")
+            self.join = convolution(AGGREGATED_CHANNELS, activation="relu")
 
     def hybrid_forward(self, F, x):
-        total, given = self.first(x), []
+        total, outputs = self.first(x), []
         for block in self.blocks:
-            if given:
-                total = total + given[-1]
-            given.append(block(total))
-        return self.join(F.concat(*given, dim=1))
+            if outputs:
+                total = total + outputs[-1]
+            outputs.append(block(total))
+        return self.join(F.concat(*outputs, dim=1))
 
 
 class AttentiveStatistics(gluon.nn.HybridBlock):
-    """Mean and deviation over time, every channel with its own weight for each frame.
+    """Weighted mean and standard deviation over time: (batch, channels, 1, frames) to (batch, 2 * channels).
 
-    (batch, channels, 1, frames) to (batch, 2 * channels). The weights go by the frame, and by mean and deviation over
-    all frames as its context. The paper joins the three into one of three times the channels; here each has its part
-    of that layer's weights, and the sum of what they give is the same.
+    Each channel has its own weight for each frame, computed from the frame and from mean and deviation over all frames.
+    The paper concatenates the three before one layer; here frame and statistics have a layer each, whose outputs add up
+    to the same.
     """
 
     def __init__(self, channels: int, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.frame = convolution(BOTTLENECK)
-            self.context = convolution(BOTTLENECK, use_bias=False)
-            self.attend = convolution(channels, use_bias=False)  # a bias would not outlast the softmax
+            self.frame = convolution(BOTTLENECK_CHANNELS)
+            self.context = convolution(BOTTLENECK_CHANNELS, use_bias=False)
+            self.attend = convolution(channels, use_bias=False)  # the softmax cancels a bias
 
     def hybrid_forward(self, F, x):
         mean = global_mean(F, x)
         variance = global_mean(F, F.square(F.broadcast_sub(x, mean)))
         context = self.context(F.concat(mean, self._root(F, variance), dim=1))
         attention = self.attend(F.tanh(F.broadcast_add(self.frame(x), context)))
-        # A reshape brings the convolution's output out of oneDNN's layout, on which MXNet's softmax writes where it
-        # must not: it ends in a segmentation fault.
+        # The reshape converts the output of the convolution from oneDNN's layout, in which MXNet's softmax writes out
+        # of bounds: it ends in a segmentation fault.
         attention = F.reshape(F.softmax(F.reshape(attention, (0, 0, -1)), axis=-1), (0, 0, 1, -1))
         mean = F.sum(attention * x, axis=-1, keepdims=True)
         variance = F.sum(attention * F.square(F.broadcast_sub(x, mean)), axis=-1, keepdims=True)
@@ -150,22 +152,22 @@ class AttentiveStatistics(gluon.nn.HybridBlock):
 
     @staticmethod
     def _root(F, variance):
-        return F.sqrt(F.maximum(variance, LEAST))  # which has no finite gradient at 0
+        return F.sqrt(F.maximum(variance, MIN_VARIANCE))  # a root has no finite gradient at 0
 
 
 class EcapaTdnnNet(SpeakerNet):
     """Convolutions over time of 512 channels in three SE-Res2 blocks, attentive statistics, an embedding of 192.
 
-    Bands are channels, and the mean over time is taken from each: what the microphone and the line add.
+    Bands are channels. Their means over time, which depend on microphone and line, are subtracted.
 
     Parameters
     ----------
     classes : int
         Number of classes.
     input_shape : tuple of int [(channels, n_mels, frames)]
-        Shape of one input, (1, 16, 16) or larger; the paper's has 80 bands and 2 s.
+        Shape of one input, (1, 16, 16) or larger; the paper uses 80 bands and 2 s.
     head : {'cosine', 'dense'}
-        The last layer.
+        Last layer.
 
     Examples
     --------
@@ -181,7 +183,7 @@ class EcapaTdnnNet(SpeakerNet):
         super().__init__(classes, input_shape, head, **kwargs)
         with self.name_scope():
             self.encoder = gluon.nn.HybridSequential()
-            self.encoder.add(Bands(self.input_shape[1]), Frames(), AttentiveStatistics(AGGREGATED))
-            self.encoder.add(VectorNorm(), gluon.nn.Dense(EMBEDDING, use_bias=False))
+            self.encoder.add(Bands(self.input_shape[1]), Frames(), AttentiveStatistics(AGGREGATED_CHANNELS))
+            self.encoder.add(VectorNorm(), gluon.nn.Dense(EMBEDDING_DIM, use_bias=False))
             self.encoder.add(VectorNorm())
-            self.head = self.new_head(EMBEDDING)
+            self.head = self.new_head(EMBEDDING_DIM)

@@ -1,4 +1,4 @@
-"""What a trained model knows, for another network of its kind to begin with."""
+"""Transfer of parameters from a trained network to a new one of the same kind."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from mxnet_audio import model_store
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import ModelError
 
-__all__ = ["Pretrained", "read_pretrained", "take_over"]
+__all__ = ["Pretrained", "read_pretrained", "transfer"]
 
-HEAD = "head."  # what the names of the last layer's parameters begin with
+HEAD_PREFIX = "head."  # of the names of the last layer's parameters
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """The network of a kept model.
+    """Trained network of a stored model.
 
     Attributes
     ----------
     directory : str
-        Where it is kept.
+        Directory of the model.
     input_shape : tuple of int
-        Shape of its inputs.
+        Shape of one input.
     head : str
-        Its last layer.
+        Last layer: "dense" or "cosine".
     tensors : dict of str to np.ndarray
-        Its parameters, by their place in it.
+        Parameters, by their names within the network.
     """
 
     directory: str
@@ -37,12 +37,23 @@ class Pretrained:
 
 
 def read_pretrained(name: str, directory: str | os.PathLike) -> Pretrained:
-    """Read the last state of the network `name` that a classifier kept in a directory.
+    """Read the network that a classifier stored in a directory, as it was after the last epoch.
+
+    Parameters
+    ----------
+    name : str
+        Name of the network.
+    directory : str or os.PathLike
+        Directory of the model.
+
+    Returns
+    -------
+    Pretrained
 
     Raises
     ------
     ModelError
-        If there is none, it is another network, or damaged.
+        If there is no such network, or it is another one or damaged.
     """
     manifest = model_store.read_manifest(directory, name)
     try:
@@ -55,41 +66,42 @@ def read_pretrained(name: str, directory: str | os.PathLike) -> Pretrained:
     return Pretrained(os.fspath(directory), shape, head, model_store.read_tensors(directory, manifest, "last"))
 
 
-def take_over(net: gluon.Block, known: Pretrained) -> bool:
-    """Give an initialised network the parameters of a kept one.
+def transfer(net: gluon.Block, trained: Pretrained) -> bool:
+    """Copy the parameters of a trained network into an initialized one.
 
     Parameters
     ----------
     net : AudioNet
-        It has seen an input, so that the shapes of its parameters are known.
-    known : Pretrained
-        Of a network of the same kind. Its input may have been another one, if the parameters do not depend on that.
+        Network that has processed an input, so that the shapes of its parameters are known.
+    trained : Pretrained
+        Network of the same kind. Its input shape may differ if the parameters do not depend on it.
 
     Returns
     -------
     bool
-        Whether the head was taken over too: it is if both are of the same kind and for as many classes.
+        Whether the head was transferred, too: it is if kind and number of classes are the same.
 
     Raises
     ------
     ModelError
-        If a parameter's name or shape is another one; the network stays as it was.
+        If the name or shape of a parameter differs; `net` then remains unchanged.
     """
-    own = net._collect_params_with_prefix()
-    # Parameters of the same names and shapes are a head of the same kind, for as many classes.
-    mine, theirs = (
-        {name: tuple(value.shape) for name, value in values.items() if name.startswith(HEAD)}
-        for values in (own, known.tensors)
+    parameters, tensors = net._collect_params_with_prefix(), trained.tensors
+    # Heads whose parameters have the same names and shapes are of the same kind, for as many classes.
+    net_head, trained_head = (
+        {name: tuple(value.shape) for name, value in values.items() if name.startswith(HEAD_PREFIX)}
+        for values in (parameters, tensors)
     )
-    both = mine == theirs
-    taken = {name: value for name, value in own.items() if both or name not in mine}
-    given = {name: value for name, value in known.tensors.items() if both or name not in theirs}
-    if alone := sorted(taken.keys() ^ given.keys()):
-        raise ModelError(f"parameters of another network: {alone[0]} is in one only", known.directory)
-    for name, parameter in taken.items():
-        if tuple(parameter.shape) != given[name].shape:
-            reason = f"parameters of another network: {name} is {given[name].shape}, not {tuple(parameter.shape)}"
-            raise ModelError(f"{reason}; the kept one's input was {known.input_shape}", known.directory)
-    for name, parameter in taken.items():
-        parameter.set_data(nd.array(given[name], dtype=given[name].dtype))
-    return both
+    same_head = net_head == trained_head
+    if not same_head:
+        parameters = {name: value for name, value in parameters.items() if name not in net_head}
+        tensors = {name: value for name, value in tensors.items() if name not in trained_head}
+    if unmatched := sorted(parameters.keys() ^ tensors.keys()):
+        raise ModelError(f"parameters of another network: {unmatched[0]} is in one only", trained.directory)
+    for name, parameter in parameters.items():
+        if tuple(parameter.shape) != tensors[name].shape:
+            reason = f"parameters of another network: {name} is {tensors[name].shape}, not {tuple(parameter.shape)}"
+            raise ModelError(f"{reason}; the input of the trained one is {trained.input_shape}", trained.directory)
+    for name, parameter in parameters.items():
+        parameter.set_data(nd.array(tensors[name], dtype=tensors[name].dtype))
+    return same_head

@@ -1,4 +1,4 @@
-"""GluonAR's speaker network: ResNet-18 (v2) of Gluon's zoo, on one channel.
+"""Speaker network of GluonAR: ResNet-18 (v2) of Gluon's model zoo, on one channel.
 
 The residual network is that of K. He et al., "Identity mappings in deep residual networks" (ECCV 2016).
 """
@@ -11,14 +11,14 @@ from mxnet_audio.nn.level import ZScoreNormBlock
 
 __all__ = ["ResNet18Net"]
 
-EMBEDDING = 128
+EMBEDDING_DIM = 128
 
 
 class ResNet18Net(SpeakerNet):
-    """The zoo's stem of 64 and stages of 64, 128, 256 and 512 filters; a dense layer of 128 gives the embedding.
+    """Stem of 64 filters and stages of 64, 128, 256 and 512; a dense layer of 128 gives the embedding.
 
-    Each input is brought to mean 0 and deviation 1 first. Unlike GluonAR's, which takes power: no sigmoid after that,
-    as decibels need not be tamed, and no PReLU after the embedding's norm.
+    Each input is normalized to mean 0 and standard deviation 1. GluonAR's network takes power and puts a sigmoid after
+    the normalization, which decibels do not need, and a PReLU after the norm of the embedding; neither is used here.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class ResNet18Net(SpeakerNet):
     input_shape : tuple of int [(channels, n_mels, frames)]
         Shape of one input, (1, 16, 16) or larger.
     head : {'cosine', 'dense'}
-        The last layer.
+        Last layer.
 
     Examples
     --------
@@ -43,16 +43,19 @@ class ResNet18Net(SpeakerNet):
         super().__init__(classes, input_shape, head, **kwargs)
         nn = gluon.nn
         with self.name_scope():
-            # Without the zoo's first norm: it has nothing to learn, so no backward pass comes by to update it.
-            zoo = gluon.model_zoo.vision.resnet18_v2().features[1:-2]  # and without its pooling
-            zoo.apply(_keep_up)
+            # Without the first norm, which has no parameters to learn, so that no backward pass would update it; and
+            # without the last two layers, pooling and flattening.
+            zoo = gluon.model_zoo.vision.resnet18_v2().features[1:-2]
+            zoo.apply(_set_momentum)
             self.encoder = nn.HybridSequential()
-            self.encoder.add(ZScoreNormBlock(), *zoo, GlobalMean(), nn.Flatten(), nn.Dense(EMBEDDING, use_bias=False))
+            self.encoder.add(
+                ZScoreNormBlock(), *zoo, GlobalMean(), nn.Flatten(), nn.Dense(EMBEDDING_DIM, use_bias=False)
+            )
             self.encoder.add(VectorNorm(scale=False, center=False))
-            self.head = self.new_head(EMBEDDING)
+            self.head = self.new_head(EMBEDDING_DIM)
 
 
-def _keep_up(block: gluon.Block) -> None:
-    """Let a norm's statistics follow as in `blocks.batch_norm`: the zoo leaves no choice."""
+def _set_momentum(block: gluon.Block) -> None:
+    """Set the momentum of a batch norm as in `blocks.batch_norm`, which the model zoo has no argument for."""
     if isinstance(block, gluon.nn.BatchNorm):
         block._kwargs["momentum"] = MOMENTUM

@@ -1,4 +1,4 @@
-"""A small pre-activation residual network: K. He et al., "Identity mappings in deep residual networks" (ECCV 2016)."""
+"""Small pre-activation residual network: K. He et al., "Identity mappings in deep residual networks" (ECCV 2016)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from mxnet_audio.models.blocks import AudioNet, GlobalMean, SoftReLU, batch_norm
 
 __all__ = ["ResNetV2Net"]
 
-# filters, residual blocks: one in the first stage, whose maps are large, costs as much as four in the second
+# filters, residual blocks; a block of the first stage, whose maps are large, costs as much as four of the second
 STAGES = ((32, 1), (64, 2), (128, 2))
-SHRINK = (2, 4)  # bands, frames: by the stem, and at the head of each later stage
-STEM = (5, 7)
+STRIDE = (2, 4)  # bands, frames: of the stem's convolution, and of the pool that begins each later stage
+STEM_KERNEL = (5, 7)
 
 
 class ResidualBlock(gluon.nn.HybridBlock):
-    """Norm, softrelu, 3x3 convolution, twice; the input is added to the result."""
+    """Norm, softrelu and 3x3 convolution, twice; the input is added to the result."""
 
     def __init__(self, filters: int, project: bool, **kwargs):
         super().__init__(**kwargs)
@@ -38,14 +38,14 @@ class ResidualBlock(gluon.nn.HybridBlock):
 
 
 class ResNetV2Net(AudioNet):
-    """Three stages of 32, 64 and 128 filters, of 1, 2 and 2 residual blocks; the mean over the map is the embedding.
+    """Three stages of 1, 2 and 2 residual blocks with 32, 64 and 128 filters; the mean of the maps is the embedding.
 
     Parameters
     ----------
     classes : int
         Number of classes.
     input_shape : tuple of int [(channels, n_mels, frames)]
-        Shape of one input, (1, 16, 16) or larger; pools are clamped to what is left of it.
+        Shape of one input, (1, 16, 16) or larger; pools are clamped to the size of their input.
 
     Examples
     --------
@@ -63,13 +63,13 @@ class ResNetV2Net(AudioNet):
         size = self.input_shape[1:]
         with self.name_scope():
             self.encoder = nn.HybridSequential()
-            # A convolution that strides makes only the eighth of the map that a pool would keep.
-            padding = tuple(kernel // 2 for kernel in STEM)
-            self.encoder.add(nn.Conv2D(STAGES[0][0], STEM, strides=SHRINK, padding=padding, use_bias=False))
-            size = tuple(-(-s // stride) for s, stride in zip(size, SHRINK))
+            # A convolution with a stride computes only the eighth of the map that a pool would keep.
+            padding = tuple(kernel // 2 for kernel in STEM_KERNEL)
+            self.encoder.add(nn.Conv2D(STAGES[0][0], STEM_KERNEL, strides=STRIDE, padding=padding, use_bias=False))
+            size = tuple(-(-s // stride) for s, stride in zip(size, STRIDE))
             for stage, (filters, blocks) in enumerate(STAGES):
                 if stage:
-                    pooling, size = clamped_max_pool(SHRINK, size)
+                    pooling, size = clamped_max_pool(STRIDE, size)
                     self.encoder.add(pooling)
                 for block in range(blocks):
                     self.encoder.add(ResidualBlock(filters, project=stage > 0 and block == 0))

@@ -1,4 +1,4 @@
-"""SincNet, which hears the waveform through band-pass filters that it learns.
+"""SincNet, a network on the waveform whose first layer is a learned bank of band-pass filters.
 
 M. Ravanelli, Y. Bengio: Speaker Recognition from Raw Waveform with SincNet. SLT 2018, arXiv:1808.00158.
 """
@@ -12,32 +12,32 @@ from mxnet_audio.nn.sinc import SincConv1D
 
 __all__ = ["SincNet"]
 
-RATE = 16000  # Hz
-FILTERS, LENGTH = 80, 251  # band-pass filters, and their samples: 15.7 ms
+SAMPLE_RATE = 16000  # Hz
+FILTERS, FILTER_LENGTH = 80, 251  # band-pass filters, and their length in samples: 15.7 ms
 CONVOLUTIONS = ((60, 5), (60, 5))  # filters, steps
-POOL = 3
-DENSE = (512, 512)
-EMBEDDING = 256
-SLOPE = 0.2
-SHORTEST = 400  # samples: 25 ms, of which the pools leave 3 steps
-LEAST = 1e-6  # variance over time that a smaller one counts as
+POOL_SIZE = 3
+DENSE_UNITS = (512, 512)
+EMBEDDING_DIM = 256
+LEAKY_SLOPE = 0.2
+MIN_SAMPLES = 400  # 25 ms, of which the pools leave 3 steps
+MIN_VARIANCE = 1e-6  # smaller variances over time count as this one
 
 
 class BandPass(gluon.nn.HybridBlock):
-    """The filters' outputs rectified: samples [shape=(batch, 1, 1, n)] to (batch, filters, 1, n - 250)."""
+    """Absolute outputs of band-pass filters: samples [shape=(batch, 1, 1, n)] to (batch, filters, 1, n - 250)."""
 
     def __init__(self, samples: int, **kwargs):
         super().__init__(**kwargs)
         self._samples = samples
         with self.name_scope():
-            self.sinc = SincConv1D(FILTERS, LENGTH, RATE)
+            self.sinc = SincConv1D(FILTERS, FILTER_LENGTH, SAMPLE_RATE)
 
     def hybrid_forward(self, F, x):
         return F.abs(F.expand_dims(self.sinc(F.reshape(x, (0, 1, self._samples))), axis=2))
 
 
 class Statistics(gluon.nn.HybridBlock):
-    """Mean and deviation over time: (batch, channels, 1, steps) to (batch, 2 * channels), for any number of steps.
+    """Mean and standard deviation over time: (batch, channels, 1, steps) to (batch, 2 * channels), for any length.
 
     Examples
     --------
@@ -50,18 +50,17 @@ class Statistics(gluon.nn.HybridBlock):
         mean = global_mean(F, x)
         variance = global_mean(F, F.square(F.broadcast_sub(x, mean)))
         # A root has no finite gradient at 0.
-        return F.Flatten(F.concat(mean, F.sqrt(F.maximum(variance, LEAST)), dim=1))
+        return F.Flatten(F.concat(mean, F.sqrt(F.maximum(variance, MIN_VARIANCE)), dim=1))
 
 
 class SincNet(SpeakerNet):
-    """80 band-pass filters, two convolutions of 60, statistics over time, dense layers of 512, 512 and 256.
+    """80 band-pass filters, two convolutions of 60 filters, statistics over time, dense layers of 512, 512 and 256.
 
-    Each input is brought to mean 0 and deviation 1. The paper's network for a fixed 200 ms has norms of layers and no
-    pooling over all of the time; here they are norms of batches, and its mean and deviation are taken, so that the
-    parameters are the same for any length. The last layer of 256 is the embedding.
+    Each input is normalized to mean 0 and standard deviation 1. The paper's network, for a fixed 200 ms, has layer
+    norms and no pooling over time; this one has batch norms and takes mean and deviation over time, so that the
+    parameters are the same for any length. The last dense layer gives the embedding.
 
-    The network knows samples, not seconds: it takes their rate for 16 kHz. At another, the filters' cut-off frequencies
-    scale with it.
+    Cut-off frequencies in Hz assume a rate of 16 kHz; at another rate they scale with it.
 
     Parameters
     ----------
@@ -70,7 +69,7 @@ class SincNet(SpeakerNet):
     input_shape : tuple of int [(1, 1, samples)]
         Shape of one input, (1, 1, 400) or longer.
     head : {'cosine', 'dense'}
-        The last layer.
+        Last layer.
 
     Examples
     --------
@@ -82,13 +81,13 @@ class SincNet(SpeakerNet):
     ((2, 10), (2, 256))
     """
 
-    features = AudioFeatureConfig(type="raw", sr=RATE, audio_file_length_limit_in_s=3.0, crop="middle")
-    takes = f"(1, 1, samples) with {SHORTEST} samples or more, as raw features are"
+    features = AudioFeatureConfig(type="raw", sr=SAMPLE_RATE, audio_file_length_limit_in_s=3.0, crop="middle")
+    input_format = f"(1, 1, samples) with {MIN_SAMPLES} samples or more, as of raw features"
 
     @classmethod
     def fits(cls, input_shape: tuple[int, ...]) -> bool:
-        """Whether inputs of a shape can be taken."""
-        return len(input_shape) == 3 and input_shape[:2] == (1, 1) and input_shape[2] >= SHORTEST
+        """Return whether inputs of a shape are accepted."""
+        return len(input_shape) == 3 and input_shape[:2] == (1, 1) and input_shape[2] >= MIN_SAMPLES
 
     def __init__(self, classes: int, input_shape: tuple[int, int, int], head: str = "cosine", **kwargs):
         super().__init__(classes, input_shape, head, **kwargs)
@@ -97,13 +96,13 @@ class SincNet(SpeakerNet):
         with self.name_scope():
             self.encoder = nn.HybridSequential()
             self.encoder.add(Loudness(samples), BandPass(samples))
-            self.encoder.add(nn.MaxPool2D((1, POOL)), batch_norm(), nn.LeakyReLU(SLOPE))
+            self.encoder.add(nn.MaxPool2D((1, POOL_SIZE)), batch_norm(), nn.LeakyReLU(LEAKY_SLOPE))
             for filters, steps in CONVOLUTIONS:
-                # The norm makes a bias needless; it is of height 1 and not Conv1D, see m5.
-                self.encoder.add(nn.Conv2D(filters, (1, steps), use_bias=False), nn.MaxPool2D((1, POOL)))
-                self.encoder.add(batch_norm(), nn.LeakyReLU(SLOPE))
+                # The norm makes a bias redundant. For Conv2D of height 1 instead of Conv1D, see m5.
+                self.encoder.add(nn.Conv2D(filters, (1, steps), use_bias=False), nn.MaxPool2D((1, POOL_SIZE)))
+                self.encoder.add(batch_norm(), nn.LeakyReLU(LEAKY_SLOPE))
             self.encoder.add(Statistics())
-            for units in DENSE:
-                self.encoder.add(nn.Dense(units, use_bias=False), VectorNorm(), nn.LeakyReLU(SLOPE))
-            self.encoder.add(nn.Dense(EMBEDDING, use_bias=False), VectorNorm())
-            self.head = self.new_head(EMBEDDING)
+            for units in DENSE_UNITS:
+                self.encoder.add(nn.Dense(units, use_bias=False), VectorNorm(), nn.LeakyReLU(LEAKY_SLOPE))
+            self.encoder.add(nn.Dense(EMBEDDING_DIM, use_bias=False), VectorNorm())
+            self.head = self.new_head(EMBEDDING_DIM)

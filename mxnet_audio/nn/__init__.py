@@ -1,8 +1,8 @@
-"""Gluon blocks for sound: spectra in the network's own graph, a first layer that learns its filters, and losses.
+"""Gluon blocks for sound: spectral front ends inside the network, a learned filter bank, and losses for embeddings.
 
-The features of `mxnet_audio.features`, computed where the network is: on its device, in its gradient, in its
-exported symbol and ONNX. Names and arguments are GluonAR's, definitions librosa's and SciPy's. Away from a network
-`mxnet_audio.features` is several times faster.
+The front ends compute the features of `mxnet_audio.features` inside the network: on its device, differentiable, and in
+its exported symbol and ONNX model. Outside a network `mxnet_audio.features` is several times faster. As every Gluon
+block, they are initialized before use.
 
 =================  ==========================  ================================
 block              input                       output
@@ -16,24 +16,30 @@ block              input                       output
 `SincConv1D`       (batch, 1, n)               (batch, channels, frames)
 =================  ==========================  ================================
 
-What is made small, called with (batch, classes) or (batch, dim) and the label (batch,), gives (batch,):
+Time comes before frequency, unlike in librosa; ``swapaxes(2, 3)`` gives librosa's order.
 
-=================  ==========================  =============================================
-loss               called with                 wants
-=================  ==========================  =============================================
-`SoftmaxLoss`      scores, label               the largest score
-`NormSoftmaxLoss`  cosine, label               the largest cosine
-`AMSoftmaxLoss`    cosine, label               the largest cosine, by a margin
-`ArcLoss`          cosine, label               the smallest angle, by a margin
-`RingLoss`         scores, embedding, label    the largest score, and norms that are alike
-`GE2ELoss`         embedding, label            its own speaker the nearest one in the batch
-=================  ==========================  =============================================
+Each loss takes scores or cosines [shape=(batch, classes)], embeddings [shape=(batch, dim)] or both, and the label
+[shape=(batch,)], and returns one number per item [shape=(batch,)]. `get_loss` makes a loss by its name, `loss_names`
+lists the names.
 
-`get_loss` makes one by its name, and `loss_names` lists them.
+=================  ==========================  ================================================================
+loss               inputs                      objective
+=================  ==========================  ================================================================
+`SoftmaxLoss`      scores, label               the largest score for the label
+`NormSoftmaxLoss`  cosine, label               the largest cosine for the label
+`AMSoftmaxLoss`    cosine, label               the largest cosine for the label, by a margin
+`ArcLoss`          cosine, label               the smallest angle to the label, by a margin
+`RingLoss`         scores, embedding, label    the largest score for the label, and embeddings of similar norm
+`GE2ELoss`         embedding, label            an embedding nearest to its own speaker's centroid in the batch
+=================  ==========================  ================================================================
 
-Time comes before frequency, unlike librosa; ``swapaxes(2, 3)`` gives the other order. In GluonAR that holds for
-`STFTBlock` alone: its `MelSpectrogram` and `MFCC` give (batch, 1, bands, frames), so ours are the other way round
-there. As any Gluon block, they are initialised before use.
+Notes
+-----
+Names and arguments are those of GluonAR, definitions those of librosa and SciPy. What GluonAR has in
+``gluonar.nn.basic_blocks`` and ``gluonar.loss`` is imported from ``mxnet_audio.nn``. Three defaults differ:
+`STFTBlock` has ``n_fft // 2 + 1`` bins, as librosa has, where GluonAR leaves out the last one; sound is padded with
+zeros, where GluonAR reflects it; and `MelSpectrogram` and `MFCC` give frames before bands, as `STFTBlock` does, where
+GluonAR gives (batch, 1, bands, frames). ``layout='gluonar'`` gives all three as in GluonAR.
 
 Examples
 --------

@@ -1,17 +1,17 @@
-"""Discrete cosine transform, and the cepstral coefficients that it makes of a mel spectrogram."""
+"""Discrete cosine transform, and mel-frequency cepstral coefficients (MFCC) computed with it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
 
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import FeatureError
-from mxnet_audio.features.spectral import check_least
+from mxnet_audio.features.checks import check_minimum
 from mxnet_audio.nn.level import PowerToDB
-from mxnet_audio.nn.spectral import FrontEnd, MelSpectrogram
+from mxnet_audio.nn.spectral import GLUONAR_STFT, FrontEnd, Layout, MelSpectrogram
 
 __all__ = ["DCT1D", "MFCC"]
 
@@ -22,11 +22,11 @@ class DCT1D(gluon.nn.HybridBlock):
     Parameters
     ----------
     mode : 1, 2, 3 or 4
-        Type of the transform.
+        Type of the transform. GluonAR has type 2 alone.
     N : int > 0
         Length of the last axis.
     norm : 'ortho' or None
-        Whether the transform is orthonormal.
+        'ortho' for an orthonormal transform; for type 1, too, as in SciPy since 1.2.
 
     Inputs
     ------
@@ -39,11 +39,11 @@ class DCT1D(gluon.nn.HybridBlock):
     Raises
     ------
     FeatureError
-        ``N`` is not given or too small, or there is no such type or norm.
+        If ``N`` is missing or too small, or if ``mode`` or ``norm`` is not one of those listed.
 
     See Also
     --------
-    scipy.fft.dct : the definition that this follows.
+    scipy.fft.dct : the definition.
 
     Examples
     --------
@@ -54,15 +54,22 @@ class DCT1D(gluon.nn.HybridBlock):
     array([[2., 0., 0., 0.]], dtype=float32)
     """
 
-    def __init__(self, mode: int = 2, N: int | None = None, norm: str | None = None, prefix=None, params=None):
+    def __init__(
+        self,
+        mode: Literal[1, 2, 3, 4] = 2,
+        N: int | None = None,
+        norm: Literal["ortho"] | None = None,
+        prefix: str | None = None,
+        params=None,
+    ):
         super().__init__(prefix=prefix, params=params)
         if mode not in (1, 2, 3, 4):
-            raise FeatureError(f"mode: {mode!r} is no type of DCT; there are 1, 2, 3 and 4")
+            raise FeatureError(f"mode, the type of the DCT, must be 1, 2, 3 or 4, got {mode!r}")
         if norm not in ("ortho", None):
-            raise FeatureError(f"norm: {norm!r} is neither 'ortho' nor None")
+            raise FeatureError(f"norm must be 'ortho' or None, got {norm!r}")
         if N is None:
-            raise FeatureError("N, the length of the transform, must be given")
-        check_least(2 if mode == 1 else 1, N=N)
+            raise FeatureError("N, the length of the transform, is missing")
+        check_minimum(2 if mode == 1 else 1, N=N)
         self._length = N
         with self.name_scope():
             matrix = scipy.fft.dct(np.eye(N), type=mode, norm=norm, axis=0)
@@ -73,7 +80,7 @@ class DCT1D(gluon.nn.HybridBlock):
 
 
 class MFCC(FrontEnd):
-    """Mel-frequency cepstral coefficients: the first of the DCT of a mel spectrogram in decibels.
+    """Mel-frequency cepstral coefficients: the first coefficients of the DCT of a mel spectrogram in decibels.
 
     Parameters
     ----------
@@ -81,14 +88,16 @@ class MFCC(FrontEnd):
         As for `MelSpectrogram`.
     n_mfcc : int > 0
         Number of coefficients.
-    dct_type : 1, 2, 3 or 4
-        Type of the DCT.
+    dct_type : 1, 2, 3, 4 or None
+        Type of the DCT; None is 2.
     norm : 'ortho' or None
-        Whether the DCT is orthonormal.
-    mel_norm : 'slaney' or None
-        Norm of the mel bands.
+        'ortho' for an orthonormal DCT.
+    mel_norm : 'slaney', 1 or None
+        Norm of the mel bands, as for `MelSpectrogram`.
+    layout : 'gluonar' or None
+        'gluonar' for the transform of ``STFTBlock(layout='gluonar')`` and coefficients before frames in the output.
     **mel
-        The others of `MelSpectrogram`: ``htk, win_length, window, center, pad_mode, drop_last_bin``.
+        Further arguments of `MelSpectrogram`: ``htk, win_length, window, center, pad_mode, drop_last_bin``.
 
     Inputs
     ------
@@ -98,15 +107,16 @@ class MFCC(FrontEnd):
     Outputs
     -------
     NDArray or Symbol [shape=(batch, 1, frames, n_mfcc)], float32
+        With ``layout='gluonar'`` the shape is (batch, 1, n_mfcc, frames).
 
     Raises
     ------
     FeatureError
-        As `MelSpectrogram` and `DCT1D`; or ``n_mfcc`` is above ``n_mels``.
+        As for `MelSpectrogram` and `DCT1D`; also if ``n_mfcc`` is above ``n_mels``.
 
     See Also
     --------
-    librosa.feature.mfcc : the definition that this follows, for one item.
+    librosa.feature.mfcc : the definition, for one sound.
 
     Examples
     --------
@@ -122,8 +132,8 @@ class MFCC(FrontEnd):
         audio_length: int,
         sr: float = 16000,
         n_mfcc: int = 20,
-        dct_type: int = 2,
-        norm: str | None = "ortho",
+        dct_type: Literal[1, 2, 3, 4] | None = 2,
+        norm: Literal["ortho"] | None = "ortho",
         n_fft: int = 2048,
         hop_length: int | None = 512,
         power: float = 2.0,
@@ -131,22 +141,26 @@ class MFCC(FrontEnd):
         fmin: float = 0.0,
         fmax: float | None = None,
         *,
-        mel_norm: str | None = "slaney",
-        prefix=None,
+        mel_norm: Literal["slaney", 1] | None = "slaney",
+        layout: Layout = None,
+        prefix: str | None = None,
         params=None,
         **mel: Any,
     ):
-        super().__init__(audio_length, prefix=prefix, params=params)
-        check_least(1, n_mfcc=n_mfcc)
+        super().__init__(audio_length, layout, prefix, params)
+        check_minimum(1, n_mfcc=n_mfcc)
         if n_mfcc > n_mels:
-            raise FeatureError(f"n_mfcc ({n_mfcc}) is above n_mels ({n_mels})")
+            raise FeatureError(f"n_mfcc must be <= n_mels ({n_mels}), got {n_mfcc}")
         self._n_mfcc = n_mfcc
+        if self._gluonar:
+            mel = GLUONAR_STFT | mel
         with self.name_scope():
             self.mel = MelSpectrogram(
                 audio_length, sr, n_fft, hop_length, power, n_mels, fmin, fmax, norm=mel_norm, **mel
             )
             self.decibels = PowerToDB()
-            self.dct = DCT1D(dct_type, n_mels, norm)
+            self.dct = DCT1D(2 if dct_type is None else dct_type, n_mels, norm)
 
     def hybrid_forward(self, F, x):
-        return F.slice_axis(self.dct(self.decibels(self.mel(x))), axis=-1, begin=0, end=self._n_mfcc)
+        mfcc = F.slice_axis(self.dct(self.decibels(self.mel(x))), axis=-1, begin=0, end=self._n_mfcc)
+        return F.transpose(mfcc, axes=(0, 1, 3, 2)) if self._gluonar else mfcc

@@ -1,4 +1,4 @@
-"""Levels: power in decibels, and features of mean 0 and deviation 1."""
+"""Levels: power in decibels, and features with mean 0 and standard deviation 1."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Literal
 
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import FeatureError
-from mxnet_audio.features.spectral import check_decibels
+from mxnet_audio.features.checks import check_decibels
 
 __all__ = ["PowerToDB", "ZScoreNormBlock"]
 
 
 class PowerToDB(gluon.nn.HybridBlock):
-    """Power as decibels: ``10 * log10(x / ref)``.
+    """Power in decibels: ``10 * log10(x / ref)``.
 
-    Unlike librosa's, the peak that ``top_db`` and ``ref='max'`` count from is each item's own (over the last two axes).
+    Unlike in librosa, ``top_db`` and ``ref='max'`` refer to the peak of each item (over the last two axes).
 
     Parameters
     ----------
     ref : float > 0, or 'max'
-        The power that is 0 dB; 'max' is each item's peak.
+        Power of 0 dB; 'max' is the peak of each item.
     amin : float >= 1.18e-38
-        Smaller powers count as this one. It is a normal number of float32.
+        Smaller powers count as this one. The bound is the smallest normal float32.
     top_db : float >= 0 or None [dB]
-        Nothing lies more than this below the peak.
+        Values further below the peak are raised to ``peak - top_db``; None leaves them.
 
     Inputs
     ------
@@ -39,12 +39,12 @@ class PowerToDB(gluon.nn.HybridBlock):
     Raises
     ------
     FeatureError
-        ``ref`` is not above zero, ``amin`` too small, or ``top_db`` negative.
+        If ``ref`` is not above zero, ``amin`` is too small, or ``top_db`` is negative.
 
     See Also
     --------
-    librosa.power_to_db : the definition that this follows, for one item.
-    mxnet_audio.features.power_to_db : the same in NumPy.
+    librosa.power_to_db : the definition, for one item.
+    mxnet_audio.features.power_to_db : the same without MXNet.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class PowerToDB(gluon.nn.HybridBlock):
         ref: float | Literal["max"] = 1.0,
         amin: float = 1e-10,
         top_db: float | None = 80.0,
-        prefix=None,
+        prefix: str | None = None,
         params=None,
     ):
         super().__init__(prefix=prefix, params=params)
@@ -72,7 +72,7 @@ class PowerToDB(gluon.nn.HybridBlock):
         db = F.log(F.maximum(x, self._amin)) * (10 / math.log(10))  # ONNX has no log10
         if self._top_db is None and self._zero is not None:
             return db - self._zero
-        # MXNet writes max over axes as ONNX forbids it since operator set 18; the largest one of each axis it may.
+        # MXNet exports max over axes in a form that ONNX forbids since operator set 18; topk with k=1 is allowed.
         peak = F.topk(F.topk(db, axis=-1, k=1, ret_typ="value"), axis=-2, k=1, ret_typ="value")
         below = F.broadcast_sub(db, peak)
         if self._top_db is not None:
@@ -81,14 +81,14 @@ class PowerToDB(gluon.nn.HybridBlock):
 
 
 class ZScoreNormBlock(gluon.nn.HybridBlock):
-    """Each item and channel brought to mean 0 and deviation 1 over its last two axes.
+    """Normalize each item and channel to mean 0 and standard deviation 1 over the last two axes.
 
     Parameters
     ----------
     in_channels : int > 0 or None
-        Number of channels of every input; None takes any.
+        Number of channels of every input; None accepts any.
     in_shapes : tuple of int or None [(frames, bins)]
-        Length of the last two axes of every input; None takes any.
+        Size of the last two axes of every input; None accepts any.
 
     Inputs
     ------
@@ -97,12 +97,12 @@ class ZScoreNormBlock(gluon.nn.HybridBlock):
     Outputs
     -------
     NDArray or Symbol [shape=(..., frames, bins)], float32
-        ``(x - mean) / (std + 1e-7)``; zeros where all of an item is one value.
+        ``(x - mean) / (std + 1e-7)``; zeros where all values of an item are equal.
 
     Raises
     ------
     FeatureError
-        The input, as an array, is not of the shape that was given.
+        If an input array does not have the given shape.
 
     Examples
     --------
@@ -116,7 +116,7 @@ class ZScoreNormBlock(gluon.nn.HybridBlock):
         self,
         in_channels: int | None = None,
         in_shapes: tuple[int, int] | None = None,
-        prefix=None,
+        prefix: str | None = None,
         params=None,
     ):
         super().__init__(prefix=prefix, params=params)
@@ -125,23 +125,21 @@ class ZScoreNormBlock(gluon.nn.HybridBlock):
         self._expected = (in_channels, *(in_shapes or (None, None)))
 
     def forward(self, x, *args):
-        """Check the shape, where there is one: a Symbol has none yet."""
-        if isinstance(x, nd.NDArray):
-            unlike = [want for want, got in zip(self._expected[::-1], x.shape[::-1]) if want not in (None, got)]
-            if unlike:
-                raise FeatureError(
-                    f"{self.name} takes (batch, channels, frames, bins) of {self._expected}, got {x.shape}"
-                )
+        """Check the shape of an array, and compute; a Symbol has no shape yet."""
+        if isinstance(x, nd.NDArray) and any(
+            expected not in (None, size) for expected, size in zip(self._expected[::-1], x.shape[::-1])
+        ):
+            raise FeatureError(f"{self.name} takes (batch, channels, frames, bins) of {self._expected}, got {x.shape}")
         return super().forward(x, *args)
 
     def hybrid_forward(self, F, x):
         x = F.broadcast_sub(x, self._mean(F, x))
-        # A root has no finite gradient at 0; 1e-30 is far below what the deviation's own epsilon drowns.
+        # A root has no finite gradient at 0; 1e-30 is far below the epsilon that is added to the deviation.
         std = F.sqrt(F.maximum(self._mean(F, F.square(x)), 1e-30))
         return F.broadcast_div(x, std + 1e-7)
 
     @staticmethod
     def _mean(F, x):
-        # As with max, ONNX forbids mean as MXNet writes it, but not sum.
+        # As with max, ONNX forbids mean as MXNet exports it, but not sum.
         total = F.sum(x, axis=(-2, -1), keepdims=True)
         return F.broadcast_div(total, F.sum(F.ones_like(x), axis=(-2, -1), keepdims=True))

@@ -1,50 +1,62 @@
-"""Short-time Fourier transform and mel spectrogram as one convolution, in any graph, on any device."""
+"""Short-time Fourier transform and mel spectrogram, each as one convolution: for any graph, on any device."""
 
 from __future__ import annotations
 
 import math
+from typing import Any, Literal
 
 import numpy as np
 
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import FeatureError
-from mxnet_audio.features.spectral import check_least, mel_filters, window_weights
+from mxnet_audio.features.checks import check_minimum
+from mxnet_audio.features.mel import mel_filters
+from mxnet_audio.features.windows import window_weights
 
-__all__ = ["FrontEnd", "MelSpectrogram", "STFTBlock"]
+__all__ = ["MelSpectrogram", "STFTBlock"]
 
-# Energies below it, at -300 dB, count as this much: roots have no finite gradient at 0, and silence is 0 exactly.
-TINY = 1e-30
+Layout = Literal["gluonar"] | None
+
+GLUONAR_STFT: dict[str, Any] = {"pad_mode": "reflect", "drop_last_bin": True}  # GluonAR's transform in our arguments
+
+# Smaller energies (-300 dB) count as this one: a root has no finite gradient at 0, and digital silence is exactly 0.
+MIN_ENERGY = 1e-30
 
 
 class FrontEnd(gluon.nn.HybridBlock):
-    """A block that takes sound of one length, and says so when it gets another.
+    """Block that takes sound of one length, and raises an error for any other.
 
     Parameters
     ----------
     audio_length : int > 0 [samples]
         Length of every sound.
+    layout : 'gluonar' or None
+        None for this package's layout, 'gluonar' for that of GluonAR.
     """
 
-    def __init__(self, audio_length: int, prefix=None, params=None):
+    def __init__(self, audio_length: int, layout: Layout = None, prefix: str | None = None, params=None):
         super().__init__(prefix=prefix, params=params)
-        check_least(1, audio_length=audio_length)
+        check_minimum(1, audio_length=audio_length)
+        if layout not in ("gluonar", None):
+            raise FeatureError(f"layout must be 'gluonar' or None, got {layout!r}")
         self.audio_length = audio_length
+        self._gluonar = layout == "gluonar"
 
     def forward(self, x, *args):
-        """Check the length, where there is one: a Symbol has none yet."""
+        """Check the length of an array, and compute; a Symbol has no length yet."""
         if isinstance(x, nd.NDArray) and (x.ndim != 2 or x.shape[1] != self.audio_length):
             raise FeatureError(f"{self.name} takes samples of shape (batch, {self.audio_length}), got {x.shape}")
         return super().forward(x, *args)
 
     def cast(self, dtype):
-        """Refuse float16, in which quiet sound is zero."""
+        """Cast to float32 or float64; float16, in which quiet sound becomes zero, is refused."""
         if np.dtype(dtype) == np.float16:
             raise FeatureError(f"{self.name} works in float32 or float64, not float16: cast the network behind it")
         super().cast(dtype)
 
 
 class STFTBlock(FrontEnd):
-    """Short-time Fourier transform: magnitudes to some power.
+    """Short-time Fourier transform: magnitudes, raised to a power.
 
     Parameters
     ----------
@@ -53,20 +65,24 @@ class STFTBlock(FrontEnd):
     n_fft : int > 1 [samples]
         Length of the transform.
     hop_length : int > 0 or None [samples]
-        From frame to frame; None is ``win_length // 4``.
+        Samples from one frame to the next; None is ``win_length // 4``.
     win_length : int > 0 or None [samples]
-        Length of the window, in the middle of ``n_fft``; None is ``n_fft``.
-    window : str
-        Name of a window of `scipy.signal.get_window`.
+        Length of the window, which is centered in ``n_fft`` samples; None is ``n_fft``.
+    window : str, tuple or float
+        Window of `scipy.signal.get_window`.
     center : bool
-        Frame ``t`` is centred at sample ``t * hop_length``, the sound being padded; else it starts there.
+        If True, frame ``t`` is centered at sample ``t * hop_length`` and the sound is padded; if False, the frame
+        starts there.
     power : float > 0
         Exponent of the magnitudes: 1 is amplitude, 2 is power.
-    pad_mode : 'constant' or 'reflect'
-        What is beyond both ends with ``center``: zeros, as in librosa since 0.10, or the sound's own reflection, as
-        in GluonAR and librosa before.
-    drop_last_bin : bool
-        Leave out the highest frequency, as GluonAR does.
+    pad_mode : 'constant' or 'reflect', optional
+        Padding at both ends with ``center``: zeros, as in librosa since 0.10 (the default), or the reflected sound,
+        as in GluonAR and in librosa before 0.10.
+    drop_last_bin : bool, optional
+        Leave out the highest frequency. Default: False.
+    layout : 'gluonar' or None
+        'gluonar' makes ``pad_mode='reflect'`` and ``drop_last_bin=True`` the defaults, so that the output has
+        ``n_fft // 2`` bins.
 
     Inputs
     ------
@@ -82,20 +98,20 @@ class STFTBlock(FrontEnd):
     Raises
     ------
     FeatureError
-        An argument is out of range or contradicts another, or the input is not of ``audio_length``. Within a
-        hybridised network MXNet itself raises on the latter, naming the operator ``..._takes_<audio_length>_samples``.
-        Or the block is cast to float16.
-
-    Notes
-    -----
-    Frames overlap by multiples of ``g = gcd(n_fft, hop_length)``. With the sound laid out as ``g`` channels of
-    ``1 / g`` of its rate, all frames' transforms are one convolution of kernel ``n_fft / g`` and stride
-    ``hop_length / g``, and no sample is copied into more than one frame.
+        If an argument is out of range or contradicts another, if the input is not of ``audio_length``, or if the
+        block is cast to float16. Within a hybridized network MXNet itself raises the error for a wrong length, in
+        which the operator ``..._takes_<audio_length>_samples`` is named.
 
     See Also
     --------
-    librosa.stft : the definition that this follows.
-    mxnet_audio.features.stft : the same away from a network, faster.
+    librosa.stft : the definition.
+    mxnet_audio.features.stft : the same without MXNet, and faster.
+
+    Notes
+    -----
+    Frames overlap by multiples of ``g = gcd(n_fft, hop_length)``. With the sound laid out as ``g`` channels at
+    ``1 / g`` of its rate, the transforms of all frames are one convolution of kernel ``n_fft / g`` and stride
+    ``hop_length / g``, and no sample is copied into more than one frame.
 
     Examples
     --------
@@ -112,31 +128,37 @@ class STFTBlock(FrontEnd):
         n_fft: int = 2048,
         hop_length: int | None = None,
         win_length: int | None = None,
-        window: str = "hann",
+        window: str | tuple | float = "hann",
         center: bool = True,
         power: float = 1.0,
         *,
-        pad_mode: str = "constant",
-        drop_last_bin: bool = False,
-        prefix=None,
+        pad_mode: Literal["constant", "reflect"] | None = None,
+        drop_last_bin: bool | None = None,
+        layout: Layout = None,
+        prefix: str | None = None,
         params=None,
     ):
-        super().__init__(audio_length, prefix=prefix, params=params)
-        check_least(2, n_fft=n_fft)
+        super().__init__(audio_length, layout, prefix, params)
+        defaults = GLUONAR_STFT if self._gluonar else {"pad_mode": "constant", "drop_last_bin": False}
+        pad_mode = defaults["pad_mode"] if pad_mode is None else pad_mode
+        drop_last_bin = defaults["drop_last_bin"] if drop_last_bin is None else drop_last_bin
+        check_minimum(2, n_fft=n_fft)
         win_length = n_fft if win_length is None else win_length
-        check_least(1, win_length=win_length)
+        check_minimum(1, win_length=win_length)
         hop_length = win_length // 4 if hop_length is None else hop_length
-        check_least(1, hop_length=hop_length)
+        check_minimum(1, hop_length=hop_length)
         if not power > 0:
-            raise FeatureError(f"power must be above 0, got {power}")
+            raise FeatureError(f"power must be > 0, got {power}")
         if pad_mode not in ("constant", "reflect"):
-            raise FeatureError(f"pad_mode: {pad_mode!r} is neither 'constant' nor 'reflect'")
+            raise FeatureError(f"pad_mode must be 'constant' or 'reflect', got {pad_mode!r}")
         padding = n_fft // 2 if center else 0
         if pad_mode == "reflect" and padding >= audio_length:
-            raise FeatureError(f"pad_mode 'reflect' needs more than n_fft // 2 ({padding}) samples, not {audio_length}")
+            raise FeatureError(
+                f"pad_mode='reflect' needs more than n_fft // 2 ({padding}) samples, got audio_length={audio_length}"
+            )
         spare = audio_length + 2 * padding - n_fft
         if spare < 0:
-            raise FeatureError(f"audio_length ({audio_length}) is below n_fft ({n_fft}) and center is off: no frame")
+            raise FeatureError(f"audio_length must be >= n_fft ({n_fft}) with center=False, got {audio_length}")
 
         self.frames = 1 + spare // hop_length
         self.bins = n_fft // 2 + (not drop_last_bin)
@@ -144,7 +166,7 @@ class STFTBlock(FrontEnd):
         self._padding = padding
         self._pad_mode = pad_mode
         g = math.gcd(n_fft, hop_length)
-        self._span = n_fft + (self.frames - 1) * hop_length  # what lies in a frame; rather less than is there
+        self._span = n_fft + (self.frames - 1) * hop_length  # samples that lie in a frame
         self._blocks = (0, 1, self._span // g, g)
         # In two dimensions: MXNet cannot load the weights of a one-dimensional convolution that has run.
         self._kernel = {"kernel": (1, n_fft // g), "stride": (1, hop_length // g), "num_filter": 2 * self.bins}
@@ -155,13 +177,13 @@ class STFTBlock(FrontEnd):
             self.basis = self.params.get_constant("basis", nd.array(parts.transpose(0, 3, 1, 2), dtype="float32"))
 
     def hybrid_forward(self, F, x, basis):
-        # Reshape believes any length, and reads beyond the end of a shorter sound. A slice refuses that one, and the
-        # addition of its zeros a longer one.
+        # Reshape trusts any length, and reads beyond the end of a shorter sound. Here the slice fails for a shorter
+        # sound, and the addition of its zeros for a longer one.
         name = f"takes_{self.audio_length}_samples"
         zeros = F.zeros_like(F.slice_axis(x, axis=1, begin=0, end=self.audio_length, name=f"{name}_or_more"))
         x = F.elemwise_add(x, zeros, name=name)
         if self._padding:
-            x = F.reshape(x, shape=(0, 1, 1, self.audio_length))  # the least that Pad pads
+            x = F.reshape(x, shape=(0, 1, 1, self.audio_length))  # Pad takes no fewer than four dimensions
             x = F.Pad(x, mode=self._pad_mode, pad_width=(0,) * 6 + (self._padding,) * 2)
         if self._cropped:
             x = F.slice_axis(x, axis=-1, begin=0, end=self._span)
@@ -174,7 +196,7 @@ class STFTBlock(FrontEnd):
         energy = F.transpose(energy, axes=(0, 2, 3, 1))
         if self._power == 2:
             return energy
-        energy = F.maximum(energy, TINY)
+        energy = F.maximum(energy, MIN_ENERGY)
         return F.sqrt(energy) if self._power == 1 else energy ** (self._power / 2)
 
 
@@ -188,15 +210,18 @@ class MelSpectrogram(FrontEnd):
     sr : number > 0 [Hz]
         Sampling rate.
     n_fft, hop_length, win_length, window, center, power, pad_mode, drop_last_bin
-        As for `STFTBlock`; GluonAR's has ``drop_last_bin=True`` and ``pad_mode='reflect'``.
+        As for `STFTBlock`.
     n_mels : int > 0
         Number of bands.
     fmin, fmax : float [Hz]
         Range of the bands; ``fmax`` None is ``sr / 2``.
     htk : bool
-        HTK's mel scale in place of Slaney's.
-    norm : 'slaney' or None
-        Bands of equal area (which GluonAR and the librosa of its time call 1), or of equal height.
+        Use HTK's mel scale instead of Slaney's.
+    norm : 'slaney', 1 or None
+        'slaney' for bands of equal area, None for bands of equal height. 1 is the former name of 'slaney' in librosa
+        and in GluonAR.
+    layout : 'gluonar' or None
+        'gluonar' for the transform of ``STFTBlock(layout='gluonar')`` and bands before frames in the output.
 
     Inputs
     ------
@@ -206,17 +231,17 @@ class MelSpectrogram(FrontEnd):
     Outputs
     -------
     NDArray or Symbol [shape=(batch, 1, frames, n_mels)], float32
-        Energy of each band.
+        Energy of each band; with ``layout='gluonar'`` the shape is (batch, 1, n_mels, frames).
 
     Raises
     ------
     FeatureError
-        As `STFTBlock` and `mxnet_audio.features.mel_filters`.
+        As for `STFTBlock` and `mxnet_audio.features.mel_filters`.
 
     See Also
     --------
-    librosa.feature.melspectrogram : the definition that this follows.
-    mxnet_audio.features.melspectrogram : the same away from a network, faster.
+    librosa.feature.melspectrogram : the definition.
+    mxnet_audio.features.melspectrogram : the same without MXNet, and faster.
 
     Examples
     --------
@@ -238,18 +263,20 @@ class MelSpectrogram(FrontEnd):
         fmin: float = 0.0,
         fmax: float | None = None,
         htk: bool = False,
-        norm: str | None = "slaney",
+        norm: Literal["slaney", 1] | None = "slaney",
         *,
         win_length: int | None = None,
-        window: str = "hann",
+        window: str | tuple | float = "hann",
         center: bool = True,
-        pad_mode: str = "constant",
-        drop_last_bin: bool = False,
-        prefix=None,
+        pad_mode: Literal["constant", "reflect"] | None = None,
+        drop_last_bin: bool | None = None,
+        layout: Layout = None,
+        prefix: str | None = None,
         params=None,
     ):
-        super().__init__(audio_length, prefix=prefix, params=params)
+        super().__init__(audio_length, layout, prefix, params)
         self.n_mels = n_mels
+        norm = "slaney" if norm == 1 else norm
         with self.name_scope():
             self.stft = STFTBlock(
                 audio_length,
@@ -261,14 +288,16 @@ class MelSpectrogram(FrontEnd):
                 power,
                 pad_mode=pad_mode,
                 drop_last_bin=drop_last_bin,
+                layout=layout,
             )
             filters = mel_filters(sr, n_fft, n_mels, fmin, fmax, htk, norm)[:, : self.stft.bins]
             self.filters = self.params.get_constant("filters", nd.array(filters))
 
     def hybrid_forward(self, F, x, filters):
-        return F.FullyConnected(self.stft(x), filters, num_hidden=self.n_mels, no_bias=True, flatten=False)
+        mel = F.FullyConnected(self.stft(x), filters, num_hidden=self.n_mels, no_bias=True, flatten=False)
+        return F.transpose(mel, axes=(0, 1, 3, 2)) if self._gluonar else mel
 
 
-def _basis(n_fft: int, win_length: int, window: str) -> np.ndarray:
-    """The windowed transform as a matrix [shape=(1 + n_fft // 2, n_fft)], complex128."""
+def _basis(n_fft: int, win_length: int, window: str | tuple | float) -> np.ndarray:
+    """Return the windowed transform as a matrix [shape=(1 + n_fft // 2, n_fft)], complex128."""
     return np.fft.rfft(np.diag(window_weights(window, win_length, n_fft))).T

@@ -1,4 +1,4 @@
-"""The speaker networks: their layers and sizes, their heads, what silence and lone inputs give, and ONNX."""
+"""Tests of the speaker networks: layers and sizes, heads, silence, single inputs, and ONNX."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 
 from mxnet_audio import features
 from mxnet_audio.engine import autograd, gluon, mx, nd
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.models import CosineDense, default_features, get_model
 from mxnet_audio.models.blocks import GlobalMean, VectorNorm
 from mxnet_audio.models.ecapa_tdnn import AttentiveStatistics, EcapaTdnnNet, Res2
@@ -22,8 +22,8 @@ WIDTHS = {"ecapa_tdnn": 192, "resnet18": 128, "sincnet": 256}
 SPEAKERS = sorted(SHAPES)
 
 
-def made(name, shape=None, classes=4, **kwargs):
-    """A network with norms as after training."""
+def make(name, shape=None, classes=4, **kwargs):
+    """Make a network with norms as after training."""
     shape = shape or SHAPES[name]
     mx.random.seed(0)
     net = get_model(name, classes=classes, input_shape=shape, **kwargs)
@@ -46,22 +46,22 @@ def noise(shape, batch=3, seed=0):
 
 @pytest.mark.parametrize("name", SPEAKERS)
 def test_shapes_and_heads(name):
-    net = made(name)
+    net = make(name)
     scores, embedding = net(nd.array(noise(SHAPES[name])))
     assert scores.shape == (3, 4) and embedding.shape == (3, WIDTHS[name])
     assert (net.head_name, net.scale, net.heads) == ("cosine", 4.0, ("cosine", "dense"))
     e, w = embedding.asnumpy().astype(float), net.head.weight.data().asnumpy().astype(float)
     cosine = e @ w.T / np.linalg.norm(e, axis=1, keepdims=True) / np.linalg.norm(w, axis=1)
     np.testing.assert_allclose(scores.asnumpy() / net.scale, cosine, atol=1e-6)
-    dense = made(name, head="dense")
+    dense = make(name, head="dense")
     assert (dense.head_name, dense.scale) == ("dense", 1.0) and isinstance(dense.head, gluon.nn.Dense)
-    with pytest.raises(ModelError, match="no head 'round'"):
+    with pytest.raises(ParameterError, match=r"head.*'round'"):
         type(net)(4, SHAPES[name], head="round")
 
 
 @pytest.mark.parametrize("name", SPEAKERS)
-def test_hybridised_it_is_the_same(name):
-    net, x = made(name), nd.array(noise(SHAPES[name]))
+def test_a_hybridized_network_gives_the_same(name):
+    net, x = make(name), nd.array(noise(SHAPES[name]))
     plain = [y.asnumpy() for y in net(x)]
     with autograd.record():
         trained = [y.asnumpy() for y in net(x)]
@@ -76,8 +76,8 @@ def test_hybridised_it_is_the_same(name):
 
 @pytest.mark.parametrize("head", ["cosine", "dense"])
 @pytest.mark.parametrize("name", SPEAKERS)
-def test_a_lone_input_gives_what_it_gives_in_a_batch(name, head):
-    net, x = made(name, head=head), noise(SHAPES[name])
+def test_a_single_input_gives_the_same_as_in_a_batch(name, head):
+    net, x = make(name, head=head), noise(SHAPES[name])
     net.hybridize(static_alloc=True)
     together = [y.asnumpy() for y in net(nd.array(x))]
     for row in range(len(x)):
@@ -87,7 +87,7 @@ def test_a_lone_input_gives_what_it_gives_in_a_batch(name, head):
 
 @pytest.mark.parametrize("name", SPEAKERS)
 def test_silence_has_a_finite_embedding_and_gradient(name):
-    net = made(name)
+    net = make(name)
     net.hybridize(static_alloc=True)
     silence = nd.zeros((2, *SHAPES[name]))
     for y in net(silence):
@@ -99,13 +99,13 @@ def test_silence_has_a_finite_embedding_and_gradient(name):
     for key, parameter in net.collect_params().items():
         if parameter.grad_req != "null":
             assert np.isfinite(parameter.grad().asnumpy()).all(), key
-    assert np.isfinite(net(silence)[1].asnumpy()).all()  # with the statistics that silence has left
+    assert np.isfinite(net(silence)[1].asnumpy()).all()  # with the statistics of silence
 
 
 @pytest.mark.parametrize("head", ["cosine", "dense"])
 @pytest.mark.parametrize("name", SPEAKERS)
-def test_saved_and_loaded_it_is_the_same(name, head, tmp_path):
-    net, x = made(name, head=head), nd.array(noise(SHAPES[name]))
+def test_a_loaded_network_gives_the_same(name, head, tmp_path):
+    net, x = make(name, head=head), nd.array(noise(SHAPES[name]))
     net.hybridize(static_alloc=True)
     want = [y.asnumpy() for y in net(x)]
     net.save_parameters(str(tmp_path / "net"))
@@ -116,13 +116,13 @@ def test_saved_and_loaded_it_is_the_same(name, head, tmp_path):
         np.testing.assert_array_equal(got.asnumpy(), expected)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of onnx, to MXNet's exporter
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in MXNet's exporter
 @pytest.mark.parametrize("head", ["cosine", "dense"])
 @pytest.mark.parametrize("name", SPEAKERS)
-def test_onnx_runtime_says_the_same_within_1e_4_of_the_peak(name, head, tmp_path):
-    import mxnet.onnx  # noqa: F401  attaches itself to mx
+def test_onnx_runtime_gives_the_same_within_1e_4_of_the_peak(name, head, tmp_path):
+    import mxnet.onnx  # noqa: F401  makes mx.onnx available
 
-    net, shape = made(name, head=head), SHAPES[name]
+    net, shape = make(name, head=head), SHAPES[name]
     mx.nd.waitall()
     path = str(tmp_path / "net.onnx")
     mx.onnx.export_model(
@@ -146,7 +146,7 @@ def test_onnx_runtime_says_the_same_within_1e_4_of_the_peak(name, head, tmp_path
 
 
 @pytest.mark.parametrize("hybrid", [False, True])
-def test_cosines_are_those_of_float64_with_a_finite_gradient_at_zero(hybrid):
+def test_cosines_equal_float64_and_have_a_finite_gradient_at_zero(hybrid):
     block, x = CosineDense(5, 8, scale=30), noise((8,))
     block.initialize(mx.init.Normal(1))
     if hybrid:
@@ -166,7 +166,7 @@ def test_cosines_are_those_of_float64_with_a_finite_gradient_at_zero(hybrid):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 43), (12, 29)], ids=str)
-def test_a_global_mean_and_its_gradient_are_those_of_gluon_s(size):
+def test_global_mean_and_its_gradient_equal_gluon(size):
     x, results = noise((16, *size)), []
     for block in (GlobalMean(), gluon.nn.GlobalAvgPool2D()):
         array = nd.array(x)
@@ -179,24 +179,24 @@ def test_a_global_mean_and_its_gradient_are_those_of_gluon_s(size):
         np.testing.assert_allclose(got, want, atol=1e-6)
 
 
-def learned(net):
+def learned_size(net):
     return sum(p.data().size for p in net.collect_params().values() if p.grad_req != "null")
 
 
-def test_ecapa_tdnn_has_the_paper_s_layers_and_size():
-    net = made("ecapa_tdnn", (1, 80, 200), classes=2)
-    kernels = {(c._kwargs["kernel"], c._kwargs["dilate"]) for c in found(net, gluon.nn.Conv2D)}
+def test_ecapa_tdnn_has_the_layers_and_size_of_the_paper():
+    net = make("ecapa_tdnn", (1, 80, 200), classes=2)
+    kernels = {(c._kwargs["kernel"], c._kwargs["dilate"]) for c in blocks_of(net, gluon.nn.Conv2D)}
     assert kernels == {((1, 5), (1, 1)), ((1, 3), (1, 2)), ((1, 3), (1, 3)), ((1, 3), (1, 4)), ((1, 1), (1, 1))}
-    assert [len(block.layers) for block in found(net, Res2)] == [7, 7, 7]
-    assert learned(net) == 6_191_296 - 8 * 192  # "6.2 M" for 512 channels
+    assert [len(block.layers) for block in blocks_of(net, Res2)] == [7, 7, 7]
+    assert learned_size(net) == 6_191_296 - 8 * 192  # "6.2 M" for 512 channels
 
 
-def test_resnet18_is_the_zoo_s_without_a_norm_that_cannot_learn():
-    net = made("resnet18", classes=2)
+def test_resnet18_is_that_of_the_model_zoo_without_its_first_norm():
+    net = make("resnet18", classes=2)
     zoo = gluon.model_zoo.vision.resnet18_v2().features
     zoo.initialize()
     zoo(nd.zeros((1, 1, 40, 48)))
-    assert learned(net) == learned(zoo) + 512 * 128 + 2 * 128
+    assert learned_size(net) == learned_size(zoo) + 512 * 128 + 2 * 128
     x = nd.array(noise(SHAPES["resnet18"]))
     before = {key: p.data().asnumpy() for key, p in net.collect_params(".*running.*").items()}
     with autograd.record():
@@ -205,14 +205,14 @@ def test_resnet18_is_the_zoo_s_without_a_norm_that_cannot_learn():
         assert np.abs(parameter.data().asnumpy() - before[key]).max() > 0, key
 
 
-def test_sincnet_learns_its_cut_offs():
-    net = made("sincnet", classes=2)
-    assert len(found(net, gluon.nn.Conv2D)) == 2
+def test_sincnet_learns_cut_off_frequencies():
+    net = make("sincnet", classes=2)
+    assert len(blocks_of(net, gluon.nn.Conv2D)) == 2
     names = [key for key, p in net._collect_params_with_prefix().items() if "sinc." in key and p.grad_req != "null"]
     assert sorted(name.rpartition(".")[2] for name in names) == ["band", "low"]
 
 
-def found(net, kind):
+def blocks_of(net, kind):
     blocks = []
     net.apply(lambda block: blocks.append(block) if isinstance(block, kind) else None)
     return blocks
@@ -221,13 +221,13 @@ def found(net, kind):
 @pytest.mark.parametrize("name", SPEAKERS)
 def test_parameters_do_not_depend_on_the_length(name):
     shapes = [(1, 1, 400), (1, 1, 48000)] if name == "sincnet" else [(1, 40, 16), (1, 40, 333)]
-    sizes = [{key: p.shape for key, p in made(name, s)._collect_params_with_prefix().items()} for s in shapes]
+    sizes = [{key: p.shape for key, p in make(name, s)._collect_params_with_prefix().items()} for s in shapes]
     assert sizes[0] == sizes[1]
 
 
 @pytest.mark.parametrize("hybrid", [False, True])
 @pytest.mark.parametrize("steps", [1, 17, 200])
-def test_statistics_are_numpy_s_and_attention_weighs_them(steps, hybrid):
+def test_statistics_with_and_without_attention_equal_numpy(steps, hybrid):
     x = noise((24, 1, steps)) + 3
     plain, attentive = Statistics(), AttentiveStatistics(24)
     for block in (plain, attentive):
@@ -245,22 +245,22 @@ def test_statistics_are_numpy_s_and_attention_weighs_them(steps, hybrid):
         block.weight.data().asnumpy()[:, :, 0, 0].astype(float)
         for block in (attentive.frame, attentive.context, attentive.attend)
     )
-    heard = np.einsum("oc,bct->bot", frame, wide) + (want @ context.T)[..., None]  # its bias is 0 at first
-    attention = np.exp(np.einsum("oc,bct->bot", attend, np.tanh(heard)))
+    hidden = np.einsum("oc,bct->bot", frame, wide) + (want @ context.T)[..., None]  # the initial bias is 0
+    attention = np.exp(np.einsum("oc,bct->bot", attend, np.tanh(hidden)))
     attention /= attention.sum(-1, keepdims=True)
     mean = (attention * wide).sum(-1)
     want = joined(mean, (attention * (wide - mean[..., None]) ** 2).sum(-1))
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
 
 
-def test_ecapa_tdnn_does_not_hear_what_a_line_adds():
-    net, x = made("ecapa_tdnn"), noise(SHAPES["ecapa_tdnn"])
-    colour = np.random.default_rng(1).normal(0, 3, (1, 1, 40, 1)).astype(np.float32)
-    want, got = (net(nd.array(y))[1].asnumpy() for y in (x, x + colour))
+def test_ecapa_tdnn_does_not_depend_on_an_offset_of_the_bands():
+    net, x = make("ecapa_tdnn"), noise(SHAPES["ecapa_tdnn"])
+    offset = np.random.default_rng(1).normal(0, 3, (1, 1, 40, 1)).astype(np.float32)
+    want, got = (net(nd.array(y))[1].asnumpy() for y in (x, x + offset))
     np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4 * np.abs(want).max())
 
 
-def test_usual_features_are_those_of_speech():
+def test_default_features_are_those_of_speech():
     for name in ("ecapa_tdnn", "resnet18"):
         config = default_features(name)
         assert (config.sr, config.n_mels, config.win_length, config.hop_length) == (16000, 80, 400, 160)
@@ -268,12 +268,12 @@ def test_usual_features_are_those_of_speech():
     assert default_features("sincnet").type == "raw" and default_features("sincnet").sr == 16000
 
 
-def test_a_front_end_in_the_graph_gives_the_embedding_of_features_from_numpy():
+def test_a_front_end_in_the_graph_gives_the_embedding_of_features_without_mxnet():
     samples, n_fft, hop = 8000, 512, 160
     rng = np.random.default_rng(0)
     y = (0.1 * rng.standard_normal((2, samples)) + 0.3 * np.sin(0.2 * np.arange(samples))).astype(np.float32)
     power = np.stack([np.abs(features.stft(one, n_fft=n_fft, hop_length=hop)) ** 2 for one in y])[:, None]
-    net = made("resnet18", power.shape[1:])
+    net = make("resnet18", power.shape[1:])
     whole = gluon.nn.HybridSequential()
     whole.add(STFTBlock(samples, n_fft, hop), PowerToDB())
     whole.add(gluon.nn.HybridLambda(lambda F, x: F.transpose(x, axes=(0, 1, 3, 2))))
@@ -285,8 +285,8 @@ def test_a_front_end_in_the_graph_gives_the_embedding_of_features_from_numpy():
 
 
 @pytest.mark.parametrize("name", SPEAKERS)
-def test_norms_are_of_maps_or_know_that_they_are_not(name):
-    net, seen = made(name), []
+def test_norms_of_vectors_are_vector_norms(name):
+    net, seen = make(name), []
 
     def look(norm, inputs):
         seen.append(norm)
@@ -297,8 +297,8 @@ def test_norms_are_of_maps_or_know_that_they_are_not(name):
     assert any(isinstance(norm, VectorNorm) for norm in seen)
 
 
-def test_a_norm_of_vectors_is_numpy_s_and_survives_one_of_maps():
-    """MXNet 1.9.1 took one's oneDNN primitive for the other's, and died; so it runs in a process of its own."""
+def test_a_norm_of_vectors_equals_numpy_and_survives_a_norm_of_maps():
+    """MXNet 1.9.1 confused their oneDNN primitives, and crashed; so this runs in a process of its own."""
     program = """
 import numpy as np
 from mxnet_audio.engine import nd

@@ -1,4 +1,4 @@
-"""What the blocks' tests share: sound, a comparison relative to the peak, and a run through ONNX."""
+"""Shared fixtures of the blocks: sound, a comparison relative to the peak, and a run through ONNX."""
 
 import numpy as np
 import onnx
@@ -10,7 +10,7 @@ from mxnet_audio.engine import mx, nd
 
 @pytest.fixture
 def sound():
-    """Maker of noise under a falling envelope with a tone: ``sound(samples, batch=2, seed=0)``."""
+    """Return a maker of decaying noise with a tone: ``sound(samples, batch=2, seed=0)``."""
 
     def make(samples, batch=2, seed=0):
         rng = np.random.default_rng(seed)
@@ -23,7 +23,7 @@ def sound():
 
 @pytest.fixture
 def assert_close():
-    """Comparison relative to each item's peak: near-zero bins are rounding of their neighbours."""
+    """Return a comparison relative to each item's peak, since bins near zero are rounding errors of their neighbors."""
 
     def compare(got, want, tolerance=1e-4):
         got, want = np.asarray(got), np.asarray(want)
@@ -36,7 +36,7 @@ def assert_close():
 
 @pytest.fixture
 def run():
-    """A block's output, by default hybridised: ``run(block, x, hybridize=True)``."""
+    """Return a function that computes a block's output, hybridized by default: ``run(block, x, hybridize=True)``."""
 
     def compute(block, x, hybridize=True):
         block.initialize(force_reinit=True)
@@ -48,10 +48,10 @@ def run():
 
 @pytest.fixture
 def run_onnx(tmp_path):
-    """Output of a block that has been run, by ONNX Runtime, from a checked model that takes any batch."""
+    """Return a function that computes the output of a block that has run in ONNX Runtime, from a checked model."""
 
     def compute(block, x):
-        import mxnet.onnx  # noqa: F401  attaches itself to mx
+        import mxnet.onnx  # noqa: F401  makes mx.onnx available
 
         block.export(str(tmp_path / "block"))
         path = mx.onnx.export_model(

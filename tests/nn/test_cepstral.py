@@ -1,4 +1,4 @@
-"""DCT1D beside SciPy, MFCC beside librosa in float64, within 1e-4 of each item's peak."""
+"""Tests of DCT1D against SciPy, and of MFCC against librosa in float64, within 1e-4 of each item's peak."""
 
 import librosa
 import numpy as np
@@ -14,7 +14,7 @@ from mxnet_audio.nn import DCT1D, MFCC
 @pytest.mark.parametrize("shape", [(3, 20), (2, 1, 5, 33)])
 @pytest.mark.parametrize("norm", [None, "ortho"])
 @pytest.mark.parametrize("mode", [1, 2, 3, 4])
-def test_dct_equals_scipy_s_within_1e_5_of_the_peak(mode, norm, shape, hybridize, assert_close, run):
+def test_dct_equals_scipy_within_1e_5_of_the_peak(mode, norm, shape, hybridize, assert_close, run):
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     got = run(DCT1D(mode, shape[-1], norm), x, hybridize)
     assert_close(got, scipy.fft.dct(x.astype(np.float64), type=mode, norm=norm), 1e-5)
@@ -33,17 +33,17 @@ def test_dct_gradient_is_the_transpose_within_1e_5():
 
 
 @pytest.mark.parametrize(
-    ("kwargs", "words"),
+    ("kwargs", "match"),
     [
-        ({"mode": 5, "N": 4}, "mode: 5"),
-        ({"norm": "forward", "N": 4}, "norm: 'forward'"),
-        ({}, "N, the length"),
-        ({"N": 0}, "N must be 1"),
-        ({"mode": 1, "N": 1}, "N must be 2"),
+        ({"mode": 5, "N": 4}, "mode.*5"),
+        ({"norm": "forward", "N": 4}, "norm.*'forward'"),
+        ({}, "N"),
+        ({"N": 0}, "N .*1.* 0"),
+        ({"mode": 1, "N": 1}, "N .*2.* 1"),
     ],
 )
-def test_dct_names_what_cannot_be(kwargs, words):
-    with pytest.raises(FeatureError, match=words):
+def test_dct_names_a_bad_argument(kwargs, match):
+    with pytest.raises(FeatureError, match=match):
         DCT1D(**kwargs)
 
 
@@ -58,10 +58,10 @@ def test_dct_names_what_cannot_be(kwargs, words):
         {"power": 1.0, "pad_mode": "reflect", "hop_length": 100},
     ],
 )
-def test_mfcc_equals_librosa_s_within_1e_4_of_the_peak(kwargs, hybridize, sound, assert_close, run):
+def test_mfcc_equals_librosa_within_1e_4_of_the_peak(kwargs, hybridize, sound, assert_close, run):
     kwargs = {"sr": 12000, "n_fft": 512, "hop_length": 256, "n_mels": 64} | kwargs
     y = sound(6000)
-    want = [librosa.feature.mfcc(y=item.astype(np.float64), **kwargs).T[None] for item in y]  # each with its own peak
+    want = [librosa.feature.mfcc(y=item.astype(np.float64), **kwargs).T[None] for item in y]  # the peak of each item
     assert_close(run(MFCC(6000, **kwargs), y, hybridize), want)
 
 
@@ -76,9 +76,7 @@ def test_mfcc_of_silence_has_a_finite_gradient():
     assert np.isfinite(x.grad.asnumpy()).all()
 
 
-@pytest.mark.parametrize(
-    ("n_mfcc", "words"), [(0, "n_mfcc must be 1"), (129, r"n_mfcc \(129\) is above n_mels \(128\)")]
-)
-def test_mfcc_names_what_cannot_be(n_mfcc, words):
-    with pytest.raises(FeatureError, match=words):
+@pytest.mark.parametrize(("n_mfcc", "match"), [(0, "n_mfcc .*1.* 0"), (129, "n_mfcc .*n_mels .*128.* 129")])
+def test_mfcc_names_a_bad_argument(n_mfcc, match):
+    with pytest.raises(FeatureError, match=match):
         MFCC(12000, n_mfcc=n_mfcc)

@@ -1,4 +1,4 @@
-"""PowerToDB and ZScoreNormBlock beside librosa, features and NumPy."""
+"""Tests of PowerToDB and ZScoreNormBlock against librosa, `mxnet_audio.features` and NumPy."""
 
 import librosa
 import numpy as np
@@ -12,7 +12,7 @@ from mxnet_audio.nn import PowerToDB, ZScoreNormBlock
 
 @pytest.fixture
 def power():
-    """Powers over 12 decades, a different peak to each item, zeros among them."""
+    """Return powers over 12 decades, with zeros and a different peak for each item."""
     rng = np.random.default_rng(0)
     x = 10 ** rng.uniform(-12, 0, size=(3, 2, 20, 30)) * 10.0 ** np.arange(3)[:, None, None, None]
     x[:, :, 3] = 0
@@ -32,16 +32,16 @@ def power():
         {"ref": "max", "top_db": None, "amin": 1e-5},
     ],
 )
-def test_decibels_equal_librosa_s_and_features_within_1e_4_db(power, kwargs, hybridize, run):
+def test_decibels_equal_librosa_and_features_within_1e_4_db(power, kwargs, hybridize, run):
     got = run(PowerToDB(**kwargs), power, hybridize)
     np.testing.assert_allclose(got, features.power_to_db(power, **kwargs), atol=1e-4)
-    librosas = kwargs | ({"ref": np.max} if kwargs.get("ref") == "max" else {})
+    librosa_kwargs = kwargs | ({"ref": np.max} if kwargs.get("ref") == "max" else {})
     for item in np.ndindex(power.shape[:2]):
-        want = librosa.power_to_db(power[item].astype(np.float64), **librosas)
+        want = librosa.power_to_db(power[item].astype(np.float64), **librosa_kwargs)
         np.testing.assert_allclose(got[item], want, atol=1e-4)
 
 
-def test_decibels_of_three_axes_are_those_of_four(power, run):
+def test_decibels_of_three_axes_equal_those_of_four(power, run):
     np.testing.assert_array_equal(run(PowerToDB(), power[:, 0]), run(PowerToDB(), power[:, :1])[:, 0])
 
 
@@ -58,20 +58,20 @@ def test_decibels_gradient_equals_finite_differences_in_float64_within_1e_3():
         return sum((w * librosa.power_to_db(v, top_db=40.0)).sum() for w, v in zip(weights[:, 0], values[:, 0]))
 
     for _ in range(3):
-        way = 1e-6 * rng.standard_normal(values.shape) * values
-        slope = (loss(values + way) - loss(values - way)) / 2
-        assert np.vdot(x.grad.asnumpy(), way) == pytest.approx(slope, rel=1e-3)
+        step = 1e-6 * rng.standard_normal(values.shape) * values
+        slope = (loss(values + step) - loss(values - step)) / 2
+        assert np.vdot(x.grad.asnumpy(), step) == pytest.approx(slope, rel=1e-3)
 
 
 @pytest.mark.parametrize("kwargs", [{"ref": 0}, {"ref": "min"}, {"amin": 0}, {"amin": 1e-38}, {"top_db": -1}])
-def test_decibels_name_what_cannot_be(kwargs):
+def test_decibels_name_a_bad_argument(kwargs):
     with pytest.raises(FeatureError, match=next(iter(kwargs))):
         PowerToDB(**kwargs)
 
 
 @pytest.mark.parametrize("hybridize", [True, False])
 @pytest.mark.parametrize("shape", [(2, 3, 20, 30), (4, 20, 30)])
-def test_z_scores_equal_numpy_s_within_1e_5(shape, hybridize, run):
+def test_z_scores_equal_numpy_within_1e_5(shape, hybridize, run):
     x = np.random.default_rng(0).normal(-40, 12, size=shape).astype(np.float32)
     got = run(ZScoreNormBlock(), x, hybridize)
     wide = x.astype(np.float64)
@@ -79,7 +79,7 @@ def test_z_scores_equal_numpy_s_within_1e_5(shape, hybridize, run):
     np.testing.assert_allclose(got, want, atol=1e-5)
 
 
-def test_z_scores_of_one_value_are_zero_with_a_finite_gradient():
+def test_z_scores_of_a_constant_are_zero_with_a_finite_gradient():
     x = nd.zeros((1, 1, 4, 5))
     x.attach_grad()
     with autograd.record():
@@ -101,11 +101,11 @@ def test_z_scores_gradient_equals_finite_differences_in_float64_within_1e_3():
     def loss(v):
         return (weights * (v - v.mean((2, 3), keepdims=True)) / (v.std((2, 3), keepdims=True) + 1e-7)).sum()
 
-    way = 1e-6 * rng.standard_normal(values.shape)
-    assert np.vdot(x.grad.asnumpy(), way) == pytest.approx((loss(values + way) - loss(values - way)) / 2, rel=1e-3)
+    step = 1e-6 * rng.standard_normal(values.shape)
+    assert np.vdot(x.grad.asnumpy(), step) == pytest.approx((loss(values + step) - loss(values - step)) / 2, rel=1e-3)
 
 
-def test_z_scores_hold_an_input_to_the_shape_that_was_given():
+def test_z_scores_check_the_shape_of_the_input():
     block = ZScoreNormBlock(1, (4, 5))
     assert block(nd.ones((7, 1, 4, 5))).shape == (7, 1, 4, 5)
     with pytest.raises(FeatureError, match=r"\(1, 4, 5\), got \(7, 1, 5, 4\)"):

@@ -1,4 +1,4 @@
-"""STFTBlock and MelSpectrogram beside librosa in float64, within 1e-4 of each item's peak."""
+"""Tests of STFTBlock and MelSpectrogram against librosa in float64, within 1e-4 of each item's peak."""
 
 import librosa
 import numpy as np
@@ -11,7 +11,7 @@ from mxnet_audio.nn import MelSpectrogram, STFTBlock
 
 
 def librosa_stft(y, power=1.0, **kwargs):
-    """Librosa's magnitudes in float64, laid out as the block's."""
+    """Compute librosa's magnitudes in float64, in the layout of the block."""
     return (np.abs(librosa.stft(y.astype(np.float64), **kwargs)) ** power).swapaxes(-1, -2)[:, None]
 
 
@@ -31,7 +31,7 @@ def librosa_stft(y, power=1.0, **kwargs):
         (100, {"n_fft": 512, "hop_length": 128}),  # shorter than a frame
         (3000, {"n_fft": 512, "hop_length": 128, "pad_mode": "reflect"}),
         (2500, {"n_fft": 2048, "hop_length": 300, "pad_mode": "reflect", "window": "hamming"}),
-        (9000, {"n_fft": 2048}),  # hop_length is a quarter of the window
+        (9000, {"n_fft": 2048}),  # the default hop_length, a quarter of the window
         (9000, {"n_fft": 2048, "win_length": 1200}),
     ],
 )
@@ -41,13 +41,13 @@ def test_stft_equals_librosa_within_1e_4_of_the_peak(samples, kwargs, hybridize,
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 1.7, 2.0, 3.0])
-def test_stft_takes_any_power_within_1e_4_of_the_peak(power, sound, assert_close, run):
+def test_stft_of_any_power_equals_librosa_within_1e_4_of_the_peak(power, sound, assert_close, run):
     y = sound(3000)
     block = STFTBlock(3000, n_fft=512, hop_length=128, power=power)
     assert_close(run(block, y), librosa_stft(y, power, n_fft=512, hop_length=128))
 
 
-def test_stft_drops_the_last_bin_only_when_told(sound, assert_close, run):
+def test_stft_drops_the_last_bin_on_request_alone(sound, assert_close, run):
     y = sound(3000)
     whole = run(STFTBlock(3000, 512, 128), y)
     dropped = run(STFTBlock(3000, 512, 128, drop_last_bin=True), y)
@@ -55,7 +55,7 @@ def test_stft_drops_the_last_bin_only_when_told(sound, assert_close, run):
     assert_close(dropped, whole[..., :256], 1e-5)
 
 
-def test_stft_equals_the_room_of_features_within_1e_4_of_the_peak(sound, assert_close, run):
+def test_stft_equals_features_within_1e_4_of_the_peak(sound, assert_close, run):
     y = sound(5000)
     kwargs = {"n_fft": 400, "hop_length": 160, "win_length": 300, "window": "hamming"}
     assert_close(run(STFTBlock(5000, **kwargs), y)[:, 0].swapaxes(1, 2), np.abs(features.stft(y, **kwargs)))
@@ -82,7 +82,7 @@ def test_mel_equals_librosa_and_features_within_1e_4_of_the_peak(kwargs, sound, 
         assert_close(got[:, 0].swapaxes(1, 2), features.melspectrogram(y, **kwargs))
 
 
-def test_mel_drops_the_last_bin_as_gluonar_does(sound, assert_close, run):
+def test_mel_can_drop_the_last_bin(sound, assert_close, run):
     y = sound(8000)
     got = run(MelSpectrogram(8000, pad_mode="reflect", drop_last_bin=True), y)
     filters = librosa.filters.mel(sr=16000, n_fft=2048)[:, :1024]
@@ -109,9 +109,9 @@ def test_gradient_equals_finite_differences_in_float64_within_1e_3(power, pad_mo
         return (weights * librosa_stft(samples, power, **kwargs)).sum()
 
     for _ in range(3):
-        way = rng.standard_normal(y.shape) * 1e-5
-        slope = (loss(y + way) - loss(y - way)) / 2
-        assert np.vdot(x.grad.asnumpy().astype(np.float64), way) == pytest.approx(slope, rel=1e-3)
+        step = rng.standard_normal(y.shape) * 1e-5
+        slope = (loss(y + step) - loss(y - step)) / 2
+        assert np.vdot(x.grad.asnumpy().astype(np.float64), step) == pytest.approx(slope, rel=1e-3)
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 1.5, 2.0])
@@ -128,40 +128,41 @@ def test_silence_is_zero_and_has_a_finite_gradient(power):
 
 
 @pytest.mark.parametrize(
-    ("kwargs", "words"),
+    ("kwargs", "match"),
     [
-        ({"audio_length": 0}, "audio_length must be 1"),
-        ({"n_fft": 1}, "n_fft must be 2"),
-        ({"hop_length": 0}, "hop_length must be 1"),
-        ({"hop_length": 160.5}, "hop_length must be 1 or more and whole, got 160.5"),
-        ({"win_length": 0}, "win_length must be 1"),
-        ({"win_length": 3}, "hop_length must be 1"),  # a quarter of it
-        ({"win_length": 2049}, "win_length .2049. is above n_fft .2048."),
-        ({"window": "hat"}, "window: 'hat'"),
+        ({"audio_length": 0}, "audio_length .*1.* 0"),
+        ({"n_fft": 1}, "n_fft .*2.* 1"),
+        ({"hop_length": 0}, "hop_length .*1.* 0"),
+        ({"hop_length": 160.5}, r"hop_length .*160\.5"),
+        ({"win_length": 0}, "win_length .*1.* 0"),
+        ({"win_length": 3}, "hop_length .*1.* 0"),  # a quarter of the window
+        ({"win_length": 2049}, "(?=.*win_length)(?=.*2049)(?=.*n_fft).*2048"),
+        ({"window": "hat"}, "window.*'hat'"),
         ({"power": 0}, "power"),
-        ({"pad_mode": "edge"}, "pad_mode: 'edge'"),
+        ({"pad_mode": "edge"}, "pad_mode.*'edge'"),
         ({"audio_length": 1024, "pad_mode": "reflect"}, "reflect.*1024"),
-        ({"audio_length": 2047, "center": False}, "2047.*2048"),
+        ({"audio_length": 2047, "center": False}, "(?=.*audio_length)(?=.*n_fft)(?=.*2047).*2048"),
+        ({"layout": "librosa"}, "layout.*'librosa'"),
     ],
 )
-def test_stft_names_what_cannot_be(kwargs, words):
-    with pytest.raises(FeatureError, match=words):
+def test_stft_names_a_bad_argument(kwargs, match):
+    with pytest.raises(FeatureError, match=match):
         STFTBlock(**{"audio_length": 12000} | kwargs)
 
 
 @pytest.mark.parametrize(
-    ("kwargs", "words"),
+    ("kwargs", "match"),
     [
         ({"n_mels": 0}, "n_mels"),
-        ({"n_mels": 40.0}, "n_mels must be 1 or more and whole, got 40.0"),
-        ({"sr": 0}, "sr must be above 0 Hz"),
-        ({"fmin": -1}, "fmin .-1 Hz. is below 0"),
-        ({"fmax": 9000}, "fmax .9000 Hz."),
-        ({"fmin": 3000, "fmax": 2000}, "fmin .3000 Hz."),
-        ({"norm": 1}, "norm: 1 "),
-        ({"window": "hat"}, "window: 'hat'"),
+        ({"n_mels": 40.0}, r"n_mels .*40\.0"),
+        ({"sr": 0}, "sr .*0"),
+        ({"fmin": -1}, "fmin .*-1"),
+        ({"fmax": 9000}, "fmax .*9000"),
+        ({"fmin": 3000, "fmax": 2000}, "fmin .*3000"),
+        ({"norm": 2}, "norm.*2"),
+        ({"window": "hat"}, "window.*'hat'"),
     ],
 )
-def test_mel_names_what_cannot_be(kwargs, words):
-    with pytest.raises(FeatureError, match=words):
+def test_mel_names_a_bad_argument(kwargs, match):
+    with pytest.raises(FeatureError, match=match):
         MelSpectrogram(12000, **{"sr": 16000} | kwargs)

@@ -1,18 +1,22 @@
-"""Losses that draw embeddings of one class together: margins on the cosine, a ring for the norm, centroids.
+"""Losses for embeddings: cross-entropy with margins on cosines, a ring for the norm, centroids of the batch.
 
-===============  ==================  ============================  ==========================================
-name             loss                called with                   makes small
-===============  ==================  ============================  ==========================================
+===============  ==================  ============================  =============================================
+name             loss                inputs                        value
+===============  ==================  ============================  =============================================
 `softmax`        `SoftmaxLoss`       scores, label                 cross-entropy
 `norm_softmax`   `NormSoftmaxLoss`   cosine, label                 cross-entropy of ``s * cosine``
-`am_softmax`     `AMSoftmaxLoss`     cosine, label                 the same, with ``cosine - m`` for the target
-`arc`            `ArcLoss`           cosine, label                 the same, with ``cos(angle + m)``
-`ring`           `RingLoss`          scores, embedding, label      cross-entropy, and the norm's way to a ring
+`am_softmax`     `AMSoftmaxLoss`     cosine, label                 the same, with ``cosine - m`` for the label
+`arc`            `ArcLoss`           cosine, label                 the same, with ``cos(angle + m)`` for the label
+`ring`           `RingLoss`          scores, embedding, label      cross-entropy, plus the norm's distance to a ring
 `ge2e`           `GE2ELoss`          embedding, label              cross-entropy over the speakers of the batch
-===============  ==================  ============================  ==========================================
+===============  ==================  ============================  =============================================
 
-Each gives one number per item [shape=(batch,)], is computed in float32 whatever comes in, and has a finite value and
-gradient at cosines of 1 and -1, and a rounding beyond. A label that is no class from 0 on is not noticed.
+Each returns one number per item [shape=(batch,)], computes in float32 whatever the type of the inputs, and has a finite
+value and gradient at cosines of 1 and -1, and a rounding error beyond. As in Gluon, sample weights may follow the
+inputs, and ``weight=`` scales the loss. A label outside ``range(classes)`` is not detected.
+
+GluonAR's names (which are GluonFR's) are aliases: `arcface` and `arcloss` for `arc`, `ringloss` for `ring`, `cosloss`
+and `cosface` for `am_softmax`. Its other losses are not part of this package.
 
 Examples
 --------
@@ -28,9 +32,8 @@ from __future__ import annotations
 
 import inspect
 
-from mxnet_audio.engine import gluon
-from mxnet_audio.errors import ModelError
-from mxnet_audio.nn.loss.base import scale_for, unit
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.nn.loss.base import Loss, scale_for, unit
 from mxnet_audio.nn.loss.embeddings import GE2ELoss, RingLoss
 from mxnet_audio.nn.loss.margins import AMSoftmaxLoss, ArcLoss, NormSoftmaxLoss, SoftmaxLoss
 
@@ -43,12 +46,13 @@ __all__ = [
     "RingLoss",
     "SoftmaxLoss",
     "get_loss",
+    "loss_name",
     "loss_names",
     "scale_for",
     "unit",
 ]
 
-LOSSES = {
+LOSSES: dict[str, type[Loss]] = {
     "softmax": SoftmaxLoss,
     "norm_softmax": NormSoftmaxLoss,
     "am_softmax": AMSoftmaxLoss,
@@ -56,10 +60,12 @@ LOSSES = {
     "ring": RingLoss,
     "ge2e": GE2ELoss,
 }
+ALIASES = {"arcface": "arc", "arcloss": "arc", "ringloss": "ring", "cosloss": "am_softmax", "cosface": "am_softmax"}
+BLOCK_OPTIONS = ("weight", "batch_axis", "prefix", "params")  # accepted by every loss
 
 
 def loss_names() -> list[str]:
-    """Names that `get_loss` knows.
+    """List the names of the losses, without aliases.
 
     Examples
     --------
@@ -69,20 +75,44 @@ def loss_names() -> list[str]:
     return sorted(LOSSES)
 
 
-def get_loss(name: str, **kwargs) -> gluon.loss.Loss:
-    """Make a loss, its parameters, if it has any, not yet initialised.
+def loss_name(name: str) -> str:
+    """Return the name of a loss, given the name or an alias, in upper or lower case.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such loss.
+
+    Examples
+    --------
+    >>> loss_name('ArcFace')
+    'arc'
+    """
+    lower = str(name).lower()
+    found = ALIASES.get(lower, lower)
+    if found not in LOSSES:
+        raise ParameterError(f"loss must be one of {', '.join(loss_names())}, got {name!r}")
+    return found
+
+
+def get_loss(name: str, **kwargs) -> Loss:
+    """Make a loss; its parameters, if it has any, are not yet initialized.
 
     Parameters
     ----------
     name : str
-        One of `loss_names`.
+        One of `loss_names`, or an alias; upper and lower case are the same.
     **kwargs
-        Its settings: ``classes``, and what else there is.
+        Arguments of the loss: ``classes``, and others.
+
+    Returns
+    -------
+    Loss
 
     Raises
     ------
-    ModelError
-        If the name or a setting is not known, ``classes`` is missing, or a value is out of range.
+    ParameterError
+        If the name or an argument is unknown, ``classes`` is missing, or a value is out of range.
 
     Examples
     --------
@@ -91,13 +121,13 @@ def get_loss(name: str, **kwargs) -> gluon.loss.Loss:
     >>> get_loss('am_softmax', classes=10, margin=0.2)
     Traceback (most recent call last):
     ...
-    mxnet_audio.errors.ModelError: loss 'am_softmax' has no margin; it takes classes, m, s
+    mxnet_audio.errors.ParameterError: loss 'am_softmax' has no argument margin; it has classes, m, s, dtype
     """
-    if name not in LOSSES:
-        raise ModelError(f"no loss {name!r}; there are {', '.join(loss_names())}")
-    takes = [key for key in inspect.signature(LOSSES[name]).parameters if key not in ("prefix", "params")]
-    if unknown := [key for key in kwargs if key not in (*takes, "prefix", "params")]:
-        raise ModelError(f"loss {name!r} has no {', '.join(unknown)}; it takes {', '.join(takes)}")
-    if "classes" not in kwargs:
-        raise ModelError(f"loss {name!r} needs classes, their number")
-    return LOSSES[name](**kwargs)
+    kind = LOSSES[loss_name(name)]
+    parameters = inspect.signature(kind).parameters
+    accepted = [key for key, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
+    if unknown := [key for key in kwargs if key not in (*accepted, *BLOCK_OPTIONS)]:
+        raise ParameterError(f"loss {name!r} has no argument {', '.join(unknown)}; it has {', '.join(accepted)}")
+    if parameters["classes"].default is inspect.Parameter.empty and "classes" not in kwargs:
+        raise ParameterError(f"loss {name!r} needs classes, the number of classes")
+    return kind(**kwargs)

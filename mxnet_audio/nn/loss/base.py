@@ -1,4 +1,4 @@
-"""What the losses share: settings that are checked and told, the cross-entropy, vectors of length 1."""
+"""Base of the losses: checked settings, sample weights, cross-entropy; and vectors of length 1."""
 
 from __future__ import annotations
 
@@ -7,84 +7,130 @@ import operator
 from typing import Any
 
 from mxnet_audio.engine import gluon
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import ParameterError
 
-__all__ = ["LEAST", "Loss", "number", "scale_for", "unit"]
+__all__ = ["MIN_SQUARED_NORM", "Loss", "checked_number", "scale_for", "unit"]
 
-LEAST = 1e-12  # square of the norm that shorter vectors are divided by
-LEAST_SCALE = 4.0  # for 4 speakers the formula says 1.6; of 2, 4 and 30, 4 told them apart best (FSDD, other words)
+MIN_SQUARED_NORM = 1e-12  # vectors with a smaller square of the norm are divided by the root of this
+MIN_SCALE = 4.0  # the formula gives 1.6 for 4 speakers; of 2, 4 and 30, 4 separated them best (FSDD, unseen words)
 
 
 def scale_for(classes: int) -> float:
-    """Scale of cosines that suits a number of classes: ``sqrt(2) log(classes - 1)``, and 4 at least.
+    """Return the scale of cosines for a number of classes: ``sqrt(2) log(classes - 1)``, and at least 4.
 
-    With a greater one few classes are told apart by cosines that differ by little, and there the loss ends: nothing
-    draws the embeddings of one class together. That of papers, 30 or 64, is for thousands. X. Zhang et al.: AdaCos:
-    Adaptively Scaling Cosine Logits for Effectively Learning Deep Face Representations. CVPR 2019, arXiv:1905.00292.
+    With a larger scale few classes are separated by small differences between cosines; the loss then vanishes before
+    it has drawn the embeddings of a class together. The scales of the papers, 30 or 64, are for thousands of classes.
+
+    X. Zhang et al.: AdaCos: Adaptively Scaling Cosine Logits for Effectively Learning Deep Face Representations.
+    CVPR 2019, arXiv:1905.00292.
 
     Examples
     --------
     >>> scale_for(4), round(scale_for(1251), 2)
     (4.0, 10.08)
     """
-    return max(math.sqrt(2) * math.log(max(classes - 1, 1)), LEAST_SCALE)
+    return max(math.sqrt(2) * math.log(max(classes - 1, 1)), MIN_SCALE)
 
 
 def unit(F, x):
-    """Vectors [shape=(..., dim)] brought to length 1; those that are shorter than 1e-6 stay short.
+    """Return vectors [shape=(..., dim)] divided by their norms; those shorter than 1e-6 are divided by 1e-6.
 
-    MXNet's own L2Normalization loses its floor on the way to ONNX.
+    MXNet's own L2Normalization loses this lower bound when it is exported to ONNX.
     """
-    return F.broadcast_div(x, F.sqrt(F.maximum(F.sum(F.square(x), axis=-1, keepdims=True), LEAST)))
+    return F.broadcast_div(x, F.sqrt(F.maximum(F.sum(F.square(x), axis=-1, keepdims=True), MIN_SQUARED_NORM)))
 
 
 class Loss(gluon.loss.Loss):
-    """What the losses share: settings that are checked and told, and the cross-entropy.
+    """Base class of the losses. A subclass defines ``unweighted(F, *inputs, **parameters)`` [shape=(batch,)].
+
+    The last input may be followed by sample weights [shape=(batch,) or (batch, 1)], as in Gluon's losses.
+
+    Parameters
+    ----------
+    classes : int > 1 or None
+        Number of classes; None for losses that work without.
+    settings : dict
+        Further arguments, for the repr.
+    weight : float, optional
+        Factor of the loss.
+    batch_axis : 0
+        Axis of the batch.
 
     Attributes
     ----------
     inputs : tuple of str
-        What the loss is called with, in order, out of "scores", "cosine" (both [shape=(batch, classes)]),
-        "embedding" [shape=(batch, dim)] and "label" [shape=(batch,)].
+        Inputs of a call, in order: "scores" or "cosine" [shape=(batch, classes)], "embedding" [shape=(batch, dim)],
+        "label" [shape=(batch,)].
     head : {'cosine', 'dense'}
-        The kind of last layer that it wants.
+        Kind of last layer that the loss is made for.
     """
 
     inputs: tuple[str, ...] = ("cosine", "label")
     head = "cosine"
 
-    def __init__(self, classes: int, settings: dict[str, Any], prefix=None, params=None):
-        super().__init__(None, 0, prefix=prefix, params=params)
-        try:
-            self._classes = operator.index(classes)
-        except TypeError:
-            raise ModelError(f"classes is a whole number, not {classes!r}") from None
-        if self._classes < 2:
-            raise ModelError(f"a loss needs two classes or more, not {classes}")
+    def __init__(
+        self,
+        classes: int | None,
+        settings: dict[str, Any],
+        *,
+        weight: float | None = None,
+        batch_axis: int = 0,
+        prefix: str | None = None,
+        params=None,
+    ):
+        if weight is not None:
+            settings = {**settings, "weight": checked_number("weight", weight)}
+        if batch_axis != 0:
+            raise ParameterError(f"batch_axis must be 0, got {batch_axis!r}")
+        super().__init__(settings.get("weight"), batch_axis, prefix=prefix, params=params)
+        self._classes = None if classes is None else _checked_classes(classes)
         if "s" in settings:
             scale = scale_for(self._classes) if settings["s"] is None else settings["s"]
-            self._s = settings["s"] = number("s", scale, above=0)
-        self._settings = {"classes": self._classes, **settings}
+            self._s = settings["s"] = checked_number("s", scale, above=0)
+        self._settings = settings if classes is None else {"classes": self._classes, **settings}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._settings.items())})"
+
+    def hybrid_forward(self, F, *inputs, **parameters):
+        sample_weight = None
+        if len(inputs) > len(self.inputs):
+            *inputs, sample_weight = inputs
+        loss = self.unweighted(F, *inputs, **parameters)
+        if sample_weight is not None:
+            loss = loss * F.reshape(F.cast(sample_weight, dtype="float32"), (-1,))
+        return loss if self._weight is None else loss * self._weight
+
+    def unweighted(self, F, *inputs, **parameters):
+        """Compute the loss of each item [shape=(batch,)]."""
+        raise NotImplementedError
 
     def _cross_entropy(self, F, scores, label):
         return -F.pick(F.log_softmax(scores, axis=-1), label, axis=-1)
 
     def _with_target(self, F, cosine, label, target):
-        """The cosines, those of the labels [shape=(batch, 1)] replaced by `target`."""
-        own = F.one_hot(label, depth=self._classes)
-        return F.broadcast_mul(own, target) + (1 - own) * cosine
+        """Return the cosines with those of the labels replaced by `target` [shape=(batch, 1)]."""
+        is_label = F.one_hot(label, depth=self._classes)
+        return F.broadcast_mul(is_label, target) + (1 - is_label) * cosine
 
 
-def number(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> float:
-    """A setting as a float, or ModelError that names it."""
+def checked_number(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> float:
+    """Return a setting as a float, or raise ParameterError that names it."""
     try:
-        found = float(value)
+        number = float(value)
     except (TypeError, ValueError):
-        raise ModelError(f"{name} is a number, not {value!r}") from None
-    if not math.isfinite(found) or found < least or found <= above:
-        bound = f" above {above}" if above > -math.inf else f" of {least} or more" if least > -math.inf else ""
-        raise ModelError(f"{name} is a finite number{bound}, not {value}")
-    return found
+        number = math.nan
+    if not math.isfinite(number) or number < least or number <= above:
+        bound = f" > {above}" if above > -math.inf else f" >= {least}" if least > -math.inf else ""
+        raise ParameterError(f"{name} must be a finite number{bound}, got {value!r}")
+    return number
+
+
+def _checked_classes(classes: Any) -> int:
+    try:
+        number = operator.index(classes)
+    except TypeError:
+        raise ParameterError(f"classes must be a whole number, got {classes!r}") from None
+    if number < 2:
+        raise ParameterError(f"classes must be >= 2, got {classes}")
+    return number

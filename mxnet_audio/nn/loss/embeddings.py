@@ -1,34 +1,41 @@
-"""Losses over the embeddings themselves, which learn, too: a ring for their norm, the centroids of a batch."""
+"""Losses over the embeddings, with parameters of their own: ring loss on the norm, GE2E on centroids of the batch."""
 
 from __future__ import annotations
 
-from mxnet_audio.engine import mx
-from mxnet_audio.nn.loss.base import LEAST, Loss, number, unit
+from mxnet_audio.engine import mx, nd
+from mxnet_audio.nn.loss.base import MIN_SQUARED_NORM, Loss, checked_number, unit
 
 __all__ = ["GE2ELoss", "RingLoss"]
 
 
 class RingLoss(Loss):
-    """Cross-entropy, and half the squared way of the embedding's norm to a radius that is learned.
+    """Cross-entropy, plus half the squared difference of the embedding's norm from a radius that is learned.
 
     Y. Zheng, D. K. Pal, M. Savvides: Ring loss: Convex Feature Normalization for Face Recognition. CVPR 2018,
     arXiv:1803.00130.
 
     Parameters
     ----------
-    classes : int > 1
-        Number of classes.
+    classes : int > 1, optional
+        Number of classes; it is only checked. A float in this place is `lamda`, as in GluonAR's ``RingLoss(0.01)``.
     lamda : float >= 0
-        Weight of the ring; 0 is `SoftmaxLoss`.
+        Weight of the second part; 0 is `SoftmaxLoss`.
     r_init : float > 0
-        Radius at the start. A batch norm leaves embeddings of 128 to 256 numbers with norms of 11 to 16 at first; the
-        default is near, so that the ring begins to pull where they are.
+        Initial radius. A batch norm gives embeddings of 128 to 256 numbers initial norms of 11 to 16; the default is
+        close to them, so that the embeddings are drawn to a ring near their own norms.
+    dtype : str
+        Accepted for GluonAR's calls; the loss is computed in float32.
+    **kwargs
+        Gluon's own: ``weight`` (factor of the loss), ``batch_axis`` (0), ``prefix``, ``params``.
 
     Inputs
     ------
     scores : NDArray or Symbol [shape=(batch, classes)]
     embedding : NDArray or Symbol [shape=(batch, dim)]
     label : NDArray or Symbol [shape=(batch,)]
+        Arrays are also accepted in GluonAR's order: scores, label, embedding. Symbols, which have no shape yet, are
+        not.
+    sample_weight : NDArray or Symbol [shape=(batch,) or (batch, 1)], optional
 
     Outputs
     -------
@@ -36,8 +43,8 @@ class RingLoss(Loss):
 
     Raises
     ------
-    ModelError
-        A setting is out of range.
+    ParameterError
+        If an argument is out of range.
 
     Examples
     --------
@@ -51,40 +58,59 @@ class RingLoss(Loss):
     inputs = ("scores", "embedding", "label")
     head = "dense"
 
-    def __init__(self, classes: int, lamda: float = 0.01, r_init: float = 12.0, prefix=None, params=None):
-        self._lamda, r_init = number("lamda", lamda, least=0), number("r_init", r_init, above=0)
-        super().__init__(classes, {"lamda": self._lamda, "r_init": r_init}, prefix, params)
+    def __init__(
+        self,
+        classes: int | None = None,
+        lamda: float = 0.01,
+        r_init: float = 12.0,
+        dtype: str = "float32",
+        **kwargs,
+    ):
+        if isinstance(classes, float):
+            classes, lamda = None, classes
+        self._lamda, r_init = checked_number("lamda", lamda, least=0), checked_number("r_init", r_init, above=0)
+        super().__init__(classes, {"lamda": self._lamda, "r_init": r_init}, **kwargs)
         with self.name_scope():
             self.radius = self.params.get("radius", shape=(1,), init=mx.init.Constant(r_init), wd_mult=0.0)
 
-    def hybrid_forward(self, F, scores, embedding, label, radius):
+    def forward(self, scores, embedding, label, *sample_weight):
+        """Bring arrays in GluonAR's order into this one's, and compute."""
+        if isinstance(label, nd.NDArray) and label.ndim > embedding.ndim:
+            embedding, label = label, embedding
+        return super().forward(scores, embedding, label, *sample_weight)
+
+    def unweighted(self, F, scores, embedding, label, radius):
+        """Compute the loss of each item."""
         square = F.sum(F.square(F.cast(embedding, dtype="float32")), axis=-1)
-        way = F.broadcast_sub(F.sqrt(F.maximum(square, LEAST)), radius)
-        return self._cross_entropy(F, F.cast(scores, dtype="float32"), label) + self._lamda / 2 * F.square(way)
+        distance = F.broadcast_sub(F.sqrt(F.maximum(square, MIN_SQUARED_NORM)), radius)
+        return self._cross_entropy(F, F.cast(scores, dtype="float32"), label) + self._lamda / 2 * F.square(distance)
 
 
 class GE2ELoss(Loss):
-    """Generalised end-to-end: of all speakers in the batch, an utterance must be nearest to its own.
+    """Generalized end-to-end loss: an utterance must be closer to its own speaker than to all others in the batch.
 
-    The similarity to a speaker is ``w * cosine + b`` with the mean of that speaker's embeddings of length 1, from which
-    the utterance itself is left out; the loss is the cross-entropy of their softmax. An utterance whose speaker has no
-    other one in the batch adds 0: let batches have several of each. The network's scores have no part in it.
+    The similarity to a speaker is ``w * cosine + b`` with the mean of that speaker's embeddings of length 1, without
+    the utterance itself; the loss is the cross-entropy of the softmax over the speakers. An utterance whose speaker has
+    no other utterance in the batch adds 0, so batches should hold several of each speaker. The scores of the network
+    play no part.
 
     L. Wan et al.: Generalized End-to-End Loss for Speaker Verification. ICASSP 2018, arXiv:1710.10467.
 
     Parameters
     ----------
     classes : int > 1
-        Number of classes; few of them need be in a batch.
+        Number of classes; a batch may hold few of them.
     w, b : float > 0, float
-        Scale and shift at the start; they are learned. The scale is the absolute value of what is learned, and 1e-6 at
-        least.
+        Initial scale and shift; both are learned. The absolute value of the learned scale is used, and at least 1e-6.
+    **kwargs
+        Gluon's own: ``weight`` (factor of the loss), ``batch_axis`` (0), ``prefix``, ``params``.
 
     Inputs
     ------
     embedding : NDArray or Symbol [shape=(batch, dim)]
-        Of any length.
+        Vectors of any length.
     label : NDArray or Symbol [shape=(batch,)]
+    sample_weight : NDArray or Symbol [shape=(batch,) or (batch, 1)], optional
 
     Outputs
     -------
@@ -92,8 +118,8 @@ class GE2ELoss(Loss):
 
     Raises
     ------
-    ModelError
-        A setting is out of range.
+    ParameterError
+        If an argument is out of range.
 
     Examples
     --------
@@ -101,28 +127,29 @@ class GE2ELoss(Loss):
     >>> loss = GE2ELoss(3, w=1, b=0)
     >>> loss.initialize()
     >>> x = nd.array([[1, 0], [5, 0], [0, 2]])
-    >>> loss(x, nd.array([2, 2, 0])).asnumpy().round(4)  # log(1 + exp(-1)), and 0 for who is alone
+    >>> loss(x, nd.array([2, 2, 0])).asnumpy().round(4)  # log(1 + exp(-1)), and 0 for the only one of its speaker
     array([0.3133, 0.3133, 0.    ], dtype=float32)
     """
 
     inputs = ("embedding", "label")
 
-    def __init__(self, classes: int, w: float = 10.0, b: float = -5.0, prefix=None, params=None):
-        w, b = number("w", w, above=0), number("b", b)
-        super().__init__(classes, {"w": w, "b": b}, prefix, params)
+    def __init__(self, classes: int, w: float = 10.0, b: float = -5.0, **kwargs):
+        w, b = checked_number("w", w, above=0), checked_number("b", b)
+        super().__init__(classes, {"w": w, "b": b}, **kwargs)
         with self.name_scope():
             self.scale = self.params.get("scale", shape=(1, 1), init=mx.init.Constant(w), wd_mult=0.0)
             self.shift = self.params.get("shift", shape=(1, 1), init=mx.init.Constant(b), wd_mult=0.0)
 
-    def hybrid_forward(self, F, embedding, label, scale, shift):
+    def unweighted(self, F, embedding, label, scale, shift):
+        """Compute the loss of each item."""
         x = unit(F, F.cast(embedding, dtype="float32"))
-        own = F.one_hot(label, depth=self._classes)
-        count = F.sum(own, axis=0, keepdims=True)
-        total = F.dot(own, x, transpose_a=True)  # a sum points where the mean does
+        is_speaker = F.one_hot(label, depth=self._classes)
+        count = F.sum(is_speaker, axis=0, keepdims=True)
+        total = F.dot(is_speaker, x, transpose_a=True)  # has the direction of the mean
         cosine = F.dot(x, unit(F, total), transpose_b=True)
-        others = F.dot(own, total) - x
+        others = F.dot(is_speaker, total) - x
         cosine = self._with_target(F, cosine, label, F.sum(x * unit(F, others), axis=-1, keepdims=True))
         similarity = F.broadcast_add(F.broadcast_mul(cosine, F.maximum(F.abs(scale), 1e-6)), shift)
-        similarity = F.broadcast_sub(similarity, 1e30 * (count == 0))  # who is not there has no centroid
-        accompanied = F.sum(F.broadcast_mul(own, count), axis=-1) > 1
-        return self._cross_entropy(F, similarity, label) * accompanied
+        similarity = F.broadcast_sub(similarity, 1e30 * (count == 0))  # speakers outside the batch have no centroid
+        has_others = F.sum(F.broadcast_mul(is_speaker, count), axis=-1) > 1
+        return self._cross_entropy(F, similarity, label) * has_others

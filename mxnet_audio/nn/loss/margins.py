@@ -1,11 +1,11 @@
-"""Losses over the classes' scores: the softmax's cross-entropy, with margins on the cosine or the angle."""
+"""Losses over the scores of the classes: cross-entropy, optionally with a margin on the cosine or the angle."""
 
 from __future__ import annotations
 
 import math
 
-from mxnet_audio.errors import ModelError
-from mxnet_audio.nn.loss.base import Loss, number
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.nn.loss.base import Loss, checked_number
 
 __all__ = ["AMSoftmaxLoss", "ArcLoss", "NormSoftmaxLoss", "SoftmaxLoss"]
 
@@ -17,15 +17,23 @@ class SoftmaxLoss(Loss):
     ----------
     classes : int > 1
         Number of classes.
+    **kwargs
+        Gluon's own: ``weight`` (factor of the loss), ``batch_axis`` (0), ``prefix``, ``params``.
 
     Inputs
     ------
     scores : NDArray or Symbol [shape=(batch, classes)]
     label : NDArray or Symbol [shape=(batch,)]
+    sample_weight : NDArray or Symbol [shape=(batch,) or (batch, 1)], optional
 
     Outputs
     -------
     NDArray or Symbol [shape=(batch,)], float32
+
+    Raises
+    ------
+    ParameterError
+        If an argument is out of range.
 
     Examples
     --------
@@ -37,10 +45,11 @@ class SoftmaxLoss(Loss):
     inputs = ("scores", "label")
     head = "dense"
 
-    def __init__(self, classes: int, prefix=None, params=None):
-        super().__init__(classes, {}, prefix, params)
+    def __init__(self, classes: int, **kwargs):
+        super().__init__(classes, {}, **kwargs)
 
-    def hybrid_forward(self, F, scores, label):
+    def unweighted(self, F, scores, label):
+        """Compute the loss of each item."""
         return self._cross_entropy(F, F.cast(scores, dtype="float32"), label)
 
 
@@ -54,13 +63,16 @@ class NormSoftmaxLoss(Loss):
     classes : int > 1
         Number of classes.
     s : float > 0, optional
-        Scale; that of `scale_for` if it is None.
+        Scale of the cosines; None is that of `scale_for`.
+    **kwargs
+        Gluon's own: ``weight`` (factor of the loss), ``batch_axis`` (0), ``prefix``, ``params``.
 
     Inputs
     ------
     cosine : NDArray or Symbol [shape=(batch, classes)]
-        Of the angles between embedding and class weights.
+        Cosines of the angles between embedding and class weights.
     label : NDArray or Symbol [shape=(batch,)]
+    sample_weight : NDArray or Symbol [shape=(batch,) or (batch, 1)], optional
 
     Outputs
     -------
@@ -68,8 +80,8 @@ class NormSoftmaxLoss(Loss):
 
     Raises
     ------
-    ModelError
-        A setting is out of range.
+    ParameterError
+        If an argument is out of range.
 
     Examples
     --------
@@ -78,15 +90,16 @@ class NormSoftmaxLoss(Loss):
     0.3133
     """
 
-    def __init__(self, classes: int, s: float | None = None, prefix=None, params=None):
-        super().__init__(classes, {"s": s}, prefix, params)
+    def __init__(self, classes: int, s: float | None = None, **kwargs):
+        super().__init__(classes, {"s": s}, **kwargs)
 
-    def hybrid_forward(self, F, cosine, label):
+    def unweighted(self, F, cosine, label):
+        """Compute the loss of each item."""
         return self._cross_entropy(F, self._s * F.cast(cosine, dtype="float32"), label)
 
 
 class AMSoftmaxLoss(Loss):
-    """Additive margin: the target's cosine must be the largest by `m`.
+    """Additive margin (AM-Softmax, CosFace): the label's cosine must exceed all others by `m`.
 
     F. Wang et al.: Additive Margin Softmax for Face Verification. IEEE SPL 2018, arXiv:1801.05599.
 
@@ -97,13 +110,18 @@ class AMSoftmaxLoss(Loss):
     m : float >= 0
         Margin; 0 is `NormSoftmaxLoss`.
     s : float > 0, optional
-        Scale; that of `scale_for` if it is None.
+        Scale of the cosines; None is that of `scale_for`.
+    dtype : str
+        Accepted for GluonAR's calls; the loss is computed in float32.
+    **kwargs
+        Gluon's own: ``weight`` (factor of the loss), ``batch_axis`` (0), ``prefix``, ``params``.
 
     Inputs
     ------
     cosine : NDArray or Symbol [shape=(batch, classes)]
-        Of the angles between embedding and class weights.
+        Cosines of the angles between embedding and class weights.
     label : NDArray or Symbol [shape=(batch,)]
+    sample_weight : NDArray or Symbol [shape=(batch,) or (batch, 1)], optional
 
     Outputs
     -------
@@ -111,8 +129,8 @@ class AMSoftmaxLoss(Loss):
 
     Raises
     ------
-    ModelError
-        A setting is out of range.
+    ParameterError
+        If an argument is out of range.
 
     Examples
     --------
@@ -121,18 +139,19 @@ class AMSoftmaxLoss(Loss):
     0.6931
     """
 
-    def __init__(self, classes: int, m: float = 0.35, s: float | None = None, prefix=None, params=None):
-        self._m = number("m", m, least=0)
-        super().__init__(classes, {"m": self._m, "s": s}, prefix, params)
+    def __init__(self, classes: int, m: float = 0.35, s: float | None = None, dtype: str = "float32", **kwargs):
+        self._m = checked_number("m", m, least=0)
+        super().__init__(classes, {"m": self._m, "s": s}, **kwargs)
 
-    def hybrid_forward(self, F, cosine, label):
+    def unweighted(self, F, cosine, label):
+        """Compute the loss of each item."""
         cosine = F.cast(cosine, dtype="float32")
         margin = self._m * F.one_hot(label, depth=self._classes)
         return self._cross_entropy(F, self._s * (cosine - margin), label)
 
 
 class ArcLoss(Loss):
-    """Additive angular margin (ArcFace): the target's angle must be the smallest by `m`.
+    """Additive angular margin (ArcFace): the angle to the label must be smaller than all others by `m`.
 
     J. Deng et al.: ArcFace: Additive Angular Margin Loss for Deep Face Recognition. CVPR 2019, arXiv:1801.07698.
 
@@ -143,16 +162,21 @@ class ArcLoss(Loss):
     m : float, 0 or more and below pi / 2 [rad]
         Margin; 0 is `NormSoftmaxLoss`.
     s : float > 0, optional
-        Scale; that of `scale_for` if it is None.
+        Scale of the cosines; None is that of `scale_for`.
     easy_margin : bool
-        Add the margin to angles below 90 degrees only, else to all below ``pi - m``, from where on
-        ``cos(angle + m)`` would rise again: there ``m * sin(m)`` is taken from the cosine.
+        If True, add the margin to angles below 90 degrees only. If False, add it to all angles below ``pi - m``;
+        beyond, where ``cos(angle + m)`` would rise again, ``m * sin(m)`` is subtracted from the cosine.
+    dtype : str
+        Accepted for GluonAR's calls; the loss is computed in float32.
+    **kwargs
+        Gluon's own: ``weight`` (factor of the loss), ``batch_axis`` (0), ``prefix``, ``params``.
 
     Inputs
     ------
     cosine : NDArray or Symbol [shape=(batch, classes)]
-        Of the angles between embedding and class weights.
+        Cosines of the angles between embedding and class weights.
     label : NDArray or Symbol [shape=(batch,)]
+    sample_weight : NDArray or Symbol [shape=(batch,) or (batch, 1)], optional
 
     Outputs
     -------
@@ -160,8 +184,8 @@ class ArcLoss(Loss):
 
     Raises
     ------
-    ModelError
-        A setting is out of range.
+    ParameterError
+        If an argument is out of range.
 
     Examples
     --------
@@ -173,14 +197,21 @@ class ArcLoss(Loss):
     """
 
     def __init__(
-        self, classes: int, m: float = 0.5, s: float | None = 64.0, easy_margin: bool = True, prefix=None, params=None
+        self,
+        classes: int,
+        m: float = 0.5,
+        s: float | None = 64.0,
+        easy_margin: bool = True,
+        dtype: str = "float32",
+        **kwargs,
     ):
-        self._m, self._easy = number("m", m, least=0), bool(easy_margin)
+        self._m, self._easy = checked_number("m", m, least=0), bool(easy_margin)
         if self._m >= math.pi / 2:
-            raise ModelError(f"m is an angle below pi / 2, not {m}")
-        super().__init__(classes, {"m": self._m, "s": s, "easy_margin": self._easy}, prefix, params)
+            raise ParameterError(f"m must be an angle < pi / 2, got {m}")
+        super().__init__(classes, {"m": self._m, "s": s, "easy_margin": self._easy}, **kwargs)
 
-    def hybrid_forward(self, F, cosine, label):
+    def unweighted(self, F, cosine, label):
+        """Compute the loss of each item."""
         cosine = F.cast(cosine, dtype="float32")
         target = F.pick(cosine, label, axis=-1, keepdims=True)
         # This product keeps the digits that 1 - cosine^2 loses. A root has no finite gradient at 0, and none below.
