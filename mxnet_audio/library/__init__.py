@@ -1,4 +1,4 @@
-"""The applications that users name: classifiers, search engines, recommenders; loaders' well-known import paths."""
+"""Applications that users name: classifiers, search engines, recommenders; loaders at their well-known import paths."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # the names alone: features, datasets and search users must not pay for MXNet
+if TYPE_CHECKING:  # names only: users of features, datasets and search do not import MXNet
     from mxnet_audio.engine import mx
     from mxnet_audio.library.classifier import AudioClassifier
 
 __all__ = ["BUNDLED_MODELS", "classifiers", "find_classifier", "load_classifier"]
 
-# Models of a clone; a wheel has none.
+#: Directory of the ESC-10 models that come with a clone; a wheel contains none.
 BUNDLED_MODELS = Path(__file__).parents[2] / "demo" / "models" / "esc10"
 
 _CLASSES = {"cifar10": "Cifar10AudioClassifier", "m5": "M5AudioClassifier", "resnet_v2": "ResNetV2AudioClassifier"}
@@ -32,7 +32,7 @@ def classifiers() -> dict[str, type[AudioClassifier]]:
 
 
 def find_classifier(model_dir_path: str | os.PathLike, name: str | None = None) -> str:
-    """Return the name of the network that `load_classifier` would load, without importing MXNet.
+    """Return the network of the model that `load_classifier` would load, without importing MXNet.
 
     Parameters
     ----------
@@ -42,7 +42,9 @@ def find_classifier(model_dir_path: str | os.PathLike, name: str | None = None) 
     Raises
     ------
     ModelError
-        If there is no model, there are several and none is named, or its description is damaged.
+        If the directory holds no model, or several and `name` is missing, or its manifest is damaged.
+    ParameterError
+        If no classifier has this name.
     """
     from mxnet_audio import model_store
     from mxnet_audio.errors import ModelError, ParameterError
@@ -50,12 +52,12 @@ def find_classifier(model_dir_path: str | os.PathLike, name: str | None = None) 
     if name is None:
         found = [stored for stored in model_store.stored_models(model_dir_path) if stored in _CLASSES]
         if len(found) != 1:
-            several = f"several models ({', '.join(found)}): name one"
-            none = "no model here: train one first, or name the folder of one"
+            several = f"several models ({', '.join(found)}): pass the name of one"
+            none = "no model here: train one first, or give the directory of one"
             raise ModelError(several if found else none, model_dir_path)
         name = found[0]
     if name not in _CLASSES:
-        raise ParameterError(f"no classifier {name!r}; choose from {', '.join(_CLASSES)}")
+        raise ParameterError(f"name must be one of {', '.join(_CLASSES)}, got {name!r}", model_dir_path)
     model_store.read_manifest(model_dir_path, name)
     return name
 
@@ -63,21 +65,21 @@ def find_classifier(model_dir_path: str | os.PathLike, name: str | None = None) 
 def load_classifier(
     model_dir_path: str | os.PathLike, name: str | None = None, *, model_ctx: mx.Context | None = None
 ) -> AudioClassifier:
-    """Load the classifier that a directory holds.
+    """Load the classifier of a model directory, whatever its network.
 
     Parameters
     ----------
     model_dir_path : str or os.PathLike
         Directory that was given to `AudioClassifier.fit`.
     name : str, optional
-        Name of the network; needed only if the directory holds several.
+        Name of the network; needed only if the directory holds several models.
     model_ctx : mxnet.Context, optional
         Device of the network; the CPU by default.
 
     Raises
     ------
     ModelError
-        If there is no model, there are several and none is named, or the model is damaged.
+        If the directory holds no model, or several and `name` is missing.
     ParameterError
         If no classifier has this name.
     """
