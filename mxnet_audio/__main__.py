@@ -1,4 +1,4 @@
-"""``python -m mxnet_audio`` is the command ``mxnet-audio``."""
+"""Entry point of ``python -m mxnet_audio``: the command ``mxnet-audio``."""
 
 from mxnet_audio.cli import main
 

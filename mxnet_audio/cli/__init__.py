@@ -1,12 +1,13 @@
-"""The command ``mxnet-audio``: train, evaluate, adapt, predict, embed, index, search, export, know speakers and more.
+"""The command ``mxnet-audio``: train, evaluate, predict, encode, search, recognize speakers, and more.
 
-Each command answers in text, or with ``--json`` in one JSON document, on stdout; everything else it has to
-say goes to stderr. Exit codes: 0 done, 1 an error in a file or in the input, 2 wrong usage. MXNet and its
-likes are imported inside the commands, so that ``--help`` is there at once.
+Each command prints its result on stdout, as text or with ``--json`` as one JSON document, and everything else on
+stderr. Exit codes: 0 success, 1 an error in a file or another input, 2 wrong usage. MXNet and other large packages
+are imported inside the commands, after the arguments are checked, so that ``--help`` and usage errors are quick.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -14,45 +15,52 @@ import typer
 
 import mxnet_audio
 from mxnet_audio.cli.adapt import adapt
+from mxnet_audio.cli.command_group import ErrorReportingGroup
+from mxnet_audio.cli.cross_validate import cross_validate
 from mxnet_audio.cli.datasets import datasets
-from mxnet_audio.cli.evaluate import cross_validate, report
+from mxnet_audio.cli.demo import demo
+from mxnet_audio.cli.encode import encode
+from mxnet_audio.cli.evaluate import evaluate
 from mxnet_audio.cli.export import export
-from mxnet_audio.cli.info import demo, info
-from mxnet_audio.cli.predict import embed, predict
-from mxnet_audio.cli.search import index, recommend, search
-from mxnet_audio.cli.shell import CarefulGroup
+from mxnet_audio.cli.index import index
+from mxnet_audio.cli.info import info
+from mxnet_audio.cli.predict import predict
+from mxnet_audio.cli.recommend import recommend
+from mxnet_audio.cli.report import report
+from mxnet_audio.cli.search import search
 from mxnet_audio.cli.speaker import speaker
-from mxnet_audio.cli.train import evaluate, train
+from mxnet_audio.cli.train import train
 
 __all__ = ["app", "main"]
 
-# Plain text: boxes and colours would cut paths short and get into the way of pipes.
+# Plain text: boxes and colors would cut off paths and disturb pipes.
 app = typer.Typer(
     name="mxnet-audio",
-    cls=CarefulGroup,
+    cls=ErrorReportingGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, cross_validate, evaluate, report, adapt, predict, embed, index, search, recommend, export):
+for command in (train, cross_validate, evaluate, report, adapt, predict, encode, index, search, recommend, export):
     app.command()(command)
+app.command("embed", hidden=True)(encode)
 app.add_typer(speaker, name="speaker")
 app.add_typer(datasets, name="datasets")
 for command in (info, demo):
     app.command()(command)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(mxnet_audio.__version__)
         raise typer.Exit
 
 
 @app.callback()
-def _face(
+def _global_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Classify, embed and search sound.
@@ -68,6 +76,6 @@ def _face(
 def main() -> None:
     """Run the command line."""
     for stream in (sys.stdout, sys.stderr):
-        # A file name that the terminal cannot show is no reason to stop.
-        stream.reconfigure(errors="backslashreplace")
-    app(prog_name="mxnet-audio")  # also when it runs as python -m mxnet_audio
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name that the terminal cannot show is no error
+    app(prog_name="mxnet-audio")  # the name, even when run as python -m mxnet_audio

@@ -1,4 +1,4 @@
-"""``mxnet-audio adapt``: a model for another speaker, microphone or room."""
+"""``mxnet-audio adapt``: adapt a model to another speaker, microphone or room."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mxnet_audio.cli.options import MODELS, AsJson, Gpu, ModelDir, OneOf, Paths
-from mxnet_audio.cli.shell import Bulk, load_model
+from mxnet_audio.cli.files import BulkJob
+from mxnet_audio.cli.model import find_trained_model
+from mxnet_audio.cli.options import MODELS, AsJson, Gpu, ModelDir, Paths, StoredNetwork
 from mxnet_audio.errors import ModelError
 
 __all__ = ["adapt"]
@@ -16,32 +17,34 @@ __all__ = ["adapt"]
 
 def adapt(
     paths: Paths,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the adapted model is kept.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the adapted model.")],
     model_dir: ModelDir = MODELS,
-    network: OneOf = None,
+    network: StoredNetwork = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
-    """Adapt a model to another speaker, microphone or room, by recordings from there without labels.
+    """Adapt a model to another speaker, microphone or room.
 
-    Some 50 of them or more, of all classes about as often as they will come.
+    The recordings from there need no labels. Use 50 or more, with all classes about as frequent as they will be later.
 
     \b
     Examples:
       mxnet-audio adapt new-room/ --output models-new-room
       mxnet-audio predict clip.wav --model-dir models-new-room
     """
-    classifier = load_model(model_dir, network, gpu, exported=False)
+    load = find_trained_model(model_dir, network, gpu)
     from mxnet_audio import model_store
 
-    model_store.check_writable(output)  # not found out once all is done
+    model_store.check_writable(output)  # before hours of work
+    job = BulkJob(as_json)
+    files = job.find(paths)
+    classifier = load()
     if classifier.network in model_store.stored_models(output):
-        raise ModelError(f"holds a {classifier.network} model, whose training could not go on: choose another", output)
-    bulk = Bulk()
-    files = bulk.find(paths)
+        reason = f"there is a {classifier.network} model here, which could not be resumed any more: choose another"
+        raise ModelError(reason, output)
     classifier.adapt(files)
-    bulk.skipped += [{"path": path, "reason": error.reason} for path, error in classifier.skipped]  # said already
-    bulk.done = len(files) - len(classifier.skipped)
+    job.add_skipped(classifier.skipped)
+    job.done = len(files) - len(classifier.skipped)
     classifier.save_model(output)
-    document = {"model_dir": output, "model_id": classifier.model_id, "labels": classifier.labels, "clips": bulk.done}
-    bulk.finish(document if as_json else None, f"the model, adapted to {bulk.done} clips, is in {output}")
+    document = {"model_dir": output, "model_id": classifier.model_id, "labels": classifier.labels, "clips": job.done}
+    job.finish(document, f"adapted the model to {job.done} clips and saved it in {output}")

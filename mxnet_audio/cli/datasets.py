@@ -1,24 +1,24 @@
-"""``mxnet-audio datasets``: the named corpora, what they are and how to get them."""
+"""``mxnet-audio datasets``: list, describe and download the named corpora."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mxnet_audio.cli.options import AsJson
-from mxnet_audio.cli.shell import emit
+from mxnet_audio.cli.output import print_result
 
 __all__ = ["datasets"]
 
 datasets = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, describe and download corpora.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `mxnet-audio datasets list` shows.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the corpus, as in `mxnet-audio datasets list`.")]
 
 
 @datasets.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_corpora(as_json: AsJson = False) -> None:
     """List the corpora.
 
     \b
@@ -27,18 +27,18 @@ def list_(as_json: AsJson = False) -> None:
     """
     from mxnet_audio import datasets as corpora
 
-    found = [corpora.get(name).to_dict() for name in corpora.names()]
+    facts = [corpora.get(name).to_dict() for name in corpora.names()]
     lines = [
-        f"{item['name']:<13} {item['n_clips']:5d} clips  {len(item['labels']):2d} classes  {_size(item):>8}"
+        f"{item['name']:<13} {item['n_clips']:5d} clips  {len(item['labels']):2d} classes  {_megabytes(item):>8}"
         f"  {item['licence']}"
-        for item in found
+        for item in facts
     ]
-    emit({"datasets": found}, "\n".join(lines), as_json)
+    print_result({"datasets": facts}, "\n".join(lines), as_json)
 
 
 @datasets.command()
 def info(name: Name, as_json: AsJson = False) -> None:
-    """Describe a corpus: classes, folds, licence, citation, where it comes from.
+    """Show classes, folds, licence and source of a corpus.
 
     \b
     Example:
@@ -53,26 +53,28 @@ def info(name: Name, as_json: AsJson = False) -> None:
         f"clips     {facts['n_clips']}",
         f"classes   {', '.join(facts['labels'])}",
         f"folds     {', '.join(map(str, facts['folds'])) or 'none'}",
-        f"size      {_size(facts)}",
+        f"size      {_megabytes(facts)}",
         *(f"from      {url}" for remote in facts["remotes"] for url in remote["urls"]),
         "cite",
         facts["citation"],
     ]
-    emit(facts, "\n".join(lines), as_json)
+    print_result(facts, "\n".join(lines), as_json)
 
 
 @datasets.command()
 def download(
     name: Name,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to keep it.")],
-    url: Annotated[str | None, typer.Option(metavar="URL", help="Fetch the archive from here instead.")] = None,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the corpus.")],
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Download the archive from this address instead.")
+    ] = None,
     archive: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Use this archive, which you have, instead of fetching it."),
+        typer.Option(metavar="FILE", help="Use this archive instead of downloading one."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a corpus, verify it and unpack it; run again after an interruption.
+    """Download, verify and unpack a corpus. After an interruption, run the same command.
 
     \b
     Examples:
@@ -83,9 +85,9 @@ def download(
         raise typer.BadParameter("give --url or --archive, not both", param_hint="--url")
     from mxnet_audio import datasets as corpora
 
-    where = corpora.get(name).download(directory, url=url, archive=archive, progress=True)
-    emit({"name": name, "directory": where}, f"{name} is in {where}", as_json)
+    home = corpora.get(name).download(directory, url=url, archive=archive, progress=True)
+    print_result({"name": name, "directory": home}, f"{name} is in {home}", as_json)
 
 
-def _size(facts: dict) -> str:
+def _megabytes(facts: dict[str, Any]) -> str:
     return f"{facts['size'] / 1e6:,.0f} MB"

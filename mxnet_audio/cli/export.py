@@ -1,4 +1,4 @@
-"""``mxnet-audio export``: a model that outlives MXNet."""
+"""``mxnet-audio export``: write a model as an ONNX file."""
 
 from __future__ import annotations
 
@@ -7,40 +7,43 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mxnet_audio.cli.options import MODELS, AsJson, ModelDir, OneOf
-from mxnet_audio.cli.shell import emit, load_model
+from mxnet_audio.cli.model import find_trained_model
+from mxnet_audio.cli.options import MODELS, AsJson, ModelDir, StoredNetwork
+from mxnet_audio.cli.output import print_result
 
 if TYPE_CHECKING:
     from mxnet_audio.library.trained_model import TrainedModel
 
-__all__ = ["FrontEnd", "Output", "export", "write"]
+__all__ = ["FrontEnd", "OnnxFile", "export", "write_onnx"]
 
-Output = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The file to write.")]
-FrontEnd = Annotated[bool, typer.Option("--front-end", help="Let it take samples, and compute the features itself.")]
+OnnxFile = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="File to write.")]
+FrontEnd = Annotated[
+    bool, typer.Option("--front-end", help="Include the feature extraction: the input is samples, not features.")
+]
 
 
 def export(
-    output: Output,
+    output: OnnxFile,
     model_dir: ModelDir = MODELS,
-    network: OneOf = None,
+    network: StoredNetwork = None,
     front_end: FrontEnd = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a trained model as one ONNX file, which runs without MXNet.
+    """Write a model as an ONNX file, which runs without MXNet.
 
     \b
     Examples:
       mxnet-audio export songs.onnx --front-end
       mxnet-audio predict new.mp3 --model-dir songs.onnx
     """
-    write(load_model(model_dir, network, None, exported=False).model, output, front_end, as_json)
+    write_onnx(find_trained_model(model_dir, network, None)().model, output, front_end, as_json)
 
 
-def write(model: TrainedModel, output: Path, front_end: bool, as_json: bool) -> None:
-    """Write a model, and say so."""
+def write_onnx(model: TrainedModel, output: Path, front_end: bool, as_json: bool) -> None:
+    """Write a model as an ONNX file and print the result."""
     from mxnet_audio.library.export import export_onnx
 
     export_onnx(model, output, front_end=front_end)
     takes = "samples" if front_end else "features"
     document = {"output": output, "takes": takes, "model_id": model.id, "labels": model.labels}
-    emit(document, f"the model is in {output}, and takes {takes}", as_json)
+    print_result(document, f"wrote the model to {output}; its input is {takes}", as_json)

@@ -1,23 +1,18 @@
-"""``mxnet-audio info`` and ``demo``: what this machine can do, and the whole path on show."""
+"""``mxnet-audio info``: show versions, sound formats and devices."""
 
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 import mxnet_audio
 from mxnet_audio.cli.options import AsJson
-from mxnet_audio.cli.shell import emit, interactive, note
+from mxnet_audio.cli.output import print_result
 
-__all__ = ["demo", "info"]
+__all__ = ["info"]
 
 PACKAGES = ("numpy", "scipy", "mxnet", "librosa", "soundfile", "soxr", "av", "audioread", "voyager", "annoy")
-# As libsndfile names them: container, and the coding inside where the container says too little.
-LIBSNDFILE = {
+# Container and subtype in libsndfile's names; None where the container is enough.
+LIBSNDFILE_FORMATS = {
     "WAV": ("WAV", None),
     "AU": ("AU", None),
     "FLAC": ("FLAC", None),
@@ -50,39 +45,14 @@ def info(as_json: AsJson = False) -> None:
         *(f"{name:<12} {decoder or 'cannot be read'}" for name, decoder in document["formats"].items()),
     ]
     lines += ["", *(f"{name:<12} {value}" for name, value in document["devices"].items())]
-    emit(document, "\n".join(lines), as_json)
-
-
-def demo(
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="DIR", help="Folder for the model, the index and the pictures."),
-    ] = Path("demo/output"),
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DATA", help="Your own sounds, as for `mxnet-audio train`. [default: made here]"),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show the whole path; needs no network.
-
-    Sound is made, a classifier trained, held-out clips are labelled and embedded, an index is searched and
-    pictures are drawn.
-
-    \b
-    Examples:
-      mxnet-audio demo
-      mxnet-audio demo --data songs/ --output songs-demo
-    """
-    from mxnet_audio.cli.tour import run
-
-    figures = run(output, data=data, say=note if as_json else typer.echo, progress=interactive())
-    if as_json:
-        emit(figures, "", as_json)
+    print_result(document, "\n".join(lines), as_json)
 
 
 def _versions() -> dict[str, str | None]:
-    found = {}
+    """Return the version of each package; None if it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
             found[name] = version(name)
@@ -96,20 +66,20 @@ def _versions() -> dict[str, str | None]:
 
 
 def _formats() -> dict[str, str | None]:
-    """Name the decoder of each format, None where there is none, in the order in which they are tried."""
+    """Return the decoder of each format, the first one that is tried; None if there is none."""
     import soundfile
 
-    known = soundfile.available_formats()
-    fallback = _fallback()
-    formats = {}
-    for name, (container, coding) in LIBSNDFILE.items():
-        reads = container in known and (coding is None or coding in soundfile.available_subtypes(container))
-        formats[name] = "libsndfile" if reads else fallback
+    containers = soundfile.available_formats()
+    fallback = _fallback_decoder()
+    formats: dict[str, str | None] = {}
+    for name, (container, subtype) in LIBSNDFILE_FORMATS.items():
+        supported = container in containers and (subtype is None or subtype in soundfile.available_subtypes(container))
+        formats[name] = "libsndfile" if supported else fallback
     return {**formats, "M4A/AAC": fallback}
 
 
-def _fallback() -> str | None:
-    """Name what reads the formats that libsndfile does not."""
+def _fallback_decoder() -> str | None:
+    """Return the decoder of the formats that libsndfile does not read."""
     try:
         import av
 
@@ -125,12 +95,13 @@ def _fallback() -> str | None:
 
 
 def _devices() -> dict[str, int | str]:
+    """Count CPUs and GPUs. MXNet is imported: it counts the GPUs that it can use, and this shows whether it works."""
     from mxnet_audio.parallel import USABLE_CPUS
 
     try:
         from mxnet_audio.engine import mx
 
         gpus = mx.context.num_gpus()
-    except Exception as error:  # whatever keeps MXNet from loading is just what this command is asked for
+    except Exception as error:  # whatever it is: the command exists to show it
         gpus = f"unknown: {error}"
     return {"cpus": USABLE_CPUS, "gpus": gpus}

@@ -1,4 +1,4 @@
-"""The arguments and options that several commands take, each said once."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -12,42 +12,64 @@ __all__ = [
     "INDEX",
     "MODELS",
     "AnyModel",
+    "AnyModelOrBundled",
     "AsJson",
+    "Corpus",
     "Data",
+    "Folds",
     "Gpu",
     "IndexDir",
     "ModelDir",
     "Network",
-    "OneOf",
-    "OwnOrBoxed",
     "Paths",
+    "StoredNetwork",
+    "TopK",
 ]
 
-DATA = "A folder with one folder of sound files for each class, or a CSV file of path,label."
 MODELS = Path("models")
 INDEX = Path("index")
 
 
 class Network(str, Enum):
-    """What ``mxnet_audio.library.classifiers()`` gives; named here too, as asking there would import MXNet."""
+    """Networks of classifiers: `mxnet_audio.library.classifiers`, repeated here because that imports MXNet."""
 
     cifar10 = "cifar10"
     m5 = "m5"
     resnet_v2 = "resnet_v2"
 
 
-TRAINED = "Folder of the trained model, or the .onnx file made of it."
-AnyModel = Annotated[Path, typer.Option("--model-dir", metavar="DIR", help=TRAINED)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
-Data = Annotated[Path, typer.Argument(metavar="DATA", help=DATA)]
-Gpu = Annotated[int | None, typer.Option(min=0, metavar="N", help="Compute on GPU N instead of the CPU.")]
-IndexDir = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
-ModelDir = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the trained model.")]
-OneOf = Annotated[Network | None, typer.Option("--network", help="Which model, if the folder holds more than one.")]
-OwnOrBoxed = Annotated[
+_TRAINED = "Folder of the trained model, or an .onnx file exported from it."
+
+AnyModel = Annotated[Path, typer.Option("--model-dir", metavar="DIR", help=_TRAINED)]
+AnyModelOrBundled = Annotated[
     Path | None,
-    typer.Option(
-        "--model-dir", metavar="DIR", help=f"{TRAINED} [default: {MODELS}, or the one that came with the clone]"
+    typer.Option("--model-dir", metavar="DIR", help=f"{_TRAINED} [default: {MODELS}, or the bundled model of a clone]"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
+Corpus = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Name of the corpus in DATA, as `mxnet-audio datasets download` writes it."),
+]
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA", help="Folder with one folder of sound files for each class, or CSV file of path,label."
     ),
 ]
-Paths = Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Sound files, or folders to search for them.")]
+Folds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLD,...",
+        help="Use only these folds of the corpus, or of a CSV file with a column fold. [default: all]",
+    ),
+]
+Gpu = Annotated[int | None, typer.Option(min=0, metavar="N", help="Compute on GPU N instead of the CPU.")]
+IndexDir = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
+ModelDir = Annotated[Path, typer.Option("--model-dir", metavar="DIR", help="Folder of the trained model.")]
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH", help="Sound files, or folders that are searched for them.")
+]
+StoredNetwork = Annotated[
+    Network | None, typer.Option("--network", help="Network of the model, if the folder holds more than one.")
+]
+TopK = Annotated[int, typer.Option("-k", "--top-k", min=1, help="Number of results.")]

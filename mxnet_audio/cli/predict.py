@@ -1,37 +1,41 @@
-"""``mxnet-audio predict`` and ``embed``: what a sound is, and the vector it becomes."""
+"""``mxnet-audio predict``: label sound files."""
 
 from __future__ import annotations
 
-import csv
 import math
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mxnet_audio.cli.options import AsJson, Gpu, OneOf, OwnOrBoxed, Paths
-from mxnet_audio.cli.shell import Bulk, load_model
+from mxnet_audio.cli.files import BulkJob
+from mxnet_audio.cli.model import find_model
+from mxnet_audio.cli.options import AnyModelOrBundled, AsJson, Gpu, Paths, StoredNetwork
 from mxnet_audio.errors import AudioError
 
-__all__ = ["embed", "predict"]
+if TYPE_CHECKING:
+    from mxnet_audio.inference import Prediction, TimedPrediction
+    from mxnet_audio.inference.predictor import Predictor
+
+__all__ = ["predict"]
 
 
 def predict(
     paths: Paths,
-    model_dir: OwnOrBoxed = None,
-    network: OneOf = None,
+    model_dir: AnyModelOrBundled = None,
+    network: StoredNetwork = None,
     timeline: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="Label a long file window by window, each of this length."),
+        typer.Option(metavar="SECONDS", help="Label each window of this length, for long files."),
     ] = None,
     hop: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="From one window to the next. [default: half the window]"),
+        typer.Option(metavar="SECONDS", help="Distance between windows. [default: half a window]"),
     ] = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
-    """Label sound files, long ones window by window.
+    """Label sound files, or each window of long ones.
 
     \b
     Examples:
@@ -40,131 +44,69 @@ def predict(
       mxnet-audio predict night.flac --timeline 5 --hop 2.5
     """
     if hop is not None and timeline is None:
-        raise typer.BadParameter("goes with --timeline only", param_hint="--hop")
+        raise typer.BadParameter("needs --timeline", param_hint="--hop")
     for name, value in (("--timeline", timeline), ("--hop", hop)):
         if value is not None and not 0 < value < math.inf:
-            raise typer.BadParameter("expected a length above 0", param_hint=name)
-    if hop is not None and hop > timeline:
-        raise typer.BadParameter("expected at most the window, so that nothing is left out", param_hint="--hop")
-    classifier = load_model(model_dir, network, gpu)
-    bulk = Bulk()
-    files = bulk.find(paths)
+            raise typer.BadParameter(f"must be above 0, got {value:g}", param_hint=name)
+    if hop is not None and timeline is not None and hop > timeline:
+        reason = f"must be <= the window of {timeline:g} s, or sound would be left out, got {hop:g}"
+        raise typer.BadParameter(reason, param_hint="--hop")
+    load = find_model(model_dir, network, gpu)
+    job = BulkJob(as_json)
+    files = job.find(paths)
+    classifier = load()
     if timeline is None:
-        key, results = "predictions", _predictions(classifier, files, bulk)
+        key, results = "predictions", _predictions(classifier, files, job)
     else:
-        key, results = "timelines", _timelines(classifier, files, bulk, timeline, hop)
+        key, results = "timelines", _timelines(classifier, files, job, timeline, hop)
     entries = []
     for entry, text in results:
-        bulk.done += 1
+        job.done += 1
         if as_json:
             entries.append(entry)
         else:
             typer.echo(text)
-    bulk.finish({**_model(classifier), key: entries} if as_json else None)
+    job.finish({"model_id": classifier.model_id, "labels": classifier.labels, key: entries})
 
 
-def embed(
-    paths: Paths,
-    model_dir: OwnOrBoxed = None,
-    network: OneOf = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="FILE", dir_okay=False, help="vectors.npz (arrays paths, vectors) or vectors.csv."
-        ),
-    ] = Path("vectors.npz"),
-    gpu: Gpu = None,
-    as_json: AsJson = False,
-) -> None:
-    """Turn sound files into vectors.
-
-    \b
-    Examples:
-      mxnet-audio embed songs/ --output songs.npz
-      mxnet-audio embed a.wav b.wav -o vectors.csv
-    """
-    writers = {".npz": _write_npz, ".csv": _write_csv}
-    if output.suffix.lower() not in writers:
-        raise typer.BadParameter(f"expected a name ending in .npz or .csv, not {output}", param_hint="--output")
-    if not output.parent.is_dir():  # not found out once all is done
-        raise AudioError("no such folder", output.parent)
-    classifier = load_model(model_dir, network, gpu)
-    bulk = Bulk()
-    names, vectors = [], []
-    for encoding in classifier.encode_many(bulk.find(paths)):
-        if encoding.error is None:
-            bulk.done += 1
-            names.append(encoding.path)
-            vectors.append(encoding.vector)
-        else:
-            bulk.skip(encoding.path, encoding.error)
-    if names:
-        writers[output.suffix.lower()](output, names, vectors)
-    document = {
-        **_model(classifier),
-        "output": output if names else None,
-        "dim": classifier.embedding_dim,
-        "paths": names,
-    }
-    text = f"{len(names)} vectors of {classifier.embedding_dim} numbers are in {output}"
-    bulk.finish(document if as_json else None, text)
-
-
-def _model(classifier) -> dict:
-    return {"model_id": classifier.model_id, "labels": classifier.labels}
-
-
-def _predictions(classifier, files, bulk):
-    """Yield each file's entry for machines, and its line for people."""
-    width = max(len(str(label)) for label in classifier.labels)
+def _predictions(classifier: Predictor, files: list[str], job: BulkJob) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the result of each file, for JSON and as text."""
+    width = _label_width(classifier)
     for prediction in classifier.predict_many(files):
         if prediction.error is not None:
-            bulk.skip(prediction.path, prediction.error)
+            job.skip(str(prediction.path), prediction.error)
             continue
-        entry = {"path": prediction.path, **_labelled(prediction)}
-        yield entry, f"{_in_words(prediction, width)}  {prediction.path}"
+        entry = {"path": prediction.path, **_json_fields(prediction)}
+        yield entry, f"{_to_text(prediction, width)}  {prediction.path}"
 
 
-def _timelines(classifier, files, bulk, window, hop):
-    """Yield the same for each file's windows."""
-    width = max(len(str(label)) for label in classifier.labels)
+def _timelines(
+    classifier: Predictor, files: list[str], job: BulkJob, window: float, hop: float | None
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the result of each file's windows, for JSON and as text."""
+    width = _label_width(classifier)
     for path in files:
         try:
             parts = classifier.predict_timeline(path, window, hop)
         except AudioError as error:
-            bulk.skip(path, error)
+            job.skip(path, error)
             continue
-        entry = {"path": path, "segments": [{"start": p.start, "end": p.end, **_labelled(p)} for p in parts]}
-        lines = [f"  {p.start:8.2f} to {p.end:8.2f} s  {_in_words(p, width)}" for p in parts]
-        yield entry, "\n".join([path, *lines])
+        segments = [{"start": part.start, "end": part.end, **_json_fields(part)} for part in parts]
+        lines = [f"  {part.start:8.2f} to {part.end:8.2f} s  {_to_text(part, width)}" for part in parts]
+        yield {"path": path, "segments": segments}, "\n".join([path, *lines])
 
 
-def _in_words(prediction, width: int) -> str:
+def _label_width(classifier: Predictor) -> int:
+    return max(len(str(label)) for label in classifier.labels)
+
+
+def _to_text(prediction: Prediction | TimedPrediction, width: int) -> str:
     return f"{prediction.label!s:<{width}}  {100 * float(max(prediction.probabilities)):5.1f}%"
 
 
-def _labelled(prediction) -> dict:
+def _json_fields(prediction: Prediction | TimedPrediction) -> dict[str, Any]:
     return {
         "label": prediction.label,
         "probability": max(prediction.probabilities),
         "probabilities": prediction.probabilities,
     }
-
-
-def _write_npz(output: Path, names: list[str], vectors: list) -> None:
-    import numpy as np
-
-    from mxnet_audio.atomic import replacing
-
-    with replacing(output) as temporary, temporary.open("wb") as file:
-        np.savez(file, paths=np.array(names), vectors=np.stack(vectors))
-
-
-def _write_csv(output: Path, names: list[str], vectors: list) -> None:
-    from mxnet_audio.atomic import replacing
-
-    with replacing(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(["path", *(f"v{i}" for i in range(len(vectors[0])))])
-        # The shortest digits that give the same float32 again.
-        rows.writerows([name, *map(str, vector)] for name, vector in zip(names, vectors))

@@ -1,4 +1,4 @@
-"""The whole path on show: train, evaluate, label, embed, index, search, recommend, draw."""
+"""The demo behind ``mxnet-audio demo`` and ``make demo``: train, evaluate, label, encode, search, recommend, plot."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = ["run"]
 
 log = logging.getLogger(__name__)
 
-# Clips times seconds times epochs: about two minutes of training on two cores.
-BUDGET = 90_000
+# Number of clips times their seconds times the epochs: about two minutes of training on two cores.
+TRAINING_BUDGET = 90_000
 
 
 def run(
@@ -33,24 +33,24 @@ def run(
     data: str | os.PathLike | None = None,
     say: Callable[[str], None] = log.info,
     progress: bool = True,
-) -> dict:
-    """Train on three quarters of a corpus, and try everything on the last quarter.
+) -> dict[str, int | float]:
+    """Train on three quarters of a corpus and try everything on the other quarter.
 
     Parameters
     ----------
     output : str or os.PathLike
-        Folder for the model, the index and the pictures.
+        Folder for the model, the index and the plots.
     data : str or os.PathLike, optional
-        Folder of class folders, or CSV of ``path,label``; a corpus synthesised on the spot by default.
+        Folder of class folders, or CSV file of ``path,label``; by default a corpus is synthesised.
     say : callable
-        Told what happens, a line or a table at a time.
+        Function that prints a line or a table.
     progress : bool
-        Whether to show progress bars.
+        Show progress bars.
 
     Returns
     -------
     dict
-        The figures, as they are also written to ``<output>/demo.json``.
+        The figures that are also written to ``<output>/demo.json``.
 
     Raises
     ------
@@ -72,10 +72,10 @@ def run(
 
     config = complete_config([path for path, _ in training_pairs])
     seconds = config.n_samples / config.sr
-    epochs = int(np.clip(BUDGET / (len(pairs) * seconds), 5, 100))
+    epochs = int(np.clip(TRAINING_BUDGET / (len(pairs) * seconds), 5, 100))
     say(
-        f"Training on {len(train)} clips of {len(set(labels))} classes, the middle {seconds:.1f} s of longer ones,"
-        f" for {epochs} epochs; {len(test)} clips are held out …"
+        f"Training on {len(train)} clips of {len(set(labels))} classes for {epochs} epochs, with inputs of"
+        f" {seconds:.1f} s (the middle of longer clips); {len(test)} clips are held out …"
     )
     classifier = Cifar10AudioClassifier()
     history = classifier.fit(
@@ -91,45 +91,45 @@ def run(
     viz.plot_history(history, output / "training.png")
 
     report = classifier.evaluate(held_out)
-    say(f"\nOn the {len(test)} clips that it has not heard:\n\n{report}")
+    say(f"\nResults on the {len(test)} held-out clips:\n\n{report}")
     viz.plot_confusion(report, output / "confusion.png")
 
-    say("\nSome labels (predict_class):")
-    bad = {path for path, _ in [*classifier.skipped, *report.skipped]}
-    some = [pair for pair in held_out if pair[0] not in bad]
-    for path, label in some[:: max(1, len(some) // 6)][:6]:
+    say("\nPredicted labels (predict_class):")
+    unusable = {path for path, _ in [*classifier.skipped, *report.skipped]}
+    clips = [pair for pair in held_out if pair[0] not in unusable]
+    for path, label in clips[:: max(1, len(clips) // 6)][:6]:
         say(f"  {Path(path).name:<28} {label:<16} -> {classifier.predict_class(path)}")
-    example = some[0][0]
-    picture = load_features(example, classifier.feature_config)
-    viz.plot_spectrogram(picture, classifier.feature_config, output / "spectrogram.png")
+    example = clips[0][0]
+    spectrogram = load_features(example, classifier.feature_config)
+    viz.plot_spectrogram(spectrogram, classifier.feature_config, output / "spectrogram.png")
 
-    encodings = [e for e in classifier.encode_many(path for path, _ in some) if e.error is None]
-    names = dict(some)
+    encodings = [e for e in classifier.encode_many(path for path, _ in clips) if e.error is None]
+    label_of = dict(clips)
     viz.plot_embedding(
-        np.stack([e.vector for e in encodings]), [names[e.path] for e in encodings], output / "embedding.png"
+        np.stack([e.vector for e in encodings]), [label_of[e.path] for e in encodings], output / "embedding.png"
     )
-    say(f"\nVectors (encode_audio): {len(encodings)} of length {len(encodings[0].vector)}")
+    say(f"\nEmbeddings (encode_audio): {len(encodings)} vectors of length {len(encodings[0].vector)}")
 
     search = Cifar10AudioSearch(classifier=classifier)
     search.index_many(path for path, _ in training_pairs)
     search.save(output / "index")
-    known = dict(training_pairs)
-    say(f"\nMost like {Path(example).name} among the {len(search)} training clips (query):")
+    indexed_label_of = dict(training_pairs)
+    say(f"\nThe {len(search)} training clips most similar to {Path(example).name} (query), with their distances:")
     for neighbour in search.query(example, top_k=5):
-        say(f"  {neighbour.distance:.3f}  {_short(neighbour.path)}")
-    found = [[known[n.path] for n in search.query_vector(e.vector, top_k=5)] for e in encodings]
-    precision = precision_at_k([names[e.path] for e in encodings], found, 5)
-    say(f"  of the five nearest, {100 * precision:.0f}% are of the query's class, over all held-out clips")
+        say(f"  {neighbour.distance:.3f}  {_short_path(neighbour.path)}")
+    found = [[indexed_label_of[n.path] for n in search.query_vector(e.vector, top_k=5)] for e in encodings]
+    precision = precision_at_k([label_of[e.path] for e in encodings], found, 5)
+    say(f"  precision at 5 over all held-out clips: {100 * precision:.0f}%")
 
     recommender = Cifar10AudioRecommender(classifier=classifier)
     recommender.load(output / "index")
-    for path, _ in some[:2]:
+    for path, _ in clips[:2]:
         recommender.track(path)
-    say(f"\nFor someone who heard {' and '.join(Path(path).name for path, _ in some[:2])} (recommend):")
+    say(f"\nRecommendations after listening to {' and '.join(Path(path).name for path, _ in clips[:2])} (recommend):")
     for recommendation in recommender.recommend(limits=3):
-        say(f"  {_short(recommendation.path)}")
+        say(f"  {_short_path(recommendation.path)}")
 
-    _show_box([path for path, _ in some[:3]], say)
+    _predict_bundled([path for path, _ in clips[:3]], say)
 
     figures = {
         "clips": len(pairs),
@@ -140,25 +140,23 @@ def run(
         "seconds": round(time.monotonic() - started, 1),
     }
     write_json(output / "demo.json", figures)
-    say(f"\nDone in {figures['seconds']:.0f} s. The model, the index and four pictures are in {output}")
+    say(f"\nDone in {figures['seconds']:.0f} s. The model, the index and four plots are in {output}")
     return figures
 
 
-def _show_box(paths: list[str], say: Callable[[str], None]) -> None:
-    """Ask the models that come with a clone about the same files."""
+def _predict_bundled(paths: list[str], say: Callable[[str], None]) -> None:
+    """Print the predictions of the models that come with a clone."""
     networks = [name for name in stored_models(BUNDLED_MODELS) if name in classifiers()]
     if not networks:
         return
-    say(
-        f"\nWhat the models in the box ({BUNDLED_MODELS}) hear in them, who know ten environmental sounds and nothing else:"
-    )
-    boxed = [load_classifier(BUNDLED_MODELS, name) for name in networks]
+    say(f"\nPredictions of the bundled ESC-10 models ({BUNDLED_MODELS}; they only know ten environmental sounds):")
+    bundled = [load_classifier(BUNDLED_MODELS, name) for name in networks]
     for path in paths:
-        heard = [(classifier.network, classifier.predict(path)) for classifier in boxed]
-        told = ", ".join(f"{name} {said.label} ({100 * max(said.probabilities):.0f}%)" for name, said in heard)
-        say(f"  {Path(path).name:<28} {told}")
+        predictions = [(classifier.network, classifier.predict(path)) for classifier in bundled]
+        text = ", ".join(f"{name} {p.label} ({100 * max(p.probabilities):.0f}%)" for name, p in predictions)
+        say(f"  {Path(path).name:<28} {text}")
 
 
-def _short(path: str) -> str:
-    """Class folder and name: names alone may be the same in several."""
+def _short_path(path: str) -> str:
+    """Return class folder and name: files in several folders may have the same name."""
     return "/".join(Path(path).parts[-2:])

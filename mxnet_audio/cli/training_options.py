@@ -1,151 +1,136 @@
-"""What ``train``, ``cross-validate`` and the commands that measure share: their options, and the clips they mean."""
+"""Options of ``train`` and ``cross-validate``."""
 
 from __future__ import annotations
 
 import re
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mxnet_audio.cli.options import Network
-from mxnet_audio.errors import DatasetError
 
 if TYPE_CHECKING:
-    from mxnet_audio.datasets import Clip
     from mxnet_audio.features import AudioFeatureConfig
 
 __all__ = [
     "BatchSize",
-    "Corpus",
     "Epochs",
     "FeatureFile",
-    "Folds",
+    "FeatureOptions",
     "InputShape",
     "LearningRate",
+    "NewNetwork",
     "RecipeName",
     "RecipeOption",
     "Seconds",
-    "ToTrain",
-    "groups_of",
-    "list_clips",
-    "list_pairs",
-    "own_options",
-    "wanted_config",
+    "fit_options",
 ]
 
 
 class RecipeName(str, Enum):
-    """How to train, in one word."""
+    """Training recipes by name."""
 
     default = "default"
     plain = "plain"
     speech = "speech"
 
 
-ToTrain = Annotated[Network, typer.Option("--network", help="The network to train.")]
-Epochs = Annotated[int, typer.Option(min=1, help="Passes over the training clips.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Clips in one step.")]
-LearningRate = Annotated[float | None, typer.Option(help="Step size of the optimiser. [default: 0.001; m5: 0.01]")]
+NewNetwork = Annotated[Network, typer.Option("--network", help="Network to train.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Number of passes over the training clips.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Number of clips in a batch.")]
+LearningRate = Annotated[float | None, typer.Option(help="Learning rate of the optimizer. [default: 0.001; m5: 0.01]")]
 Seconds = Annotated[
     float | None,
     typer.Option(
         help="Length of the input: longer clips are cropped, shorter ones padded. "
-        "[default: that of a typical clip, at most 29.12; m5: 4]"
+        "[default: length of a typical clip, at most 29.12; m5: 4]"
     ),
 ]
 InputShape = Annotated[
     str | None,
     typer.Option(
         metavar="1,BANDS,FRAMES",
-        help="The input in mel bands and frames, or for m5 1,1,SAMPLES at 8 kHz, instead of --seconds.",
+        help="Shape of the input in mel bands and frames, or for m5 1,1,SAMPLES at 8 kHz, instead of --seconds.",
     ),
 ]
 FeatureFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="A YAML file that says how sound becomes features, such as a Ludwig preprocessing block. "
+        help="YAML file of the feature configuration, such as a Ludwig preprocessing block. "
         "[default: log-mel; m5: samples at 8 kHz]",
     ),
 ]
 RecipeOption = Annotated[
     RecipeName,
-    typer.Option("--recipe", help="The network's own, the bare loop (Adam, constant rate), or one for spoken words."),
-]
-Corpus = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="DATA is this corpus, as `mxnet-audio datasets download` leaves it."),
-]
-Folds = Annotated[
-    str | None,
     typer.Option(
-        metavar="FOLD,...",
-        help="Of the corpus, or of a CSV file with a column fold, these only. [default: all]",
+        "--recipe",
+        help="Training recipe: the network's own, plain (Adam, constant learning rate), or speech for spoken words.",
     ),
 ]
 
 
-def own_options(learning_rate: float | None, recipe: RecipeName) -> dict:
-    """What `fit` is told only where it was asked for: networks have defaults of their own."""
-    asked = {} if learning_rate is None else {"learning_rate": learning_rate}
-    return asked if recipe is RecipeName.default else {**asked, "recipe": recipe.value}
+def fit_options(learning_rate: float | None, recipe: RecipeName) -> dict[str, Any]:
+    """Return the arguments of `fit` that were given; each network has its own defaults for the others."""
+    given: dict[str, Any] = {} if learning_rate is None else {"learning_rate": learning_rate}
+    return given if recipe is RecipeName.default else {**given, "recipe": recipe.value}
 
 
-def list_pairs(data: Path, corpus: str | None = None, folds: str | None = None) -> tuple[list, list | None]:
-    """List (path, label) pairs, and the group of each that is not to be split, if there are groups."""
-    clips = list_clips(data, corpus, folds)
-    return [clip[:2] for clip in clips], groups_of(clips)
+class FeatureOptions:
+    """The options ``--features``, ``--seconds`` and ``--input-shape``, checked without importing MXNet.
 
+    Parameters
+    ----------
+    file : Path or None
+        YAML file of the feature configuration.
+    seconds : float or None
+        Length of the input.
+    input_shape : str or None
+        Shape of the input.
 
-def groups_of(clips: list[Clip]) -> list[str] | None:
-    """The group of each clip; None if each is one by itself."""
-    return [clip.group for clip in clips] if any(clip.group != clip.path for clip in clips) else None
+    Raises
+    ------
+    typer.BadParameter
+        If an option is out of range, or two of them contradict each other.
+    FeatureError
+        If the file cannot be read or is no feature configuration.
+    """
 
-
-def list_clips(data: Path, corpus: str | None = None, folds: str | None = None) -> list[Clip]:
-    """List the clips of a folder, a table or a named corpus, of these folds only."""
-    if folds is not None and corpus is None and not data.is_file():
-        raise typer.BadParameter("goes with --corpus, or with a CSV file that has them", param_hint="--folds")
-    from mxnet_audio import datasets
-
-    if not data.exists():
-        raise DatasetError("no such folder or CSV file", data)
-    asked = None if folds is None else [fold.strip() for fold in folds.split(",")]
-    if corpus is not None:
-        chosen = datasets.get(corpus)
-        known = {str(fold): fold for fold in chosen.folds}  # numbers or names, as the corpus has them
-        return chosen.clips(data, asked and [known.get(fold, fold) for fold in asked])
-    clips = datasets.clips(data)
-    if asked is None:
-        return clips
-    if absent := set(asked) - {clip.fold for clip in clips}:
-        raise DatasetError(f"no clip is in fold {min(absent)!r}: the column fold says in which each is", data)
-    return [clip for clip in clips if clip.fold in asked]
-
-
-def wanted_config(network: str, file: Path | None, seconds: float | None, shape: str | None) -> AudioFeatureConfig:
-    """What to make of sound, as far as it was said; its length may still be open."""
-    if seconds is not None and shape is not None:
-        raise typer.BadParameter("give --seconds or --input-shape, not both", param_hint="--seconds")
-    from mxnet_audio.features import AudioFeatureConfig
-    from mxnet_audio.library.trained_model import features_for_shape
-    from mxnet_audio.models import MINIMUM, default_features
-
-    config = default_features(network) if file is None else AudioFeatureConfig.from_yaml(file)
-    if shape is not None:
-        if not re.fullmatch(r"1,\d{1,6},\d{1,6}", shape):
-            raise typer.BadParameter(f"expected 1,BANDS,FRAMES such as 1,96,1366, not {shape!r}")
-        if file is not None:
+    def __init__(self, file: Path | None, seconds: float | None, input_shape: str | None):
+        if seconds is not None and input_shape is not None:
+            raise typer.BadParameter("give --seconds or --input-shape, not both", param_hint="--seconds")
+        if input_shape is not None and not re.fullmatch(r"1,\d{1,6},\d{1,6}", input_shape):
+            reason = f"expected 1,BANDS,FRAMES such as 1,96,1366, got {input_shape!r}"
+            raise typer.BadParameter(reason, param_hint="--input-shape")
+        if input_shape is not None and file is not None:
             raise typer.BadParameter("give --input-shape or --features, not both", param_hint="--input-shape")
-        return features_for_shape(network, tuple(map(int, shape.split(","))))
-    if seconds is None:
-        return config
-    if not 0 < seconds < 86400:
-        raise typer.BadParameter("expected a length above 0 and below a day", param_hint="--seconds")
-    if config.time_axis == -2:
-        return config.model_copy(update={"audio_file_length_limit_in_s": seconds})
-    if (frames := config.frames_in(seconds)) < MINIMUM:
-        raise typer.BadParameter(f"the networks need {MINIMUM} frames: a third of a second", param_hint="--seconds")
-    return config.model_copy(update={"n_frames": frames})
+        if seconds is not None and not 0 < seconds < 86400:
+            raise typer.BadParameter(
+                f"must be above 0 and below a day (86400), got {seconds:g}", param_hint="--seconds"
+            )
+        self._file_config: AudioFeatureConfig | None = None
+        if file is not None:
+            from mxnet_audio.features import AudioFeatureConfig
+
+            self._file_config = AudioFeatureConfig.from_yaml(file)
+        self._seconds, self._input_shape = seconds, input_shape
+
+    def config(self, network: str) -> AudioFeatureConfig:
+        """Return the feature configuration for a network; its length is open if no option sets it."""
+        from mxnet_audio.library.inputs import features_for_shape
+        from mxnet_audio.models import MIN_INPUT_SIZE, default_features
+
+        if self._input_shape is not None:
+            return features_for_shape(network, tuple(map(int, self._input_shape.split(","))))
+        config = self._file_config or default_features(network)
+        if self._seconds is None:
+            return config
+        if config.time_axis == -2:
+            return config.model_copy(update={"audio_file_length_limit_in_s": self._seconds})
+        frames = config.frames_in(self._seconds)
+        if frames < MIN_INPUT_SIZE:
+            reason = f"{self._seconds:g} s are {frames} frames; the networks need {MIN_INPUT_SIZE}, a third of a second"
+            raise typer.BadParameter(reason, param_hint="--seconds")
+        return config.model_copy(update={"n_frames": frames})

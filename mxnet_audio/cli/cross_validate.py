@@ -1,0 +1,114 @@
+"""``mxnet-audio cross-validate``: train and measure a network on one fold after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mxnet_audio.cli.clips import clip_groups, list_clips
+from mxnet_audio.cli.model import device
+from mxnet_audio.cli.options import AsJson, Corpus, Data, Folds, Gpu, Network
+from mxnet_audio.cli.output import print_message, print_result, show_progress
+from mxnet_audio.cli.training_options import (
+    BatchSize,
+    Epochs,
+    FeatureFile,
+    FeatureOptions,
+    InputShape,
+    LearningRate,
+    NewNetwork,
+    RecipeName,
+    RecipeOption,
+    Seconds,
+    fit_options,
+)
+
+__all__ = ["cross_validate"]
+
+DEFAULT_FOLDS = 5
+
+
+def cross_validate(
+    data: Data,
+    network: NewNetwork = Network.cifar10,
+    epochs: Epochs = 40,
+    batch_size: BatchSize = 16,
+    learning_rate: LearningRate = None,
+    seconds: Seconds = None,
+    input_shape: InputShape = None,
+    features: FeatureFile = None,
+    corpus: Corpus = None,
+    folds: Folds = None,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "--k",
+            min=2,
+            help=f"Draw this many folds. [default: the folds of DATA; {DEFAULT_FOLDS} if it has none]",
+        ),
+    ] = None,
+    seeds: Annotated[str, typer.Option(metavar="SEED,...", help="Run each fold once with each seed.")] = "42",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Number of parallel runs. [default: one a CPU; 1 on a GPU]")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder for finished runs, results and a plot. The same command resumes there.",
+        ),
+    ] = None,
+    recipe: RecipeOption = RecipeName.default,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a network by cross-validation.
+
+    For each fold, train on the others and measure on this one. The folds are those of the corpus, or of the column
+    `fold` of a CSV file, or are drawn. Clips of one group (of the corpus, or of the column `group`) stay in one fold.
+    The model after the last epoch is measured.
+
+    \b
+    Examples:
+      mxnet-audio cross-validate songs/ --k 5 --epochs 50
+      mxnet-audio cross-validate clips.csv --seeds 0,1,2 --output folds/
+      mxnet-audio cross-validate data/ESC-50 --corpus esc10 --network resnet_v2 --recipe plain
+    """
+    try:
+        seed_numbers = [int(seed) for seed in seeds.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"expected numbers such as 0,1,2, got {seeds!r}", param_hint="--seeds") from None
+    feature_options = FeatureOptions(features, seconds, input_shape)
+    clips = list_clips(data, corpus, folds)
+    in_folds = [clip for clip in clips if clip.fold is not None]
+    if k is None and not in_folds:
+        print_message(f"{data} has no folds: drawing {DEFAULT_FOLDS}")
+        k = DEFAULT_FOLDS
+    if k is None and len(in_folds) < len(clips):
+        print_message(f"left out {len(clips) - len(in_folds)} of {len(clips)} clips, which are in no fold")
+        clips = in_folds
+    from mxnet_audio.cross_validation.run import cross_validate
+    from mxnet_audio.library import classifiers
+    from mxnet_audio.training import complete_config
+
+    result = cross_validate(
+        classifiers()[network.value](model_ctx=device(gpu)),
+        [(clip.path, clip.label) for clip in clips],
+        k or [clip.fold for clip in clips],
+        groups=clip_groups(clips),
+        seeds=seed_numbers,
+        n_jobs=jobs,
+        output_dir=output,
+        progress=show_progress(),
+        epochs=epochs,
+        batch_size=batch_size,
+        feature_config=complete_config([clip.path for clip in clips], feature_options.config(network.value)),
+        **fit_options(learning_rate, recipe),
+    )
+    if output is not None:
+        result.plot(output / "cross_validation.png")
+    print_result({"output": output, **result.to_dict()}, str(result), as_json)

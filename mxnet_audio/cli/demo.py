@@ -1,0 +1,44 @@
+"""``mxnet-audio demo``: show everything on one corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mxnet_audio.cli.options import AsJson
+from mxnet_audio.cli.output import print_message, print_result, show_progress
+from mxnet_audio.errors import DatasetError
+
+__all__ = ["demo"]
+
+
+def demo(
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="DIR", help="Folder for the model, the index and the plots."),
+    ] = Path("demo/output"),
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DATA", help="Your own sounds, as for `mxnet-audio train`. [default: synthesised sounds]"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show all features on synthesised or your own sounds.
+
+    A classifier is trained; clips are labelled, encoded, indexed and searched; results are plotted. No network is
+    needed.
+
+    \b
+    Examples:
+      mxnet-audio demo
+      mxnet-audio demo --data songs/ --output songs-demo
+    """
+    if data is not None and not data.exists():
+        raise DatasetError("no such folder or CSV file", data)
+    from mxnet_audio.cli.tour import run
+
+    figures = run(output, data=data, say=print_message if as_json else typer.echo, progress=show_progress())
+    if as_json:
+        print_result(figures, "", as_json)

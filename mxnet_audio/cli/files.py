@@ -1,0 +1,110 @@
+"""Sound files that are named on the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from mxnet_audio.cli.output import print_message, print_result
+from mxnet_audio.errors import AudioDecodeError, AudioError
+
+__all__ = ["BulkJob", "require_file", "skipped_files"]
+
+
+def _is_missing(path: str | os.PathLike) -> bool:
+    """Return True if there is no such file; False for other problems, which the decoder reports."""
+    try:
+        os.stat(path)  # noqa: PTH116 - bytes that are not UTF-8 are kept
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def require_file(path: str | os.PathLike) -> None:
+    """Raise AudioDecodeError if there is no such file, before a model is loaded to read it."""
+    if _is_missing(path):
+        raise AudioDecodeError("no such file", path)
+
+
+class BulkJob:
+    """Job over many files: a file that fails is reported and skipped; the job fails only if all files do.
+
+    Parameters
+    ----------
+    as_json : bool
+        Print the result as JSON.
+
+    Attributes
+    ----------
+    done : int
+        Number of files that were processed.
+    skipped : list of dict
+        Path and reason of each file that was skipped.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.done = 0
+        self.skipped: list[dict[str, str]] = []
+
+    def find(self, paths: Iterable[Path], must_exist: bool = True) -> list[str]:
+        """List the given files and the sound files in the given folders, each once.
+
+        Missing files are skipped, unless `must_exist` is False. The command exits if no file is left, except with
+        ``--json``: that document describes the model too, which has yet to be loaded.
+        """
+        from mxnet_audio.audio import find_audio
+
+        files: dict[str, None] = {}
+        for path in paths:
+            if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if a folder must not be entered
+                found = find_audio(path)
+                if not found:
+                    self.skip(path, AudioDecodeError("no sound files in this folder", path))
+                files.update(dict.fromkeys(found))
+            elif must_exist and _is_missing(path):
+                self.skip(path, AudioDecodeError("no such file", path))
+            else:
+                files[str(path)] = None
+        if not files and not self.as_json:
+            self.finish({})
+        return list(files)
+
+    def skip(self, path: str | os.PathLike, error: AudioError) -> None:
+        """Skip a file and print the reason."""
+        self.skipped.append({"path": str(path), "reason": error.reason})
+        print_message(f"skipped {path}: {error.reason}")
+
+    def add_skipped(self, errors: Iterable[tuple[Any, AudioError]]) -> None:
+        """Add files that the library skipped and has reported already."""
+        self.skipped += skipped_files(errors)
+
+    def finish(self, document: Mapping[str, Any], text: str = "") -> None:
+        """Print the result, and exit with code 1 if no file was processed.
+
+        Parameters
+        ----------
+        document : dict
+            Result as JSON; ``skipped`` is added.
+        text : str
+            Result, or the rest of it, as text.
+        """
+        if self.as_json:
+            print_result({**document, "skipped": self.skipped}, "", as_json=True)
+        elif text and self.done:
+            typer.echo(text)
+        if self.skipped:
+            print_message(f"{self.done} done, {len(self.skipped)} skipped")
+        if not self.done:
+            raise typer.Exit(1)
+
+
+def skipped_files(errors: Iterable[tuple[Any, AudioError]]) -> list[dict[str, str]]:
+    """Return path and reason of each skipped file, for JSON."""
+    return [{"path": str(path), "reason": error.reason} for path, error in errors]

@@ -1,0 +1,55 @@
+"""``mxnet-audio recommend``: recommend sounds similar to those heard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mxnet_audio.cli.files import BulkJob
+from mxnet_audio.cli.model import find_model
+from mxnet_audio.cli.options import INDEX, MODELS, AnyModel, AsJson, Gpu, IndexDir, StoredNetwork, TopK
+from mxnet_audio.cli.output import print_message
+from mxnet_audio.errors import AudioError
+
+__all__ = ["recommend"]
+
+
+def recommend(
+    heard: Annotated[list[Path], typer.Argument(metavar="HEARD", help="Sound files that were heard.")],
+    index_dir: IndexDir = INDEX,
+    top_k: TopK = 10,
+    limits: Annotated[int | None, typer.Option("-n", "--limits", min=1, hidden=True)] = None,
+    model_dir: AnyModel = MODELS,
+    network: StoredNetwork = None,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recommend indexed sounds similar to those heard.
+
+    \b
+    Examples:
+      mxnet-audio recommend monday.mp3 tuesday.mp3
+      mxnet-audio recommend heard/*.mp3 --index songs-index -k 5
+    """
+    load = find_model(model_dir, network, gpu)
+    from mxnet_audio.library.recommender import AudioRecommender
+    from mxnet_audio.search.store import read_manifest
+
+    read_manifest(index_dir)  # raises SearchError if there is no index, before MXNet is imported
+    job = BulkJob(as_json)
+    files = job.find(heard, must_exist=False)  # of an indexed file, only the vector is needed
+    recommender = AudioRecommender(classifier=load())
+    recommender.load(index_dir)
+    for path in files:
+        try:
+            recommender.track(path)
+            job.done += 1
+        except AudioError as error:
+            job.skip(path, error)
+    found = recommender.recommend(top_k if limits is None else limits) if job.done else []
+    if job.done and not found:
+        print_message(f"{index_dir} holds no file that was not heard")
+    document = {"heard": heard, "index": index_dir, "recommendations": [item._asdict() for item in found]}
+    job.finish(document, "\n".join(f"{score:7.4f}  {path}" for path, score in found))

@@ -1,0 +1,51 @@
+"""``mxnet-audio report``: write an HTML report on a classifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mxnet_audio.cli.clips import list_pairs
+from mxnet_audio.cli.model import find_model
+from mxnet_audio.cli.options import MODELS, AnyModel, AsJson, Corpus, Data, Folds, Gpu, StoredNetwork
+from mxnet_audio.cli.output import print_result, show_progress
+
+__all__ = ["report"]
+
+
+def report(
+    data: Data,
+    model_dir: AnyModel = MODELS,
+    network: StoredNetwork = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the report, report.html.")
+    ] = Path("report"),
+    corpus: Corpus = None,
+    folds: Folds = None,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write an HTML report on a classifier.
+
+    The page holds the training curves, the confusion matrix, measures by class, the worst mistakes as spectrograms and
+    players, and a map of the embeddings. It is one file and needs no network.
+
+    \b
+    Examples:
+      mxnet-audio report held-out/ --output report/
+      mxnet-audio report data/ESC-50 --corpus esc10 --folds 5 --model-dir models/clips
+    """
+    pairs, _ = list_pairs(data, corpus, folds)
+    classifier = find_model(model_dir, network, gpu)()
+    from mxnet_audio.viz.report import write_report
+
+    settings = None if model_dir.is_file() else classifier.model.notes.get("training")
+    path = write_report(classifier, pairs, output, settings=settings, progress=show_progress())
+    size = path.stat().st_size
+    print_result(
+        {"model_dir": model_dir, "model_id": classifier.model_id, "report": path, "bytes": size},
+        f"wrote the report to {path} ({size / 1e6:.1f} MB)",
+        as_json,
+    )

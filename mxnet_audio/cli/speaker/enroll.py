@@ -1,0 +1,43 @@
+"""``mxnet-audio speaker enroll``: enroll a speaker."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mxnet_audio.cli.files import BulkJob
+from mxnet_audio.cli.options import AsJson, Gpu, Paths
+from mxnet_audio.cli.speaker.model import load_state, updated_recognizer
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir, Name
+
+__all__ = ["enroll"]
+
+
+def enroll(
+    name: Name,
+    paths: Paths,
+    model_dir: ModelDir = VOICES,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the speaker's earlier recordings instead of adding to them.")
+    ] = False,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enroll a speaker. Only embeddings are stored, not audio.
+
+    \b
+    Examples:
+      mxnet-audio speaker enroll ann ann/*.wav
+      mxnet-audio speaker enroll ann new.wav --replace
+    """
+    load_state(model_dir)
+    job = BulkJob(as_json)
+    files = job.find(paths)
+    with updated_recognizer(model_dir, gpu) as recognizer:
+        count = recognizer.enroll(name, files, replace=replace)
+    job.add_skipped(recognizer.skipped)
+    job.done = len(files) - len(recognizer.skipped)
+    job.finish(
+        {"model_dir": model_dir, "speaker": name, "utterances": count}, f"{name} is enrolled with {count} recordings"
+    )

@@ -1,0 +1,108 @@
+"""``mxnet-audio speaker train``: train a speaker recognizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mxnet_audio.cli.files import skipped_files
+from mxnet_audio.cli.model import device
+from mxnet_audio.cli.options import AsJson, Gpu
+from mxnet_audio.cli.output import print_message, print_result, show_progress
+from mxnet_audio.cli.speaker.model import list_recordings
+from mxnet_audio.cli.speaker.options import VOICES, LossName, ModelDir, SpeakerData, SpeakerNetwork
+from mxnet_audio.cli.training_options import BatchSize, Epochs
+
+__all__ = ["train"]
+
+
+def train(
+    data: SpeakerData,
+    model_dir: ModelDir = VOICES,
+    network: Annotated[SpeakerNetwork, typer.Option(help="Network to train.")] = SpeakerNetwork.ecapa_tdnn,
+    loss: Annotated[LossName | None, typer.Option(help="Training loss. [default: arc]")] = None,
+    epochs: Epochs = 20,
+    batch_size: BatchSize = 32,
+    learning_rate: Annotated[float, typer.Option(help="Learning rate of the optimizer.")] = 0.001,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Length of a window. [default: length of a typical recording, at most 2]"),
+    ] = None,
+    speed: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Also train on each speaker at this speed, as an additional speaker. May be repeated: 0.9 and 1.1."
+        ),
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="YAML file of the feature configuration. [default: the features of the network]"
+        ),
+    ] = None,
+    test_size: Annotated[
+        float, typer.Option(help="Share of each speaker's recordings in the validation set, which sets the threshold.")
+    ] = 0.2,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Normalize scores by the training speakers (adaptive S-norm).")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split and the initial weights.")] = 42,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")] = False,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a recognizer on recordings of speakers.
+
+    \b
+    Examples:
+      mxnet-audio speaker train people/                 # people/<speaker>/*.wav -> ./voices
+      mxnet-audio speaker train people/ --network resnet18 --loss am_softmax --epochs 30
+      mxnet-audio speaker train people/ --speed 0.9 --speed 1.1    # three times as many speakers
+    """
+    if seconds is not None and features is not None:
+        raise typer.BadParameter("give --seconds or --features, not both", param_hint="--seconds")
+    recordings = list_recordings(data)
+    from mxnet_audio.features import AudioFeatureConfig
+
+    config = None if features is None else AudioFeatureConfig.from_yaml(features)
+    from mxnet_audio.speakers.recognizer import SpeakerRecognizer
+
+    recognizer = SpeakerRecognizer(network.value, normalize=normalize, model_ctx=device(gpu))
+    history = recognizer.fit(
+        [(path, name) for path, name, _ in recordings],
+        model_dir,
+        epochs=epochs,
+        batch_size=batch_size,
+        test_size=test_size,
+        groups=[session for *_, session in recordings],
+        learning_rate=learning_rate,
+        loss=loss and loss.value,
+        seconds=seconds,
+        speeds=speed or (),
+        feature_config=config,
+        random_state=seed,
+        resume=resume,
+        progress=show_progress(),
+    )
+    skipped = skipped_files(recognizer.skipped)
+    if skipped:  # each has been reported by the library
+        print_message(f"{len(skipped)} of {len(recordings)} files were left out")
+    names = {name for _, name, _ in recordings}
+    speakers = [label for label in recognizer.model.labels if label in names]  # without those at other speeds
+    print_result(
+        {
+            "model_dir": model_dir,
+            "network": network.value,
+            "model_id": recognizer.model.id,
+            "speakers": speakers,
+            "threshold": recognizer.threshold,
+            "history": history,
+            "skipped": skipped,
+        },
+        f"trained {network.value} on {len(speakers)} speakers: validation accuracy "
+        f"{100 * history['acc_test'][-1]:.1f}%, threshold {recognizer.threshold:.3f}\n"
+        f"saved the recognizer in {model_dir}",
+        as_json,
+    )

@@ -1,0 +1,50 @@
+"""``mxnet-audio speaker verify``: compare two recordings, or a recording with an enrolled speaker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mxnet_audio.cli.files import require_file
+from mxnet_audio.cli.options import AsJson, Gpu
+from mxnet_audio.cli.output import print_result
+from mxnet_audio.cli.speaker.model import load_recognizer, load_state
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir, Recording
+
+__all__ = ["verify"]
+
+
+def verify(
+    first: Recording,
+    second: Annotated[Path | None, typer.Argument(metavar="FILE", help="Recording to compare with.")] = None,
+    speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Enrolled speaker to compare with.")] = None,
+    model_dir: ModelDir = VOICES,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify that two recordings are of one speaker.
+
+    In place of the second recording, an enrolled speaker can be given.
+
+    \b
+    Examples:
+      mxnet-audio speaker verify a.wav b.wav
+      mxnet-audio speaker verify a.wav --speaker ann
+    """
+    if (second is None) == (speaker is None):
+        raise typer.BadParameter("give either a second FILE or --speaker", param_hint="FILE")
+    state = load_state(model_dir)
+    if speaker is not None:
+        state.scorer.enrolled.centroid(speaker)  # raises ModelError if it is not enrolled, before MXNet is imported
+    for path in (first, second):
+        if path is not None:
+            require_file(path)
+    recognizer = load_recognizer(model_dir, gpu)
+    if speaker is None:
+        result, subject = recognizer.verify(first, second), "the same speaker"
+    else:
+        result, subject = recognizer.verify_as(speaker, first), speaker
+    text = f"{'' if result.same else 'not '}{subject}: score {result.score:.3f}, threshold {result.threshold:.3f}"
+    print_result({"first": first, "second": second, "speaker": speaker, **result._asdict()}, text, as_json)
