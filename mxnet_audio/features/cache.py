@@ -1,4 +1,4 @@
-"""Features kept on disk, so that a sound is decoded and transformed once."""
+"""Cache of features on disk, so that a sound is decoded and transformed once."""
 
 from __future__ import annotations
 
@@ -31,31 +31,33 @@ logger = logging.getLogger(__name__)
 
 _FORMAT = 2
 _SUFFIX = ".features"
-_SHARD, _WAIT = 32 << 20, 10.0  # bytes gathered in memory, and seconds, until they are written
-_OLD = 3600.0  # seconds after which an unfinished file has no writer any more
+# Arrays are gathered in memory, and written once they reach this size, or this age.
+_SHARD_BYTES = 32 << 20
+_MAX_DELAY = 10.0  # seconds
+_ABANDONED_AFTER = 3600.0  # seconds: an unfinished file this old has lost its writer
 
 
 class FeatureCache:
-    """Arrays made of sounds in one way, in files that are mapped into memory.
+    """Arrays computed from sounds in one way, in files that are mapped into memory.
 
-    A sound is known by its real path, size and time of change (by its content, if it is none of a file), so a
-    changed one misses; another `key` or another version of this package has another folder, and nothing removes
-    old ones. Arrays gather in memory and are written together, beside their place, then renamed: a file is whole
-    or not there, several runs may write at once and share what was there when they began, and a kill loses 32 MiB
-    or 10 s of work at most. Each array carries a checksum; a damaged one is a miss. Where the folder cannot be
-    written (permission, full disk) a warning is logged once and everything goes on without.
+    A sound is identified by its real path, size and time of change (without a file, by its content), so that a changed
+    sound is computed again. Each `key` and each version of this package has its own folder; old folders are never
+    removed. Arrays are gathered in memory, written together to a temporary file, and renamed: a file is complete or
+    absent, several runs may write at the same time and share the files that existed when they began, and a killed run
+    loses at most 32 MiB or 10 s of work. Each array has a checksum; a damaged one is computed again. If the folder
+    cannot be written (permission, full disk), a warning is logged once and nothing more is stored.
 
     Parameters
     ----------
     key : str
-        All that the arrays depend on beside the sound, such as `AudioFeatureConfig.key`.
+        Everything that the arrays depend on except the sound, such as `AudioFeatureConfig.key`.
     directory : str or os.PathLike, optional
         Default: the folder ``features`` in the user's cache directory of ``mxnet-audio``, such as
-        ``~/.cache/mxnet-audio/features``. Delete it at will.
+        ``~/.cache/mxnet-audio/features``. It can be deleted at any time.
 
     See Also
     --------
-    mxnet_audio.data.AudioLoader : its mode ``lazy_cached`` is this.
+    mxnet_audio.data.AudioLoader : uses this cache in its mode ``lazy_cached``.
 
     Examples
     --------
@@ -78,25 +80,25 @@ class FeatureCache:
         self._lock = threading.Lock()
         self._arrays: dict[str, np.ndarray] = {}
         self._unchecked: dict[str, str] = {}  # checksums of arrays that have not been read yet
-        self._waiting: dict[str, np.ndarray] = {}
-        self._bytes, self._written = 0, time.monotonic()  # of those waiting; and when others were written
-        self._off = False
+        self._pending: dict[str, np.ndarray] = {}  # not written yet
+        self._pending_bytes, self._last_write = 0, time.monotonic()
+        self._disabled = False
         self._open()
 
     def __repr__(self) -> str:
         return f"FeatureCache({str(self.directory)!r})"
 
     def name(self, sound: Any) -> str | None:
-        """Name under which a sound's array is kept.
+        """Return the name under which a sound's array is stored.
 
         Parameters
         ----------
-        sound : whatever `audio.load` takes
+        sound : as for `audio.load`
 
         Returns
         -------
         str or None
-            None for what is not there, or no sound: whoever loads it will say so.
+            None for a missing file or an object that is no sound: loading it raises the error.
         """
         try:
             identity = source_identity(sound)
@@ -108,7 +110,7 @@ class FeatureCache:
         return name in self._arrays
 
     def get(self, name: str | None) -> np.ndarray | None:
-        """Read an array by `name`; it cannot be written to. None when there is none that is whole."""
+        """Return the array stored under `name`, read-only; None if there is none, or it is damaged."""
         array, expected = self._arrays.get(name), self._unchecked.get(name)
         if array is None or expected is None:
             return array
@@ -121,69 +123,69 @@ class FeatureCache:
         return None
 
     def fetch(self, sound: Any, compute: Callable[[], np.ndarray], name: str | None = None) -> np.ndarray:
-        """Read a sound's array, or compute and keep it.
+        """Return a sound's array, computed and stored if it is missing.
 
         Parameters
         ----------
-        sound : whatever `audio.load` takes
+        sound : as for `audio.load`
         compute : callable
-            Makes the array; what it raises passes through and nothing is kept.
+            Function that returns the array. Its exceptions pass through, and nothing is stored.
         name : str, optional
-            The sound's name, if it is known already: it is then not looked at again.
+            The sound's name, if it was computed before; it saves reading the sound's identity.
 
         Returns
         -------
         np.ndarray
-            It cannot be written to.
+            Read-only.
         """
         name = name or self.name(sound)
         array = self.get(name)
         if array is None:
             array = np.array(compute(), order="C")
-            array.flags.writeable = False  # what one caller changed would be kept for all
-            # A file that changed meanwhile must not leave its old features under its new identity.
-            if name is not None and not self._off and array.dtype.kind in "biufc" and self.name(sound) == name:
-                self._put(name, array)
+            array.flags.writeable = False  # all callers share it
+            # If the file changed meanwhile, its old features must not be stored under its new identity.
+            if name is not None and not self._disabled and array.dtype.kind in "biufc" and self.name(sound) == name:
+                self._store(name, array)
         return array
 
     def flush(self) -> None:
-        """Write what is still in memory; call it when a pass over the sounds ends, however it ends."""
+        """Write the arrays that are still in memory; call it when a pass over the sounds ends or fails."""
         with self._lock:
             self._write()
 
-    def _put(self, name: str, array: np.ndarray) -> None:
+    def _store(self, name: str, array: np.ndarray) -> None:
         with self._lock:
-            self._arrays[name] = self._waiting[name] = array
-            self._bytes += array.nbytes
-            if self._bytes >= _SHARD or time.monotonic() - self._written >= _WAIT:
+            self._arrays[name] = self._pending[name] = array
+            self._pending_bytes += array.nbytes
+            if self._pending_bytes >= _SHARD_BYTES or time.monotonic() - self._last_write >= _MAX_DELAY:
                 self._write()
 
     def _write(self) -> None:
-        waiting, self._waiting, self._bytes, self._written = self._waiting, {}, 0, time.monotonic()
-        if not waiting or self._off:
+        pending, self._pending, self._pending_bytes, self._last_write = self._pending, {}, 0, time.monotonic()
+        if not pending or self._disabled:
             return
         shard = self._folder / f"{time.time_ns():020d}-{uuid.uuid4().hex}{_SUFFIX}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with replacing(shard, sync=False) as temporary:  # a damaged array is only a miss
-                save_file(waiting, temporary, metadata={name: _checksum(array) for name, array in waiting.items()})
-            # From now on they are the system's to keep in memory or not.
-            self._arrays.update(_mapped(shard)[0])
-        except (OSError, SafetensorError, KeyError) as error:  # KeyError: of a type that the format does not know
-            self._off = True
-            for name in waiting:
+            with replacing(shard, sync=False) as temporary:  # a damaged array is computed again
+                save_file(pending, temporary, metadata={name: _checksum(array) for name, array in pending.items()})
+            # From here on, the system decides whether they stay in memory.
+            self._arrays.update(_map_file(shard)[0])
+        except (OSError, SafetensorError, KeyError) as error:  # KeyError: the format lacks the dtype
+            self._disabled = True
+            for name in pending:
                 self._arrays.pop(name, None)
             logger.warning("features are not cached in %s: %s", self.directory, error)
 
     def _open(self) -> None:
-        """Map what earlier runs have written; remove what killed or damaged ones left behind."""
+        """Map the files of earlier runs; remove damaged files, and those of killed runs."""
         for temporary in self._folder.glob(".*.tmp"):
             with suppress(OSError):
-                if time.time() - temporary.stat().st_mtime > _OLD:
+                if time.time() - temporary.stat().st_mtime > _ABANDONED_AFTER:
                     temporary.unlink()
-        for shard in sorted(self._folder.glob(f"*{_SUFFIX}")):  # the youngest last: it may stand for a damaged one
+        for shard in sorted(self._folder.glob(f"*{_SUFFIX}")):  # newest last: it may replace a damaged array
             try:
-                arrays, checksums = _mapped(shard)
+                arrays, checksums = _map_file(shard)
             except OSError:
                 continue
             except (ValueError, KeyError, TypeError):  # damaged
@@ -198,23 +200,23 @@ def _checksum(array: np.ndarray) -> str:
     return f"{zlib.crc32(array):08x}"
 
 
-def _mapped(shard: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Arrays of a safetensors file as views of the file, and their checksums.
+def _map_file(shard: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the arrays of a safetensors file as views of the file, and their checksums.
 
-    Its own reader copies each tensor, at several times the cost of a view; the format is a length, a JSON header
-    and the bytes (https://github.com/huggingface/safetensors#format). Not ``.npy``: NumPy parses its header with
-    `ast`, which threads cannot do at the same time on CPython 3.11 (python/cpython#106905).
+    The reader of safetensors copies each tensor, at several times the cost of a view. The format is a length, a JSON
+    header and the bytes (https://github.com/huggingface/safetensors#format). It is not ``.npy``, because NumPy parses
+    that header with `ast`, which fails in several threads at a time on CPython 3.11 (python/cpython#106905).
     """
-    data = np.asarray(np.memmap(shard, mode="r"))  # a memmap's own slices cost twenty times as much
+    data = np.asarray(np.memmap(shard, mode="r"))  # slices of a memmap itself cost twenty times as much
     start = 8 + int.from_bytes(data[:8].tobytes(), "little")
     header = json.loads(data[8:start].tobytes())
     checksums = header.pop("__metadata__")
     arrays = {}
     for name, tensor in header.items():
-        first, last = (start + offset for offset in tensor["data_offsets"])
-        if last > len(data):
-            raise ValueError(f"{shard} is cut off")
+        begin, end = (start + offset for offset in tensor["data_offsets"])
+        if end > len(data):
+            raise ValueError(f"{shard} is truncated")
         kind, bits = tensor["dtype"][0], tensor["dtype"][1:]  # F32, I64, U8; or BOOL
         dtype = "?" if kind == "B" else f"{kind.lower()}{int(bits) // 8}"
-        arrays[name] = data[first:last].view(dtype).reshape(tensor["shape"])
+        arrays[name] = data[begin:end].view(dtype).reshape(tensor["shape"])
     return arrays, {name: checksums[name] for name in arrays}

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
-from scipy.signal import savgol_filter
 
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features.spectral import log_mel
@@ -26,7 +25,7 @@ def mfcc(
     delta_width: int = 9,
     **kwargs: Any,
 ) -> np.ndarray:
-    """Mel-frequency cepstral coefficients: a cosine transform of `log_mel` along its bands.
+    """Compute mel-frequency cepstral coefficients: a cosine transform of `log_mel` along its bands.
 
     Parameters
     ----------
@@ -35,19 +34,19 @@ def mfcc(
     sr : number > 0 [Hz]
         Sampling rate.
     n_mfcc : int > 0
-        Number of coefficients, at most that of the bands.
+        Number of coefficients, at most the number of bands.
     dct_type : 1, 2, 3 or 4
-        Kind of cosine transform.
+        Type of the cosine transform.
     dct_norm : 'ortho' or None
-        An orthonormal transform, or SciPy's plain one.
+        'ortho' for an orthonormal transform, None for SciPy's plain one.
     lifter : float >= 0
-        Weight coefficient ``k`` (from 1) by ``1 + lifter / 2 * sin(pi * k / lifter)``; 0 leaves them alone.
+        Coefficient ``k`` (from 1) is multiplied by ``1 + lifter / 2 * sin(pi * k / lifter)``; 0 weights nothing.
     deltas : int >= 0
-        Stack the first so many orders of `delta` below the coefficients.
+        Number of orders of `delta` that are stacked below the coefficients.
     delta_width : odd int >= 3 [frames]
-        Width of their window.
+        Width of the filter of `delta`.
     **kwargs
-        The others of `log_mel`.
+        Other parameters of `log_mel`.
 
     Returns
     -------
@@ -56,11 +55,11 @@ def mfcc(
     Raises
     ------
     FeatureError
-        As `log_mel` and `delta`, there are fewer bands than coefficients, or another parameter is out of range.
+        As `log_mel` and `delta`; or there are fewer bands than coefficients, or a parameter is out of range.
 
     See Also
     --------
-    librosa.feature.mfcc : the definition that this follows; ``top_db`` counts from each item's own peak here.
+    librosa.feature.mfcc : the definition that this follows, except that ``top_db`` refers to the peak of each item.
 
     Examples
     --------
@@ -68,11 +67,11 @@ def mfcc(
     (60, 47)
     """
     decibels = log_mel(y, sr, **kwargs)
-    _check(decibels.shape[-2], n_mfcc, dct_type, dct_norm, lifter)
-    # Not as a product of matrices: OpenBLAS' threads go on turning for a while after each, and take the time of those
-    # that read other files.
-    every = scipy.fft.dct(decibels, type=dct_type, norm=dct_norm, axis=-2, overwrite_x=True, workers=1)
-    coefficients = every[..., :n_mfcc, :].copy()
+    _check_parameters(decibels.shape[-2], n_mfcc, dct_type, dct_norm, lifter)
+    # Not as a product of matrices: after each product OpenBLAS' threads keep spinning for a while, and take time from
+    # the threads that read other files.
+    transformed = scipy.fft.dct(decibels, type=dct_type, norm=dct_norm, axis=-2, overwrite_x=True, workers=1)
+    coefficients = transformed[..., :n_mfcc, :].copy()
     if lifter > 0:
         weights = 1 + lifter / 2 * np.sin(np.pi * np.arange(1, 1 + n_mfcc) / lifter)
         coefficients *= weights[:, np.newaxis].astype(np.float32)
@@ -83,16 +82,16 @@ def mfcc(
 
 
 def delta(x: np.ndarray, *, width: int = 9, order: int = 1) -> np.ndarray:
-    """Local derivative along time, by a Savitzky-Golay filter of degree ``order``.
+    """Compute the local derivative along time with a Savitzky-Golay filter of degree ``order``.
 
     Parameters
     ----------
     x : np.ndarray [shape=(..., frames)], float
         Features.
     width : odd int >= 3 [frames]
-        Width of the filter; at both ends the outermost polynomial goes on (librosa's mode 'interp').
+        Width of the filter; the outermost polynomials extend to both ends (librosa's mode 'interp').
     order : int > 0
-        Which derivative.
+        Order of the derivative.
 
     Returns
     -------
@@ -101,7 +100,7 @@ def delta(x: np.ndarray, *, width: int = 9, order: int = 1) -> np.ndarray:
     Raises
     ------
     FeatureError
-        ``width`` is even, below 3, not above ``order``, or more than there are frames.
+        ``width`` is even, below 3, not above ``order``, or above the number of frames.
 
     See Also
     --------
@@ -112,20 +111,22 @@ def delta(x: np.ndarray, *, width: int = 9, order: int = 1) -> np.ndarray:
     >>> delta(np.arange(5.0) ** 2, width=3)
     array([2., 2., 4., 6., 6.], dtype=float32)
     """
+    from scipy.signal import savgol_filter  # takes as long to import as all other features
+
     x = np.asarray(x, dtype=np.float32)
     check_delta(width, order, x.shape[-1] if x.ndim else 0)
     return savgol_filter(x, width, polyorder=order, deriv=order, axis=-1, mode="interp")
 
 
 def check_delta(width: int, order: int, frames: int | None) -> None:
-    """Raise when `delta` cannot be taken.
+    """Raise FeatureError if `delta` cannot be computed.
 
     Parameters
     ----------
     width, order : int
         As for `delta`.
     frames : int or None
-        How many there are; None when that is not known yet.
+        Number of frames; None if it is not known yet.
 
     Raises
     ------
@@ -140,19 +141,21 @@ def check_delta(width: int, order: int, frames: int | None) -> None:
     mxnet_audio.errors.FeatureError: delta_width (9) is above the number of frames (5)
     """
     if width < 3 or width % 2 == 0:
-        raise FeatureError(f"delta_width must be odd and 3 or more, got {width}")
+        raise FeatureError(f"delta_width must be odd and >= 3, got {width}")
     if not 1 <= order < width:
-        raise FeatureError(f"deltas of order {order} need an order of 1 or more, below delta_width ({width})")
+        raise FeatureError(f"the order of deltas must be >= 1 and below delta_width ({width}), got {order}")
     if frames is not None and width > frames:
         raise FeatureError(f"delta_width ({width}) is above the number of frames ({frames})")
 
 
-def _check(n_mels: int, n_mfcc: int, dct_type: int, dct_norm: str | None, lifter: float) -> None:
+def _check_parameters(n_mels: int, n_mfcc: int, dct_type: int, dct_norm: str | None, lifter: float) -> None:
     if not 1 <= n_mfcc <= n_mels:
-        raise FeatureError(f"n_mfcc ({n_mfcc}) must be 1 or more, and at most the number of bands ({n_mels})")
-    if dct_type not in (1, 2, 3, 4) or dct_norm not in ("ortho", None):
-        raise FeatureError(f"dct_type must be 1 to 4 and dct_norm 'ortho' or None, got {dct_type} and {dct_norm!r}")
+        raise FeatureError(f"n_mfcc must be between 1 and the number of bands ({n_mels}), got {n_mfcc}")
+    if dct_type not in (1, 2, 3, 4):
+        raise FeatureError(f"dct_type must be 1, 2, 3 or 4, got {dct_type}")
+    if dct_norm not in ("ortho", None):
+        raise FeatureError(f"dct_norm must be 'ortho' or None, got {dct_norm!r}")
     if dct_type == 1 and n_mels < 2:
-        raise FeatureError("dct_type 1 needs 2 bands or more")
+        raise FeatureError(f"dct_type 1 needs n_mels >= 2, got {n_mels}")
     if not lifter >= 0:
-        raise FeatureError(f"lifter must be 0 or more, got {lifter}")
+        raise FeatureError(f"lifter must be >= 0, got {lifter}")

@@ -1,4 +1,4 @@
-"""Energy by pitch class, equal to librosa's."""
+"""Chromagrams: energy by pitch class, equal to librosa's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from mxnet_audio.features.spectral import check_least, check_rate, energies, framed, window_weights
+from mxnet_audio.features.checks import check_minimum, check_rate
+from mxnet_audio.features.spectral import cut_frames, power_spectrum
+from mxnet_audio.features.windows import window_weights
 
 __all__ = ["chroma"]
 
@@ -23,7 +25,7 @@ def chroma(
     n_chroma: int = 12,
     tuning: float | None = None,
 ) -> np.ndarray:
-    """Chromagram: energy by pitch class, each frame's largest being 1.
+    """Compute a chromagram: energy by pitch class, scaled so that the largest in each frame is 1.
 
     Parameters
     ----------
@@ -34,9 +36,9 @@ def chroma(
     n_fft, hop_length, win_length, window, center
         As for `stft`.
     n_chroma : int > 0
-        Pitch classes to an octave.
+        Pitch classes in an octave.
     tuning : float or None [pitch classes]
-        Deviation from A = 440 Hz; None estimates it, for each item of a batch on its own.
+        Deviation from A = 440 Hz; None estimates it for each item of a batch.
 
     Returns
     -------
@@ -46,11 +48,11 @@ def chroma(
     Raises
     ------
     FeatureError
-        As `stft`, ``n_chroma`` is below 1, or ``sr`` not above 0.
+        As `stft`, or ``n_chroma`` or ``sr`` is out of range.
 
     See Also
     --------
-    librosa.feature.chroma_stft : the definition that this follows, with its filters and its estimate.
+    librosa.feature.chroma_stft : the definition that this follows; its filters and its estimate of the tuning are used.
 
     Examples
     --------
@@ -58,24 +60,23 @@ def chroma(
     >>> chroma(a, 22050, tuning=0.0).mean(axis=1).argmax()  # C is 0
     9
     """
-    check_least(1, n_chroma=n_chroma)
+    check_minimum(1, n_chroma=n_chroma)
     check_rate(sr)
-    frames, shape = framed(y, n_fft, hop_length, center)
-    power = energies(frames, window_weights(window, win_length, n_fft))
+    frames, shape = cut_frames(y, n_fft, hop_length, center)
+    power = power_spectrum(frames, window_weights(window, win_length, n_fft))
     out = np.empty((len(power), n_chroma, power.shape[-1]), dtype=np.float32)
     for item, energy in zip(out, power):
-        item[...] = _chroma_filters(sr, n_fft, n_chroma, _tuning(energy, sr, n_chroma, tuning)) @ energy
+        item_tuning = _estimate_tuning(energy, sr, n_chroma) if tuning is None else float(tuning)
+        item[...] = _chroma_filters(sr, n_fft, n_chroma, item_tuning) @ energy
     peak = out.max(axis=-2, keepdims=True)
     out /= np.where(peak < np.finfo(np.float32).tiny, np.float32(1), peak)
     return out.reshape(*shape, *out.shape[1:])
 
 
-def _tuning(energy: np.ndarray, sr: float, n_chroma: int, tuning: float | None) -> float:
-    if tuning is not None:
-        return float(tuning)
-    from librosa import piptrack, pitch_tuning
+def _estimate_tuning(energy: np.ndarray, sr: float, n_chroma: int) -> float:
+    from librosa import piptrack, pitch_tuning  # slow to import
 
-    # librosa.estimate_tuning, without its warning where nothing has a pitch.
+    # librosa.estimate_tuning without its warning about sound without pitch.
     pitch, magnitude = piptrack(S=energy, sr=sr)
     pitched = pitch > 0
     if not pitched.any():
@@ -84,7 +85,7 @@ def _tuning(energy: np.ndarray, sr: float, n_chroma: int, tuning: float | None) 
     return float(pitch_tuning(pitch[strong], bins_per_octave=n_chroma))
 
 
-@lru_cache(maxsize=128)  # estimates come in hundredths
+@lru_cache(maxsize=128)  # estimates are multiples of 0.01
 def _chroma_filters(sr: float, n_fft: int, n_chroma: int, tuning: float) -> np.ndarray:
     from librosa import filters
 

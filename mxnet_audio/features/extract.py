@@ -1,4 +1,4 @@
-"""From samples, or from a file, to the features of a configuration."""
+"""Features of samples, or of a file, by a configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
-from mxnet_audio.errors import FeatureError, InvalidAudioError
+from mxnet_audio.errors import FeatureError, InvalidAudioError, ParameterError
 from mxnet_audio.features import htk
 from mxnet_audio.features.cepstral import mfcc
 from mxnet_audio.features.chroma import chroma
@@ -28,41 +28,44 @@ _FUNCTIONS = {
     "fbank": htk.fbank,
     "group_delay": htk.group_delay,
 }
-_OURS = {"type", "sr", "n_frames"}  # keys that are no arguments of those functions
-_OURS_OF_LUDWIGS = {"type", "sr", "norm", "audio_file_length_limit_in_s", "padding_value", "crop"}
-_LEAST = 1e-10
+# Keys that are not arguments of these functions.
+_CONFIG_KEYS = {"type", "sr", "n_frames"}
+_LUDWIG_CONFIG_KEYS = {"type", "sr", "norm", "audio_file_length_limit_in_s", "padding_value", "crop"}
+_EPSILON = 1e-10
 
 
 def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
-    """Features of samples.
+    """Compute the features of samples.
 
-    Samples are brought to ``config.sr``. For librosa's types they are, where ``config.n_frames`` is set, fitted
-    (centred crop, or zeros at the end) to the length that gives exactly so many frames. For Ludwig's types the
-    features are cut (at the end, or with ``crop='middle'`` at both) or padded at the end; with ``norm='per_file'``
-    each column is brought to mean 0 and deviation 1 before that, over the whole sound (a constant column becomes 0).
-    Without it only the samples within the limit are transformed.
+    Samples are resampled to ``config.sr``. For librosa's types, if ``config.n_frames`` is set, they are fitted (middle
+    crop, or zeros at the end) to the length that gives exactly this number of frames. For Ludwig's types, the features
+    are cut (at the end, or with ``crop='middle'`` at both ends) or padded at the end. With ``norm='per_file'``, each
+    column is brought to mean 0 and deviation 1 over the whole sound before that (a constant column becomes 0); without
+    it, only the samples within the limit are transformed.
 
     Parameters
     ----------
     y : np.ndarray [shape=(..., n)], float
         Samples.
     sr : number > 0 [Hz]
-        Their rate.
+        Sampling rate.
     config : AudioFeatureConfig
-        What to make.
+        Features to compute.
 
     Returns
     -------
     np.ndarray [shape=(..., *config.shape)], float32
-        Bands x frames, or for Ludwig's types frames x bands: ``config.time_axis`` is the frames'.
+        Bands x frames, or for Ludwig's types frames x bands: see ``config.time_axis``.
 
     Raises
     ------
     FeatureError
-        There are no samples, or fewer than one frame needs, or the configuration does not suit the rate or asks
-        for more than the memory holds.
+        There are no samples, or fewer than one frame needs; or the configuration does not suit the rate or needs more
+        than the memory.
     InvalidAudioError
-        Some samples are NaN or infinite, or the rate is not above zero.
+        Some samples are NaN or infinite.
+    ParameterError
+        ``sr`` is not above 0.
 
     Examples
     --------
@@ -75,70 +78,70 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     if y.ndim == 0 or y.shape[-1] == 0:
         raise FeatureError("there are no samples")
     if not (sr > 0 and math.isfinite(sr)):
-        raise InvalidAudioError(f"sampling rates must be above 0 Hz, got {sr}")
+        raise ParameterError(f"a sampling rate must be above 0 Hz, got {sr}")
     if config.reach is not None:
         y = y[..., : math.ceil(config.reach * sr)]
-    # NaN spreads to both; no mask as large as the sound is made.
+    # NaN spreads to both, and no mask as large as the sound is allocated.
     if y.size and not (math.isfinite(y.min()) and math.isfinite(y.max())):
         raise InvalidAudioError("some samples are NaN or infinite")
     if config.sr is not None:
         y, sr = audio.resample(y, sr, config.sr), config.sr
         if y.shape[-1] == 0:
             raise FeatureError(f"there are no samples left at {sr} Hz")
-    return _bands(y, config) if config.time_axis == -1 else _time_major(y, sr, config)
+    return _bands_by_frames(y, config) if config.time_axis == -1 else _frames_by_bands(y, sr, config)
 
 
-def _bands(y: np.ndarray, config: AudioFeatureConfig) -> np.ndarray:
+def _bands_by_frames(y: np.ndarray, config: AudioFeatureConfig) -> np.ndarray:
     if config.n_samples is not None:
         y = audio.fit_length(y, config.n_samples)
-    arguments = {key: value for key, value in config.identity().items() if key not in _OURS}
-    # With a hop of one sample, a single frame is one less than the shortest sound gives.
+    arguments = {key: value for key, value in config.identity().items() if key not in _CONFIG_KEYS}
+    # With a hop of one sample, even the shortest sound gives one frame too many.
     return _FUNCTIONS[config.type](y, config.sr, **arguments)[..., : config.n_frames]
 
 
-def _time_major(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
+def _frames_by_bands(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     rows, samples = config.limit(sr)
     if config.norm is None:
-        y = y[..., _kept(y.shape[-1], samples, config.crop)]
+        y = y[..., _crop_slice(y.shape[-1], samples, config.crop)]
     if config.type == "raw":
         features = y[..., np.newaxis]
     else:
-        arguments = {key: value for key, value in config.identity().items() if key not in _OURS_OF_LUDWIGS}
+        arguments = {key: value for key, value in config.identity().items() if key not in _LUDWIG_CONFIG_KEYS}
         features = _FUNCTIONS[config.type](y, sr, **arguments)
     if config.norm == "per_file":
-        features = _standardised(features)
+        features = _standardise(features)
     try:
         out = np.full((*features.shape[:-2], rows, features.shape[-1]), config.padding_value, dtype=np.float32)
     except (MemoryError, ValueError):  # ValueError: more than any memory holds
         limit = f"audio_file_length_limit_in_s ({config.audio_file_length_limit_in_s:g} s)"
-        raise FeatureError(f"{limit} makes {rows} rows, more than the memory holds") from None
-    out[..., : features.shape[-2], :] = features[..., _kept(features.shape[-2], rows, config.crop), :]
+        raise FeatureError(f"{limit} needs {rows} rows, more than the memory") from None
+    out[..., : features.shape[-2], :] = features[..., _crop_slice(features.shape[-2], rows, config.crop), :]
     return out
 
 
-def _kept(have: int, most: int, crop: str) -> slice:
-    """Which of those that there are to keep, of at most so many."""
-    start = max(0, have - most) // 2 if crop == "middle" else 0
-    return slice(start, start + most)
+def _crop_slice(length: int, limit: int, crop: str) -> slice:
+    """Return the slice that keeps at most ``limit`` of ``length`` items."""
+    start = max(0, length - limit) // 2 if crop == "middle" else 0
+    return slice(start, start + limit)
 
 
-def _standardised(features: np.ndarray) -> np.ndarray:
-    """Each column [shape=(..., T, W)] with mean 0 and, unless it is constant, an unbiased deviation of 1."""
-    x = features.astype(np.float64)  # in which sums of equal float32 values are exact: nothing is left of a constant
+def _standardise(features: np.ndarray) -> np.ndarray:
+    """Bring each column [shape=(..., T, W)] to mean 0 and, unless it is constant, to an unbiased deviation of 1."""
+    x = features.astype(np.float64)  # sums of equal float32 values are exact here, so that constants become 0
     x -= x.mean(axis=-2, keepdims=True)
     deviation = np.sqrt(np.square(x).sum(axis=-2, keepdims=True) / max(1, x.shape[-2] - 1))
-    return x / (deviation + _LEAST)
+    return x / (deviation + _EPSILON)
 
 
 def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
-    """Features of a sound: the one way from a file, or whatever it comes as, to its features.
+    """Load a sound and compute its features.
 
     Parameters
     ----------
     source : path, binary file object, bytes, (array, rate), or an audio entry
-        The sound, as `audio.load` takes it.
+        Sound, as for `audio.load`.
     config : AudioFeatureConfig
-        What to make. Where it has a length limit, no more of a file is decoded than that needs.
+        Features to compute. If it has a length limit, a file is decoded no further than necessary.
 
     Returns
     -------
@@ -147,7 +150,7 @@ def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
     Raises
     ------
     AudioError
-        The sound cannot be decoded, is truncated, silent or too short. Every error names the file.
+        The sound cannot be decoded, or is truncated, silent or too short. Every error names the file.
 
     Examples
     --------
@@ -158,28 +161,29 @@ def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
     """
     with naming_errors(source_name(source)):
         if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
-            source = source.read()  # it may be looked at twice
+            source = source.read()  # it may be loaded twice
         y, sr = audio.load(source, sr=config.sr, duration=config.reach)
-        # Beyond the limit lies what the resampler needs, and the click that it makes of a cut.
+        # Samples beyond the limit are for the resampler, which makes a click where the sound is cut.
         within = y if config.reach is None else y[: config.limit(sr)[1]]
         try:
             audio.valid_audio(within, allow_silence=False)
         except InvalidAudioError:
             if config.reach is None:
                 raise
-            # Its beginning is silent; is all of it?
+            # The beginning is silent: check the whole sound.
             audio.valid_audio(audio.load(source, sr=config.sr)[0], allow_silence=False)
         return extract(y, sr, config)
 
 
 def as_image(x: np.ndarray, time_axis: int) -> np.ndarray:
-    """Features as networks take them: a channel of bands x frames.
+    """Arrange features as the input of a network: a channel of bands x frames.
 
     Parameters
     ----------
-    x : np.ndarray [shape=(..., bands, frames), or the other way round]
+    x : np.ndarray [shape=(..., bands, frames) or (..., frames, bands)]
+        Features.
     time_axis : {-1, -2}
-        Axis that is time: `AudioFeatureConfig.time_axis`.
+        Axis of the frames: `AudioFeatureConfig.time_axis`.
 
     Returns
     -------

@@ -1,8 +1,7 @@
-"""The features of HTK and Ludwig: magnitude, phase, filter banks and group delay, time-major.
+"""Features of HTK and Ludwig: magnitude, phase, filter banks and group delay, time-major.
 
-All start with a pre-emphasis of 0.97, cut frames from the first sample on and fill the last one up with zeros.
-They are computed in float64, for a phase and a group delay hang on the bins that hold almost nothing, and
-returned as float32.
+All start with a pre-emphasis of 0.97, cut frames from the first sample on and pad the last frame with zeros. They are
+computed in float64, since phase and group delay depend on bins with almost no energy, and returned as float32.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import Any
 import numpy as np
 import scipy.fft
 import scipy.sparse
-from scipy.signal import get_window
 
 from mxnet_audio.errors import FeatureError
+from mxnet_audio.features.windows import get_window
 
 __all__ = [
     "WINDOWS",
@@ -33,12 +32,12 @@ __all__ = [
 
 WINDOWS = ("bartlett", "blackman", "hamming", "hann")
 
-_BLOCK = 1 << 16  # samples to a block of frames: 512 KiB
-_LEAST = 1e-10  # keeps logarithm and quotient finite
+_BLOCK_SIZE = 1 << 16  # samples in a block of frames: 512 KiB
+_EPSILON = 1e-10  # keeps logarithms and quotients finite
 
 
 def stft_magnitude(y: np.ndarray, sr: float, **kwargs: Any) -> np.ndarray:
-    """Magnitude of the short-time Fourier transform.
+    """Compute the magnitude of the short-time Fourier transform.
 
     Parameters
     ----------
@@ -47,22 +46,22 @@ def stft_magnitude(y: np.ndarray, sr: float, **kwargs: Any) -> np.ndarray:
     sr : number > 0 [Hz]
         Sampling rate.
     window_length_in_s, window_shift_in_s : float > 0 [s]
-        Length of a frame, and from frame to frame; default 0.04 and 0.02. Part samples are dropped.
+        Length of a frame (0.04 by default), and distance from frame to frame (0.02), rounded down to samples.
     window_type : 'bartlett', 'blackman', 'hamming' or 'hann'
-        Symmetric window; default 'hamming'.
+        Symmetric window; 'hamming' by default.
     num_fft_points : int or None [samples]
-        Length of the transform, at least a frame's, which is the default.
+        Length of the transform, at least that of a frame, which is the default.
 
     Returns
     -------
     np.ndarray [shape=(..., T, 1 + num_fft_points // 2)], float32
-        ``T`` is `frame_count`.
+        ``T`` is the number of frames, see `frame_count`.
 
     Raises
     ------
     FeatureError
-        There are no samples, a length is less than a sample, ``num_fft_points`` less than a frame, or the
-        window is another.
+        There are no samples, a length is less than a sample, ``num_fft_points`` is less than a frame, or the window is
+        unknown.
 
     Examples
     --------
@@ -73,7 +72,7 @@ def stft_magnitude(y: np.ndarray, sr: float, **kwargs: Any) -> np.ndarray:
 
 
 def stft_phase(y: np.ndarray, sr: float, **kwargs: Any) -> np.ndarray:
-    """Phase and magnitude of the short-time Fourier transform, one after the other along frequency.
+    """Compute the phase and the magnitude of the short-time Fourier transform, concatenated along frequency.
 
     Parameters
     ----------
@@ -83,7 +82,7 @@ def stft_phase(y: np.ndarray, sr: float, **kwargs: Any) -> np.ndarray:
     Returns
     -------
     np.ndarray [shape=(..., T, 2 * (1 + num_fft_points // 2))], float32
-        Phases [radians], in [-pi, pi], then magnitudes.
+        Phases [radians] in [-pi, pi], then magnitudes.
 
     Raises
     ------
@@ -96,26 +95,26 @@ def stft_phase(y: np.ndarray, sr: float, **kwargs: Any) -> np.ndarray:
     (49, 642)
     """
 
-    def finish(x: np.ndarray, window: np.ndarray, n_fft: int) -> np.ndarray:
+    def transform(x: np.ndarray, window: np.ndarray, n_fft: int) -> np.ndarray:
         spectrum = scipy.fft.rfft(x * window, n_fft)
         return np.concatenate([np.angle(spectrum), np.abs(spectrum)], axis=-1)
 
-    return _by_frame(y, sr, finish, **kwargs)
+    return _by_frame(y, sr, transform, **kwargs)
 
 
 def fbank(y: np.ndarray, sr: float, *, num_filter_bands: int = 80, **kwargs: Any) -> np.ndarray:
-    """Logarithm of HTK's mel filter bank: ``ln(energy + 1e-10)``.
+    """Compute the logarithm of HTK's mel filter bank: ``ln(energy + 1e-10)``.
 
-    The mean of each frame (of its real samples, in the last one) is removed before the window. The filters are
-    triangles between bins ``floor((num_fft_points + 1) f / sr)`` of ``f`` evenly spaced from 0 to ``sr / 2`` on
-    the scale ``2595 log10(1 + f / 700)``.
+    The mean of each frame (in the last frame, of its samples without the padding) is removed before the window. The
+    filters are triangles between the bins ``floor((num_fft_points + 1) f / sr)``, for frequencies ``f`` that are evenly
+    spaced from 0 to ``sr / 2`` on the scale ``2595 log10(1 + f / 700)``.
 
     Parameters
     ----------
     y, sr, **kwargs
         As for `stft_magnitude`.
     num_filter_bands : int > 0
-        Number of filters. Where bins are few, some filters hold none, and are the logarithm of 1e-10.
+        Number of filters. If there are few bins, some filters contain none; their value is the logarithm of 1e-10.
 
     Returns
     -------
@@ -132,16 +131,18 @@ def fbank(y: np.ndarray, sr: float, *, num_filter_bands: int = 80, **kwargs: Any
     (49, 80)
     """
 
-    def finish(x: np.ndarray, window: np.ndarray, n_fft: int) -> np.ndarray:
+    def transform(x: np.ndarray, window: np.ndarray, n_fft: int) -> np.ndarray:
         spectrum = scipy.fft.rfft(x * window, n_fft)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
-        return np.log((_filters(sr, n_fft, num_filter_bands) @ power.T).T + _LEAST)
+        return np.log((_filters(sr, n_fft, num_filter_bands) @ power.T).T + _EPSILON)
 
-    return _by_frame(y, sr, finish, zero_mean=True, **kwargs)
+    return _by_frame(y, sr, transform, zero_mean=True, **kwargs)
 
 
 def group_delay(y: np.ndarray, sr: float, **kwargs: Any) -> np.ndarray:
-    """Group delay: ``(Re X Re Y + Im X Im Y) / (|X|^2 + 1e-10)``, Y being the transform of frame times index.
+    """Compute the group delay: ``(Re X Re Y + Im X Im Y) / (|X|^2 + 1e-10)``.
+
+    ``X`` is the transform of a frame, and ``Y`` that of the frame times the index of each sample.
 
     Parameters
     ----------
@@ -160,28 +161,28 @@ def group_delay(y: np.ndarray, sr: float, **kwargs: Any) -> np.ndarray:
     Examples
     --------
     >>> click = np.zeros(320); click[100] = 1e6
-    >>> group_delay(click, 8000, num_fft_points=512).round()[0, 50]  # pre-emphasis adds a little
+    >>> group_delay(click, 8000, num_fft_points=512).round()[0, 50]  # rounded: pre-emphasis adds a little
     100.0
     """
 
-    def finish(x: np.ndarray, window: np.ndarray, n_fft: int) -> np.ndarray:
+    def transform(x: np.ndarray, window: np.ndarray, n_fft: int) -> np.ndarray:
         x = x * window
         first, second = scipy.fft.rfft(x, n_fft), scipy.fft.rfft(x * np.arange(x.shape[-1]), n_fft)
-        above = first.real * second.real + first.imag * second.imag
-        return above / (np.square(first.real) + np.square(first.imag) + _LEAST)
+        numerator = first.real * second.real + first.imag * second.imag
+        return numerator / (np.square(first.real) + np.square(first.imag) + _EPSILON)
 
-    return _by_frame(y, sr, finish, **kwargs)
+    return _by_frame(y, sr, transform, **kwargs)
 
 
 def preemphasis(y: np.ndarray, coefficient: float = 0.97) -> np.ndarray:
-    """Lift the high frequencies: ``y[t] - coefficient * y[t - 1]``, the first sample as it is.
+    """Emphasise high frequencies: ``y[t] - coefficient * y[t - 1]``; the first sample is unchanged.
 
     Parameters
     ----------
     y : np.ndarray [shape=(..., n)], float
         Samples.
     coefficient : float
-        Part of the last sample that is taken away.
+        Part of the previous sample that is subtracted.
 
     Returns
     -------
@@ -195,21 +196,21 @@ def preemphasis(y: np.ndarray, coefficient: float = 0.97) -> np.ndarray:
     y = np.asarray(y)
     out = np.empty(y.shape, dtype=np.float64)
     out[..., :1] = y[..., :1]
-    # Cast on the way: large temporary arrays cost more than the arithmetic.
+    # Convert within the product: large temporary arrays cost more than the arithmetic.
     np.multiply(y[..., :-1], -coefficient, out=out[..., 1:], dtype=np.float64)
     out[..., 1:] += y[..., 1:]
     return out
 
 
 def frame_count(n: int, window: int, shift: int) -> int:
-    """Number of frames: ``ceil((n - window) / shift + 1)``, and at least one.
+    """Return the number of frames: ``ceil((n - window) / shift + 1)``, and at least 1.
 
-    With ``shift`` at most ``window`` they hold every sample.
+    If ``shift`` is at most ``window``, they contain every sample.
 
     Parameters
     ----------
     n, window, shift : int [samples]
-        Length of the sound, of a frame, and from frame to frame.
+        Length of the sound, of a frame, and distance from frame to frame.
 
     Returns
     -------
@@ -224,14 +225,14 @@ def frame_count(n: int, window: int, shift: int) -> int:
 
 
 def frame(y: np.ndarray, window: int, shift: int) -> np.ndarray:
-    """Cut samples into frames, the last one filled up with zeros.
+    """Cut samples into frames; the last one is padded with zeros.
 
     Parameters
     ----------
     y : np.ndarray [shape=(..., n)]
         Samples.
     window, shift : int > 0 [samples]
-        Length of a frame, and from frame to frame.
+        Length of a frame, and distance from frame to frame.
 
     Returns
     -------
@@ -250,7 +251,7 @@ def frame(y: np.ndarray, window: int, shift: int) -> np.ndarray:
     """
     y = _samples(y)
     if window < 1 or shift < 1:
-        raise FeatureError(f"window and shift must be 1 sample or more, got {window} and {shift}")
+        raise FeatureError(f"window and shift must be >= 1, got {window} and {shift}")
     end = (frame_count(y.shape[-1], window, shift) - 1) * shift + window
     padded = np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, end - y.shape[-1])])
     return np.lib.stride_tricks.sliding_window_view(padded, window, axis=-1)[..., ::shift, :]
@@ -259,7 +260,7 @@ def frame(y: np.ndarray, window: int, shift: int) -> np.ndarray:
 def lengths(
     sr: float, window_length_in_s: float = 0.04, window_shift_in_s: float = 0.02, num_fft_points: int | None = None
 ) -> tuple[int, int, int]:
-    """Lengths in samples of frame, shift and transform at a rate.
+    """Convert the lengths of frame, shift and transform to samples.
 
     Parameters
     ----------
@@ -273,7 +274,7 @@ def lengths(
     Raises
     ------
     FeatureError
-        A length is less than a sample, or ``num_fft_points`` less than a frame.
+        A length is less than a sample, or ``num_fft_points`` is less than a frame.
 
     Examples
     --------
@@ -296,23 +297,23 @@ def lengths(
 def _by_frame(
     y: np.ndarray,
     sr: float,
-    finish: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
+    transform: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
     *,
     window_type: str = "hamming",
     zero_mean: bool = False,
     **kwargs: Any,
 ) -> np.ndarray:
-    """Apply ``finish(frames, window, n_fft)`` to blocks of frames."""
+    """Apply ``transform(frames, window, n_fft)`` to blocks of frames."""
     if window_type not in WINDOWS:
-        raise FeatureError(f"window_type: {window_type!r} is none of {', '.join(WINDOWS)}")
+        raise FeatureError(f"window_type must be one of {', '.join(WINDOWS)}, got {window_type!r}")
     size, shift, n_fft = lengths(sr, **kwargs)
     y = _samples(y)
     frames = frame(preemphasis(y.reshape(-1, y.shape[-1])), size, shift)
     count = frames.shape[1]
-    filled = max(0, y.shape[-1] - (count - 1) * shift)  # samples in the last frame
-    window = get_window(window_type, size, fftbins=False)
-    step = max(1, _BLOCK // n_fft)
-    width = finish(np.zeros((1, size)), window, n_fft).shape[-1]
+    n_last = max(0, y.shape[-1] - (count - 1) * shift)  # samples in the last frame, without the padding
+    window = get_window(window_type, size, periodic=False)
+    step = max(1, _BLOCK_SIZE // n_fft)
+    width = transform(np.zeros((1, size)), window, n_fft).shape[-1]
     out = np.empty((len(frames), count, width), dtype=np.float32)
     for item, rows in enumerate(frames):
         for start in range(0, count, step):
@@ -320,9 +321,9 @@ def _by_frame(
             if zero_mean:
                 block = block - block.mean(axis=-1, keepdims=True)
                 if start + step >= count:
-                    block[-1, :filled] = rows[-1, :filled] - rows[-1].sum() / max(1, filled)
-                    block[-1, filled:] = 0
-            out[item, start : start + step] = finish(block, window, n_fft)
+                    block[-1, :n_last] = rows[-1, :n_last] - rows[-1].sum() / max(1, n_last)
+                    block[-1, n_last:] = 0
+            out[item, start : start + step] = transform(block, window, n_fft)
     return out.reshape(*y.shape[:-1], count, width)
 
 
@@ -335,15 +336,15 @@ def _samples(y: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _filters(sr: float, n_fft: int, count: int) -> scipy.sparse.csr_matrix:
-    """Triangles [shape=(count, 1 + n_fft // 2)]."""
+    """Return triangular filters [shape=(count, 1 + n_fft // 2)]."""
     if count < 1:
-        raise FeatureError(f"num_filter_bands must be 1 or more, got {count}")
+        raise FeatureError(f"num_filter_bands must be >= 1, got {count}")
     mel = np.linspace(0, 2595 * math.log10(1 + sr / 2 / 700), count + 2)
     edges = np.floor((n_fft + 1) * (700 * (10 ** (mel / 2595) - 1)) / sr)
-    edges[-1] = (n_fft + 1) // 2  # sr / 2 comes back from mel with a rounding error, which floor makes a whole bin
+    edges[-1] = (n_fft + 1) // 2  # sr / 2 has a rounding error after mel and back, which floor makes a whole bin
     low, middle, high = (edges[i : i + count, np.newaxis] for i in range(3))
     bins = np.arange(n_fft // 2 + 1)
-    # Where two edges fall together there is no such side, and nothing is divided by its width.
+    # Where two edges coincide, that side is missing, and nothing is divided by its width of 0.
     rise = (bins - low) / np.maximum(middle - low, 1) * ((low <= bins) & (bins < middle))
     fall = (high - bins) / np.maximum(high - middle, 1) * ((middle <= bins) & (bins < high))
     return scipy.sparse.csr_matrix(rise + fall)

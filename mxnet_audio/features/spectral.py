@@ -1,43 +1,26 @@
 """Short-time Fourier transform and mel spectrogram: float32, in blocks that fit the cache, on SciPy's FFT.
 
-Equal to librosa's of the same names within 1e-4 relative, at a fraction of the time.
+Equal to librosa's functions of the same names within 1e-4 relative, at a fraction of the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
-import scipy.sparse
-from scipy.signal import get_window
 
 from mxnet_audio.errors import FeatureError
+from mxnet_audio.features.checks import check_decibels, check_minimum
+from mxnet_audio.features.mel import sparse_mel_filters
+from mxnet_audio.features.windows import window_weights
 
-__all__ = [
-    "LEAST_AMIN",
-    "check_bands",
-    "check_decibels",
-    "check_least",
-    "check_rate",
-    "energies",
-    "framed",
-    "log_mel",
-    "mel_filters",
-    "melspectrogram",
-    "power_to_db",
-    "stft",
-    "window_weights",
-]
+__all__ = ["cut_frames", "log_mel", "melspectrogram", "power_spectrum", "power_to_db", "stft"]
 
-LEAST_AMIN = float(np.finfo(np.float32).tiny)  # less becomes 0, whose logarithm is infinite
-
-# Floats to a block of frames: 512 KiB. Smaller ones fit a core's cache better but cost more steps of Python,
-# which threads take in turns; larger ones are slower.
-_BLOCK = 1 << 17
+# Floats in a block of frames: 512 KiB. Smaller blocks fit a core's cache better but cost more steps of Python, which
+# threads execute one after another; larger ones are slower.
+_BLOCK_SIZE = 1 << 17
 _TO_DB = np.float32(10 / np.log(10))
 
 
@@ -50,18 +33,22 @@ def stft(
     window: str = "hann",
     center: bool = True,
 ) -> np.ndarray:
-    """Short-time Fourier transform.
+    """Compute the short-time Fourier transform.
 
     Parameters
     ----------
     y : np.ndarray [shape=(..., n)], float
         Samples.
-    n_fft, hop_length, win_length : int > 0 [samples]
-        Length of the transform, from frame to frame, and of the window in the middle of it (None: ``n_fft``).
+    n_fft : int > 1 [samples]
+        Length of the transform.
+    hop_length : int > 0 [samples]
+        Distance from frame to frame.
+    win_length : int > 0 or None [samples]
+        Length of the window, in the middle of ``n_fft``; None is ``n_fft``.
     window : str
-        Name of a window of `scipy.signal.get_window`.
+        Name of a window of `scipy.signal.get_window` that needs no parameters.
     center : bool
-        Frame ``t`` is centred at sample ``t * hop_length``, zeros beyond both ends; else it starts there.
+        True centers frame ``t`` at sample ``t * hop_length``, with zeros beyond both ends; False starts it there.
 
     Returns
     -------
@@ -71,7 +58,7 @@ def stft(
     Raises
     ------
     FeatureError
-        There are no samples, or without ``center`` fewer than ``n_fft``; or a parameter is out of range.
+        There are no samples, or fewer than ``n_fft`` without ``center``; or a parameter is out of range.
 
     See Also
     --------
@@ -82,7 +69,7 @@ def stft(
     >>> stft(np.zeros(12000, np.float32), n_fft=512, hop_length=256).shape
     (257, 47)
     """
-    frames, shape = framed(y, n_fft, hop_length, center)
+    frames, shape = cut_frames(y, n_fft, hop_length, center)
     weights = window_weights(window, win_length, n_fft)
     out = np.empty((len(frames), n_fft // 2 + 1, frames.shape[1]), dtype=np.complex64)
     for item, span, spectrum in _spectra(frames, weights):
@@ -106,7 +93,7 @@ def melspectrogram(
     htk: bool = False,
     norm: str | None = "slaney",
 ) -> np.ndarray:
-    """Mel spectrogram.
+    """Compute the mel spectrogram.
 
     Parameters
     ----------
@@ -141,10 +128,10 @@ def melspectrogram(
     (2, 96, 47)
     """
     if not 0 < power < np.inf:
-        raise FeatureError(f"power must be above 0, got {power}")
-    frames, shape = framed(y, n_fft, hop_length, center)
+        raise FeatureError(f"power must be above 0 and finite, got {power}")
+    frames, shape = cut_frames(y, n_fft, hop_length, center)
     weights = window_weights(window, win_length, n_fft)
-    filters = _sparse_filters(sr, n_fft, n_mels, fmin, fmax, htk, norm)
+    filters = sparse_mel_filters(sr, n_fft, n_mels, fmin, fmax, htk, norm)
     out = np.empty((len(frames), n_mels, frames.shape[1]), dtype=np.float32)
     for item, span, parts in _squares(frames, weights):
         if power == 2:
@@ -159,21 +146,21 @@ def melspectrogram(
 def power_to_db(
     s: np.ndarray, *, ref: float | Literal["max"] = 1.0, amin: float = 1e-10, top_db: float | None = 80.0
 ) -> np.ndarray:
-    """Power as decibels: ``10 * log10(s / ref)``.
+    """Convert power to decibels: ``10 * log10(s / ref)``.
 
-    Unlike librosa's, the peak that ``top_db`` and ``ref='max'`` count from is each item's own (over the last two axes),
-    not the whole array's: a sound has the same decibels alone and in a batch.
+    Unlike in librosa, ``top_db`` and ``ref='max'`` refer to the peak of each item (over the last two axes), not of the
+    whole array, so that a sound has the same decibels alone and in a batch.
 
     Parameters
     ----------
     s : np.ndarray [shape=(..., bands, frames)], float
         Power.
     ref : float > 0, or 'max'
-        The power that is 0 dB; 'max' is each item's peak, librosa's ``ref=np.max``: loud or soft, all the same.
+        Power that is 0 dB; 'max' is each item's peak, like librosa's ``ref=np.max``, and makes loudness irrelevant.
     amin : float >= 1.18e-38
-        Smaller powers count as this one. It is a normal number of float32.
+        Floor of the power; the smallest allowed value is the smallest normal float32.
     top_db : float >= 0 or None [dB]
-        Nothing lies more than this below the peak.
+        Distance of the floor below the peak; None sets no floor.
 
     Returns
     -------
@@ -183,7 +170,7 @@ def power_to_db(
     Raises
     ------
     FeatureError
-        ``ref`` is not above zero, ``amin`` too small, or ``top_db`` negative.
+        A parameter is out of range; it is named.
 
     Examples
     --------
@@ -202,14 +189,6 @@ def power_to_db(
     return db
 
 
-def check_decibels(ref: float | Literal["max"], amin: float, top_db: float | None) -> None:
-    """FeatureError if these do not make decibels."""
-    if not ((ref == "max" if isinstance(ref, str) else ref > 0) and amin >= LEAST_AMIN):
-        raise FeatureError(f"ref must be above 0, or 'max', and amin {LEAST_AMIN:.3g} or more, got {ref!r} and {amin}")
-    if top_db is not None and not top_db >= 0:
-        raise FeatureError(f"top_db must be 0 or more, got {top_db}")
-
-
 def log_mel(
     y: np.ndarray,
     sr: float,
@@ -219,7 +198,7 @@ def log_mel(
     top_db: float | None = 80.0,
     **kwargs: Any,
 ) -> np.ndarray:
-    """Mel spectrogram in decibels: `power_to_db` of `melspectrogram`.
+    """Compute the mel spectrogram in decibels: `power_to_db` of `melspectrogram`.
 
     Parameters
     ----------
@@ -230,7 +209,7 @@ def log_mel(
     ref, amin, top_db
         As for `power_to_db`.
     **kwargs
-        The others of `melspectrogram`.
+        Other parameters of `melspectrogram`.
 
     Returns
     -------
@@ -249,86 +228,31 @@ def log_mel(
     return power_to_db(melspectrogram(y, sr, **kwargs), ref=ref, amin=amin, top_db=top_db)
 
 
-@lru_cache(maxsize=32)
-def mel_filters(
-    sr: float,
-    n_fft: int,
-    n_mels: int = 128,
-    fmin: float = 0.0,
-    fmax: float | None = None,
-    htk: bool = False,
-    norm: str | None = "slaney",
-) -> np.ndarray:
-    """Triangular mel filters, librosa's own, computed once.
+def cut_frames(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tuple[np.ndarray, tuple[int, ...]]:
+    """View samples as frames.
 
     Parameters
     ----------
-    sr : number > 0 [Hz]
-        Sampling rate.
-    n_fft : int > 0 [samples]
-        Length of the transform.
-    n_mels : int > 0
-        Number of bands.
-    fmin, fmax : float [Hz]
-        Range of the bands; ``fmax`` None is ``sr / 2``.
-    htk : bool
-        HTK's mel scale in place of Slaney's.
-    norm : 'slaney' or None
-        Bands of equal area, or of equal height.
+    y, n_fft, hop_length, center
+        As for `stft`.
 
     Returns
     -------
-    np.ndarray [shape=(n_mels, 1 + n_fft // 2)], float32
-        Read-only, since it is shared.
+    frames : np.ndarray [shape=(items, frames, n_fft)], float32
+        A read-only view, of the samples or of a padded copy.
+    shape : tuple of int
+        Leading axes of ``y``, flattened to one in ``frames``.
 
     Raises
     ------
     FeatureError
-        A parameter is out of range; it is named.
-
-    Examples
-    --------
-    >>> mel_filters(12000, 512, 96).shape
-    (96, 257)
+        As `stft`.
     """
-    check_bands(sr, fmin, fmax)
-    check_least(1, n_mels=n_mels)
-    if norm not in ("slaney", None):
-        raise FeatureError(f"norm: {norm!r} is neither 'slaney' nor None")
-    from librosa.filters import mel  # takes a second to import, so not before it is needed
-
-    filters = mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax, htk=htk, norm=norm, dtype=np.float32)
-    filters.setflags(write=False)
-    return filters
-
-
-@lru_cache(maxsize=32)
-def _sparse_filters(*args: Any) -> scipy.sparse.csr_matrix:
-    """A frequency lies in two bands at most: a sparse product does 2 % of a dense one's work."""
-    return scipy.sparse.csr_matrix(mel_filters(*args))
-
-
-@lru_cache(maxsize=32)
-def window_weights(name: str, win_length: int | None, n_fft: int) -> np.ndarray:
-    win_length = n_fft if win_length is None else win_length
-    check_least(1, win_length=win_length)
-    if win_length > n_fft:
-        raise FeatureError(f"win_length ({win_length}) is above n_fft ({n_fft})")
-    try:
-        weights = get_window(name, win_length, fftbins=True)
-    except (ValueError, TypeError):
-        raise FeatureError(f"window: {name!r} is not a window that SciPy knows by its name alone") from None
-    before = (n_fft - win_length) // 2
-    return np.pad(weights, (before, n_fft - win_length - before)).astype(np.float32)
-
-
-def framed(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tuple[np.ndarray, tuple[int, ...]]:
-    """View samples as frames [shape=(items, frames, n_fft)]; also the leading axes."""
     y = np.asarray(y, dtype=np.float32)
     if y.ndim == 0 or y.shape[-1] == 0:
         raise FeatureError("there are no samples")
-    check_least(2, n_fft=n_fft)
-    check_least(1, hop_length=hop_length)
+    check_minimum(2, n_fft=n_fft)
+    check_minimum(1, hop_length=hop_length)
     shape = y.shape[:-1]
     y = y.reshape(-1, y.shape[-1])
     if center:
@@ -341,33 +265,8 @@ def framed(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tuple[np
     return frames, shape
 
 
-def check_least(least: int, **values: int) -> None:
-    """Raise FeatureError unless the named numbers are whole and at least this large."""
-    for name, value in values.items():
-        if not isinstance(value, Integral) or value < least:
-            raise FeatureError(f"{name} must be {least} or more and whole, got {value!r}")
-
-
-def check_rate(sr: float) -> None:
-    """Raise FeatureError unless a sampling rate is above zero."""
-    if not 0 < sr < np.inf:
-        raise FeatureError(f"sr must be above 0 Hz, got {sr}")
-
-
-def check_bands(sr: float, fmin: float, fmax: float | None) -> None:
-    """Raise FeatureError unless ``fmin`` to ``fmax`` is a range within 0 to ``sr / 2``."""
-    check_rate(sr)
-    top = sr / 2 if fmax is None else fmax
-    if not top <= sr / 2:
-        raise FeatureError(f"fmax ({top:g} Hz) is above sr / 2 ({sr / 2:g} Hz)")
-    if not fmin >= 0:
-        raise FeatureError(f"fmin ({fmin:g} Hz) is below 0")
-    if not fmin < top:
-        raise FeatureError(f"fmin ({fmin:g} Hz) is not below fmax ({top:g} Hz)")
-
-
-def energies(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Power [shape=(items, bins, frames)] of frames [shape=(items, frames, n_fft)]."""
+def power_spectrum(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Compute the power of frames [shape=(items, frames, n_fft)] as float32 [shape=(items, bins, frames)]."""
     out = np.empty((len(frames), frames.shape[2] // 2 + 1, frames.shape[1]), dtype=np.float32)
     for item, span, parts in _squares(frames, weights):
         np.add(parts[:, ::2], parts[:, 1::2], out=out[item, :, span])
@@ -375,9 +274,9 @@ def energies(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _spectra(frames: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, slice, np.ndarray]]:
-    """Transform block by block: yields (item, frames of it, spectrum [shape=(frames, bins)])."""
+    """Yield the transform block by block: (item, slice of frames, spectrum [shape=(frames, bins)])."""
     count, n_fft = frames.shape[1:]
-    blocks = -(-count * n_fft // _BLOCK)
+    blocks = -(-count * n_fft // _BLOCK_SIZE)
     step = -(-count // blocks)
     scratch = np.empty((step, n_fft), dtype=np.float32)
     for item, rows in enumerate(frames):
@@ -388,12 +287,12 @@ def _spectra(frames: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, sli
 
 
 def _squares(frames: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, slice, np.ndarray]]:
-    """Squares of real and imaginary parts in turn [shape=(bins, 2 * frames)], which the next block overwrites."""
+    """Yield squared real and imaginary parts in turn [shape=(bins, 2 * frames)]; the next block overwrites them."""
     scratch = np.empty(0, dtype=np.complex64)
     for item, span, spectrum in _spectra(frames, weights):
         if len(scratch) < spectrum.size:
             scratch = np.empty(spectrum.size, dtype=np.complex64)
-        turned = scratch[: spectrum.size].reshape(spectrum.shape[::-1])
-        turned[...] = spectrum.T
-        parts = turned.view(np.float32)
+        transposed = scratch[: spectrum.size].reshape(spectrum.shape[::-1])
+        transposed[...] = spectrum.T
+        parts = transposed.view(np.float32)
         yield item, span, np.multiply(parts, parts, out=parts)

@@ -1,4 +1,4 @@
-"""The cache: misses when it must, survives what happens to files."""
+"""The feature cache: when it misses, and what it survives."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ import pytest
 import safetensors.numpy
 
 from mxnet_audio.features import AudioFeatureConfig, FeatureCache
-from mxnet_audio.features import cache as room
+from mxnet_audio.features import cache as cache_module
 
 KEY = AudioFeatureConfig(n_mels=8, n_frames=6).key()
 ARRAY = np.arange(48, dtype=np.float32).reshape(8, 6)
@@ -32,7 +32,7 @@ def cache(tmp_path):
     return FeatureCache(KEY, tmp_path / "cache")
 
 
-def reopened(cache):
+def reopen(cache):
     return FeatureCache(KEY, cache.directory)
 
 
@@ -41,58 +41,58 @@ def shards(cache):
 
 
 def never():
-    raise AssertionError("it was there already")
+    raise AssertionError("computed again")
 
 
-def keep(cache, sound, array=ARRAY):
+def store(cache, sound, array=ARRAY):
     cache.fetch(sound, lambda: array.copy())
     cache.flush()
 
 
-def test_what_is_kept_is_got_by_a_later_run_and_nothing_lies_beside_the_audio(wav, cache):
+def test_a_later_run_finds_the_array_and_the_folder_of_the_audio_stays_clean(wav, cache):
     assert cache.name(wav) not in cache
-    keep(cache, wav)
-    for again in (cache, reopened(cache)):
+    store(cache, wav)
+    for again in (cache, reopen(cache)):
         np.testing.assert_array_equal(again.fetch(wav, never), ARRAY)
         assert again.name(wav) in again
     assert [path.name for path in wav.parent.iterdir()] == ["a.wav"]
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8", "u1", "?", "c8"])
-def test_other_types_and_shapes_come_back_as_they_were(wav, cache, dtype):
+def test_dtypes_and_shapes_are_restored(wav, cache, dtype):
     array = np.arange(6).astype(dtype).reshape(1, 3, 2)
-    keep(cache, wav, array)
-    got = reopened(cache).fetch(wav, never)
+    store(cache, wav, array)
+    got = reopen(cache).fetch(wav, never)
     assert got.dtype == array.dtype
     np.testing.assert_array_equal(got, array)
 
 
-def test_other_ways_to_name_the_file_hit(wav, cache, monkeypatch):
-    keep(cache, wav)
+def test_other_names_of_a_file_hit(wav, cache, monkeypatch):
+    store(cache, wav)
     (wav.parent / "link.wav").symlink_to(wav)
     monkeypatch.chdir(wav.parent)
     for name in ("a.wav", "./a.wav", str(wav), wav.parent / "link.wav"):
         np.testing.assert_array_equal(cache.fetch(name, never), ARRAY)
 
 
-def test_files_of_one_name_in_two_folders_are_two(wav, cache, write_tone):
+def test_files_of_the_same_name_in_two_folders_differ(wav, cache, write_tone):
     other = write_tone(wav.parent / "b" / "a.wav", sr=12000)
     os.utime(other, ns=(0, wav.stat().st_mtime_ns))
-    keep(cache, wav)
-    keep(cache, other, ARRAY + 1)
+    store(cache, wav)
+    store(cache, other, ARRAY + 1)
     np.testing.assert_array_equal(cache.fetch(wav, never), ARRAY)
 
 
-def test_sound_in_memory_is_known_by_its_content(cache):
+def test_sound_in_memory_is_identified_by_its_content(cache):
     sound = np.ones(9, np.float32)
-    keep(cache, (sound, 8000))
+    store(cache, (sound, 8000))
     np.testing.assert_array_equal(cache.fetch((sound.copy(), 8000), never), ARRAY)
     assert cache.name((sound, 8001)) not in cache
     assert cache.name((sound * 2, 8000)) not in cache
 
 
 def test_a_changed_file_key_or_version_misses(wav, cache, monkeypatch):
-    keep(cache, wav)
+    store(cache, wav)
     assert cache.name(wav) not in FeatureCache(KEY + "x", cache.directory)
     stat = wav.stat()
     os.utime(wav, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1000))
@@ -103,7 +103,7 @@ def test_a_changed_file_key_or_version_misses(wav, cache, monkeypatch):
     os.utime(wav, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert cache.name(wav) not in cache
     monkeypatch.setattr("mxnet_audio.__version__", "0.0.9")
-    assert not reopened(cache)._arrays
+    assert not reopen(cache)._arrays
     wav.unlink()
     assert cache.name(wav) is None
     wav.symlink_to(wav)
@@ -111,25 +111,25 @@ def test_a_changed_file_key_or_version_misses(wav, cache, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "zeros", "junk", "directory"])
-def test_a_damaged_file_is_a_miss_and_is_replaced(wav, cache, damage):
-    keep(cache, wav)
+def test_a_damaged_file_misses_and_is_replaced(wav, cache, damage):
+    store(cache, wav)
     (shard,) = shards(cache)
     data = bytearray(shard.read_bytes())
     data[-50] ^= 1
-    broken = {"empty": b"", "cut": data[:-20], "flipped": data, "zeros": bytes(len(data)), "junk": b"junk"}
+    contents = {"empty": b"", "cut": data[:-20], "flipped": data, "zeros": bytes(len(data)), "junk": b"junk"}
     shard.unlink()
     if damage == "directory":
         shard.mkdir()
     else:
-        shard.write_bytes(broken[damage])
-    again = reopened(cache)
+        shard.write_bytes(contents[damage])
+    again = reopen(cache)
     np.testing.assert_array_equal(again.fetch(wav, lambda: ARRAY + 1), ARRAY + 1)
     again.flush()
-    for opened in (again, reopened(cache), reopened(cache)):
+    for opened in (again, reopen(cache), reopen(cache)):
         np.testing.assert_array_equal(opened.fetch(wav, never), ARRAY + 1)
 
 
-def test_fetch_computes_once_and_keeps_no_failure(wav, cache):
+def test_fetch_computes_once_and_stores_no_failure(wav, cache):
     calls = []
 
     def compute():
@@ -145,7 +145,7 @@ def test_fetch_computes_once_and_keeps_no_failure(wav, cache):
     assert len(calls) == 2
 
 
-def test_what_is_kept_cannot_be_changed_by_who_got_it(wav, cache):
+def test_arrays_are_read_only(wav, cache):
     for _ in range(2):
         got = cache.fetch(wav, lambda: ARRAY.copy())
         with pytest.raises(ValueError, match="read-only"):
@@ -153,7 +153,7 @@ def test_what_is_kept_cannot_be_changed_by_who_got_it(wav, cache):
         cache.flush()
 
 
-def test_a_file_that_changes_meanwhile_is_not_kept(wav, cache):
+def test_a_file_that_changes_meanwhile_is_not_stored(wav, cache):
     def compute():
         wav.write_bytes(wav.read_bytes() + b"\0\0")
         return ARRAY.copy()
@@ -179,7 +179,7 @@ def test_a_read_only_folder_warns_once_and_works(caplog):
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o555)
         if before == 0:
-            os.seteuid(65534)  # root may write anywhere, nobody may not
+            os.seteuid(65534)  # root may write anywhere
         try:
             cache = FeatureCache(KEY, folder)
             for _ in range(2):
@@ -191,15 +191,15 @@ def test_a_read_only_folder_warns_once_and_works(caplog):
     assert len(caplog.records) == 1 and "not cached" in caplog.text
 
 
-def test_a_file_that_cannot_be_opened_now_is_not_thrown_away(wav, cache, monkeypatch):
-    keep(cache, wav)
+def test_a_file_that_cannot_be_opened_now_is_not_deleted(wav, cache, monkeypatch):
+    store(cache, wav)
     monkeypatch.setattr(np, "memmap", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("too many open files")))
-    assert not reopened(cache)._arrays
+    assert not reopen(cache)._arrays
     monkeypatch.undo()
-    np.testing.assert_array_equal(reopened(cache).fetch(wav, never), ARRAY)
+    np.testing.assert_array_equal(reopen(cache).fetch(wav, never), ARRAY)
 
 
-def test_what_cannot_be_written_is_handed_on_and_the_callers_array_stays_his(wav, cache):
+def test_arrays_that_cannot_be_written_are_returned_and_the_callers_array_stays_independent(wav, cache):
     mine = np.ones(3, np.float32)
     assert cache.fetch(wav, lambda: mine)[0] == 1
     mine[0] = 5
@@ -209,10 +209,10 @@ def test_what_cannot_be_written_is_handed_on_and_the_callers_array_stays_his(wav
     cache.flush()
 
 
-def test_a_full_disk_in_mid_cache_warns_once_and_leaves_nothing(cache, caplog, monkeypatch):
-    """The disk is full after 64 KiB: the system itself refuses to write on."""
+def test_a_full_disk_warns_once_and_leaves_no_file(cache, caplog, monkeypatch):
+    """The system refuses to write more than 64 KiB to a file."""
     resource = pytest.importorskip("resource")  # Unix
-    monkeypatch.setattr(room, "_SHARD", 1 << 20)
+    monkeypatch.setattr(cache_module, "_SHARD_BYTES", 1 << 20)
     sounds = [(np.full(4, i, np.float32), 8000) for i in range(12)]
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -227,27 +227,27 @@ def test_a_full_disk_in_mid_cache_warns_once_and_leaves_nothing(cache, caplog, m
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
     assert len([record for record in caplog.records if "not cached" in record.message]) == 1
-    assert not cache._arrays and not cache._waiting  # nor does it gather in memory now
+    assert not cache._arrays and not cache._pending  # arrays are no longer gathered
     assert [p for p in cache.directory.rglob("*") if p.is_file()] == []
 
 
-def test_memory_does_not_grow_with_what_is_kept(cache, monkeypatch):
-    monkeypatch.setattr(room, "_SHARD", 1 << 16)
+def test_memory_does_not_grow_with_the_number_of_arrays(cache, monkeypatch):
+    monkeypatch.setattr(cache_module, "_SHARD_BYTES", 1 << 16)
     for i in range(40):
         cache.fetch((np.full(4, i, np.float32), 8000), lambda i=i: np.full(1 << 12, i, np.float32))
-        assert sum(array.nbytes for array in cache._waiting.values()) < 1 << 16
-        assert all(array.base is not None for name, array in cache._arrays.items() if name not in cache._waiting)
+        assert sum(array.nbytes for array in cache._pending.values()) < 1 << 16
+        assert all(array.base is not None for name, array in cache._arrays.items() if name not in cache._pending)
     assert len(shards(cache)) == 10
 
 
-def test_leftovers_go_when_they_are_old(wav, cache):
-    keep(cache, wav)
+def test_old_temporary_files_are_removed(wav, cache):
+    store(cache, wav)
     (shard,) = shards(cache)
     old, new = shard.with_name(".old.tmp"), shard.with_name(".new.tmp")
     old.write_bytes(b"half")
     new.write_bytes(b"half")
     os.utime(old, (time.time() - 7200,) * 2)
-    np.testing.assert_array_equal(reopened(cache).fetch(wav, never), ARRAY)
+    np.testing.assert_array_equal(reopen(cache).fetch(wav, never), ARRAY)
     assert not old.exists() and new.exists()
 
 
@@ -267,8 +267,8 @@ for _ in range(int(sys.argv[2])):
     for i in range(8):
         got = cache.fetch((np.full(4, i, np.float32), 8000), lambda: np.full((64, 300), i, np.float32))
         if got.shape != (64, 300) or not (got == i).all():
-            sys.exit("a reader saw a half-written entry")
-    cache._waiting = dict(cache._arrays)
+            sys.exit("an array is incomplete")
+    cache._pending = dict(cache._arrays)
     cache.flush()
 """
 
@@ -277,7 +277,7 @@ def writer(cache, rounds):
     return subprocess.Popen([sys.executable, "-c", _WRITER, str(cache.directory), str(rounds)], stdout=subprocess.PIPE)
 
 
-def test_two_runs_share_a_cache(cache):
+def test_two_processes_share_a_cache(cache):
     writers = [writer(cache, 30) for _ in range(2)]
     for process in writers:
         process.communicate(timeout=120)
@@ -288,7 +288,7 @@ def test_two_runs_share_a_cache(cache):
         assert (shared.fetch((np.full(4, i, np.float32), 8000), never) == i).all()
 
 
-def test_killed_in_mid_write_leaves_only_whole_files(cache):
+def test_a_kill_leaves_only_complete_files(cache):
     rng = random.Random(0)
     for _ in range(4):
         process = writer(cache, 10**9)
@@ -303,21 +303,21 @@ def test_killed_in_mid_write_leaves_only_whole_files(cache):
     assert (shared.fetch((np.full(4, 3, np.float32), 8000), lambda: np.full((64, 300), 3.0)) == 3).all()
 
 
-def test_many_threads_read_at_the_same_time(tmp_path, cache):
+def test_threads_read_at_the_same_time(tmp_path, cache):
     sounds = [(np.full(4, i, np.float32), 8000) for i in range(20)]
     for i, sound in enumerate(sounds):
-        cache.fetch(sound, lambda i=i: np.full(1 << 19, i, np.float32))  # so large that its checksum takes a while
+        cache.fetch(sound, lambda i=i: np.full(1 << 19, i, np.float32))  # large enough for its checksum to take a while
     cache.flush()
-    again = reopened(cache)
+    again = reopen(cache)
     with ThreadPoolExecutor(8) as pool:
         for i, array in enumerate(pool.map(lambda i: again.fetch(sounds[i // 8 % 20], never), range(320))):
             assert array[0] == i // 8 % 20
 
 
-def test_what_is_some_seconds_old_is_written_so_that_a_kill_loses_no_more(wav, cache, monkeypatch):
+def test_arrays_are_written_after_some_seconds(wav, cache, monkeypatch):
     cache.fetch(wav, lambda: ARRAY.copy())
     assert not shards(cache)
-    monkeypatch.setattr(room, "_WAIT", 0.0)
+    monkeypatch.setattr(cache_module, "_MAX_DELAY", 0.0)
     cache.fetch((np.ones(4, np.float32), 8000), lambda: ARRAY.copy())
     assert len(shards(cache)) == 1
-    np.testing.assert_array_equal(reopened(cache).fetch(wav, never), ARRAY)
+    np.testing.assert_array_equal(reopen(cache).fetch(wav, never), ARRAY)

@@ -31,11 +31,11 @@ def noise(*shape):
     ],
     ids=str,
 )
-def test_mfcc_is_librosas_within_1e_5_of_the_largest(changed, dct_type, dct_norm, lifter):
+def test_mfcc_equals_librosas_within_1e_5_of_the_largest(changed, dct_type, dct_norm, lifter):
     kwargs = {"n_mfcc": 20} | BASE | changed
     y = noise(9000) * np.linspace(1e-6, 1, 9000, dtype=np.float32)
-    oracle = {("mel_norm" if key == "norm" else key): value for key, value in kwargs.items()}
-    want = librosa.feature.mfcc(y=y, dct_type=dct_type, norm=dct_norm, lifter=lifter, **oracle)
+    theirs = {("mel_norm" if key == "norm" else key): value for key, value in kwargs.items()}
+    want = librosa.feature.mfcc(y=y, dct_type=dct_type, norm=dct_norm, lifter=lifter, **theirs)
     got = features.mfcc(y, dct_type=dct_type, dct_norm=dct_norm, lifter=lifter, **kwargs)
     assert got.dtype == np.float32 and got.shape == want.shape
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 * np.abs(want).max())
@@ -43,7 +43,7 @@ def test_mfcc_is_librosas_within_1e_5_of_the_largest(changed, dct_type, dct_norm
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 @pytest.mark.parametrize("width", [5, 9, 35])
-def test_delta_is_librosas_within_1e_5(width, order):
+def test_delta_equals_librosas_within_1e_5(width, order):
     x = noise(2, 20, 35)
     want = librosa.feature.delta(x, width=width, order=order)
     got = features.delta(x, width=width, order=order)
@@ -70,7 +70,7 @@ def test_a_batch_equals_its_items_within_1e_4():
 
 @given(slope=st.floats(-10, 10), start=st.floats(-10, 10), width=st.sampled_from([3, 5, 9]))
 @settings(max_examples=30, deadline=None)
-def test_the_delta_of_a_line_is_its_slope_to_its_very_ends_within_1e_4(slope, start, width):
+def test_the_delta_of_a_line_is_its_slope_up_to_both_ends_within_1e_4(slope, start, width):
     x = (start + slope * np.arange(12)).astype(np.float32)
     np.testing.assert_allclose(features.delta(x, width=width), slope, rtol=0, atol=1e-4)
 
@@ -78,24 +78,24 @@ def test_the_delta_of_a_line_is_its_slope_to_its_very_ends_within_1e_4(slope, st
 @pytest.mark.parametrize(
     "wrong, named",
     [
-        ({"n_mfcc": 41}, r"n_mfcc \(41\) .* number of bands \(40\)"),
+        ({"n_mfcc": 41}, r"n_mfcc .*40.*41"),
         ({"n_mfcc": 0}, "n_mfcc"),
         ({"dct_type": 5}, "dct_type"),
         ({"dct_norm": "l2"}, "dct_norm"),
         ({"dct_type": 1, "n_mels": 1, "n_mfcc": 1}, "dct_type 1"),
         ({"lifter": -1}, "lifter"),
-        ({"deltas": 1, "delta_width": 4}, "delta_width must be odd"),
-        ({"deltas": 5, "delta_width": 5}, "order 5"),
-        ({"deltas": 1, "delta_width": 37}, r"delta_width \(37\) is above the number of frames \(36\)"),
+        ({"deltas": 1, "delta_width": 4}, "delta_width .*4"),
+        ({"deltas": 5, "delta_width": 5}, "deltas .*5"),
+        ({"deltas": 1, "delta_width": 37}, r"delta_width \(37\) .*\(36\)"),
     ],
     ids=str,
 )
-def test_what_is_wrong_is_named(wrong, named):
+def test_wrong_parameters_are_named(wrong, named):
     with pytest.raises(FeatureError, match=named):
         features.mfcc(noise(9000), **(BASE | wrong))
 
 
-def test_an_unknown_number_of_frames_is_no_objection():
+def test_an_unknown_number_of_frames_passes():
     check_delta(9, 1, None)
     with pytest.raises(FeatureError, match="frames"):
         features.delta(np.float32(1))

@@ -1,4 +1,4 @@
-"""The configuration: validated, immutable, to JSON and back, from YAML."""
+"""The feature configuration: validation, JSON, YAML and Ludwig documents."""
 
 import json
 import subprocess
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.features.htk import WINDOWS
-from mxnet_audio.features.keys import LOADING, OF_TYPE, TIME_MAJOR
+from mxnet_audio.features.keys import KEYS_OF_TYPE, LOADING_KEYS, TIME_MAJOR_TYPES
 
-# What Ludwig's block holds when everything in it is written out.
+# Ludwig's preprocessing block with every key at its default.
 LUDWIG = """
 preprocessing:
   type: fbank
@@ -54,7 +54,7 @@ preprocessing:
         ({"n_mels": 0}, "n_mels"),
         ({"sr": 0}, "sr"),
         ({"sr": 12000.5}, "sr"),
-        ({"sr": None}, "sr: type 'log_mel' needs a rate"),
+        ({"sr": None}, "sr: type 'log_mel'"),
         ({"norm": "l2"}, "norm"),
         ({"power": 0}, "power"),
         ({"amin": 0}, "amin"),
@@ -63,7 +63,7 @@ preprocessing:
         ({"top_db": -3}, "top_db"),
         ({"ref": "min"}, "ref"),
         ({"ref": -1}, "ref"),
-        ({"type": "wavelet"}, "type: Input should be 'log_mel', .*got 'wavelet'"),
+        ({"type": "wavelet"}, "type: .*'log_mel', .*got 'wavelet'"),
         ({"type": ["mfcc"]}, "type"),
         ({"type": None}, "type"),
         ({"n_mel": 96}, "n_mel: unknown key"),
@@ -73,40 +73,49 @@ preprocessing:
         ({"n_mfcc": 13}, "n_mfcc: not for type 'log_mel'"),
         ({"type": "mel", "top_db": 3}, "top_db: not for type 'mel'"),
         ({"type": "chroma", "norm": None}, "norm: not for type 'chroma'"),
-        ({"type": "log_mel", "norm": "per_file"}, "norm: for type 'log_mel' it is 'slaney' or None"),
-        ({"type": "raw", "norm": "slaney"}, "norm: for type 'raw' it is 'per_file' or None"),
-        ({"type": "mfcc", "n_mfcc": 97}, r"n_mfcc \(97\) is above n_mels \(96\)"),
+        ({"type": "log_mel", "norm": "per_file"}, "norm: .*'slaney' or None, got 'per_file'"),
+        ({"type": "raw", "norm": "slaney"}, "norm: .*'per_file' or None, got 'slaney'"),
+        ({"type": "mfcc", "n_mfcc": 97}, r"n_mfcc \(97\) .*n_mels \(96\)"),
         ({"type": "mfcc", "dct_type": 5}, "dct_type"),
-        ({"type": "mfcc", "deltas": 1, "delta_width": 4}, "delta_width must be odd"),
-        ({"type": "mfcc", "deltas": 1, "n_frames": 8}, r"delta_width \(9\) is above the number of frames \(8\)"),
+        ({"type": "mfcc", "deltas": 1, "delta_width": 4}, "delta_width"),
+        ({"type": "mfcc", "deltas": 1, "n_frames": 8}, r"delta_width \(9\) .*\(8\)"),
         ({"type": "chroma", "n_chroma": 0}, "n_chroma"),
         ({"audio_file_length_limit_in_s": 0}, "audio_file_length_limit_in_s"),
-        ({"audio_file_length_limit_in_s": 1e-5, "sr": 16000}, "audio_file_length_limit_in_s .* less than one sample"),
+        ({"audio_file_length_limit_in_s": 1e-5, "sr": 16000}, r"audio_file_length_limit_in_s \(1e-05 s\) .*16000 Hz"),
         ({"audio_file_length_limit_in_s": 1e308, "sr": 16000}, "audio_file_length_limit_in_s"),
         ({"window_length_in_s": 1e308, "sr": 16000}, "window_length_in_s"),
         ({"window_shift_in_s": 1e308, "sr": 16000}, "window_shift_in_s"),
         ({"window_type": "boxcar"}, "window_type: .*'hamming' or 'hann', got 'boxcar'"),
-        ({"type": "raw", "window_type": "boxcar"}, "window_type"),  # not used, but as wrong as ever
+        ({"type": "raw", "window_type": "boxcar"}, "window_type"),  # unused by the type, but checked
         ({"window_length_in_s": 0}, "window_length_in_s"),
-        ({"window_length_in_s": 1e-5, "sr": 16000}, "window_length_in_s .* less than one sample"),
+        ({"window_length_in_s": 1e-5, "sr": 16000}, r"window_length_in_s \(1e-05 s\) .*16000 Hz"),
         ({"window_shift_in_s": float("inf")}, "window_shift_in_s"),
-        ({"num_fft_points": 639, "sr": 16000}, r"num_fft_points \(639\) is below window_length_in_s"),
+        ({"num_fft_points": 639, "sr": 16000}, r"num_fft_points \(639\) .*window_length_in_s"),
         ({"num_filter_bands": 0}, "num_filter_bands"),
         ({"padding_value": float("nan")}, "padding_value"),
-        ({"in_memory": False, "mode": "eager"}, "in_memory: false contradicts mode: eager"),
+        ({"in_memory": False, "mode": "eager"}, "in_memory: false .*mode: eager"),
         ({"mode": "greedy"}, "mode"),
-        ({"prefetch_size": 0}, "prefetch_size"),
+        ({"prefetch_size": -1}, "prefetch_size"),
         ({"lazy_cache_dir": 3}, "lazy_cache_dir"),
         ({"missing_value_strategy": "fill_with_mean"}, "missing_value_strategy"),
         ({"fill_value": [1]}, "fill_value"),
     ],
     ids=str,
 )
-def test_what_does_not_hold_together_is_named(wrong, named):
+def test_wrong_values_are_named(wrong, named):
     for make in (lambda: AudioFeatureConfig(**wrong), lambda: AudioFeatureConfig.model_validate(wrong)):
         with pytest.raises(FeatureError, match=f"feature configuration: {named}") as caught:
             make()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [AudioFeatureConfig.model_validate, AudioFeatureConfig.from_yaml])
+@pytest.mark.parametrize("document", [None, 3, [1], {"n_mel": 4}, {1: 2}], ids=str)
+def test_every_way_to_a_configuration_raises_the_packages_errors(make, document):
+    with pytest.raises(FeatureError):
+        make(document)
+    with pytest.raises(ValueError):
+        AudioFeatureConfig.model_validate_json(json.dumps(document))
 
 
 _VALUES = {
@@ -123,7 +132,7 @@ _VALUES = {
     "window_shift_in_s": st.floats(0.01, 0.1), "window_type": st.sampled_from(WINDOWS),
     "num_fft_points": st.integers(2205, 5000) | st.none(), "num_filter_bands": st.integers(1, 100),
     "padding_value": st.floats(-9, 9), "crop": st.just("middle"), "in_memory": st.just(True),
-    "mode": st.sampled_from(["eager", "lazy", "lazy_cached"]), "prefetch_size": st.integers(1, 9) | st.none(),
+    "mode": st.sampled_from(["eager", "lazy", "lazy_cached"]), "prefetch_size": st.integers(0, 9) | st.none(),
     "lazy_cache_dir": st.text() | st.none(), "missing_value_strategy": st.sampled_from(["ffill", "drop_row"]),
     "fill_value": st.integers() | st.floats(-1, 1) | st.text() | st.none(),
 }  # fmt: skip
@@ -131,23 +140,23 @@ _VALUES = {
 
 @st.composite
 def configs(draw):
-    kind = draw(st.sampled_from(sorted(OF_TYPE)))
-    norms = st.sampled_from(["per_file" if kind in TIME_MAJOR else "slaney", None])
-    values = {key: _VALUES.get(key, norms) for key in (OF_TYPE[kind] | LOADING) - {"type"}}
+    kind = draw(st.sampled_from(sorted(KEYS_OF_TYPE)))
+    norms = st.sampled_from(["per_file" if kind in TIME_MAJOR_TYPES else "slaney", None])
+    values = {key: _VALUES.get(key, norms) for key in (KEYS_OF_TYPE[kind] | LOADING_KEYS) - {"type"}}
     return {"type": kind, **draw(st.fixed_dictionaries({}, optional=values))}
 
 
 @given(configs())
 @settings(max_examples=100, deadline=None)
-def test_to_json_and_back(given):
+def test_json_round_trip(given):
     config = AudioFeatureConfig(**given)
     dumped = config.model_dump(mode="json")
-    # Nothing of the other types, everything of its own (but Ludwig's own crop), and of loading what was given.
-    assert set(dumped) == (OF_TYPE[config.type] - {"crop"}) | (set(given) & (LOADING | {"crop"}))
+    # All keys of its type (but Ludwig's default crop), none of other types, and those about loading that were given.
+    assert set(dumped) == (KEYS_OF_TYPE[config.type] - {"crop"}) | (set(given) & (LOADING_KEYS | {"crop"}))
     assert AudioFeatureConfig.model_validate(json.loads(json.dumps(dumped))) == config
     assert AudioFeatureConfig.model_validate_json(json.dumps(dumped)) == config
     assert AudioFeatureConfig.from_yaml(yaml.safe_dump(dumped)) == config
-    assert config.identity() == {key: value for key, value in dumped.items() if key not in LOADING}
+    assert config.identity() == {key: value for key, value in dumped.items() if key not in LOADING_KEYS}
     assert AudioFeatureConfig(**config.identity()).key() == config.key()
 
 
@@ -165,24 +174,24 @@ CHANGES = {
     "n_chroma": 24, "tuning": 0.1,
     "audio_file_length_limit_in_s": 3, "window_length_in_s": 0.03, "window_shift_in_s": 0.01, "window_type": "hann",
     "num_fft_points": 2048, "num_filter_bands": 40, "padding_value": -1, "crop": "middle",
-    "in_memory": False, "mode": "lazy_cached", "prefetch_size": 3, "lazy_cache_dir": "x",
+    "in_memory": False, "mode": "lazy_cached", "prefetch_size": 0, "lazy_cache_dir": "x",
     "missing_value_strategy": "ffill", "fill_value": "x",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", sorted(OF_TYPE))
-def test_every_key_of_a_type_changes_its_identity_and_no_key_of_loading_does(kind):
-    changes = CHANGES | {"norm": "per_file"} if kind in TIME_MAJOR else CHANGES
+@pytest.mark.parametrize("kind", sorted(KEYS_OF_TYPE))
+def test_every_key_of_a_type_changes_its_identity_and_no_key_about_loading_does(kind):
+    changes = CHANGES | {"norm": "per_file"} if kind in TIME_MAJOR_TYPES else CHANGES
     assert set(changes) == set(AudioFeatureConfig.model_fields) - {"type"}
     plain = AudioFeatureConfig(type=kind)
-    keys = {AudioFeatureConfig(type=kind, **{k: changes[k]}).key() for k in OF_TYPE[kind] - {"type"}}
-    assert len(keys | {plain.key()}) == len(OF_TYPE[kind])
-    for key in LOADING:
+    keys = {AudioFeatureConfig(type=kind, **{k: changes[k]}).key() for k in KEYS_OF_TYPE[kind] - {"type"}}
+    assert len(keys | {plain.key()}) == len(KEYS_OF_TYPE[kind])
+    for key in LOADING_KEYS:
         assert AudioFeatureConfig(type=kind, **{key: changes[key]}).key() == plain.key()
 
 
-def test_keys_are_what_they_have_always_been_in_every_process():
-    # Names of saved models hang on them.
+def test_keys_are_the_same_in_every_version_and_process():
+    # Folders of caches and the ids of saved models depend on them.
     golden = "218a255c2fecc1431392b74569c245520efe9f6379aab0f81b3a79fafa1a2767"
     assert AudioFeatureConfig().key() == golden
     small = AudioFeatureConfig(n_frames=47, n_mels=40)
@@ -210,15 +219,15 @@ def test_keys_are_what_they_have_always_been_in_every_process():
     ],
     ids=str,
 )
-def test_type_when_it_is_not_given(given, kind):
+def test_default_type(given, kind):
     config = AudioFeatureConfig(**given)
     assert config.type == kind
     assert (config.sr is None) == (kind != "log_mel")
 
 
 @pytest.mark.parametrize("kind", ["raw", "stft", "stft_phase", "fbank", "group_delay"])
-def test_a_ludwig_users_block_works_unchanged(kind, tmp_path):
-    """All keys at their defaults, whatever the type uses of them, equal none at all; as text, file and mapping."""
+def test_a_full_ludwig_block_equals_its_defaults(kind, tmp_path):
+    """As text, file and mapping, and also with the keys that the type does not use."""
     text = LUDWIG.replace("fbank", kind)
     (tmp_path / "features.yaml").write_text(text)
     mapping = yaml.safe_load(text)
@@ -228,7 +237,7 @@ def test_a_ludwig_users_block_works_unchanged(kind, tmp_path):
         config = AudioFeatureConfig.from_yaml(source)
         assert config == minimal and config.key() == minimal.key()
     assert config.sr is None and config.norm is None and config.num_filter_bands == 80
-    # What others of the family use may stand there, and makes no difference.
+    # A key that only other types of the family use makes no difference.
     other = AudioFeatureConfig.from_yaml(text.replace("num_filter_bands: 80", "num_filter_bands: 40"))
     assert (other == minimal) == (kind != "fbank")
 
@@ -254,16 +263,16 @@ def test_yaml(text, expected):
 @pytest.mark.parametrize(
     "text, reason",
     [
-        ("- 1", "expected a mapping of keys to values, got list"),
-        ("", "expected a mapping of keys to values, got nothing"),
-        ("preprocessing: [1]", "expected a mapping of keys to values, got list"),
+        ("- 1", ".*mapping.*got list"),
+        ("", ".*mapping.*got nothing"),
+        ("preprocessing: [1]", ".*mapping.*got list"),
         ("a: [1", "not YAML"),
-        ("window_typ: hann", "window_typ: unknown key"),
+        ("window_typ: hann", "window_typ: "),
         ("1: 2", "1"),
         ("preprocessing: {window_type: sine}", "window_type: .*got 'sine'"),
     ],
 )
-def test_yaml_that_will_not_do_is_named_with_its_file(text, reason, tmp_path):
+def test_errors_in_yaml_name_the_file(text, reason, tmp_path):
     with pytest.raises(FeatureError, match=f"^(feature configuration: )?{reason}") as caught:
         AudioFeatureConfig.from_yaml(text)
     assert "\n" not in str(caught.value)
@@ -272,27 +281,27 @@ def test_yaml_that_will_not_do_is_named_with_its_file(text, reason, tmp_path):
         AudioFeatureConfig.from_yaml(tmp_path / "f.yaml")
 
 
-@pytest.mark.parametrize("path", ["gone.yaml", Path("gone.yaml"), "."], ids=repr)
-def test_a_file_that_is_not_there(path):
-    with pytest.raises(FeatureError, match=rf"^{path}: cannot be read: (No such file|Is a directory)"):
+@pytest.mark.parametrize("path", ["missing.yaml", Path("missing.yaml"), "."], ids=repr)
+def test_a_missing_file(path):
+    with pytest.raises(FeatureError, match=rf"^{path}: .*(No such file|Is a directory)"):
         AudioFeatureConfig.from_yaml(path)
 
 
 @pytest.mark.parametrize("name", ["set #1.yaml", "123", "a: b.yaml", "- x", "{a", "null", "mode: lazy"])
-def test_the_name_of_a_file_is_a_path_whatever_yaml_makes_of_it(name, tmp_path, monkeypatch):
+def test_the_name_of_an_existing_file_is_a_path_even_if_it_is_yaml(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path(name).write_text("n_mels: 40")
     assert AudioFeatureConfig.from_yaml(name) == AudioFeatureConfig(n_mels=40)
 
 
-def test_a_path_is_named_as_it_was_given():
-    with pytest.raises(FeatureError, match=r"^gone #1\.yaml: cannot be read: No such file"):
-        AudioFeatureConfig.from_yaml("gone #1.yaml")
-    with pytest.raises(FeatureError, match=r"^expected a mapping of keys to values, got str$"):
+def test_a_path_is_named_as_it_is_given():
+    with pytest.raises(FeatureError, match=r"^missing #1\.yaml: .*No such file"):
+        AudioFeatureConfig.from_yaml("missing #1.yaml")
+    with pytest.raises(FeatureError, match=r"mapping.*got str$"):
         AudioFeatureConfig.from_yaml("two\nlines")
 
 
-def test_a_line_longer_than_any_name_is_text():
+def test_a_line_longer_than_any_file_name_is_text():
     assert AudioFeatureConfig.from_yaml(f"{{n_mels: 40, lazy_cache_dir: {'x' * 5000}}}").n_mels == 40
 
 
@@ -301,7 +310,7 @@ def test_yaml_runs_no_code():
         AudioFeatureConfig.from_yaml("window: !!python/object/apply:os.getcwd []")
 
 
-def test_lengths():
+def test_lengths_in_samples_and_frames():
     assert AudioFeatureConfig().n_samples is None
     assert AudioFeatureConfig(n_frames=1366).n_samples == 349440
     assert AudioFeatureConfig(type="fbank").n_samples is None
@@ -312,7 +321,7 @@ def test_lengths():
         AudioFeatureConfig(type="fbank").frames_in(1)
 
 
-LUDWIG_CONFIGURATION = """
+LUDWIG_DOCUMENT = """
 input_features:
   - {name: text, type: text}
   - name: clip
@@ -322,19 +331,47 @@ output_features: [{name: label, type: category}]
 """
 
 
-def test_a_whole_ludwig_configuration_serves_if_it_has_one_audio_feature():
-    config = AudioFeatureConfig.from_yaml(LUDWIG_CONFIGURATION)
+def test_a_ludwig_document_with_one_audio_feature():
+    config = AudioFeatureConfig.from_yaml(LUDWIG_DOCUMENT)
     assert (config.type, config.audio_file_length_limit_in_s) == ("fbank", 2.0)
-    two = LUDWIG_CONFIGURATION.replace("type: text", "type: audio")
+    assert AudioFeatureConfig.from_yaml("input_features: [{name: a, type: audio, tied: null}]").type == "fbank"
+    two = LUDWIG_DOCUMENT.replace("type: text", "type: audio")
     for text, count in ((two, 2), ("input_features: [{name: a, type: text}]", 0)):
         with pytest.raises(FeatureError, match=f"{count} audio features"):
             AudioFeatureConfig.from_yaml(text)
 
 
-def test_a_misspelt_key_gets_a_suggestion_and_an_empty_file_is_said_to_be_empty():
-    with pytest.raises(FeatureError, match=r"num_filter_band: unknown key, did you mean num_filter_bands\?$"):
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("{preprocessing: {type: raw}, encoder: {type: parallel_cnn}, trainer: {epochs: 5}}", "encoder, trainer"),
+        ("{name: clip, type: audio, preprocessing: {type: raw}, encoder: {type: parallel_cnn}}", "encoder"),
+        ("{preprocessing: {type: raw}, tied: other}", "tied"),
+        ("{preprocessing: {type: raw}, n_mels: 40}", "n_mels"),
+        ("{preprocessing: {type: raw}, 1: 2}", "1"),
+        ("{name: clip, type: image, preprocessing: {type: raw}}", "type: .*'image'"),
+        ("{type: fbank, preprocessing: {}}", "type: .*'fbank'"),
+        (LUDWIG_DOCUMENT + "trainer: {epochs: 5}\ndefaults: {}", "defaults, trainer"),
+        (LUDWIG_DOCUMENT.replace("type: audio", "type: audio\n    encoder: {type: rnn}"), "encoder"),
+        ("{type: fbank, encoder: {type: rnn}}", "encoder"),
+    ],
+    ids=str,
+)
+def test_parts_of_a_document_that_are_not_features_are_named(text, named, tmp_path):
+    (tmp_path / "f.yaml").write_text(text)
+    with pytest.raises(FeatureError, match=rf"f\.yaml: (feature configuration: )?{named}"):
+        AudioFeatureConfig.from_yaml(tmp_path / "f.yaml")
+
+
+def test_a_misspelt_key_gets_a_suggestion_and_an_empty_file_is_called_empty():
+    with pytest.raises(FeatureError, match=r"num_filter_band: .*num_filter_bands"):
         AudioFeatureConfig(type="fbank", num_filter_band=3)
     with pytest.raises(FeatureError, match=r"colour: unknown key$"):
         AudioFeatureConfig(colour=3)
     with pytest.raises(FeatureError, match=r"got nothing$"):
         AudioFeatureConfig.from_yaml("\n")
+
+
+def test_repr_is_one_line_of_the_keys_in_use():
+    text = repr(AudioFeatureConfig(type="fbank", sr=16000, mode="eager"))
+    assert "sr=16000" in text and "mode='eager'" in text and "n_mels" not in text and "\n" not in text

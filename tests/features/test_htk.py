@@ -1,4 +1,4 @@
-"""Against the formulas, computed here slowly, frame by frame and bin by bin in float64."""
+"""Features of HTK and Ludwig against their formulas, computed frame by frame and bin by bin in float64."""
 
 import math
 
@@ -17,14 +17,14 @@ SWEEP = [
     {"sr": 11025},  # a window of 441 samples: an odd transform
     {"sr": 22050, "num_fft_points": 1024},
     {"num_fft_points": 777},
-    {"sr": 8000, "num_fft_points": 441},  # from mel and back, the top edge is a little below a whole number
+    {"sr": 8000, "num_fft_points": 441},  # the top edge, converted to mel and back, is a little below a whole number
     {"num_fft_points": 640},
     {"window_type": "bartlett"},
     {"window_type": "blackman"},
     {"window_type": "hann", "num_fft_points": 1024},
     {"window_length_in_s": 0.025, "window_shift_in_s": 0.01},
     {"window_length_in_s": 0.0101, "window_shift_in_s": 0.0101},
-    {"window_length_in_s": 0.01, "window_shift_in_s": 0.025},  # samples between frames are left out
+    {"window_length_in_s": 0.01, "window_shift_in_s": 0.025},  # samples between frames are skipped
 ]
 LENGTHS = [1, 2, 100, 640, 641, 3000, 5120]
 
@@ -34,7 +34,7 @@ def noise(*shape):
 
 
 def golden_frames(y, sr, length, shift, zero_mean):
-    """Pre-emphasised frames [list of float64 arrays], each as the definition says."""
+    """Return pre-emphasised frames [list of float64 arrays] by their definition."""
     w, s = int(sr * length), int(sr * shift)
     x = signal.lfilter([1.0, -0.97], [1.0], np.asarray(y, dtype=np.float64))
     frames = []
@@ -47,13 +47,13 @@ def golden_frames(y, sr, length, shift, zero_mean):
 
 
 def golden_spectra(y, sr, length=0.04, shift=0.02, window="hamming", n_fft=None, zero_mean=False, by_index=False):
-    """Half of the transform of each frame [shape=(T, bins)], complex128, as the sum that defines it."""
+    """Return half of the transform of each frame [shape=(T, bins)], complex128, by its definition as a sum."""
     frames = golden_frames(y, sr, length, shift, zero_mean)
     w = len(frames[0])
     n_fft = n_fft or w
     weights = getattr(signal.windows, window)(w, sym=True) * (np.arange(w) if by_index else 1)
-    turn = np.exp(-2j * np.pi * np.outer(np.arange(w), np.arange(n_fft // 2 + 1)) / n_fft)
-    return np.array([(frame * weights) @ turn for frame in frames])
+    kernel = np.exp(-2j * np.pi * np.outer(np.arange(w), np.arange(n_fft // 2 + 1)) / n_fft)
+    return np.array([(frame * weights) @ kernel for frame in frames])
 
 
 def golden_fbank(y, sr, n_bands=80, **kwargs):
@@ -78,8 +78,8 @@ def golden_fbank(y, sr, n_bands=80, **kwargs):
     return np.log(out + 1e-10)
 
 
-def both(changed):
-    """Arguments of ours and of the golden functions."""
+def arguments(changed):
+    """Return the rate, our arguments, and those of the golden functions."""
     names = {"window_length_in_s": "length", "window_shift_in_s": "shift", "window_type": "window"}
     names["num_fft_points"] = "n_fft"
     kwargs = dict(changed)
@@ -90,7 +90,7 @@ def both(changed):
 @pytest.mark.parametrize("n", LENGTHS)
 @pytest.mark.parametrize("changed", SWEEP, ids=str)
 def test_magnitude_and_phase_within_1e_6_of_the_largest(changed, n):
-    sr, kwargs, golden = both(changed)
+    sr, kwargs, golden = arguments(changed)
     y = noise(n)
     want = golden_spectra(y, sr, **golden)
     got = htk.stft_magnitude(y, sr, **kwargs)
@@ -100,14 +100,14 @@ def test_magnitude_and_phase_within_1e_6_of_the_largest(changed, n):
     phase, magnitude = np.split(pair, 2, axis=-1)
     assert pair.dtype == np.float32 and np.abs(phase).max() <= np.float32(np.pi)
     np.testing.assert_array_equal(magnitude, got)
-    # A phase turns round at pi, and that of nothing is anything: compared as the spectrum that it makes.
+    # Phases wrap at pi, and the phase of 0 is arbitrary: compare the spectra that they give.
     np.testing.assert_allclose(magnitude * np.exp(1j * phase), want, atol=1e-6 * np.abs(want).max())
 
 
 @pytest.mark.parametrize("n", LENGTHS)
 @pytest.mark.parametrize("changed", SWEEP, ids=str)
 def test_group_delay_within_1e_5(changed, n):
-    sr, kwargs, golden = both(changed)
+    sr, kwargs, golden = arguments(changed)
     y = noise(n)
     x, z = golden_spectra(y, sr, **golden), golden_spectra(y, sr, by_index=True, **golden)
     want = (x.real * z.real + x.imag * z.imag) / (np.abs(x) ** 2 + 1e-10)
@@ -120,8 +120,8 @@ def test_group_delay_within_1e_5(changed, n):
 @pytest.mark.parametrize("changed", SWEEP, ids=str)
 @pytest.mark.parametrize("n_bands", [80, 23, 1])
 def test_fbank_within_1e_5(changed, n, n_bands):
-    sr, kwargs, golden = both(changed)
-    y = noise(n) + np.float32(3)  # a mean to be removed
+    sr, kwargs, golden = arguments(changed)
+    y = noise(n) + np.float32(3)  # a mean to remove
     want = golden_fbank(y, sr, n_bands, **golden)
     got = htk.fbank(y, sr, num_filter_bands=n_bands, **kwargs)
     assert got.dtype == np.float32 and got.shape == want.shape
@@ -139,13 +139,13 @@ def test_a_batch_equals_its_items_over_several_blocks_exactly(function):
 
 
 @pytest.mark.parametrize("function", [htk.stft_magnitude, htk.stft_phase, htk.fbank, htk.group_delay])
-def test_silence_is_finite_and_the_input_is_left_alone(function):
+def test_silence_is_finite_and_the_input_stays_unchanged(function):
     y = np.zeros(9000, np.float32)
     assert np.isfinite(function(y, 16000)).all() and not y.any()
-    kept = noise(9000)
-    y = kept.copy()
+    before = noise(9000)
+    y = before.copy()
     function(y, 16000)
-    np.testing.assert_array_equal(y, kept)
+    np.testing.assert_array_equal(y, before)
 
 
 def test_preemphasis_is_a_filter_in_float64():
@@ -157,39 +157,39 @@ def test_preemphasis_is_a_filter_in_float64():
 
 @given(st.integers(1, 500), st.integers(1, 60), st.integers(1, 60))
 @settings(max_examples=200, deadline=None)
-def test_frames_hold_every_sample_in_order_and_no_frame_is_needless(n, window, shift):
+def test_frames_hold_every_sample_in_order_and_no_frame_is_superfluous(n, window, shift):
     y = np.arange(1, n + 1)
     frames = htk.frame(y, window, shift)
     assert frames.shape == (htk.frame_count(n, window, shift), window)
     count = len(frames)
-    # The formula of the definition, and at least one frame.
+    # The formula of the definition, with at least one frame.
     assert count == max(1, math.ceil((n - window) / shift + 1))
     for t, frame in enumerate(frames):
         piece = y[t * shift : t * shift + window]
         assert list(frame) == [*piece, *[0] * (window - len(piece))]
     if shift <= window:
         assert set(y) <= set(frames.ravel())
-        assert count == 1 or (count - 2) * shift + window < n  # without the last, samples would be missing
+        assert count == 1 or (count - 2) * shift + window < n  # without the last frame, samples would be missing
 
 
 @pytest.mark.parametrize(
     "wrong, named",
     [
-        ({"window_type": "boxcar"}, "window_type: 'boxcar'"),
-        ({"num_fft_points": 639}, r"num_fft_points \(639\) is below window_length_in_s \(0.04 s: 640 samples"),
-        ({"window_length_in_s": 5e-5}, r"window_length_in_s \(5e-05 s\) is less than one sample at 16000 Hz"),
-        ({"window_shift_in_s": 5e-5}, r"window_shift_in_s \(5e-05 s\) is less than one sample"),
-        ({"num_filter_bands": 0}, "num_filter_bands must be 1 or more"),
+        ({"window_type": "boxcar"}, "window_type .*'boxcar'"),
+        ({"num_fft_points": 639}, r"num_fft_points \(639\) .*window_length_in_s \(0.04 s: 640 samples"),
+        ({"window_length_in_s": 5e-5}, r"window_length_in_s \(5e-05 s\) .*16000 Hz"),
+        ({"window_shift_in_s": 5e-5}, r"window_shift_in_s \(5e-05 s\)"),
+        ({"num_filter_bands": 0}, "num_filter_bands .*got 0"),
     ],
     ids=str,
 )
-def test_what_is_wrong_is_named(wrong, named):
+def test_wrong_parameters_are_named(wrong, named):
     with pytest.raises(FeatureError, match=named):
         htk.fbank(noise(5000), 16000, **wrong)
 
 
 @pytest.mark.parametrize("y", [np.zeros(0), np.zeros((2, 0)), np.float32(1)], ids=str)
-def test_no_samples(y):
+def test_empty_input_is_refused(y):
     for function in (htk.fbank, htk.stft_phase, lambda y, sr: htk.frame(y, 4, 2)):
         with pytest.raises(FeatureError, match="no samples"):
             function(y, 16000)

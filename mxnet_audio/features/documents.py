@@ -1,0 +1,117 @@
+"""Feature configurations in documents: YAML files, and the input features of Ludwig."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mxnet_audio.errors import FeatureError
+from mxnet_audio.features.keys import LOADING_KEYS, LUDWIG_KEYS
+
+__all__ = ["preprocessing_block", "read_yaml"]
+
+# Keys of Ludwig that may stand beside the preprocessing block, since they only name things.
+_DOCUMENT_KEYS = {"input_features", "output_features"}
+_FEATURE_KEYS = {"name", "type", "column", "proc_column", "preprocessing"}
+
+
+def read_yaml(source: str | os.PathLike | Mapping[str, Any]) -> tuple[Any, str | os.PathLike | None]:
+    """Read a YAML file or YAML text.
+
+    Parameters
+    ----------
+    source : str, os.PathLike or mapping
+        A mapping is returned as it is. One line of text that names a file, or has no key, is a path.
+
+    Returns
+    -------
+    data : object
+        The content.
+    path : str, os.PathLike or None
+        The file; None for text and mappings.
+
+    Raises
+    ------
+    FeatureError
+        The file cannot be read, or is not YAML.
+
+    Examples
+    --------
+    >>> read_yaml("n_mels: 40")
+    ({'n_mels': 40}, None)
+    """
+    line = isinstance(source, str) and "\n" not in source
+    path = source if isinstance(source, os.PathLike) or (line and os.path.isfile(source)) else None  # noqa: PTH113 - Path's raises for text longer than a name
+    try:
+        data = yaml.safe_load(source) if isinstance(source, str) and path is None else source
+        if line and isinstance(data, str):  # text without a key
+            path = source
+        if path is not None:
+            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FeatureError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from None
+    except yaml.YAMLError as error:
+        raise FeatureError(f"not YAML: {' '.join(str(error).split())}", path) from None
+    return data, path
+
+
+def preprocessing_block(data: Any) -> Any:
+    """Return the keys of the features in a document.
+
+    Parameters
+    ----------
+    data : object
+        A mapping of the keys themselves; an input feature of Ludwig, which holds them under ``preprocessing``; or a
+        Ludwig document with ``input_features`` and ``output_features``. Anything else is returned as it is.
+
+    Returns
+    -------
+    object
+        The keys; if they are an input feature's and none belongs to the other family, with a ``type``: ``fbank``.
+
+    Raises
+    ------
+    FeatureError
+        The document has no audio feature or several, or it has a part that is not about features, such as ``encoder``
+        or ``trainer``; it is named.
+
+    Examples
+    --------
+    >>> preprocessing_block({"input_features": [{"name": "clip", "type": "audio", "preprocessing": {"norm": None}}]})
+    {'type': 'fbank', 'norm': None}
+    >>> preprocessing_block({"preprocessing": {"type": "raw"}, "trainer": {"epochs": 5}})
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.FeatureError: trainer: not part of a feature configuration, which is the preprocessing block
+    alone; remove it
+    """
+    if not isinstance(data, Mapping):
+        return data
+    feature: Mapping[str, Any] = data
+    if isinstance(inputs := data.get("input_features"), list):
+        _refuse(set(data) - _DOCUMENT_KEYS)
+        audio = [feature for feature in inputs if isinstance(feature, Mapping) and feature.get("type") == "audio"]
+        if len(audio) != 1:
+            raise FeatureError(f"{len(audio)} audio features: give the preprocessing block of the one to use")
+        feature = {"preprocessing": None, **audio[0]}
+    if "preprocessing" not in feature:
+        return feature
+    _refuse({key for key in feature if key not in _FEATURE_KEYS and not (key == "tied" and feature[key] is None)})
+    if (kind := feature.get("type", "audio")) != "audio":
+        raise FeatureError(f"type: an input feature with preprocessing must be of type 'audio', got {kind!r}")
+    block = feature["preprocessing"] or {}
+    if isinstance(block, Mapping) and set(block) <= LUDWIG_KEYS | LOADING_KEYS:
+        return {"type": "fbank", **block}
+    return block
+
+
+def _refuse(keys: set[Any]) -> None:
+    if keys:
+        names, them = ", ".join(sorted(map(str, keys))), "it" if len(keys) == 1 else "them"
+        raise FeatureError(
+            f"{names}: not part of a feature configuration, which is the preprocessing block alone; remove {them}"
+        )

@@ -1,0 +1,116 @@
+"""Mel filters, equal to librosa's bit for bit.
+
+They are computed here, since importing librosa takes most of the time of a short prediction.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from mxnet_audio.errors import FeatureError
+from mxnet_audio.features.checks import check_bands, check_minimum
+
+__all__ = ["mel_filters", "sparse_mel_filters"]
+
+# Slaney's mel scale (Auditory Toolbox, 1998): linear up to 1000 Hz, logarithmic above.
+_LINEAR_STEP = 200.0 / 3
+_LOG_START_HZ = 1000.0
+_LOG_START_MEL = _LOG_START_HZ / _LINEAR_STEP
+_LOG_STEP = np.log(6.4) / 27.0
+
+
+@lru_cache(maxsize=32)
+def mel_filters(
+    sr: float,
+    n_fft: int,
+    n_mels: int = 128,
+    fmin: float = 0.0,
+    fmax: float | None = None,
+    htk: bool = False,
+    norm: str | None = "slaney",
+) -> np.ndarray:
+    """Return triangular mel filters, equal to librosa's bit for bit, computed once.
+
+    Parameters
+    ----------
+    sr : number > 0 [Hz]
+        Sampling rate.
+    n_fft : int > 0 [samples]
+        Length of the transform.
+    n_mels : int > 0
+        Number of bands.
+    fmin, fmax : float [Hz]
+        Range of the bands; ``fmax`` None is ``sr / 2``.
+    htk : bool
+        HTK's mel scale in place of Slaney's.
+    norm : 'slaney' or None
+        Bands of equal area, or of equal height.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_mels, 1 + n_fft // 2)], float32
+        Read-only, since it is shared.
+
+    Raises
+    ------
+    FeatureError
+        A parameter is out of range; it is named.
+
+    Examples
+    --------
+    >>> mel_filters(12000, 512, 96).shape
+    (96, 257)
+    """
+    check_bands(sr, fmin, fmax)
+    check_minimum(1, n_mels=n_mels)
+    if norm not in ("slaney", None):
+        raise FeatureError(f"norm must be 'slaney' or None, got {norm!r}")
+    low, high = _hz_to_mel(fmin, htk), _hz_to_mel(float(sr) / 2 if fmax is None else fmax, htk)
+    edges = _mel_to_hz(np.linspace(low, high, n_mels + 2), htk)
+    widths = np.diff(edges)
+    ramps = np.subtract.outer(edges, np.fft.rfftfreq(n_fft, 1.0 / sr))
+    filters = np.empty((n_mels, 1 + n_fft // 2), dtype=np.float32)
+    for band in range(n_mels):
+        rise, fall = -ramps[band] / widths[band], ramps[band + 2] / widths[band + 1]
+        filters[band] = np.maximum(0, np.minimum(rise, fall))
+    if norm == "slaney":
+        filters *= (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]
+    if not np.all((edges[:-2] == 0) | (filters.max(axis=1) > 0)):
+        warnings.warn(
+            f"some of {n_mels} mel bands lie between the frequencies of a transform of {n_fft} samples and stay empty: "
+            "increase n_fft or reduce n_mels",
+            stacklevel=2,
+        )
+    filters.setflags(write=False)
+    return filters
+
+
+@lru_cache(maxsize=32)
+def sparse_mel_filters(*args: Any) -> scipy.sparse.csr_matrix:
+    """Return `mel_filters` as a sparse matrix.
+
+    A frequency lies in two bands at most: a sparse product does 2 % of the work of a dense one.
+    """
+    return scipy.sparse.csr_matrix(mel_filters(*args))
+
+
+def _hz_to_mel(hz: float, htk: bool) -> float:
+    if htk:
+        return 2595.0 * np.log10(1.0 + hz / 700.0)
+    if hz >= _LOG_START_HZ:
+        return _LOG_START_MEL + np.log(hz / _LOG_START_HZ) / _LOG_STEP
+    return hz / _LINEAR_STEP
+
+
+def _mel_to_hz(mel: np.ndarray, htk: bool) -> np.ndarray:
+    if htk:
+        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+    hz = _LINEAR_STEP * mel
+    above = mel >= _LOG_START_MEL
+    hz[above] = _LOG_START_HZ * np.exp(_LOG_STEP * (mel[above] - _LOG_START_MEL))
+    return hz
