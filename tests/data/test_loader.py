@@ -234,7 +234,7 @@ def test_as_many_threads_as_asked_for(paths, load):
 
 
 def test_memory_of_the_lazy_modes_does_not_grow_with_the_number_of_files(paths, load, monkeypatch):
-    monkeypatch.setattr("mxnet_audio.features.cache._SHARD", 1 << 16)
+    monkeypatch.setattr("mxnet_audio.features.cache._SHARD_BYTES", 1 << 16)
 
     read_all(load(AudioDataset(paths[:1])))  # what is needed once is there now
 
@@ -437,7 +437,7 @@ def test_a_killed_first_epoch_leaves_nothing_half_valid(paths, tmp_path):
         "from mxnet_audio.data import AudioDataset, AudioLoader\n"
         "from mxnet_audio.data.transforms import Features\n"
         "from mxnet_audio.features import AudioFeatureConfig, cache\n"
-        "cache._SHARD = 2000\n"
+        "cache._SHARD_BYTES = 2000\n"
         f"config = AudioFeatureConfig(**{CONFIG.model_dump(mode='json')!r})\n"
         "dataset = AudioDataset(sys.argv[2:], transforms=[Features(config)])\n"
         "for number, _ in enumerate(AudioLoader(dataset, 1, 'lazy_cached', cache_dir=sys.argv[1])):\n"
