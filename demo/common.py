@@ -1,4 +1,4 @@
-"""What the demos share: their arguments, and the clips that they work on."""
+"""Command-line arguments and clips of the demo scripts."""
 
 import argparse
 from pathlib import Path
@@ -16,16 +16,19 @@ URBANSOUND8K = HERE / "very_large_data" / "urbansound8k"
 
 
 def arguments(description, epochs=None, test_fold=None):
-    """Parse the command line; `epochs` and `test_fold` are the defaults of demos that train, and train on folds."""
+    """Parse the command line.
+
+    `epochs` is the default of scripts that train, `test_fold` the default of those that test on a fold.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, metavar="DIR", help="your own folder of class folders")
-    parser.add_argument("--models", type=Path, metavar="DIR", default=MODELS, help="where models are kept")
-    parser.add_argument("--gpu", type=int, metavar="N", help="number of the GPU to use; the CPU by default")
+    parser.add_argument("--models", type=Path, metavar="DIR", default=MODELS, help="folder for models")
+    parser.add_argument("--gpu", type=int, metavar="N", help="number of the GPU; the CPU by default")
     if epochs is not None:
         parser.add_argument("--epochs", type=int, default=epochs)
         parser.add_argument("--batch-size", type=int, default=8)
         parser.add_argument("--seconds", type=float, default=None, help="length of the input")
-        parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+        parser.add_argument("--resume", action="store_true", help="resume from the last checkpoint")
     if test_fold is not None:
         parser.add_argument("--test-fold", type=int, choices=range(1, 11), default=test_fold, metavar="1..10")
     parsed = parser.parse_args()
@@ -34,7 +37,7 @@ def arguments(description, epochs=None, test_fold=None):
 
 
 def clips(args, part="train"):
-    """Pairs (path, label): of your own folder, or of GTZAN's fault-filtered `part` (train, valid or test)."""
+    """List pairs (path, label) of your own folder, or of GTZAN's fault-filtered `part` (train, valid or test)."""
     if args.data is not None:
         return datasets.folder(args.data)
     download_gtzan_genres_if_not_found(str(GTZAN))
@@ -42,18 +45,18 @@ def clips(args, part="train"):
 
 
 def urbansound8k_clips(args):
-    """Pairs to train on and to test on, by UrbanSound8K's official folds; of your own folder the latter are None."""
+    """List training and test pairs by UrbanSound8K's official folds; for your own folder, the test pairs are None."""
     if args.data is None:
         download_urbansound8k_if_not_found(str(URBANSOUND8K))
     elif not list(args.data.glob("**/UrbanSound8K.csv")):  # not a copy of the corpus
         return datasets.folder(args.data), None
     home, corpus = args.data or URBANSOUND8K, datasets.get("urbansound8k")
-    others = [fold for fold in corpus.folds if fold != args.test_fold]
-    return corpus.pairs(home, folds=others), corpus.pairs(home, folds=[args.test_fold])
+    train_folds = [fold for fold in corpus.folds if fold != args.test_fold]
+    return corpus.pairs(home, folds=train_folds), corpus.pairs(home, folds=[args.test_fold])
 
 
 def training_options(args, classifier_class, seconds):
-    """Arguments of `fit` that come from the command line; `seconds` is the corpus' own length of clip."""
+    """Return the arguments of `fit` that the command line sets; `seconds` is the length of the corpus' clips."""
     config = default_features(classifier_class.network)
     seconds = args.seconds or seconds
     shape = (1, round(config.sr * seconds)) if config.type == "raw" else (config.n_mels, config.frames_in(seconds))

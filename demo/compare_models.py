@@ -1,4 +1,4 @@
-"""Draw the training histories of the models that cifar10_train.py and resnet_v2_train.py trained."""
+"""Plot the training histories of cifar10_train.py, m5_train.py and resnet_v2_train.py in one figure."""
 
 from common import arguments
 
@@ -6,19 +6,10 @@ from mxnet_audio.library import classifiers, load_classifier
 from mxnet_audio.model_store import stored_models
 from mxnet_audio.viz import plot_history
 
-
-def main():
-    args = arguments(__doc__)
-    histories = {}
-    for name in stored_models(args.models):
-        if name in classifiers():
-            histories[name] = load_classifier(args.models, name).history
-    if not histories:
-        raise SystemExit(f"no models in {args.models}: train some first")
-    picture = args.models / "training-history-comparison.png"
-    plot_history(histories, picture)
-    print(f"drew {', '.join(histories)} in {picture}")
-
-
-if __name__ == "__main__":
-    main()
+args = arguments(__doc__)
+networks = [name for name in stored_models(args.models) if name in classifiers()]
+if not networks:
+    raise SystemExit(f"no models in {args.models}: train one first")
+figure = args.models / "training-history-comparison.png"
+plot_history({name: load_classifier(args.models, name).history for name in networks}, figure)
+print(f"plotted {', '.join(networks)} in {figure}")

@@ -1,8 +1,7 @@
-"""Turn clips into vectors with the model that m5_train.py trained."""
+"""Turn clips into vectors with the model of m5_train.py."""
 
-from cifar10_encode_audio import main
+from music import encode
 
 from mxnet_audio.library.m5 import M5AudioClassifier
 
-if __name__ == "__main__":
-    main(M5AudioClassifier)
+encode(M5AudioClassifier, __doc__)

@@ -1,8 +1,7 @@
-"""Label clips with the model that m5_train.py trained."""
+"""Label clips with the model of m5_train.py."""
 
-from cifar10_predict import main
+from music import predict
 
 from mxnet_audio.library.m5 import M5AudioClassifier
 
-if __name__ == "__main__":
-    main(M5AudioClassifier)
+predict(M5AudioClassifier, __doc__)

@@ -1,8 +1,7 @@
-"""Recommend clips, by the model that m5_train.py trained."""
+"""Recommend clips with the model of m5_train.py."""
 
-from cifar10_recommend_music import main
+from music import recommend
 
 from mxnet_audio.library.m5 import M5AudioRecommender
 
-if __name__ == "__main__":
-    main(M5AudioRecommender)
+recommend(M5AudioRecommender, __doc__)

@@ -1,8 +1,7 @@
-"""Find clips that sound alike, by the model that m5_train.py trained."""
+"""Find similar clips with the model of m5_train.py."""
 
-from cifar10_search_music import main
+from music import search
 
 from mxnet_audio.library.m5 import M5AudioSearch
 
-if __name__ == "__main__":
-    main(M5AudioSearch)
+search(M5AudioSearch, __doc__)

@@ -1,8 +1,7 @@
-"""Train M5AudioClassifier; what cifar10_train.py does, on the samples of the middle 4 s."""
+"""Train M5AudioClassifier to tell genres of music (GTZAN), or the classes of your own folder (--data DIR)."""
 
-from cifar10_train import main
+from music import train
 
 from mxnet_audio.library.m5 import M5AudioClassifier
 
-if __name__ == "__main__":
-    main(M5AudioClassifier, seconds=4.0)
+train(M5AudioClassifier, __doc__, seconds=4.0)

@@ -1,8 +1,7 @@
-"""Turn clips into vectors with the model that resnet_v2_train.py trained."""
+"""Turn clips into vectors with the model of resnet_v2_train.py."""
 
-from cifar10_encode_audio import main
+from music import encode
 
 from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
 
-if __name__ == "__main__":
-    main(ResNetV2AudioClassifier)
+encode(ResNetV2AudioClassifier, __doc__)

@@ -1,8 +1,7 @@
-"""Label clips with the model that resnet_v2_train.py trained."""
+"""Label clips with the model of resnet_v2_train.py."""
 
-from cifar10_predict import main
+from music import predict
 
 from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
 
-if __name__ == "__main__":
-    main(ResNetV2AudioClassifier)
+predict(ResNetV2AudioClassifier, __doc__)

@@ -1,8 +1,7 @@
-"""Recommend clips, by the model that resnet_v2_train.py trained."""
+"""Recommend clips with the model of resnet_v2_train.py."""
 
-from cifar10_recommend_music import main
+from music import recommend
 
 from mxnet_audio.library.resnet_v2 import ResNetV2AudioRecommender
 
-if __name__ == "__main__":
-    main(ResNetV2AudioRecommender)
+recommend(ResNetV2AudioRecommender, __doc__)

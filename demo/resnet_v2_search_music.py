@@ -1,8 +1,7 @@
-"""Find clips that sound alike, by the model that resnet_v2_train.py trained."""
+"""Find similar clips with the model of resnet_v2_train.py."""
 
-from cifar10_search_music import main
+from music import search
 
 from mxnet_audio.library.resnet_v2 import ResNetV2AudioSearch
 
-if __name__ == "__main__":
-    main(ResNetV2AudioSearch)
+search(ResNetV2AudioSearch, __doc__)

@@ -1,8 +1,7 @@
-"""Train ResNetV2AudioClassifier; what cifar10_train.py does, with the other network."""
+"""Train ResNetV2AudioClassifier to tell genres of music (GTZAN), or the classes of your own folder (--data DIR)."""
 
-from cifar10_train import main
+from music import train
 
 from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
 
-if __name__ == "__main__":
-    main(ResNetV2AudioClassifier)
+train(ResNetV2AudioClassifier, __doc__)

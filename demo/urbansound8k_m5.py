@@ -1,8 +1,7 @@
-"""Train M5AudioClassifier, which hears the waveform, on nine of UrbanSound8K's folds and test it on the tenth."""
+"""Train M5AudioClassifier on nine of UrbanSound8K's official folds and test it on the tenth."""
 
 from urbansound8k_train import main
 
 from mxnet_audio.library.m5 import M5AudioClassifier
 
-if __name__ == "__main__":
-    main(M5AudioClassifier, epochs=60)
+main(M5AudioClassifier, __doc__, epochs=60)
