@@ -1,9 +1,9 @@
-"""Data as Gluon has it: datasets of sound, transforms, batches, and the loader that puts them together.
+"""Gluon datasets of sound, transforms, batches, and the loader that puts them together.
 
 `AudioDataset`, `AudioFolderDataset` and `AudioChunkDataset` hold sounds and labels, `VoxAudioFolderDataset` speakers
-and `VoxAudioValFolderDataset` pairs of sounds to compare; `transforms` says what is made of a sound; `Stack`, `Pad`,
-`Mixup` and `Splice` make batches of samples; `AudioLoader` reads them ahead in threads and keeps what need not be made
-again.
+and `VoxAudioValFolderDataset` pairs of sounds to compare. `transforms` change sounds and compute features. `Stack`,
+`Pad`, `Mixup` and `Splice` make batches of samples. `AudioLoader` reads batches ahead in threads, and caches results
+that are the same in every epoch.
 """
 
 import lazy_loader
@@ -12,12 +12,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["transforms"],
     submod_attrs={
-        "batchify": ["Mixup", "Pad", "Splice", "Stack"],
+        "batchify": ["Pad", "Stack"],
         "chunks": ["AudioChunkDataset"],
         "datasets": ["AudioDataset"],
         "folders": ["AudioFolderDataset"],
         "loader": ["AudioLoader"],
+        "mixing": ["Mixup", "Splice"],
         "sampler": ["BalancedSampler", "BucketSampler", "ClassBatchSampler", "EpochSampler"],
         "speakers": ["VoxAudioFolderDataset", "VoxAudioValFolderDataset"],
+        "transforms": ["center_crop", "norm_audio", "random_crop"],
     },
 )

@@ -1,45 +1,45 @@
-"""Long recordings as a Gluon dataset of short pieces, none of which is decoded before it is asked for."""
+"""Long recordings as a Gluon dataset of chunks, each decoded only when it is indexed."""
 
 from __future__ import annotations
 
 import logging
-import math
 import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mxnet_audio import audio
+from mxnet_audio.data.checks import real_number
+from mxnet_audio.data.columns import Sources
 from mxnet_audio.data.datasets import AudioDataset
-from mxnet_audio.data.sources import Sources
 from mxnet_audio.data.steps import takes_source
 from mxnet_audio.data.transforms import Transform
 from mxnet_audio.errors import AudioError, DatasetError
 from mxnet_audio.parallel import map_ordered
 
-__all__ = ["AudioChunkDataset", "Chunk"]
+__all__ = ["AudioChunkDataset"]
 
 logger = logging.getLogger(__name__)
 
-_READING = threading.Lock()
+_OPEN_FILE_LOCK = threading.Lock()  # chunks of one open file share its position
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of a recording; it may reach beyond both ends.
+    """Part of a recording; it may extend beyond both ends.
 
     Attributes
     ----------
-    source : whatever `audio.load` takes
+    source : anything that `audio.load` takes
     start, stop : float [s]
     digest : list of str
-        The identity of a recording in memory or in an open file, once one of its chunks, which share the list, has
-        hashed it.
+        Identity of a recording in memory or in an open file, once it was hashed. All chunks of a recording share the
+        list.
     """
 
     source: Any
@@ -53,13 +53,13 @@ class Chunk:
         return audio.source_name(self.source)
 
     def identity(self) -> str:
-        """Text that changes when the piece does: see `audio.source_identity`."""
+        """Return text that changes when the chunk does: see `audio.source_identity`."""
         return f"{self._recording()}\0{self.start!r}\0{self.stop!r}"
 
     def _recording(self) -> str:
         if isinstance(self.source, str | os.PathLike):
             return audio.source_identity(self.source)
-        with _READING:
+        with _OPEN_FILE_LOCK:
             if self.digest:
                 return self.digest[0]
             identity = audio.source_identity(self.source)
@@ -69,48 +69,50 @@ class Chunk:
 
 
 class AudioChunkDataset(AudioDataset):
-    """Pieces of a fixed length of recordings of any length; together they cover every sample.
+    """Chunks of a fixed length of recordings of any length; together they cover every sample.
 
-    Chunk ``k`` of a file is what sounds from ``k * hop`` to ``k * hop + chunk``, with `context` more on either
-    side. Chunks go on while samples remain that none has covered, as in `audio.windows`. What lies beyond the
-    ends of a file is zeros, so that all chunks have one length. Lengths come from headers: files are decoded
-    when an item is asked for, and only where it lies.
+    Chunk ``k`` of a file starts at ``k * hop`` and ends at ``k * hop + chunk``, plus `context` on both sides. There
+    are chunks until every sample is in one, as in `audio.windows`. Beyond the ends of a file there are zeros, so that
+    all chunks have the same length. Durations are read from the files' headers; only the chunk that is indexed is
+    decoded.
 
     Parameters
     ----------
     sources, labels, transforms, synsets
-        As for `AudioDataset`; a source's chunks share its label. A first transform that takes a source, such as
+        As for `AudioDataset`; the chunks of a source share its label. A first transform that takes a source, such as
         `Features`, is given each chunk as ``(array, rate)``.
     chunk : float > 0 [s]
         Length of a chunk.
     hop : float > 0, at most `chunk` [s]
-        From start to start; by default `chunk`, so that chunks lie end to end.
+        Distance between the starts of chunks; by default `chunk`, which gives chunks without overlap.
     context : float >= 0 [s]
-        How much of what lies before and after comes with each chunk, where it exists.
+        Length of the sound before and after each chunk that is added to it.
     sr : int > 0 or None [Hz]
-        Rate wanted; None keeps each file's. Resampling sees a chunk alone, so its outermost samples differ from
-        those of the resampled file: some context keeps them out of the chunk.
+        Rate of the samples; None keeps each file's. Each chunk is resampled separately, so that its outermost samples
+        differ from those of the resampled file; with some context they lie outside the chunk.
     mono : bool
-        Average the channels.
+        True averages the channels.
 
     Attributes
     ----------
     spans : list of (int, float, float)
-        For each item the number of its source (-1: `fill_value`), and where in it it starts and ends [s], without
-        context and without the zeros behind the end.
+        For each item: the number of its source (-1 for `fill_value`), and the start and end of the chunk [s], without
+        context and without the zeros at the end.
     groups : list of str
-        For each item its recording, so that those of one recording can stay together.
+        For each item, its recording, so that chunks of a recording can be kept together.
     skipped : list of (str, AudioError)
-        Sources that cannot be cut, and why: they are logged and left out.
+        Sources that cannot be cut, and why. They are logged and left out.
 
     Raises
     ------
+    ParameterError
+        If a length is out of range.
     DatasetError
-        A length is out of range, or no source can be cut.
+        If no source can be cut.
 
     See Also
     --------
-    audio.windows : the same cuts of samples in memory.
+    audio.windows : cuts samples in memory in the same way.
 
     Examples
     --------
@@ -136,21 +138,19 @@ class AudioChunkDataset(AudioDataset):
         synsets: Sequence[str] | None = None,
     ):
         hop = chunk if hop is None else hop
-        if not (0 < hop <= chunk < math.inf and 0 <= context < math.inf):
-            raise DatasetError(
-                "wanted 0 < hop <= chunk and context >= 0, in seconds, "
-                f"got a chunk of {chunk}, a hop of {hop} and a context of {context}"
-            )
-        self._hop, self._cutting = hop, {"chunk": chunk, "context": context, "sr": sr, "mono": mono}
+        real_number("chunk", chunk, above=0)
+        real_number("hop", hop, above=0, maximum=chunk)
+        real_number("context", context, minimum=0)
+        self._chunk, self._hop, self._context, self._sr, self._mono = chunk, hop, context, sr, mono
         super().__init__(sources, labels, transforms=transforms, synsets=synsets)
 
     @property
     def spans(self) -> list[tuple[int, float, float]]:
-        """Source and time of each item."""
+        """Source, start and end [s] of each item."""
         return [self._span(index) for index in range(len(self))]
 
     def run(self, index: int, *arguments: Any, **options: Any) -> Any:
-        """Apply some of the transforms, as `AudioDataset.run`; errors say where in the recording, too."""
+        """Apply some of the transforms, as `AudioDataset.run`; errors also name the position in the recording."""
         try:
             return super().run(index, *arguments, **options)
         except AudioError as error:
@@ -159,51 +159,63 @@ class AudioChunkDataset(AudioDataset):
 
     def _span(self, index: int) -> tuple[int, float, float]:
         chunks = self.sources.values
-        row, start, stop = chunks.places[self.sources.rows[index]][:3]
-        return chunks.files.rows[row], start, stop
+        cut = chunks.cuts[self.sources.rows[index]]
+        return chunks.files.rows[cut.row], cut.start, cut.stop
+
+    def _source_rows(self) -> Sequence[int]:
+        return [row for row, _, _ in self.spans]
 
     def _items_of(self, sources: Sources, labels: list | None) -> tuple[Sources, list | None]:
-        """Cut the rows."""
+        """Cut the sources into chunks."""
         self.skipped: list[tuple[str, AudioError]] = []
         self.groups = []
-        places: list[tuple[int, float, float, float, float]] = []
-        chunk, context = self._cutting["chunk"], self._cutting["context"]
-        for row, found, error in map_ordered(
-            lambda row: _cuts(sources, row, chunk, self._hop, context), range(len(sources))
+        cuts: list[_Cut] = []
+        for _, found, error in map_ordered(
+            lambda row: _cut_recording(sources, row, self._chunk, self._hop, self._context), range(len(sources))
         ):
             if error is not None:
-                logger.warning("left out: %s", error)
-                self.skipped.append((error.path, error))
+                logger.warning("skipped %s", error)
+                self.skipped.append((str(error.path), error))
             else:
-                name, cuts = found
-                places.extend((row, *cut) for cut in cuts)
-                self.groups.extend([name] * len(cuts))
-        if self.skipped and not places:
+                name, parts = found
+                cuts.extend(parts)
+                self.groups.extend([name] * len(parts))
+        if self.skipped and not cuts:
             raise DatasetError(f"none of the {len(sources)} sounds can be cut, such as {self.skipped[0][1]}")
-        return Sources(_Chunks(sources, places)), labels and [labels[place[0]] for place in places]
+        return Sources(_Chunks(sources, cuts)), labels and [labels[cut.row] for cut in cuts]
 
     def _from_source(self, steps: tuple[Callable, ...]) -> tuple[Callable, ...]:
         rated = bool(steps) and takes_source(steps[0])
-        return (_LoadChunk(**self._cutting, rated=rated), *steps)
+        return (_LoadChunk(self._chunk, self._context, self._sr, self._mono, rated), *steps)
+
+
+class _Cut(NamedTuple):
+    """Row of a recording, start and end of a chunk [s], and the same with context."""
+
+    row: int
+    start: float
+    stop: float
+    context_start: float
+    context_stop: float
 
 
 class _Chunks(Sequence):
-    """Chunks by number, made when they are asked for: a lazy column stays one."""
+    """Chunks by number, made when they are indexed, so that a lazy column stays lazy."""
 
-    def __init__(self, files: Sources, places: list[tuple[int, float, float, float, float]]):
-        self.files, self.places = files, places
+    def __init__(self, files: Sources, cuts: list[_Cut]):
+        self.files, self.cuts = files, cuts
         self._digests: dict[int, list[str]] = defaultdict(list)
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.cuts)
 
-    def __getitem__(self, index: int) -> Chunk:
-        row, _, _, start, stop = self.places[index]
-        return Chunk(self.files[row], start, stop, self._digests[row])
+    def __getitem__(self, index: Any) -> Any:
+        cut = self.cuts[index]
+        return Chunk(self.files[cut.row], cut.context_start, cut.context_stop, self._digests[cut.row])
 
 
 class _LoadChunk(Transform):
-    """A `Chunk` as samples; with `rated` as (samples, rate), for a transform that takes a source."""
+    """Load a `Chunk` as samples; with `rated`, as (samples, rate) for a transform that takes a source."""
 
     takes_source = True
 
@@ -212,35 +224,38 @@ class _LoadChunk(Transform):
 
     def apply(self, x: Chunk) -> np.ndarray | tuple[np.ndarray, int]:
         start = max(0.0, x.start)
-        # The chunks of one open file share its position.
-        with _READING if hasattr(x.source, "read") else nullcontext():
+        with _OPEN_FILE_LOCK if hasattr(x.source, "read") else nullcontext():
             y, rate = audio.load(x.source, self.sr, self.mono, start, x.stop - start)
         before = round((start - x.start) * rate)
         size = round(self.chunk * rate) + 2 * round(self.context * rate)
-        whole = np.zeros((*y.shape[:-1], size), dtype=np.float32)
-        y = y[..., : size - before]  # resampling may have given one more
-        whole[..., before : before + y.shape[-1]] = y
-        return (whole, rate) if self.rated else whole
+        padded = np.zeros((*y.shape[:-1], size), dtype=np.float32)
+        y = y[..., : size - before]  # resampling may have added a sample
+        padded[..., before : before + y.shape[-1]] = y
+        return (padded, rate) if self.rated else padded
 
 
-def _cuts(
-    files: Sources, row: int, chunk: float, hop: float, context: float
-) -> tuple[str, list[tuple[float, float, float, float]]]:
-    """The name of a file; start and end [s] of each of its chunks, then the same with context."""
+def _cut_recording(files: Sources, row: int, chunk: float, hop: float, context: float) -> tuple[str, list[_Cut]]:
+    """Return the name of a recording and the positions of its chunks."""
     source = files[row]
     name = audio.source_name(source) or f"item {files.rows[row]}"
     with audio.naming_errors(name):
         info = audio.info(source)
         if info.frames is None:
-            raise DatasetError("its header does not say how long it is: convert it, or load it and give (array, rate)")
+            raise DatasetError("its header has no duration: convert it, or load it and give (array, rate)")
         if info.frames == 0:
             raise DatasetError("there are no samples")
         rate = info.sr
-        size, step, more = round(chunk * rate), round(hop * rate), round(context * rate)
+        size, step, margin = round(chunk * rate), round(hop * rate), round(context * rate)
         if step < 1:
             raise DatasetError(f"a hop of {hop} s is less than a sample at {rate} Hz")
     count = 1 + max(0, -(-(info.frames - size) // step))
     return name, [
-        (at / rate, min(at + size, info.frames) / rate, (at - more) / rate, (at + size + more) / rate)
-        for at in range(0, count * step, step)
+        _Cut(
+            row,
+            start / rate,
+            min(start + size, info.frames) / rate,
+            (start - margin) / rate,
+            (start + size + margin) / rate,
+        )
+        for start in range(0, count * step, step)
     ]

@@ -6,60 +6,89 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from mxnet_audio import audio, datasets
+from mxnet_audio.data.checks import one_of
 from mxnet_audio.data.datasets import AudioDataset
-from mxnet_audio.datasets.local import present, read_rows
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.datasets.local import existing_rows, read_rows
+from mxnet_audio.errors import AudioError, DatasetError
 
-__all__ = ["AudioFolderDataset"]
+__all__ = ["AudioFolderDataset", "ListingDataset"]
 
 logger = logging.getLogger(__name__)
 
+Self = TypeVar("Self", bound="ListingDataset")
 
-class AudioFolderDataset(AudioDataset):
+
+class ListingDataset(AudioDataset):
+    """Base of datasets whose constructor lists the files of a folder.
+
+    ``from_pairs``, ``from_table`` and ``from_corpus`` list no folder; their `skipped` is empty.
+
+    Attributes
+    ----------
+    skipped : sequence of (str, AudioError)
+        Files that were left out, and why.
+    """
+
+    skipped: Sequence[tuple[str, AudioError]] = ()
+
+    @classmethod
+    def _of_columns(cls: type[Self], sources: Any, labels: Any, **options: Any) -> Self:
+        dataset = cls.__new__(cls)
+        AudioDataset.__init__(dataset, sources, labels, **options)
+        return dataset
+
+
+class AudioFolderDataset(ListingDataset):
     """The user's own recordings: a folder of class folders, or a table of files and labels.
+
+    The arguments are those of MXNet's proposal. An item is ``(samples, label)`` and not ``(filename, label)``, so that
+    Gluon's ``DataLoader`` can use it; `items` has the filenames. WAV files alone were proposed; here all formats of
+    `audio.AUDIO_SUFFIXES` are read.
 
     Parameters
     ----------
     root : str or os.PathLike
-        Holds a folder of clips for each class, to any depth; or the files of the table.
+        Folder that holds a folder of clips for each class, at any depth; or the files of the table.
     transform : callable, optional
-        ``transform(data, label)`` makes the sample of both.
+        Function ``transform(data, label)`` that makes the sample.
     has_csv : bool
-        False takes the folders even if `train_csv` is given.
+        False lists the folders even if `train_csv` is given.
     train_csv : str or os.PathLike, optional
-        A table of files and labels, comma-separated. If its first row has the word ``path`` or ``label``, and its
-        first cell is no file that is there, it names the columns and must have both; otherwise the first column holds
-        files, the second labels.
+        Table of files and labels, comma-separated. If it is omitted, the folders are listed, whatever `has_csv` is.
+        The first row may name the columns: as ``path`` and ``label``, or as ``ID,Class``, where an ID is a file name
+        without its suffix (MXNet's Urban Sounds). Otherwise the first column holds files, the second labels.
     file_format : str, optional
-        Such as '.wav': only such files of the folders; in the table, it is added to names that do not end in it.
-        Default: all of `audio.AUDIO_SUFFIXES`, and names as they are.
+        Suffix such as '.wav': of the folders, only such files are listed; in the table, it is added to names without
+        it. Default: all of `audio.AUDIO_SUFFIXES`, and names as they are in the table.
     skip_rows : int >= 0
-        Lines to leave out at the beginning of the table, such as a header of other words.
+        Number of lines to leave out at the beginning of the table, such as a header with other words.
     missing : {'skip', 'raise', 'keep'}
-        What becomes of a row whose file is not there: it is left out with a warning, it is an error, or it stays.
+        Treatment of a row whose file does not exist: leave it out with a warning, raise an error, or keep it.
     transforms, synsets
         As for `AudioDataset`.
 
     Attributes
     ----------
     synsets : list of str
-        The classes, sorted; those without a clip are left out.
+        Classes, sorted, without those that have no clip.
     items : list of (str, int)
-        Path and label of each clip.
+        Path and label index of each clip.
     skipped : list of (str, DatasetError)
         Rows that were left out, and why.
 
     Raises
     ------
     DatasetError
-        There is no such folder or table, or no sound in it; a column is missing; a file has two labels.
+        If there is no such folder or table, or no sound in it; if a column is missing; if a file has two labels.
+    ParameterError
+        If `file_format` or `missing` is none of the known ones.
 
     References
     ----------
-    ``example/gluon/urban_sounds`` of MXNet, which took WAV files alone and numbered classes as they came.
+    ``example/gluon/urban_sounds`` of MXNet, which numbers classes in the order in which they occur.
 
     Examples
     --------
@@ -86,37 +115,41 @@ class AudioFolderDataset(AudioDataset):
         transforms: Callable | Iterable[Callable] = (),
         synsets: Sequence[str] | None = None,
     ):
-        root = Path(root).expanduser()
-        suffix = "." + file_format.lower().lstrip(".") if file_format else ""
-        if suffix and suffix not in audio.AUDIO_SUFFIXES:
-            raise DatasetError(f"file_format {file_format!r} is none of {', '.join(sorted(audio.AUDIO_SUFFIXES))}")
-        self.skipped: list[tuple[str, DatasetError]] = []
-        if has_csv and train_csv is not None:
-            table = Path(train_csv).expanduser()
-            rows = read_rows(table, root, skip_rows=skip_rows, suffix=suffix, named=False)
-            rows, self.skipped = present(rows, table, missing)
-            pairs = _once([(row.path, row.label) for row in rows], table)
-        else:
-            pairs = [pair for pair in datasets.folder(root) if pair[0].lower().endswith(suffix)]
-            if not pairs:
-                raise DatasetError(f"holds no {suffix} files", root)
+        self._suffix = "." + file_format.lower().lstrip(".") if file_format else ""
+        if self._suffix:
+            one_of("file_format", self._suffix, sorted(audio.AUDIO_SUFFIXES))
+        self._table = Path(train_csv).expanduser() if has_csv and train_csv is not None else None
+        self._skip_rows, self._missing = skip_rows, missing
+        pairs = self._list_audio_files(root)
         super().__init__(
             [path for path, _ in pairs], [label for _, label in pairs], transforms=transforms, synsets=synsets
         )
         self.pair_transform = transform
 
+    def _list_audio_files(self, root: str | os.PathLike) -> list[tuple[str, str]]:
+        """List the files of a folder, or of the table, with their labels. Subclasses may list other files."""
+        root = Path(root).expanduser()
+        if self._table is None:
+            pairs = [pair for pair in datasets.folder(root) if pair[0].lower().endswith(self._suffix)]
+            if not pairs:
+                raise DatasetError(f"holds no {self._suffix} files", root)
+            return pairs
+        rows = read_rows(self._table, root, skip_rows=self._skip_rows, suffix=self._suffix, require_header=False)
+        rows, self.skipped = existing_rows(rows, self._table, self._missing)
+        return _without_repeats([(row.path, row.label) for row in rows], self._table)
 
-def _once(pairs: list[tuple[str, str]], table: Path) -> list[tuple[str, str]]:
-    """Each file once; two labels for one file are an error."""
+
+def _without_repeats(pairs: list[tuple[str, str]], table: Path) -> list[tuple[str, str]]:
+    """Return each file once; two labels for one file are an error."""
     labels: dict[str, str] = {}
-    kept = []
+    unique = []
     for path, label in pairs:
-        place = os.path.normpath(path)
-        if place not in labels:
-            labels[place] = label
-            kept.append((path, label))
-        elif labels[place] != label:
-            raise DatasetError(f"is both {labels[place]!r} and {label!r} in {table}", path)
-    if len(kept) < len(pairs):
-        logger.warning("%s: %d rows repeat others and are left out", table, len(pairs) - len(kept))
-    return kept
+        normal = os.path.normpath(path)
+        if normal not in labels:
+            labels[normal] = label
+            unique.append((path, label))
+        elif labels[normal] != label:
+            raise DatasetError(f"is both {labels[normal]!r} and {label!r} in {table}", path)
+    if len(unique) < len(pairs):
+        logger.warning("%s: skipped %d rows that repeat others", table, len(pairs) - len(unique))
+    return unique

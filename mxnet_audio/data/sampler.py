@@ -1,22 +1,22 @@
-"""In which order samples are read: shuffled by seed and epoch, some of each class, or in batches of like length."""
+"""Samplers: shuffled by seed and epoch, balanced by class, or in batches of similar length."""
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from numbers import Integral
 
 import numpy as np
 
+from mxnet_audio.data.checks import whole_number
 from mxnet_audio.engine import gluon
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
 __all__ = ["BalancedSampler", "BucketSampler", "ClassBatchSampler", "EpochSampler"]
 
 
 class EpochSampler(gluon.data.Sampler):
-    """Positions in order, or in an order that seed and epoch determine.
+    """Sampler of all positions, in order or shuffled by seed and epoch.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ class EpochSampler(gluon.data.Sampler):
     Attributes
     ----------
     epoch : int
-        Which epoch the next pass is.
+        Number of the next epoch.
 
     Raises
     ------
-    DatasetError
-        `seed` is below 0.
+    ParameterError
+        If `seed` is below 0.
 
     Examples
     --------
@@ -45,9 +45,10 @@ class EpochSampler(gluon.data.Sampler):
     """
 
     def __init__(self, length: int, shuffle: bool = False, seed: int = 0):
-        if operator.index(seed) < 0:
-            raise DatasetError(f"seed is 0 or more, not {seed}")
-        self.length, self.shuffle, self.seed, self.epoch = length, shuffle, seed, 0
+        self.length, self.shuffle, self.seed, self.epoch = length, shuffle, whole_number("seed", seed, 0), 0
+
+    def __repr__(self) -> str:
+        return f"EpochSampler({self.length} samples, shuffle={self.shuffle}, seed={self.seed})"
 
     def __len__(self) -> int:
         return self.length
@@ -59,10 +60,10 @@ class EpochSampler(gluon.data.Sampler):
 
 
 class BalancedSampler(gluon.data.Sampler):
-    """As many positions of one class as of another, in an order that seed and epoch determine.
+    """Sampler of equally many positions of each class, in an order that seed and epoch determine.
 
-    An epoch is as long as there are samples: of a class that is smaller than its share some come more than once, and
-    none a second time more than another; of a larger one, others in each epoch.
+    An epoch has as many samples as the dataset. Samples of a small class are repeated, each equally often up to one;
+    of a large class, each epoch has other samples.
 
     Parameters
     ----------
@@ -73,7 +74,12 @@ class BalancedSampler(gluon.data.Sampler):
     Attributes
     ----------
     epoch : int
-        Which epoch the next pass is.
+        Number of the next epoch.
+
+    Raises
+    ------
+    ParameterError
+        If `seed` is below 0.
 
     Examples
     --------
@@ -83,10 +89,11 @@ class BalancedSampler(gluon.data.Sampler):
     """
 
     def __init__(self, targets: Sequence[int], seed: int = 0):
-        if operator.index(seed) < 0:
-            raise DatasetError(f"seed is 0 or more, not {seed}")
-        self._length, self.seed, self.epoch = len(targets), seed, 0
+        self._length, self.seed, self.epoch = len(targets), whole_number("seed", seed, 0), 0
         self._members = [np.flatnonzero(np.asarray(targets) == target) for target in np.unique(targets)]
+
+    def __repr__(self) -> str:
+        return f"BalancedSampler({self._length} samples, {len(self._members)} classes, seed={self.seed})"
 
     def __len__(self) -> int:
         return self._length
@@ -104,38 +111,41 @@ class BalancedSampler(gluon.data.Sampler):
 
 
 class ClassBatchSampler(gluon.data.Sampler):
-    """Positions in an order whose every `batch_size` are of a few classes, and as many of each: for metric losses.
+    """Sampler of positions in an order whose batches hold a few classes, equally many samples of each.
 
-    GE2E's batches (arXiv 1710.10467) of P speakers and M utterances are ``batch_size = P * M`` and ``per_class = M``;
-    those of one class follow each other. It is an order, not a ``batch_sampler``: whoever reads it cuts batches of
-    that size, as `AudioLoader.take` does with ``sampler=``, or ``gluon.data.BatchSampler``.
+    Metric losses need such batches: those of GE2E (arXiv 1710.10467) with P speakers and M utterances have
+    ``batch_size = P * M`` and ``per_class = M``. Samples of one class follow each other. This is a sampler, not a
+    ``batch_sampler``: `AudioLoader.take` with ``sampler=``, or ``gluon.data.BatchSampler``, cuts it into batches.
 
-    An epoch is as long as there are samples, up to a whole batch. All classes come before one comes again, all
-    samples of a class before one of them does; a batch holds none twice, unless there are too few.
+    An epoch has as many samples as the dataset, rounded up to a whole batch. All classes are drawn before one is
+    repeated, and all samples of a class before one of them is. A batch holds no sample twice unless a class has fewer
+    samples than are needed.
 
     Parameters
     ----------
     targets : sequence of int or of str
         Class of each sample.
     batch_size : int > 0
-        A multiple of `per_class`.
+        Size of a batch, a multiple of `per_class`.
     per_class : int > 0
-        How many samples of a class.
+        Number of samples of each class in a batch.
     seed : int >= 0
 
     Attributes
     ----------
     epoch : int
-        Which epoch the next pass is.
+        Number of the next epoch.
 
     Raises
     ------
+    ParameterError
+        If `batch_size` is not a multiple of `per_class`, or a number is out of range.
     DatasetError
-        `batch_size` is no multiple of `per_class`, there are no targets, or a number is out of range.
+        If there are no targets.
 
     See Also
     --------
-    BalancedSampler : as many of each class in an epoch, not in each batch.
+    BalancedSampler : equally many samples of each class in an epoch, not in each batch.
 
     Examples
     --------
@@ -146,68 +156,79 @@ class ClassBatchSampler(gluon.data.Sampler):
     """
 
     def __init__(self, targets: Sequence[int] | Sequence[str], batch_size: int, per_class: int = 2, seed: int = 0):
-        targets = np.asarray(targets)
-        if operator.index(seed) < 0:
-            raise DatasetError(f"seed is 0 or more, not {seed}")
-        if operator.index(per_class) < 1 or operator.index(batch_size) < 1 or batch_size % per_class:
-            raise DatasetError(f"batch_size is a multiple of per_class, not {batch_size} of {per_class}")
+        self.batch_size, self.per_class = whole_number("batch_size", batch_size), whole_number("per_class", per_class)
+        self.seed, self.epoch = whole_number("seed", seed, 0), 0
+        if self.batch_size % self.per_class:
+            raise ParameterError(f"batch_size must be a multiple of per_class ({per_class}), got {batch_size}")
         if not len(targets):
             raise DatasetError("there are no targets to make batches of")
-        self.batch_size, self.per_class, self.seed, self.epoch = batch_size, per_class, seed, 0
-        # One sort, not a look at all targets for each of a thousand speakers.
-        order = np.argsort(targets, kind="stable")
-        starts = np.unique(targets[order], return_index=True)[1]
+        classes = np.asarray(targets)
+        # One sort, not one search for each of a thousand speakers.
+        order = np.argsort(classes, kind="stable")
+        starts = np.unique(classes[order], return_index=True)[1]
         self._members = [members.tolist() for members in np.split(order, starts[1:])]
-        self._batches = -(-len(targets) // batch_size)
+        self._batches = -(-len(targets) // self.batch_size)
+
+    def __repr__(self) -> str:
+        sizes = f"batch_size={self.batch_size}, per_class={self.per_class}, seed={self.seed}"
+        return f"ClassBatchSampler({len(self)} samples, {len(self._members)} classes, {sizes})"
 
     def __len__(self) -> int:
         return self._batches * self.batch_size
 
     def __iter__(self) -> Iterator[int]:
         rng = np.random.default_rng((self.seed, self.epoch))
-        classes = _Pack(list(range(len(self._members))), rng)
-        packs = [_Pack(members, rng) for members in self._members]
+        classes = _ShuffledRounds(list(range(len(self._members))), rng)
+        samples = [_ShuffledRounds(members, rng) for members in self._members]
         for _ in range(self._batches):
-            for place, times in Counter(classes.deal(self.batch_size // self.per_class)).items():
-                yield from packs[place].deal(self.per_class * times)
+            for index, times in Counter(classes.draw(self.batch_size // self.per_class)).items():
+                yield from samples[index].draw(self.per_class * times)
 
 
-class _Pack:
-    """Cards dealt from a shuffled pack, and a new one when it is used up."""
+class _ShuffledRounds:
+    """Draws without replacement, in rounds: all items are drawn before one is drawn again."""
 
-    def __init__(self, cards: list[int], rng: np.random.Generator):
-        self._cards, self._rng, self._left = cards, rng, []
+    def __init__(self, items: list[int], rng: np.random.Generator):
+        self._items, self._rng = items, rng
+        self._remaining: list[int] = []  # of this round
 
-    def deal(self, count: int) -> list[int]:
-        """Deal so many, none twice; of a pack that is smaller than that, none a second time more than another."""
-        rounds, count = divmod(count, len(self._cards))
-        if len(self._left) < count:
-            left = set(self._left)
-            # Of the new pack, those that are still in hand go to the bottom: sorting is stable.
-            self._left += sorted(self._rng.permutation(self._cards).tolist(), key=left.__contains__)
-        dealt, self._left = self._left[:count], self._left[count:]
-        return self._cards * rounds + dealt
+    def draw(self, count: int) -> list[int]:
+        """Draw so many: none twice, or, of fewer items than that, each equally often up to one."""
+        rounds, count = divmod(count, len(self._items))
+        if len(self._remaining) < count:
+            remaining = set(self._remaining)
+            # In the new round, those that are drawn now anyway come last: sorting is stable.
+            self._remaining += sorted(self._rng.permutation(self._items).tolist(), key=remaining.__contains__)
+        drawn, self._remaining = self._remaining[:count], self._remaining[count:]
+        return self._items * rounds + drawn
 
 
 class BucketSampler(gluon.data.Sampler):
-    """Batches of samples of like length, so that little is padded; a ``batch_sampler``.
+    """Sampler of batches with samples of similar length, which need little padding; a ``batch_sampler``.
 
     Parameters
     ----------
     lengths : sequence of number
-        Length of each sample, in any unit, such as seconds by `audio.info`.
+        Length of each sample, in any unit, such as seconds from `audio.info`.
     batch_size : int > 0
-        Most samples in a batch; the last one of a bucket may hold fewer.
+        Largest size of a batch; the last one of a bucket may be smaller.
     buckets : int > 0 or sequence of number
-        Number of buckets, each of as many samples; or the longest lengths of each, as for `Pad`.
+        Number of buckets, each with equally many samples; or the largest length of each, as for `Pad`.
     shuffle : bool
-        Shuffle samples in their bucket, and the batches, by seed and epoch.
+        True shuffles the samples within their bucket, and the batches, by seed and epoch.
     seed : int >= 0
+
+    Attributes
+    ----------
+    epoch : int
+        Number of the next epoch.
 
     Raises
     ------
+    ParameterError
+        If an argument is out of range.
     DatasetError
-        A length is above the last bucket, or there is none, or an argument is out of range.
+        If there are no lengths, or one is not finite or above the last bucket.
 
     Examples
     --------
@@ -223,20 +244,28 @@ class BucketSampler(gluon.data.Sampler):
         shuffle: bool = False,
         seed: int = 0,
     ):
-        lengths = np.asarray(lengths, dtype=np.float64)
-        if not (len(lengths) and np.isfinite(lengths).all() and batch_size >= 1 and seed >= 0):
-            known = f"{len(lengths)} lengths, batch_size {batch_size}, seed {seed}"
-            raise DatasetError(f"{known}: there are none, one is not finite, or a number is out of range")
-        if isinstance(buckets, Integral) and buckets > 0:
-            buckets = np.quantile(lengths, np.arange(1, buckets + 1) / buckets, method="higher")
-        edges = np.unique(np.asarray(buckets, dtype=np.float64))  # and sorted
+        self.batch_size, self.seed = whole_number("batch_size", batch_size), whole_number("seed", seed, 0)
+        self.shuffle, self.epoch = shuffle, 0
+        sizes = np.asarray(lengths, dtype=np.float64)
+        if not (len(sizes) and np.isfinite(sizes).all()):
+            raise DatasetError(f"{len(sizes)} lengths: there are none, or one is not finite")
+        if isinstance(buckets, Integral):
+            count = whole_number("buckets", buckets)
+            edges = np.quantile(sizes, np.arange(1, count + 1) / count, method="higher")
+        else:
+            edges = np.asarray(buckets, dtype=np.float64)
+        edges = np.unique(edges)  # sorted, too
         if not edges.size or edges[0] <= 0:
-            raise DatasetError(f"buckets are a number of them, or lengths, above 0, not {buckets}")
-        if not lengths.max() <= edges[-1]:
-            raise DatasetError(f"a length of {lengths.max():g} is above the last bucket ({edges[-1]:g})")
-        places = np.searchsorted(edges, lengths)
-        self._members = [members for place in range(len(edges)) if len(members := np.flatnonzero(places == place))]
-        self.batch_size, self.shuffle, self.seed, self.epoch = batch_size, shuffle, seed, 0
+            raise ParameterError(f"buckets must be a number of buckets, or lengths > 0, got {buckets}")
+        if not sizes.max() <= edges[-1]:
+            raise DatasetError(f"a length of {sizes.max():g} is above the last bucket ({edges[-1]:g})")
+        bucket_of = np.searchsorted(edges, sizes)
+        members = (np.flatnonzero(bucket_of == bucket) for bucket in range(len(edges)))
+        self._members = [positions for positions in members if len(positions)]
+
+    def __repr__(self) -> str:
+        counts = f"{len(self)} batches, {len(self._members)} buckets, batch_size={self.batch_size}"
+        return f"BucketSampler({counts}, shuffle={self.shuffle}, seed={self.seed})"
 
     def __len__(self) -> int:
         return sum(-(-len(members) // self.batch_size) for members in self._members)
@@ -248,5 +277,5 @@ class BucketSampler(gluon.data.Sampler):
             members = rng.permutation(members) if self.shuffle else members
             batches += [members[start : start + self.batch_size] for start in range(0, len(members), self.batch_size)]
         if self.shuffle:
-            batches = [batches[place] for place in rng.permutation(len(batches))]
+            batches = [batches[index] for index in rng.permutation(len(batches))]
         return iter([batch.tolist() for batch in batches])

@@ -1,4 +1,4 @@
-"""Transforms of sounds and spectrograms, composable as those of ``gluon.data.vision``."""
+"""Transforms of sounds and spectrograms, used like those of ``gluon.data.vision``."""
 
 from mxnet_audio.data.transforms.augment import (
     AddNoise,
@@ -10,21 +10,20 @@ from mxnet_audio.data.transforms.augment import (
     TimeShift,
 )
 from mxnet_audio.data.transforms.base import Compose, RandomTransform, Transform
-from mxnet_audio.data.transforms.convert import (
-    MEL,
-    MFCC,
-    ExtractFeatures,
-    Features,
+from mxnet_audio.data.transforms.features import MEL, MFCC, ExtractFeatures, Features, MelSpectrogram, ToImage
+from mxnet_audio.data.transforms.functional import center_crop, norm_audio, random_crop
+from mxnet_audio.data.transforms.waveform import (
+    DownmixMono,
     Load,
-    MelSpectrogram,
+    Loader,
     MuLawDecoding,
     MuLawEncoding,
+    PadOrTrim,
     PadTrim,
     Repeat,
     Resample,
     Scale,
     Stereo2Mono,
-    ToImage,
 )
 
 __all__ = [
@@ -32,14 +31,17 @@ __all__ = [
     "MFCC",
     "AddNoise",
     "Compose",
+    "DownmixMono",
     "ExtractFeatures",
     "Features",
     "FrequencyMasking",
     "Gain",
     "Load",
+    "Loader",
     "MelSpectrogram",
     "MuLawDecoding",
     "MuLawEncoding",
+    "PadOrTrim",
     "PadTrim",
     "RandomCrop",
     "RandomTransform",
@@ -52,4 +54,7 @@ __all__ = [
     "TimeShift",
     "ToImage",
     "Transform",
+    "center_crop",
+    "norm_audio",
+    "random_crop",
 ]

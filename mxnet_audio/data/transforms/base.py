@@ -1,43 +1,45 @@
-"""What all transforms have in common: arrays of either kind, a key for caches, reproducible chance."""
+"""Base classes of transforms: NumPy arrays and NDArrays alike, keys for caches, reproducible random draws."""
 
 from __future__ import annotations
 
 import copy
 import itertools
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from mxnet_audio import audio
 from mxnet_audio.engine import gluon, nd
-from mxnet_audio.errors import FeatureError, InvalidAudioError
+from mxnet_audio.errors import ParameterError
 
-__all__ = ["Compose", "Draws", "RandomTransform", "Transform", "real", "samples", "spectrogram", "steps_of", "whole"]
+__all__ = ["Compose", "Draws", "RandomTransform", "Seed", "Transform", "as_steps"]
+
+Seed = int | np.random.Generator | None
 
 _PACKAGE = __name__.partition(".")[0]
 
 
 class Transform(gluon.Block, ABC):
-    """A step from a sound to what a network is fed with. NumPy in gives NumPy out, NDArray in NDArray out.
+    """Base of transforms of sound. A NumPy array gives a NumPy array, an NDArray gives an NDArray.
 
-    A class of your own names its parameters to ``super().__init__``, which makes attributes of them, and
-    defines ``apply``. The input is never written to: caches hand out the same array again and again.
+    A subclass passes its parameters to ``super().__init__``, which makes them attributes, and defines ``apply``.
+    ``apply`` must not write to its input, since caches return the same array repeatedly.
 
     Parameters
     ----------
+    prefix, params : optional
+        As for `gluon.Block`.
     **parameters
-        All that the result depends on.
+        All values that the result depends on.
 
     Attributes
     ----------
     random : bool
-        Whether the same input may give something else the next time.
+        True if the same input may give another result next time.
     takes_source : bool
-        Whether it takes what `audio.load` takes (a path, bytes, …) in place of an array.
+        True if it takes anything that `audio.load` takes (a path, bytes, …) in place of an array.
 
     Examples
     --------
@@ -55,8 +57,8 @@ class Transform(gluon.Block, ABC):
     random = False
     takes_source = False
 
-    def __init__(self, **parameters: Any):
-        super().__init__()
+    def __init__(self, *, prefix: str | None = None, params: Any = None, **parameters: Any):
+        super().__init__(prefix=prefix, params=params)
         for name, value in parameters.items():
             setattr(self, name, value)
         self._names = tuple(parameters)
@@ -66,33 +68,35 @@ class Transform(gluon.Block, ABC):
 
     @property
     def key(self) -> str | None:
-        """Class and parameters as a text, the same in every process: part of the name of a cached result.
+        """Class and parameters as text, the same in every process; part of the name of a cached result.
 
-        None where results must not be kept: of random ones, and of classes from elsewhere, whose code may change
-        under the same name. Such a class overrides this to be cached, with a text that changes when it does.
+        None if results must not be cached: for random transforms, and for classes outside this package, whose code
+        may change under the same name. To be cached, such a class overrides this with text that changes when its
+        code does.
         """
-        ours = type(self).__module__.partition(".")[0] == _PACKAGE
-        return None if self.random or not ours else repr(self)
+        in_package = type(self).__module__.partition(".")[0] == _PACKAGE
+        return None if self.random or not in_package else repr(self)
 
     @abstractmethod
-    def apply(self, x: Any) -> Any:
-        """Transform a NumPy array (a sound's source, where ``takes_source``)."""
+    def apply(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Transform a NumPy array, or a source if ``takes_source``."""
 
     def forward(self, x: Any) -> Any:
-        """Call `apply`; an NDArray goes through NumPy and comes back to its device."""
+        """Call `apply`. An NDArray is converted to NumPy and the result returned to its device."""
         return _through_numpy(self.apply, x)
 
 
 class RandomTransform(Transform):
-    """A transform that draws.
+    """Base of random transforms.
 
-    The draw is ``np.random.default_rng([seed, *entropy])``, so that what a loader passes as `entropy`, epoch and
-    index, decides alone, and neither threads nor the order of calls do. Without `entropy` calls are counted.
+    Draws come from ``np.random.default_rng([seed, *entropy])``. A loader passes the epoch and the index of the sample
+    as `entropy`, so that results depend on neither threads nor the order of calls. Without `entropy`, calls are
+    counted.
 
     Parameters
     ----------
     seed : int >= 0, np.random.Generator or None
-        A generator is drawn from once, now; None is another seed each time.
+        Seed of all draws. A generator gives one number, now; None is another seed each time.
     **parameters
         As for `Transform`.
 
@@ -108,7 +112,7 @@ class RandomTransform(Transform):
 
     random = True
 
-    def __init__(self, seed: int | np.random.Generator | None = None, **parameters: Any):
+    def __init__(self, seed: Seed = None, **parameters: Any):
         super().__init__(**parameters)
         self._draws = Draws(seed)
 
@@ -116,8 +120,8 @@ class RandomTransform(Transform):
     def apply(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Transform a NumPy array with draws from `rng`."""
 
-    def reseeded(self, seed: int | np.random.Generator | None) -> RandomTransform:
-        """Make a copy that draws by another seed."""
+    def reseeded(self, seed: Seed) -> RandomTransform:
+        """Return a copy with another seed."""
         other = copy.copy(self)
         other._draws = Draws(seed)
         return other
@@ -128,27 +132,27 @@ class RandomTransform(Transform):
 
 
 class Compose(Transform):
-    """Transforms one after another; none at all is identity.
+    """Transforms applied in turn; an empty list returns its input.
 
-    Random ones among them also draw by their place, so that two of the same seed differ.
+    The position of a random transform is part of its entropy, so that two with the same seed draw differently.
 
     Parameters
     ----------
     transforms : sequence of callable
-        `Transform`, another `Compose`, Gluon's, or any function of one argument.
+        `Transform`, another `Compose`, Gluon's transforms, or any function of one argument.
 
     Attributes
     ----------
     transforms : tuple of callable
     random : bool
-        Whether one of them is.
+        True if one of the transforms is random.
     takes_source : bool
-        Whether the first does.
+        True if the first transform takes a source.
 
     Raises
     ------
-    FeatureError
-        One cannot be called.
+    ParameterError
+        If one of them cannot be called.
 
     Examples
     --------
@@ -157,9 +161,9 @@ class Compose(Transform):
     array([0.5, 0.5, 0.5, 0. ], dtype=float32)
     """
 
-    def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
+    def __init__(self, transforms: Iterable[Callable[[Any], Any]]):
         super().__init__()
-        self.transforms = steps_of(transforms)
+        self.transforms = as_steps(transforms)
         self.random = any(getattr(step, "random", False) for step in self.transforms)
         self.takes_source = bool(self.transforms) and getattr(self.transforms[0], "takes_source", False)
         self._calls = itertools.count()
@@ -169,34 +173,23 @@ class Compose(Transform):
 
     @property
     def key(self) -> str | None:
-        """The keys of all, None if one has none."""
+        """Keys of all transforms; None if one has none."""
         keys = [getattr(step, "key", None) for step in self.transforms]
-        return None if None in keys or super().key is None else f"Compose([{', '.join(keys)}])"
+        return None if None in keys or super().key is None else f"Compose([{', '.join(map(str, keys))}])"
 
     def apply(self, x: Any, entropy: Sequence[int] | None = None) -> Any:
-        """Apply all in turn."""
+        """Apply all transforms in turn."""
         if self.random and entropy is None:
             entropy = (next(self._calls),)
-        for place, step in enumerate(self.transforms):
-            x = step(x, (*entropy, place)) if getattr(step, "random", False) else step(x)
+        for position, step in enumerate(self.transforms):
+            x = step(x, (*(entropy or ()), position)) if getattr(step, "random", False) else step(x)
         return x
 
-    forward = apply  # each step deals with NDArrays itself
-
-
-def steps_of(transforms: Callable | Sequence[Callable]) -> tuple[Callable[[Any], Any], ...]:
-    """One transform, or several, as a tuple; FeatureError for what is none."""
-    steps = (transforms,) if callable(transforms) else tuple(transforms)
-    for step in steps:
-        if isinstance(step, type):
-            raise FeatureError(f"transforms: {step.__name__} is a class: write {step.__name__}(...)")
-        if not callable(step):
-            raise FeatureError(f"transforms: {step!r} cannot be called")
-    return steps
+    forward = apply  # each transform handles NDArrays itself
 
 
 class Draws:
-    """Generators for a seed: one for each entropy, or for each call in turn.
+    """Random generators of one seed: one for each entropy, or for each call in turn.
 
     Parameters
     ----------
@@ -205,8 +198,8 @@ class Draws:
 
     Raises
     ------
-    FeatureError
-        `seed` is none of these.
+    ParameterError
+        If `seed` is none of these.
 
     Examples
     --------
@@ -215,54 +208,56 @@ class Draws:
     (True, False)
     """
 
-    def __init__(self, seed: int | np.random.Generator | None = None):
+    def __init__(self, seed: Seed = None):
         if seed is None or isinstance(seed, np.random.Generator):
             self.seed = int(np.random.default_rng(seed).integers(2**63))
         elif isinstance(seed, Integral) and seed >= 0:
             self.seed = int(seed)
         else:
-            raise FeatureError(f"seed must be a whole number of 0 or more, a NumPy Generator or None, got {seed!r}")
-        self._calls = itertools.count()  # its `next` is one step for CPython: threads share it
+            raise ParameterError(f"seed must be a whole number >= 0, a NumPy Generator or None, got {seed!r}")
+        self._calls = itertools.count()  # `next` of it is atomic in CPython, so threads can share it
 
     def __call__(self, entropy: Sequence[int] | None = None) -> np.random.Generator:
         return np.random.default_rng([self.seed, *((next(self._calls),) if entropy is None else entropy)])
 
 
-def samples(x: Any) -> np.ndarray:
-    """Samples [shape=(..., n)] as float32; InvalidAudioError if there are none, or NaN, or integers."""
-    x = np.asarray(x)
-    if np.issubdtype(x.dtype, np.floating) and x.dtype != np.float32:
-        with np.errstate(over="ignore"):  # infinite then, which the gate refuses
-            x = x.astype(np.float32)
-    audio.valid_audio(x if x.ndim < 3 else x.ravel())
-    return x
+def as_steps(transforms: Callable | Iterable[Callable]) -> tuple[Callable[..., Any], ...]:
+    """Return one transform, or several, as a tuple.
+
+    Parameters
+    ----------
+    transforms : callable or iterable of callable
+
+    Returns
+    -------
+    tuple of callable
+
+    Raises
+    ------
+    ParameterError
+        If one of them cannot be called, or is a class.
+
+    Examples
+    --------
+    >>> as_steps(abs), as_steps([abs, len])
+    ((<built-in function abs>,), (<built-in function abs>, <built-in function len>))
+    """
+    if callable(transforms):
+        steps: tuple[Callable[..., Any], ...] = (transforms,)
+    elif isinstance(transforms, Iterable):
+        steps = tuple(transforms)
+    else:
+        raise ParameterError(f"transforms: {transforms!r} cannot be called")
+    for step in steps:
+        if isinstance(step, type):
+            raise ParameterError(f"transforms: {step.__name__} is a class: write {step.__name__}(...)")
+        if not callable(step):
+            raise ParameterError(f"transforms: {step!r} cannot be called")
+    return steps
 
 
-def spectrogram(x: Any) -> np.ndarray:
-    """Bands and frames [shape=(..., bands, frames)] as float32; InvalidAudioError if there are none."""
-    x = np.asarray(x)
-    if x.ndim < 2 or x.size == 0 or not np.issubdtype(x.dtype, np.number):
-        raise InvalidAudioError(f"expected a spectrogram (..., bands, frames), got shape {x.shape} of {x.dtype}")
-    return np.asarray(x, dtype=np.float32)
-
-
-def whole(name: str, value: Any, least: int = 1) -> int:
-    """A whole number of at least `least`, or FeatureError."""
-    if isinstance(value, Real) and math.isfinite(value) and value == int(value) and value >= least:
-        return int(value)
-    raise FeatureError(f"{name} must be a whole number of {least} or more, got {value!r}")
-
-
-def real(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
-    """A finite number from `low` to `high`, or FeatureError."""
-    if isinstance(value, Real) and math.isfinite(value) and low <= value <= high:
-        return float(value)
-    limits = "" if (low, high) == (-math.inf, math.inf) else f" from {low:g} to {high:g}"
-    raise FeatureError(f"{name} must be a finite number{limits}, got {value!r}")
-
-
-def _through_numpy(function: Callable, x: Any, *others: Any) -> Any:
+def _through_numpy(function: Callable, x: Any, *arguments: Any) -> Any:
     if not isinstance(x, nd.NDArray):
-        return function(x, *others)
-    y = function(x.asnumpy(), *others)
+        return function(x, *arguments)
+    y = function(x.asnumpy(), *arguments)
     return nd.array(y, ctx=x.context, dtype=y.dtype)

@@ -1,0 +1,125 @@
+"""Checks of arguments: numbers within limits, and names of a choice."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from mxnet_audio.errors import ParameterError
+
+__all__ = ["one_of", "real_number", "whole_number"]
+
+
+def whole_number(name: str, value: Any, minimum: int = 1) -> int:
+    """Return an argument as an int.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : int, or a float without a fraction
+    minimum : int
+        Smallest value.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ParameterError
+        If it is not a whole number, or below `minimum`.
+
+    Examples
+    --------
+    >>> whole_number("batch_size", 8.0)
+    8
+    >>> whole_number("batch_size", 0)
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.ParameterError: batch_size must be a whole number >= 1, got 0
+    """
+    if (isinstance(value, Integral) or (_is_finite(value) and value == int(value))) and value >= minimum:
+        return int(value)
+    raise ParameterError(f"{name} must be a whole number >= {minimum}, got {value!r}")
+
+
+def real_number(
+    name: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf, *, above: float | None = None
+) -> float:
+    """Return an argument as a float.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : number
+    minimum, maximum : float
+        Limits that are allowed.
+    above : float, optional
+        Lower limit that is not allowed.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ParameterError
+        If it is not a finite number, or outside the limits.
+
+    Examples
+    --------
+    >>> real_number("share", 2, 0, 1)
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.ParameterError: share must be a number between 0 and 1, got 2
+    """
+    if _is_finite(value) and minimum <= value <= maximum and (above is None or value > above):
+        return float(value)
+    if above is not None:
+        limits = f" > {above:g}" + (f" and <= {maximum:g}" if maximum < math.inf else "")
+    elif maximum < math.inf:
+        limits = f" between {minimum:g} and {maximum:g}"
+    else:
+        limits = f" >= {minimum:g}" if minimum > -math.inf else ""
+    raise ParameterError(f"{name} must be a {'' if limits else 'finite '}number{limits}, got {value!r}")
+
+
+def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return an argument that is one of a few names.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : str
+    choices : sequence of str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ParameterError
+        If it is none of `choices`.
+
+    Examples
+    --------
+    >>> one_of("on_error", "raise", ("raise", "skip"))
+    'raise'
+    """
+    if isinstance(value, str) and value in choices:
+        return value
+    raise ParameterError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def _is_finite(value: Any) -> bool:
+    if not isinstance(value, Real):
+        return False
+    size: Any = abs(value)
+    return bool(size <= sys.float_info.max)  # not math.isfinite, which fails for huge integers
