@@ -1,0 +1,24 @@
+"""Image scraper for sphinx-gallery: show the figures that a block of a tutorial assigned to variables.
+
+The figures of `mxnet_audio.viz` are no figures of pyplot, which is what sphinx-gallery looks for by itself.
+"""
+
+from matplotlib.figure import Figure
+from sphinx_gallery.scrapers import figure_rst
+
+shown: set[int] = set()
+
+
+def scrape(block, block_vars: dict, gallery_conf: dict) -> str:
+    """Save the figures that were not shown yet, and return the markup that shows them."""
+    paths = []
+    for value in list(block_vars["example_globals"].values()):
+        if isinstance(value, Figure) and id(value) not in shown:
+            shown.add(id(value))
+            paths.append(next(block_vars["image_path_iterator"]))
+            value.savefig(paths[-1], dpi=100)
+    return figure_rst(paths, gallery_conf["src_dir"])
+
+
+def _get_sg_image_scraper():
+    return scrape

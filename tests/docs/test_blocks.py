@@ -1,0 +1,34 @@
+"""Every code block of README.md and of the documentation runs, and prints the output that is shown."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mxnet_audio
+from tests.docs.blocks import PAGES, ROOT, RUN, SHOWN, blocks_of, run_page
+
+
+def has_code(page):
+    return any(block.kind in RUN and block.reason is None for block in blocks_of(page))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if has_code(page)], ids=lambda page: page.stem)
+def test_blocks_run_and_print_what_is_shown(page, workspace):
+    run_page(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_block_is_of_a_kind_that_is_checked(page):
+    assert {block.kind for block in blocks_of(page)} <= RUN | SHOWN
+
+
+def test_entry_point():
+    command = Path(sys.executable).parent / "mxnet-audio"
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == mxnet_audio.__version__
+
+
+def test_readme_is_short():
+    assert 60 <= len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
