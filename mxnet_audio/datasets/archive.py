@@ -1,4 +1,4 @@
-"""Unpack archives from elsewhere without trusting them."""
+"""Safe extraction of untrusted archives."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
@@ -16,15 +17,15 @@ from mxnet_audio.errors import DatasetError
 
 __all__ = ["extract"]
 
-# zipfile raises RuntimeError for a compression that it does not know.
+# zipfile raises RuntimeError for an unknown compression.
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
 
 
 class _Member(NamedTuple):
     name: str
-    kind: str  # 'file', 'folder' or what it is instead
+    kind: str  # 'file', 'folder', or a kind that is refused, such as 'symbolic link'
     size: int
-    open: Callable[[], IO[bytes] | None]
+    open: Callable[[], IO[bytes]]
 
 
 def extract(
@@ -33,33 +34,33 @@ def extract(
     max_bytes: int | None = None,
     max_members: int = 100_000,
 ) -> dict[str, int]:
-    """Unpack a tar (plain, gz, bz2, xz) or zip archive into a directory.
+    """Extract a tar (plain, gz, bz2, xz) or zip archive into a directory.
 
-    Only plain files and folders are written, byte by byte: owners, permissions, links and devices in the
-    archive have no effect. So this does not lean on ``tarfile``'s extraction filters, which early 3.10 and
-    3.11 lack.
-    macOS's ``._`` and ``__MACOSX`` members are left out.
+    Only plain files and folders are written, byte by byte: owners, permissions, links and devices in the archive have
+    no effect. So the extraction filters of ``tarfile``, which early 3.10 and 3.11 lack, are not needed. The ``._`` and
+    ``__MACOSX`` members of macOS are skipped.
 
     Parameters
     ----------
     archive : str or os.PathLike
     directory : str or os.PathLike
-        Made when missing. Give a fresh one: after an error it holds what came before the bad member.
+        Created if it is missing. It should be empty: after an error it holds the members before the bad one.
     max_bytes : int, optional
-        Refuse an archive that unpacks to more; by default 20 times the archive's own size and 64 MiB
-        (sound hardly compresses, so a corpus stays far below).
+        Largest total size of the members; by default 64 MiB more than 20 times the size of the archive (audio hardly
+        compresses, so a corpus stays far below).
     max_members : int, optional
+        Largest number of members.
 
     Returns
     -------
     dict of str to int
-        Path of every file, relative to the directory and with ``/``, and its size in bytes.
+        Path of every file, relative to the directory and with ``/``, and its size [bytes].
 
     Raises
     ------
     DatasetError
-        If the archive is damaged, or a member (named) is absolute, climbs out of the directory, is a link or
-        a device, comes twice, or the limits are passed.
+        If the archive is missing or damaged; if a member has an absolute path, leads out of the directory, is a link
+        or a device, or occurs twice (it is named); or if a limit is exceeded.
 
     Examples
     --------
@@ -76,13 +77,13 @@ def extract(
         if max_bytes is None:
             max_bytes = 20 * archive.stat().st_size + (64 << 20)
         directory.mkdir(parents=True, exist_ok=True)
-        left = max_bytes
+        remaining = max_bytes
         for count, member in enumerate(_members(archive), 1):
             if count > max_members:
                 raise DatasetError(f"holds more than {max_members} members: refused", archive)
             name = _safe_name(member, archive)
-            left -= member.size
-            if left < 0:
+            remaining -= member.size
+            if remaining < 0:
                 raise DatasetError(f"unpacks to more than {max_bytes} bytes at {name}: refused", archive)
             if name.name.startswith("._") or "__MACOSX" in name.parts:
                 continue
@@ -98,24 +99,26 @@ def extract(
     except _DAMAGE as error:
         raise DatasetError(f"is damaged or not a tar or zip archive: {error}", archive) from error
     except OSError as error:  # gzip and bz2 report damage as OSError without a number
-        what = "cannot be unpacked" if error.errno else "is damaged"
-        raise DatasetError(f"{what}: {error}", archive) from error
+        failure = "cannot be unpacked" if error.errno else "is damaged"
+        raise DatasetError(f"{failure}: {error}", archive) from error
     return written
 
 
 def _copy(member: _Member, target: Path) -> int:
+    """Write a member to a new file, and return its size."""
     with target.open("xb") as out, member.open() as source:
-        left = member.size
-        while left and (block := source.read(min(left, 1 << 20))):
+        remaining = member.size
+        while remaining and (block := source.read(min(remaining, 1 << 20))):
             out.write(block)
-            left -= len(block)
-        # A header that promises more than comes, or a zip that hides more than it declares.
-        if left or source.read(1):
-            raise EOFError(f"{member.name} is not of the {member.size} bytes declared")
+            remaining -= len(block)
+        # The header may declare more bytes than there are, or (zip) fewer.
+        if remaining or source.read(1):
+            raise EOFError(f"{member.name} does not have the declared size of {member.size} bytes")
     return member.size
 
 
 def _safe_name(member: _Member, archive: Path) -> PurePosixPath:
+    """Return the relative path of a member, or raise DatasetError if the member is unsafe."""
     name = PurePosixPath(member.name)
     if name.is_absolute() or "\\" in member.name or "\0" in member.name or ":" in (name.parts or ("",))[0]:
         raise DatasetError(f"member {member.name!r} has an absolute or foreign path: refused", archive)
@@ -127,20 +130,21 @@ def _safe_name(member: _Member, archive: Path) -> PurePosixPath:
 
 
 def _members(archive: Path) -> Iterator[_Member]:
-    # In this order: a tar that ends in a zip looks like a zip too.
+    """Yield the members of the archive."""
+    # In this order: a tar that ends in a zip looks like a zip, too.
     if not tarfile.is_tarfile(archive) and zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as source:
             for item in source.infolist():
-                yield _Member(item.filename, _zip_kind(item), item.file_size, lambda item=item: source.open(item))
+                yield _Member(item.filename, _zip_kind(item), item.file_size, partial(source.open, item))
     else:
-        # Read in one pass, each member when its header is read: a large archive is decompressed once. Not as
-        # a stream ("r|*"), for tarfile takes the end of a truncated stream for the end of the archive.
+        # Read in one pass, each member after its header, so that a large archive is decompressed once. Not as a
+        # stream ("r|*"), as tarfile treats the end of a truncated stream as the end of the archive.
         with tarfile.open(archive, "r:*") as source:
             for item in source:
                 size = item.size if item.isreg() else 0
-                yield _Member(item.name, _tar_kind(item), size, lambda item=item: source.extractfile(item))
-            # The checksum of gzip, bz2 and xz comes last.
-            while source.fileobj.read(1 << 20):
+                yield _Member(item.name, _tar_kind(item), size, partial(source.extractfile, item))  # type: ignore[arg-type]
+            # The checksum of gzip, bz2 and xz is at the end.
+            while source.fileobj and source.fileobj.read(1 << 20):
                 pass
 
 

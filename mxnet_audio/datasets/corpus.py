@@ -1,4 +1,4 @@
-"""What all named corpora share: download, validate, list."""
+"""Named corpora: download, validate and list their clips."""
 
 from __future__ import annotations
 
@@ -7,20 +7,31 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mxnet_audio.audio import find_audio, info
-from mxnet_audio.datasets.fetch import Remote, differs, fetch
-from mxnet_audio.datasets.place import contents, place, whole
-from mxnet_audio.errors import AudioError, DatasetError
+from mxnet_audio.datasets.fetch import Remote, archive_difference, fetch
+from mxnet_audio.datasets.install import install, installed_files, is_complete
+from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 
 __all__ = ["Clip", "Corpus", "Remote", "Validation"]
 
 logger = logging.getLogger(__name__)
 
+Folds = int | str | Iterable[int | str]
+
 
 class Clip(NamedTuple):
-    """One recording: path, label, fold (None: in no official one) and the group that must not be split."""
+    """Labelled recording of a corpus.
+
+    Attributes
+    ----------
+    path, label : str
+    fold : int, str or None
+        None if the clip is in no official fold.
+    group : str
+        Source of the clip. Clips of one group should not be in both the training and the test set.
+    """
 
     path: str
     label: str
@@ -30,19 +41,19 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True)
 class Validation:
-    """What `Corpus.validate` found.
+    """Result of `Corpus.validate`.
 
     Attributes
     ----------
     directory : str
     clips : int
-        Clips that are there and can be read.
+        Number of readable clips.
     missing : list of str
-        Names of clips that should be there.
+        Names of missing clips.
     damaged : list of (str, str)
-        Path and reason.
+        Path of each damaged clip, and the reason.
     extra : list of str
-        Sound files that are no clips of the corpus.
+        Sound files that are not clips of the corpus.
     """
 
     directory: str
@@ -53,34 +64,36 @@ class Validation:
 
     @property
     def ok(self) -> bool:
-        """Nothing is missing and nothing damaged."""
+        """True if no clip is missing or damaged."""
         return not self.missing and not self.damaged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Corpus:
-    """A named corpus as data, and what can be done with it.
+    """Named corpus: its description, and methods to download, validate and list it.
+
+    Nothing is downloaded until :meth:`download` is called.
 
     Attributes
     ----------
     name, title : str
     home : str
-        Folder that its archive is unpacked to.
+        Name of the folder that the archive is extracted to.
     remote : Remote
         The archive.
     licence, citation : str
         The citation is BibTeX.
     labels : tuple of str
-        In the corpus's own order.
-    folds : tuple
+        The classes, in the corpus's own order.
+    folds : tuple of int or of str
         The official folds.
     n_clips : int
     lister : callable
-        ``lister(home) -> iterable of Clip``.
+        ``lister(home)`` returns an iterable of `Clip`.
     expected : callable
-        ``expected(home) -> set of names`` (without suffix) of the clips that belong there.
+        ``expected(home)`` returns the set of the names (without suffix) of all clips.
     suspects : tuple of str
-        Names of clips known to be damaged in some copies. They are probed before they are listed.
+        Names of clips that are damaged in some copies. They are checked before they are listed.
 
     Examples
     --------
@@ -103,19 +116,22 @@ class Corpus:
     expected: Callable[[Path], set[str]]
     suspects: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Corpus({self.name!r}, n_clips={self.n_clips}, n_classes={len(self.labels)}, folds={self.folds})"
+
     @property
     def remotes(self) -> tuple[Remote, ...]:
-        """The archives, all in all."""
+        """All archives of the corpus."""
         return (self.remote,)
 
-    def to_dict(self) -> dict:
-        """State the facts in terms of JSON.
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description as JSON types.
 
         Returns
         -------
         dict
-            ``name, title, licence, citation, labels, folds, n_clips, size`` [bytes] and ``remotes``, each
-            with ``filename, urls, size, hash, certain``.
+            Keys ``name, title, licence, citation, labels, folds, n_clips, size`` [bytes] and ``remotes``, a list of
+            dictionaries with the keys ``filename, urls, size, hash, certain``.
         """
         return {
             "name": self.name,
@@ -136,66 +152,65 @@ class Corpus:
         archive: str | os.PathLike | None = None,
         progress: bool = True,
     ) -> str:
-        """Fetch the archive, verify it and unpack it.
+        """Download, verify and extract the archive.
 
-        Where everything is there already, nothing is done. After an interruption, call it again: the download
-        goes on where it stopped. The folder appears in one piece; one that was there before, incomplete, is
-        completed.
+        If the corpus is complete, nothing is done. After an interruption, call the method again: the download is
+        resumed. The folder is created atomically; an existing, incomplete one is completed.
 
         Parameters
         ----------
         directory : str or os.PathLike
-            Made when missing. It keeps the archive too.
+            Created if it is missing. The archive is kept in it.
         url : str, optional
-            Fetch from here instead.
+            Address to download from, instead of the published ones.
         archive : str or os.PathLike, optional
-            Unpack this local archive instead. So is one that lies in the directory under its published name.
-            An archive of your own, or from your URL, need not be the published one; a warning says if not.
+            Local archive to extract, instead of a download. An archive in the directory with the published name is
+            used, too. A local archive, or one from `url`, may differ from the published one; then a warning is logged.
         progress : bool, optional
-            Show a bar on standard error.
+            Show a progress bar on standard error.
 
         Returns
         -------
         str
-            The unpacked folder. `pairs` takes it, or the directory.
+            The extracted folder. `pairs` accepts it, and the directory.
 
         Raises
         ------
         DatasetError
-            If no source gave the published archive, or it cannot be unpacked safely, or holds no clips.
+            If no address gave the published archive, or the archive is missing, unsafe, damaged or without clips.
         """
         directory = Path(directory)
         home = directory / self.home
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            if self._complete(home):
+            if self._is_complete(home):
                 return str(home)
-            fetched = False
+            downloaded = False
             path = directory / self.remote.filename if archive is None else Path(archive)
             if path.is_file():
-                if difference := differs(path, self.remote):
+                if difference := archive_difference(path, self.remote):
                     logger.warning("%s is not the published archive: %s", path, difference)
             elif archive is not None:
-                raise DatasetError("no such archive", path)
+                raise DatasetError("no such file", path)
             else:
-                path, fetched = fetch(self.remote, directory, url, progress), True
+                path, downloaded = fetch(self.remote, directory, url, progress), True
             try:
-                place(path, home, lambda unpacked: self._check(unpacked, path))
+                install(path, home, lambda extracted: self._check(extracted, path))
             except DatasetError:
-                if fetched:  # or the next run would take it up again
+                if downloaded:  # otherwise the next call would use it again
                     path.unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise DatasetError(f"{self.name} cannot be kept here: {error}", directory) from error
+            raise DatasetError(f"{self.name} cannot be stored: {error}", directory) from error
         return str(home)
 
     def validate(self, directory: str | os.PathLike) -> Validation:
-        """Probe every clip and compare with what should be there.
+        """Read the header of every clip, and compare the clips with the expected ones.
 
         Parameters
         ----------
         directory : str or os.PathLike
-            As for `pairs`.
+            See `pairs`.
 
         Returns
         -------
@@ -204,78 +219,85 @@ class Corpus:
         Raises
         ------
         DatasetError
-            If there is no clip at all.
+            If there are no clips.
         """
         home = self._locate(directory)
         clips, damaged = self._list(home), []
         for clip in clips:
             if reason := _damage(clip.path):
                 damaged.append((clip.path, reason))
-        there = {Path(clip.path).stem for clip in clips}
-        # What came with the archive is no stranger, though a subset such as ESC-10 does not list it.
-        known = {str(home / name) for name in contents(home) or ()}
+        found = {Path(clip.path).stem for clip in clips}
+        # Files of the archive are not extra, even if a subset such as ESC-10 does not list them.
+        installed = {str(home / name) for name in installed_files(home) or ()}
         return Validation(
             str(home),
             len(clips) - len(damaged),
-            sorted(self.expected(home) - there),
+            sorted(self.expected(home) - found),
             damaged,
-            [path for path in find_audio(home) if path not in known and Path(path).stem not in there],
+            [path for path in find_audio(home) if path not in installed and Path(path).stem not in found],
         )
 
-    def pairs(self, directory: str | os.PathLike, folds=None) -> list[tuple[str, str]]:
+    def pairs(self, directory: str | os.PathLike, folds: Folds | None = None) -> list[tuple[str, str]]:
         """List the clips with their labels.
 
         Parameters
         ----------
         directory : str or os.PathLike
-            Where the corpus was downloaded to, or a copy of your own.
+            Directory of the download, or the user's own copy.
         folds : a fold or an iterable of folds, optional
-            Only these; by default all clips, also those that are in no official fold.
+            Folds to list; by default all clips, including those in no official fold.
 
         Returns
         -------
         list of (str, str)
-            Sorted by path. A clip known to be damaged in some copies is left out where it is, with a warning.
+            Path and label, sorted by path. Clips that are known to be damaged in some copies are omitted with a warning
+            if they are damaged.
 
         Raises
         ------
         DatasetError
-            If there are no clips, or no such fold.
+            If the directory is missing or has no clips.
+        ParameterError
+            If the corpus has no such fold.
         """
         return [(clip.path, clip.label) for clip in self.clips(directory, folds)]
 
-    def groups(self, directory: str | os.PathLike, folds=None) -> list[str]:
-        """Name the source of each clip: clips of one source should not be on both sides of a split.
+    def groups(self, directory: str | os.PathLike, folds: Folds | None = None) -> list[str]:
+        """List the source of each clip: clips of one source should not be in both the training and the test set.
 
         Parameters
         ----------
         directory, folds
-            As for `pairs`.
+            See `pairs`.
 
         Returns
         -------
         list of str
-            Aligned with `pairs`.
+            In the order of `pairs`.
         """
         return [clip.group for clip in self.clips(directory, folds)]
 
-    def clips(self, directory: str | os.PathLike, folds=None) -> list[Clip]:
-        """List the clips with label, fold and group; parameters and errors as in `pairs`."""
+    def clips(self, directory: str | os.PathLike, folds: Folds | None = None) -> list[Clip]:
+        """List the clips with label, fold and group; see `pairs` for parameters and errors."""
+        if folds is None:
+            requested = set(self.folds)
+        else:
+            requested = {folds} if isinstance(folds, str) or not isinstance(folds, Iterable) else set(folds)
+        if unknown := requested - set(self.folds):
+            folds_of_corpus = ", ".join(map(repr, self.folds))
+            raise ParameterError(f"folds of {self.name} are {folds_of_corpus}, got {min(map(repr, unknown))}")
         clips = []
         for clip in self._list(self._locate(directory)):
+            if folds is not None and clip.fold not in requested:
+                continue
             if Path(clip.path).stem in self.suspects and (reason := _damage(clip.path)):
-                logger.warning("%s is left out: %s", clip.path, reason)
+                logger.warning("%s is omitted: %s", clip.path, reason)
             else:
                 clips.append(clip)
-        if folds is None:
-            return clips
-        wanted = {folds} if isinstance(folds, str | int) else set(folds)
-        if unknown := wanted - set(self.folds):
-            there = ", ".join(map(repr, self.folds))
-            raise DatasetError(f"{self.name} has no fold {min(map(repr, unknown))}: there are {there}")
-        return [clip for clip in clips if clip.fold in wanted]
+        return clips
 
     def _locate(self, directory: str | os.PathLike) -> Path:
+        """Return the folder of the corpus: `home` in the directory, or the directory itself."""
         directory = Path(directory)
         home = directory / self.home if (directory / self.home).is_dir() else directory
         if not home.is_dir():
@@ -283,33 +305,36 @@ class Corpus:
         return home
 
     def _list(self, home: Path) -> list[Clip]:
+        """Return the clips, sorted by path, or raise DatasetError if there are none."""
         clips = sorted(self.lister(home))
         if not clips:
-            raise DatasetError(f"holds no clip of {self.name}", home)
+            raise DatasetError(f"no clips of {self.name} found", home)
         return clips
 
-    def _complete(self, home: Path) -> bool:
+    def _is_complete(self, home: Path) -> bool:
+        """Return True if nothing needs to be downloaded."""
         if not home.is_dir():
             return False
-        if (files := contents(home)) is not None:
-            return whole(home, files)
-        # Somebody else unpacked it: good if all is there.
+        if (files := installed_files(home)) is not None:
+            return is_complete(home, files)
+        # The archive was extracted by other means: the clips are counted.
         try:
             return len(list(self.lister(home))) >= self.n_clips - len(self.suspects)
         except DatasetError:
             return False
 
-    def _check(self, unpacked: Path, archive: Path) -> None:
+    def _check(self, extracted: Path, archive: Path) -> None:
+        """Raise DatasetError if an extracted archive has no clips; warn if it has too few."""
         try:
-            found = len(self._list(unpacked))
+            n_clips = len(self._list(extracted))
         except DatasetError as error:
-            raise DatasetError(f"holds no clip of {self.name}: {error.reason}", archive) from error
-        if found < self.n_clips:
-            logger.warning("%s holds %d of the %d clips of %s", archive, found, self.n_clips, self.name)
+            raise DatasetError(f"no clips of {self.name} found: {error.reason}", archive) from error
+        if n_clips < self.n_clips:
+            logger.warning("%s holds %d of the %d clips of %s", archive, n_clips, self.n_clips, self.name)
 
 
 def _damage(path: str) -> str | None:
-    """Say why a file cannot be read as sound; None when it can."""
+    """Return the reason why a file cannot be read as sound; None if it can."""
     try:
         frames = info(path).frames
     except AudioError as error:

@@ -1,4 +1,4 @@
-"""ESC-50: 2,000 clips of environmental sound, fifty classes, five folds; and its ESC-10 subset."""
+"""ESC-50: 2,000 clips of environmental sound in fifty classes and five folds, and its subset ESC-10."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mxnet_audio.datasets.corpus import Clip, Corpus, Remote
 
 __all__ = ["CORPUS", "ESC10", "LABELS"]
 
-#: In the order of the ``target`` numbers.
+#: The classes, in the order of the ``target`` numbers.
 LABELS = (
     *("dog", "rooster", "pig", "cow", "frog", "cat", "hen", "insects", "sheep", "crow"),
     *("rain", "sea_waves", "crackling_fire", "crickets", "chirping_birds"),
@@ -25,10 +25,10 @@ LABELS = (
     *("train", "church_bells", "airplane", "fireworks", "hand_saw"),
 )
 
-# Targets of the subset.
-_TEN = (0, 1, 10, 11, 12, 20, 21, 38, 40, 41)
-# The first edition of ESC-10 kept its clips in class folders, four of them under other names.
-_FOLDERS = {label: label for label in LABELS} | {
+# Targets of the classes of ESC-10.
+_ESC10_TARGETS = (0, 1, 10, 11, 12, 20, 21, 38, 40, 41)
+# Label of each class folder of the first edition of ESC-10, in which four classes have other names.
+_LABEL_OF_FOLDER = {label: label for label in LABELS} | {
     "baby_cry": "crying_baby",
     "dog_bark": "dog",
     "fire_crackling": "crackling_fire",
@@ -38,31 +38,32 @@ _NAME = re.compile(r"([1-5])-(\d+)-[A-Z](?:-(\d+))?")
 
 
 def _clips(home: Path) -> Iterator[Clip]:
-    """``{fold}-{clip}-{take}-{target}`` anywhere, or ``<class>/{fold}-{clip}-{take}``."""
+    """List files named ``{fold}-{clip}-{take}-{target}``, and ``{fold}-{clip}-{take}`` in class folders."""
     for path in find_audio(home):
         if not (match := _NAME.fullmatch(Path(path).stem)):
             continue
         fold, source, target = match.groups()
         if target is None:
-            label = _FOLDERS.get(Path(path).parent.name)
+            label: str | None = _LABEL_OF_FOLDER.get(Path(path).parent.name)
         else:
             label = LABELS[int(target)] if int(target) < len(LABELS) else None
         if label is not None:
             yield Clip(path, label, int(fold), source)
 
 
-def _ten(home: Path) -> Iterator[Clip]:
+def _esc10_clips(home: Path) -> Iterator[Clip]:
+    """List the clips of the ten classes."""
     return (clip for clip in _clips(home) if clip.label in ESC10.labels)
 
 
-def _table(home: Path) -> set[str]:
-    """Names in the corpus's own table; none where a copy has no table."""
+def _names_in_table(home: Path) -> set[str]:
+    """Return the names of the clips in the corpus's table; an empty set if the copy has no table."""
     path = home / "meta" / "esc50.csv"
     rows = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
     return {row.split(",")[0].removesuffix(".wav") for row in rows}
 
 
-#: The group is the recording at freesound.org that a clip was cut from; all clips of one lie in one fold.
+#: The group of a clip is the recording of freesound.org that it was cut from; its clips are all in one fold.
 CORPUS = Corpus(
     name="esc50",
     title="ESC-50: Dataset for Environmental Sound Classification",
@@ -86,17 +87,17 @@ CORPUS = Corpus(
     folds=(1, 2, 3, 4, 5),
     n_clips=2000,
     lister=_clips,
-    expected=_table,
+    expected=_names_in_table,
 )
 
-#: Ten classes of ESC-50, in the same archive, under a freer licence.
+#: Ten classes of ESC-50, from the same archive, with a more permissive licence.
 ESC10 = dataclasses.replace(
     CORPUS,
     name="esc10",
     title="ESC-10: ten classes of ESC-50",
     licence="CC BY 3.0",
-    labels=tuple(LABELS[target] for target in _TEN),
+    labels=tuple(LABELS[target] for target in _ESC10_TARGETS),
     n_clips=400,
-    lister=_ten,
-    expected=lambda home: {name for name in _table(home) if name.split("-")[-1] in map(str, _TEN)},
+    lister=_esc10_clips,
+    expected=lambda home: {name for name in _names_in_table(home) if name.split("-")[-1] in map(str, _ESC10_TARGETS)},
 )

@@ -1,4 +1,4 @@
-"""Fetch one archive: mirrors in order, going on where an earlier attempt stopped, verified at the end."""
+"""Download of an archive: from mirrors in order, resumed after an interruption, verified at the end."""
 
 from __future__ import annotations
 
@@ -9,36 +9,40 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pooch
-import requests
 from tqdm import tqdm
 
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["Remote", "differs", "fetch"]
+if TYPE_CHECKING:
+    import requests
+
+# pooch and requests take 0.1 s to import and are needed for downloads only, so the functions here import them.
+
+__all__ = ["Remote", "archive_difference", "fetch"]
 
 logger = logging.getLogger(__name__)
 
-_TIMEOUT = (10, 60)  # [s] to connect, and between two pieces
+_TIMEOUT = (10, 60)  # [s] of connecting, and between two blocks
 
 
 @dataclass(frozen=True)
 class Remote:
-    """Where an archive is, and what it is.
+    """Published archive: its addresses, size and hash.
 
     Attributes
     ----------
     filename : str
-        Its name on disk.
+        Name on disk.
     urls : tuple of str
-        The first host, then its mirrors.
+        Addresses in the order in which they are tried.
     size : int [bytes]
     hash : str
         ``'sha256:…'`` or ``'md5:…'``.
     certain : bool
-        False where the hash comes from third parties: then the size must be right, and another hash is only a
-        warning. (A host that makes archives on request may change an archive's bytes and not its files.)
+        False if the hash is from a third party: then the size must match, and another hash is only a warning. (A host
+        that creates archives on request may change the bytes of an archive but not its files.)
     """
 
     filename: str
@@ -49,58 +53,61 @@ class Remote:
 
 
 class _Resuming:
-    """A downloader for pooch that keeps what has come in a ``.part`` file.
+    """Downloader for pooch that resumes from a ``.part`` file.
 
-    pooch hands its downloader a temporary file and deletes it after a failure. So the bytes are collected in
-    a file of our own, which takes the temporary one's place when they are all there.
+    pooch passes a temporary file to its downloader and deletes it after a failure. So the bytes are collected in the
+    ``.part`` file, which replaces the temporary one when it is complete.
     """
 
     def __init__(self, part: Path, size: int | None, progress: bool):
         self.part, self.size, self.progress = part, size, progress
         self.resumed = False
 
-    def __call__(self, url: str, output_file: str, _pooch) -> None:
-        have = self.part.stat().st_size if self.part.exists() else 0
-        self.resumed = have > 0
-        if have == 0 or have != self.size:
-            self._get(url, have)
+    def __call__(self, url: str, output_file: str, _pooch: Any) -> None:
+        offset = self.part.stat().st_size if self.part.exists() else 0
+        self.resumed = offset > 0
+        if offset == 0 or offset != self.size:
+            self._get(url, offset)
         self.part.replace(output_file)
 
-    def _get(self, url: str, have: int) -> None:
-        # Without 'identity' a server may compress once more, and the lengths mean nothing.
+    def _get(self, url: str, offset: int) -> None:
+        """Append the bytes from `offset` on to the ``.part`` file."""
+        import requests
+
+        # Without 'identity' a server may compress the archive again, and the lengths would differ.
         headers = {"Accept-Encoding": "identity"}
-        if have:
-            headers["Range"] = f"bytes={have}-"
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
             span, _, total = response.headers.get("Content-Range", "").rpartition("/")
-            if response.status_code == 416 and have:
-                if total == str(have):  # the whole file was there already
+            if response.status_code == 416 and offset:
+                if total == str(offset):  # the file was complete
                     return
                 self.part.unlink()
                 return self._get(url, 0)
             response.raise_for_status()
-            to_the_end = total.isdecimal() and span == f"bytes {have}-{int(total) - 1}"
-            if have and not (response.status_code == 206 and to_the_end):
-                # The server ignores Range (and sends all, so take it), or answers another one: begin anew.
+            is_rest = total.isdecimal() and span == f"bytes {offset}-{int(total) - 1}"
+            if offset and not (response.status_code == 206 and is_rest):
+                # The server ignores Range (and sends the whole file, which is used) or sent another range: start over.
                 self.part.unlink()
-                self.resumed, have = False, 0
+                self.resumed, offset = False, 0
                 if response.status_code == 206:
                     return self._get(url, 0)
             length = response.headers.get("Content-Length")
-            expected = None if length is None else have + int(length)
+            expected = None if length is None else offset + int(length)
             if self.size is not None and expected not in (None, self.size):
                 raise DatasetError(f"size: expected {self.size} bytes, got {expected}")
-            self._write(response, have, expected or self.size)
-        got = self.part.stat().st_size
-        if (expected or self.size) not in (None, got):
-            raise requests.ConnectionError(f"ended after {got} of {expected or self.size} bytes")
+            self._write(response, offset, expected or self.size)
+        size = self.part.stat().st_size
+        if (expected or self.size) not in (None, size):
+            raise requests.ConnectionError(f"ended after {size} of {expected or self.size} bytes")
 
-    def _write(self, response: requests.Response, have: int, total: int | None) -> None:
+    def _write(self, response: requests.Response, offset: int, total: int | None) -> None:
         with (
             self.part.open("ab") as out,
             tqdm(
                 total=total,
-                initial=have,
+                initial=offset,
                 unit="B",
                 unit_scale=True,
                 desc=self.part.name.removesuffix(".part"),
@@ -109,69 +116,75 @@ class _Resuming:
         ):
             for block in response.iter_content(1 << 16):
                 out.write(block)
-                out.flush()  # a killed run keeps it
+                out.flush()  # so that it survives if the process is killed
                 bar.update(len(block))
 
 
-def differs(path: Path, remote: Remote) -> str | None:
-    """Say how a file differs from the published archive; None when it does not."""
+def archive_difference(path: Path, remote: Remote) -> str | None:
+    """Describe how a file differs from the published archive; None if it does not."""
+    import pooch
+
     size = path.stat().st_size
     if size != remote.size:
         return f"size: expected {remote.size} bytes, got {size}"
     algorithm, expected = remote.hash.split(":")
-    got = pooch.file_hash(str(path), alg=algorithm)
-    return None if got == expected else f"{algorithm}: expected {expected}, got {got}"
+    found = pooch.file_hash(str(path), alg=algorithm)
+    return None if found == expected else f"{algorithm}: expected {expected}, got {found}"
 
 
 def fetch(remote: Remote, directory: Path, url: str | None = None, progress: bool = True) -> Path:
-    """Download an archive into a directory, or go on with a download that was broken off.
+    """Download an archive into a directory, or resume an interrupted download.
 
     Parameters
     ----------
     remote : Remote
     directory : Path
-        Exists. What has come of an unfinished download waits here in a hidden folder.
+        Existing directory. An incomplete download is kept in a hidden folder in it.
     url : str, optional
-        Fetch from here and nowhere else. What it gives need not be the published archive; where it is not, a
-        warning says so.
+        The only address to download from. Its archive may differ from the published one; then a warning is logged.
     progress : bool, optional
-        Show a bar on standard error.
+        Show a progress bar on standard error.
 
     Returns
     -------
     Path
-        ``directory / remote.filename``, whole and verified.
+        ``directory / remote.filename``, complete and verified.
 
     Raises
     ------
     DatasetError
-        If no source gave the right file; each is named with what went wrong.
+        If no address gave the expected file; each is listed with its error.
     """
+    import requests
+
     staging = directory / f".{remote.filename}.download"
     staging.mkdir(exist_ok=True)
-    # Another source may hold other bytes: never go on from the part of one with the other.
+    # Another address may have other bytes: the incomplete download of one must not be resumed from another.
     stem = remote.filename if url is None else f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{remote.filename}"
     part = staging / f"{stem}.part"
     failures = []
     for source in remote.urls if url is None else (url,):
         try:
-            path = _from(source, remote, part, verify=url is None, progress=progress)
+            path = _download(source, remote, part, verify=url is None, progress=progress)
         except (requests.RequestException, ValueError, DatasetError) as error:
             logger.info("%s failed: %s", source, error)
             failures.append(f"{source}: {error}")
             continue
-        if (not remote.certain or url is not None) and (difference := differs(path, remote)):
+        if (not remote.certain or url is not None) and (difference := archive_difference(path, remote)):
             logger.warning("%s is not the published %s: %s", source, remote.filename, difference)
         target = directory / remote.filename
         path.replace(target)
         shutil.rmtree(staging, ignore_errors=True)
         return target
-    hint = "; run again to go on with what has come" if part.exists() else ""
+    hint = "; run again to resume" if part.exists() else ""
     raise DatasetError(f"could not be downloaded{hint}\n  " + "\n  ".join(failures), directory / remote.filename)
 
 
-def _from(source: str, remote: Remote, part: Path, verify: bool, progress: bool) -> Path:
-    """Fetch from one source for as long as it keeps giving bytes."""
+def _download(source: str, remote: Remote, part: Path, verify: bool, progress: bool) -> Path:
+    """Download from one address, and resume after broken connections as long as bytes arrive."""
+    import pooch
+    import requests
+
     downloader = _Resuming(part, remote.size if verify else None, progress)
     known_hash = remote.hash if verify and remote.certain else None
     while True:
@@ -180,21 +193,21 @@ def _from(source: str, remote: Remote, part: Path, verify: bool, progress: bool)
             with _quiet(pooch.get_logger()):
                 return Path(pooch.retrieve(source, known_hash, part.stem, str(part.parent), downloader=downloader))
         except requests.RequestException:
-            # A connection that broke after giving something is taken up again; a dead one is not.
+            # Resume a connection that broke after some bytes, but do not retry a dead one.
             if not part.exists() or part.stat().st_size <= before:
                 raise
         except ValueError:
-            # The hash is wrong, and pooch has removed the file. Perhaps the two halves were of two versions.
+            # The hash is wrong, and pooch has removed the file. The two parts may be of different versions: start over.
             if not downloader.resumed or part.exists():
                 raise
 
 
 @contextlib.contextmanager
-def _quiet(noisy: logging.Logger) -> Iterator[None]:
-    """Hold back pooch's notes, which advise its own users to copy hashes into their code."""
-    level = noisy.level
-    noisy.setLevel(logging.ERROR)
+def _quiet(pooch_logger: logging.Logger) -> Iterator[None]:
+    """Suppress pooch's messages, which advise developers to copy hashes into their code."""
+    level = pooch_logger.level
+    pooch_logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        noisy.setLevel(level)
+        pooch_logger.setLevel(level)

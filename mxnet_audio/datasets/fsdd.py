@@ -1,4 +1,4 @@
-"""FSDD: 2,500 spoken digits, five speakers."""
+"""FSDD: 2,500 spoken digits of five speakers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _NAME = re.compile(r"(\d)_([a-z]+)_(\d+)")
 
 
 def _clips(home: Path) -> Iterator[Clip]:
+    """List files named ``{digit}_{speaker}_{take}``."""
     for path in find_audio(home):
         if match := _NAME.fullmatch(Path(path).stem):
             digit, speaker, take = match.groups()
             yield Clip(path, digit, "test" if int(take) < 5 else "train", speaker)
 
 
-#: The group is the speaker. The official folds (takes 0 to 4 are the test) have every speaker on both sides:
-#: they measure how well known voices are recognised; split by group for unknown ones.
+#: The group of a clip is its speaker. The official folds (takes 0 to 4 are the test set) measure the accuracy for known
+#: speakers, as all speakers are in both sets. Split by group to measure it for unknown speakers.
 CORPUS = Corpus(
     name="fsdd",
     title="Free Spoken Digit Dataset v1.0.9",
@@ -51,5 +52,5 @@ CORPUS = Corpus(
     folds=("train", "test"),
     n_clips=2500,
     lister=_clips,
-    expected=lambda home: {f"{d}_{who}_{take}" for d in LABELS for who in SPEAKERS for take in range(50)},
+    expected=lambda home: {f"{d}_{speaker}_{take}" for d in LABELS for speaker in SPEAKERS for take in range(50)},
 )

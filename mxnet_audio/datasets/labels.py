@@ -1,4 +1,4 @@
-"""Labelled clips as they are given: pairs of a sound and a label, checked, and labels as class indices. No MXNet."""
+"""Checks of labelled clips (pairs of a sound and a label), and labels as class indices."""
 
 from __future__ import annotations
 
@@ -23,42 +23,44 @@ Pairs = Iterable[Pair]
 
 
 def checked_pairs(pairs: Pairs) -> list[Pair]:
-    """Pairs as a list with paths as strings and labels as Python's own; other sounds stay as they are.
+    """Return the pairs as a checked list.
+
+    Paths become strings and NumPy labels Python ones; other sounds are not changed.
 
     Raises
     ------
     DatasetError
-        If there are none, or something in them is not a pair of a sound and a label.
+        If there are no pairs, or an item is not a pair of a sound and a label.
     """
     checked = []
     for row, pair in enumerate(pairs):
         if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
-            raise DatasetError(f"each clip is a pair (path, label), not {reprlib.repr(pair)}")
+            raise DatasetError(f"each clip must be a pair (path, label), got {reprlib.repr(pair)}")
         sound, label = pair
         if is_missing(sound):
             raise DatasetError("the sound is missing", f"row {row}")
         try:
             resolve(sound.source if isinstance(sound, Played) else sound)
         except AudioError as error:
-            reason = f"each clip is a pair (path, label), not {reprlib.repr(pair)}: {error.reason}"
+            reason = f"each clip must be a pair (path, label), got {reprlib.repr(pair)}: {error.reason}"
             raise DatasetError(reason, f"row {row}") from error
         sound = os.fspath(sound) if isinstance(sound, os.PathLike) else sound
         checked.append((sound, label.item() if isinstance(label, np.generic) else label))
     if not checked:
-        raise DatasetError("no clips: give pairs of path and label")
+        raise DatasetError("there are no clips: expected pairs (path, label)")
     return checked
 
 
 def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
-    """The order in which scores stand for labels.
+    """Return the classes in the order of a model's outputs.
 
     Parameters
     ----------
     labels : sequence of int or str
-        Labels of the clips, of one type.
+        Labels of the clips, all of one type.
     nb_classes : int or None
-        Number of classes. Integer labels lie in ``range(nb_classes)``, not all of them need occur; strings are as
-        many as `nb_classes`. None: the labels that occur are the classes.
+        Number of classes. Integer labels must be in ``range(nb_classes)``, but not all need to occur; the number of
+        distinct strings must be `nb_classes`. If None, the labels that occur are the classes.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
     Raises
     ------
     DatasetError
-        If the labels are mixed, of another type, outside `nb_classes`, or of one class only.
+        If the labels are of different or unsupported types, contradict `nb_classes`, or are all of one class.
 
     Examples
     --------
@@ -78,28 +80,28 @@ def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
     [0, 1, 2]
     """
     if all(isinstance(label, str) for label in labels):
-        order = sorted(set(labels))
+        order: list[Label] = sorted(set(labels))
         if nb_classes is not None and len(order) != nb_classes:
             raise DatasetError(
-                f"nb_classes is {nb_classes}, but the labels are {len(order)}: {_some(order)}; pass nb_classes="
-                f"{len(order)}, or None to take what the labels show"
+                f"nb_classes is {nb_classes}, but there are {len(order)} labels: {_shorten(order)}; pass nb_classes="
+                f"{len(order)}, or None to use the labels that occur"
             )
     elif all(isinstance(label, numbers.Integral) and not isinstance(label, (bool, np.bool_)) for label in labels):
-        found = sorted({int(label) for label in labels})
+        found: list[Label] = sorted({int(label) for label in labels})
         order = found if nb_classes is None else list(range(nb_classes))
         outside = sorted(set(found) - set(order))
         if outside:
-            raise DatasetError(f"labels outside 0 to {nb_classes - 1} (nb_classes={nb_classes}): {_some(outside)}")
+            raise DatasetError(f"labels outside range({nb_classes}) (nb_classes={nb_classes}): {_shorten(outside)}")
     else:
         kinds = sorted({type(label).__name__ for label in labels})
-        raise DatasetError(f"labels are all int or all str, not {', '.join(kinds)}")
+        raise DatasetError(f"labels must be all int or all str, got {', '.join(kinds)}")
     if len(set(labels)) < 2:
-        raise DatasetError(f"one class only ({labels[0]!r}): there is nothing to tell apart")
+        raise DatasetError(f"there is one class only ({labels[0]!r}); at least two are needed")
     return order
 
 
 def to_targets(labels: Sequence[Label], order: Sequence[Label]) -> np.ndarray:
-    """Class index of each label.
+    """Return the class index of each label.
 
     Raises
     ------
@@ -111,13 +113,14 @@ def to_targets(labels: Sequence[Label], order: Sequence[Label]) -> np.ndarray:
     >>> to_targets(['rock', 'jazz'], ['jazz', 'rock'])
     array([1, 0])
     """
-    index = {label: position for position, label in enumerate(order)}
+    index = {label: i for i, label in enumerate(order)}
     unknown = sorted({str(label) for label in labels if label not in index})
     if unknown:
-        raise DatasetError(f"labels that the model does not know: {_some(unknown)}; it knows {_some(order)}")
+        raise DatasetError(f"labels unknown to the model: {_shorten(unknown)}; its classes are {_shorten(order)}")
     return np.array([index[label] for label in labels], dtype=np.int64)
 
 
-def _some(labels: Sequence) -> str:
+def _shorten(labels: Sequence[Label]) -> str:
+    """Return the first ten labels as text, with the number of the others."""
     shown = ", ".join(str(label) for label in labels[:10])
     return shown + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")

@@ -1,26 +1,28 @@
-"""The user's own recordings as pairs of path and label."""
+"""The user's own recordings, in class folders or in a table, as pairs of path and label."""
 
 from __future__ import annotations
 
-import csv as tables
+import csv as csv_module
 import itertools
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.datasets.corpus import Clip
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
-__all__ = ["Row", "clips", "csv", "folder", "present", "read_rows"]
+__all__ = ["Row", "clips", "csv", "existing_rows", "folder", "read_rows"]
 
 logger = logging.getLogger(__name__)
 
+Missing = Literal["keep", "skip", "raise"]
+
 
 class Row(NamedTuple):
-    """A row of a table: path and label, the line that it is in, fold and group if it has them."""
+    """Row of a table: path and label, the number of its line, and its fold and group (None if missing)."""
 
     path: str
     label: str
@@ -30,12 +32,12 @@ class Row(NamedTuple):
 
 
 def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
-    """List a folder of class folders: a clip's label is the name of the class folder that it is in.
+    """List a folder of class folders; the label of a clip is the name of its class folder.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Class folders are searched to any depth. Hidden files and folders are left out.
+        Class folders are searched to any depth. Hidden files and folders are ignored.
 
     Returns
     -------
@@ -45,7 +47,8 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     Raises
     ------
     DatasetError
-        If there is no such folder, no class folder in it, or no sound in any. One without sound is left out and logged.
+        If the folder is missing, or has no class folders, or none of these has sound files. Class folders without sound
+        files are skipped with a warning.
 
     See Also
     --------
@@ -63,41 +66,37 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     """
     path = Path(path)
     try:
-        inside = sorted(item for item in path.iterdir() if not item.name.startswith("."))
+        items = sorted(item for item in path.iterdir() if not item.name.startswith("."))
     except OSError as error:
         raise DatasetError(f"cannot be listed: {error.strerror}", path) from error
-    classes = [item for item in inside if item.is_dir()]
+    classes = [item for item in items if item.is_dir()]
     if not classes:
-        raise DatasetError("holds no class folders: put the clips of each class in a folder of its own", path)
+        raise DatasetError("there are no class folders: put the clips of each class in a folder of its own", path)
     found = {item: find_audio(item) for item in classes}
     if not any(found.values()):
-        raise DatasetError("holds no sound files", path)
+        raise DatasetError("there are no sound files", path)
     if empty := [item.name for item, clips in found.items() if not clips]:
-        logger.warning("%s: class folders without sound files are left out: %s", path, ", ".join(empty))
-    if loose := [item for item in inside if item.is_file() and item.suffix.lower() in AUDIO_SUFFIXES]:
-        logger.warning(
-            "%s: left out, as they are in no class folder: %s", path, ", ".join(sorted(f.name for f in loose))
-        )
+        logger.warning("%s: skipped class folders without sound files: %s", path, ", ".join(empty))
+    if loose := [item.name for item in items if item.is_file() and item.suffix.lower() in AUDIO_SUFFIXES]:
+        logger.warning("%s: skipped files outside of class folders: %s", path, ", ".join(loose))
     return [(clip, item.name) for item, clips in found.items() for clip in clips]
 
 
 def csv(
-    path: str | os.PathLike,
-    root: str | os.PathLike | None = None,
-    *,
-    missing: Literal["keep", "skip", "raise"] = "keep",
+    path: str | os.PathLike, root: str | os.PathLike | None = None, *, missing: Missing = "keep"
 ) -> list[tuple[str, str]]:
-    """List the rows of a CSV table with the columns ``path`` and ``label``.
+    """List the rows of a CSV table with the columns ``path`` and ``label``, or ``ID`` and ``Class``.
 
     Parameters
     ----------
     path : str or os.PathLike
-        UTF-8, comma-separated, the first row naming the columns. Others than the two are ignored. Labels are strings.
+        Comma-separated table in UTF-8; the first row names the columns. Other columns are ignored. Labels are strings.
+        In a table whose first columns are ``ID,Class`` (MXNet's Urban Sounds), an ID is a file name without its audio
+        suffix.
     root : str or os.PathLike, optional
-        What relative paths start from; by default the table's own folder.
+        Folder that relative paths start from; by default that of the table.
     missing : {'keep', 'skip', 'raise'}
-        What becomes of a row whose file is not there: it is kept, and whoever reads it names it; it is left
-        out, with a warning; or it is an error.
+        Treatment of rows whose file is missing: keep them, skip them with a warning, or raise DatasetError.
 
     Returns
     -------
@@ -107,8 +106,10 @@ def csv(
     Raises
     ------
     DatasetError
-        If the table cannot be read, a column is missing, there are no rows, or a row has no path or no label; if a
-        file is not there, with 'raise', or none is, with 'skip'.
+        If the table cannot be read or has no rows, a column is missing, or a row has no path or no label; if a file is
+        missing, with 'raise', or all are, with 'skip'.
+    ParameterError
+        If `missing` is unknown.
 
     See Also
     --------
@@ -123,29 +124,28 @@ def csv(
     ...     [label for _, label in csv(Path(home, "list.csv"), missing="skip")]
     ['dog']
     """
-    rows, _ = present(read_rows(path, root), path, missing)
+    rows, _ = existing_rows(read_rows(path, root), path, missing)
     return [(row.path, row.label) for row in rows]
 
 
 def clips(path: str | os.PathLike) -> list[Clip]:
-    """List a folder of class folders, or a table, with the fold and the group of each clip.
+    """List class folders or a table, with the fold and the group of each clip.
 
     Parameters
     ----------
     path : str or os.PathLike
-        As for `folder`, or for `csv`. Of a table, the columns ``fold`` and ``group`` (recording, artist or speaker)
-        are read too, where there are such.
+        Folder (see `folder`) or table (see `csv`). A table may have the columns ``fold`` and ``group`` (recording,
+        artist or speaker).
 
     Returns
     -------
     list of Clip
-        ``(path, label, fold, group)``. Without a fold it is None; a clip of no group is one by itself, and named by
-        its path.
+        ``(path, label, fold, group)``. The fold is None if it is missing, and the group is the path.
 
     Raises
     ------
     DatasetError
-        As `folder` and `csv`.
+        See `folder` and `csv`.
 
     Examples
     --------
@@ -166,22 +166,22 @@ def read_rows(
     *,
     skip_rows: int = 0,
     suffix: str = "",
-    named: bool = True,
+    require_header: bool = True,
 ) -> list[Row]:
     """Read a table of files and labels.
 
     Parameters
     ----------
     path, root
-        As for `csv`.
+        See `csv`.
     skip_rows : int >= 0
-        Lines to leave out at the beginning.
+        Number of lines to skip at the beginning.
     suffix : str
-        Added to file names that do not end in it.
-    named : bool
-        The first row must name the columns ``path`` and ``label``. If False, it may: it is no header if it has
-        neither of these words, or if its first cell is a file that is there, such as a clip with the label
-        ``label``. Then the first column holds the files, the second the labels.
+        Suffix of the file names; it is added to names without it.
+    require_header : bool
+        If False, the first row may be data: it is a header if it has a column ``path`` or ``label`` or begins with
+        ``ID,Class``, and its first cell is not an existing file. Without a header, the first column holds the files and
+        the second the labels.
 
     Returns
     -------
@@ -190,14 +190,14 @@ def read_rows(
     Raises
     ------
     DatasetError
-        As `csv`.
+        See `csv`; or several files have the same ID.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as home:
     ...     _ = Path(home, "train.csv").write_text("ID,Class\\n17,siren\\n")
-    ...     [row] = read_rows(Path(home, "train.csv"), "audio", skip_rows=1, suffix=".wav", named=False)
+    ...     [row] = read_rows(Path(home, "train.csv"), "audio")
     >>> row
     Row(path='audio/17.wav', label='siren', line=2, fold=None, group=None)
     """
@@ -205,89 +205,119 @@ def read_rows(
     root = path.parent if root is None else Path(root)
     rows = []
 
-    def place(name: str) -> str:
-        return str(root / (name if name.lower().endswith(suffix.lower()) else name + suffix))
-
+    locate = _suffix_locator(root, suffix)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for _ in range(skip_rows):
                 file.readline()
-            table = tables.reader(file, strict=True)
+            table = csv_module.reader(file, strict=True)
             first = next(table, [])
-            words = not {"path", "label"}.isdisjoint(first)
-            if named or (words and not os.path.isfile(place(first[0]))):  # noqa: PTH113 - as below
-                at, body = _columns(first, path), table
+            has_ids = [name.strip().lower() for name in first[:2]] == ["id", "class"]
+            is_header = has_ids or not {"path", "label"}.isdisjoint(first)
+            if require_header or (is_header and not os.path.isfile(locate(first[0]))):  # noqa: PTH113 - as below
+                columns = _columns(first, path, has_ids)
+                if has_ids and not suffix:
+                    locate = _id_locator(root)
+                body: Iterable[list[str]] = table
             else:
-                at, body = (0, 1, None, None), itertools.chain([first], table)
+                columns, body = (0, 1, None, None), itertools.chain([first], table)
             for cells in filter(None, body):
                 line = skip_rows + table.line_num
                 name, label, fold, group = (
-                    cells[column] if column is not None and column < len(cells) else "" for column in at
+                    cells[column] if column is not None and column < len(cells) else "" for column in columns
                 )
                 label = label.strip()
                 if not name.strip() or not label:
                     raise DatasetError(f"line {line}: the path or the label is empty", path)
-                rows.append(Row(place(name), label, line, fold.strip() or None, group.strip() or None))
+                rows.append(Row(locate(name), label, line, fold.strip() or None, group.strip() or None))
     except OSError as error:
         raise DatasetError(f"cannot be read: {error.strerror}", path) from error
-    except (UnicodeDecodeError, ValueError, tables.Error) as error:
+    except (UnicodeDecodeError, ValueError, csv_module.Error) as error:
         raise DatasetError(f"is not a CSV table in UTF-8: {error}", path) from error
     if not rows:
         raise DatasetError("the table has no rows", path)
     return rows
 
 
-def present(
-    rows: Sequence[Row], table: str | os.PathLike, missing: Literal["keep", "skip", "raise"]
+def existing_rows(
+    rows: Sequence[Row], table: str | os.PathLike, missing: Missing
 ) -> tuple[list[Row], list[tuple[str, DatasetError]]]:
-    """Look for the files of a table.
+    """Check which files of a table exist.
 
     Parameters
     ----------
     rows : sequence of Row
     table : str or os.PathLike
-        Where they are from.
+        File of the table, for messages.
     missing : {'keep', 'skip', 'raise'}
-        As for `csv`.
+        See `csv`.
 
     Returns
     -------
     rows : list of Row
-        Those to use.
+        Rows whose file exists; all rows, with 'keep'.
     skipped : list of (str, DatasetError)
-        Path of those left out, and why. They are logged.
+        Path and error of the other rows; the errors are logged.
 
     Raises
     ------
-    DatasetError
-        As `csv`.
+    DatasetError, ParameterError
+        See `csv`.
     """
     if missing not in ("keep", "skip", "raise"):
-        raise DatasetError(f"missing is 'keep', 'skip' or 'raise', not {missing!r}")
+        raise ParameterError(f"missing must be 'keep', 'skip' or 'raise', got {missing!r}")
     if missing == "keep":
         return list(rows), []
-    here, skipped = [], []
+    existing, skipped = [], []
     for row in rows:
-        if os.path.isfile(row.path):  # noqa: PTH113 - Path.is_file raises where a folder may not be entered
-            here.append(row)
+        if os.path.isfile(row.path):  # noqa: PTH113 - Path.is_file raises if the folder may not be entered
+            existing.append(row)
         else:
             skipped.append((row.path, DatasetError(f"no such file (line {row.line} of {table})", row.path)))
     if skipped and missing == "raise":
         raise skipped[0][1]
-    if not here:
-        raise DatasetError(f"none of its files is there, such as {skipped[0][0]} in line {rows[0].line}", table)
+    if not existing:
+        raise DatasetError(f"none of its files exists, such as {skipped[0][0]} in line {rows[0].line}", table)
     for _, error in skipped:
-        logger.warning("left out: %s", error)
-    return here, skipped
+        logger.warning("skipped %s", error)
+    return existing, skipped
 
 
-def _columns(names: Sequence[str], path: Path) -> tuple[int, int, int | None, int | None]:
-    """Where the header has path and label, and fold and group, which may not be there."""
-    if absent := [name for name in ("path", "label") if name not in names]:
+def _columns(names: Sequence[str], path: Path, has_ids: bool) -> tuple[int, int, int | None, int | None]:
+    """Return the indices of the columns of path, label, fold and group; the last two are None if missing."""
+    fold, group = (names.index(name) if name in names else None for name in ("fold", "group"))
+    if has_ids:
+        return 0, 1, fold, group
+    if missing := [name for name in ("path", "label") if name not in names]:
         raise DatasetError(
-            f"no column {' and no column '.join(absent)} among {', '.join(names)}: the first row must name "
-            "path and label, with commas between",
+            f"no column {' and no column '.join(missing)} among {', '.join(names)}: the first row must name path "
+            "and label, separated by commas",
             path,
         )
-    fold, group = (names.index(name) if name in names else None for name in ("fold", "group"))
     return names.index("path"), names.index("label"), fold, group
+
+
+def _suffix_locator(root: Path, suffix: str) -> Callable[[str], str]:
+    """Return a function that makes a path of a name, with the suffix added if it is missing."""
+    return lambda name: str(root / (name if name.lower().endswith(suffix.lower()) else name + suffix))
+
+
+def _id_locator(root: Path) -> Callable[[str], str]:
+    """Return a function that makes a path of an ID, with the suffix of the existing file, ``.wav`` if there is none."""
+    suffixes: dict[Path, dict[str, list[str]]] = {}  # by folder and stem
+
+    def locate(name: str) -> str:
+        path = root / name
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            return str(path)
+        if path.parent not in suffixes:
+            suffixes[path.parent] = {}
+            for file in sorted(path.parent.iterdir()) if path.parent.is_dir() else ():
+                if file.suffix.lower() in AUDIO_SUFFIXES:
+                    suffixes[path.parent].setdefault(file.stem, []).append(file.suffix)
+        matches = suffixes[path.parent].get(path.name, [".wav"])
+        if len(matches) > 1:
+            raise DatasetError(f"several files have this ID ({', '.join(matches)}): list names with suffixes", path)
+        return f"{path}{matches[0]}"
+
+    return locate

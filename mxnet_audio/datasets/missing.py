@@ -1,4 +1,4 @@
-"""Entries that are missing from a column: by which strategy they are filled, in Ludwig's and pandas' words."""
+"""Missing values of a column, and strategies to fill them, with the names of Ludwig and pandas."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
 __all__ = ["CONSTANT", "STRATEGIES", "fill_missing", "fill_rows", "is_missing"]
 
 STRATEGIES = ("fill_with_const", "fill_with_mode", "bfill", "ffill", "drop_row")
-CONSTANT = -1  # in the place of a row's number: the constant stands there
+#: Row number that stands for the constant `fill_value`.
+CONSTANT = -1
 
 
 def is_missing(value: Any) -> bool:
-    """Whether an entry stands for nothing: None, NaN, ``pandas.NA`` or an empty string.
+    """Return True if a value is missing: None, NaN, ``pandas.NA`` or an empty string.
 
     Examples
     --------
@@ -28,17 +29,21 @@ def is_missing(value: Any) -> bool:
 
 
 def fill_missing(values: Sequence, strategy: str | None, fill_value: Any = None) -> list:
-    """Fill a column.
+    """Fill the missing values of a column.
 
     Parameters
     ----------
     values : sequence
-        Entries; hashable, for the mode.
+        The column; hashable values for 'fill_with_mode'.
     strategy : {'fill_with_const', 'fill_with_mode', 'bfill', 'ffill', 'drop_row'} or None
-        The constant; the most frequent entry (of equals the first); the next that is there, after the last one
-        the last; the one before, ahead of the first one the first; none: the row goes. None: it is an error.
+        - 'fill_with_const': replace by `fill_value`.
+        - 'fill_with_mode': replace by the most frequent value, the first of equally frequent ones.
+        - 'bfill': replace by the next value; after the last value, by the last.
+        - 'ffill': replace by the previous value; before the first value, by the first.
+        - 'drop_row': remove the row.
+        - None: raise DatasetError.
     fill_value : optional
-        The constant, for 'fill_with_const' alone.
+        The constant of 'fill_with_const'.
 
     Returns
     -------
@@ -47,8 +52,9 @@ def fill_missing(values: Sequence, strategy: str | None, fill_value: Any = None)
     Raises
     ------
     DatasetError
-        An entry is missing and there is no strategy (the error names the row), all are missing, the strategy is
-        unknown, or its constant is missing.
+        If a value is missing and there is no strategy (the error names the row), or all values are missing.
+    ParameterError
+        If the strategy is unknown, or 'fill_with_const' has no `fill_value`.
 
     References
     ----------
@@ -66,24 +72,24 @@ def fill_missing(values: Sequence, strategy: str | None, fill_value: Any = None)
 
 
 def fill_rows(keys: Sequence[Hashable | None], strategy: str | None, fill_value: Any = None) -> list[int]:
-    """Say which row's entry stands in each row, without touching the entries.
+    """Return the row from which each row is filled, without access to the values.
 
     Parameters
     ----------
     keys : sequence of hashable or None
-        None where an entry is missing; for the mode, equal keys for equal entries.
+        None for a missing value; for the mode, equal keys for equal values.
     strategy, fill_value
-        As for `fill_missing`.
+        See `fill_missing`.
 
     Returns
     -------
     list of int
-        For each row that stays, a row's number, or `CONSTANT`.
+        The number of a row, or `CONSTANT`, for each row that is kept.
 
     Raises
     ------
-    DatasetError
-        As `fill_missing`.
+    DatasetError, ParameterError
+        See `fill_missing`.
 
     Examples
     --------
@@ -91,25 +97,25 @@ def fill_rows(keys: Sequence[Hashable | None], strategy: str | None, fill_value:
     [-1, 1, 2, -1]
     """
     if strategy not in (*STRATEGIES, None):
-        raise DatasetError(f"missing_value_strategy is one of {', '.join(STRATEGIES)} or None, not {strategy!r}")
+        raise ParameterError(f"missing_value_strategy must be one of {', '.join(STRATEGIES)} or None, got {strategy!r}")
     if strategy == "fill_with_const" and is_missing(fill_value):
-        raise DatasetError("fill_with_const needs a fill_value")
-    there = [row for row, key in enumerate(keys) if key is not None]
-    if len(there) == len(keys) or (strategy == "drop_row" and there):
-        return there
-    if not there:
+        raise ParameterError("missing_value_strategy 'fill_with_const' needs a fill_value")
+    present = [row for row, key in enumerate(keys) if key is not None]
+    if len(present) == len(keys) or (strategy == "drop_row" and present):
+        return present
+    if not present:
         raise DatasetError(f"all {len(keys)} entries are missing")
     if strategy is None:
-        gone = next(row for row, key in enumerate(keys) if key is None)
-        raise DatasetError("the entry is missing: give it, or a missing_value_strategy", f"row {gone}")
+        missing = next(row for row, key in enumerate(keys) if key is None)
+        raise DatasetError("the entry is missing: give it, or a missing_value_strategy", f"row {missing}")
     if strategy == "fill_with_const":
         return [CONSTANT if key is None else row for row, key in enumerate(keys)]
     if strategy == "fill_with_mode":
-        often = Counter(keys[row] for row in there).most_common(1)[0][0]
-        first = keys.index(often)
+        mode = Counter(keys[row] for row in present).most_common(1)[0][0]
+        first = keys.index(mode)
         return [first if key is None else row for row, key in enumerate(keys)]
     backward = strategy == "bfill"
-    last, rows = there[-1] if backward else there[0], []
+    last, rows = present[-1] if backward else present[0], []
     for row in range(len(keys))[:: -1 if backward else 1]:
         last = row if keys[row] is not None else last
         rows.append(last)

@@ -1,9 +1,9 @@
-"""Ten kinds of sound, each synthesised from a few random parameters.
+"""Generators of ten classes of sound, each controlled by a few random parameters.
 
-A voice is a function ``(rng, n, sr) -> y`` that draws its own pitch, rate, decay and timbre from ``rng``
-and returns ``n`` samples (float64, level arbitrary). Frequencies stay below 5.5 kHz where the kind of sound
-allows it, so the classes survive the 12 kHz that the default features work at.
-:mod:`mxnet_audio.datasets.synthetic` puts the voices into rooms and noise.
+A generator is a function ``(rng, n, sr) -> y``: it draws pitch, rate, decay and timbre from ``rng`` and returns ``n``
+samples (float64, arbitrary level) of the plain sound. Frequencies stay below 5.5 kHz if the class allows it, so the
+classes remain distinct at the 12 kHz of the default features. The corpus made of these sounds, with rooms, noise and
+files, is in :mod:`mxnet_audio.datasets.synthetic`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ __all__ = ["GENERATORS", "coloured_noise"]
 
 # Centre frequencies [Hz] of the first three formants of five vowels (adult, mean of men and women).
 _FORMANTS = ((780, 1250, 2600), (530, 1900, 2550), (300, 2400, 3100), (500, 950, 2500), (340, 850, 2350))
-# Partials of a church bell against its nominal: hum, prime, tierce, quint, nominal and above.
+# Partials of a church bell relative to its prime: hum, prime, tierce, quint, nominal and above.
 _BELL_PARTIALS = np.array([0.5, 1.0, 1.183, 1.506, 2.0, 2.514, 2.662, 3.011, 4.166])
 
 
 def coloured_noise(rng: np.random.Generator, n: int, slope: float) -> np.ndarray:
-    """Noise whose power falls as ``frequency ** -slope`` (0 white, 1 pink, 2 brown), of unit variance.
+    """Generate noise of unit variance and a power of ``frequency ** -slope`` (0 white, 1 pink, 2 brown).
 
     Parameters
     ----------
     rng : np.random.Generator
     n : int >= 64 [samples]
     slope : float
-        Exponent of the fall in power.
+        Exponent of the decay of power over frequency.
 
     Returns
     -------
@@ -42,14 +42,14 @@ def coloured_noise(rng: np.random.Generator, n: int, slope: float) -> np.ndarray
     """
     spectrum = np.fft.rfft(rng.standard_normal(n))
     bins = np.arange(spectrum.size, dtype=np.float64)
-    # Nothing under a few cycles a clip: brown noise would be one slow drift there.
+    # No power below a few cycles per clip, where brown noise would be a slow drift.
     bins[:8] = np.inf
     y = np.fft.irfft(spectrum * bins ** (-slope / 2), n)
     return y / (np.std(y) + 1e-12)
 
 
 def _resonate(x: np.ndarray, frequency: float, bandwidth: float, sr: int) -> np.ndarray:
-    """Two-pole resonator with unit gain at its centre."""
+    """Filter with a two-pole resonator of unit gain at its center frequency."""
     frequency = min(frequency, 0.45 * sr)
     radius = np.exp(-np.pi * bandwidth / sr)
     poles = [1.0, -2.0 * radius * np.cos(2 * np.pi * frequency / sr), radius * radius]
@@ -57,22 +57,22 @@ def _resonate(x: np.ndarray, frequency: float, bandwidth: float, sr: int) -> np.
 
 
 def _phase(frequency: np.ndarray, sr: int) -> np.ndarray:
-    """Running phase [rad] of a changing frequency [Hz], kept under the Nyquist rate."""
+    """Return the phase [rad] of a varying frequency [Hz], which is limited below the Nyquist frequency."""
     return np.cumsum(2 * np.pi * np.minimum(frequency, 0.45 * sr) / sr)
 
 
-def _slow(rng: np.random.Generator, n: int, sr: int, rate: float) -> np.ndarray:
-    """Smooth random curve between 0 and 1 that turns about ``rate`` times a second."""
+def _smooth_curve(rng: np.random.Generator, n: int, sr: int, rate: float) -> np.ndarray:
+    """Generate a smooth random curve between 0 and 1 with about ``rate`` turns per second."""
     points = max(4, int(rate * n / sr) + 3)
     grid = np.linspace(0, points - 1, n)
-    left = np.minimum(grid.astype(int), points - 2)
-    step = 0.5 - 0.5 * np.cos(np.pi * (grid - left))
+    before = np.minimum(grid.astype(int), points - 2)
+    step = 0.5 - 0.5 * np.cos(np.pi * (grid - before))
     values = rng.uniform(0, 1, points)
-    return values[left] * (1 - step) + values[left + 1] * step
+    return values[before] * (1 - step) + values[before + 1] * step
 
 
-def _place(events: list[tuple[float, np.ndarray]], n: int, sr: int) -> np.ndarray:
-    """Sum of sounds, each laid at its time [s]; what runs past the end is cut."""
+def _mix(events: list[tuple[float, np.ndarray]], n: int, sr: int) -> np.ndarray:
+    """Add sounds at their times [s]; samples after the end are cut."""
     y = np.zeros(n)
     for time, sound in events:
         start = int(time * sr)
@@ -81,8 +81,8 @@ def _place(events: list[tuple[float, np.ndarray]], n: int, sr: int) -> np.ndarra
     return y
 
 
-def _times(rng: np.random.Generator, n: int, sr: int, rate: float, jitter: float) -> np.ndarray:
-    """Times [s] at ``rate`` a second from a random start, each moved by up to ``jitter`` of a period."""
+def _event_times(rng: np.random.Generator, n: int, sr: int, rate: float, jitter: float) -> np.ndarray:
+    """Generate times [s] at ``rate`` per second from a random start, each shifted by up to ``jitter`` of a period."""
     times = np.arange(rng.uniform(0, min(1 / rate, 0.5 * n / sr)), n / sr, 1 / rate)
     return np.abs(times + rng.uniform(-jitter, jitter, times.size) / rate)
 
@@ -100,17 +100,17 @@ def _siren(rng, n, sr):
     phase = _phase(low * span**sweep, sr)
     tilt = rng.uniform(0.8, 2.0)
     y = sum(np.sin(k * phase) / k**tilt for k in range(1, 6) if k * low * span < 0.45 * sr)
-    return np.tanh(rng.uniform(0.5, 3) * y) * (0.4 + 0.6 * _slow(rng, n, sr, 0.5))
+    return np.tanh(rng.uniform(0.5, 3) * y) * (0.4 + 0.6 * _smooth_curve(rng, n, sr, 0.5))
 
 
 def _string(rng, n, sr, frequency, damping, brightness):
-    """Karplus-Strong: a burst of noise goes round a delay line, losing its highs at every turn.
+    """Generate a plucked string (Karplus-Strong): noise in a delay line that is low-passed at every turn.
 
-    Done one period at a time, so that NumPy runs once a period and not once a sample.
+    Computed period by period, so that there is one NumPy call per period and not per sample.
     """
     period = max(4, round(sr / frequency))
     turn = rng.standard_normal(period)
-    # A pluck off the middle of the string takes out every k-th harmonic; a dull plectrum takes the highs.
+    # Plucking off the middle of the string removes every k-th harmonic; a soft plectrum removes high frequencies.
     turn = turn - np.roll(turn, int(period * rng.uniform(0.1, 0.5)))
     turn = lfilter([brightness], [1.0, brightness - 1.0], turn)
     turns = np.empty((-(-n // period), period))
@@ -128,16 +128,16 @@ def _plucked_string(rng, n, sr):
     scale = np.array([0, 2, 4, 5, 7, 9, 11, 12])
     damping, brightness = rng.uniform(0.982, 0.999), rng.uniform(0.3, 1.0)
     events = []
-    for time in _times(rng, n, sr, rng.uniform(0.7, 4.5), 0.2):
-        left = max(1, min(n - int(time * sr), int(1.5 * sr)))
+    for time in _event_times(rng, n, sr, rng.uniform(0.7, 4.5), 0.2):
+        length = max(1, min(n - int(time * sr), int(1.5 * sr)))
         pitch = root * 2 ** (rng.choice(scale) / 12)
-        events.append((time, rng.uniform(0.4, 1) * _string(rng, left, sr, pitch, damping, brightness)))
-    return _place(events, n, sr)
+        events.append((time, rng.uniform(0.4, 1) * _string(rng, length, sr, pitch, damping, brightness)))
+    return _mix(events, n, sr)
 
 
 def _engine(rng, n, sr):
-    firing = rng.uniform(18, 95) * (1 + rng.uniform(0.02, 0.5) * _slow(rng, n, sr, rng.uniform(0.3, 1.5)))
-    phase = _phase(firing, sr) + 0.15 * _slow(rng, n, sr, 40)
+    firing = rng.uniform(18, 95) * (1 + rng.uniform(0.02, 0.5) * _smooth_curve(rng, n, sr, rng.uniform(0.3, 1.5)))
+    phase = _phase(firing, sr) + 0.15 * _smooth_curve(rng, n, sr, 40)
     # Cylinders differ: every second or fourth stroke is weaker.
     stroke = 1 + rng.uniform(0, 0.5) * np.cos(phase / rng.choice([2, 4]))
     pulse = stroke * np.exp(rng.uniform(2, 12) * (np.cos(phase) - 1))
@@ -150,7 +150,7 @@ def _engine(rng, n, sr):
 
 
 def _rain(rng, n, sr):
-    bed = coloured_noise(rng, n, rng.uniform(0.0, 0.9)) * (0.8 + 0.4 * _slow(rng, n, sr, 1.0))
+    bed = coloured_noise(rng, n, rng.uniform(0.0, 0.9)) * (0.8 + 0.4 * _smooth_curve(rng, n, sr, 1.0))
     drops = np.zeros(n)
     count = rng.poisson(rng.uniform(40, 400) * n / sr)
     np.add.at(drops, rng.integers(0, n, count), rng.pareto(2.5, count) * rng.choice([-1, 1], count))
@@ -165,7 +165,7 @@ def _bell(rng, n, sr):
     if rng.uniform() < 0.65:
         modes = rng.uniform(250, 1100) * _BELL_PARTIALS * rng.uniform(0.99, 1.01, _BELL_PARTIALS.size)
         attack = 0.002
-    else:  # a gong: low, crowded, inharmonic, slow to open
+    else:  # a gong: low, dense, inharmonic, with a slow attack
         modes = rng.uniform(70, 220) * np.sort(rng.uniform(1, 9, 12))
         attack = rng.uniform(0.005, 0.08)
     decay = rng.uniform(0.6, 4.0) * (modes / modes[0]) ** -rng.uniform(0.4, 1.0)
@@ -176,8 +176,8 @@ def _bell(rng, n, sr):
             tone = np.sin(2 * np.pi * mode * time + rng.uniform(0, 6.28))
             strike += rng.uniform(0.2, 1) * beat * np.exp(-time / length) * tone
     strike *= 1 - np.exp(-time / attack)
-    times = _times(rng, n, sr, rng.uniform(0.3, 2.0), 0.1)
-    return _place([(t, rng.uniform(0.4, 1) * strike) for t in times], n, sr)
+    times = _event_times(rng, n, sr, rng.uniform(0.3, 2.0), 0.1)
+    return _mix([(t, rng.uniform(0.4, 1) * strike) for t in times], n, sr)
 
 
 def _bird_chirp(rng, n, sr):
@@ -189,19 +189,19 @@ def _bird_chirp(rng, n, sr):
         for _ in range(rng.integers(1, 7)):
             seconds = length * rng.uniform(0.8, 1.2)
             time = np.arange(max(8, int(seconds * sr))) / sr
-            where = time / seconds
-            pitch = base * rng.uniform(0.92, 1.08) * 2 ** (bend * (where - 0.5))
+            position = time / seconds
+            pitch = base * rng.uniform(0.92, 1.08) * 2 ** (bend * (position - 0.5))
             pitch = pitch * (1 + depth * np.sin(2 * np.pi * trill * time))
             phase = _phase(pitch, sr)
             chirp = np.sin(phase) + rng.uniform(0, 0.25) * np.sin(2 * phase) * (2 * pitch < 0.45 * sr)
-            events.append((start, rng.uniform(0.5, 1) * np.sin(np.pi * where) ** 0.7 * chirp))
+            events.append((start, rng.uniform(0.5, 1) * np.sin(np.pi * position) ** 0.7 * chirp))
             start += seconds + rng.uniform(0.02, 0.12)
         start += rng.uniform(0.1, 0.9)
-    return _place(events, n, sr)
+    return _mix(events, n, sr)
 
 
 def _wind(rng, n, sr):
-    gust = _slow(rng, n, sr, rng.uniform(0.4, 1.8))
+    gust = _smooth_curve(rng, n, sr, rng.uniform(0.4, 1.8))
     low = coloured_noise(rng, n, rng.uniform(1.4, 2.2))
     middle = _resonate(rng.standard_normal(n), rng.uniform(250, 700), rng.uniform(150, 500), sr)
     high = _resonate(rng.standard_normal(n), rng.uniform(800, 2200), rng.uniform(40, 700), sr)
@@ -212,8 +212,8 @@ def _wind(rng, n, sr):
 def _footsteps(rng, n, sr):
     knocks = rng.uniform() < 0.3
     rate, jitter = (rng.uniform(3, 6), 0.12) if knocks else (rng.uniform(1.3, 3.2), 0.07)
-    times = _times(rng, n, sr, rate, jitter)
-    if knocks:  # in groups, with a rest between them
+    times = _event_times(rng, n, sr, rate, jitter)
+    if knocks:  # in groups with pauses
         times = times[np.arange(times.size) % 6 < rng.integers(2, 6)]
     body = rng.uniform(180, 800) if knocks else rng.uniform(60, 220)
     scuff, grit = rng.uniform(0.02, 0.5), rng.uniform(0.01, 0.07)
@@ -226,7 +226,7 @@ def _footsteps(rng, n, sr):
         noise *= np.exp(-time / grit)
         toe = np.roll(noise, int(0.06 * sr)) * (time > 0.06)
         events.append((moment, rng.uniform(0.5, 1) * (thump + scuff * (noise + 0.6 * toe) / np.std(noise))))
-    return _place(events, n, sr)
+    return _mix(events, n, sr)
 
 
 def _vowels(rng, n, sr):
@@ -236,8 +236,8 @@ def _vowels(rng, n, sr):
     while start < n / sr:
         seconds = rng.uniform(0.1, 0.45)
         size = int(seconds * sr)
-        where = np.linspace(0, 1, size)
-        pitch = speaker * (1 + rng.uniform(-0.25, 0.25) * where) * (1 + 0.02 * _slow(rng, size, sr, 8))
+        position = np.linspace(0, 1, size)
+        pitch = speaker * (1 + rng.uniform(-0.25, 0.25) * position) * (1 + 0.02 * _smooth_curve(rng, size, sr, 8))
         source = np.exp(8 * (np.cos(_phase(pitch, sr)) - 1))
         source = source - source.mean() + breath * rng.standard_normal(size)
         formants = _FORMANTS[rng.integers(len(_FORMANTS))]
@@ -245,14 +245,14 @@ def _vowels(rng, n, sr):
             gain * _resonate(source, tract * f * rng.uniform(0.95, 1.05), bw, sr)
             for gain, f, bw in zip((1.0, 0.6, 0.3), formants, (80, 110, 160))
         )
-        y *= np.minimum(1, 8 * np.minimum(where, 1 - where))
-        if rng.uniform() < 0.4:  # a fricative leads the syllable
+        y *= np.minimum(1, 8 * np.minimum(position, 1 - position))
+        if rng.uniform() < 0.4:  # the syllable begins with a fricative
             hiss = _resonate(rng.standard_normal(int(0.08 * sr)), rng.uniform(2500, 5000), 1500, sr)
             events.append((start, 0.4 * np.std(y) / (np.std(hiss) + 1e-12) * hiss * np.hanning(hiss.size)))
             start += 0.06
         events.append((start, rng.uniform(0.5, 1) * y))
         start += seconds + rng.choice([0.02, rng.uniform(0.1, 0.5)])
-    return _place(events, n, sr)
+    return _mix(events, n, sr)
 
 
 def _clock_tick(rng, n, sr):
@@ -267,11 +267,11 @@ def _clock_tick(rng, n, sr):
         )
         echo = np.roll(tick, int(rng.uniform(0.008, 0.03) * sr)) * rng.uniform(0, 0.6)
         sounds.append(tick + echo + 0.3 * np.exp(-time / 0.002) * rng.standard_normal(time.size))
-    times = _times(rng, n, sr, rng.choice([1.0, 2.0, 4.0, 5.0]) * rng.uniform(0.95, 1.05), 0.004)
-    return _place([(t, sounds[i % 2]) for i, t in enumerate(times)], n, sr)
+    times = _event_times(rng, n, sr, rng.choice([1.0, 2.0, 4.0, 5.0]) * rng.uniform(0.95, 1.05), 0.004)
+    return _mix([(t, sounds[i % 2]) for i, t in enumerate(times)], n, sr)
 
 
-#: Name of the class -> its voice, in the order of the names.
+#: Generator of each class, sorted by class name.
 GENERATORS: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {
     "bell": _bell,
     "bird_chirp": _bird_chirp,

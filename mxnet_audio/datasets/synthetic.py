@@ -1,9 +1,9 @@
-"""A corpus made on the spot: ten kinds of sound in rooms, noise and each other's way.
+"""Synthetic corpus of ten classes, rendered with rooms, noise and background sounds, as files.
 
-It stands in for real recordings where there is no network: the demo trains on it, and so can anyone who
-wants to see the whole path work in minutes. It is hard on purpose. Noise lies over the clips, rooms smear
-them, and another class is sometimes heard behind; rain, wind and engines are all noise, bells and strings
-both ring, clocks and footsteps both knock.
+It replaces real recordings if there is no network, for example in the demo. It is difficult on purpose: the clips have
+noise and reverberation, sometimes another class in the background, and some classes are similar (rain, wind and engines
+are all noise; bells and strings both ring; clocks and footsteps both knock). The generators of the plain sounds are in
+:mod:`mxnet_audio.datasets.synthesis`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.signal import fftconvolve
 
 from mxnet_audio.atomic import replacing, write_json
 from mxnet_audio.datasets.synthesis import GENERATORS, coloured_noise
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
 __all__ = ["LABELS", "render", "synthesise"]
 
@@ -28,19 +28,19 @@ logger = logging.getLogger(__name__)
 #: The ten classes, sorted.
 LABELS: tuple[str, ...] = tuple(GENERATORS)
 
-_RECIPE = "synthetic.json"
-# Raise it when the sound of any clip changes, so that an old directory is made anew.
+_RECIPE_FILE = "synthetic.json"
+# To be raised if the sound of any clip changes, so that existing directories are rendered again.
 _VERSION = 1
 
 
-def _levelled(y: np.ndarray) -> np.ndarray:
-    """The sound at unit RMS of its loudest tenth: a tick is not made louder for the silence around it."""
+def _normalized(y: np.ndarray) -> np.ndarray:
+    """Scale the sound to unit RMS of its loudest tenth, so that silence around short sounds does not count."""
     loud = np.partition(np.abs(y), -(y.size // 10))[-(y.size // 10) :]
     return y / (np.sqrt(np.mean(loud**2)) + 1e-12)
 
 
-def _in_room(rng: np.random.Generator, y: np.ndarray, sr: int) -> np.ndarray:
-    """The sound with the tail of a random room, of the same length."""
+def _reverberated(rng: np.random.Generator, y: np.ndarray, sr: int) -> np.ndarray:
+    """Add the reverberation of a random room; the length is unchanged."""
     reverberation, wet = rng.uniform(0.1, 0.8), rng.uniform(0.05, 0.4)
     time = np.arange(int(0.6 * reverberation * sr) + 1) / sr
     tail = rng.standard_normal(time.size) * np.exp(-6.9 * time / reverberation)
@@ -48,17 +48,18 @@ def _in_room(rng: np.random.Generator, y: np.ndarray, sr: int) -> np.ndarray:
 
 
 def render(label: str, index: int, seed: int = 0, sr: int = 22050, seconds: float = 3.0) -> np.ndarray:
-    """Make one clip.
+    """Render one clip.
 
     Parameters
     ----------
     label : str
         One of :data:`LABELS`.
     index : int >= 0
-        Number of the clip in its class. How many others there are makes no difference to a clip.
+        Number of the clip in its class. A clip does not depend on the number of clips.
     seed : int >= 0
     sr : int > 0 [Hz]
     seconds : float > 0
+        Duration [s].
 
     Returns
     -------
@@ -66,8 +67,8 @@ def render(label: str, index: int, seed: int = 0, sr: int = 22050, seconds: floa
 
     Raises
     ------
-    DatasetError
-        If the label is none of ours.
+    ParameterError
+        If the label is unknown.
 
     Examples
     --------
@@ -76,18 +77,18 @@ def render(label: str, index: int, seed: int = 0, sr: int = 22050, seconds: floa
     ((11025,), 'int16')
     """
     if label not in GENERATORS:
-        raise DatasetError(f"no sound is called {label!r}: there are {', '.join(LABELS)}")
+        raise ParameterError(f"label must be one of {', '.join(LABELS)}, got {label!r}")
     rng = np.random.default_rng(np.random.SeedSequence([seed, LABELS.index(label), index]))
     n = round(seconds * sr)
-    y = _levelled(GENERATORS[label](rng, n, sr))
-    # Half of the clips begin late.
+    y = _normalized(GENERATORS[label](rng, n, sr))
+    # Half of the clips begin with silence.
     y = np.roll(y, onset := int(rng.choice([0.0, rng.uniform(0, 0.3)]) * n))
     y[:onset] = 0.0
     if rng.uniform() < 0.6:
-        y = _levelled(_in_room(rng, y, sr))
+        y = _normalized(_reverberated(rng, y, sr))
     if rng.uniform() < 0.25:
         other = LABELS[(LABELS.index(label) + int(rng.integers(1, len(LABELS)))) % len(LABELS)]
-        y = y + 10 ** (rng.uniform(-20, -8) / 20) * _levelled(GENERATORS[other](rng, n, sr))
+        y = y + 10 ** (rng.uniform(-20, -8) / 20) * _normalized(GENERATORS[other](rng, n, sr))
     y = y + 10 ** (-rng.uniform(10, 40) / 20) * coloured_noise(rng, n, rng.uniform(0, 2))
     peak = 10 ** (rng.uniform(-18, -1) / 20)
     return np.round(32767 * peak * y / (np.max(np.abs(y)) + 1e-12)).astype(np.int16)
@@ -100,20 +101,21 @@ def synthesise(
     sr: int = 22050,
     seconds: float = 3.0,
 ) -> list[tuple[str, str]]:
-    """Write ten folders of 16-bit mono WAV files, one folder a class.
+    """Write a corpus of 16-bit mono WAV files, with one folder per class.
 
-    Clips that are already there are left alone, so a killed run goes on where it stopped and a finished one
-    costs nothing. The directory remembers its seed, rate and length; asked for others, it is made anew.
+    Existing clips are kept, so an interrupted call can be repeated to continue. The directory holds a record of seed,
+    rate and duration; if these differ, all clips are rendered again.
 
     Parameters
     ----------
     directory : str or os.PathLike
-        Made when missing.
+        Created if it is missing.
     clips_per_class : int > 0
     seed : int >= 0
         The same seed gives the same clips.
     sr : int >= 4000 [Hz]
     seconds : float >= 0.25
+        Duration of a clip [s].
 
     Returns
     -------
@@ -122,9 +124,10 @@ def synthesise(
 
     Raises
     ------
+    ParameterError
+        If a number is out of range.
     DatasetError
-        If a number is out of range, the directory cannot be written, or it holds files of these names that
-        were not made here.
+        If the directory cannot be written, or it holds clips of these names that are not synthetic.
 
     Examples
     --------
@@ -134,15 +137,18 @@ def synthesise(
     >>> len(pairs), pairs[0][1]
     (10, 'bell')
     """
-    if clips_per_class < 1 or seed < 0 or sr < 4000 or seconds < 0.25:
-        raise DatasetError(
-            "wanted clips_per_class >= 1, seed >= 0, sr >= 4000 and seconds >= 0.25, "
-            f"got {clips_per_class}, {seed}, {sr} and {seconds}"
-        )
+    for name, value, minimum in (
+        ("clips_per_class", clips_per_class, 1),
+        ("seed", seed, 0),
+        ("sr", sr, 4000),
+        ("seconds", seconds, 0.25),
+    ):
+        if value < minimum:
+            raise ParameterError(f"{name} must be >= {minimum}, got {value}")
     directory = Path(directory)
     recipe = {"version": _VERSION, "seed": int(seed), "sr": int(sr), "seconds": float(seconds)}
     try:
-        _claim(directory, recipe)
+        _prepare_directory(directory, recipe)
         pairs = []
         for label in LABELS:
             for index in range(clips_per_class):
@@ -157,23 +163,23 @@ def synthesise(
     return pairs
 
 
-def _claim(directory: Path, recipe: dict) -> None:
-    """Make the folders and leave in them only clips of this recipe."""
+def _prepare_directory(directory: Path, recipe: dict) -> None:
+    """Create the folders, and delete clips of another recipe."""
     for label in LABELS:
         (directory / label).mkdir(parents=True, exist_ok=True)
-    marker = directory / _RECIPE
+    record = directory / _RECIPE_FILE
     try:
-        found = json.loads(marker.read_text(encoding="utf-8"))
+        existing = json.loads(record.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        found = None
-    if found == recipe:
+        existing = None
+    if existing == recipe:
         return
     clips = [path for label in LABELS for path in (directory / label).glob(f"{label}_*.wav")]
-    if clips and not marker.exists():
-        raise DatasetError(f"{clips[0]} was not made here: choose another directory", directory)
+    if clips and not record.exists():
+        raise DatasetError(f"{clips[0]} is not a synthetic clip: choose another directory", directory)
     if clips:
-        logger.info("making the synthetic corpus in %s anew: it was made with %s", directory, found)
-    # The old recipe stays until its last clip is gone, so a kill in between leaves nothing mixed.
+        logger.info("rendering the synthetic corpus in %s again: it was made with %s", directory, existing)
+    # The old record is kept until its last clip is deleted, so a killed process cannot leave clips of two recipes.
     for path in clips:
         path.unlink()
-    write_json(marker, recipe)
+    write_json(record, recipe)

@@ -1,4 +1,8 @@
-"""UrbanSound8K: 8,732 clips of street sounds, ten classes, ten folds."""
+"""UrbanSound8K: 8,732 clips of street sounds in ten classes and ten folds.
+
+The ``UrbanSoundDataset(csv, path, folderList)`` of the M5 tutorial is
+``AudioDataset.from_corpus("urbansound8k", root, folds=folderList)`` here.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ __all__ = ["CORPUS", "LABELS"]
 
 logger = logging.getLogger(__name__)
 
-#: In the order of ``classID``.
+#: The classes, in the order of ``classID``.
 LABELS = (
     "air_conditioner",
     "car_horn",
@@ -30,7 +34,7 @@ LABELS = (
 
 
 def _rows(home: Path) -> Iterator[dict[str, str]]:
-    """Rows of the corpus's own table, checked."""
+    """Yield the rows of the corpus's table, checked."""
     path = home / "metadata" / "UrbanSound8K.csv"
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -40,27 +44,28 @@ def _rows(home: Path) -> Iterator[dict[str, str]]:
             for row in table:
                 if row["class"] not in LABELS or row["fold"] not in map(str, range(1, 11)):
                     raise DatasetError(
-                        f"line {table.line_num}: no class {row['class']!r} or no fold {row['fold']!r}", path
+                        f"line {table.line_num}: unknown class {row['class']!r} or fold {row['fold']!r}", path
                     )
                 yield row
     except FileNotFoundError:
-        raise DatasetError("the table of the clips is missing", path) from None
+        raise DatasetError("the table of clips is missing", path) from None
     except OSError as error:
-        raise DatasetError(f"the table of the clips cannot be read: {error.strerror}", path) from error
+        raise DatasetError(f"the table of clips cannot be read: {error.strerror}", path) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"the table of the clips is damaged: {error}", path) from error
+        raise DatasetError(f"the table of clips is damaged: {error}", path) from error
 
 
 def _clips(home: Path) -> Iterator[Clip]:
-    absent = 0
+    """List the clips of the table; warn of missing files."""
+    missing = 0
     for row in _rows(home):
         path = home / "audio" / f"fold{row['fold']}" / Path(row["slice_file_name"]).name
         if path.is_file():
             yield Clip(str(path), row["class"], int(row["fold"]), row["fsID"])
         else:
-            absent += 1
-    if absent:
-        logger.warning("%s: %d clips of the table are missing", home, absent)
+            missing += 1
+    if missing:
+        logger.warning("%s: %d clips of the table are missing", home, missing)
 
 
 CORPUS = Corpus(

@@ -1,7 +1,7 @@
-"""VoxCeleb1, of the user's own copy: 153,516 utterances of 1,251 speakers, and its official lists.
+"""VoxCeleb1 in the user's own copy: 153,516 utterances of 1,251 speakers, and its official lists.
 
-It is none of the corpora of `datasets.get`: there is no public archive to download and to verify. Its authors send the
-sound to whoever asks them for it; only the lists are for all. Nothing here fetches either.
+It is not a corpus of `datasets.get`, as there is no public archive: the authors send the recordings on request, only the
+lists are public. Nothing is downloaded here.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mxnet_audio.audio import find_audio
-from mxnet_audio.datasets.speakers import Trial, Utterance, located, parse_trials, read_lines
+from mxnet_audio.datasets.speakers import Utterance
+from mxnet_audio.datasets.trials import Trial, find_listed_files, parse_trials, read_fields
 from mxnet_audio.errors import DatasetError
 
 __all__ = ["FOLDS", "TRIALS", "identification", "verification", "voxceleb1"]
 
-_WHERE = "see https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html"
+_HOMEPAGE = "see https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html"
 
-#: The first field of ``iden_split.txt``.
+#: Fold of each value of the first field of ``iden_split.txt``.
 FOLDS = {"1": "train", "2": "validation", "3": "test"}
-#: Official lists of trials: VoxCeleb1's, of all speakers (E), and hard ones (H); the second of each is cleaned.
+#: Official lists of trials: VoxCeleb1, VoxCeleb1-E (all speakers), VoxCeleb1-H (hard pairs), each followed by its cleaned
+#: list.
 TRIALS = (
     "veri_test.txt",
     "veri_test2.txt",
@@ -31,14 +33,14 @@ TRIALS = (
     "list_test_hard2.txt",
 )
 
-# Where copies keep the speakers' folders: both archives unpacked to one folder, or to one for each.
+# Parents of the speakers' folders in copies with both archives extracted to one folder, or each to its own.
 _PARTS = ("", "dev", "test", "vox1_dev_wav", "vox1_test_wav")
-_KINDS = ("", "wav", "m4a")
+_FORMATS = ("", "wav", "m4a")
 _SPEAKER = re.compile(r"id\d{5}")
 
 
 def voxceleb1(root: str | os.PathLike) -> list[Utterance]:
-    """List the utterances that are there.
+    """List the existing utterances.
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ def voxceleb1(root: str | os.PathLike) -> list[Utterance]:
     Raises
     ------
     DatasetError
-        There is no such folder, or no utterance in it.
+        If the folder is missing or has no utterances.
 
     Examples
     --------
@@ -69,12 +71,12 @@ def voxceleb1(root: str | os.PathLike) -> list[Utterance]:
 
 
 def identification(root: str | os.PathLike, split: str | os.PathLike = "iden_split.txt") -> list[Utterance]:
-    """List the utterances by the official split for identification: all speakers are in all three folds.
+    """List the utterances with the official split for identification: all speakers are in all three folds.
 
     Parameters
     ----------
     root : str or os.PathLike
-        As for `voxceleb1`.
+        See `voxceleb1`.
     split : str or os.PathLike
         The list: a name in `root`, or a path.
 
@@ -86,7 +88,7 @@ def identification(root: str | os.PathLike, split: str | os.PathLike = "iden_spl
     Raises
     ------
     DatasetError
-        The list is not there, or a line is wrong, which is named; files of it are not there: they are counted.
+        If the list is missing; a line is invalid (it is named); or files are missing (they are counted).
 
     Examples
     --------
@@ -98,14 +100,14 @@ def identification(root: str | os.PathLike, split: str | os.PathLike = "iden_spl
     ...     [clip.fold for clip in identification(home)]
     ['test']
     """
-    table = _listed(root, split)
+    table = _find_list(root, split)
     folds, lines = {}, {}
-    for line, (number, name) in read_lines(table, 2, "a number and a path"):
+    for line, (number, name) in read_fields(table, 2, "a number and a path"):
         if number not in FOLDS:
-            known = ", ".join(f"{key} ({fold})" for key, fold in FOLDS.items())
-            raise DatasetError(f"line {line}: the first field is {known}, not {number!r}", table)
+            numbers = ", ".join(f"{key} ({fold})" for key, fold in FOLDS.items())
+            raise DatasetError(f"line {line}: the first field must be one of {numbers}, got {number!r}", table)
         folds[name], lines[name] = FOLDS[number], line
-    paths = _found(root, lines, table)
+    paths = _find_files(root, lines, table)
     return [_utterance(name, paths[name], fold) for name, fold in folds.items()]
 
 
@@ -115,9 +117,9 @@ def verification(root: str | os.PathLike, trials: str | os.PathLike = "veri_test
     Parameters
     ----------
     root : str or os.PathLike
-        As for `voxceleb1`.
+        See `voxceleb1`.
     trials : str or os.PathLike
-        The list, such as those of `TRIALS`: a name in `root`, or a path.
+        The list, such as one of `TRIALS`: a name in `root`, or a path.
 
     Returns
     -------
@@ -127,7 +129,7 @@ def verification(root: str | os.PathLike, trials: str | os.PathLike = "veri_test
     Raises
     ------
     DatasetError
-        As `speakers.read_trials`.
+        If the list is missing; see also `trials.read_trials`.
 
     Examples
     --------
@@ -139,41 +141,44 @@ def verification(root: str | os.PathLike, trials: str | os.PathLike = "veri_test
     ...     [Path(trial.first).name for trial in verification(home)]
     ['00001.m4a']
     """
-    table = _listed(root, trials)
+    table = _find_list(root, trials)
     listed, lines = parse_trials(table)
-    paths = _found(root, lines, table)
+    paths = _find_files(root, lines, table)
     return [Trial(label, paths[first], paths[second]) for label, first, second in listed]
 
 
-def _listed(root: str | os.PathLike, table: str | os.PathLike) -> Path:
-    """Where a list is."""
+def _find_list(root: str | os.PathLike, table: str | os.PathLike) -> Path:
+    """Return the path of a list in the root or elsewhere."""
     for path in (Path(root).expanduser() / table, Path(table).expanduser()):
         if path.is_file():
             return path
-    raise DatasetError(f"the list is not there: VoxCeleb's authors publish it, {_WHERE}", Path(root) / table)
+    raise DatasetError(f"no such list: the authors of VoxCeleb publish it, {_HOMEPAGE}", Path(root) / table)
 
 
 def _paths(root: Path) -> dict[str, str]:
-    """Path of each utterance there, by its name without suffix, as lists have it."""
+    """Return the path of each existing utterance by its name in the lists, without suffix."""
     if not root.is_dir():
-        raise DatasetError(f"no such folder: how to get VoxCeleb1, {_WHERE}", root)
-    found: dict[str, str] = {}
-    for home in (root / part / kind for part in _PARTS for kind in _KINDS):
+        raise DatasetError(f"no such folder: to get VoxCeleb1, {_HOMEPAGE}", root)
+    paths: dict[str, str] = {}
+    for home in (root / part / kind for part in _PARTS for kind in _FORMATS):
         for speaker in home.iterdir() if home.is_dir() else ():
             if _SPEAKER.fullmatch(speaker.name) and speaker.is_dir():
                 for path in find_audio(speaker):
-                    found.setdefault(Path(path).relative_to(home).with_suffix("").as_posix(), path)
-    if not found:
-        raise DatasetError(f"holds no VoxCeleb1: expected wav/id10001/<video>/00001.wav and so on; {_WHERE}", root)
-    return found
+                    paths.setdefault(Path(path).relative_to(home).with_suffix("").as_posix(), path)
+    if not paths:
+        raise DatasetError(
+            f"no utterances of VoxCeleb1 found: expected files such as wav/id10001/<video>/00001.wav; {_HOMEPAGE}", root
+        )
+    return paths
 
 
-def _found(root: str | os.PathLike, lines: Mapping[str, int], table: Path) -> dict[str, str]:
-    """Path of each name of a list, whatever its suffix is here."""
+def _find_files(root: str | os.PathLike, lines: Mapping[str, int], table: Path) -> dict[str, str]:
+    """Return the path of each name of a list; the suffixes may differ."""
     root = Path(root).expanduser()
     paths = _paths(root)
-    return located(lines, lambda name: paths.get(name.rpartition(".")[0]), table, root)
+    return find_listed_files(lines, lambda name: paths.get(name.rpartition(".")[0]), table, root)
 
 
 def _utterance(name: str, path: str, fold: str | None = None) -> Utterance:
+    """Make an utterance of its name ``speaker/video/number``."""
     return Utterance(path, name.partition("/")[0], name.rpartition("/")[0], fold)

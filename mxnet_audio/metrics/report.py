@@ -147,7 +147,7 @@ def verification_report(
         n_impostor,
         *eer(same, scores),
         min_dcf(same, scores)[0],
-        {far: tar_at_far(same, scores, far) for far in (0.01, 0.1) if n_impostor * far >= 1},
+        {far: float(tar_at_far(same, scores, far)) for far in (0.01, 0.1) if n_impostor * far >= 1},
         mean,
         std,
         None if speakers is None else bootstrap(eer, same, scores, speakers),

@@ -7,8 +7,6 @@ rejected, and TAR is 1 - FRR.
 
 from __future__ import annotations
 
-from typing import overload
-
 import numpy as np
 from sklearn.metrics import roc_curve
 from sklearn.model_selection import StratifiedKFold
@@ -162,10 +160,6 @@ def min_dcf(
     return float(costs[best]), float(curve.thresholds[best])
 
 
-@overload
-def tar_at_far(labels: Labels, scores: Numbers, far: float, sample_weight: Numbers | None = None) -> float: ...
-@overload
-def tar_at_far(labels: Labels, scores: Numbers, far: Numbers, sample_weight: Numbers | None = None) -> np.ndarray: ...
 def tar_at_far(
     labels: Labels,
     scores: Numbers,

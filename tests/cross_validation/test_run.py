@@ -196,7 +196,7 @@ def test_runs_of_another_recipe_default_or_network_are_not_mixed_in(corpus, quic
         ({"epochs": 0}, ModelError, "epochs is 1 or more"),
         ({"recipe": "stew"}, ModelError, "no recipe 'stew'"),
         ({"input_shape": (1, 2, 2)}, ModelError, "cifar10 takes"),
-        ({"nb_classes": 10}, DatasetError, "nb_classes is 10, but the labels are 3"),
+        ({"nb_classes": 10}, DatasetError, "nb_classes is 10, but there are 3 labels"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is(corpus, quick, tmp_path, change, error, reason):

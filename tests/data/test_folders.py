@@ -66,9 +66,9 @@ def test_folders_without_sound(root, tmp_path, caplog):
     (root / "bird").mkdir()
     (root / "bird" / "notes.txt").write_text("none")
     assert AudioFolderDataset(root).synsets == ["cat", "dog"]
-    assert "class folders without sound files are left out: bird" in caplog.text
+    assert "class folders without sound files: bird" in caplog.text
     (tmp_path / "empty").mkdir()
-    for path, message in (("empty", "holds no class folders"), ("gone", "cannot be listed")):
+    for path, message in (("empty", "no class folders"), ("gone", "cannot be listed")):
         with pytest.raises(DatasetError, match=message):
             AudioFolderDataset(tmp_path / path)
 
@@ -104,12 +104,12 @@ def test_rows_whose_file_is_missing(root, table, caplog):
     assert len(dataset) == 2 and dataset.synsets == ["cat", "dog"]
     assert [gone for gone, _ in dataset.skipped] == [str(root / "cat/9.wav"), str(root / "bird/1.wav")]
     message = f"{root / 'cat/9.wav'}: no such file (line 2 of {path})"
-    assert str(dataset.skipped[0][1]) == message and f"left out: {message}" in caplog.text
+    assert str(dataset.skipped[0][1]) == message and message in caplog.text
     with pytest.raises(DatasetError, match=r"cat/9\.wav: no such file \(line 2 of .*train\.csv\)"):
         AudioFolderDataset(root, train_csv=path, missing="raise")
     kept = AudioFolderDataset(root, train_csv=path, missing="keep")
     assert len(kept) == 4 and kept.synsets == ["bird", "cat", "dog"] and kept.skipped == []
-    with pytest.raises(DatasetError, match="missing is 'keep', 'skip' or 'raise', not 'ignore'"):
+    with pytest.raises(ValueError, match="ignore"):
         AudioFolderDataset(root, train_csv=path, missing="ignore")
 
 
@@ -134,7 +134,7 @@ def test_a_file_that_is_listed_twice(root, table, caplog):
         ("ID\ndog/1.wav\n", {"skip_rows": 1}, "line 2: the path or the label is empty"),
         ("", {}, "the table has no rows"),
         ("ID,Class\n", {"skip_rows": 1}, "the table has no rows"),
-        ("dog/1,dog\n", {}, r"none of its files is there, such as .*dog/1 in line 1"),
+        ("dog/1,dog\n", {}, "dog/1 in line 1"),
         ('"dog/1.wav,dog\n', {}, "not a CSV table"),
     ],
 )

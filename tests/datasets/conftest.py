@@ -1,4 +1,4 @@
-"""Miniature corpora, their archives, and a host for them."""
+"""Fixtures: miniature corpora, their archives, and an HTTP server for them."""
 
 import dataclasses
 import gzip
@@ -29,7 +29,7 @@ def _csv(rows):
 
 US8K_COLUMNS = ("slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class")
 
-#: Corpus -> files of a miniature archive.
+#: Files of a miniature archive of each corpus.
 MINIATURES = {
     "gtzan": {
         "genres/blues/blues.00029.au": _sound(1, "AU"),
@@ -72,13 +72,13 @@ MINIATURES["esc10"] = MINIATURES["esc50"]
 
 
 def pack(path, files):
-    """Archive the files, as the suffix of the path says."""
+    """Write the files to an archive of the format of the suffix."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w") as archive:
             for name, data in files.items():
-                archive.writestr(zipfile.ZipInfo(name), data)  # without the time: the same bytes whenever it is made
+                archive.writestr(zipfile.ZipInfo(name), data)  # without the time, so that the bytes are reproducible
     else:
         with gzip.GzipFile(path, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
             for name, data in files.items():
@@ -90,7 +90,7 @@ def pack(path, files):
 
 @pytest.fixture
 def miniature(tmp_path):
-    """Maker of a corpus whose archive is a miniature: ``miniature(name, urls=…) -> corpus, archive``."""
+    """Function that makes a corpus with a miniature archive: ``miniature(name, urls=…) -> corpus, archive``."""
 
     def make(name, urls=(), **changes):
         from mxnet_audio import datasets
@@ -110,11 +110,10 @@ def miniature(tmp_path):
 
 
 class Host:
-    """An HTTP server of byte strings. A path's options say how it misbehaves.
+    """HTTP server of byte strings, with faults by options of a path.
 
-    ``drop``: close the connection after so many bytes of each answer. ``ranges=False``: ignore Range.
-    ``total=False``: do not say in a range of how many bytes.
-    ``slow``: seconds between pieces of 4 kB.
+    ``drop``: close the connection after this number of bytes of each response. ``ranges=False``: ignore Range.
+    ``total=False``: omit the total size from the Content-Range header. ``slow``: seconds between blocks of 4 kB.
     """
 
     def __init__(self):
@@ -123,15 +122,15 @@ class Host:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                asked = self.headers.get("Range")
-                host.requests.append((self.path, asked))
+                requested = self.headers.get("Range")
+                host.requests.append((self.path, requested))
                 if self.path not in host.files:
                     self.send_error(404)
                     return
                 data, options = host.files[self.path]
                 total, start = len(data), 0
-                if asked and options.get("ranges", True):
-                    start = int(asked.removeprefix("bytes=").rstrip("-"))
+                if requested and options.get("ranges", True):
+                    start = int(requested.removeprefix("bytes=").rstrip("-"))
                     if start >= total:
                         self.send_response(416)
                         self.send_header("Content-Range", f"bytes */{total}")
@@ -139,8 +138,8 @@ class Host:
                         self.end_headers()
                         return
                     self.send_response(206)
-                    said = total if options.get("total", True) else "*"
-                    self.send_header("Content-Range", f"bytes {start}-{total - 1}/{said}")
+                    size = total if options.get("total", True) else "*"
+                    self.send_header("Content-Range", f"bytes {start}-{total - 1}/{size}")
                 else:
                     self.send_response(200)
                 body = data[start:]
@@ -148,8 +147,8 @@ class Host:
                 self.end_headers()
                 body = body[: options.get("drop", total)]
                 step = 4096 if "slow" in options else max(1, len(body))
-                for at in range(0, len(body), step):
-                    self.wfile.write(body[at : at + step])
+                for offset in range(0, len(body), step):
+                    self.wfile.write(body[offset : offset + step])
                     time.sleep(options.get("slow", 0))
                 self.close_connection = True
 
@@ -169,9 +168,23 @@ class Host:
 
 @pytest.fixture
 def host(monkeypatch):
-    """A local HTTP server, asked directly whatever proxy the environment names."""
+    """Local HTTP server, which is reached without a proxy."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     host = Host()
     yield host
     host.server.shutdown()
     host.server.server_close()
+
+
+@pytest.fixture
+def touch(tmp_path):
+    """Function that makes empty files in `tmp_path`: ``touch(*names) -> tmp_path``."""
+
+    def make(*names):
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")
+        return tmp_path
+
+    return make

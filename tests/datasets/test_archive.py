@@ -1,4 +1,4 @@
-"""Archives that mean harm, and broken ones."""
+"""Test the extraction of valid, unsafe and damaged archives."""
 
 import io
 import os
@@ -27,13 +27,13 @@ def _files(folder):
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_unpacks_tar(tmp_path, mode):
+def test_extract_tar(tmp_path, mode):
     archive = _tar(tmp_path / "a", ("x/a.wav", b"12", {}), ("x/._a.wav", b"1", {}), ("b", b"", {}), mode=mode)
     assert extract(archive, tmp_path / "out") == {"x/a.wav": 2, "b": 0}
     assert _files(tmp_path / "out") == ["b", "x/a.wav"]
 
 
-def test_modes_of_the_archive_have_no_effect(tmp_path):
+def test_modes_in_the_archive_are_ignored(tmp_path):
     archive = _tar(tmp_path / "a", ("a", b"12", {"mode": 0o6777, "uid": 12345}))
     extract(archive, tmp_path / "out")
     status = (tmp_path / "out" / "a").stat()
@@ -43,20 +43,20 @@ def test_modes_of_the_archive_have_no_effect(tmp_path):
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("../evil", {}, r"'\.\./evil' leads out of the folder"),
-        ("x/../../evil", {}, "'x/../../evil' leads out of the folder"),
-        ("/tmp/evil", {}, "'/tmp/evil' has an absolute or foreign path"),
-        ("C:/evil", {}, "'C:/evil' has an absolute or foreign path"),
-        ("..\\evil", {}, "has an absolute or foreign path"),
-        ("evil", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}, "'evil' is a symbolic link"),
-        ("evil", {"type": tarfile.SYMTYPE, "linkname": "good"}, "'evil' is a symbolic link"),
-        ("evil", {"type": tarfile.LNKTYPE, "linkname": "good"}, "'evil' is a hard link"),
-        ("evil", {"type": tarfile.CHRTYPE}, "'evil' is a device"),
-        ("evil", {"type": tarfile.FIFOTYPE}, "'evil' is a device"),
-        ("good", {}, "holds good twice"),
+        ("../evil", {}, r"'\.\./evil'"),
+        ("x/../../evil", {}, r"'x/\.\./\.\./evil'"),
+        ("/tmp/evil", {}, "'/tmp/evil' .*absolute"),
+        ("C:/evil", {}, "'C:/evil' .*absolute"),
+        ("..\\evil", {}, "evil' .*absolute"),
+        ("evil", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}, "'evil' .*symbolic link"),
+        ("evil", {"type": tarfile.SYMTYPE, "linkname": "good"}, "'evil' .*symbolic link"),
+        ("evil", {"type": tarfile.LNKTYPE, "linkname": "good"}, "'evil' .*hard link"),
+        ("evil", {"type": tarfile.CHRTYPE}, "'evil' .*device"),
+        ("evil", {"type": tarfile.FIFOTYPE}, "'evil' .*device"),
+        ("good", {}, "good .*twice"),
     ],
 )
-def test_refuses_harmful_tar_members(tmp_path, name, changes, message):
+def test_unsafe_tar_members_are_refused(tmp_path, name, changes, message):
     archive = _tar(tmp_path / "a.tar.gz", ("good", b"1", {}), (name, b"", changes))
     with pytest.raises(DatasetError, match=message) as error:
         extract(archive, tmp_path / "deep" / "out")
@@ -67,13 +67,13 @@ def test_refuses_harmful_tar_members(tmp_path, name, changes, message):
 @pytest.mark.parametrize(
     ("name", "mode", "message"),
     [
-        ("../evil", 0, "leads out of the folder"),
-        ("/evil", 0, "absolute"),
-        ("evil", 0o120777 << 16, "'evil' is a symbolic link"),
-        ("evil", 0o060644 << 16, "'evil' is a device"),
+        ("../evil", 0, r"'\.\./evil'"),
+        ("/evil", 0, "'/evil'"),
+        ("evil", 0o120777 << 16, "'evil' .*symbolic link"),
+        ("evil", 0o060644 << 16, "'evil' .*device"),
     ],
 )
-def test_refuses_harmful_zip_members(tmp_path, name, mode, message):
+def test_unsafe_zip_members_are_refused(tmp_path, name, mode, message):
     item = zipfile.ZipInfo(name)
     item.external_attr = mode
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
@@ -83,21 +83,21 @@ def test_refuses_harmful_zip_members(tmp_path, name, mode, message):
     assert _files(tmp_path) == ["a.zip"]
 
 
-def test_refuses_bombs(tmp_path):
+def test_limits_of_size_and_number_of_members(tmp_path):
     zeros = b"\0" * (100 << 20)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("big", zeros)
     _tar(tmp_path / "a.tar.gz", ("big", zeros, {}))
     for name in ("a.zip", "a.tar.gz"):
-        with pytest.raises(DatasetError, match=r"unpacks to more than .* at big"):
+        with pytest.raises(DatasetError, match=r"\d+ bytes at big"):
             extract(tmp_path / name, tmp_path / "out")
     archive = _tar(tmp_path / "many", *((f"{i}", b"", {}) for i in range(11)))
-    with pytest.raises(DatasetError, match=r"more than 10 members"):
+    with pytest.raises(DatasetError, match="10 members"):
         extract(archive, tmp_path / "out2", max_members=10)
     assert _files(tmp_path / "out") == []
 
 
-def test_a_zip_that_declares_less_than_it_holds(tmp_path):
+def test_zip_member_with_a_wrong_size(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a", b"1234567890")
     data = (tmp_path / "a.zip").read_bytes()
@@ -130,5 +130,5 @@ def test_flipped_bit(tmp_path):
 
 
 def test_missing(tmp_path):
-    with pytest.raises(DatasetError, match=r"cannot be unpacked: .*No such file"):
+    with pytest.raises(DatasetError, match="No such file"):
         extract(tmp_path / "none.zip", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""One contract for every corpus: its facts are whole, and it goes from archive to pairs."""
+"""Test all corpora against one contract: complete descriptions, and download, listing and validation."""
 
 import json
 import re
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from mxnet_audio import datasets
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
 NAMES = ["esc10", "esc50", "fsdd", "gtzan", "urbansound8k"]
 
-# Corpus -> (file name, label, fold, group) of the clips in its miniature.
+# (file name, label, fold, group) of the clips in the miniature of each corpus.
 CLIPS = {
     "esc10": [("1-100032-A-0.wav", "dog", 1, "100032"), ("5-7-B-41.wav", "chainsaw", 5, "7")],
     "esc50": [
@@ -38,19 +38,28 @@ CLIPS = {
 }
 
 
-def test_the_registry_knows_them_and_says_so():
+def test_registry():
     assert datasets.names() == NAMES
-    with pytest.raises(DatasetError, match=r"'esc51': there are esc10, esc50, fsdd, gtzan, urbansound8k"):
-        datasets.get("esc51")
+    assert datasets.get("GTZAN") is datasets.get("gtzan")
+    for name in ("esc51", None, 7):
+        with pytest.raises(ParameterError, match=f"esc10, esc50, fsdd, gtzan, urbansound8k, got {name!r}"):
+            datasets.get(name)
+
+
+def test_repr_is_one_line():
+    expected = "Corpus('esc10', n_clips=400, n_classes=10, folds=(1, 2, 3, 4, 5))"
+    assert repr(datasets.get("esc10")) == expected
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_facts_are_complete(name):
+def test_description_is_complete(name):
     corpus = datasets.get(name)
-    facts = json.loads(json.dumps(corpus.to_dict()))
-    assert facts["name"] == name == corpus.name
-    assert all(facts[key] for key in ("title", "licence", "labels", "folds", "n_clips", "size", "remotes"))
-    assert re.match(r"@\w+\{\w+,\n", facts["citation"]) and facts["citation"].count("{") == facts["citation"].count("}")
+    description = json.loads(json.dumps(corpus.to_dict()))
+    assert description["name"] == name == corpus.name
+    assert all(description[key] for key in ("title", "licence", "labels", "folds", "n_clips", "size", "remotes"))
+    assert re.match(r"@\w+\{\w+,\n", description["citation"]) and description["citation"].count("{") == description[
+        "citation"
+    ].count("}")
     assert len(set(corpus.labels)) == len(corpus.labels)
     assert all(isinstance(label, str) for label in corpus.labels)
     assert len(set(corpus.folds)) == len(corpus.folds)
@@ -71,13 +80,13 @@ def test_from_archive_to_pairs(name, tmp_path, miniature, host):
 
     pairs = corpus.pairs(tmp_path / "data")
     assert [(Path(path).name, label) for path, label in pairs] == [clip[:2] for clip in CLIPS[name]]
-    assert pairs == corpus.pairs(home), "the directory or the corpus's own folder: both do"
+    assert pairs == corpus.pairs(home), "the directory and the corpus folder give the same"
     assert corpus.groups(home) == [clip[3] for clip in CLIPS[name]]
     for fold in corpus.folds:
-        wanted = [clip for clip in CLIPS[name] if clip[2] == fold]
-        assert [Path(path).name for path, _ in corpus.pairs(home, folds=[fold])] == [c[0] for c in wanted]
-        assert corpus.groups(home, folds=fold) == [clip[3] for clip in wanted]
-    with pytest.raises(DatasetError, match="no fold"):
+        expected = [clip for clip in CLIPS[name] if clip[2] == fold]
+        assert [Path(path).name for path, _ in corpus.pairs(home, folds=[fold])] == [c[0] for c in expected]
+        assert corpus.groups(home, folds=fold) == [clip[3] for clip in expected]
+    with pytest.raises(ParameterError, match="'nineteen'"):
         corpus.pairs(home, folds=["nineteen"])
 
     report = corpus.validate(home)
@@ -85,36 +94,36 @@ def test_from_archive_to_pairs(name, tmp_path, miniature, host):
     assert report.extra == []
 
     corpus.download(tmp_path / "data", progress=False)
-    assert len(host.requests) == 1, "what is complete is not fetched again"
-    left = {item.name for item in (tmp_path / "data").iterdir()}
-    assert left == {corpus.home, corpus.remote.filename}
+    assert len(host.requests) == 1, "a complete corpus is not downloaded again"
+    names = {item.name for item in (tmp_path / "data").iterdir()}
+    assert names == {corpus.home, corpus.remote.filename}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_validate_names_what_is_wrong(name, tmp_path, miniature):
+def test_validate_lists_missing_damaged_and_extra_files(name, tmp_path, miniature):
     corpus, archive = miniature(name)
     home = Path(corpus.download(tmp_path, archive=archive, progress=False))
     before = corpus.validate(home)
-    gone, broken = (Path(path) for path, _ in corpus.pairs(home)[:2])
-    gone.unlink()
-    broken.write_bytes(b"RIFF")
-    (home / "stranger.wav").write_bytes(b"")
+    missing, damaged = (Path(path) for path, _ in corpus.pairs(home)[:2])
+    missing.unlink()
+    damaged.write_bytes(b"RIFF")
+    (home / "extra.wav").write_bytes(b"")
     after = corpus.validate(home)
-    assert gone.stem in after.missing and gone.stem not in before.missing
-    assert str(broken) in [path for path, _ in after.damaged]
-    assert after.extra == [str(home / "stranger.wav")]
+    assert missing.stem in after.missing and missing.stem not in before.missing
+    assert str(damaged) in [path for path, _ in after.damaged]
+    assert after.extra == [str(home / "extra.wav")]
     assert not after.ok
 
     corpus.download(tmp_path, archive=archive, progress=False)
-    mended = corpus.validate(home)
-    assert (mended.missing, mended.damaged) == (before.missing, before.damaged)
-    assert (home / "stranger.wav").exists(), "a repair leaves the user's own files alone"
+    repaired = corpus.validate(home)
+    assert (repaired.missing, repaired.damaged) == (before.missing, before.damaged)
+    assert (home / "extra.wav").exists(), "download keeps other files"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_there(name, tmp_path):
+def test_folder_is_missing_or_empty(name, tmp_path):
     corpus = datasets.get(name)
-    with pytest.raises(DatasetError, match="no such folder"):
+    with pytest.raises(DatasetError, match="nowhere: no such folder"):
         corpus.pairs(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match=r"no clip|table of the clips is missing"):
+    with pytest.raises(DatasetError, match=r"no clips|table of clips is missing"):
         corpus.pairs(tmp_path)

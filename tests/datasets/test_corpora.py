@@ -1,4 +1,4 @@
-"""What is particular to one corpus."""
+"""Test particular features of single corpora."""
 
 import logging
 from collections import Counter
@@ -13,17 +13,17 @@ from mxnet_audio.errors import DatasetError
 LISTS = Path(__file__).parents[2] / "data" / "lists"
 
 
-def test_gtzan_leaves_out_the_damaged_clip_and_says_so(tmp_path, miniature, caplog):
+def test_gtzan_skips_the_damaged_clip_with_a_warning(tmp_path, miniature, caplog):
     corpus, archive = miniature("gtzan")
     corpus.download(tmp_path, archive=archive, progress=False)
     with caplog.at_level(logging.WARNING):
         pairs = corpus.pairs(tmp_path)
     assert "jazz.00054" not in str(pairs)
-    assert "jazz.00054.au is left out" in caplog.text
+    assert "jazz.00054.au" in caplog.text
     assert [Path(path).stem for path, _ in corpus.validate(tmp_path).damaged] == ["jazz.00054"]
 
 
-def test_gtzan_lists_a_clip_once_though_it_is_there_twice(tmp_path, write_tone):
+def test_gtzan_lists_a_clip_in_two_formats_once(tmp_path, write_tone):
     for suffix in ("au", "wav"):
         write_tone(tmp_path / "pop" / f"pop.00000.{suffix}", seconds=0.1)
     assert datasets.get("gtzan").pairs(tmp_path) == [(str(tmp_path / "pop" / "pop.00000.au"), "pop")]
@@ -39,11 +39,11 @@ def test_gtzan_split_is_the_published_one(tmp_path):
     assert len(set.union(*published.values())) == 930
     for fold, names in published.items():
         listed = {Path(path).stem for path, _ in corpus.pairs(tmp_path, folds=fold)}
-        assert listed == names - {"jazz.00054"}, "which is damaged here, as all files are"
+        assert listed == names - {"jazz.00054"}, "jazz.00054 is damaged here, as all files are"
     assert len(corpus.pairs(tmp_path)) == 999
 
 
-def test_gtzan_song_list_and_labels_go_together():
+def test_gtzan_song_list_matches_its_labels():
     songs = (LISTS / "test_songs_gtzan_list.txt").read_text().splitlines()
     truth = [int(line) for line in (LISTS / "test_gt_gtzan_list.txt").read_text().split()]
     labels = datasets.get("gtzan").labels
@@ -53,39 +53,39 @@ def test_gtzan_song_list_and_labels_go_together():
     assert [labels[k] for k in truth] == [song.split("/")[2] for song in songs]
 
 
-def test_urbansound8k_names_what_is_wrong_with_its_table(tmp_path):
+def test_urbansound8k_table_errors_name_line_and_value(tmp_path):
     table = tmp_path / "metadata" / "UrbanSound8K.csv"
     table.parent.mkdir()
     corpus = datasets.get("urbansound8k")
     for text, message in [
         ("slice_file_name,class\n", "no column fold, fsID"),
-        ("slice_file_name,fsID,fold,class\na.wav,1,11,siren\n", "line 2: .* no fold '11'"),
-        ("slice_file_name,fsID,fold,class\na.wav,1,1,sirens\n", "line 2: no class 'sirens'"),
+        ("slice_file_name,fsID,fold,class\na.wav,1,11,siren\n", "line 2: .*'11'"),
+        ("slice_file_name,fsID,fold,class\na.wav,1,1,sirens\n", "line 2: .*'sirens'"),
     ]:
         table.write_text(text)
         with pytest.raises(DatasetError, match=message):
             corpus.pairs(tmp_path)
     table.unlink()
     table.mkdir()
-    with pytest.raises(DatasetError, match="cannot be read: Is a directory"):
+    with pytest.raises(DatasetError, match="Is a directory"):
         corpus.pairs(tmp_path)
 
 
-def test_urbansound8k_warns_of_clips_that_are_missing(tmp_path, miniature, caplog):
+def test_urbansound8k_warns_of_missing_clips(tmp_path, miniature, caplog):
     corpus, archive = miniature("urbansound8k")
     home = Path(corpus.download(tmp_path, archive=archive, progress=False))
     (home / "audio" / "fold5" / "100032-3-0-0.wav").unlink()
     assert len(corpus.pairs(tmp_path)) == 2
-    assert "1 clips of the table are missing" in caplog.text
+    assert "1 clips of the table" in caplog.text
 
 
-def test_esc50_classes_by_their_numbers():
+def test_esc50_classes_have_their_numbers():
     assert len(ESC50_LABELS) == 50
     for target, label in {0: "dog", 9: "crow", 22: "clapping", 38: "clock_tick", 43: "car_horn"}.items():
         assert ESC50_LABELS[target] == label
 
 
-def test_esc10_as_class_folders(esc10):
+def test_esc10_in_class_folders(esc10):
     corpus = datasets.get("esc10")
     pairs, groups = corpus.pairs(esc10), corpus.groups(esc10)
     assert Counter(label for _, label in pairs) == dict.fromkeys(corpus.labels, 32)
@@ -93,17 +93,17 @@ def test_esc10_as_class_folders(esc10):
     folds = {}
     for (path, _), group in zip(pairs, groups):
         folds.setdefault(group, set()).add(Path(path).name[0])
-    assert all(len(found) == 1 for found in folds.values()), "one recording, one fold"
+    assert all(len(found) == 1 for found in folds.values()), "a recording is in one fold"
     for fold in (1, 2, 3, 4):
         listed = {
             tuple(line.removesuffix(".wav").rsplit("-", 1))
             for line in (LISTS / f"esc10_fold{fold}.txt").read_text().split()
         }
-        there = {(Path(path).stem, str(ESC50_LABELS.index(label))) for path, label in corpus.pairs(esc10, folds=fold)}
-        assert listed == there
+        found = {(Path(path).stem, str(ESC50_LABELS.index(label))) for path, label in corpus.pairs(esc10, folds=fold)}
+        assert listed == found
 
 
-def test_fsdd_as_a_flat_folder(fsdd):
+def test_fsdd_in_a_flat_folder(fsdd):
     corpus = datasets.get("fsdd")
     assert len(corpus.pairs(fsdd)) == 2000
     test = corpus.pairs(fsdd, folds="test")

@@ -1,4 +1,4 @@
-"""Labelled clips as they are given; class order and unknown labels are tested with ``training.split``."""
+"""Test the checks of labelled clips; class order and unknown labels are tested with ``training.split``."""
 
 import subprocess
 import sys
@@ -12,16 +12,16 @@ from mxnet_audio.datasets import labels
 from mxnet_audio.errors import DatasetError
 
 
-def test_pairs_become_strings_and_pythons_own_numbers():
+def test_pairs_have_string_paths_and_python_labels():
     sound = (np.ones(4), 8000)
-    (one, label), (other, kind) = labels.checked_pairs([(Path("a.wav"), np.int64(3)), (sound, "x")])
-    assert (one, label, type(label)) == ("a.wav", 3, int) and other is sound and kind == "x"
+    (path, label), (same_sound, name) = labels.checked_pairs([(Path("a.wav"), np.int64(3)), (sound, "x")])
+    assert (path, label, type(label)) == ("a.wav", 3, int) and same_sound is sound and name == "x"
     for bad in ([], ["a.wav"], [(None, 1)]):
         with pytest.raises(DatasetError):
             labels.checked_pairs(bad)
 
 
-def test_training_has_them_too_and_mxnet_is_not_needed():
+def test_training_exports_them_and_mxnet_is_not_imported():
     assert training.checked_pairs is labels.checked_pairs and training.to_targets is labels.to_targets
     code = (
         "import sys, mxnet_audio.datasets.labels; sys.exit(any(name in sys.modules for name in ('mxnet', 'sklearn')))"

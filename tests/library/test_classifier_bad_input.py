@@ -127,7 +127,7 @@ def test_fit_goes_on_without_bad_files_and_lists_them(corpus, options, tmp_path,
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"nb_classes": 2}, DatasetError, "nb_classes is 2, but the labels are 3"),
+        ({"nb_classes": 2}, DatasetError, "nb_classes is 2, but there are 3 labels"),
         ({"batch_size": 0}, ModelError, "batch_size"),
         ({"epochs": 0}, ModelError, "epochs"),
         ({"checkpoint_interval": 0}, ModelError, "checkpoint_interval"),

@@ -83,7 +83,7 @@ def test_sound_in_memory_that_is_bad_or_given_twice_is_named(corpus, options, tm
     assert names == [f"item {len(corpus)}", f"item {len(corpus) + 1}"]
     with pytest.raises(DatasetError, match="more than once"):
         classifier.fit([*corpus, (b"same", "low"), (b"same", "low")], tmp_path, **small(options))
-    with pytest.raises(DatasetError, match="each clip is a pair"):
+    with pytest.raises(DatasetError, match="pair"):
         classifier.fit([*corpus, (3, "low")], tmp_path, **small(options))
     assert isinstance(classifier.predict_class(io.BytesIO(open(corpus[0][0], "rb").read())), str)  # noqa: PTH123, SIM115
     for nothing in (None, "", float("nan")):

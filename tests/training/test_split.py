@@ -20,7 +20,7 @@ def test_labels_keep_their_type_and_order():
     [
         ([0, 10], 10, "outside 0 to 9.*10"),
         ([0, -1], 10, "outside"),
-        (["a", "b", "c"], 10, "nb_classes is 10, but the labels are 3"),
+        (["a", "b", "c"], 10, "nb_classes is 10, but there are 3 labels"),
         (["a", "a"], 1, "one class only"),
         ([3, 3], 10, "one class only"),
         ([0, "a"], 10, "int, str"),
@@ -34,7 +34,7 @@ def test_labels_that_do_not_work_out_are_refused(labels, nb_classes, match):
 
 
 def test_unknown_labels_are_named():
-    with pytest.raises(DatasetError, match="does not know: cat; it knows dog, cow"):
+    with pytest.raises(DatasetError, match=r"cat.*dog, cow"):
         to_targets(["dog", "cat"], ["dog", "cow"])
 
 

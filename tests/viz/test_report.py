@@ -200,7 +200,7 @@ def test_fit_writes_it(corpus, options, tmp_path):
 
 
 def test_what_cannot_be_done(classifier, corpus, tmp_path):
-    with pytest.raises(DatasetError, match="labels that the model does not know: cow"):
+    with pytest.raises(DatasetError, match="cow"):
         write_report(classifier, [(corpus[0][0], "cow")], tmp_path / "new")
     with pytest.raises(DatasetError, match="none of the 1 files can be used"):
         write_report(classifier, [(str(tmp_path / "missing.wav"), "low")], tmp_path)

@@ -1,0 +1,69 @@
+"""Installation of an archive as a corpus folder, atomically and with a record of its files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from mxnet_audio.datasets.archive import extract
+
+__all__ = ["install", "installed_files", "is_complete"]
+
+# In the installed folder: the name of the archive, its files and their sizes.
+_RECORD = ".mxnet-audio.json"
+
+
+def installed_files(home: Path) -> dict[str, int] | None:
+    """Return the files of the archive and their sizes [bytes]; None if there is no record of them."""
+    try:
+        return dict(json.loads((home / _RECORD).read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_complete(home: Path, files: dict[str, int]) -> bool:
+    """Return True if all files exist with their sizes."""
+    paths = ((home / name, size) for name, size in files.items())
+    return all(path.is_file() and path.stat().st_size == size for path, size in paths)
+
+
+def install(archive: Path, home: Path, check: Callable[[Path], None]) -> None:
+    """Extract an archive as the folder `home`.
+
+    The archive is extracted beside `home` and moved when it is complete. If the process is killed, `home` is missing
+    or unchanged, and the next call deletes the leftovers.
+
+    Parameters
+    ----------
+    archive : Path
+        If it consists of a single folder, this folder becomes `home`, whatever its name.
+    home : Path
+        If it exists, missing files are added and the others replaced; other files in it are kept.
+    check : callable
+        ``check(folder)`` raises an exception if the extracted files are not the expected ones.
+
+    Raises
+    ------
+    DatasetError
+        If the archive is damaged or unsafe.
+    """
+    temporary = home.with_name(f".{home.name}.unpacking")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        files = extract(archive, temporary)
+        items = list(temporary.iterdir())
+        inner = items[0] if len(items) == 1 and items[0].is_dir() else temporary
+        prefix = "" if inner is temporary else f"{inner.name}/"
+        files = {name.removeprefix(prefix): size for name, size in files.items()}
+        check(inner)
+        (inner / _RECORD).write_text(json.dumps({"archive": archive.name, "files": files}), encoding="utf-8")
+        if not home.exists():
+            inner.rename(home)
+            return
+        for name in [*files, _RECORD]:  # the record last: until then the folder counts as incomplete
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            (inner / name).replace(home / name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
