@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mxnet_audio import audio
+from mxnet_audio.audio.source import naming_errors, source_identity, source_name
 from mxnet_audio.data.checks import real_number
 from mxnet_audio.data.columns import Sources
 from mxnet_audio.data.datasets import AudioDataset
@@ -50,19 +51,19 @@ class Chunk:
     @property
     def name(self) -> str | None:
         """Name of the recording, for messages."""
-        return audio.source_name(self.source)
+        return source_name(self.source)
 
     def identity(self) -> str:
-        """Return text that changes when the chunk does: see `audio.source_identity`."""
+        """Return text that changes when the chunk does: see `mxnet_audio.audio.source.source_identity`."""
         return f"{self._recording()}\0{self.start!r}\0{self.stop!r}"
 
     def _recording(self) -> str:
         if isinstance(self.source, str | os.PathLike):
-            return audio.source_identity(self.source)
+            return source_identity(self.source)
         with _OPEN_FILE_LOCK:
             if self.digest:
                 return self.digest[0]
-            identity = audio.source_identity(self.source)
+            identity = source_identity(self.source)
             if identity.startswith(("array\0", "bytes\0")):  # a file that an entry names may change
                 self.digest.append(identity)
             return identity
@@ -237,8 +238,8 @@ class _LoadChunk(Transform):
 def _cut_recording(files: Sources, row: int, chunk: float, hop: float, context: float) -> tuple[str, list[_Cut]]:
     """Return the name of a recording and the positions of its chunks."""
     source = files[row]
-    name = audio.source_name(source) or f"item {files.rows[row]}"
-    with audio.naming_errors(name):
+    name = source_name(source) or f"item {files.rows[row]}"
+    with naming_errors(name):
         info = audio.info(source)
         if info.frames is None:
             raise DatasetError("its header has no duration: convert it, or load it and give (array, rate)")

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio import audio
-from mxnet_audio.audio.source import resolve
+from mxnet_audio.audio.source import naming_errors, resolve, source_identity
 from mxnet_audio.datasets.missing import CONSTANT, fill_rows, is_missing
 from mxnet_audio.errors import DatasetError, ParameterError
 
@@ -107,10 +106,10 @@ class Sources(Sequence):
 
     def _key(self, value: Any, row: int) -> Hashable:
         """Return a key that is equal for equal sounds, also for a file that does not exist."""
-        with audio.naming_errors(f"row {row}"):
+        with naming_errors(f"row {row}"):
             value = self._with_rate(value, f"row {row}")
             target = value if hasattr(value, "identity") else resolve(value)
-            return os.fspath(target) if isinstance(target, str | os.PathLike) else audio.source_identity(target)
+            return os.fspath(target) if isinstance(target, str | os.PathLike) else source_identity(target)
 
 
 def align(

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mxnet_audio import audio, datasets
+from mxnet_audio import datasets
+from mxnet_audio.audio.source import source_name
 from mxnet_audio.data.columns import Sources, align, class_indices, class_names, column_of
 from mxnet_audio.data.steps import CopyTransformed, Transformed, call_named, check_rates, flatten, takes_source
 from mxnet_audio.data.transforms import Features, Load
@@ -357,7 +358,7 @@ class AudioDataset(gluon.data.Dataset):
         return self.sources.rows
 
     def _call(self, index: int, step: Callable, *arguments: Any) -> Any:
-        return call_named(step, *arguments, name=lambda: audio.source_name(self.sources[index]) or f"item {index}")
+        return call_named(step, *arguments, name=lambda: source_name(self.sources[index]) or f"item {index}")
 
     def _index(self, index: int) -> int:
         position = operator.index(index)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from mxnet_audio.audio import source_name
+from mxnet_audio.audio.source import source_name
 from mxnet_audio.data.batchify import Stack
 from mxnet_audio.data.checks import one_of, whole_number
 from mxnet_audio.data.datasets import AudioDataset

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio import audio
+from mxnet_audio.audio.source import naming_errors
 from mxnet_audio.data.checks import real_number
 from mxnet_audio.data.folders import ListingDataset
 from mxnet_audio.data.steps import takes_source
@@ -203,7 +204,7 @@ class VoxAudioValFolderDataset(gluon.data.Dataset):
         samples = self._load(path)
         if self._transform is None:
             return samples
-        with audio.naming_errors(path):
+        with naming_errors(path):
             return self._transform(samples)
 
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxnet_audio import audio
+from mxnet_audio.audio.source import source_identity, source_name
 from mxnet_audio.data import chunks
 from mxnet_audio.data.chunks import AudioChunkDataset
 from mxnet_audio.data.transforms import AddNoise, Features, Load, PadTrim
@@ -222,14 +223,14 @@ def test_chunks_are_known_by_file_and_place(tmp_path):
     path = tmp_path / "a.wav"
     sf.write(path, noise(1000), 1000)
     dataset = AudioChunkDataset([path, noise_entry()], 0.25, context=0.1)
-    known = [audio.source_identity(source) for source in dataset.sources]
+    known = [source_identity(source) for source in dataset.sources]
     assert len(set(known)) == len(known) == 8
     assert known == [
-        audio.source_identity(source) for source in AudioChunkDataset([path, noise_entry()], 0.25, context=0.1).sources
+        source_identity(source) for source in AudioChunkDataset([path, noise_entry()], 0.25, context=0.1).sources
     ]
-    assert [audio.source_name(source) for source in dataset.sources] == [str(path)] * 4 + [None] * 4
+    assert [source_name(source) for source in dataset.sources] == [str(path)] * 4 + [None] * 4
     sf.write(path, noise(1001), 1000)
-    assert not set(known[:4]) & {audio.source_identity(source) for source in dataset.sources}
+    assert not set(known[:4]) & {source_identity(source) for source in dataset.sources}
     keys = {
         AudioChunkDataset([path], 0.25, **options).transforms[0].key
         for options in ({}, {"context": 0.1}, {"sr": 8000}, {"sr": None}, {"mono": False})
@@ -279,8 +280,8 @@ def test_recordings_that_are_no_files_are_hashed_once(tmp_path, monkeypatch):
     sf.write(path, noise(1000), 1000)
     sources = [(noise(1000), 1000), path.read_bytes(), io.BytesIO(path.read_bytes()), path, {"path": str(path)}]
     dataset = AudioChunkDataset(sources, 0.25, sr=None)
-    hashed, whole = [], audio.source_identity
-    monkeypatch.setattr(chunks.audio, "source_identity", lambda source: hashed.append(source) or whole(source))
+    hashed, whole = [], source_identity
+    monkeypatch.setattr(chunks, "source_identity", lambda source: hashed.append(source) or whole(source))
     assert not hashed
     with ThreadPoolExecutor(4) as pool:
         names = list(pool.map(lambda chunk: chunk.identity(), dataset.sources))
