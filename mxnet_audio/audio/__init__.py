@@ -1,6 +1,6 @@
-"""A file or an array becomes float32 samples: decode, downmix, resample, fit to a length, cut.
+"""Sound as float32 samples: decode files, downmix, resample, fit to a length, cut into windows.
 
-The decoders and the resampler are imported when they are needed: samples at the right rate need NumPy alone.
+The decoders and the resampler are imported on first use: samples at the right rate need NumPy alone.
 """
 
 import lazy_loader
@@ -8,7 +8,6 @@ import lazy_loader
 from mxnet_audio.audio.find import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.load import load, valid_audio
 from mxnet_audio.audio.shape import Windows, fit_length, repeat_to, resample, views, windows
-from mxnet_audio.audio.source import naming_errors, resolve, source_identity, source_name
 from mxnet_audio.audio.speed import Played
 
 __getattr__, *_ = lazy_loader.attach(
@@ -24,12 +23,8 @@ __all__ = [
     "fit_length",
     "info",
     "load",
-    "naming_errors",
     "repeat_to",
     "resample",
-    "resolve",
-    "source_identity",
-    "source_name",
     "typical_length",
     "valid_audio",
     "views",

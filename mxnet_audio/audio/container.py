@@ -1,7 +1,7 @@
-"""What a file declares about its own length: the check that decoders leave out.
+"""Checks of the length that a file declares in its header.
 
-Decoders are forgiving. libsndfile clamps a WAV to the bytes that are there, stops an Ogg at the last whole
-page and fills no gap of an MP3, all without a word. These checks read a few header bytes and compare.
+Decoders accept truncated files silently: libsndfile reads a WAV up to its last byte, an Ogg up to its last complete
+page, and skips the gaps of an MP3. These checks read a few bytes of the header and compare them with the file.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
 __all__ = ["check_complete"]
 
-# Streaming writers put these where they cannot go back; the last is CAF's.
-_UNKNOWN = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, -1)
-_OGG_PAGE = 65307  # the longest page that the format allows
-_WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"  # the first 12 bytes of the 16 that name it
-_MAX_CHUNKS = 100_000  # a walk over a hostile file ends
+# Lengths that streaming writers leave in the header, since they cannot return to it; the last is CAF's.
+_UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, -1)
+_MAX_OGG_PAGE = 65307  # bytes, by the format
+_WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"  # first 12 of the 16 bytes of its identifier
+_MAX_CHUNKS = 100_000  # bounds the time that a hostile file takes
 
 
 def check_complete(file: BinaryIO, path: str | os.PathLike | None = None) -> None:
-    """Raise when the container's own header says that bytes are missing.
+    """Raise TruncatedAudioError if a file is shorter than its header declares.
 
-    Knows WAV (RIFF, RIFX, RF64, Wave64), AU, AIFF, CAF, Ogg and MP4. Other formats pass. FLAC, MP3 and Matroska
-    need no check here, for their decoders say what was declared; of rare ones such as VOC, NIST and MAT
-    libsndfile reads what is there.
+    WAV (RIFF, RIFX, RF64, Wave64), AU, AIFF, CAF, Ogg and MP4 are checked; other formats pass. FLAC, MP3 and Matroska
+    need no check here, since their decoders report the declared length. Truncated files of rare formats such as VOC,
+    NIST and MAT are read up to their end.
 
     Parameters
     ----------
     file : binary file object
-        Seekable; left at position 0.
+        Seekable; its position is 0 afterwards.
     path : str or os.PathLike, optional
-        Named in the error.
+        Path to name in the error.
 
     Raises
     ------
     AudioDecodeError
         The file is empty.
     TruncatedAudioError
-        It ends before the length that it declares.
+        The file ends before the length that it declares.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def check_complete(file: BinaryIO, path: str | os.PathLike | None = None) -> Non
 
 
 def _check_chunks(file: BinaryIO, size: int, start: int, header: str, data_id: bytes, name: str) -> str | None:
-    """Find the chunk of samples and compare its size with the bytes that follow it."""
+    """Compare the declared size of the chunk of samples with the bytes that follow."""
     position, long_size, head = start, None, struct.Struct(header)
     for _ in range(_MAX_CHUNKS):
         file.seek(position)
@@ -85,18 +85,18 @@ def _check_chunks(file: BinaryIO, size: int, start: int, header: str, data_id: b
             break
         chunk, length = head.unpack(entry)
         position += head.size
-        if chunk == b"ds64":  # RF64 keeps the 64-bit sizes here: RIFF size, then data size
+        if chunk == b"ds64":  # the 64-bit sizes of RF64: RIFF size, then data size
             sizes = file.read(16)
             if len(sizes) == 16:
                 long_size = struct.unpack("<8xQ", sizes)[0]
         if chunk == data_id:
             if length == 0xFFFFFFFF and long_size is not None:
                 length = long_size
-            elif length in _UNKNOWN:
+            elif length in _UNKNOWN_LENGTHS:
                 return None
             present = size - position
             if length > present:
-                return f"the {name} header declares {length} bytes of samples, the file holds {present}"
+                return f"the {name} header declares {length} bytes of samples, the file has {present}"
             return None
         if length < 0:
             break
@@ -105,35 +105,35 @@ def _check_chunks(file: BinaryIO, size: int, start: int, header: str, data_id: b
 
 
 def _check_wave64(file: BinaryIO, size: int) -> str | None:
-    """Compare the size of the whole, which Wave64 puts behind its name, with the file."""
+    """Compare the declared size of a Wave64 file, which follows its identifier, with the file."""
     file.seek(16)
     length = int.from_bytes(file.read(8), "little")
-    return f"the Wave64 header declares {length} bytes, the file holds {size}" if length > size else None
+    return f"the Wave64 header declares {length} bytes, the file has {size}" if length > size else None
 
 
 def _check_au(head: bytes, size: int) -> str | None:
-    """Compare the size field of an AU header with the file."""
+    """Compare the declared size of the samples of an AU file with the file."""
     if len(head) < 12:
         return "the AU header is incomplete"
     start, length = struct.unpack((">" if head[:4] == b".snd" else "<") + "II", head[4:12])
-    if length not in _UNKNOWN and start + length > size:
-        return f"the AU header declares {length} bytes of samples, the file holds {max(0, size - start)}"
+    if length not in _UNKNOWN_LENGTHS and start + length > size:
+        return f"the AU header declares {length} bytes of samples, the file has {max(0, size - start)}"
     return None
 
 
 def _check_ogg(file: BinaryIO, size: int) -> str | None:
-    """Look at the last page: it must be whole and marked as the end of its stream."""
-    file.seek(max(0, size - 2 * _OGG_PAGE))
+    """Check that the last page is complete and marked as the end of its stream."""
+    file.seek(max(0, size - 2 * _MAX_OGG_PAGE))
     tail = file.read()
     at = tail.rfind(b"OggS")
-    while at > 0 and tail[at + 4 : at + 5] not in (b"\0", b""):  # the four letters inside packed sound
+    while at > 0 and tail[at + 4 : at + 5] not in (b"\0", b""):  # these letters, by chance, in encoded sound
         at = tail.rfind(b"OggS", 0, at)
     if at < 0:
-        return None  # foreign bytes appended: nothing can be said
+        return None  # foreign bytes are appended, and hide the last page
     page = tail[at:]
     segments = page[26] if len(page) > 26 else 0
-    whole = 27 + segments + sum(page[27 : 27 + segments])
-    if len(page) < 27 + segments or len(page) < whole:
+    page_size = 27 + segments + sum(page[27 : 27 + segments])
+    if len(page) < 27 + segments or len(page) < page_size:
         return "the last Ogg page is incomplete"
     if not page[5] & 4:
         return "the last Ogg page is not marked as the end"
@@ -141,17 +141,17 @@ def _check_ogg(file: BinaryIO, size: int) -> str | None:
 
 
 def _check_mp4(file: BinaryIO, size: int) -> str | None:
-    """Walk the top-level boxes: each must lie in the file, and the index ("moov") must be among them."""
-    position, index = 0, False
+    """Check that all top-level boxes lie within the file, and that the index ("moov") is one of them."""
+    position, has_index = 0, False
     for _ in range(_MAX_CHUNKS):
         if position >= size:
             break
         file.seek(position)
         header = file.read(16)
         if len(header) < 8:
-            break  # a few stray bytes after the last box do no harm
+            break  # a few stray bytes after the last box are harmless
         length, box = struct.unpack(">I4s", header[:8])
-        index = index or box == b"moov"
+        has_index = has_index or box == b"moov"
         if length == 1 and len(header) == 16:
             length = struct.unpack(">Q", header[8:])[0]
         elif length == 0:  # to the end of the file
@@ -160,6 +160,6 @@ def _check_mp4(file: BinaryIO, size: int) -> str | None:
             break
         if position + length > size:
             name = box.decode("latin-1")
-            return f"the MP4 box {name!r} declares {length} bytes, of which {size - position} exist"
+            return f"the MP4 box {name!r} declares {length} bytes, the file has {size - position}"
         position += length
-    return None if index else "the MP4 file has no index (moov box)"
+    return None if has_index else "the MP4 file has no index (moov box)"

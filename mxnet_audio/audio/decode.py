@@ -1,4 +1,4 @@
-"""Files become blocks of float32 samples: soundfile (libsndfile) first, then PyAV, then audioread."""
+"""Decoders: files become blocks of float32 samples, by soundfile (libsndfile), else by PyAV, else by audioread."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ import soundfile as sf
 
 from mxnet_audio.audio.container import check_complete
 from mxnet_audio.audio.mp3 import length_slack, with_length
-from mxnet_audio.audio.source import naming_errors, resolve, source_name
+from mxnet_audio.audio.source import missing_reason, naming_errors, resolve, source_name
 from mxnet_audio.audio.stream import AudioInfo, Stream
 from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
 __all__ = ["info", "open_stream"]
 
-BLOCK = 1 << 16  # frames to a read: large enough to be rare, small enough to be nothing beside the result
-_MP3_RUN_UP = 32 * 1152  # samples decoded ahead of a seek's aim, until no frame borrows from before it
-_OGG_LAST_PAGE = 1 << 18  # samples: 255 packets of 1,024
-_NO_COUNT = 1 << 60  # libsndfile's frame count of a stream that does not say is near 2**63
-_IMPORTING = threading.Lock()
-_SYSTEM, _MALFORMED = 2, 3  # libsndfile's codes: "the system refuses"; "a format that I know, but damaged"
+BLOCK_FRAMES = 1 << 16  # frames per read: few reads, and little memory beside the result
+_MP3_PREROLL = 32 * 1152  # samples decoded before a seek's target: frames borrow bits from those before them
+_MAX_OGG_PAGE_FRAMES = 1 << 18  # 255 packets of 1,024 samples
+_UNKNOWN_FRAMES = 1 << 60  # libsndfile's frame count of a stream of unknown length is near 2**63
+_AUDIOREAD_LOCK = threading.Lock()
+_SYSTEM_ERROR, _MALFORMED_FILE = 2, 3  # error codes of libsndfile
 
 
 def info(source: str | os.PathLike | BinaryIO | Any) -> AudioInfo:
-    """Read a sound file's header, and nothing more.
+    """Read the header of a sound file.
 
     Parameters
     ----------
     source : as for `load`
-        A file, its bytes or an entry; an array is asked itself.
+        File, its bytes, or an entry of a data set; for an array, the facts of the array.
 
     Returns
     -------
     AudioInfo
-        Rate, channels, length, format and the decoder that reads it.
+        Rate, channels, length, format and decoder.
 
     Raises
     ------
     AudioDecodeError
-        The file cannot be opened or is not sound.
+        The file cannot be opened, or no decoder can read it.
     TruncatedAudioError
-        The header shows that bytes are missing.
+        The file is shorter than its header declares.
     InvalidAudioError
-        An array or its rate is out of range.
+        An array, or its rate, cannot be used.
 
     Examples
     --------
@@ -77,13 +77,13 @@ def info(source: str | os.PathLike | BinaryIO | Any) -> AudioInfo:
 def open_stream(source: str | os.PathLike | BinaryIO) -> Iterator[Stream]:
     """Open a sound file with the first decoder that can read it.
 
-    A file that is of a format libsndfile knows but is damaged or cut off is an error there and then: a more
-    forgiving decoder further down the chain would make shorter sound of it.
+    If the file has a format of libsndfile but is damaged or truncated, this raises without trying the other decoders,
+    which would silently return shorter sound.
 
     Parameters
     ----------
     source : str, os.PathLike or binary file object
-        A file object is read from its beginning and left open.
+        A file object is read from its beginning, and stays open.
 
     Yields
     ------
@@ -92,14 +92,14 @@ def open_stream(source: str | os.PathLike | BinaryIO) -> Iterator[Stream]:
     Raises
     ------
     AudioDecodeError
-        Missing, a directory, no permission, or no decoder reads it; the reason names what each one said.
+        The file is missing, a directory, not permitted, or no decoder can read it; each decoder's reason is given.
     TruncatedAudioError
-        The header shows that bytes are missing.
+        The file is shorter than its header declares.
     """
     with ExitStack() as stack:
         file, path = _open_bytes(source, stack)
         check_complete(file, path)
-        # A path goes to libsndfile as it is: reading through a Python object would need the GIL at each step.
+        # libsndfile opens a path by itself: reading through a Python object would need the GIL at each step.
         target = path if isinstance(source, str | os.PathLike) else file
         refusals = []
         for open_one in (_open_soundfile, _open_av, _open_audioread):
@@ -115,7 +115,7 @@ def open_stream(source: str | os.PathLike | BinaryIO) -> Iterator[Stream]:
 
 
 class _Refused(Exception):
-    """One decoder does not know the format; the next may."""
+    """Raised if one decoder cannot read the format, and the next is to be tried."""
 
 
 def _open_bytes(source: Any, stack: ExitStack) -> tuple[BinaryIO, str | None]:
@@ -126,7 +126,7 @@ def _open_bytes(source: Any, stack: ExitStack) -> tuple[BinaryIO, str | None]:
                 raise AudioDecodeError("this is a directory, not a sound file", path)
             return stack.enter_context(open(path, "rb")), path  # noqa: PTH123 - bytes paths are strings here
         except FileNotFoundError:
-            raise AudioDecodeError("no such file", path) from None
+            raise AudioDecodeError(missing_reason(path), path) from None
         except PermissionError:
             raise AudioDecodeError("no permission to read this file", path) from None
         except (OSError, ValueError) as error:
@@ -139,10 +139,10 @@ def _open_bytes(source: Any, stack: ExitStack) -> tuple[BinaryIO, str | None]:
 
 
 class _SoundFile(sf.SoundFile):
-    """A sound file that is read straight on.
+    """Sound file that is read without seeking.
 
-    soundfile seeks to where it is after every read, and after a seek the first frames of an MP3 decode to
-    nothing: they borrow bits from those before them. Read in blocks, an MP3 would have a hole in each.
+    soundfile seeks to the current position after every read, and after a seek the first frames of an MP3 decode to
+    silence, since they borrow bits from the frames before them: every block of an MP3 would begin with a gap.
     """
 
     def seekable(self) -> bool:
@@ -150,7 +150,7 @@ class _SoundFile(sf.SoundFile):
 
 
 def _open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
-    # soundfile would refuse a name that is not Unicode; as bytes, any name passes.
+    # soundfile refuses names that are not Unicode; as bytes, every name works.
     name = os.fsencode(target) if isinstance(target, str) else target
     try:
         sound = stack.enter_context(_SoundFile(name))
@@ -159,33 +159,33 @@ def _open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitSt
         if slack is None and (counted := with_length(file)):
             sound = stack.enter_context(_SoundFile(counted))
     except sf.LibsndfileError as error:
-        if error.code == _MALFORMED:
+        if error.code == _MALFORMED_FILE:
             raise AudioDecodeError(f"damaged: {error.error_string}", path) from error
-        # Its "file does not exist" for junk called ".mp3" would mislead: the file has been opened above.
-        reason = "Format not recognised." if error.code == _SYSTEM else error.error_string
+        # For junk called ".mp3" its message is "file does not exist", which is wrong: the file was opened above.
+        reason = "Format not recognised." if error.code == _SYSTEM_ERROR else error.error_string
         raise _Refused(f"soundfile: {reason}") from error
-    except TypeError as error:  # a suffix ".raw" asks for parameters that nobody has
+    except TypeError as error:  # the suffix ".raw" requires parameters that are unknown
         raise _Refused(f"soundfile: {error}") from error
-    if sound.format == "RAW":  # junk with a suffix like ".au": libsndfile takes any bytes for samples then
+    if sound.format == "RAW":  # libsndfile reads junk with a suffix like ".au" as raw samples
         raise _Refused("soundfile: Format not recognised.")
-    frames = sound.frames if sound.frames < _NO_COUNT else None
+    frames = sound.frames if sound.frames < _UNKNOWN_FRAMES else None
     if frames is None or (sound.subtype.startswith("MPEG") and not layer3):
-        slack = None  # nothing declared, or an estimate
+        slack = None  # nothing is declared, or only an estimate
 
     def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
-        left = count if count is not None else _NO_COUNT
+        remaining = count if count is not None else _UNKNOWN_FRAMES
         done = start
         try:
             if start:
-                landing = _landing(sound, start)
-                sound.seek(landing)
-                sound.read(start - landing, dtype="float32")
-            while left > 0:
-                block = sound.read(min(BLOCK, left), dtype="float32", always_2d=True)
+                target = _seek_target(sound, start)
+                sound.seek(target)
+                sound.read(start - target, dtype="float32")
+            while remaining > 0:
+                block = sound.read(min(BLOCK_FRAMES, remaining), dtype="float32", always_2d=True)
                 if len(block) == 0:
                     return
                 yield block
-                left -= len(block)
+                remaining -= len(block)
                 done += len(block)
         except sf.LibsndfileError as error:
             after = f"after {done / sound.samplerate:.3f} s: {error.error_string}"
@@ -194,13 +194,13 @@ def _open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitSt
     return Stream(path, sound.samplerate, sound.channels, frames, slack, sound.format, "soundfile", blocks)
 
 
-def _landing(sound: sf.SoundFile, start: int) -> int:
-    """Where to seek to, and read on from, so that samples are those of an unbroken read."""
+def _seek_target(sound: sf.SoundFile, start: int) -> int:
+    """Return the frame to seek to and read on from, so that samples equal those of a read without a seek."""
     if sound.subtype.startswith("MPEG"):
-        return max(0, start - _MP3_RUN_UP)
+        return max(0, start - _MP3_PREROLL)
     if sound.subtype == "VORBIS":
-        # Encoders cut the last page short, and libvorbis counts back from its end: seeks into it miss.
-        return min(start, max(0, sound.frames - _OGG_LAST_PAGE))
+        # Encoders shorten the last page, and libvorbis counts back from its end: seeks into it are wrong.
+        return min(start, max(0, sound.frames - _MAX_OGG_PAGE_FRAMES))
     return start
 
 
@@ -219,12 +219,12 @@ def _open_av(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) ->
 
 def _open_audioread(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
     if not isinstance(target, str):
-        raise _Refused("audioread: reads only files by path")
+        raise _Refused("audioread: needs a path")
     try:
         audioread = _import_audioread()
     except ImportError:
         raise _Refused("audioread: not installed") from None
-    # Its reader of raw WAV, AU and AIFF asks fewer questions than libsndfile, which has refused by now.
+    # Its reader of raw WAV, AU and AIFF accepts more than libsndfile, which has refused the file already.
     raw = audioread.rawread.RawAudioFile
     backends = [backend for backend in audioread.available_backends() if backend is not raw]
     try:
@@ -236,33 +236,33 @@ def _open_audioread(target: Any, file: BinaryIO, path: str | None, stack: ExitSt
     frames = round(sound.duration * sound.samplerate) if sound.duration else None
 
     def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
-        left = count if count is not None else _NO_COUNT
+        remaining = count if count is not None else _UNKNOWN_FRAMES
         position, rest = 0, b""
         try:
             for data in sound:
-                data = rest + data  # its blocks are of so many bytes, wherever a frame may end
-                whole = len(data) - len(data) % (2 * sound.channels)
-                data, rest = data[:whole], data[whole:]
+                data = rest + data  # its blocks may end within a frame
+                complete = len(data) - len(data) % (2 * sound.channels)
+                data, rest = data[:complete], data[complete:]
                 block = np.frombuffer(data, dtype="<i2").reshape(-1, sound.channels)
                 skip = max(0, start - position)
                 position += len(block)
-                block = block[skip : skip + left]
-                left -= len(block)
+                block = block[skip : skip + remaining]
+                remaining -= len(block)
                 if len(block):
                     yield block.astype(np.float32) / np.float32(32768)
-                if left <= 0:
+                if remaining <= 0:
                     return
         except (audioread.DecodeError, OSError, EOFError) as error:
             raise AudioDecodeError(f"damaged: {error}", path) from error
 
-    # Its durations come from tools' printed text, rounded: only a gap of a tenth of a second is one.
+    # Its durations are parsed from rounded text: only a gap of more than a tenth of a second counts.
     slack = sound.samplerate // 10
     return Stream(path, sound.samplerate, sound.channels, frames, slack, "unknown", "audioread", blocks)
 
 
 def _import_audioread() -> Any:
-    """Import audioread without the warnings of its reader of raw sound, which is imported and never used here."""
-    with _IMPORTING:  # filters are the process's own, so they are touched once
+    """Import audioread without the warnings of its reader of raw sound, which is imported but not used here."""
+    with _AUDIOREAD_LOCK:  # warning filters belong to the whole process
         if "audioread.rawread" in sys.modules:
             import audioread
         else:

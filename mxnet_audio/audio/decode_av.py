@@ -1,4 +1,4 @@
-"""The PyAV part of the decode chain: m4a/AAC, sound tracks of video, and what else FFmpeg reads."""
+"""Decoder by PyAV: m4a/AAC, sound tracks of video, and the other formats of FFmpeg."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from mxnet_audio.errors import TruncatedAudioError
 
 __all__ = ["open_av"]
 
-# Containers with an index that states the length. Others ("aac", "mpegts", …) give FFmpeg's estimate.
-_DECLARING = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "asf", "caf", "wav", "aiff", "ape", "wv", "tta")
-_RUN_UP = 0.25  # seconds decoded ahead of a seek's aim, until overlapping transforms have settled
+# Containers with an index that declares the length. For others ("aac", "mpegts", …) FFmpeg estimates it.
+_CONTAINERS_WITH_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "asf", "caf", "wav", "aiff", "ape", "wv", "tta")
+_PREROLL = 0.25  # seconds decoded before a seek's target, until overlapping transforms have settled
 
 
 class _Nameless:
-    """A file without its name: by a suffix such as ``.g722`` alone FFmpeg would take any bytes for sound."""
+    """File without its name: by a suffix such as ``.g722`` FFmpeg would read any bytes as sound."""
 
     def __init__(self, file: BinaryIO):
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
 def open_av(file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
-    """Open a file's first sound track with PyAV.
+    """Open the first sound track of a file with PyAV.
 
     Parameters
     ----------
     file : binary file object
         At position 0.
     path : str or None
-        Named in errors.
+        Path to name in errors.
     stack : contextlib.ExitStack
         Closes the container.
 
@@ -45,11 +45,10 @@ def open_av(file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
     Raises
     ------
     av.error.FFmpegError
-        FFmpeg does not know the format.
+        FFmpeg cannot read the format.
     ValueError
         There is no sound track.
     """
-
     container = stack.enter_context(av.open(_Nameless(file), mode="r", metadata_errors="ignore"))
     if not container.streams.audio:
         raise ValueError("there is no sound track in it")
@@ -58,17 +57,17 @@ def open_av(file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
     if not sr or not channels:
         raise ValueError("the sound track states no sampling rate")
     frames = slack = None
-    if container.format.name in _DECLARING:
+    if container.format.name in _CONTAINERS_WITH_LENGTH:
         if track.duration is not None:
             frames = round(float(track.duration * track.time_base) * sr)
         elif container.duration is not None and len(container.streams) == 1:
             frames = round(container.duration / av.time_base * sr)
-        # Encoders' padding at both ends makes the figure uncertain by some frames of 1,024 or 2,048.
+        # The encoder's padding at both ends makes the length uncertain by some frames of 1,024 or 2,048 samples.
         slack = None if frames is None else max(4096, sr // 10)
 
     def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
         try:
-            yield from _cut(_decode(container, track, start / sr, sr), start, count)
+            yield from _cut_part(_decode(container, track, start / sr, sr), start, count)
         except av.error.FFmpegError as error:
             raise TruncatedAudioError(f"damaged or truncated: {error.strerror or error}", path) from error
 
@@ -76,10 +75,10 @@ def open_av(file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
 
 
 def _decode(container: Any, track: Any, start: float, sr: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (position in frames, block [shape=(n, channels)]) from at or before ``start`` seconds."""
+    """Yield (position in frames, block [shape=(n, channels)]), beginning at or before ``start`` seconds."""
     origin = track.start_time or 0
-    if start > _RUN_UP:
-        container.seek(origin + int((start - _RUN_UP) / track.time_base), stream=track)
+    if start > _PREROLL:
+        container.seek(origin + int((start - _PREROLL) / track.time_base), stream=track)
     layout = track.codec_context.layout.name
     resampler = av.AudioResampler(format="flt", layout=layout, rate=sr)
     position = None
@@ -93,8 +92,8 @@ def _decode(container: Any, track: Any, start: float, sr: int) -> Iterator[tuple
             position += len(block)
 
 
-def _cut(pieces: Iterator[tuple[int, np.ndarray]], start: int, count: int | None) -> Iterator[np.ndarray]:
-    """Keep ``count`` frames from frame ``start`` on."""
+def _cut_part(pieces: Iterator[tuple[int, np.ndarray]], start: int, count: int | None) -> Iterator[np.ndarray]:
+    """Yield ``count`` frames from frame ``start`` on."""
     stop = None if count is None else start + count
     for position, block in pieces:
         piece = block[max(0, start - position) : None if stop is None else max(0, stop - position)]

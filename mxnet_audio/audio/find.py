@@ -1,4 +1,4 @@
-"""Find sound files in folders."""
+"""Search of folders for sound files."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from mxnet_audio.audio.source import missing_reason
 from mxnet_audio.errors import AudioDecodeError
 
 __all__ = ["AUDIO_SUFFIXES", "find_audio"]
 
 logger = logging.getLogger(__name__)
 
-#: Suffixes (lower case) of the files that a folder is searched for.
+#: Suffixes (lower case) of the files that `find_audio` lists.
 AUDIO_SUFFIXES = frozenset(
     (
-        ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mp2", ".mp3", ".mp4",
+        ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".m4r", ".mp2", ".mp3", ".mp4",
         ".oga", ".ogg", ".opus", ".snd", ".w64", ".wav", ".webm", ".wma",
     )
 )  # fmt: skip
 
 
 def find_audio(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[str]:
-    """List sound files.
+    """List the sound files in folders.
 
     Parameters
     ----------
     path : str, os.PathLike, or an iterable of them
-        Files are taken as they are, whatever their suffix; folders are searched to any depth for
-        `AUDIO_SUFFIXES`. Hidden files and folders (``.``, and with it macOS's ``._x.wav``) are left out; so
-        is a folder that may not be read, with a warning.
+        Files are listed whatever their suffix; folders are searched to any depth for `AUDIO_SUFFIXES`. Hidden files
+        and folders are skipped (their names begin with ``.``, like macOS's ``._x.wav``), and so are folders without
+        permission, with a warning.
 
     Returns
     -------
     list of str
-        Sorted, each path once.
+        Sorted paths without duplicates.
 
     Raises
     ------
@@ -55,19 +56,19 @@ def find_audio(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[st
     for item in [path] if isinstance(path, str | os.PathLike) else path:
         item = Path(item)
         if item.is_dir():
-            for folder, folders, files in os.walk(item, onerror=_warn):
+            for folder, folders, files in os.walk(item, onerror=_log_skipped):
                 folders[:] = [name for name in folders if not name.startswith(".")]
-                found.update(str(Path(folder, name)) for name in files if _is_sound(name))
+                found.update(str(Path(folder, name)) for name in files if _has_audio_name(name))
         elif item.exists():
             found.add(str(item))
         else:
-            raise AudioDecodeError("no such file or folder", item)
+            raise AudioDecodeError(missing_reason(item, "file or folder"), item)
     return sorted(found)
 
 
-def _warn(error: OSError) -> None:
-    logger.warning("%s is left out: %s", error.filename, error.strerror)
+def _log_skipped(error: OSError) -> None:
+    logger.warning("%s is skipped: %s", error.filename, error.strerror)
 
 
-def _is_sound(name: str) -> bool:
+def _has_audio_name(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in AUDIO_SUFFIXES

@@ -1,4 +1,4 @@
-"""What a collection of files is like, by its headers."""
+"""Statistics of a collection of files, from their headers."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from mxnet_audio.errors import AudioError
 
 __all__ = ["rates", "typical_length"]
 
-SAMPLE = 100  # files to look at: enough for a median
+SAMPLE_SIZE = 100  # files whose headers are read: enough for a median
 
 
 def typical_length(paths: Sequence[str | os.PathLike]) -> float | None:
-    """Median length of some hundred of the files, evenly chosen.
+    """Return the median length of about a hundred of the files, evenly chosen.
 
     Parameters
     ----------
     paths : sequence of str or os.PathLike
-        Sound files; those that cannot be read, or do not say their length, are passed over.
+        Sound files; those that cannot be read, or do not declare their length, are skipped.
 
     Returns
     -------
     float [s] or None
-        None when no file says its length.
+        None if no file declares its length.
 
     Examples
     --------
@@ -39,31 +39,32 @@ def typical_length(paths: Sequence[str | os.PathLike]) -> float | None:
     >>> typical_length([*sorted(folder.iterdir()), 'missing.wav'])
     2.0
     """
-    lengths = [found.duration for found in _headers(paths) if found.duration]
+    lengths = [header.duration for header in _read_headers(paths) if header.duration]
     return median(lengths) if lengths else None
 
 
 def rates(paths: Sequence[str | os.PathLike]) -> Counter[int]:
-    """How many of some hundred of the files, evenly chosen, have which sampling rate [Hz].
+    """Count the sampling rates [Hz] of about a hundred of the files, evenly chosen.
 
     Parameters
     ----------
     paths : sequence of str or os.PathLike
-        Sound files; those that cannot be read are passed over.
+        Sound files; those that cannot be read are skipped.
 
     Returns
     -------
     collections.Counter
+        Number of files by sampling rate.
 
     Examples
     --------
     >>> rates(["missing.wav"])
     Counter()
     """
-    return Counter(found.sr for found in _headers(paths))
+    return Counter(header.sr for header in _read_headers(paths))
 
 
-def _headers(paths: Sequence[str | os.PathLike]) -> Iterator[AudioInfo]:
-    for path in paths[:: max(1, len(paths) // SAMPLE)]:
-        with contextlib.suppress(AudioError):  # whoever loads it will name it
+def _read_headers(paths: Sequence[str | os.PathLike]) -> Iterator[AudioInfo]:
+    for path in paths[:: max(1, len(paths) // SAMPLE_SIZE)]:
+        with contextlib.suppress(AudioError):  # loading it raises the error
             yield info(path)

@@ -1,4 +1,4 @@
-"""The one way in: a file, a file object or an array becomes float32 samples."""
+"""Load sound as float32 samples, from files, file objects, bytes and arrays."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from mxnet_audio.audio.shape import resample
 from mxnet_audio.audio.source import is_rate, naming_errors, resolve, source_name
-from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, TruncatedAudioError
+from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ParameterError, TruncatedAudioError
 
 if TYPE_CHECKING:
     from mxnet_audio.audio.stream import Stream
 
 __all__ = ["load", "valid_audio"]
 
-SILENCE = 1e-5  # -100 dBFS
+SILENCE_PEAK = 1e-5  # -100 dBFS
 
 
 def load(
@@ -30,24 +30,25 @@ def load(
 ) -> tuple[np.ndarray, int]:
     """Load sound as float32 samples.
 
-    Only the part asked for is decoded (by the system's codecs, what lies before it too). Channels are averaged
-    block by block, so an hour of stereo needs the memory of an hour of mono.
+    Only the requested part is decoded (the system's codecs decode what precedes it, too). Channels are averaged block
+    by block, so an hour of stereo needs the memory of an hour of mono. Unlike `librosa.load`, the sampling rate of the
+    file is kept by default.
 
     Parameters
     ----------
     source : str, os.PathLike, binary file object, bytes, (array, rate), or a Hugging Face audio entry
-        WAV, AU, FLAC, Ogg Vorbis, Opus, MP3 and AIFF by libsndfile; M4A/AAC and video by PyAV (extra
-        ``[av]``); others by the system's codecs. A file object is read from its beginning. An array has
-        shape (n,) or (channels, n); integers are scaled to [-1, 1) by the range of their type. Bytes are an
-        encoded file. An entry is ``{"array", "sampling_rate"}`` or ``{"bytes", "path"}``; see `resolve`.
+        Sound. WAV, AU, FLAC, Ogg Vorbis, Opus, MP3 and AIFF are read by libsndfile; M4A/AAC and video by PyAV (extra
+        ``[av]``); others by the system's codecs. A file object is read from its beginning. An array has shape (n,) or
+        (channels, n); integers are scaled to [-1, 1) by the range of their type. Bytes are an encoded file. An entry
+        is a mapping with ``array`` and ``sampling_rate``, or with ``bytes`` or ``path``.
     sr : int > 0 or None [Hz]
-        Rate wanted; None keeps the file's.
+        Rate to resample to; None keeps the file's.
     mono : bool
-        Average the channels.
+        True averages the channels.
     offset : float >= 0 [s]
-        Where to start.
+        Start of the part to load.
     duration : float > 0 or None [s]
-        How much to read; None, or more than there is, reads to the end.
+        Length of the part to load; None, or more than the rest of the sound, loads to the end.
 
     Returns
     -------
@@ -59,16 +60,18 @@ def load(
     Raises
     ------
     AudioDecodeError
-        The file is missing, unreadable or not sound.
+        The file is missing, cannot be read, or is not sound.
     TruncatedAudioError
-        It ends before the length that it declares.
+        The file ends before the length that it declares.
     InvalidAudioError
-        No samples, NaN or infinity among them, or ``sr``, ``offset`` or ``duration`` out of range.
+        There are no samples (or none after ``offset``), or some are NaN or infinite.
+    ParameterError
+        ``sr``, ``offset`` or ``duration`` is out of range, or ``source`` is no sound of any of these forms.
 
     See Also
     --------
-    resolve : what a source may be.
-    valid_audio : the gate that also refuses silence.
+    info : the header of a file.
+    valid_audio : a check that can also refuse silence.
 
     Examples
     --------
@@ -76,7 +79,7 @@ def load(
     >>> y, sr
     (array([0.  , 0.25], dtype=float32), 8000)
     """
-    _check_request(sr, offset, duration)
+    _check_part(sr, offset, duration)
     with naming_errors(source_name(source)):
         target = resolve(source)
         if isinstance(target, tuple):
@@ -98,16 +101,16 @@ def load(
 
 
 def valid_audio(y: np.ndarray, path: str | os.PathLike | None = None, allow_silence: bool = True) -> np.ndarray:
-    """Refuse samples that nothing can be done with.
+    """Check that samples can be used.
 
     Parameters
     ----------
     y : np.ndarray [shape=(n,) or (channels, n)]
         Samples.
     path : str or os.PathLike, optional
-        Named in the error.
+        Path to name in the error.
     allow_silence : bool
-        False refuses a peak below -100 dBFS as well.
+        False also refuses a peak below -100 dBFS.
 
     Returns
     -------
@@ -117,7 +120,7 @@ def valid_audio(y: np.ndarray, path: str | os.PathLike | None = None, allow_sile
     Raises
     ------
     InvalidAudioError
-        Not an array of floats of one or two dimensions, empty, not finite, or silent.
+        The samples are not a float array of one or two dimensions, or are empty, not finite or silent.
 
     Examples
     --------
@@ -133,83 +136,82 @@ def valid_audio(y: np.ndarray, path: str | os.PathLike | None = None, allow_sile
         raise InvalidAudioError(f"expected shape (n,) or (channels, n), got {y.shape}", path)
     if y.size == 0:
         raise InvalidAudioError("there are no samples", path)
-    low, high = float(y.min()), float(y.max())  # NaN spreads to both; no mask as large as the sound is made
+    low, high = float(y.min()), float(y.max())  # NaN spreads to both, and no mask as large as the sound is allocated
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InvalidAudioError("some samples are NaN or infinite", path)
-    if not allow_silence and max(-low, high) < SILENCE:
+    if not allow_silence and max(-low, high) < SILENCE_PEAK:
         raise InvalidAudioError("silent: the peak is below -100 dBFS", path)
     return y
 
 
-def _check_request(sr: Any, offset: Any, duration: Any) -> None:
+def _check_part(sr: Any, offset: Any, duration: Any) -> None:
     if sr is not None and not is_rate(sr):
-        raise InvalidAudioError(f"sr must be a whole number of Hz above 0, got {sr}")
+        raise ParameterError(f"sr must be a whole number of Hz above 0, got {sr}")
     if not (offset >= 0 and math.isfinite(offset)):
-        raise InvalidAudioError(f"offset must be 0 s or more, got {offset}")
+        raise ParameterError(f"offset must be >= 0 s, got {offset}")
     if duration is not None and not (duration > 0 and math.isfinite(duration)):
-        raise InvalidAudioError(f"duration must be above 0 s, got {duration}")
+        raise ParameterError(f"duration must be above 0 s, got {duration}")
 
 
 def _from_array(y: np.ndarray, rate: int, mono: bool, offset: float, duration: float | None) -> tuple[np.ndarray, int]:
-    start, count = _span(y.shape[-1], rate, offset, duration, None)
-    y = y[..., start : start + count]
+    start, count = _frame_range(y.shape[-1], rate, offset, duration, None)
+    y = y[..., slice(start, None if count is None else start + count)]
     if np.issubdtype(y.dtype, np.integer):
         limits = np.iinfo(y.dtype)
         half = (int(limits.max) - int(limits.min) + 1) // 2
-        y = y.astype(np.float64) / half - (limits.min == 0)  # unsigned samples have their zero in the middle
+        y = y.astype(np.float64) / half - (limits.min == 0)  # the zero of unsigned samples is in the middle
     if mono and y.ndim == 2 and len(y):
         y = y.mean(axis=0)
-    with np.errstate(over="ignore"):  # too large for float32 becomes infinite, and the gate says so
+    with np.errstate(over="ignore"):  # too large values become infinite, and are refused later
         return np.array(y, dtype=np.float32), rate
 
 
-def _span(
+def _frame_range(
     frames: int | None, sr: int, offset: float, duration: float | None, path: str | None
 ) -> tuple[int, int | None]:
-    """Offset and duration as (first frame, number of frames)."""
+    """Convert offset and duration to the first frame and the number of frames (None: to an unknown end)."""
     start = round(offset * sr)
     count = None if duration is None else max(1, round(duration * sr))
     if frames is None:
         return start, count
     if start and start >= frames:
-        end = frames / sr
-        raise InvalidAudioError(f"offset {offset:g} s is beyond the end of the sound ({end:g} s)", path)
+        length = frames / sr
+        raise InvalidAudioError(f"offset {offset:g} s is beyond the end of the sound ({length:g} s)", path)
     return start, frames - start if count is None else min(count, frames - start)
 
 
 def _read(stream: Stream, mono: bool, offset: float, duration: float | None) -> np.ndarray:
     """Decode a part of a stream into [shape=(n,)] (mono) or [shape=(channels, n)]."""
-    known = stream.frames is not None and stream.slack is not None
-    start, count = _span(stream.frames if known else None, stream.sr, offset, duration, stream.path)
-    rows = 1 if mono else stream.channels
+    declared = None if stream.slack is None else stream.frames
+    start, count = _frame_range(declared, stream.sr, offset, duration, stream.path)
+    expected = 0 if declared is None or count is None else count
     try:
-        y = np.empty((rows, count if known else 0), dtype=np.float32)
+        y = np.empty((1 if mono else stream.channels, expected), dtype=np.float32)
     except (MemoryError, ValueError):
-        raise AudioDecodeError(f"declares {count} frames, more than the memory holds", stream.path) from None
+        raise AudioDecodeError(f"declares {expected} frames, more than the memory", stream.path) from None
     extra, done = [], 0
-    # A declared length may be a little short (slack), so the rest of an open-ended read is taken too.
-    wanted = None if duration is None else count
-    for block in stream.blocks(start, wanted):
+    # A declared length may be a little short (slack), so that without a duration everything is read.
+    for block in stream.blocks(start, None if duration is None else count):
         if block.shape[1] != stream.channels:
-            raise AudioDecodeError("the number of channels changes in mid-file", stream.path)
+            raise AudioDecodeError("the number of channels changes within the file", stream.path)
         block = _downmix(block) if mono else block.T
         fits = max(0, min(block.shape[1], y.shape[1] - done))
         y[:, done : done + fits] = block[:, :fits]
         if fits < block.shape[1]:
             extra.append(block[:, fits:])
         done += block.shape[1]
-    if known and done < count - (stream.slack or 0):
-        declared, decoded = stream.frames / stream.sr, (start + done) / stream.sr
-        reason = f"truncated: it declares {declared:.3f} s and decodes to {decoded:.3f} s"
-        raise TruncatedAudioError(reason, stream.path)
-    if not known and start and not done:
-        raise InvalidAudioError(f"offset {offset:g} s is beyond the end of the sound", stream.path)
+    if declared is None:
+        if start and not done:
+            raise InvalidAudioError(f"offset {offset:g} s is beyond the end of the sound", stream.path)
+    elif done < expected - (stream.slack or 0):
+        seconds, decoded = declared / stream.sr, (start + done) / stream.sr
+        raise TruncatedAudioError(f"truncated: declares {seconds:.3f} s, decodes to {decoded:.3f} s", stream.path)
     y = np.concatenate([y, *extra], axis=1) if extra else y[:, :done]
     return y[0] if mono else y
 
 
 def _downmix(block: np.ndarray) -> np.ndarray:
-    """Mean of the channels of a block [shape=(n, channels)] as [shape=(1, n)]."""
+    """Average the channels of a block [shape=(n, channels)] to [shape=(1, n)]."""
     if block.shape[1] == 1:
         return block.T
     # Column by column: NumPy's mean over an axis of two is several times slower.

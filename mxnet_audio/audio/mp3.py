@@ -1,8 +1,8 @@
-"""How long an MP3 is: what libsndfile only estimates, and then cuts the sound at.
+"""Length of MP3 files, which libsndfile only estimates.
 
-An MP3 has no header of its own. Encoders put the number of frames in a first, silent frame (the Xing or Info
-header). Without one libsndfile estimates the length from the size and the first bit rate; with a variable bit
-rate the estimate is off by any factor, and libsndfile never returns more than it estimated.
+An MP3 file has no header of its own. Encoders store the number of frames in a first, silent frame (the Xing or Info
+header). Without it, libsndfile estimates the length from the size and the first bit rate. With a variable bit rate the
+estimate can be wrong by any factor, and libsndfile never returns more samples than it estimated.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 __all__ = ["length_slack", "with_length"]
 
-_RATES = {  # kbit/s by (MPEG-1 or not, layer), index 1 to 14
+_BIT_RATES = {  # kbit/s by (is MPEG-1, layer), index 1 to 14
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
     (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -21,23 +21,27 @@ _RATES = {  # kbit/s by (MPEG-1 or not, layer), index 1 to 14
     (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-_SAMPLING = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_SAMPLING_RATES = {  # Hz by version and index
+    3: (44100, 48000, 32000),
+    2: (22050, 24000, 16000),
+    0: (11025, 12000, 8000),
+}
 _MAX_TAGS = 100
 
 
 def length_slack(file: BinaryIO) -> int | None:
-    """How far short of its declared length a whole MP3 may fall.
+    """Return the number of samples by which a complete MP3 may be shorter than it declares.
 
     Parameters
     ----------
     file : binary file object
-        Seekable; left where it was.
+        Seekable; its position is kept.
 
     Returns
     -------
     int or None [samples]
-        0 with a full (LAME, FFmpeg) header; one frame with a bare one, since old encoders count the header
-        itself; None without one, when nothing is declared.
+        0 with a full header (LAME, FFmpeg); one frame with a bare header, since old encoders count the header itself;
+        None without a header, when no length is declared.
     """
     back = file.tell()
     file.seek(_after_tags(file))
@@ -53,17 +57,17 @@ def length_slack(file: BinaryIO) -> int | None:
 
 
 def with_length(file: BinaryIO) -> BinaryIO | None:
-    """Give an MP3 the header that it lacks, after counting its frames.
+    """Add a Xing header to an MP3 without one, after counting its frames.
 
     Parameters
     ----------
     file : binary file object
-        Seekable; an MP3 without Xing header.
+        Seekable; an MP3 without a Xing header.
 
     Returns
     -------
     io.BytesIO or None
-        The MP3 with a Xing header in front; None when no frames of layer III are found to count.
+        The MP3 behind a Xing header; None if it has no frames of layer III.
     """
     file.seek(_after_tags(file))
     data = file.read()
@@ -71,7 +75,7 @@ def with_length(file: BinaryIO) -> BinaryIO | None:
     if count == 0 or _layer(data[first + 1]) != 3:
         return None
     flags, rate, mode = data[first + 1], data[first + 2], data[first + 3]
-    header = bytes([0xFF, flags | 1, 9 << 4 | rate & 0x0C, mode])  # no checksum; a bit rate that leaves room
+    header = bytes([0xFF, flags | 1, 9 << 4 | rate & 0x0C, mode])  # no checksum; a bit rate with enough room
     mpeg1, mono = flags >> 3 & 3 == 3, mode >> 6 == 3
     side = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}[mpeg1, mono]
     frame = header + bytes(side) + b"Xing" + struct.pack(">II", 1, count)
@@ -79,7 +83,7 @@ def with_length(file: BinaryIO) -> BinaryIO | None:
 
 
 def _after_tags(file: BinaryIO) -> int:
-    """Position of the first byte behind the ID3v2 tags."""
+    """Return the position of the first byte after the ID3v2 tags."""
     position = 0
     for _ in range(_MAX_TAGS):
         file.seek(position)
@@ -87,18 +91,18 @@ def _after_tags(file: BinaryIO) -> int:
         if len(tag) < 10 or tag[:3] != b"ID3":
             break
         length = 0
-        for byte in tag[6:10]:  # seven bits to the byte
+        for byte in tag[6:10]:  # seven bits in each byte
             length = length << 7 | byte & 0x7F
         position += 10 + length + (10 if tag[5] & 0x10 else 0)
     return position
 
 
 def _count_frames(data: bytes) -> tuple[int, int]:
-    """Position of the first frame, and the number of frames from there; foreign bytes between are skipped."""
+    """Return the position of the first frame, and the number of frames; foreign bytes between them are skipped."""
     first, count, position = 0, 0, 0
     while True:
         length = _frame_length(data, position)
-        # In foreign bytes a header may appear by chance; two in a row do not.
+        # Foreign bytes may look like a header by chance, but not twice in a row.
         if length and (count or _frame_length(data, position + length)):
             first = position if count == 0 else first
             count += 1
@@ -110,14 +114,14 @@ def _count_frames(data: bytes) -> tuple[int, int]:
 
 
 def _frame_length(data: bytes, at: int) -> int:
-    """Bytes in the frame at a position; 0 where there is none."""
+    """Return the number of bytes in the frame at a position; 0 if there is none."""
     if at + 4 > len(data) or data[at] != 0xFF or data[at + 1] & 0xE0 != 0xE0:
         return 0
     version, layer = data[at + 1] >> 3 & 3, _layer(data[at + 1])
     rate, sampling, padding = data[at + 2] >> 4, data[at + 2] >> 2 & 3, data[at + 2] >> 1 & 1
     if version == 1 or layer == 4 or not 0 < rate < 15 or sampling == 3:
         return 0
-    bits, hz = _RATES[version == 3, layer][rate - 1] * 1000, _SAMPLING[version][sampling]
+    bits, hz = _BIT_RATES[version == 3, layer][rate - 1] * 1000, _SAMPLING_RATES[version][sampling]
     if layer == 1:
         return (12 * bits // hz + padding) * 4
     return (72 if layer == 3 and version != 3 else 144) * bits // hz + padding

@@ -1,4 +1,4 @@
-"""Samples change rate or length: resample, fit, cut into windows."""
+"""Change the rate or the length of samples: resample, fit to a length, cut into windows."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mxnet_audio.errors import InvalidAudioError
+from mxnet_audio.errors import InvalidAudioError, ParameterError
 
 __all__ = ["Windows", "fit_length", "repeat_to", "resample", "views", "windows"]
 
 
 class Windows(NamedTuple):
-    """Overlapping pieces of a sound.
+    """Overlapping windows of a sound.
 
     Attributes
     ----------
     samples : np.ndarray [shape=(n_windows, size)]
-        The pieces.
-    times : np.ndarray [shape=(n_windows, 2), seconds]
-        Where each starts and ends. The last end may lie behind the end of the sound (zeros).
+        Samples of each window.
+    times : np.ndarray [shape=(n_windows, 2)], seconds
+        Start and end of each window. The last end may lie beyond the sound, which is padded with zeros.
     """
 
     samples: np.ndarray
@@ -27,24 +27,24 @@ class Windows(NamedTuple):
 
 
 def resample(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
-    """Change the sampling rate with soxr at high quality ("HQ").
+    """Resample with soxr at high quality ("HQ").
 
     Parameters
     ----------
     y : np.ndarray [shape=(..., n)], float32
         Samples.
     orig_sr, target_sr : number > 0 [Hz]
-        Rate now and rate wanted.
+        Current and new sampling rate.
 
     Returns
     -------
     np.ndarray [shape=(..., n * target_sr / orig_sr)], float32
-        ``y`` itself when the rates agree.
+        ``y`` itself if the rates are equal.
 
     Raises
     ------
-    InvalidAudioError
-        A rate is not above zero.
+    ParameterError
+        A rate is not above 0.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def resample(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
     (12000,)
     """
     if not (orig_sr > 0 and target_sr > 0):
-        raise InvalidAudioError(f"sampling rates must be above 0 Hz, got {orig_sr} and {target_sr}")
+        raise ParameterError(f"sampling rates must be above 0 Hz, got {orig_sr} and {target_sr}")
     y = np.asarray(y, dtype=np.float32)
     if orig_sr == target_sr:
         return y
@@ -60,33 +60,33 @@ def resample(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
 
     if y.ndim == 1:
         return soxr.resample(y, orig_sr, target_sr, quality="HQ")
-    if not y.size:  # a batch of none: as long as one would be
+    if not y.size:  # an empty batch
         one = soxr.resample(np.zeros(y.shape[-1], np.float32), orig_sr, target_sr, quality="HQ")
         return np.empty((*y.shape[:-1], len(one)), dtype=np.float32)
-    # Row by row: soxr's own channels are the last axis, which would cost a transposed copy.
+    # Row by row: soxr expects channels in the last axis, which would cost a transposed copy.
     flat = y.reshape(-1, y.shape[-1])
     rows = [soxr.resample(np.ascontiguousarray(row), orig_sr, target_sr, quality="HQ") for row in flat]
     return np.stack(rows).reshape(*y.shape[:-1], -1)
 
 
 def fit_length(y: np.ndarray, n: int) -> np.ndarray:
-    """Make the last axis ``n`` samples long: the middle of a longer sound, zeros after a shorter one.
+    """Fit the last axis to a length: keep the middle of a longer sound, pad a shorter one with zeros at the end.
 
     Parameters
     ----------
     y : np.ndarray [shape=(..., samples)]
         Samples.
     n : int > 0
-        Length wanted.
+        New length.
 
     Returns
     -------
     np.ndarray [shape=(..., n)]
-        A view when nothing had to be added.
+        A view if nothing had to be padded.
 
     Raises
     ------
-    InvalidAudioError
+    ParameterError
         ``n`` is below 1.
 
     Examples
@@ -95,38 +95,40 @@ def fit_length(y: np.ndarray, n: int) -> np.ndarray:
     (array([1, 2, 3]), array([0, 1, 0]))
     """
     if n < 1:
-        raise InvalidAudioError(f"a length must be at least 1 sample, got {n}")
+        raise ParameterError(f"the length in samples must be >= 1, got {n}")
     y = np.asarray(y)
-    have = y.shape[-1]
-    if have >= n:
-        start = (have - n) // 2
+    length = y.shape[-1]
+    if length >= n:
+        start = (length - n) // 2
         return y[..., start : start + n]
-    return np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, n - have)])
+    return np.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, n - length)])
 
 
 def repeat_to(y: np.ndarray, n: int) -> np.ndarray:
-    """Repeat a shorter sound until it is ``n`` samples long; a longer one stays as it is.
+    """Repeat a sound until it has at least a length; a longer sound is unchanged.
 
     Parameters
     ----------
     y : np.ndarray [shape=(..., samples)]
         Samples.
     n : int > 0
-        Least length wanted.
+        Minimum length.
 
     Returns
     -------
     np.ndarray [shape=(..., max(n, samples))]
-        ``y`` itself when it is long enough.
+        ``y`` itself if it is long enough.
 
     Raises
     ------
+    ParameterError
+        ``n`` is below 1.
     InvalidAudioError
-        ``n`` is below 1, or there are no samples to repeat.
+        There are no samples to repeat.
 
     See Also
     --------
-    fit_length : zeros after a shorter sound.
+    fit_length : pads a shorter sound with zeros.
 
     Examples
     --------
@@ -134,16 +136,16 @@ def repeat_to(y: np.ndarray, n: int) -> np.ndarray:
     (array([0, 1, 2, 0, 1, 2, 0]), array([0, 1, 2]))
     """
     if n < 1:
-        raise InvalidAudioError(f"a length must be at least 1 sample, got {n}")
+        raise ParameterError(f"the length in samples must be >= 1, got {n}")
     y = np.asarray(y)
-    have = y.shape[-1] if y.ndim else 0
-    if have == 0:
-        raise InvalidAudioError(f"there are no samples to repeat, only an array of shape {y.shape}")
-    return y if have >= n else y[..., np.arange(n) % have]
+    length = y.shape[-1] if y.ndim else 0
+    if length == 0:
+        raise InvalidAudioError(f"there are no samples to repeat, got shape {y.shape}")
+    return y if length >= n else y[..., np.arange(n) % length]
 
 
 def views(y: np.ndarray, n: int, count: int) -> np.ndarray:
-    """See a sound in several ways, to average what is said of them.
+    """Cut several views of one length from a sound, to average the predictions for them.
 
     Parameters
     ----------
@@ -152,14 +154,18 @@ def views(y: np.ndarray, n: int, count: int) -> np.ndarray:
     n : int > 0
         Length of a view.
     count : int > 0
-        How many.
+        Number of views.
 
     Returns
     -------
     np.ndarray [shape=(count, n)]
-        Of a longer sound, windows spread evenly from its start to its end (its middle, if only one is asked for). Of
-        another, the sound with zeros after it, moved on from view to view by an equal share of the length; what leaves
-        at the end comes in at the start.
+        Of a longer sound, windows that are spread evenly from its start to its end (for one view, its middle). A
+        shorter sound is padded with zeros and rotated, from view to view by an equal share of the length.
+
+    Raises
+    ------
+    ParameterError
+        ``n`` or ``count`` is below 1.
 
     Examples
     --------
@@ -171,19 +177,21 @@ def views(y: np.ndarray, n: int, count: int) -> np.ndarray:
     array([[1, 2, 3, 0],
            [3, 0, 1, 2]])
     """
-    beyond = len(y) - n
-    if beyond > 0 and count > 1:
-        starts = np.rint(np.linspace(0, beyond, count)).astype(int)
+    if count < 1:
+        raise ParameterError(f"the number of views must be >= 1, got {count}")
+    excess = len(y) - n
+    if excess > 0 and count > 1:
+        starts = np.rint(np.linspace(0, excess, count)).astype(int)
         return np.stack([y[start : start + n] for start in starts])
     y = fit_length(y, n)
-    return np.stack([np.roll(y, place * n // count) for place in range(count)])
+    return np.stack([np.roll(y, index * n // count) for index in range(count)])
 
 
 def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:
-    """Cut a sound into windows, ``hop`` seconds from start to start.
+    """Cut a sound into windows.
 
-    The rule for the last one: windows go on while samples remain that none has covered; the last is filled up
-    with zeros. A sound shorter than a window gives one. No window lies wholly behind the end.
+    There are as many windows as are needed to cover every sample; the last one is padded with zeros. A sound that is
+    shorter than a window gives one window.
 
     Parameters
     ----------
@@ -192,17 +200,19 @@ def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:
     sr : number > 0 [Hz]
         Sampling rate.
     window, hop : float > 0 [s]
-        Length of a window, and distance of their starts: at most ``window``, so that none is left out.
+        Length of a window, and distance from start to start, at most ``window``.
 
     Returns
     -------
     Windows
-        ``samples`` [shape=(n_windows, size)] and ``times`` [shape=(n_windows, 2), seconds].
+        ``samples`` [shape=(n_windows, size)] and ``times`` [shape=(n_windows, 2)], seconds.
 
     Raises
     ------
     InvalidAudioError
-        ``y`` is not one-dimensional or empty, or the lengths do not hold together.
+        ``y`` is empty, or does not have one dimension.
+    ParameterError
+        A length or the rate is not finite or too short, or ``hop`` is above ``window``.
 
     Examples
     --------
@@ -214,17 +224,17 @@ def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:
     """
     y = np.asarray(y)
     if y.ndim != 1 or not len(y):
-        raise InvalidAudioError(f"windows are cut from one channel with samples, got shape {y.shape}")
+        raise InvalidAudioError(f"expected samples of one channel, got shape {y.shape}")
     if not np.isfinite([window, hop, sr]).all():
-        raise InvalidAudioError(f"window, hop and rate must be finite, got {window} s, {hop} s and {sr} Hz")
+        raise ParameterError(f"window, hop and rate must be finite, got {window} s, {hop} s and {sr} Hz")
     size, step = round(window * sr), round(hop * sr)
     if size < 1 or step < 1 or step > size:
-        raise InvalidAudioError(
-            f"window ({window} s) and hop ({hop} s) must each be a sample or more, and hop at most window"
+        raise ParameterError(
+            f"window ({window} s) and hop ({hop} s) must be one sample or longer, and hop must not be above window"
         )
     count = 1 + max(0, -(-(len(y) - size) // step))
     padded = fit_length(y, max(len(y), (count - 1) * step + size))
     starts = np.arange(count) * step
-    # A copy: callers may write to a window without writing to its neighbours.
+    # A copy, so that writing to one window does not change its neighbours.
     samples = np.lib.stride_tricks.sliding_window_view(padded, size)[::step][:count].copy()
     return Windows(samples, np.stack([starts, starts + size], axis=1) / sr)

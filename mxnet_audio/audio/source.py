@@ -1,11 +1,11 @@
-"""Everything that a sound may come as: a file, its bytes, samples with their rate, an entry of a data set."""
+"""Sources of sound: files, their bytes, samples with their rate, entries of a data set."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Real
@@ -13,24 +13,25 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError
+from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError, ParameterError
 
-__all__ = ["is_rate", "naming_errors", "resolve", "source_identity", "source_name"]
+__all__ = ["is_rate", "missing_reason", "naming_errors", "resolve", "source_identity", "source_name"]
 
 _MAX_CHANNELS = 1024  # libsndfile's own limit
-_BLOCK = 1 << 20
+_READ_BYTES = 1 << 20
+_REMOTE = re.compile(r"([A-Za-z][\w+.-]+):/")  # one letter would be a drive of Windows
 
 
 def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int]:
-    """Bring a source to one of the three forms that the decoders know.
+    """Convert a source to one of the forms that can be decoded.
 
     Parameters
     ----------
     source : path, binary file object, bytes, (array, rate), an audio entry, or one of them `Played`
-        ``bytes``, ``bytearray`` and ``memoryview`` are an encoded file. An array, or anything with
-        ``asnumpy()``, has shape (n,) or (channels, n). An entry is Hugging Face's: a mapping with ``array``
-        and ``sampling_rate`` (or an ``AudioDecoder`` of datasets 4 and later), or, undecoded, with ``bytes``
-        or else ``path``.
+        ``bytes``, ``bytearray`` and ``memoryview`` hold an encoded file. An array, or an object with ``asnumpy()``, has
+        shape (n,) or (channels, n). An entry is one of Hugging Face's datasets: a mapping with ``array`` and
+        ``sampling_rate`` (or an ``AudioDecoder`` of datasets 4 and later), or without decoding, with ``bytes`` or
+        ``path``.
 
     Returns
     -------
@@ -38,10 +39,12 @@ def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int
 
     Raises
     ------
+    ParameterError
+        The source is none of these.
     AudioDecodeError
-        The source is none of these, or an entry that holds nothing.
+        The entry is empty, or cannot be decoded.
     InvalidAudioError
-        The array or its rate is out of range.
+        The array or its rate cannot be used.
 
     Examples
     --------
@@ -58,23 +61,23 @@ def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int
         return source.decoded()
     if isinstance(source, tuple):
         if len(source) != 2:
-            raise InvalidAudioError(f"expected (array, rate), got {len(source)} things")
-        return _checked(*source)
+            raise InvalidAudioError(f"expected (array, rate), got a tuple of {len(source)}")
+        return _check_array(*source)
     if _is_entry(source):
         if (array := _item(source, "array")) is not None:
-            return _checked(array, _item(source, "sampling_rate"))
+            return _check_array(array, _item(source, "sampling_rate"))
         for key in ("bytes", "path"):
             if (inner := _item(source, key)) is not None:
                 return resolve(inner)
-        raise AudioDecodeError("the audio entry is empty: it holds no array, no bytes and no path")
-    raise AudioDecodeError(
-        "expected a path, a binary file object, bytes, (array, rate) or a Hugging Face audio entry, "
+        raise AudioDecodeError("the audio entry is empty: it has no array, no bytes and no path")
+    raise ParameterError(
+        "a sound must be a path, a binary file object, bytes, (array, rate) or a Hugging Face audio entry, "
         f"got {type(source).__name__}"
     )
 
 
 def source_name(source: Any) -> str | None:
-    """Name a source in messages.
+    """Return the name of a source for messages.
 
     Parameters
     ----------
@@ -83,7 +86,7 @@ def source_name(source: Any) -> str | None:
     Returns
     -------
     str or None
-        The path of a file or of an entry; None for what has no name.
+        Path of the file or of the entry; None for a source without a name.
 
     Examples
     --------
@@ -97,24 +100,24 @@ def source_name(source: Any) -> str | None:
 
 
 def source_identity(source: Any) -> str:
-    """State what changes when the sound changes.
+    """Return a text that changes when the sound changes.
 
     Parameters
     ----------
     source : as for `resolve`
-        An object with a method ``identity()`` answers for itself.
+        An object with a method ``identity()`` provides the text itself.
 
     Returns
     -------
     str
-        For a file its real path, size and time of change; for bytes and arrays a digest of the content, with
-        the rate. Names that are not Unicode have surrogates: encode it with `os.fsencode`.
+        For a file, its real path, size and time of change; for bytes and arrays, a digest of the content, with the
+        rate. Names that are not Unicode contain surrogates: encode the text with `os.fsencode`.
 
     Raises
     ------
     OSError
-        The file is not there, or a stream that cannot be read twice.
-    AudioDecodeError, InvalidAudioError
+        The file is missing, or it is a stream that cannot be read twice.
+    AudioError
         As `resolve`.
 
     Examples
@@ -141,7 +144,7 @@ def source_identity(source: Any) -> str:
         return "\0".join(map(str, ("array", y.dtype.str, y.shape, rate, digest.hexdigest())))
     back = target.tell()
     target.seek(0)
-    while block := target.read(_BLOCK):
+    while block := target.read(_READ_BYTES):
         digest.update(block)
     target.seek(back)
     return f"bytes\0{digest.hexdigest()}"
@@ -149,12 +152,12 @@ def source_identity(source: Any) -> str:
 
 @contextmanager
 def naming_errors(name: str | os.PathLike | None) -> Iterator[None]:
-    """Give errors that name no file the name of the source at work.
+    """Add the name of a source to errors that have none.
 
     Parameters
     ----------
     name : str, os.PathLike or None
-        None changes nothing.
+        Name of the source; None changes nothing.
 
     Examples
     --------
@@ -173,12 +176,35 @@ def naming_errors(name: str | os.PathLike | None) -> Iterator[None]:
 
 
 def is_rate(sr: Any) -> bool:
-    """Tell whether something is a sampling rate: a whole number above 0."""
-    return isinstance(sr, Real) and sr > 0 and math.isfinite(sr) and sr == int(sr)
+    """Return True if an object is a sampling rate: a whole number above 0."""
+    try:
+        return isinstance(sr, Real) and float(sr) > 0 and float(sr).is_integer()
+    except OverflowError:
+        return False
+
+
+def missing_reason(path: str | os.PathLike, kind: str = "file") -> str:
+    """Return the message for a path that does not exist; for a remote path it says so.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Path without a file.
+    kind : str
+        Kind of thing that is missing, such as ``'folder'``.
+
+    Examples
+    --------
+    >>> missing_reason("a.wav"), missing_reason("s3://bucket/a.wav")
+    ('no such file', 'a remote path (s3://): download it first, and give the path of the local copy')
+    """
+    if remote := _REMOTE.match(os.fsdecode(path)):
+        return f"a remote path ({remote[1]}://): download it first, and give the path of the local copy"
+    return f"no such {kind}"
 
 
 def _is_entry(source: Any) -> bool:
-    """A mapping, or something that is asked for items by name, as torchcodec's decoders in datasets are."""
+    """Return True for a mapping, and for an object with items by name, like torchcodec's decoders in datasets."""
     sequence = isinstance(source, list) or hasattr(source, "shape")
     return isinstance(source, Mapping) or (hasattr(source, "__getitem__") and not sequence)
 
@@ -188,12 +214,12 @@ def _item(source: Any, key: str) -> Any:
         return source[key]
     except (KeyError, TypeError, IndexError):
         return None
-    except RuntimeError as error:  # torchcodec's, which decodes when asked
+    except RuntimeError as error:  # torchcodec decodes on access
         raise AudioDecodeError(f"the audio entry cannot be decoded: {error}") from error
 
 
-def _checked(array: Any, rate: Any) -> tuple[np.ndarray, int]:
-    """Samples and their rate, or what is wrong with their form."""
+def _check_array(array: Any, rate: Any) -> tuple[np.ndarray, int]:
+    """Return samples and their rate; raise InvalidAudioError if their form is wrong."""
     if not is_rate(rate):
         raise InvalidAudioError(f"expected (array, rate) with a whole rate above 0 Hz, got rate {rate!r}")
     try:

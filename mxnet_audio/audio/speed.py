@@ -1,4 +1,4 @@
-"""Sound played at another speed, and so at another pitch."""
+"""Sound played at another speed, which also changes its pitch."""
 
 from __future__ import annotations
 
@@ -11,25 +11,33 @@ import numpy as np
 
 from mxnet_audio.audio.load import load
 from mxnet_audio.audio.source import source_identity, source_name
-from mxnet_audio.errors import InvalidAudioError
+from mxnet_audio.errors import ParameterError
 
 __all__ = ["Played"]
 
 
 @dataclass(frozen=True)
 class Played:
-    """A source played at another speed, and so at another pitch.
+    """Source of sound that is played at another speed, which also changes its pitch.
+
+    It can be loaded like any other source.
 
     Parameters
     ----------
-    source : as for `resolve`
+    source : as for `mxnet_audio.audio.load`
+        Sound to play.
     speed : float > 0
-        1.1 makes sound shorter and higher by a tenth.
+        Factor of the speed: with 1.1 the sound is 1.1 times as fast and as high.
 
     Raises
     ------
-    InvalidAudioError
-        It is no speed.
+    ParameterError
+        ``speed`` is not a number above 0.
+
+    Attributes
+    ----------
+    name : str or None
+        Path of the source.
 
     Examples
     --------
@@ -44,19 +52,19 @@ class Played:
 
     def __post_init__(self):
         if not (isinstance(self.speed, Real) and 0 < self.speed < math.inf):
-            raise InvalidAudioError(f"a speed is a number above 0, not {self.speed!r}")
+            raise ParameterError(f"speed must be a number above 0, got {self.speed!r}")
         object.__setattr__(self, "speed", float(self.speed))
 
     @property
     def name(self) -> str | None:
-        """Name of the source."""
+        """Path of the source."""
         return source_name(self.source)
 
     def identity(self) -> str:
-        """See `source_identity`."""
+        """Return a text that changes when the sound changes, as `source_identity`."""
         return f"{source_identity(self.source)}\0played at {self.speed}"
 
     def decoded(self) -> tuple[np.ndarray, int]:
-        """Samples, and the rate that makes them sound so; errors as `mxnet_audio.audio.load`."""
+        """Return the samples, and the rate at which they play at this speed; errors as `mxnet_audio.audio.load`."""
         y, rate = load(self.source, mono=False)
         return y, max(round(rate * self.speed), 1)

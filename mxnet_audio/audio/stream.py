@@ -1,4 +1,4 @@
-"""Descriptions of sound files: the facts in a header, and an opened file that is ready to be decoded."""
+"""Descriptions of sound files: the facts in a header, and an opened file that is ready to decode."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ __all__ = ["AudioInfo", "Stream"]
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header says.
+    """Facts in the header of a sound file.
 
     Attributes
     ----------
     path : str or None
-        The file; None for a file object without a name.
+        Path of the file; None for a file object without a name.
     sr : int [Hz]
         Sampling rate.
     channels : int
         Number of channels.
     frames : int or None
-        Samples in each channel; None when the file does not say.
+        Samples in each channel; None if the file does not declare them.
     duration : float or None [s]
-        ``frames / sr``.
+        Length: ``frames / sr``.
     format : str
-        The container as the decoder names it, such as ``'WAV'``.
+        Container, by the decoder's name for it, such as ``'WAV'``.
     decoder : str
-        ``'soundfile'``, ``'av'`` or ``'audioread'``; ``'numpy'`` for an array.
+        Library that reads it: ``'soundfile'``, ``'av'`` or ``'audioread'``; ``'numpy'`` for an array.
     """
 
     path: str | None
@@ -43,18 +43,27 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Stream:
-    """An opened file, ready to be decoded.
+    """Opened sound file that is ready to decode.
 
     Attributes
     ----------
+    path : str or None
+        Path of the file; None for a file object without a name.
+    sr : int [Hz]
+        Sampling rate.
+    channels : int
+        Number of channels.
     frames : int or None
-        Samples in each channel; None when unknown.
+        Samples in each channel; None if unknown.
     slack : int or None
-        How many of ``frames`` may fail to come without the file being truncated; None when ``frames`` is
-        an estimate and says nothing.
+        Number of ``frames`` that may be missing although the file is complete; None if ``frames`` is an estimate.
+    format : str
+        Container, by the decoder's name for it.
+    decoder : str
+        Library that reads it: ``'soundfile'``, ``'av'`` or ``'audioread'``.
     blocks : callable
-        ``blocks(start, count)`` yields float32 blocks [shape=(n, channels)] from frame ``start`` on, at most
-        ``count`` frames together (None: to the end).
+        Function ``blocks(start, count)`` that yields float32 blocks [shape=(n, channels)] from frame ``start`` on, at
+        most ``count`` frames in total (None: to the end).
     """
 
     path: str | None
