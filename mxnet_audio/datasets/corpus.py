@@ -285,7 +285,7 @@ class Corpus:
             requested = {folds} if isinstance(folds, str) or not isinstance(folds, Iterable) else set(folds)
         if unknown := requested - set(self.folds):
             folds_of_corpus = ", ".join(map(repr, self.folds))
-            raise ParameterError(f"folds of {self.name} are {folds_of_corpus}, got {min(map(repr, unknown))}")
+            raise ParameterError(f"folds of {self.name} must be among {folds_of_corpus}, got {min(map(repr, unknown))}")
         clips = []
         for clip in self._list(self._locate(directory)):
             if folds is not None and clip.fold not in requested:

@@ -13,7 +13,7 @@ from mxnet_audio import datasets
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory) -> Path:
-    """Archive after ESC-50's manner: two classes of ESC-10, two folds, six clips in each."""
+    """Archive in the layout of ESC-50: two classes of ESC-10, two folds, six clips in each."""
     folder = tmp_path_factory.mktemp("ärchive")
     rng = np.random.default_rng(0)
     t = np.arange(4800) / 12000
@@ -38,22 +38,21 @@ def test_list(run, run_json):
 @pytest.mark.parametrize("name", datasets.names())
 def test_info(run, run_json, name):
     corpus = datasets.get(name)
-    document = run_json("datasets", "info", name)
-    assert document == corpus.to_dict()
+    assert run_json("datasets", "info", name) == corpus.to_dict()
     text = run("datasets", "info", name).stdout
     for fact in (corpus.title, corpus.licence, corpus.citation, corpus.labels[0], corpus.remotes[0].urls[0]):
         assert str(fact) in text
 
 
-def test_no_such_corpus(run):
+def test_unknown_corpus(run):
     for words in (("info", "gzan"), ("download", "gzan", "somewhere")):
         result = run("datasets", *words, code=1)
-        assert "'gzan'" in result.stderr
+        assert "'gzan'" in result.stderr and "gtzan" in result.stderr
         assert result.stdout == ""
 
 
-def test_download_from_an_archive_then_train_by_folds(run, run_json, archive, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+@pytest.mark.usefixtures("own_cache")
+def test_download_from_an_archive_then_train_by_folds(run, run_json, archive, tmp_path):
     document = run_json("datasets", "download", "esc10", tmp_path / "data", "--archive", archive)
     assert document == {"name": "esc10", "directory": str(tmp_path / "data" / "ESC-50")}
     again = run("datasets", "download", "esc10", tmp_path / "data", "--archive", archive)
@@ -62,22 +61,21 @@ def test_download_from_an_archive_then_train_by_folds(run, run_json, archive, tm
     corpus = (tmp_path / "data", "--corpus", "esc10", "--model-dir", tmp_path / "model", "--folds")
     small = ("--input-shape", "1,16,16", "--epochs", 1, "--test-size", 0.5)
     assert run_json("train", *corpus, "1", *small)["labels"] == ["dog", "rain"]
-    report = run_json("evaluate", *corpus, "2")
-    assert report["n_clips"] == 12
+    assert run_json("evaluate", *corpus, "2")["n_clips"] == 12
     assert run_json("evaluate", *corpus, "1, 2")["n_clips"] == 24
-    assert "no fold" in run("evaluate", *corpus, "9", code=1).stderr
+    assert "9" in run("evaluate", *corpus, "9", code=1).stderr
 
 
-def test_download_of_what_is_not_there(run, tmp_path):
+def test_missing_archive(run, tmp_path):
     words = ("datasets", "download", "fsdd", tmp_path / "data")
     result = run(*words, "--archive", tmp_path / "nö.zip", code=1)
-    assert "nö.zip: no such archive" in result.stderr
+    assert "error: " in result.stderr and "nö.zip" in result.stderr
     result = run(*words, "--url", (tmp_path / "nö.zip").as_uri(), code=1)
     assert result.stderr.count("error: ") == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_download_to_where_it_cannot_be_kept(run, archive, tmp_path):
+def test_folder_without_permission(run, archive, tmp_path):
     tmp_path.chmod(0o500)
     result = run("datasets", "download", "esc10", tmp_path / "data", "--archive", archive, code=1)
-    assert "cannot be kept here" in result.stderr
+    assert f"error: {tmp_path}" in result.stderr

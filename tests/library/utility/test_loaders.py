@@ -9,6 +9,7 @@ import soundfile as sf
 
 from mxnet_audio import datasets
 from mxnet_audio.datasets.fetch import fetch
+from mxnet_audio.errors import DatasetError
 from mxnet_audio.library.utility import gtzan_loader, urbansound8k_loader
 
 TABLE = b"slice_file_name,fsID,start,end,salience,fold,classID,class\n1-8-0-0.wav,1,0,1,1,3,8,siren\n"
@@ -68,7 +69,7 @@ def test_makes_the_directory_and_leaves_no_flag_when_it_fails(name, tmp_path, mo
 
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr("mxnet_audio.datasets.corpus.fetch", broken)
-    with pytest.raises(datasets.DatasetError, match="could not be downloaded"):
+    with pytest.raises(DatasetError, match="could not be downloaded"):
         download(tmp_path / "deep" / "down")
     assert (tmp_path / "deep" / "down").is_dir()
     assert not (tmp_path / "deep" / "down" / flag).exists()
