@@ -1,6 +1,6 @@
 """VoxCeleb1 in the user's own copy: 153,516 utterances of 1,251 speakers, and its official lists.
 
-It is not a corpus of `datasets.get`, as there is no public archive: the authors send the recordings on request, only the
+It is not a corpus of `datasets.get`, as it has no public archive: the authors send the recordings on request. Only the
 lists are public. Nothing is downloaded here.
 """
 
@@ -22,8 +22,7 @@ _HOMEPAGE = "see https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html"
 
 #: Fold of each value of the first field of ``iden_split.txt``.
 FOLDS = {"1": "train", "2": "validation", "3": "test"}
-#: Official lists of trials: VoxCeleb1, VoxCeleb1-E (all speakers), VoxCeleb1-H (hard pairs), each followed by its cleaned
-#: list.
+#: Official lists of trials: VoxCeleb1, VoxCeleb1-E (all speakers), VoxCeleb1-H (hard pairs), each with a cleaned list.
 TRIALS = (
     "veri_test.txt",
     "veri_test2.txt",
