@@ -1,11 +1,12 @@
-"""The one fit loop, the recipes that it follows, honest splits, and the history that it keeps."""
+"""Training: recipes, schedules and callbacks, preparation of clips, the loop, splits, folds and the history."""
 
 from mxnet_audio.datasets.labels import Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.training.average import refresh_norms
 from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, TensorBoardLog
+from mxnet_audio.training.feature_config import cache_options, complete_config
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.loop import Progress, initialize, run_epochs
-from mxnet_audio.training.prepare import Prepared, check_batch, complete_config, keeping, prepare
+from mxnet_audio.training.prepare import Prepared, check_batch, prepare
 from mxnet_audio.training.recipe import RECIPES, Recipe, get_recipe
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
 from mxnet_audio.training.settings import Settings
@@ -28,6 +29,7 @@ __all__ = [
     "Step",
     "TensorBoardLog",
     "best_epoch",
+    "cache_options",
     "check_batch",
     "checked_pairs",
     "class_order",
@@ -35,7 +37,6 @@ __all__ = [
     "get_parameters",
     "get_recipe",
     "initialize",
-    "keeping",
     "new_history",
     "prepare",
     "refresh_norms",

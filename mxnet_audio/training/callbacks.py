@@ -1,7 +1,7 @@
-"""What is told of every epoch: logs, and rules that end the training.
+"""Callbacks of training: logs, and early stopping.
 
-A callback is called with the history after each epoch, and once before the first when a run goes on; the training stops
-when one returns what is true. Any callable will do.
+A callback is any callable. It is called with the history after each epoch, and once before the first epoch of a resumed
+run. Training stops if a callback returns True.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from mxnet_audio.atomic import replacing
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.training.history import History, stalled
 
 __all__ = ["Callback", "CsvLog", "EarlyStopping", "TensorBoardLog"]
@@ -23,15 +23,20 @@ Callback = Callable[[History], bool | None]
 
 
 class EarlyStopping:
-    """Stop once the test loss has seen no new low for so many epochs.
+    """Stop training once the test loss has reached no new minimum for some epochs.
 
-    The held-out clips have then chosen the last epoch, which flatters their accuracy; and a schedule that ends with
-    the last epoch is cut off: it goes best with ``recipe='plain'``.
+    The held-out clips then choose the last epoch, so that their accuracy is too optimistic, and a schedule that ends
+    with the last epoch is cut off. Best used with ``recipe='plain'``.
 
     Parameters
     ----------
     patience : int > 0
-        Epochs.
+        Number of epochs without a new minimum.
+
+    Raises
+    ------
+    ParameterError
+        If `patience` is below 1; when called, if there are no held-out clips.
 
     Examples
     --------
@@ -41,22 +46,27 @@ class EarlyStopping:
 
     def __init__(self, patience: int):
         if patience < 1:
-            raise ModelError(f"patience is 1 or more, not {patience}")
+            raise ParameterError(f"patience must be >= 1, got {patience}")
         self.patience = patience
 
     def __call__(self, history: History) -> bool:
         if not history["loss_test"]:
-            raise ModelError("early stopping needs clips that are held out, and there are none")
+            raise ParameterError("early_stopping needs held-out clips, and there are none")
         return stalled(history, self.patience)
 
 
 class CsvLog:
-    """Keep the history as a CSV file: ``epoch, loss_train, loss_test, acc_train, acc_test``.
+    """Write the history as a CSV file: ``epoch, loss_train, loss_test, acc_train, acc_test``.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Written anew after each epoch, whole at every moment.
+        File that is replaced after each epoch; it is complete at any moment.
+
+    Raises
+    ------
+    ParameterError
+        If the folder of the file does not exist.
 
     Examples
     --------
@@ -70,7 +80,7 @@ class CsvLog:
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         if not self.path.parent.is_dir():
-            raise ModelError("no such folder", self.path.parent)
+            raise ParameterError("no such folder", self.path.parent)
 
     def __call__(self, history: History) -> None:
         with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -80,12 +90,12 @@ class CsvLog:
 
 
 class TensorBoardLog:
-    """Write losses and accuracies for TensorBoard, as ``loss/train`` and so on; takes the extra ``[tensorboard]``.
+    """Write losses and accuracies for TensorBoard, as ``loss/train`` and so on; needs the extra ``[tensorboard]``.
 
     Parameters
     ----------
     directory : str or os.PathLike
-        ``tensorboard --logdir`` of it shows the curves.
+        Directory of the log, for ``tensorboard --logdir``.
 
     Raises
     ------
@@ -99,21 +109,21 @@ class TensorBoardLog:
         except ImportError:
             raise ModelError("TensorBoard logs need tensorboardX: pip install 'mxnet-audio[tensorboard]'") from None
         Path(directory).mkdir(parents=True, exist_ok=True)
-        self._before = any(Path(directory).glob("events.*"))
-        # Not its SummaryWriter, which writes some time later, from a thread: a run that is killed would lose epochs.
+        self._has_events = any(Path(directory).glob("events.*"))
+        # SummaryWriter would write later, in a thread, and a killed run would lose epochs.
         self._writer = EventsWriter(str(Path(directory) / "events"))
-        self._done = 0
+        self._written = 0
 
     def __call__(self, history: History) -> None:
         from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.summary import scalar
 
         epochs = len(history["loss_train"])
-        if self._before and not self._done and epochs > 1:  # a run that goes on: these are there
-            self._done = epochs
-        for epoch in range(self._done, epochs):
+        if self._has_events and not self._written and epochs > 1:  # a resumed run, whose epochs are in the log
+            self._written = epochs
+        for epoch in range(self._written, epochs):
             for measure, values in (item for item in history.items() if item[1]):
                 summary = scalar(measure.replace("_", "/"), values[epoch])
                 self._writer.write_event(Event(wall_time=time.time(), step=epoch + 1, summary=summary))
-        self._done = epochs
+        self._written = epochs
         self._writer.flush()

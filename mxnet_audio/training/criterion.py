@@ -1,8 +1,9 @@
-"""What training makes small: cross-entropy against labels that may be mixed, smoothed and weighted."""
+"""Training losses: cross-entropy of labels that may be mixed, smoothed and weighted; losses for speakers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +22,9 @@ class Criterion:
     classes : int > 1
         Number of classes.
     label_smoothing : float, 0 or more and below 1
-        Share of the probability that goes to all classes alike (arXiv 1512.00567).
+        Share of the probability that is spread over all classes (arXiv 1512.00567).
     weights : sequence of float, optional
-        Weight of each class; a mixed label weighs as its parts do.
+        Weight of each class; that of a mixed label is the mean of its parts' weights.
 
     Examples
     --------
@@ -34,19 +35,19 @@ class Criterion:
     def __init__(self, classes: int, label_smoothing: float = 0.0, weights: Sequence[float] | None = None):
         self._classes, self._smoothing, self._weights = classes, label_smoothing, weights
         self._loss = gluon.loss.SoftmaxCrossEntropyLoss(sparse_label=False)
-        self.parameters: list[gluon.Parameter] = []  # that it learns
+        self.parameters: list[gluon.Parameter] = []  # of the loss itself
 
     def tensors(self) -> Tensors:
-        """What the loss itself has learned: nothing."""
+        """Return the parameters of the loss: none."""
         return {}
 
     def __call__(self, scores: nd.NDArray, labels: nd.NDArray, embedding: nd.NDArray | None = None) -> nd.NDArray:
-        """Loss of each sample [shape=(batch,)]; the embedding does not matter.
+        """Compute the loss of each sample [shape=(batch,)]; the embedding is not used.
 
         Parameters
         ----------
         scores : NDArray [shape=(batch, classes)]
-            Before the softmax.
+            Scores before the softmax.
         labels : NDArray [shape=(batch,) or (batch, classes)]
             Classes, or distributions over them.
         """
@@ -60,60 +61,67 @@ class Criterion:
 
 
 class SpeakerCriterion:
-    """One of `mxnet_audio.nn.loss`, for a network's scores and embeddings; a loss may learn, too.
+    """One of the losses of `mxnet_audio.nn.loss`, for scores and embeddings of a network.
 
     Parameters
     ----------
     name : str
-        Of the loss. To one that is made of embeddings alone the cross-entropy of the scores is added, as they would
-        never be learned.
+        Name of the loss. The cross-entropy of the scores is added to a loss that does not use them, so that they are
+        trained, too.
     classes : int > 1
         Number of classes.
     scale : float > 0
-        What the scores are, over cosines.
+        Factor of the cosines in the scores.
     options : mapping
         Arguments of the loss.
     weights : sequence of float, optional
         Weight of each class.
     ctx : mxnet.Context
-        Where the network computes.
-    learned : dict of str to np.ndarray
-        What `tensors` gave, to go on from.
+        Device of the network.
+    tensors : dict of str to np.ndarray
+        Parameters of the loss from a checkpoint; empty for new ones.
     """
 
     def __init__(
-        self, name: str, classes: int, scale: float, options: Mapping, weights, ctx: mx.Context, learned: Tensors
+        self,
+        name: str,
+        classes: int,
+        scale: float,
+        options: Mapping[str, Any],
+        weights: Sequence[float] | None,
+        ctx: mx.Context,
+        tensors: Tensors,
     ):
         self._loss, self._scale = get_loss(name, classes=classes, **options), scale
-        self._own = Criterion(classes, weights=weights)
+        self._cross_entropy = Criterion(classes, weights=weights)
         self._weights = None if weights is None else nd.array(weights, ctx=ctx)
         self._loss.initialize(ctx=ctx)
-        if learned:
-            set_parameters(self._loss, learned)
+        if tensors:
+            set_parameters(self._loss, tensors)
         self.parameters = list(self._loss.collect_params().values())
 
     def tensors(self) -> Tensors:
-        """What the loss itself has learned."""
+        """Return the parameters of the loss."""
         return get_parameters(self._loss)
 
     def __call__(self, scores: nd.NDArray, labels: nd.NDArray, embedding: nd.NDArray) -> nd.NDArray:
-        """Loss of each sample [shape=(batch,)], of classes [shape=(batch,)]."""
-        given = {"scores": scores, "cosine": scores / self._scale, "embedding": embedding, "label": labels}
-        loss = self._loss(*(given[name] for name in self._loss.inputs))
+        """Compute the loss of each sample [shape=(batch,)]; labels are classes [shape=(batch,)]."""
+        arrays = {"scores": scores, "cosine": scores / self._scale, "embedding": embedding, "label": labels}
+        loss = self._loss(*(arrays[name] for name in self._loss.inputs))
         if self._weights is not None:
             loss = loss * self._weights.take(labels)
-        return loss if {"scores", "cosine"} & set(self._loss.inputs) else loss + self._own(scores, labels)
+        return loss if {"scores", "cosine"} & set(self._loss.inputs) else loss + self._cross_entropy(scores, labels)
 
 
 def class_weights(targets: Sequence[int], classes: int) -> np.ndarray:
-    """Weights that let each class count as much as another, 1 on average over the samples.
+    """Return weights that make all classes count equally, with a mean of 1 over the samples.
 
     Parameters
     ----------
     targets : sequence of int
         Class of each sample.
     classes : int
-        Number of classes; one that does not occur weighs 0.
+        Number of classes; the weight of a class that does not occur is 0.
 
     Examples
     --------

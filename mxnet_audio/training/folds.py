@@ -1,4 +1,4 @@
-"""Folds to cross-validate on, given or drawn, and what would make their figures untrue."""
+"""Folds for cross-validation, given or drawn, and checks that their results are not biased."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from mxnet_audio.datasets.missing import is_missing
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
-__all__ = ["assign_folds", "fold_order", "keep_apart"]
+__all__ = ["assign_folds", "check_disjoint", "fold_order"]
 
 log = logging.getLogger(__name__)
 
@@ -27,29 +27,31 @@ def assign_folds(
     groups: Sequence[Hashable] | None = None,
     random_state: int = 42,
 ) -> list[Fold]:
-    """Say in which fold each clip is.
+    """Return the fold of each clip.
 
     Parameters
     ----------
     labels : sequence [n]
         Classes of the clips.
     folds : int >= 2 or sequence [n] of int or str
-        Number of folds to draw, each with every class in proportion as far as groups allow; or the fold of each clip.
+        Number of folds to draw, stratified as far as groups allow; or the fold of each clip.
     groups : sequence [n], optional
-        Recording, artist or speaker of each clip: none is in two folds.
+        Recording, artist or speaker of each clip; all clips of a group must be in the same fold.
     random_state : int
         Seed of the draw.
 
     Returns
     -------
     list [n] of int or str
-        Those given, or 1 to `folds`.
+        The given folds, or numbers from 1 to `folds`.
 
     Raises
     ------
+    ParameterError
+        If the number of folds is below 2.
     DatasetError
-        If lengths differ, there are fewer than two folds, a clip is in none, two share a group, or a class is in one
-        fold only: with that held out, it could not be learned.
+        If lengths differ, there is one fold only, a clip has no fold, two folds share a group, or a class is in one
+        fold only, so that it could not be learned when that fold is held out.
 
     Examples
     --------
@@ -58,38 +60,38 @@ def assign_folds(
     >>> assign_folds(['cat', 'dog', 'cat', 'dog'], [1, 1, 2, 2], groups=['Ann', 'Ben', 'Ann', 'Cem'])
     Traceback (most recent call last):
     ...
-    mxnet_audio.errors.DatasetError: group 'Ann' is in folds 1 and 2: its clips would be trained on and measured on
+    mxnet_audio.errors.DatasetError: group 'Ann' is in folds 1 and 2, so that it would be both trained and tested on
     """
     if groups is not None:
         groups = list(groups)
         if len(groups) != len(labels):
-            raise DatasetError(f"{len(groups)} groups for {len(labels)} clips: give one for each")
+            raise DatasetError(f"{len(groups)} groups for {len(labels)} clips: pass one for each clip")
         if any(map(is_missing, groups)):
             raise DatasetError("the group is missing", f"row {next(i for i, g in enumerate(groups) if is_missing(g))}")
     if isinstance(folds, numbers.Integral):
         assigned = _draw(labels, int(folds), groups, random_state)
     else:
-        assigned = _given(labels, folds)
+        assigned = _checked(labels, folds)
     order = fold_order(assigned)
     if len(order) < 2:
-        raise DatasetError(f"one fold only ({order[0]!r}): with that held out, there is nothing to train on")
+        raise DatasetError(f"there is one fold only ({order[0]!r}), so that no clips are left to train on")
     if groups is not None:
-        keep_apart("group", groups, assigned)
-    there = defaultdict(set)
+        check_disjoint("group", groups, assigned)
+    folds_of_class = defaultdict(set)
     for label, fold in zip(labels, assigned):
-        there[label].add(fold)
-    for label, where in there.items():
-        if len(where) == 1:
-            [fold] = where
-            raise DatasetError(f"class {label!r} is in fold {fold!r} only: with that held out, it cannot be learned")
+        folds_of_class[label].add(fold)
+    for label, found in folds_of_class.items():
+        if len(found) == 1:
+            [fold] = found
+            raise DatasetError(f"class {label!r} is in fold {fold!r} only, and cannot be learned without that fold")
     for fold in order:
-        if absent := [str(label) for label, where in there.items() if fold not in where]:
-            log.warning("fold %r has no clips of %s: they are not measured there", fold, ", ".join(absent))
+        if missing := [str(label) for label, found in folds_of_class.items() if fold not in found]:
+            log.warning("fold %r has no clips of %s: they are not tested there", fold, ", ".join(missing))
     return assigned
 
 
 def fold_order(folds: Sequence[Fold]) -> list[Fold]:
-    """List the different folds, those with numbers for names in their order.
+    """List the distinct folds: numbers and names that are numbers first, in numerical order.
 
     Examples
     --------
@@ -99,25 +101,26 @@ def fold_order(folds: Sequence[Fold]) -> list[Fold]:
     return sorted(set(folds), key=lambda fold: (0, int(fold), "") if str(fold).isdecimal() else (1, 0, str(fold)))
 
 
-def keep_apart(what: str, keys: Sequence[Hashable], folds: Sequence[Fold]) -> None:
-    """Refuse folds that share something; DatasetError names it and them."""
-    first: dict[Hashable, Fold] = {}
+def check_disjoint(kind: str, keys: Sequence[Hashable], folds: Sequence[Fold]) -> None:
+    """Raise DatasetError if two folds share a key, such as a group or a file."""
+    fold_of: dict[Hashable, Fold] = {}
     for key, fold in zip(keys, folds):
-        if (other := first.setdefault(key, fold)) != fold:
+        if (other := fold_of.setdefault(key, fold)) != fold:
             one, two = fold_order([other, fold])
-            reason = f"{what} {key!r} is in folds {one} and {two}: its clips would be trained on and measured on"
+            reason = f"{kind} {key!r} is in folds {one} and {two}, so that it would be both trained and tested on"
             raise DatasetError(reason)
 
 
-def _given(labels: Sequence[Hashable], folds: Sequence[Fold]) -> list[Fold]:
-    given = list(folds)
-    if len(given) != len(labels):
-        raise DatasetError(f"{len(given)} folds for {len(labels)} clips: give one for each, or how many to draw")
+def _checked(labels: Sequence[Hashable], folds: Sequence[Fold]) -> list[Fold]:
+    """Return given folds as Python's own values, all int or all str."""
+    folds = list(folds)
+    if len(folds) != len(labels):
+        raise DatasetError(f"{len(folds)} folds for {len(labels)} clips: pass one for each clip, or a number of folds")
     assigned = []
-    for row, fold in enumerate(given):
+    for row, fold in enumerate(folds):
         if is_missing(fold):
             raise DatasetError("the clip is in no fold", f"row {row}")
-        if isinstance(fold, float) and fold.is_integer():  # a column of whole numbers that once had gaps
+        if isinstance(fold, float) and fold.is_integer():  # from a column of whole numbers that had gaps
             fold = int(fold)
         assigned.append(fold.item() if isinstance(fold, np.generic) else fold)
     if not (
@@ -125,27 +128,27 @@ def _given(labels: Sequence[Hashable], folds: Sequence[Fold]) -> list[Fold]:
         or all(isinstance(fold, int) and not isinstance(fold, bool) for fold in assigned)
     ):
         kinds = ", ".join(sorted({type(fold).__name__ for fold in assigned}))
-        raise DatasetError(f"folds are all int or all str, not {kinds}")
+        raise DatasetError(f"folds must be all int or all str, got {kinds}")
     return assigned
 
 
-def _draw(labels: Sequence[Hashable], k: int, groups: Sequence[Hashable] | None, random_state: int) -> list[int]:
+def _draw(labels: Sequence[Hashable], k: int, groups: Sequence[Hashable] | None, random_state: int) -> list[Fold]:
     if k < 2:
-        raise DatasetError(f"folds are 2 or more, not {k}: with the only one held out, there is nothing to train on")
+        raise ParameterError(f"folds must be >= 2, got {k}")
     targets = np.unique([str(label) for label in labels], return_inverse=True)[1]
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    # As numbers, in the order of their first clip: groups of several types cannot be sorted.
-    numbers_of = {group: number for number, group in enumerate(dict.fromkeys(groups or ()))}
-    codes = groups and [numbers_of[group] for group in groups]
-    if groups is not None and len(numbers_of) < k:
-        raise DatasetError(f"{k} folds of {len(numbers_of)} groups: a group is not divided, so ask for fewer")
+    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
+    # Groups as numbers, in the order of their first clip, since groups of several types cannot be sorted.
+    group_index = {group: index for index, group in enumerate(dict.fromkeys(groups or ()))}
+    group_indices = groups and [group_index[group] for group in groups]
+    if groups is not None and len(group_index) < k:
+        raise DatasetError(f"{k} folds, but there are only {len(group_index)} groups: use fewer folds")
     if k > (largest := int(np.bincount(targets).max())):
-        raise DatasetError(f"{k} folds, but no class has more than {largest} clips: ask for fewer")
-    assigned = [0] * len(targets)
+        raise DatasetError(f"{k} folds, but no class has more than {largest} clips: use fewer folds")
+    assigned: list[Fold] = [0] * len(targets)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # classes smaller than the number of folds: said by the caller
-        parts = kind(k, shuffle=True, random_state=random_state).split(targets, targets, codes)
-        for number, (_, held_out) in enumerate(parts, start=1):
-            for position in held_out:
-                assigned[position] = number
+        warnings.simplefilter("ignore", UserWarning)  # classes smaller than the number of folds, which are logged
+        parts = splitter(k, shuffle=True, random_state=random_state).split(targets, targets, group_indices)
+        for fold, (_, held_out) in enumerate(parts, start=1):
+            for index in held_out:
+                assigned[index] = fold
     return assigned

@@ -1,4 +1,4 @@
-"""What a training run was like, epoch by epoch, and the decisions that follow from it alone."""
+"""History of a training run, one value an epoch of each measure, and decisions that depend on it alone."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ History = dict[str, list[float]]
 
 
 def new_history() -> History:
-    """A history of no epochs."""
+    """Return a history without epochs."""
     return {measure: [] for measure in MEASURES}
 
 
 def best_epoch(history: History) -> int:
-    """Epoch [from 0] of the highest test accuracy; of equal ones, the lowest loss, then the first.
+    """Return the epoch [from 0] with the highest test accuracy; of equal ones, with the lowest loss, then the first.
 
-    Where nothing was held out to measure on, it is the last.
+    Without held-out clips this is the last epoch.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def best_epoch(history: History) -> int:
 
 
 def stalled(history: History, patience: int) -> bool:
-    """Whether the test loss has not reached a new low for `patience` epochs.
+    """Return whether the test loss has reached no new minimum for `patience` epochs.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The one fit loop: Adam on cross-entropy by a recipe, epoch by epoch, from a checkpoint or from the start."""
+"""Loop of training: Adam on the loss of a recipe, epoch by epoch, from the start or from a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mxnet_audio.models import AudioNet
 from mxnet_audio.training.average import WeightAverage, refresh_norms
 from mxnet_audio.training.callbacks import Callback
 from mxnet_audio.training.criterion import Criterion, SpeakerCriterion, class_weights
-from mxnet_audio.training.history import best_epoch, new_history
+from mxnet_audio.training.history import History, best_epoch, new_history
 from mxnet_audio.training.prepare import Prepared
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Progress:
-    """How far a training run has come: all that is needed to go on, beside the parameters themselves.
+    """State of a training run: all that is needed to resume it, apart from the network's parameters.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ class Progress:
     best : dict of str to np.ndarray
         Parameters after the best epoch.
     optimizer : dict of str to np.ndarray
-        State of the optimiser after the last epoch.
+        State of the optimizer after the last epoch.
     average : dict of str to np.ndarray
         State of the `WeightAverage`.
     loss : dict of str to np.ndarray
-        What the loss has learned, if it learns.
+        Parameters of the loss, if it has any.
     """
 
-    history: dict[str, list[float]] = field(default_factory=new_history)
+    history: History = field(default_factory=new_history)
     best: Tensors = field(default_factory=dict)
     optimizer: Tensors = field(default_factory=dict)
     average: Tensors = field(default_factory=dict)
@@ -55,16 +55,16 @@ class Progress:
 
     @property
     def epochs(self) -> int:
-        """Number of epochs done."""
+        """Number of completed epochs."""
         return len(self.history["loss_train"])
 
 
 def initialize(net: AudioNet, random_state: int | None, ctx: mx.Context) -> None:
-    """Give a network its first parameters, the same for the same seed; None leaves MXNet's seed alone."""
+    """Initialize a network's parameters, the same for the same seed; None does not change MXNet's seed."""
     if random_state is not None:
         mx.random.seed(random_state)
     net.initialize(mx.init.Xavier(), ctx=ctx, force_reinit=True)
-    net(nd.zeros((1, *net.input_shape), ctx=ctx))  # shapes are known, and parameters made, from the first input on
+    net(nd.zeros((1, *net.input_shape), ctx=ctx))  # parameters get their shapes, and are created, with the first input
     net.hybridize(static_alloc=True)
 
 
@@ -80,76 +80,43 @@ def run_epochs(
     callbacks: Sequence[Callback] = (),
     show: bool = True,
 ) -> None:
-    """Train until the epochs are done, those of `progress` included, or a callback ends it.
+    """Train until all epochs are completed, including those of `progress`, or a callback stops the training.
 
-    Every epoch seeds itself by its number, so a run that goes on from a checkpoint does just what an unbroken one does.
+    Each epoch sets its seed by its number, so that a resumed run gives the same results as an uninterrupted one.
 
     Parameters
     ----------
     net : AudioNet
-        Initialised network.
+        Initialized network.
     clips : Prepared
-        What to learn from, and what to measure on.
+        Training and test clips.
     progress : Progress
-        Where to start; updated as epochs end.
+        State to start from; updated after each epoch.
     settings : Settings
-        How long to train, how fast, and how often to call `checkpoint`.
+        Number of epochs, batch size, learning rate, seed, and interval of checkpoints.
     recipe : Recipe
-        How to train.
+        Settings of training.
     ctx : mxnet.Context
-        Where the network computes.
+        Device of the network.
     checkpoint : callable
-        Called with `progress` every so many epochs, and at the end.
+        Called with `progress` at the interval of checkpoints, and at the end.
     callbacks : sequence of callable
         Called with the history after each epoch; see `mxnet_audio.training.callbacks`.
     show : bool
-        Whether to show a progress bar; without, each epoch is logged (INFO).
+        Show a progress bar. If False, each epoch is logged (INFO).
 
     Raises
     ------
     ModelError
-        If the loss stops being a number. Earlier checkpoints stay.
+        If the loss becomes NaN or infinite. Earlier checkpoints remain.
     AudioError
-        If a clip that could be read at the start cannot be read any more.
+        If a clip that was usable before cannot be read any more.
     """
-    run = _Run(net, clips, progress, settings, recipe, ctx)
-    history, saved = progress.history, progress.epochs
-
-    def save() -> int:
-        progress.optimizer = get_optimizer(run.trainer)
-        progress.loss = run.criterion.tensors()
-        checkpoint(progress)
-        return progress.epochs
-
-    def stopped() -> bool:
-        answers = [callback(history) for callback in callbacks]  # none goes untold because one before it stops
-        return any(map(bool, answers))
-
-    size = clips.train.size + (clips.test.size if clips.test else 0)
-    done = progress.epochs * size
-    with tqdm(total=settings.epochs * size, initial=done, unit="clip", desc="training", disable=not show) as bar:
-        stop = progress.epochs > 0 and stopped()
-        while progress.epochs < settings.epochs and not stop:
-            epoch = progress.epochs
-            seed = (settings.random_state, epoch)
-            mx.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1))
-            told = run.epoch(epoch, bar, saved)
-            if not show:
-                log.info("epoch %d of %d: %s", epoch + 1, settings.epochs, told)
-            if progress.epochs % settings.checkpoint_interval == 0:
-                saved = save()
-            stop = stopped()
-        early = stop and progress.epochs < settings.epochs and recipe.refresh_norms
-        if progress.average or early:  # ended before its time, or to go on no further than it had come
-            run.finish()
-            run.judge_again(bar, saved)
-            saved = -1
-    if progress.epochs != saved:
-        save()
+    _Run(net, clips, progress, settings, recipe, ctx, checkpoint, callbacks).run(show)
 
 
 class _Run:
-    """One training run: what its epochs share."""
+    """One training run."""
 
     def __init__(
         self,
@@ -159,71 +126,120 @@ class _Run:
         settings: Settings,
         recipe: Recipe,
         ctx: mx.Context,
+        checkpoint: Callable[[Progress], None],
+        callbacks: Sequence[Callback],
     ):
-        self.net, self.clips, self.progress, self.recipe, self.ctx = net, clips, progress, recipe, ctx
-        self.epochs = settings.epochs
-        net.collect_params(".*(gamma|beta|bias)$").setattr("wd_mult", 0.0)
-        rate = recipe.schedule.scheduler(settings.learning_rate, settings.epochs, len(clips.train))
-        options = {"learning_rate": settings.learning_rate, "lr_scheduler": rate, "wd": recipe.weight_decay}
-        weights = class_weights(clips.targets, net.classes) if recipe.balance == "weights" else None
-        if recipe.loss == "softmax":
-            self.criterion = Criterion(net.classes, recipe.label_smoothing, weights)
-        else:
-            self.criterion = SpeakerCriterion(
-                recipe.loss, net.classes, net.scale, recipe.loss_options, weights, ctx, progress.loss
-            )
-        learned = [p for _, p in sorted(net.collect_params().items())] + self.criterion.parameters
-        self.trainer = gluon.Trainer(learned, "adam", options, kvstore=None)
-        if progress.optimizer:
-            set_optimizer(self.trainer, progress.optimizer)
-        self.learned = [p for p in learned if p.grad_req != "null"]
+        self.net, self.clips, self.progress, self.settings, self.recipe = net, clips, progress, settings, recipe
+        self.ctx, self.checkpoint, self.callbacks = ctx, checkpoint, callbacks
         self.average = WeightAverage(progress.average)
+        self.saved = progress.epochs  # number of epochs in the last checkpoint
+        self.criterion = self._make_criterion()
+        net.collect_params(".*(gamma|beta|bias)$").setattr("wd_mult", 0.0)
+        parameters = [p for _, p in sorted(net.collect_params().items())] + self.criterion.parameters
+        self.trainer = self._make_trainer(parameters)
+        self.learned = [p for p in parameters if p.grad_req != "null"]
 
-    def epoch(self, epoch: int, bar: tqdm, saved: int) -> str:
-        """Learn, and judge; the figures go into the history, and come back in words."""
-        history, first_averaged = self.progress.history, self.epochs - math.ceil(self.recipe.average * self.epochs)
-        told = [("train", *self._pass(self.clips.train, "batch", self._learn, bar, saved))]
+    def _make_criterion(self) -> Criterion | SpeakerCriterion:
+        net, recipe = self.net, self.recipe
+        weights = class_weights(self.clips.targets, net.classes) if recipe.balance == "weights" else None
+        if recipe.loss == "softmax":
+            return Criterion(net.classes, recipe.label_smoothing, weights)
+        return SpeakerCriterion(
+            recipe.loss, net.classes, net.scale, recipe.loss_options, weights, self.ctx, self.progress.loss
+        )
+
+    def _make_trainer(self, parameters: list[gluon.Parameter]) -> gluon.Trainer:
+        settings, recipe = self.settings, self.recipe
+        rate = recipe.schedule.scheduler(settings.learning_rate, settings.epochs, len(self.clips.train))
+        options = {"learning_rate": settings.learning_rate, "lr_scheduler": rate, "wd": recipe.weight_decay}
+        trainer = gluon.Trainer(parameters, "adam", options, kvstore=None)
+        if self.progress.optimizer:
+            set_optimizer(trainer, self.progress.optimizer)
+        return trainer
+
+    def run(self, show: bool) -> None:
+        """Train, checkpoint and call back until the end."""
+        progress, epochs = self.progress, self.settings.epochs
+        size = self.clips.train.size + (self.clips.test.size if self.clips.test else 0)
+        completed = progress.epochs * size
+        with tqdm(total=epochs * size, initial=completed, unit="clip", desc="training", disable=not show) as self.bar:
+            stop = progress.epochs > 0 and self._stopped()
+            while progress.epochs < epochs and not stop:
+                figures = self._epoch(progress.epochs)
+                if not show:
+                    log.info("epoch %d of %d: %s", progress.epochs, epochs, figures)
+                if progress.epochs % self.settings.checkpoint_interval == 0:
+                    self._save()
+                stop = self._stopped()
+            stopped_early = stop and progress.epochs < epochs and self.recipe.refresh_norms
+            # An average that is left belongs to a run that was stopped, or resumed after its last epoch.
+            if progress.average or stopped_early:
+                self._finish()
+                self._test_again()
+                self.saved = -1
+        if progress.epochs != self.saved:
+            self._save()
+
+    def _save(self) -> None:
+        self.progress.optimizer = get_optimizer(self.trainer)
+        self.progress.loss = self.criterion.tensors()
+        self.checkpoint(self.progress)
+        self.saved = self.progress.epochs
+
+    def _stopped(self) -> bool:
+        """Call all callbacks, also those after one that stops the training."""
+        answers = [callback(self.progress.history) for callback in self.callbacks]
+        return any(answers)
+
+    def _epoch(self, epoch: int) -> str:
+        """Train and test for one epoch; record the figures in the history, and return them as text."""
+        history, epochs = self.progress.history, self.settings.epochs
+        seed = (self.settings.random_state, epoch)
+        mx.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1))
+        figures = [("train", *self._pass(self.clips.train, "batch", self._train_step))]
+        first_averaged = epochs - math.ceil(self.recipe.average * epochs)
         if epoch >= first_averaged:
             if epoch == first_averaged:
-                self.progress.average.clear()  # of a run that was to be shorter
+                self.progress.average.clear()  # of a resumed run, which was to be shorter
             self.average.add(self.net)
-        if epoch == self.epochs - 1:  # what is measured now is what stays
-            self.finish()
+        if epoch == epochs - 1:  # before the test, which must measure the final parameters
+            self._finish()
         if self.clips.test:
-            told.append(("test", *self._judged(bar, saved)))
+            figures.append(("test", *self._test()))
         else:
-            self._check(epoch)
-        for side, loss, accuracy in told:
+            self._check_loss(epoch)
+        for side, loss, accuracy in figures:
             history[f"loss_{side}"].append(loss)
             history[f"acc_{side}"].append(accuracy)
         if best_epoch(history) == epoch:
             self.progress.best = get_parameters(self.net)
-        return "; on held-out clips: ".join(f"loss {loss:.3f}, accuracy {accuracy:.3f}" for _, loss, accuracy in told)
+        return "; on held-out clips: ".join(f"loss {loss:.3f}, accuracy {acc:.3f}" for _, loss, acc in figures)
 
-    def finish(self) -> None:
-        """Take the average of the weights, and measure the norms anew."""
+    def _finish(self) -> None:
+        """Set the weights to their average, and measure the statistics of the norms again."""
         if self.progress.average:
             self.average.apply(self.net)
         if self.recipe.average or self.recipe.refresh_norms:
-            least = self.net.least_batch
-            refresh_norms(self.net, (batch for batch in self.clips.train_plain if len(batch[0]) >= least), self.ctx)
+            smallest = self.net.min_batch_size
+            batches = (batch for batch in self.clips.train_plain if len(batch[0]) >= smallest)
+            refresh_norms(self.net, batches, self.ctx)
 
-    def judge_again(self, bar: tqdm, saved: int) -> None:
-        """Let the history end with what the parameters are worth now."""
+    def _test_again(self) -> None:
+        """Replace the last figures of the history by those of the current parameters."""
         history, last = self.progress.history, self.progress.epochs - 1
         was_best = best_epoch(history) == last
         if self.clips.test:
-            history["loss_test"][-1], history["acc_test"][-1] = self._judged(bar, saved)
-        if was_best or best_epoch(history) == last:  # what it was before is gone
+            history["loss_test"][-1], history["acc_test"][-1] = self._test()
+        if was_best or best_epoch(history) == last:  # the former parameters of this epoch are replaced
             self.progress.best = get_parameters(self.net)
 
-    def _judged(self, bar: tqdm, saved: int) -> tuple[float, float]:
-        return self._pass(self.clips.test, "held-out batch", self._judge, bar, saved)
+    def _test(self) -> tuple[float, float]:
+        return self._pass(self.clips.test, "held-out batch", self._evaluate)
 
-    def _learn(self, x: nd.NDArray, labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
-        """Take a step; scores and losses were those before it. Of a last batch that is too small none is taken."""
-        if len(x) < self.net.least_batch:
-            return self._judge(x, labels)
+    def _train_step(self, x: nd.NDArray, labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
+        """Take a step; return scores and losses from before it. A last batch that is too small is only evaluated."""
+        if len(x) < self.net.min_batch_size:
+            return self._evaluate(x, labels)
         with autograd.record():
             scores, embedding = self.net(x)
             loss = self.criterion(scores, labels, embedding)
@@ -234,44 +250,47 @@ class _Run:
         self.trainer.step(len(x))
         return scores, loss
 
-    def _judge(self, x: nd.NDArray, labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
+    def _evaluate(self, x: nd.NDArray, labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
+        """Return scores and cross-entropies."""
         with autograd.predict_mode():
             scores, _ = self.net(x)
             return scores, Criterion(self.net.classes)(scores, labels)
 
-    def _pass(self, loader: AudioLoader, kind: str, judge: Callable, bar: tqdm, saved: int) -> tuple[float, float]:
-        """Mean loss and accuracy of one pass over clips."""
-        loss_sum = correct = seen = 0.0
+    def _pass(self, loader: AudioLoader, kind: str, step: Callable) -> tuple[float, float]:
+        """Return mean loss and accuracy of one pass over clips."""
+        loss_sum = correct = count = 0.0
         loader.epoch = epoch = self.progress.epochs
-        # Closed at once, whatever happens: its threads must not outlive an interrupted epoch.
+        # Closed at once in any case: its threads must not outlive an interrupted epoch.
         with contextlib.closing(iter(loader)) as stream:
             for number, (x, y) in enumerate(stream):
-                scores, loss = judge(x.as_in_context(self.ctx), y.as_in_context(self.ctx))
+                scores, loss = step(x.as_in_context(self.ctx), y.as_in_context(self.ctx))
                 loss_sum += float(loss.sum().asscalar())
-                true = y if y.ndim == 1 else y.argmax(axis=1)  # of a mixed label, its greater part
-                found, true = (self.clips.counts_as[one.asnumpy().astype(int)] for one in (scores.argmax(axis=1), true))
-                correct += int((found == true).sum())
-                seen += len(y)
+                correct += self._count_correct(scores, y)
+                count += len(y)
                 if not math.isfinite(loss_sum):
-                    raise ModelError(_no_number(f"{kind} {number + 1}", loader.names(epoch, number), epoch, saved))
-                bar.update(len(y))
-                bar.set_postfix(
-                    epoch=f"{epoch + 1}/{self.epochs}", loss=f"{loss_sum / seen:.3f}", acc=f"{correct / seen:.3f}"
-                )
-        return loss_sum / seen, correct / seen
+                    raise ModelError(self._not_finite(f"{kind} {number + 1}", loader.names(epoch, number), epoch))
+                self.bar.update(len(y))
+                position = f"{epoch + 1}/{self.settings.epochs}"
+                self.bar.set_postfix(epoch=position, loss=f"{loss_sum / count:.3f}", acc=f"{correct / count:.3f}")
+        return loss_sum / count, correct / count
 
-    def _check(self, epoch: int) -> None:
-        """Where nothing is held out, nobody else would notice what the last step did."""
+    def _count_correct(self, scores: nd.NDArray, labels: nd.NDArray) -> int:
+        classes = labels if labels.ndim == 1 else labels.argmax(axis=1)  # of a mixed label, the larger part
+        predicted, true = (
+            self.clips.counts_as[array.asnumpy().astype(int)] for array in (scores.argmax(axis=1), classes)
+        )
+        return int((predicted == true).sum())
+
+    def _check_loss(self, epoch: int) -> None:
+        """Check the loss of one batch where no test set would show the effect of the last step."""
         with contextlib.closing(iter(self.clips.train_plain)) as stream:
             x, y = next(stream)
-        _, loss = self._judge(x.as_in_context(self.ctx), y.as_in_context(self.ctx))
+        _, loss = self._evaluate(x.as_in_context(self.ctx), y.as_in_context(self.ctx))
         if not math.isfinite(float(loss.sum().asscalar())):
-            raise ModelError(f"the loss is no longer a number after epoch {epoch + 1}: lower the learning rate")
+            raise ModelError(f"the loss is NaN or infinite after epoch {epoch + 1}: lower the learning rate")
 
-
-def _no_number(batch: str, names: list[str], epoch: int, saved: int) -> str:
-    """Say where the loss was lost."""
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    kept = f"the checkpoint after epoch {saved} is kept" if saved else "there is no checkpoint yet"
-    where = f"epoch {epoch + 1}, {batch} ({shown})"
-    return f"the loss is no longer a number in {where}: lower the learning rate; {kept}"
+    def _not_finite(self, batch: str, names: list[str], epoch: int) -> str:
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        saved = f"the checkpoint after epoch {self.saved} remains" if self.saved else "there is no checkpoint yet"
+        where = f"epoch {epoch + 1}, {batch} ({shown})"
+        return f"the loss is NaN or infinite in {where}: lower the learning rate; {saved}"

@@ -1,4 +1,4 @@
-"""From labelled files to what the fit loop wants: usable clips, class order, an honest split, the corpus' moments."""
+"""Preparation of training: from labelled clips to loaders of usable clips, split into training and test set."""
 
 from __future__ import annotations
 
@@ -7,58 +7,58 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from mxnet_audio.audio import typical_length
-from mxnet_audio.audio.headers import rates
 from mxnet_audio.audio.source import resolve, source_identity, source_name
 from mxnet_audio.audio.speed import Played
 from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, ClassBatchSampler, Mixup, Splice
 from mxnet_audio.datasets.labels import Label, Pair, Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.engine import gluon
-from mxnet_audio.errors import AudioError, DatasetError, ModelError
+from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models import MINIMUM
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
 from mxnet_audio.training.split import split
 
-__all__ = ["Prepared", "check_batch", "complete_config", "keeping", "prepare"]
+__all__ = ["Prepared", "check_batch", "prepare"]
 
 log = logging.getLogger(__name__)
 
-LONGEST = 1366  # frames
-UTTERANCES = 4  # of a speaker in a batch, for a loss that compares them
+GE2E_UTTERANCES = 4  # of each speaker in a batch, for the loss that compares them
+MIN_VARIANCE = 1e-12  # of the features of a corpus
+
+Moments = dict[int, tuple[float, float]]  # mean and mean square of each clip's features, by its index
+Skipped = list[tuple[str, AudioError]]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Clips that a network can train on.
+    """Clips that a network can be trained on.
 
     Parameters
     ----------
     labels : list of int or str
-        Classes, in the order in which scores stand for them.
+        Classes, in the order of the scores.
     train, train_plain, test : AudioLoader
-        Usable clips: to train on, shuffled and augmented as the recipe says; the same as they are, shuffled too; and
-        those to measure on, None if there are none.
+        Usable clips: the training clips, shuffled and augmented as in the recipe; the same, shuffled, without
+        augmentation; and the test clips, None if there are none.
     targets : np.ndarray [shape=(n,)]
         Class indices of the training clips.
     held_out : list of (path, label)
-        The clips to measure on.
+        Test clips.
     counts_as : np.ndarray [shape=(classes,)]
-        Class that each counts as where right answers are counted: itself, or the label that it is an alias of.
+        Class that each class counts as for the accuracy: itself, or that of the label that it is an alias of.
     mean, std : float
-        Of the features of the training clips.
+        Mean and standard deviation of the features of the training clips.
     skipped : list of (path, AudioError)
-        Files that cannot be used.
+        Unusable files and their errors.
     digests : dict of str to str
-        What a checkpoint remembers of the clips, to know them again.
+        Digests of the training and test clips, which must be equal for a run to be resumed.
     """
 
     labels: list[Label]
@@ -70,62 +70,21 @@ class Prepared:
     counts_as: np.ndarray
     mean: float
     std: float
-    skipped: list[tuple[str, AudioError]]
+    skipped: Skipped
     digests: dict[str, str]
 
 
-def complete_config(paths: Sequence[str], config: AudioFeatureConfig | None = None) -> AudioFeatureConfig:
-    """Fill in what a network needs to have inputs of one size.
+@dataclass(frozen=True)
+class _Clip:
+    """Labelled sound, identified once: a file by its real path, other sounds by their content."""
 
-    Parameters
-    ----------
-    paths : sequence of str
-        The clips.
-    config : AudioFeatureConfig, optional
-        What is to be made; log-mel by default.
+    sound: Any
+    label: Label
+    identity: str
 
-    Returns
-    -------
-    AudioFeatureConfig
-        With as many frames, where none are given, as a typical clip has, within what networks take and 29.12 s, their
-        default, at most; and at the most frequent rate of the clips, where none is given. What is chosen is logged.
-
-    Examples
-    --------
-    >>> complete_config(['missing.wav']).n_frames
-    1366
-    """
-    config = config or AudioFeatureConfig()
-    found: dict[str, int] = {}
-    if config.sr is None and (there := rates(paths)):
-        found["sr"] = there.most_common(1)[0][0]
-        say = log.warning if len(there) > 1 else log.info
-        say("no sr is given: features are made at %d Hz, of the rates %s", found["sr"], sorted(there))
-    if config.time_axis == -1 and config.n_frames is None:
-        seconds = typical_length(paths)
-        found["n_frames"] = LONGEST if seconds is None else min(max(config.frames_in(seconds), MINIMUM), LONGEST)
-    return config.model_copy(update=found)
-
-
-def keeping(config: AudioFeatureConfig, cache: bool | str | os.PathLike) -> dict[str, Any]:
-    """How a loader keeps features: what the configuration was given, else on disk, or not at all.
-
-    Raises
-    ------
-    DatasetError
-        If both say something, and not the same.
-
-    Examples
-    --------
-    >>> keeping(AudioFeatureConfig(), cache=True), keeping(AudioFeatureConfig(), cache=False)
-    ({'mode': 'lazy_cached', 'cache_dir': None}, {'mode': 'lazy', 'cache_dir': None})
-    """
-    mode = "lazy_cached" if cache else "lazy"
-    if "mode" in config.model_fields_set:
-        if cache is not True and mode != config.mode:
-            raise DatasetError(f"cache={cache!r} contradicts mode={config.mode!r} in feature_config")
-        mode = config.mode
-    return {"mode": mode, "cache_dir": None if isinstance(cache, bool) else cache}
+    @classmethod
+    def of(cls, pair: Pair) -> _Clip:
+        return cls(*pair, _identity(pair[0]))
 
 
 def prepare(
@@ -143,152 +102,183 @@ def prepare(
     label_aliases: Mapping[Label, Label] | None = None,
     show: bool = True,
 ) -> Prepared:
-    """Check labels, read every file once, leave out what cannot be used, and split the rest.
+    """Check the labels, read every file once, leave out unusable files, and split the others.
 
     Parameters
     ----------
     pairs : iterable of (path, label)
         Clips.
     load : callable
-        Makes the loader of a dataset.
+        Maker of a loader, given a dataset.
     transforms : sequence of callable
-        From a file to the input of a network; they raise AudioError for a file that cannot be used.
+        Steps from a file to the input of a network. They raise AudioError for an unusable file.
     config : AudioFeatureConfig
-        What they make.
+        Features that the transforms compute.
     settings : Settings
+        Batch size and seed.
     recipe : Recipe
-        What is done to the training clips.
+        Augmentation and order of the training clips.
     nb_classes : int or None
-        See `class_order`.
-    test_size, groups
-        See `split`; a share of 0 holds out nothing.
+        Number of classes; None are the labels that occur. See `class_order`.
+    test_size : float, 0 or more and below 1
+        Share of the clips in the test set. With 0 there is none.
+    groups : sequence of hashable, optional
+        Recording, artist or speaker of each clip; see `split`.
     validation_pairs : iterable of (path, label), optional
-        Clips to measure on, in place of a share of `pairs`; not with `groups`.
+        Test clips, in place of a share of `pairs`. They cannot be combined with `groups`.
     label_aliases : mapping of label to label, optional
-        Of a label, the one that counts as right for it, too.
+        For a label, another that counts as right, too.
     show : bool
-        Whether to show a progress bar.
+        Show a progress bar.
 
     Raises
     ------
     DatasetError
-        If the labels or the split do not work out, or no file can be used.
+        If the labels or the split are impossible, a clip occurs twice, or no file can be used.
+    ParameterError
+        If `groups` and `validation_pairs` are both given, or `test_size` is out of range.
     """
-    pairs = checked_pairs(pairs)
-    held_out = [] if validation_pairs is None else checked_pairs(validation_pairs)
-    if groups is not None:
-        groups = list(groups)
-        if held_out:
-            raise DatasetError("give groups or validation_pairs, not both: groups say how to split, and nothing is")
-        if len(groups) != len(pairs):
-            raise DatasetError(f"{len(groups)} groups for {len(pairs)} clips: give one for each")
-    _once(pairs, held_out)
-    labels = class_order([label for _, label in pairs], nb_classes)
-    every = pairs + held_out
-    targets = to_targets([label for _, label in every], labels)
-    sounds = [sound for sound, _ in every]
-    loader = load(AudioDataset(sounds, targets.tolist(), transforms=transforms))
-    moments, skipped = _readable(loader, show)
-    usable = np.array(sorted(moments))
-    train, test = usable[usable < len(pairs)], usable[usable >= len(pairs)]
-    for side, kept in ((pairs, train), (held_out, test)):
-        if side and not len(kept):
-            first = skipped[0 if side is pairs else -len(side)]
-            raise DatasetError(f"none of the {len(side)} files can be used; the first: {first[1]}")
+    clips = [_Clip.of(pair) for pair in checked_pairs(pairs)]
+    held_out = [] if validation_pairs is None else [_Clip.of(pair) for pair in checked_pairs(validation_pairs)]
+    groups = _checked_groups(groups, clips, held_out)
+    _check_repeated(clips, held_out)
+    labels = class_order([clip.label for clip in clips], nb_classes)
+    every = clips + held_out
+    targets = to_targets([clip.label for clip in every], labels)
+    sounds = [clip.sound for clip in every]
+    plain = load(AudioDataset(sounds, targets.tolist(), transforms=transforms))
+
+    moments, skipped = _measure(plain, show)
+    train, test = _usable(moments, skipped, len(clips), len(every))
     if not held_out and test_size != 0:
         sides = split(targets[train], test_size, settings.random_state, groups and [groups[i] for i in train])
         train, test = (train[side] for side in sides)
-    lost = sorted({str(labels[target]) for target in targets[: len(pairs)]} - {str(labels[t]) for t in targets[train]})
-    if lost:
-        raise DatasetError(f"no clip of {', '.join(lost)} can be trained on: its files cannot be used")
+    _check_classes(targets[: len(clips)], targets[train], labels)
     mean, square = np.mean([moments[i] for i in train], axis=0)
-    seed, batch_size = settings.random_state, settings.batch_size
-    source = loader
-    if anew := recipe.from_samples(config, seed):
-        source = load(AudioDataset(sounds, targets.tolist(), transforms=anew))
+
+    augmented = plain
+    if steps := recipe.waveform_steps(config, settings.random_state):
+        augmented = load(AudioDataset(sounds, targets.tolist(), transforms=steps))
     return Prepared(
-        labels,
-        source.take(
-            train,
-            batch_size,
-            shuffle=True,
-            sampler=_order(recipe, targets[train], settings),
-            transforms=recipe.of_input(seed),
-            batchify_fn=_batches(recipe, len(labels), seed),
-        ),
-        loader.take(train, batch_size, shuffle=True),
-        loader.take(test, batch_size) if len(test) else None,
-        targets[train],
-        [every[i] for i in test],
-        to_targets([(label_aliases or {}).get(label, label) for label in labels], labels),
-        mean,
-        max(square - mean**2, 1e-12) ** 0.5,
-        skipped,
-        {"training clips": _digest(every, train), "test clips": _digest(every, test)},
+        labels=labels,
+        train=_training_loader(augmented, train, targets[train], len(labels), settings, recipe),
+        train_plain=plain.take(train, settings.batch_size, shuffle=True),
+        test=plain.take(test, settings.batch_size) if len(test) else None,
+        targets=targets[train],
+        held_out=[(every[i].sound, every[i].label) for i in test],
+        counts_as=to_targets([(label_aliases or {}).get(label, label) for label in labels], labels),
+        mean=mean,
+        std=max(square - mean**2, MIN_VARIANCE) ** 0.5,
+        skipped=skipped,
+        digests={
+            "training clips": _digest([every[i] for i in train]),
+            "test clips": _digest([every[i] for i in test]),
+        },
     )
 
 
 def check_batch(recipe: Recipe, settings: Settings) -> None:
-    """Raise ModelError if the recipe's loss can do nothing with batches of this size."""
-    if recipe.loss == "ge2e" and settings.batch_size % UTTERANCES:
-        reason = f"compares {UTTERANCES} recordings of each speaker: batch_size is a multiple of that"
-        raise ModelError(f"the loss 'ge2e' {reason}, not {settings.batch_size}")
+    """Raise ParameterError if the batch size does not suit the loss of the recipe."""
+    if recipe.loss == "ge2e" and settings.batch_size % GE2E_UTTERANCES:
+        reason = f"must be a multiple of {GE2E_UTTERANCES} for loss 'ge2e', which compares {GE2E_UTTERANCES} recordings"
+        raise ParameterError(f"batch_size {reason} of each speaker, got {settings.batch_size}")
 
 
-def _order(recipe: Recipe, targets: np.ndarray, settings: Settings) -> gluon.data.Sampler | None:
-    """In which order clips are trained on, where it is not just shuffled."""
-    if recipe.loss == "ge2e":  # which compares those of a speaker with one another
-        return ClassBatchSampler(targets, settings.batch_size, UTTERANCES, settings.random_state)
-    return BalancedSampler(targets, settings.random_state) if recipe.balance == "batches" else None
-
-
-def _batches(recipe: Recipe, classes: int, seed: int) -> Callable | None:
-    """What makes batches of training clips, where it is more than to stack them."""
-    if recipe.mixup:
-        return Mixup(recipe.mixup, classes, seed)
-    return Splice(recipe.splice, seed) if recipe.splice else None
-
-
-def _once(pairs: list[Pair], held_out: list[Pair]) -> None:
-    """Refuse a clip that could be trained on and measured on."""
-    seen: dict[str, int] = {}
-    for row, (sound, _) in enumerate(pairs):
-        first = seen.setdefault(_real(sound), row)
-        if first != row and not held_out:
-            reason = f"is listed more than once (rows {first} and {row}): a split could put it on both sides"
-            raise DatasetError(reason, source_name(sound))
-    for row, (sound, _) in enumerate(held_out):
-        if _real(sound) in seen:
-            reason = f"is among the training and the validation clips (rows {seen[_real(sound)]} and {row})"
-            raise DatasetError(reason, source_name(sound))
-
-
-def _real(sound: Any) -> str:
-    """What two names of one sound have in common."""
+def _identity(sound: Any) -> str:
+    """Return what is equal for two names of the same sound: the real path of a file, else the content."""
     if isinstance(sound, Played):
-        return f"{_real(sound.source)}\0played at {sound.speed}"
-    sound = resolve(sound)
-    return os.path.realpath(sound) if isinstance(sound, str | os.PathLike) else source_identity(sound)
+        return f"{_identity(sound.source)}\0played at {sound.speed}"
+    source = resolve(sound)
+    return os.path.realpath(source) if isinstance(source, str | os.PathLike) else source_identity(source)
 
 
-def _readable(loader: AudioLoader, show: bool) -> tuple[dict[int, tuple[float, float]], list[tuple[str, AudioError]]]:
-    """Mean and mean square of each sound's features, by its position; and the others' errors, which are logged."""
+def _checked_groups(
+    groups: Sequence[Hashable] | None, clips: list[_Clip], held_out: list[_Clip]
+) -> list[Hashable] | None:
+    if groups is None:
+        return None
+    if held_out:
+        raise ParameterError("groups and validation_pairs cannot be combined: with the latter, nothing is split")
+    groups = list(groups)
+    if len(groups) != len(clips):
+        raise DatasetError(f"{len(groups)} groups for {len(clips)} clips: pass one for each clip")
+    return groups
+
+
+def _check_repeated(clips: list[_Clip], held_out: list[_Clip]) -> None:
+    """Refuse a clip that could be in both training and test set."""
+    rows: dict[str, int] = {}
+    for row, clip in enumerate(clips):
+        first = rows.setdefault(clip.identity, row)
+        if first != row and not held_out:
+            reason = f"is listed twice (rows {first} and {row}), so that a split could put it into both sets"
+            raise DatasetError(reason, source_name(clip.sound))
+    for row, clip in enumerate(held_out):
+        if clip.identity in rows:
+            reason = f"is among both the training and the validation clips (rows {rows[clip.identity]} and {row})"
+            raise DatasetError(reason, source_name(clip.sound))
+
+
+def _measure(loader: AudioLoader, show: bool) -> tuple[Moments, Skipped]:
+    """Read all clips; return the moments of the usable ones, and the errors of the others, which are logged."""
     moments, skipped = {}, []
     with (
         contextlib.closing(loader.samples()) as samples,
         tqdm(samples, total=loader.size, desc="features", unit="clip", disable=not show) as bar,
     ):
-        for position, sample, error in bar:
+        for index, sample, error in bar:
             if error is None:
                 x = sample[0]
-                moments[position] = (x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean())
+                moments[index] = (x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean())
             else:
                 log.warning("left out: %s", error)
-                skipped.append((error.path or f"item {position}", error))
+                skipped.append((error.path or f"item {index}", error))
     return moments, skipped
 
 
-def _digest(pairs: list[Pair], positions: Iterable[int]) -> str:
-    chosen = (pairs[position] for position in positions)
-    clips = [(sound if isinstance(sound, str) else _real(sound), label) for sound, label in chosen]
-    return hashlib.sha256(json.dumps(clips).encode()).hexdigest()[:16]
+def _usable(moments: Moments, skipped: Skipped, n_clips: int, n_every: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of the usable clips and of the usable held-out clips; refuse to go on without any."""
+    usable = np.array(sorted(moments))
+    train, test = usable[usable < n_clips], usable[usable >= n_clips]
+    n_held_out = n_every - n_clips
+    for indices, size, first in ((train, n_clips, 0), (test, n_held_out, -n_held_out)):
+        if size and not len(indices):
+            raise DatasetError(f"none of the {size} files can be used; the first: {skipped[first][1]}")
+    return train, test
+
+
+def _check_classes(targets: np.ndarray, train_targets: np.ndarray, labels: list[Label]) -> None:
+    """Refuse classes all of whose clips are unusable."""
+    if lost := sorted({str(labels[target]) for target in targets} - {str(labels[t]) for t in train_targets}):
+        raise DatasetError(f"no clip of {', '.join(lost)} can be used for training: its files cannot be read")
+
+
+def _training_loader(
+    loader: AudioLoader, indices: np.ndarray, targets: np.ndarray, n_classes: int, settings: Settings, recipe: Recipe
+) -> AudioLoader:
+    """Return a loader of the training clips, in the order and with the augmentation of the recipe."""
+    seed = settings.random_state
+    sampler: gluon.data.Sampler | None = None
+    if recipe.loss == "ge2e":
+        sampler = ClassBatchSampler(targets, settings.batch_size, GE2E_UTTERANCES, seed)
+    elif recipe.balance == "batches":
+        sampler = BalancedSampler(targets, seed)
+    batchify: Callable | None = None
+    if recipe.mixup:
+        batchify = Mixup(recipe.mixup, n_classes, seed)
+    elif recipe.splice:
+        batchify = Splice(recipe.splice, seed)
+    return loader.take(
+        indices,
+        settings.batch_size,
+        shuffle=True,
+        sampler=sampler,
+        transforms=recipe.input_steps(seed),
+        batchify_fn=batchify,
+    )
+
+
+def _digest(clips: list[_Clip]) -> str:
+    """Return a digest of paths, as given, or identities of other sounds, and labels; it is stored in checkpoints."""
+    names = [(clip.sound if isinstance(clip.sound, str) else clip.identity, clip.label) for clip in clips]
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]

@@ -1,28 +1,28 @@
-"""How the learning rate changes from step to step: MXNet's schedulers, with their lengths given in epochs or shares."""
+"""Schedules of the learning rate: MXNet's schedulers, with lengths in epochs or shares of the run."""
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
+from numbers import Integral
 
 from mxnet_audio.engine import mx
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import ParameterError
 
 __all__ = ["Constant", "Cosine", "Schedule", "Step"]
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A learning rate that grows evenly from 0 over the warm-up, and then follows a rule.
+    """Base of the schedules: a learning rate that rises linearly from 0 during a warm-up, and then follows a rule.
 
     Parameters
     ----------
-    warmup : float, 0 to 1
+    warmup : float, 0 or more and below 1
         Share of all steps.
 
     Raises
     ------
-    ModelError
+    ParameterError
         If a number is out of range.
     """
 
@@ -30,27 +30,36 @@ class Schedule:
 
     def __post_init__(self):
         if not 0 <= self.warmup < 1:
-            raise ModelError(f"warmup is a share of the steps, 0 or more and below 1, not {self.warmup}")
+            raise ParameterError(f"warmup must be >= 0 and < 1, a share of all steps, got {self.warmup}")
 
     def scheduler(self, learning_rate: float, epochs: int, steps: int) -> mx.lr_scheduler.LRScheduler:
-        """MXNet's scheduler.
+        """Return a scheduler of MXNet.
 
         Parameters
         ----------
         learning_rate : float > 0
-            The highest.
+            Highest learning rate.
         epochs : int > 0
-            Length of the whole run.
+            Number of epochs of the whole run.
         steps : int > 0
-            Of an epoch.
+            Number of steps of an epoch.
         """
         total = epochs * steps
-        return self._after(total, steps, base_lr=learning_rate, warmup_steps=min(int(self.warmup * total), total - 1))
+        warmup_steps = min(int(self.warmup * total), total - 1)
+        return self._after_warmup(total, steps, base_lr=learning_rate, warmup_steps=warmup_steps)
+
+    def _after_warmup(self, total: int, steps: int, **common) -> mx.lr_scheduler.LRScheduler:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The same rate to the end.
+    """Constant learning rate.
+
+    Parameters
+    ----------
+    warmup : float, 0 or more and below 1
+        Share of all steps.
 
     Examples
     --------
@@ -59,19 +68,22 @@ class Constant(Schedule):
     (0.1, 0.1)
     """
 
-    def _after(self, total: int, steps: int, **common) -> mx.lr_scheduler.LRScheduler:
+    def _after_warmup(self, total: int, steps: int, **common) -> mx.lr_scheduler.LRScheduler:
         return _Steps(total, 1.0, **common)
 
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """A rate that is multiplied by a factor every so many epochs.
+    """Learning rate that is multiplied by a factor at regular intervals.
 
     Parameters
     ----------
+    warmup : float, 0 or more and below 1
+        Share of all steps.
     every : int > 0
-        Epochs.
+        Interval in epochs.
     factor : float, above 0 and at most 1
+        Factor of the learning rate.
 
     Examples
     --------
@@ -85,16 +97,23 @@ class Step(Schedule):
 
     def __post_init__(self):
         super().__post_init__()
-        if operator.index(self.every) < 1 or not 0 < self.factor <= 1:
-            raise ModelError(f"a step is every 1 epoch or more, by a factor of at most 1, not {self}")
+        if not isinstance(self.every, Integral) or self.every < 1:
+            raise ParameterError(f"every must be a whole number >= 1, got {self.every!r}")
+        if not 0 < self.factor <= 1:
+            raise ParameterError(f"factor must be > 0 and <= 1, got {self.factor}")
 
-    def _after(self, total: int, steps: int, **common) -> mx.lr_scheduler.LRScheduler:
+    def _after_warmup(self, total: int, steps: int, **common) -> mx.lr_scheduler.LRScheduler:
         return _Steps(self.every * steps, self.factor, **common)
 
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """A rate that falls towards 0 along half a cosine (arXiv 1608.03983, without restarts).
+    """Learning rate that falls toward 0 along half a cosine (arXiv 1608.03983, without restarts).
+
+    Parameters
+    ----------
+    warmup : float, 0 or more and below 1
+        Share of all steps.
 
     Examples
     --------
@@ -103,12 +122,12 @@ class Cosine(Schedule):
     [0.0, 0.05, 0.1, 0.054, 0.001]
     """
 
-    def _after(self, total: int, steps: int, **common) -> mx.lr_scheduler.LRScheduler:
-        return mx.lr_scheduler.CosineScheduler(total + 1, **common)  # the last step moves too
+    def _after_warmup(self, total: int, steps: int, **common) -> mx.lr_scheduler.LRScheduler:
+        return mx.lr_scheduler.CosineScheduler(total + 1, **common)  # one more, so that the last step's rate is not 0
 
 
 class _Steps(mx.lr_scheduler.LRScheduler):
-    """MXNet's FactorScheduler without its habit of setting up the root logger."""
+    """MXNet's FactorScheduler, which would configure the root logger."""
 
     def __init__(self, every: int, factor: float, **common):
         super().__init__(**common)

@@ -1,4 +1,4 @@
-"""The numbers of a training run, checked before anything is done by them."""
+"""Numbers of a training run, checked."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 import operator
 from dataclasses import dataclass
 
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import ParameterError
 
 __all__ = ["Settings"]
 
 
 @dataclass
 class Settings:
-    """How long to train, how fast, from which seed; `AudioClassifier.fit` says what each means.
+    """Length, learning rate and seed of a training run, as explained for `AudioClassifier.fit`.
 
-    Numbers become Python's own: JSON knows no others.
+    Numbers become Python's own, since JSON has no others.
 
     Parameters
     ----------
@@ -25,15 +25,15 @@ class Settings:
 
     Raises
     ------
-    ModelError
-        If one of them is out of range.
+    ParameterError
+        If one of them is out of range or not a number.
 
     Examples
     --------
     >>> Settings(batch_size=0, epochs=1, random_state=42, learning_rate=0.001, checkpoint_interval=1)
     Traceback (most recent call last):
     ...
-    mxnet_audio.errors.ModelError: batch_size is 1 or more, not 0
+    mxnet_audio.errors.ParameterError: batch_size must be >= 1, got 0
     """
 
     batch_size: int
@@ -43,18 +43,27 @@ class Settings:
     checkpoint_interval: int
 
     def __post_init__(self):
+        for name in ("batch_size", "epochs", "checkpoint_interval", "random_state"):
+            setattr(self, name, _whole(name, getattr(self, name)))
         for name in ("batch_size", "epochs", "checkpoint_interval"):
-            value = getattr(self, name)
-            setattr(self, name, operator.index(value))
-            if value < 1:
-                raise ModelError(f"{name} is 1 or more, not {value}")
-        self.random_state = operator.index(self.random_state)
+            if getattr(self, name) < 1:
+                raise ParameterError(f"{name} must be >= 1, got {getattr(self, name)}")
         if not 0 <= self.random_state < 2**32:
-            raise ModelError(f"random_state is 0 or more and below 2**32, not {self.random_state}")
-        self.learning_rate = float(self.learning_rate)
+            raise ParameterError(f"random_state must be >= 0 and < 2**32, got {self.random_state}")
+        try:
+            self.learning_rate = float(self.learning_rate)
+        except (TypeError, ValueError):
+            raise ParameterError(f"learning_rate must be a number, got {self.learning_rate!r}") from None
         if not 0 < self.learning_rate < math.inf:
-            raise ModelError(f"learning_rate is above 0, not {self.learning_rate}")
+            raise ParameterError(f"learning_rate must be > 0 and finite, got {self.learning_rate}")
 
     def identity(self) -> dict[str, int | float]:
-        """What must be the same for a run to go on as if never interrupted."""
+        """Return the settings that must be equal for a run to be resumed."""
         return {name: getattr(self, name) for name in ("batch_size", "learning_rate", "random_state")}
+
+
+def _whole(name: str, value: int) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ParameterError(f"{name} must be a whole number, got {value!r}") from None

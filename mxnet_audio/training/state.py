@@ -1,4 +1,4 @@
-"""A network's and its optimiser's numbers as NumPy arrays, and back: what a checkpoint holds."""
+"""State of a network and its optimizer as NumPy arrays, for checkpoints."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ Tensors = dict[str, np.ndarray]
 
 
 def get_parameters(net: gluon.Block) -> Tensors:
-    """Copy a network's parameters, running statistics of its norms included, by their place in it."""
-    # After a first inference MXNet brings weights into oneDNN's layout behind our backs; a copy taken meanwhile is half
-    # the one and half the other (1 in 100 of copies made at once).
+    """Copy a network's parameters, with the running statistics of its norms, by their names within the network."""
+    # After a first inference MXNet converts weights to oneDNN's layout asynchronously; a copy made meanwhile is in both
+    # layouts, half and half (1 in 100 of immediate copies).
     nd.waitall()
     return {name: p.data(p.list_ctx()[0]).asnumpy() for name, p in net._collect_params_with_prefix().items()}
 
 
 def set_parameters(net: gluon.Block, tensors: Tensors) -> None:
-    """Put parameters into an initialised network.
+    """Set the parameters of an initialized network.
 
     Raises
     ------
     ModelError
-        If they are another network's: names or shapes differ.
+        If names or shapes differ, since they are those of another network.
     """
-    own = net._collect_params_with_prefix()
-    if own.keys() != tensors.keys():
-        raise ModelError(f"parameters of another network: {sorted(own.keys() ^ tensors.keys())[0]} is in one only")
-    for name, parameter in own.items():
+    parameters = net._collect_params_with_prefix()
+    if unmatched := sorted(parameters.keys() ^ tensors.keys()):
+        raise ModelError(f"parameters of another network: {unmatched[0]} is in one only")
+    for name, parameter in parameters.items():
         if parameter.shape != tensors[name].shape:
             raise ModelError(f"parameters of another network: {name} is {tensors[name].shape}, not {parameter.shape}")
-    for name, parameter in own.items():
+    for name, parameter in parameters.items():
         parameter.set_data(nd.array(tensors[name], dtype=tensors[name].dtype))
 
 
 def get_optimizer(trainer: gluon.Trainer) -> Tensors:
-    """Copy the optimiser's state: the moments of each parameter, and how often it was updated.
+    """Copy the state of the optimizer: moments and number of updates of each parameter.
 
     `gluon.Trainer.save_states` writes Python objects, which may run code when they are read; arrays cannot.
     """
@@ -55,10 +55,10 @@ def get_optimizer(trainer: gluon.Trainer) -> Tensors:
 
 
 def set_optimizer(trainer: gluon.Trainer, tensors: Tensors) -> None:
-    """Go on from a state that `get_optimizer` copied."""
+    """Restore a state that `get_optimizer` copied."""
     updater = trainer._updaters[0]
     optimizer = updater.optimizer
-    optimizer._set_current_context(trainer._params[0].list_ctx()[0].device_id)  # it counts updates by device
+    optimizer._set_current_context(trainer._params[0].list_ctx()[0].device_id)  # updates are counted by device
     optimizer.num_update = int(tensors["num_update"][0])
     parts: dict[int, dict[int, mx.nd.NDArray]] = {}
     for name, value in tensors.items():

@@ -40,7 +40,7 @@ def test_shapes_and_sizes_are_those_of_the_paper():
         (128, 1, 500),
         (256, 1, 125),
         (512, 1, 31),
-    ]  # the paper pads the last to 32
+    ]  # 32 in the paper
     assert shapes_after(net, gluon.nn.MaxPool2D, x) == pooled
     sizes = {name: p.data().size for name, p in net.collect_params().items() if p.grad_req != "null"}
     kernels = [size for name, size in sizes.items() if "conv" in name]

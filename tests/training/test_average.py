@@ -1,4 +1,4 @@
-"""Weights averaged, and norms that fit them."""
+"""Tests of averaged weights, and of batch norms whose statistics fit them."""
 
 import numpy as np
 import pytest
@@ -17,20 +17,20 @@ def net():
     return net
 
 
-def test_the_average_is_the_mean_of_what_was_counted(net):
+def test_the_average_is_the_mean_of_the_added_parameters(net):
     state, rng = {}, np.random.default_rng(0)
-    average, seen = WeightAverage(state), []
+    average, added = WeightAverage(state), []
     for _ in range(3):
-        seen.append({name: rng.normal(size=value.shape).astype("f") for name, value in get_parameters(net).items()})
-        set_parameters(net, seen[-1])
+        added.append({name: rng.normal(size=value.shape).astype("f") for name, value in get_parameters(net).items()})
+        set_parameters(net, added[-1])
         average.add(net)
-    WeightAverage(state).apply(net)  # as after an interruption
+    WeightAverage(state).apply(net)  # as in a resumed run
     assert state == {}
     for name, value in get_parameters(net).items():
-        np.testing.assert_allclose(value, np.mean([one[name] for one in seen], axis=0), atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(value, np.mean([one[name] for one in added], axis=0), atol=1e-6, err_msg=name)
 
 
-def test_refreshed_norms_bring_their_inputs_to_mean_0_and_deviation_1(net):
+def test_refreshed_statistics_are_those_of_all_clips(net):
     rng = np.random.default_rng(1)
     clips = [rng.normal(3, 2, 256).astype("f") for _ in range(22)]
 
@@ -40,11 +40,10 @@ def test_refreshed_norms_bring_their_inputs_to_mean_0_and_deviation_1(net):
     loader = AudioLoader(AudioDataset(clips, [0, 1] * 11, sr=22050, transforms=image), batch_size=5)
     refresh_norms(net, loader, mx.cpu())
     x = nd.array(np.stack([loader.dataset[i][0] for i in range(22)]))
-    before = net.encoder[0](net.standardize(x)).asnumpy()
+    inputs = net.encoder[0](net.standardize(x)).asnumpy()
     norm = next(block for block in net.encoder if type(block).__name__ == "BatchNorm")
-    place = list(net.encoder).index(norm)
-    for block in list(net.encoder)[1:place]:
-        before = block(nd.array(before)).asnumpy()
-    np.testing.assert_allclose(norm.running_mean.data().asnumpy(), before.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)
-    # The mean over batches of each batch's own variance leaves out how their means differ: a few per cent here.
-    np.testing.assert_allclose(norm.running_var.data().asnumpy(), before.var((0, 2, 3)), rtol=0.1)
+    for block in list(net.encoder)[1 : list(net.encoder).index(norm)]:
+        inputs = block(nd.array(inputs)).asnumpy()
+    np.testing.assert_allclose(norm.running_mean.data().asnumpy(), inputs.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)
+    # The mean of the batches' variances would lack the variance between batches: a few per cent here.
+    np.testing.assert_allclose(norm.running_var.data().asnumpy(), inputs.var((0, 2, 3)), rtol=0.1)

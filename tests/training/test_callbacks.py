@@ -1,11 +1,11 @@
-"""What is told of every epoch."""
+"""Tests of logs and early stopping."""
 
 import csv
 import sys
 
 import pytest
 
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.training import CsvLog, EarlyStopping, TensorBoardLog
 
 HISTORY = {"loss_train": [1.0, 0.5], "loss_test": [2.0, 1.5], "acc_train": [0.5, 1.0], "acc_test": [0.25, 0.75]}
@@ -21,14 +21,14 @@ def test_the_csv_log_holds_the_whole_history(tmp_path):
     assert {measure: [float(row[measure]) for row in rows] for measure in HISTORY} == HISTORY
 
 
-def test_tensorboard_reads_what_was_logged(tmp_path):
+def test_the_tensorboard_log_can_be_read(tmp_path):
     events = pytest.importorskip("tensorboardX.proto.event_pb2")
     log = TensorBoardLog(tmp_path)
     log({measure: values[:1] for measure, values in HISTORY.items()})
     log(HISTORY)
     (file,) = tmp_path.iterdir()
     found, data = {}, file.read_bytes()
-    while data:  # length, its checksum, an event, its checksum
+    while data:  # each event: length, checksum of the length, event, checksum
         length = int.from_bytes(data[:8], "little")
         event = events.Event.FromString(data[12 : 12 + length])
         for value in event.summary.value:
@@ -37,14 +37,19 @@ def test_tensorboard_reads_what_was_logged(tmp_path):
     assert found == {measure.replace("_", "/"): list(enumerate(values, 1)) for measure, values in HISTORY.items()}
 
 
-def test_tensorboard_without_its_package_is_one_clear_error(tmp_path, monkeypatch):
+def test_a_missing_tensorboard_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX.event_file_writer", None)
     with pytest.raises(ModelError, match="tensorboardX"):
         TensorBoardLog(tmp_path)
 
 
-def test_what_makes_no_sense_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="patience"):
+def test_bad_arguments_are_named(tmp_path):
+    with pytest.raises(ParameterError, match=r"patience .*1.* 0"):
         EarlyStopping(0)
-    with pytest.raises(ModelError, match="no such folder"):
+    with pytest.raises(ParameterError, match="missing"):
         CsvLog(tmp_path / "missing" / "log.csv")
+
+
+def test_early_stopping_needs_held_out_clips():
+    with pytest.raises(ParameterError, match="early_stopping"):
+        EarlyStopping(1)(HISTORY | {"loss_test": []})

@@ -1,37 +1,111 @@
-"""What fit chooses where nothing was said: as many frames as a typical clip has, and the most frequent rate; logged."""
+"""Tests of the preparation of clips; its splits and losses of clips are also tested with `fit`."""
 
-import logging
+import hashlib
+import json
+import os
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mxnet_audio import AudioFeatureConfig
-from mxnet_audio.training import complete_config, keeping
+from mxnet_audio.audio.speed import Played
+from mxnet_audio.data import AudioLoader
+from mxnet_audio.data.transforms import Features, ToImage
+from mxnet_audio.errors import DatasetError, ParameterError
+from mxnet_audio.training import Recipe, Settings, prepare
+
+CONFIG = AudioFeatureConfig(n_mels=16, n_frames=20)
+SETTINGS = Settings(batch_size=4, epochs=1, random_state=0, learning_rate=0.1, checkpoint_interval=1)
+
+
+def run(pairs, recipe=None, **options):
+    options = {"nb_classes": None, "test_size": 0.25, "show": False} | options
+    load = partial(AudioLoader, batch_size=4)
+    steps = [Features(CONFIG), ToImage(CONFIG.time_axis)]
+    return prepare(pairs, load, steps, CONFIG, SETTINGS, recipe or Recipe(), **options)
+
+
+def tone(i):
+    return np.sin(np.arange(6000) * (0.1 + 0.01 * i)).astype(np.float32), 12000
 
 
 @pytest.fixture
-def paths(tmp_path, write_tone):
-    rates = (8000, 16000, 16000)
-    return [str(write_tone(tmp_path / f"{i}.wav", seconds=1.0, sr=sr)) for i, sr in enumerate(rates)]
+def pairs(tmp_path, write_tone):
+    """Return 8 files of two classes."""
+    return [(write_tone(tmp_path / f"{i}.wav", 200 + 50 * i, 0.5), "ab"[i % 2]) for i in range(8)]
 
 
-def test_as_many_frames_as_a_typical_clip(paths):
-    assert complete_config(paths).n_frames == 1 + 12000 // 256
-    assert complete_config(paths, AudioFeatureConfig(n_frames=20)).n_frames == 20
+def test_clips_are_split_measured_and_loaded(pairs):
+    prepared = run(pairs)
+    assert prepared.labels == ["a", "b"] and len(prepared.targets) == 6 and prepared.skipped == []
+    assert [label for _, label in prepared.held_out] == ["a", "b"]
+    assert {path for path, _ in prepared.held_out} <= {str(path) for path, _ in pairs}
+    x = np.concatenate([batch.asnumpy() for batch, _ in prepared.train_plain])
+    assert x.shape == (6, 1, 16, 20)
+    assert (prepared.mean, prepared.std) == pytest.approx((x.mean(), x.std()), rel=1e-4)
+    assert [len(y) for _, y in prepared.train] == [4, 2] and [len(y) for _, y in prepared.test] == [2]
 
 
-def test_the_most_frequent_rate_is_said_aloud_where_rates_differ(paths, caplog):
-    with caplog.at_level(logging.INFO):
-        assert complete_config(["missing.wav", *paths], AudioFeatureConfig(type="fbank")).sr == 16000
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING and "16000 Hz, of the rates [8000, 16000]" in record.getMessage()
-    caplog.clear()
-    with caplog.at_level(logging.WARNING):
-        assert complete_config(paths[1:], AudioFeatureConfig(type="fbank")).sr == 16000
-        assert complete_config(paths, AudioFeatureConfig(type="fbank", sr=8000)).sr == 8000
-    assert not caplog.records
+def test_digests_are_stable(pairs):
+    """Checkpoints hold them: a change would keep interrupted runs from being resumed."""
+    sounds = [(tone(i), "ab"[i % 2]) for i in range(2)] + [(Played(tone(5), 1.1), "a")]
+    files = [(str(path), label) for path, label in pairs]
+    digests = run(pairs + sounds, test_size=0).digests
+
+    def identity(y, rate):
+        return f"array\0<f4\0(6000,)\0{rate}\0{hashlib.sha256(y.data).hexdigest()}"
+
+    names = [identity(*tone(0)), identity(*tone(1)), f"{identity(*tone(5))}\0played at 1.1"]
+    every = files + list(zip(names, "aba"))
+    assert digests["training clips"] == hashlib.sha256(json.dumps(every).encode()).hexdigest()[:16]
+    assert digests["test clips"] == hashlib.sha256(b"[]").hexdigest()[:16]
 
 
-def test_what_the_configuration_was_given_counts_before_the_default(tmp_path):
-    eager = AudioFeatureConfig(type="log_mel", mode="eager")
-    assert keeping(eager, cache=True)["mode"] == "eager"
-    assert keeping(AudioFeatureConfig(), cache=tmp_path) == {"mode": "lazy_cached", "cache_dir": tmp_path}
+def test_a_clip_listed_twice_is_refused_under_any_name(pairs, tmp_path):
+    link = tmp_path / "link.wav"
+    link.symlink_to(pairs[0][0])
+    relative = os.path.relpath(pairs[0][0])
+    for again in (pairs[0][0], str(pairs[0][0]), link, relative, {"path": str(link)}):
+        with pytest.raises(DatasetError, match="0 and 8"):
+            run([*pairs, (again, "a")])
+        with pytest.raises(DatasetError, match="0 and 1"):
+            run(pairs, validation_pairs=[(tone(0), "a"), (again, "a")])
+    with pytest.raises(DatasetError, match="8 and 9"):
+        run([*pairs, (tone(0), "a"), (tone(0), "a")])
+    run([*pairs, (Played(pairs[0][0], 1.1), "a")])
+
+
+def test_unusable_files_are_left_out_and_listed(pairs, tmp_path, caplog):
+    broken = tmp_path / "broken.wav"
+    broken.write_text("not sound")
+    prepared = run([*pairs, (broken, "a")])
+    [(path, error)] = prepared.skipped
+    assert path == str(broken) and "broken.wav" in caplog.text and str(broken) in str(error)
+    assert len(prepared.targets) == 6
+    with pytest.raises(DatasetError, match=r"silence"):
+        run([*pairs, (broken, "silence")])
+    with pytest.raises(DatasetError, match=r"1 files.*broken"):
+        run(pairs, validation_pairs=[(broken, "a")])
+
+
+def test_groups_and_validation_pairs_cannot_be_combined(pairs):
+    with pytest.raises(ParameterError, match=r"groups .*validation_pairs"):
+        run(pairs, groups=range(8), validation_pairs=[(tone(0), "a")])
+    with pytest.raises(DatasetError, match=r"3 groups .*8 "):
+        run(pairs, groups=range(3))
+
+
+def test_aliases_count_as_their_labels(pairs):
+    pairs = [(path, label if Path(path).stem != "6" else "c") for path, label in pairs]
+    prepared = run(pairs, test_size=0, label_aliases={"c": "a"})
+    assert prepared.labels == ["a", "b", "c"] and prepared.counts_as.tolist() == [0, 1, 0]
+
+
+def test_augmented_clips_are_loaded_from_samples(pairs):
+    prepared = run(pairs, Recipe(sound=lambda x: 0.1 * x))
+    plain, quiet = (
+        np.mean([x.asnumpy().mean() for x, _ in loader]) for loader in (prepared.train_plain, prepared.train)
+    )
+    assert quiet < plain - 5  # dB
