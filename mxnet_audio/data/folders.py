@@ -120,6 +120,7 @@ class AudioFolderDataset(ListingDataset):
             one_of("file_format", self._suffix, sorted(audio.AUDIO_SUFFIXES))
         self._table = Path(train_csv).expanduser() if has_csv and train_csv is not None else None
         self._skip_rows, self._missing = skip_rows, missing
+        self.skipped = []
         pairs = self._list_audio_files(root)
         super().__init__(
             [path for path, _ in pairs], [label for _, label in pairs], transforms=transforms, synsets=synsets

@@ -1,4 +1,4 @@
-"""Clips for datasets."""
+"""Fixtures: clips for datasets."""
 
 import numpy as np
 import pytest
@@ -9,10 +9,10 @@ SR = 8000
 
 @pytest.fixture
 def wavs(tmp_path):
-    """Three clips of 100, 200 and 300 samples, and their paths."""
+    """Paths of three clips with 100, 200 and 300 samples."""
     paths = []
-    for place, name in enumerate("abc"):
+    for index, name in enumerate("abc"):
         path = tmp_path / f"{name}.wav"
-        sf.write(path, np.random.default_rng(place).uniform(-0.5, 0.5, 100 * (place + 1)), SR)
+        sf.write(path, np.random.default_rng(index).uniform(-0.5, 0.5, 100 * (index + 1)), SR)
         paths.append(str(path))
     return paths

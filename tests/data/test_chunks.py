@@ -1,4 +1,4 @@
-"""Chunks of long recordings: all of it, and what a slice of the whole would be."""
+"""Chunks of long recordings: they cover every sample, and equal slices of the whole recording."""
 
 import io
 import itertools
@@ -20,7 +20,7 @@ from mxnet_audio.data import chunks
 from mxnet_audio.data.chunks import AudioChunkDataset
 from mxnet_audio.data.transforms import AddNoise, Features, Load, PadTrim
 from mxnet_audio.engine import gluon
-from mxnet_audio.errors import DatasetError, InvalidAudioError, TruncatedAudioError
+from mxnet_audio.errors import DatasetError, InvalidAudioError, ParameterError, TruncatedAudioError
 from mxnet_audio.features import AudioFeatureConfig, extract
 
 rates = st.sampled_from([1, 7, 8000, 22050, 44100])
@@ -35,27 +35,27 @@ def noise(n, seed=0):
 
 
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=4), st.integers(1, 60), rates)
-def test_lengths_of_chunks_end_to_end_add_up(lengths, size, rate):
+def test_durations_of_chunks_without_overlap_add_up(lengths, size, rate):
     dataset = AudioChunkDataset([(noise(n), rate) for n in lengths], size / rate, sr=None)
     for row, n in enumerate(lengths):
-        mine = [span for span in samples_in(dataset, rate) if span[0] == row]
-        assert sum(stop - start for _, start, stop in mine) == n
-        assert [start for _, start, _ in mine] == list(range(0, n, size))
+        spans = [span for span in samples_in(dataset, rate) if span[0] == row]
+        assert sum(stop - start for _, start, stop in spans) == n
+        assert [start for _, start, _ in spans] == list(range(0, n, size))
 
 
 @given(st.integers(1, 400), st.integers(1, 60), st.integers(0, 80), st.data(), rates)
-def test_chunks_cover_every_sample_and_are_slices(n, size, more, data, rate):
+def test_chunks_cover_every_sample_and_are_slices(n, size, margin, data, rate):
     hop = data.draw(st.integers(1, size))
     y = noise(n)
-    dataset = AudioChunkDataset([(y, rate)], size / rate, hop / rate, more / rate, sr=None)
-    padded = np.pad(y, (more, more + size))
-    heard = np.zeros(n, bool)
+    dataset = AudioChunkDataset([(y, rate)], size / rate, hop / rate, margin / rate, sr=None)
+    padded = np.pad(y, (margin, margin + size))
+    covered = np.zeros(n, bool)
     for item, (_, start, stop) in zip(dataset, samples_in(dataset, rate)):
         assert start % hop == 0 and 0 < stop - start <= size
-        heard[start:stop] = True
+        covered[start:stop] = True
         assert item.dtype == np.float32
-        np.testing.assert_array_equal(item, padded[start : start + size + 2 * more])
-    assert heard.all()
+        np.testing.assert_array_equal(item, padded[start : start + size + 2 * margin])
+    assert covered.all()
     assert len(dataset) == len(audio.windows(y, rate, size / rate, hop / rate).times)
 
 
@@ -66,13 +66,13 @@ def test_files_at_their_own_rate_are_exact(tmp_path, format, subtype):
         whole = np.pad(audio.load(tmp_path / "a", mono=mono)[0], [(0, 0)] * (not mono) + [(441, 9261)])
         dataset = AudioChunkDataset([tmp_path / "a"], 0.2, 0.13, 0.01, sr=None, mono=mono)
         assert len(dataset) == 9
-        for place, item in enumerate(dataset):
-            at = place * round(0.13 * 44100)
-            np.testing.assert_array_equal(item, whole[..., at : at + 8820 + 882])
+        for index, item in enumerate(dataset):
+            start = index * round(0.13 * 44100)
+            np.testing.assert_array_equal(item, whole[..., start : start + 8820 + 882])
 
 
 @pytest.mark.parametrize("format", ["OGG", "MP3"])
-def test_lossy_files_are_decoded_as_in_one_read(tmp_path, format):
+def test_lossy_files_are_decoded_as_in_a_single_read(tmp_path, format):
     """To 1e-4: decoders round differently after a seek."""
     y = 0.5 * np.sin(np.arange(66_150) / 20)
     sf.write(tmp_path / "a", y, 22050, format=format)
@@ -84,21 +84,21 @@ def test_lossy_files_are_decoded_as_in_one_read(tmp_path, format):
     np.testing.assert_allclose(joined, whole, atol=1e-4)
 
 
-def test_resampled_chunks_agree_inside_with_the_resampled_file(tmp_path):
-    """To 1e-3, 50 ms from the edges, for sound that both rates hold."""
+def test_resampled_chunks_equal_the_resampled_file_away_from_their_edges(tmp_path):
+    """To 1e-3, 50 ms from the edges, for sound below half of both rates."""
     t = np.arange(3 * 44100) / 44100
     sf.write(tmp_path / "a.wav", 0.3 * np.sin(2 * np.pi * 440 * t) + 0.3 * np.sin(2 * np.pi * 3000 * t), 44100)
     whole = audio.load(tmp_path / "a.wav", sr=16000)[0]
     dataset = AudioChunkDataset([tmp_path / "a.wav"], 1.0, 0.5, 0.25, sr=16000)
     assert len(dataset) == 5
-    for place, item in enumerate(dataset):
+    for index, item in enumerate(dataset):
         assert item.shape == (24000,)
-        start = place * 8000 - 4000
+        start = index * 8000 - 4000
         inside = slice(max(0, -start) + 800, min(24000, 48000 - start) - 800)
         np.testing.assert_allclose(item[inside], whole[start + inside.start : start + inside.stop], atol=1e-3)
 
 
-def test_files_of_several_rates_give_chunks_of_one_length(tmp_path):
+def test_files_of_several_rates_give_chunks_of_the_same_length(tmp_path):
     sources = []
     for rate in (8000, 11025, 44100):
         sources.append(tmp_path / f"{rate}.wav")
@@ -111,15 +111,15 @@ def test_files_of_several_rates_give_chunks_of_one_length(tmp_path):
     assert data.shape[0] == 12 and label.asnumpy().sum() == 4
 
 
-def test_only_headers_are_read_until_an_item_is_asked_for(tmp_path, monkeypatch):
+def test_only_headers_are_read_until_an_item_is_indexed(tmp_path, monkeypatch):
     sf.write(tmp_path / "a.wav", noise(80_000), 8000)
-    asked = []
+    calls = []
     load = audio.load
-    monkeypatch.setattr(chunks.audio, "load", lambda *args: asked.append(args) or load(*args))
+    monkeypatch.setattr(chunks.audio, "load", lambda *args: calls.append(args) or load(*args))
     dataset = AudioChunkDataset([tmp_path / "a.wav"], 2, context=0.5, sr=None)
-    assert len(dataset) == 5 and not asked
+    assert len(dataset) == 5 and not calls
     dataset[2]
-    assert asked == [(tmp_path / "a.wav", None, True, 3.5, 3.0)]
+    assert calls == [(tmp_path / "a.wav", None, True, 3.5, 3.0)]
 
 
 def test_every_kind_of_source(tmp_path):
@@ -134,53 +134,53 @@ def test_every_kind_of_source(tmp_path):
 
 
 def test_threads_share_an_open_file(tmp_path):
-    sf.write(tmp_path / "a.wav", noise(40_000), 1000)
+    sf.write(tmp_path / "a.wav", noise(20_000), 1000)
     whole = audio.load(tmp_path / "a.wav")[0].reshape(-1, 100)
     with (tmp_path / "a.wav").open("rb") as file, ThreadPoolExecutor(4) as pool:
         dataset = AudioChunkDataset([file], 0.1, sr=None)
-        np.testing.assert_array_equal(np.stack(list(pool.map(dataset.__getitem__, range(400)))), whole)
+        np.testing.assert_array_equal(np.stack(list(pool.map(dataset.__getitem__, range(200)))), whole)
 
 
 @pytest.mark.parametrize(
-    "lengths",
+    ("name", "value"),
     [
-        {"chunk": 0}, {"chunk": -1}, {"chunk": 1, "hop": 2}, {"chunk": 1, "hop": 0}, {"chunk": 1, "hop": -1},
-        {"chunk": 1, "context": -0.1}, {"chunk": np.nan}, {"chunk": np.inf}, {"chunk": 1, "hop": np.nan},
-        {"chunk": 1, "context": np.inf},
+        *[("chunk", value) for value in (0, -1, np.nan, np.inf, "1")],
+        *[("hop", value) for value in (2, 0, -1, np.nan)],
+        *[("context", value) for value in (-0.1, np.inf, None)],
     ],
-)  # fmt: skip
-def test_lengths_out_of_range(lengths):
-    with pytest.raises(DatasetError, match="wanted 0 < hop <= chunk"):
-        AudioChunkDataset([(noise(10), 10)], **lengths)
+)
+def test_lengths_out_of_range(name, value):
+    with pytest.raises(ParameterError, match=name):
+        AudioChunkDataset([(noise(10), 10)], **{"chunk": 1, name: value})
 
 
-def test_bad_files_are_named_and_passed_over(tmp_path, caplog):
+def test_bad_files_are_named_and_skipped(tmp_path, caplog):
     sf.write(tmp_path / "good.wav", noise(500), 1000)
     sf.write(tmp_path / "empty.wav", noise(0), 1000)
     data = (tmp_path / "good.wav").read_bytes()
     (tmp_path / "cut.wav").write_bytes(data[:-200])
     (tmp_path / "junk.wav").write_bytes(b"junk")
-    names = ["junk.wav", "good.wav", "gone.wav", "cut.wav", "empty.wav"]
+    names = ["junk.wav", "good.wav", "missing.wav", "cut.wav", "empty.wav"]
     sources = [*(str(tmp_path / name) for name in names), b"junk", None, (noise(500), 1000), (noise(5), -1)]
     dataset = AudioChunkDataset(UserList(sources), 0.25, labels=list("abcdefghi"), sr=None)
     assert [span[0] for span in dataset.spans] == [1, 1, 7, 7]
     assert dataset.labels == list("bbhh") and dataset.synsets == ["b", "h"]
-    want = [str(tmp_path / name) for name in names if name != "good.wav"] + ["item 5", "row 6", "item 8"]
-    assert [name for name, _ in dataset.skipped] == want
+    expected = [str(tmp_path / name) for name in names if name != "good.wav"] + ["item 5", "row 6", "item 8"]
+    assert [name for name, _ in dataset.skipped] == expected
     assert [type(error) for name, error in dataset.skipped if "cut" in name] == [TruncatedAudioError]
-    assert all(f"left out: {name}: " in caplog.text for name in want)
-    with pytest.raises(DatasetError, match=r"none of the 2 sounds can be cut, such as .*junk\.wav: no decoder"):
+    assert all(f"{name}: " in caplog.text for name in expected)
+    with pytest.raises(DatasetError, match=r"\b2 sounds.*junk\.wav: "):
         AudioChunkDataset([sources[0], sources[2]], 1)
-    with pytest.raises(DatasetError, match=r"none of .* 1 sounds can be cut, such as item 0: a hop of 0.01 s is less"):
+    with pytest.raises(DatasetError, match=r"\b1 sounds.*item 0: .*hop.*\b0\.01 s"):
         AudioChunkDataset([(noise(5), 10)], 0.01)
 
 
-def test_a_header_that_says_no_length(tmp_path, monkeypatch):
+def test_a_header_without_a_duration(tmp_path, monkeypatch):
     sf.write(tmp_path / "a.wav", noise(500), 1000)
     info = audio.info(tmp_path / "a.wav")
-    silent = type(info)(info.path, info.sr, 1, None, None, "WEBM", "av")
-    monkeypatch.setattr(chunks.audio, "info", lambda source: silent)
-    with pytest.raises(DatasetError, match=r"a\.wav: its header does not say how long it is"):
+    without_duration = type(info)(info.path, info.sr, 1, None, None, "WEBM", "av")
+    monkeypatch.setattr(chunks.audio, "info", lambda source: without_duration)
+    with pytest.raises(DatasetError, match=r"a\.wav: .*header"):
         AudioChunkDataset([tmp_path / "a.wav"], 1)
 
 
@@ -190,10 +190,10 @@ def test_errors_in_a_chunk_name_the_file(tmp_path):
     sf.write(tmp_path / "a.wav", y, 1000, subtype="FLOAT")
     dataset = AudioChunkDataset([tmp_path / "a.wav", (y, 1000)], 0.25, sr=None)
     assert dataset[0].shape == (250,)
-    with pytest.raises(InvalidAudioError, match=r"a\.wav: 0\.25 s to 0\.5 s: some samples are NaN") as caught:
+    with pytest.raises(InvalidAudioError, match=r"a\.wav: 0\.25 s to 0\.5 s: .*NaN") as caught:
         dataset[1]
     assert caught.value.path == str(tmp_path / "a.wav")
-    with pytest.raises(InvalidAudioError, match=r"^item 3: 0\.25 s to 0\.5 s: some samples are NaN"):
+    with pytest.raises(InvalidAudioError, match=r"^item 3: 0\.25 s to 0\.5 s: .*NaN"):
         dataset[3]
     silent = AudioChunkDataset([(np.zeros(9000), 3000)], 1, transforms=Features(AudioFeatureConfig(n_mels=8)))
     with pytest.raises(InvalidAudioError, match=r"^item 2: 2 s to 3 s: silent"):
@@ -205,13 +205,13 @@ def test_transforms_of_chunks(tmp_path):
     config = AudioFeatureConfig(n_mels=8, sr=8000, n_frames=16)
     whole = audio.load(tmp_path / "a.wav")[0]
     dataset = AudioChunkDataset([tmp_path / "a.wav"], 0.5, sr=None, transforms=Features(config))
-    for place, item in enumerate(dataset):
-        np.testing.assert_array_equal(item, extract(whole[4000 * place : 4000 * (place + 1)], 8000, config))
+    for index, item in enumerate(dataset):
+        np.testing.assert_array_equal(item, extract(whole[4000 * index : 4000 * (index + 1)], 8000, config))
     plain = AudioChunkDataset([tmp_path / "a.wav"], 0.5, sr=None)
     np.testing.assert_array_equal(plain.transform_first(Features(config))[1], dataset[1])
     np.testing.assert_array_equal(plain.transform_first(Load(sr=4000))[1], audio.resample(plain[1], 8000, 4000))
-    held = plain.transform_first(PadTrim(100), lazy=False)
-    np.testing.assert_array_equal(held[3], whole[12000:12100])
+    in_memory = plain.transform_first(PadTrim(100), lazy=False)
+    np.testing.assert_array_equal(in_memory[3], whole[12000:12100])
     noisy = plain.transform_first(AddNoise(seed=1))
     np.testing.assert_array_equal(noisy.sample(2, 5), AddNoise(seed=1)(plain[2], (5, 2, 1)))
     part = dataset.take([3, 1])
@@ -219,18 +219,18 @@ def test_transforms_of_chunks(tmp_path):
     np.testing.assert_array_equal(part[0], dataset[3])
 
 
-def test_chunks_are_known_by_file_and_place(tmp_path):
+def test_chunks_are_identified_by_file_and_position(tmp_path):
     path = tmp_path / "a.wav"
     sf.write(path, noise(1000), 1000)
     dataset = AudioChunkDataset([path, noise_entry()], 0.25, context=0.1)
-    known = [source_identity(source) for source in dataset.sources]
-    assert len(set(known)) == len(known) == 8
-    assert known == [
+    identities = [source_identity(source) for source in dataset.sources]
+    assert len(set(identities)) == len(identities) == 8
+    assert identities == [
         source_identity(source) for source in AudioChunkDataset([path, noise_entry()], 0.25, context=0.1).sources
     ]
     assert [source_name(source) for source in dataset.sources] == [str(path)] * 4 + [None] * 4
     sf.write(path, noise(1001), 1000)
-    assert not set(known[:4]) & {source_identity(source) for source in dataset.sources}
+    assert not set(identities[:4]) & {source_identity(source) for source in dataset.sources}
     keys = {
         AudioChunkDataset([path], 0.25, **options).transforms[0].key
         for options in ({}, {"context": 0.1}, {"sr": 8000}, {"sr": None}, {"mono": False})
@@ -238,34 +238,34 @@ def test_chunks_are_known_by_file_and_place(tmp_path):
     assert len(keys) == 5 and None not in keys
 
 
-def test_an_open_file_is_hashed_while_none_of_its_chunks_is_read():
+def test_an_open_file_is_not_hashed_while_one_of_its_chunks_is_read():
     users, both = [], threading.Barrier(2)
 
     class Slow(io.BytesIO):
-        """Tells who moves or reads it, and lets others have a go between."""
+        """File that records the thread of each access, and gives other threads time between two."""
 
-        def note(self, act, *arguments):
+        def record(self, function, *arguments):
             users.append(threading.get_ident())
             time.sleep(0.002)
-            return act(*arguments)
+            return function(*arguments)
 
         def seek(self, *arguments):
-            return self.note(super().seek, *arguments)
+            return self.record(super().seek, *arguments)
 
         def read(self, *arguments):
-            return self.note(super().read, *arguments)
+            return self.record(super().read, *arguments)
 
         def readinto(self, *arguments):
-            return self.note(super().readinto, *arguments)
+            return self.record(super().readinto, *arguments)
 
     plain = io.BytesIO()
     sf.write(plain, noise(1000), 1000, format="WAV")
     dataset = AudioChunkDataset([Slow(plain.getvalue())], 0.25, sr=None)
     users.clear()
 
-    def together(act):
+    def together(function):
         both.wait()
-        return act()
+        return function()
 
     with ThreadPoolExecutor(2) as pool:
         name = pool.submit(together, dataset.sources[1].identity)
@@ -275,18 +275,18 @@ def test_an_open_file_is_hashed_while_none_of_its_chunks_is_read():
     assert name.result() == AudioChunkDataset([plain], 0.25, sr=None).sources[1].identity()
 
 
-def test_recordings_that_are_no_files_are_hashed_once(tmp_path, monkeypatch):
+def test_recordings_in_memory_and_open_files_are_hashed_once(tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
     sf.write(path, noise(1000), 1000)
     sources = [(noise(1000), 1000), path.read_bytes(), io.BytesIO(path.read_bytes()), path, {"path": str(path)}]
     dataset = AudioChunkDataset(sources, 0.25, sr=None)
-    hashed, whole = [], source_identity
-    monkeypatch.setattr(chunks, "source_identity", lambda source: hashed.append(source) or whole(source))
+    hashed, original = [], source_identity
+    monkeypatch.setattr(chunks, "source_identity", lambda source: hashed.append(source) or original(source))
     assert not hashed
     with ThreadPoolExecutor(4) as pool:
         names = list(pool.map(lambda chunk: chunk.identity(), dataset.sources))
     assert names == [chunk.identity() for chunk in dataset.take(range(20)).sources]
-    # Files are looked at each time: they may have changed.
+    # Paths are checked each time: the files may have changed.
     assert [sum(one is source for one in hashed) for source in sources] == [1, 1, 1, 8, 8]
     sf.write(path, noise(1001), 1000)
     changed = [chunk.identity() for chunk in dataset.sources]
@@ -295,12 +295,12 @@ def test_recordings_that_are_no_files_are_hashed_once(tmp_path, monkeypatch):
 
 def test_the_configuration_fills_missing_recordings_not_chunks():
     class Column(UserList):
-        """Rows that are fetched when they are asked for."""
+        """Column whose rows are fetched when they are indexed."""
 
-        asked = 0
+        fetched = 0
 
         def __getitem__(self, row):
-            self.asked += 1
+            self.fetched += 1
             return super().__getitem__(row)
 
     a, b = (noise(1000), 1000), (noise(500, 1), 1000)
@@ -309,14 +309,14 @@ def test_the_configuration_fills_missing_recordings_not_chunks():
     )
     column = Column([a, None, b])
     dataset = AudioChunkDataset(column, 0.01, labels="xyz", transforms=fill)
-    assert column.asked <= 2 * len(column) + 1  # one more ends the iteration
+    assert column.fetched <= 2 * len(column) + 1  # one more ends the iteration
     assert len(dataset) == 250 and dataset.labels == list("x" * 100 + "y" * 100 + "z" * 50)
     assert dataset.spans[100] == (0, 0.0, 0.01) and len(set(dataset.groups[:200])) == 1
     np.testing.assert_array_equal(dataset[107][0], dataset[7][0])
     dropped = AudioChunkDataset(column, 0.25, labels=["x", "y", None], transforms=drop)
     assert dropped.labels == ["x"] * 4
     assert [span[0] for span in AudioChunkDataset([None, b], 0.25, transforms=drop).spans] == [1, 1]
-    with pytest.raises(DatasetError, match="row 1: the entry is missing"):
+    with pytest.raises(DatasetError, match=r"row 1: .*missing"):
         AudioChunkDataset([a, None], 0.25)
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from mxnet_audio import audio
 from mxnet_audio import datasets as corpora
-from mxnet_audio.data.datasets import AudioDataset
+from mxnet_audio.data import AudioChunkDataset, AudioDataset
 from mxnet_audio.data.transforms import MFCC, AddNoise, Features, Load, MelSpectrogram, PadTrim, Resample
 from mxnet_audio.engine import gluon, mx, nd
-from mxnet_audio.errors import AudioDecodeError, DatasetError, FeatureError, InvalidAudioError
+from mxnet_audio.errors import AudioDecodeError, DatasetError, InvalidAudioError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig, load_features
 
 SR = 8000
@@ -46,16 +46,16 @@ def decoded(paths):
         lambda paths: [open(path, "rb").read() for path in paths],  # noqa: PTH123, SIM115
     ],
 )
-def test_every_kind_of_column_gives_the_same(wavs, column):
+def test_every_kind_of_column_gives_the_same_items(wavs, column):
     dataset = AudioDataset(column(wavs), ["x", "y", "x"], transforms=Load(sr=None))
     assert len(dataset) == 3 and dataset.synsets == ["x", "y"]
-    for (data, label), path, want in zip(dataset, wavs, [0, 1, 0]):
-        assert data.dtype == np.float32 and type(label) is int and label == want
+    for (data, label), path, expected in zip(dataset, wavs, [0, 1, 0]):
+        assert data.dtype == np.float32 and type(label) is int and label == expected
         np.testing.assert_array_equal(data, audio.load(path)[0])
 
 
 @pytest.mark.parametrize("make", [np.array, nd.array, list, lambda rows: [list(map(float, row)) for row in rows]])
-def test_rows_of_samples_with_one_rate(make):
+def test_rows_of_samples_with_the_same_rate(make):
     rows = np.random.default_rng(0).uniform(-1, 1, (4, 50)).astype(np.float32)
     dataset = AudioDataset(make(rows), sr=SR, transforms=Load(sr=None))
     assert dataset.sources[0][1] == SR and len(dataset) == 4
@@ -64,37 +64,37 @@ def test_rows_of_samples_with_one_rate(make):
     assert stereo[3].shape == (2, 50)
 
 
-def test_arrays_without_rate_or_without_rows():
+def test_arrays_without_rate_and_single_sounds_are_refused():
     for sources in (np.zeros((2, 50)), [np.zeros(50)], nd.zeros((2, 50))):
-        with pytest.raises(DatasetError, match="row 0: an array of samples says no rate"):
+        with pytest.raises(DatasetError, match=r"row 0: .*sr="):
             AudioDataset(sources)[0]
     for one in ("a.wav", b"RIFF", {"path": "a.wav"}, np.zeros(50), nd.zeros(50)):
-        with pytest.raises(DatasetError, match=r"expected a (list of sounds|row of samples)"):
+        with pytest.raises(ParameterError, match=r"list of sounds.*(str|bytes|dict)|row of samples.*\(50,\)"):
             AudioDataset(one)
     for table in (pd.DataFrame({"path": ["a.wav"]}), hf.Dataset.from_dict({"path": ["a.wav"]})):
-        with pytest.raises(DatasetError, match="from_table"):
+        with pytest.raises(ParameterError, match="from_table"):
             AudioDataset(table)
 
 
 def test_a_lazy_column_is_read_row_by_row():
     class Column:
-        """Nothing but a length and rows."""
+        """Column with a length and rows, and nothing else."""
 
-        asked: ClassVar = []
+        requested: ClassVar = []
 
         def __len__(self):
             return 1000
 
         def __getitem__(self, row):
-            self.asked.append(row)
+            self.requested.append(row)
             return None if row == 3 else (np.full(4, row / 1000), SR)
 
     column = Column()
     dataset = AudioDataset(column, range(1000), transforms=Load(sr=None)).take([5, 3, 999])
-    assert column.asked == []
+    assert column.requested == []
     data, label = dataset[-1]
-    assert label == 999 and data[0] == np.float32(0.999) and column.asked == [999]
-    with pytest.raises(DatasetError, match=r"^row 3: the sound is missing"):
+    assert label == 999 and data[0] == np.float32(0.999) and column.requested == [999]
+    with pytest.raises(DatasetError, match=r"^row 3: .*missing"):
         dataset[1]
 
 
@@ -102,14 +102,14 @@ def test_indices(wavs):
     dataset = AudioDataset(wavs, [5, 6, 7])
     assert dataset[-1][1] == dataset[np.int64(2)][1] == 7 and dataset.synsets is None
     for beyond in (3, -4):
-        with pytest.raises(IndexError, match=f"item {beyond} of 3"):
+        with pytest.raises(IndexError, match=rf"{beyond}\b.*\b3\b"):
             dataset[beyond]
     assert [label for _, label in dataset] == [5, 6, 7]
     assert dataset.items == list(zip(wavs, [5, 6, 7]))
     assert AudioDataset(wavs).items[0] == (wavs[0], None)
 
 
-def test_the_default_decoder_is_that_of_the_example(wavs):
+def test_sounds_are_decoded_at_22050_hz_by_default(wavs):
     dataset = AudioDataset(wavs)
     np.testing.assert_array_equal(dataset[0], audio.load(wavs[0], sr=22050)[0])
     assert [type(step) for step in dataset.transforms] == [Load]
@@ -137,21 +137,21 @@ def test_labels(wavs, labels, indices, synsets):
 @pytest.mark.parametrize(
     "labels, options, message",
     [
-        (["a", "b"], {}, "3 sounds and 2 labels"),
-        (["a", 1, "b"], {}, "all strings or all whole numbers, not int, str"),
-        ([0.5, 1, 2], {}, "not float, int"),
-        ([float("inf"), 1, 2], {}, "not float, int"),
-        ([("a",), ("b",), ("c",)], {}, "not tuple"),
-        (["a", None, "b"], {}, "row 1: the label is missing"),
-        (["a", "b", ""], {"missing_value_strategy": "bfill"}, "row 2: the label is missing"),
-        ([1, float("nan"), 0], {}, "row 1: the label is missing"),
-        (["a", "b", "c"], {"synsets": ["a", "b"]}, "the label 'c' is none of the classes a, b"),
-        ([0, 1, 2], {"synsets": ["a", "b"]}, "from 0 to 2 do not number 2 classes"),
-        ([0, -1, 1], {"synsets": ["a", "b"]}, "from -1 to 1 do not number"),
-        ([None, None, None], {"missing_value_strategy": "drop_row"}, "no row has both"),
+        (["a", "b"], {}, r"\b3\b.*\b2 labels"),
+        (["a", 1, "b"], {}, "labels.*int, str"),
+        ([0.5, 1, 2], {}, "labels.*float, int"),
+        ([float("inf"), 1, 2], {}, "labels.*float, int"),
+        ([("a",), ("b",), ("c",)], {}, "labels.*tuple"),
+        (["a", None, "b"], {}, "row 1: .*label"),
+        (["a", "b", ""], {"missing_value_strategy": "bfill"}, "row 2: .*label"),
+        ([1, float("nan"), 0], {}, "row 1: .*label"),
+        (["a", "b", "c"], {"synsets": ["a", "b"]}, "label 'c'.*a, b"),
+        ([0, 1, 2], {"synsets": ["a", "b"]}, r"\b0\b.*\b2\b.*\b2 classes"),
+        ([0, -1, 1], {"synsets": ["a", "b"]}, r"-1\b.*\b1\b.*\b2 classes"),
+        ([None, None, None], {"missing_value_strategy": "drop_row"}, "no row"),
     ],
 )
-def test_labels_that_are_none(wavs, labels, options, message):
+def test_wrong_labels_are_refused(wavs, labels, options, message):
     with pytest.raises(DatasetError, match=message):
         AudioDataset(wavs, labels, **options)
 
@@ -162,15 +162,15 @@ def test_classes_of_another_dataset(wavs):
 
 
 def test_missing_sounds_are_named(wavs):
-    for nothing in (None, float("nan"), pd.NA, ""):
-        with pytest.raises(DatasetError, match="row 1: the entry is missing"):
-            AudioDataset([wavs[0], nothing])
-    with pytest.raises(DatasetError, match="row 1: the sound is missing"):
+    for missing in (None, float("nan"), pd.NA, ""):
+        with pytest.raises(DatasetError, match=r"row 1: .*missing"):
+            AudioDataset([wavs[0], missing])
+    with pytest.raises(DatasetError, match=r"row 1: .*missing"):
         AudioDataset(undecoded([wavs[0], None]))[1]
 
 
 @pytest.mark.parametrize(
-    "strategy, places, labels",
+    "strategy, indices, labels",
     [
         ("bfill", [1, 1, 1, 0, 2, 2], "abcdef"),
         ("ffill", [1, 1, 1, 0, 2, 2], "abcdef"),
@@ -180,17 +180,17 @@ def test_missing_sounds_are_named(wavs):
     ],
 )
 @pytest.mark.parametrize("column", [list, pd.Series, undecoded])
-def test_missing_sounds_by_strategy(wavs, strategy, places, labels, column):
+def test_missing_sounds_by_strategy(wavs, strategy, indices, labels, column):
     sources = column([None, wavs[1], wavs[1], wavs[0], wavs[2], None])
     dataset = AudioDataset(
         sources, list("abcdef"), missing_value_strategy=strategy, fill_value=wavs[2], transforms=Load(sr=None)
     )
     assert "".join(dataset.labels) == labels
-    assert [len(data) // 100 - 1 for data, _ in dataset] == places
+    assert [len(data) // 100 - 1 for data, _ in dataset] == indices
     assert [dataset.synsets[label] for _, label in dataset] == list(labels)
 
 
-def test_missing_among_arrays():
+def test_missing_arrays_by_strategy():
     column = [np.zeros(3), None, np.ones(3), np.ones(3)]
     dataset = AudioDataset(column, sr=SR, missing_value_strategy="fill_with_mode", transforms=Load(sr=None))
     np.testing.assert_array_equal(dataset[1], np.ones(3))
@@ -198,12 +198,12 @@ def test_missing_among_arrays():
     np.testing.assert_array_equal(AudioDataset(column, transforms=Load(sr=None), **options)[1], np.full(3, 0.5))
 
 
-def test_the_mode_of_files_does_not_look_at_them():
-    entry = {"path": "gone.wav"}
+def test_the_mode_of_files_does_not_open_them():
+    entry = {"path": "missing.wav"}
     assert list(AudioDataset([entry, None], missing_value_strategy="fill_with_mode").sources) == [entry, entry]
-    column = ["b.wav", "gone.wav", entry, None]
-    assert AudioDataset(column, missing_value_strategy="fill_with_mode").sources[3] == "gone.wav"
-    with pytest.raises(AudioDecodeError, match=r"^row 1: the audio entry is empty"):
+    column = ["b.wav", "missing.wav", entry, None]
+    assert AudioDataset(column, missing_value_strategy="fill_with_mode").sources[3] == "missing.wav"
+    with pytest.raises(AudioDecodeError, match=r"^row 1: .*empty"):
         AudioDataset([None, {"path": None}], missing_value_strategy="fill_with_mode")
 
 
@@ -222,9 +222,9 @@ def test_tables(wavs):
     assert dataset.synsets == ["x", "y", "z"] and [label for _, label in dataset] == [2, 0, 2]
     assert dataset.sources[1] == {"bytes": None, "path": wavs[1]}
     for given in (frame, table, {"file": wavs, "kind": [0, 0, 0]}):
-        with pytest.raises(DatasetError, match=r"no column 'sound': there are (file|audio), kind"):
+        with pytest.raises(DatasetError, match=r"'sound'.*(file|audio), kind"):
             AudioDataset.from_table(given, "sound", "kind")
-        with pytest.raises(DatasetError, match="no column 'class'"):
+        with pytest.raises(DatasetError, match="'class'"):
             AudioDataset.from_table(given, "audio" if given is table else "file", "class")
 
 
@@ -244,16 +244,47 @@ def test_from_corpus(fsdd):
     assert part[1][0].ndim == 1
 
 
+class Subclass(AudioDataset):
+    """Subclass with the constructor of its base."""
+
+
+def test_subclasses_make_instances_of_themselves(wavs, fsdd):
+    pairs = list(zip(wavs, "xyx"))
+    frame = pd.DataFrame({"file": wavs, "kind": list("xyx")})
+    options = {"transforms": Load(sr=None)}
+    for dataset in (Subclass.from_pairs(pairs, **options), Subclass.from_table(frame, "file", "kind", **options)):
+        assert type(dataset) is Subclass and dataset.items == list(zip(wavs, [0, 1, 0]))
+        assert type(dataset.take(1)) is type(dataset.transform_first(abs)) is Subclass
+    chunks = AudioChunkDataset.from_table(frame, "file", "kind", chunk=0.0125, sr=None)
+    assert type(chunks) is AudioChunkDataset and [label for _, label in chunks] == [0, 1, 1, 0, 0, 0]
+    assert type(Subclass.from_corpus("fsdd", fsdd, folds="test")) is Subclass
+
+
+def test_chunks_of_a_corpus_have_its_groups(fsdd):
+    corpus = corpora.get("fsdd")
+    dataset = AudioChunkDataset.from_corpus("fsdd", fsdd, folds="test", chunk=0.25, sr=None)
+    groups = dict(zip((path for path, _ in corpus.pairs(fsdd, "test")), corpus.groups(fsdd, "test")))
+    assert dataset.groups == [groups[chunk.source] for chunk in dataset.sources]
+    assert len(dataset) > len(groups) and dataset.synsets == list(corpus.labels)
+
+
+def test_repr_is_one_line(wavs):
+    load = "transforms=[Load(sr=22050, mono=True)]"
+    assert repr(AudioDataset(wavs)) == f"AudioDataset(3 items, no labels, {load})"
+    assert repr(AudioDataset(wavs, ["x", "y", "x"])) == f"AudioDataset(3 items, 2 classes, {load})"
+    assert repr(AudioDataset(wavs, [7, 3, 5])) == f"AudioDataset(3 items, 3 classes, {load})"
+
+
 def test_errors_name_the_source(wavs, tmp_path):
     (tmp_path / "junk.wav").write_bytes(b"junk")
     silent = (np.zeros(9000, np.float32), 12000)
     named = {"array": silent[0], "sampling_rate": silent[1], "path": "z"}
-    sources = [str(tmp_path / "junk.wav"), "gone.wav", b"junk", silent, named]
+    sources = [str(tmp_path / "junk.wav"), "missing.wav", b"junk", silent, named]
     dataset = AudioDataset(sources, transforms=Features(AudioFeatureConfig()))
     for index, error, message in (
-        (0, AudioDecodeError, r"junk\.wav: no decoder"),
-        (1, AudioDecodeError, r"^gone\.wav: no such file"),
-        (2, AudioDecodeError, "^item 2: no decoder"),
+        (0, AudioDecodeError, r"junk\.wav: "),
+        (1, AudioDecodeError, r"^missing\.wav: "),
+        (2, AudioDecodeError, "^item 2: "),
         (3, InvalidAudioError, "^item 3: silent"),
         (-1, InvalidAudioError, "^z: silent"),
     ):
@@ -263,11 +294,11 @@ def test_errors_name_the_source(wavs, tmp_path):
 
 def test_errors_of_later_transforms_name_the_source(wavs):
     def refuse(x):
-        raise FeatureError("too short")
+        raise InvalidAudioError("too short")
 
-    with pytest.raises(FeatureError, match=r"b\.wav: too short"):
+    with pytest.raises(InvalidAudioError, match=r"b\.wav: too short"):
         AudioDataset(wavs, transforms=[Load(), refuse])[1]
-    with pytest.raises(FeatureError, match=r"^item 0: too short"):
+    with pytest.raises(InvalidAudioError, match=r"^item 0: too short"):
         AudioDataset([audio.load(wavs[0])], transforms=refuse)[0]
 
 
@@ -278,15 +309,14 @@ def test_features_of_sources(wavs):
     np.testing.assert_array_equal(dataset[1][0], load_features(wavs[1], config))
 
 
-def test_a_source_is_taken_first_or_not_at_all(wavs):
-    with pytest.raises(DatasetError, match=r"Load\(.*must be the first"):
+def test_only_the_first_transform_may_take_a_source(wavs):
+    with pytest.raises(ParameterError, match=r"Load\(.*first"):
         AudioDataset(wavs, transforms=[PadTrim(5), Load()])
-    with pytest.raises(DatasetError, match="must be the first"):
+    with pytest.raises(ParameterError, match=r"Features\(.*first"):
         AudioDataset(wavs, transforms=Load()).transform_first(Features(AudioFeatureConfig()))
-    taken = []
-    own = taken.append
-    steps = AudioDataset(wavs, transforms=own).transforms
-    assert steps[1:] == (own,) and isinstance(steps[0], Load)
+    received = []
+    steps = AudioDataset(wavs, transforms=received.append).transforms
+    assert steps[1:] == (received.append,) and isinstance(steps[0], Load)
 
 
 def test_runs_of_transforms_add_up_to_the_sample(wavs):
@@ -299,7 +329,7 @@ def test_runs_of_transforms_add_up_to_the_sample(wavs):
     np.testing.assert_array_equal(AddNoise(seed=3)(half, (7, 1, 2)), whole)
 
 
-def test_every_visit_draws_anew_and_every_item_by_itself(wavs):
+def test_random_transforms_draw_anew_at_each_visit_of_each_item(wavs):
     def fresh():
         return AudioDataset([wavs[0]] * 2, transforms=[Load(sr=None), AddNoise(seed=3)])
 
@@ -309,27 +339,27 @@ def test_every_visit_draws_anew_and_every_item_by_itself(wavs):
         np.testing.assert_array_equal(visit, fresh().sample(0, epoch))
     assert not np.array_equal(visits[0], visits[1]) and not np.array_equal(visits[0], dataset[1])
     np.testing.assert_array_equal(dataset[1], fresh().sample(1, 1))
-    np.testing.assert_array_equal(dataset.transform_first(PadTrim(100))[0], visits[0])  # a dataset of its own
+    np.testing.assert_array_equal(dataset.transform_first(PadTrim(100))[0], visits[0])  # it counts visits separately
 
 
 def test_visits_are_counted_under_threads(wavs):
-    seen, lock = [], threading.Lock()
+    entropies, lock = [], threading.Lock()
 
-    class Note:
+    class Record:
         random = True
 
         def __call__(self, x, entropy):
             with lock:
-                seen.append(entropy)
+                entropies.append(entropy)
             return x
 
-    dataset = AudioDataset([(np.ones(1), SR)] * 2, transforms=[Load(sr=None), Note()])
+    dataset = AudioDataset([(np.ones(1), SR)] * 2, transforms=[Load(sr=None), Record()])
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(dataset.__getitem__, [0, 1] * 200))
-    assert sorted(seen) == sorted((epoch, index, 1) for epoch in range(200) for index in (0, 1))
+    assert sorted(entropies) == sorted((epoch, index, 1) for epoch in range(200) for index in (0, 1))
 
 
-def test_transform_first_lazy_or_now(wavs):
+def test_transform_first_lazily_and_at_once(wavs):
     calls = []
 
     def double(x):
@@ -341,24 +371,24 @@ def test_transform_first_lazy_or_now(wavs):
     assert not calls and isinstance(lazy, AudioDataset)
     np.testing.assert_array_equal(lazy[1][0], 2 * dataset[1][0])
     calls.clear()
-    held = dataset.transform_first(double, lazy=False)
+    in_memory = dataset.transform_first(double, lazy=False)
     assert sorted(calls) == [100, 200, 300]
-    for (data, label), (want, same) in zip(held, lazy):
-        np.testing.assert_array_equal(data, want)
-        assert label == same
+    for (data, label), (expected, expected_label) in zip(in_memory, lazy):
+        np.testing.assert_array_equal(data, expected)
+        assert label == expected_label
     calls.clear()
-    again = held.transform_first(PadTrim(10)).take([2, 0])
-    assert not calls and again[0][0].shape == (10,) and again.synsets == held.synsets == ["x", "y"]
-    assert [label for _, label in again] == [0, 0]
-    assert held.transforms[0].takes_source and getattr(held.transforms[0], "key", None) is None
+    part = in_memory.transform_first(PadTrim(10)).take([2, 0])
+    assert not calls and part[0][0].shape == (10,) and part.synsets == in_memory.synsets == ["x", "y"]
+    assert [label for _, label in part] == [0, 0]
+    assert in_memory.transforms[0].takes_source and getattr(in_memory.transforms[0], "key", None) is None
 
 
-def test_transforming_all_now_names_the_bad_file(wavs):
-    with pytest.raises(AudioDecodeError, match=r"gone\.wav"):
-        AudioDataset([*wavs, "gone.wav"]).transform_first(PadTrim(10), lazy=False)
+def test_transforming_at_once_names_the_bad_file(wavs):
+    with pytest.raises(AudioDecodeError, match=r"missing\.wav"):
+        AudioDataset([*wavs, "missing.wav"]).transform_first(PadTrim(10), lazy=False)
 
 
-def test_take_and_gluons_own(wavs):
+def test_take_and_methods_of_gluon(wavs):
     dataset = AudioDataset(wavs, ["x", "y", "z"], transforms=Load(sr=None))
     part = dataset.take(np.array([2, 0]))
     assert part.labels == ["z", "x"] and part.synsets == ["x", "y", "z"]
@@ -368,13 +398,13 @@ def test_take_and_gluons_own(wavs):
         dataset.take([3])
     assert [label for _, label in dataset.filter(lambda sample: sample[1] != 1)] == [0, 2]
     assert [label for _, label in dataset.sample(gluon.data.SequentialSampler(2))] == [0, 1]
-    assert [len(dataset.shard(2, place)) for place in (0, 1)] == [2, 1]
+    assert [len(dataset.shard(2, index)) for index in (0, 1)] == [2, 1]
     assert list(dataset.transform(lambda data, label: len(data) + label)) == [100, 201, 302]
     assert dataset.transform(lambda data, label: label, lazy=False)[2] == 2
 
 
 @pytest.mark.parametrize("options", [{}, {"num_workers": 2, "thread_pool": True}])
-def test_in_gluons_loader(wavs, options):
+def test_gluons_loader_gives_batches(wavs, options):
     dataset = AudioDataset(wavs, ["x", "y", "x"], transforms=[Load(sr=None), PadTrim(64)])
     batches = list(gluon.data.DataLoader(dataset, batch_size=2, **options))
     assert [data.shape for data, _ in batches] == [(2, 64), (1, 64)]
@@ -382,32 +412,32 @@ def test_in_gluons_loader(wavs, options):
     assert np.concatenate([label.asnumpy() for _, label in batches]).tolist() == [0, 1, 0]
 
 
-def test_features_for_another_rate_than_the_sounds_come_at_are_refused(wavs):
+def test_transforms_for_another_rate_than_their_input_are_refused(wavs):
     for steps in ([MFCC(16000)], [Load(sr=8000), MelSpectrogram(16000)], [Load(sr=8000), Resample(16000, 8000)]):
-        with pytest.raises(DatasetError, match=r"Load\(sr=16000\)"):
+        with pytest.raises(ParameterError, match=r"Load\(sr=16000\)"):
             AudioDataset(wavs, transforms=steps)
     AudioDataset(wavs, transforms=[Load(sr=8000), Resample(8000, 16000), MFCC(16000)])
-    AudioDataset(wavs, transforms=[Load(sr=None), MFCC(16000)])  # who says None knows the rate
+    AudioDataset(wavs, transforms=[Load(sr=None), MFCC(16000)])  # with None, the user knows the rate
 
 
-def test_what_is_no_transform_or_no_table_is_refused(wavs):
-    with pytest.raises(FeatureError, match=r"Load is a class: write Load\("):
+def test_things_that_are_not_transforms_or_tables_are_refused(wavs):
+    with pytest.raises(ParameterError, match=r"Load\("):
         AudioDataset(wavs, transforms=[Load])
-    for steps in ([3], "MFCC"):
-        with pytest.raises(FeatureError, match="cannot be called"):
+    for steps in ([3], "MFCC", 3):
+        with pytest.raises(ParameterError, match="transforms"):
             AudioDataset(wavs, transforms=steps)
-    with pytest.raises(DatasetError, match=r"table with columns.*not list"):
+    with pytest.raises(DatasetError, match=r"table.*list"):
         AudioDataset.from_table([1, 2], "path")
 
 
-def test_a_column_that_needs_a_library_for_decoding_says_what_else_to_do(wavs):
+def test_a_column_that_lacks_its_decoder_names_the_alternative(wavs):
     column = hf.Dataset.from_dict({"audio": wavs}).cast_column("audio", hf.Audio())
     dataset = AudioDataset.from_table(column, "audio")
     with pytest.raises(DatasetError, match=r"row 0: .*decode=False"):
         dataset[0]
 
 
-def test_the_configuration_says_what_stands_in_for_missing_sounds(tmp_path, write_tone):
+def test_the_configuration_determines_the_treatment_of_missing_sounds(tmp_path, write_tone):
     path = str(write_tone(tmp_path / "a.wav", sr=8000))
     config = AudioFeatureConfig(type="fbank", missing_value_strategy="ffill")
     assert [source for source, _ in AudioDataset([path, None], transforms=Features(config)).items] == [path, path]

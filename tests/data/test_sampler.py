@@ -1,4 +1,4 @@
-"""Orders: every sample once, by seed and epoch; some of each class; buckets of like length."""
+"""Samplers: every sample once, by seed and epoch; balanced classes; buckets of similar length."""
 
 import itertools
 from collections import Counter
@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, BucketSampler, ClassBatchSampler, EpochSampler
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
 
 @given(st.integers(1, 50), st.integers(0, 2**32), st.integers(0, 1000))
-def test_shuffled_is_numpys_permutation_of_seed_and_epoch(length, seed, epoch):
+def test_shuffled_order_is_numpys_permutation_by_seed_and_epoch(length, seed, epoch):
     sampler = EpochSampler(length, shuffle=True, seed=seed)
     sampler.epoch = epoch
     assert list(sampler) == np.random.default_rng((seed, epoch)).permutation(length).tolist()
@@ -21,18 +21,18 @@ def test_shuffled_is_numpys_permutation_of_seed_and_epoch(length, seed, epoch):
 
 
 @given(st.lists(st.floats(0.1, 100), min_size=1, max_size=60), st.integers(1, 9), st.integers(1, 6), st.booleans())
-def test_buckets_hold_every_sample_once_and_none_is_longer_than_the_edge(lengths, batch_size, buckets, shuffle):
+def test_buckets_hold_every_sample_once_and_do_not_overlap(lengths, batch_size, buckets, shuffle):
     sampler = BucketSampler(lengths, batch_size, buckets, shuffle=shuffle)
     batches = list(sampler)
     assert len(batches) == len(sampler)
     assert sorted(position for batch in batches for position in batch) == list(range(len(lengths)))
     assert all(1 <= len(batch) <= batch_size for batch in batches)
     spans = sorted((min(lengths[i] for i in batch), max(lengths[i] for i in batch)) for batch in batches)
-    if not shuffle and batch_size >= len(lengths):  # a batch is a bucket then: none reaches into the next
+    if not shuffle and batch_size >= len(lengths):  # each batch is a bucket then
         assert all(a[1] < b[0] for a, b in itertools.pairwise(spans))
 
 
-def test_another_epoch_is_another_order_of_the_same_batches_sizes():
+def test_another_epoch_has_another_order():
     sampler = BucketSampler(range(1, 41), 4, 4, shuffle=True, seed=1)
     first = list(sampler)
     assert list(sampler) == first
@@ -40,14 +40,26 @@ def test_another_epoch_is_another_order_of_the_same_batches_sizes():
     assert list(sampler) != first
 
 
-@pytest.mark.parametrize(("lengths", "batch_size", "buckets"), [([], 2, 3), ([1.0], 0, 3), ([5.0], 2, [1, 2])])
-def test_what_cannot_be_is_refused(lengths, batch_size, buckets):
-    with pytest.raises(DatasetError):
-        BucketSampler(lengths, batch_size, buckets)
+@pytest.mark.parametrize(
+    ("lengths", "options", "error", "message"),
+    [
+        ([], {}, DatasetError, "lengths"),
+        ([1.0, np.nan], {}, DatasetError, "lengths"),
+        ([5.0], {"buckets": [1, 2]}, DatasetError, r"length.*\b5\b.*\b2\b"),
+        ([1.0], {"batch_size": 0}, ParameterError, "batch_size"),
+        ([1.0], {"buckets": 0}, ParameterError, "buckets"),
+        ([1.0], {"buckets": []}, ParameterError, "buckets"),
+        ([1.0], {"buckets": [0, 2]}, ParameterError, "buckets"),
+        ([1.0], {"seed": -1}, ParameterError, "seed"),
+    ],
+)
+def test_wrong_buckets_are_refused(lengths, options, error, message):
+    with pytest.raises(error, match=message):
+        BucketSampler(lengths, **{"batch_size": 2, "buckets": 3} | options)
 
 
 @pytest.mark.parametrize("counts", [(5, 5), (38, 2), (1, 1, 95), (7,)])
-def test_balanced_draws_each_class_as_often_and_each_clip_of_it_too(counts):
+def test_balanced_sampler_draws_classes_and_their_clips_equally_often(counts):
     targets = np.repeat(np.arange(len(counts)), counts)
     sampler = BalancedSampler(targets, seed=3)
     epochs = []
@@ -58,22 +70,24 @@ def test_balanced_draws_each_class_as_often_and_each_clip_of_it_too(counts):
         drawn = np.bincount(targets[epochs[-1]], minlength=len(counts))
         assert np.ptp(drawn) <= 1
         for target in range(len(counts)):
-            often = np.bincount(epochs[-1], minlength=len(targets))[targets == target]
-            assert np.ptp(often) <= 1
+            counts_of_clips = np.bincount(epochs[-1], minlength=len(targets))[targets == target]
+            assert np.ptp(counts_of_clips) <= 1
     sampler.epoch = 1
     assert list(sampler) == epochs[1] and (len(targets) < 8 or epochs[0] != epochs[1])
 
 
-def test_balanced_wants_a_seed():
-    with pytest.raises(DatasetError, match="seed"):
-        BalancedSampler([0, 1], seed=-1)
+@pytest.mark.parametrize("make", [lambda seed: EpochSampler(2, seed=seed), lambda seed: BalancedSampler([0, 1], seed)])
+@pytest.mark.parametrize("seed", [-1, 0.5, None])
+def test_a_wrong_seed_is_refused(make, seed):
+    with pytest.raises(ParameterError, match="seed"):
+        make(seed)
 
 
 @given(
     st.lists(st.integers(0, 6), min_size=1, max_size=60), st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32)
 )
-def test_batches_hold_as_many_of_each_of_their_classes(targets, per_class, classes, seed):
-    """Within a batch, and over the epoch, none comes twice before it has to."""
+def test_class_batches_hold_equally_many_samples_of_their_classes(targets, per_class, classes, seed):
+    """Within a batch, and over the epoch, nothing is repeated before all others were drawn."""
     batch_size = per_class * classes
     sampler = ClassBatchSampler(targets, batch_size, per_class, seed)
     order = list(sampler)
@@ -83,27 +97,27 @@ def test_batches_hold_as_many_of_each_of_their_classes(targets, per_class, class
     drawn = Counter()
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
-        here = Counter(targets[position] for position in batch)
-        assert all(count % per_class == 0 for count in here.values())
-        assert len(here) == min(classes, len(members))
-        assert max(here.values()) - min(here.values()) <= per_class
+        of_batch = Counter(targets[position] for position in batch)
+        assert all(count % per_class == 0 for count in of_batch.values())
+        assert len(of_batch) == min(classes, len(members))
+        assert max(of_batch.values()) - min(of_batch.values()) <= per_class
         runs = [target for target, _ in itertools.groupby(targets[position] for position in batch)]
-        assert len(runs) == len(here), "those of a class follow each other"
-        for target, count in here.items():
-            often = Counter(position for position in batch if targets[position] == target)
-            assert len(often) == min(count, members[target]) and max(often.values()) - min(often.values()) <= 1
-        drawn.update(here)
+        assert len(runs) == len(of_batch), "samples of one class follow each other"
+        for target, count in of_batch.items():
+            times = Counter(position for position in batch if targets[position] == target)
+            assert len(times) == min(count, members[target]) and max(times.values()) - min(times.values()) <= 1
+        drawn.update(of_batch)
     counts = [drawn[target] for target in members]
     assert max(counts) - min(counts) <= 2 * per_class
-    often = Counter(order)
+    times = Counter(order)
     for target in members:
-        counts = [often[position] for position in range(len(targets)) if targets[position] == target]
+        counts = [times[position] for position in range(len(targets)) if targets[position] == target]
         assert max(counts) - min(counts) <= 2
 
 
-def test_class_batches_in_the_loader_are_others_in_another_epoch():
+def test_class_batches_in_the_loader_differ_between_epochs():
     targets = list("aaaabbbbbccc")
-    dataset = AudioDataset([(np.full(10, place + 1.0), 8000) for place in range(12)], targets, transforms=[len])
+    dataset = AudioDataset([(np.full(10, index + 1.0), 8000) for index in range(12)], targets, transforms=[len])
     part = AudioLoader(dataset, 12).take(range(12), 4, sampler=ClassBatchSampler(targets, 4, 2, seed=1))
     epochs = [[label.asnumpy().tolist() for _, label in part] for _ in range(4)]
     for batches in epochs:
@@ -111,25 +125,42 @@ def test_class_batches_in_the_loader_are_others_in_another_epoch():
     assert len(set(map(str, epochs))) > 1
 
 
-def test_class_batches_are_by_the_seed_and_the_epoch():
+def test_seed_and_epoch_determine_class_batches():
     sampler = ClassBatchSampler(np.arange(1000) % 100, 20, 2, seed=3)
     first = list(sampler)
     sampler.epoch = 1
     assert list(sampler) != first != list(ClassBatchSampler(np.arange(1000) % 100, 20, 2, seed=4))
     sampler.epoch = 0
-    assert list(sampler) == first and sorted(first) == list(range(1000)), "equal classes: every sample once"
+    assert list(sampler) == first and sorted(first) == list(range(1000)), (
+        "every sample once if classes are equally large"
+    )
 
 
 @pytest.mark.parametrize(
-    ("targets", "batch_size", "per_class", "seed", "message"),
+    ("targets", "batch_size", "per_class", "seed", "error", "message"),
     [
-        ([0, 1], 5, 2, 0, "batch_size is a multiple of per_class, not 5 of 2"),
-        ([0, 1], 0, 2, 0, "multiple"),
-        ([0, 1], 4, 0, 0, "multiple"),
-        ([], 4, 2, 0, "no targets"),
-        ([0, 1], 4, 2, -1, "seed"),
+        ([0, 1], 5, 2, 0, ParameterError, r"batch_size.*per_class.*\b2\b.*\b5\b"),
+        ([0, 1], 0, 2, 0, ParameterError, "batch_size"),
+        ([0, 1], 4, 0, 0, ParameterError, "per_class"),
+        ([], 4, 2, 0, DatasetError, "targets"),
+        ([0, 1], 4, 2, -1, ParameterError, "seed"),
     ],
 )
-def test_class_batches_that_cannot_be(targets, batch_size, per_class, seed, message):
-    with pytest.raises(DatasetError, match=message):
+def test_wrong_class_batches_are_refused(targets, batch_size, per_class, seed, error, message):
+    with pytest.raises(error, match=message):
         ClassBatchSampler(targets, batch_size, per_class, seed)
+
+
+def test_reprs_are_one_line():
+    samplers = [
+        EpochSampler(5, shuffle=True),
+        BalancedSampler([0, 0, 1], seed=2),
+        ClassBatchSampler([0, 0, 1], 4, 2),
+        BucketSampler([1, 2, 9], 2, [3, 10]),
+    ]
+    assert list(map(repr, samplers)) == [
+        "EpochSampler(5 samples, shuffle=True, seed=0)",
+        "BalancedSampler(3 samples, 2 classes, seed=2)",
+        "ClassBatchSampler(4 samples, 2 classes, batch_size=4, per_class=2, seed=0)",
+        "BucketSampler(2 batches, 2 buckets, batch_size=2, shuffle=False, seed=0)",
+    ]

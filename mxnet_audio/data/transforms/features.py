@@ -134,15 +134,9 @@ class MelSpectrogram(Transform):
         params: Any = None,
         **others: Any,
     ):
-        fields: dict[str, Any] = {
-            "type": self._type,
-            "sr": sr,
-            "n_fft": n_fft,
-            "hop_length": hop_length,
-            "n_mels": n_mels,
-        }
+        fields: dict[str, Any] = {"sr": sr, "n_fft": n_fft, "hop_length": hop_length, "n_mels": n_mels}
         fields |= {_PROPOSED_NAMES.get(name, name): value for name, value in others.items()}
-        super().__init__(prefix=prefix, params=params, config=AudioFeatureConfig(**fields))
+        super().__init__(prefix=prefix, params=params, config=AudioFeatureConfig(type=self._type, **fields))
 
     def __repr__(self) -> str:
         return _short_repr(self, self.config, hidden={"type"})
