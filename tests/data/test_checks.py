@@ -1,0 +1,57 @@
+"""Checks of arguments."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mxnet_audio.data.checks import one_of, real_number, whole_number
+from mxnet_audio.errors import AudioError, ParameterError
+
+
+def test_numbers_are_returned_as_pythons_own():
+    for value in (3, 3.0, np.int8(3), np.float32(3)):
+        assert whole_number("n", value) == 3 and type(whole_number("n", value)) is int
+        assert type(real_number("x", value)) is float
+    assert whole_number("seed", 10**400, 0) == 10**400 and whole_number("axis", -1, minimum=-32) == -1
+
+
+@pytest.mark.parametrize("value", [0, 0.5, -3, math.nan, math.inf, None, "3", [3]])
+def test_other_values_than_whole_numbers_are_refused(value):
+    with pytest.raises(ParameterError, match="batch_size") as caught:
+        whole_number("batch_size", value)
+    assert isinstance(caught.value, AudioError) and isinstance(caught.value, ValueError)
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "limits"),
+    [
+        (math.nan, {}),
+        (-math.inf, {}),
+        (10**400, {}),
+        ("1", {}),
+        (None, {}),
+        (2, {"minimum": 0, "maximum": 1}),
+        (-0.1, {"minimum": 0, "maximum": 1}),
+        (-1, {"minimum": 0}),
+        (0, {"above": 0}),
+        (2, {"above": 0, "maximum": 1}),
+    ],
+)
+def test_numbers_outside_the_limits_are_refused(value, limits):
+    with pytest.raises(ParameterError, match="share") as caught:
+        real_number("share", value, **limits)
+    assert all(f"{limit:g}" in str(caught.value) for limit in limits.values())
+
+
+def test_limits_are_inclusive_except_above():
+    assert real_number("share", 0, 0, 1) == 0 and real_number("share", 1, 0, 1) == 1
+    assert real_number("share", 1, above=0, maximum=1) == 1
+
+
+def test_choices():
+    assert one_of("mode", "lazy", ("eager", "lazy")) == "lazy"
+    for value in ("fast", None, 1, ["lazy"]):
+        with pytest.raises(ParameterError, match=r"mode.*'eager'.*'lazy'"):
+            one_of("mode", value, ("eager", "lazy"))
