@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
+from mxnet_audio.audio.source import missing_reason
 from mxnet_audio.datasets.corpus import Clip
 from mxnet_audio.errors import DatasetError, ParameterError
 
@@ -67,6 +68,8 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     path = Path(path)
     try:
         items = sorted(item for item in path.iterdir() if not item.name.startswith("."))
+    except FileNotFoundError as error:
+        raise DatasetError(missing_reason(path, "folder"), path) from error
     except OSError as error:
         raise DatasetError(f"cannot be listed: {error.strerror}", path) from error
     classes = [item for item in items if item.is_dir()]
