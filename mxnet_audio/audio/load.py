@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -146,11 +147,11 @@ def valid_audio(y: np.ndarray, path: str | os.PathLike | None = None, allow_sile
 
 def _check_part(sr: Any, offset: Any, duration: Any) -> None:
     if sr is not None and not is_rate(sr):
-        raise ParameterError(f"sr must be a whole number of Hz above 0, got {sr}")
-    if not (offset >= 0 and math.isfinite(offset)):
-        raise ParameterError(f"offset must be >= 0 s, got {offset}")
-    if duration is not None and not (duration > 0 and math.isfinite(duration)):
-        raise ParameterError(f"duration must be above 0 s, got {duration}")
+        raise ParameterError(f"sr must be a whole number of Hz above 0, got {sr!r}")
+    if not (isinstance(offset, Real) and 0 <= offset < math.inf):
+        raise ParameterError(f"offset must be >= 0 s, got {offset!r}")
+    if duration is not None and not (isinstance(duration, Real) and 0 < duration < math.inf):
+        raise ParameterError(f"duration must be above 0 s, got {duration!r}")
 
 
 def _from_array(y: np.ndarray, rate: int, mono: bool, offset: float, duration: float | None) -> tuple[np.ndarray, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
@@ -51,8 +53,8 @@ def resample(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
     >>> resample(np.zeros(44100, np.float32), 44100, 12000).shape
     (12000,)
     """
-    if not (orig_sr > 0 and target_sr > 0):
-        raise ParameterError(f"sampling rates must be above 0 Hz, got {orig_sr} and {target_sr}")
+    if not (_is_positive(orig_sr) and _is_positive(target_sr)):
+        raise ParameterError(f"sampling rates must be above 0 Hz, got {orig_sr!r} and {target_sr!r}")
     y = np.asarray(y, dtype=np.float32)
     if orig_sr == target_sr:
         return y
@@ -94,8 +96,7 @@ def fit_length(y: np.ndarray, n: int) -> np.ndarray:
     >>> fit_length(np.arange(5), 3), fit_length(np.arange(2), 3)
     (array([1, 2, 3]), array([0, 1, 0]))
     """
-    if n < 1:
-        raise ParameterError(f"the length in samples must be >= 1, got {n}")
+    _check_number("n", n)
     y = np.asarray(y)
     length = y.shape[-1]
     if length >= n:
@@ -135,8 +136,7 @@ def repeat_to(y: np.ndarray, n: int) -> np.ndarray:
     >>> repeat_to(np.arange(3), 7), repeat_to(np.arange(3), 2)
     (array([0, 1, 2, 0, 1, 2, 0]), array([0, 1, 2]))
     """
-    if n < 1:
-        raise ParameterError(f"the length in samples must be >= 1, got {n}")
+    _check_number("n", n)
     y = np.asarray(y)
     length = y.shape[-1] if y.ndim else 0
     if length == 0:
@@ -177,8 +177,8 @@ def views(y: np.ndarray, n: int, count: int) -> np.ndarray:
     array([[1, 2, 3, 0],
            [3, 0, 1, 2]])
     """
-    if count < 1:
-        raise ParameterError(f"the number of views must be >= 1, got {count}")
+    _check_number("n", n)
+    _check_number("count", count)
     excess = len(y) - n
     if excess > 0 and count > 1:
         starts = np.rint(np.linspace(0, excess, count)).astype(int)
@@ -225,8 +225,10 @@ def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:
     y = np.asarray(y)
     if y.ndim != 1 or not len(y):
         raise InvalidAudioError(f"expected samples of one channel, got shape {y.shape}")
-    if not np.isfinite([window, hop, sr]).all():
-        raise ParameterError(f"window, hop and rate must be finite, got {window} s, {hop} s and {sr} Hz")
+    if not (_is_positive(window) and _is_positive(hop) and _is_positive(sr)):
+        raise ParameterError(
+            f"window, hop and sr must be above 0 and finite, got {window!r} s, {hop!r} s and {sr!r} Hz"
+        )
     size, step = round(window * sr), round(hop * sr)
     if size < 1 or step < 1 or step > size:
         raise ParameterError(
@@ -238,3 +240,12 @@ def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:
     # A copy, so that writing to one window does not change its neighbours.
     samples = np.lib.stride_tricks.sliding_window_view(padded, size)[::step][:count].copy()
     return Windows(samples, np.stack([starts, starts + size], axis=1) / sr)
+
+
+def _is_positive(value: float) -> bool:
+    return isinstance(value, Real) and 0 < value < math.inf
+
+
+def _check_number(name: str, value: int) -> None:
+    if not isinstance(value, Integral) or value < 1:
+        raise ParameterError(f"{name} must be a whole number >= 1, got {value!r}")

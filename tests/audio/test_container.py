@@ -1,4 +1,4 @@
-"""Headers that declare more than there is, and those that declare nothing."""
+"""Headers that declare more than the file has, and headers that declare nothing."""
 
 import io
 import struct
@@ -20,7 +20,7 @@ def _encoded(kind, subtype=None, seconds=2):
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF])
-def test_a_streamed_wav_declares_nothing(size):
+def test_a_streamed_wav_declares_no_length(size):
     data = bytearray(_encoded("WAV"))
     data[4:8] = data[40:44] = struct.pack("<I", size)
     check_complete(io.BytesIO(data))
@@ -58,32 +58,32 @@ def test_flac_of_unknown_length():
     assert len(audio.load(io.BytesIO(data))[0]) == 16000
 
 
-def test_ogg_cut_at_a_page_lacks_the_end_mark():
+def test_an_ogg_truncated_at_a_page_lacks_the_end_mark():
     data = _encoded("OGG", "VORBIS", seconds=20)
     last = data.rfind(b"OggS")
-    with pytest.raises(TruncatedAudioError, match="not marked as the end"):
+    with pytest.raises(TruncatedAudioError, match="Ogg"):
         check_complete(io.BytesIO(data[:last]))
-    with pytest.raises(TruncatedAudioError, match="incomplete"):
+    with pytest.raises(TruncatedAudioError, match="Ogg"):
         check_complete(io.BytesIO(data[:-1]))
-    check_complete(io.BytesIO(data + b"TAG" + bytes(125)))  # a foreign tag behind the end
+    check_complete(io.BytesIO(data + b"TAG" + bytes(125)))  # a foreign tag after the end
 
 
 def test_mp4_boxes():
     def box(name, body):
         return struct.pack(">I4s", 8 + len(body), name) + body
 
-    whole = box(b"ftyp", b"M4A ") + box(b"mdat", bytes(100)) + box(b"moov", bytes(20))
-    check_complete(io.BytesIO(whole))
+    complete = box(b"ftyp", b"M4A ") + box(b"mdat", bytes(100)) + box(b"moov", bytes(20))
+    check_complete(io.BytesIO(complete))
     large = box(b"ftyp", b"M4A ") + box(b"moov", b"") + struct.pack(">I4sQ", 1, b"mdat", 116) + bytes(100)
     check_complete(io.BytesIO(large))
-    for bad in (whole[:-1], whole[:-28], large[:-1]):
+    for bad in (complete[:-1], complete[:-28], large[:-1]):
         with pytest.raises(TruncatedAudioError):
             check_complete(io.BytesIO(bad))
 
 
-def test_a_hostile_length_does_not_take_the_memory():
+def test_a_hostile_length_does_not_exhaust_the_memory():
     data = bytearray(_encoded("FLAC"))
     data[21] |= 0x0F
-    data[22:26] = b"\xff" * 4  # 2**36 samples
-    with pytest.raises(AudioDecodeError, match="declares"):
+    data[22:26] = b"\xff" * 4  # 2**36 - 1 samples
+    with pytest.raises(AudioDecodeError, match=str(2**36 - 1)):
         audio.load(io.BytesIO(data))

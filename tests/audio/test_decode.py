@@ -1,4 +1,4 @@
-"""The decode chain: every format, every kind of bad file, one clear error each."""
+"""Decoders: every format, and one clear error for every kind of bad file."""
 
 import builtins
 import io
@@ -31,7 +31,7 @@ FORMATS = {
 
 @pytest.fixture(params=FORMATS)
 def sound(request, tmp_path):
-    """Path, samples and rate of three seconds of a rising tone, in each format."""
+    """Path, samples and rate of three seconds of a rising tone in each format."""
     kind, subtype, sr = FORMATS[request.param]
     t = np.arange(3 * sr) / sr
     y = 0.4 * np.sin(2 * np.pi * (300 + 200 * t) * t)
@@ -40,25 +40,25 @@ def sound(request, tmp_path):
     return path, y, sr
 
 
-def test_every_format_loads_whole(sound):
+def test_every_format_loads_completely(sound):
     path, y, sr = sound
     got, rate = audio.load(path)
     assert rate == sr and got.dtype == np.float32 and got.shape == y.shape
     assert np.corrcoef(got, y)[0, 1] > 0.9
-    whole, _ = sf.read(path, dtype="float32")
-    np.testing.assert_array_equal(got, whole)  # blocks leave no seams
+    want, _ = sf.read(path, dtype="float32")
+    np.testing.assert_array_equal(got, want)  # no gaps between blocks
 
 
 def test_every_format_loads_from_a_file_object(sound):
     path, _, sr = sound
     file = io.BytesIO(path.read_bytes())
-    file.seek(7)  # wherever it was
+    file.seek(7)  # any position
     got, rate = audio.load(file)
     assert rate == sr and not file.closed
     np.testing.assert_array_equal(got, audio.load(path)[0])
 
 
-def test_every_format_says_when_it_is_cut_off(sound):
+def test_every_format_is_refused_when_truncated(sound):
     path, _, _ = sound
     data = path.read_bytes()
     for part in (0.3, 0.6, 0.97):
@@ -68,7 +68,7 @@ def test_every_format_says_when_it_is_cut_off(sound):
         assert caught.value.path == str(path)
 
 
-def test_a_part_equals_the_part_of_the_whole(sound):
+def test_a_part_equals_the_part_of_the_complete_sound(sound):
     path, _, sr = sound
     whole, _ = audio.load(path)
     for offset in (0.0, 0.4, 1.1, 2.7):
@@ -90,7 +90,7 @@ def test_no_false_alarm_on_real_recordings(corpus, request):
     paths = audio.find_audio(folder)
     assert len(paths) > 5
     for path in paths[:: 1 if corpus == "music" else 5]:
-        assert audio.load(path, duration=0.05)[0].size  # the checks of the header
+        assert audio.load(path, duration=0.05)[0].size  # checks the header only
     for path in paths[:: 1 if corpus == "music" else 40]:
         y, sr = audio.load(path)
         assert len(y) / sr == pytest.approx(audio.info(path).duration)
@@ -109,7 +109,7 @@ class _Counting(io.BytesIO):
 
 
 @pytest.mark.parametrize("kind", ["WAV", "FLAC"])
-def test_only_the_part_asked_for_is_read(kind):
+def test_only_the_requested_part_is_read(kind):
     sr = 22050
     file = _Counting()
     sf.write(file, 0.1 * np.random.default_rng(0).standard_normal(60 * sr), sr, format=kind)
@@ -120,8 +120,8 @@ def test_only_the_part_asked_for_is_read(kind):
     assert file.total < size / 4
 
 
-@pytest.mark.parametrize("kind, run_up", [("WAV", 0), ("FLAC", 0), ("OGG", 0), ("MP3", 40_000)])
-def test_only_the_part_asked_for_is_decoded(kind, run_up, monkeypatch):
+@pytest.mark.parametrize("kind, preroll", [("WAV", 0), ("FLAC", 0), ("OGG", 0), ("MP3", 40_000)])
+def test_only_the_requested_part_is_decoded(kind, preroll, monkeypatch):
     sr, decoded = 22050, []
     file = io.BytesIO()
     sf.write(file, 0.1 * np.random.default_rng(0).standard_normal(60 * sr), sr, format=kind)
@@ -133,7 +133,7 @@ def test_only_the_part_asked_for_is_decoded(kind, run_up, monkeypatch):
 
     monkeypatch.setattr(decode._SoundFile, "read", read)
     assert len(audio.load(file, offset=30, duration=1)[0]) == sr
-    assert sum(decoded) <= sr + run_up
+    assert sum(decoded) <= sr + preroll
 
 
 def test_parts_near_the_end_of_an_ogg(tmp_path):
@@ -149,26 +149,26 @@ def test_parts_near_the_end_of_an_ogg(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["wav", "mp3", "flac", "ogg", "au", "m4a", "gsm", "g722", "raw", "dat"])
 @pytest.mark.parametrize("junk", [b"This is a letter.\n" * 400, bytes(8000), bytes(range(256)) * 40])
-def test_junk_is_not_sound_whatever_its_suffix(tmp_path, suffix, junk):
+def test_junk_is_refused_whatever_its_suffix(tmp_path, suffix, junk):
     path = tmp_path / f"junk.{suffix}"
     path.write_bytes(junk)
-    with pytest.raises(AudioDecodeError, match="no decoder reads this as sound"):
+    with pytest.raises(AudioDecodeError, match="no decoder"):
         audio.load(path)
 
 
-def test_missing_file_directory_and_empty_file(tmp_path):
-    with pytest.raises(AudioDecodeError, match=r"gone\.wav: no such file"):
-        audio.load(tmp_path / "gone.wav")
+def test_missing_files_directories_and_empty_files_are_refused(tmp_path):
+    with pytest.raises(AudioDecodeError, match=r"missing\.wav: no such file"):
+        audio.load(tmp_path / "missing.wav")
     with pytest.raises(AudioDecodeError, match="directory"):
         audio.load(tmp_path)
     (tmp_path / "empty.wav").write_bytes(b"")
     with pytest.raises(AudioDecodeError, match="empty"):
         audio.load(tmp_path / "empty.wav")
-    with pytest.raises(AudioDecodeError, match="cannot be opened"):
+    with pytest.raises(AudioDecodeError, match=r"a\x00b\.wav"):
         audio.load("a\0b.wav")
 
 
-def test_no_permission(tmp_path, monkeypatch):
+def test_a_file_without_permission(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
@@ -177,22 +177,17 @@ def test_no_permission(tmp_path, monkeypatch):
         audio.load(tmp_path / "secret.wav")
 
 
-def test_something_else_than_a_source():
-    with pytest.raises(AudioDecodeError, match="got int"):
-        audio.load(3)
-
-
-def test_header_only(tmp_path, write_tone):
+def test_a_header_without_samples(tmp_path, write_tone):
     data = write_tone(tmp_path / "a.wav").read_bytes()
     (tmp_path / "declares.wav").write_bytes(data[:44])
-    with pytest.raises(TruncatedAudioError, match="the file holds 0"):
+    with pytest.raises(TruncatedAudioError, match="has 0"):
         audio.load(tmp_path / "declares.wav")
     (tmp_path / "none.wav").write_bytes(data[:40] + bytes(4))
     with pytest.raises(InvalidAudioError, match="no samples"):
         audio.load(tmp_path / "none.wav")
 
 
-def test_a_damaged_flac_is_not_given_to_the_next_decoder(tmp_path):
+def test_a_damaged_flac_is_not_passed_to_the_next_decoder(tmp_path):
     path = tmp_path / "a.flac"
     sf.write(path, 0.1 * np.random.default_rng(0).standard_normal(300_000), 44100)
     data = bytearray(path.read_bytes())
@@ -238,7 +233,7 @@ def test_m4a(tmp_path, melody, options):
             audio.load(io.BytesIO(data[: int(part * len(data))]))
 
 
-def test_matroska_cut_off_decodes_to_less_than_it_declares(tmp_path, melody):
+def test_a_truncated_matroska_decodes_to_less_than_it_declares(tmp_path, melody):
     path = tmp_path / "a.mka"
     _write_m4a(str(path), melody, 44100, container="matroska")
     assert len(audio.load(path)[0]) > 44100 * 2.9
@@ -257,11 +252,11 @@ def test_video_without_sound_is_refused(tmp_path):
         frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             file.mux(packet)
-    with pytest.raises(AudioDecodeError, match="no sound track"):
+    with pytest.raises(AudioDecodeError, match=r"PyAV: .*sound track"):
         audio.load(path)
 
 
-def test_without_pyav_the_error_says_what_to_install(tmp_path, melody, monkeypatch):
+def test_without_pyav_the_error_names_the_extra_to_install(tmp_path, melody, monkeypatch):
     path = str(tmp_path / "a.m4a")
     _write_m4a(path, melody, 44100)
     monkeypatch.setitem(sys.modules, "av", None)
@@ -269,7 +264,7 @@ def test_without_pyav_the_error_says_what_to_install(tmp_path, melody, monkeypat
         audio.load(path)
 
 
-def test_audioread_is_the_last_resort(tmp_path, monkeypatch):
+def test_audioread_is_the_last_decoder(tmp_path, monkeypatch):
     import audioread
 
     class Fake:
@@ -297,8 +292,8 @@ def test_audioread_is_the_last_resort(tmp_path, monkeypatch):
         audio.load(path)
 
 
-def test_the_end_of_audioreads_chain(tmp_path, monkeypatch):
-    """Its blocks may end inside a frame; a sound without channels is refused; nobody is warned."""
+def test_blocks_of_audioread_that_end_within_a_frame(tmp_path, monkeypatch):
+    """Such blocks are joined; a sound without channels is refused."""
     import audioread
 
     class Fake:
@@ -319,11 +314,11 @@ def test_the_end_of_audioreads_chain(tmp_path, monkeypatch):
     path.write_bytes(b"some codec of the system" * 10)
     np.testing.assert_allclose(audio.load(path)[0], np.arange(4000) / 32768, atol=1e-7)
     Fake.channels = 0
-    with pytest.raises(AudioDecodeError, match="no sampling rate or channels"):
+    with pytest.raises(AudioDecodeError, match=r"audioread: .*channels"):
         audio.load(path)
 
 
-def test_a_bad_file_is_no_cause_of_warnings(tmp_path):
+def test_a_bad_file_causes_no_warnings(tmp_path):
     (tmp_path / "bad.wav").write_bytes(b"a letter")
     code = (
         "import sys; from mxnet_audio import audio, errors\n"
@@ -335,10 +330,12 @@ def test_a_bad_file_is_no_cause_of_warnings(tmp_path):
     assert (out.stdout, "audioread" in out.stderr) == ("refused\n", False), out.stderr
 
 
-def test_the_import_is_light():
+def test_features_of_an_array_import_no_decoder_and_no_large_library():
     code = (
-        "import sys, mxnet_audio.audio, mxnet_audio.features;"
-        "print([m for m in ('librosa','numba','sklearn','av','audioread','mxnet') if m in sys.modules])"
+        "import sys, numpy, mxnet_audio.audio as audio, mxnet_audio.features as features;"
+        "features.extract(numpy.ones(12000), 12000, features.AudioFeatureConfig(type='mfcc'));"
+        "names = ('librosa', 'numba', 'sklearn', 'av', 'audioread', 'soundfile', 'mxnet', 'scipy.signal');"
+        "print([name for name in names if name in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

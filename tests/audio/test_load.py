@@ -1,4 +1,4 @@
-"""load and its gate."""
+"""Loading of sound, and the check of samples."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import soundfile as sf
 import soxr
 
 from mxnet_audio import audio
-from mxnet_audio.errors import InvalidAudioError
+from mxnet_audio.errors import InvalidAudioError, ParameterError
 
 
 def test_downmix_is_the_mean_of_the_channels(tmp_path):
@@ -20,8 +20,8 @@ def test_downmix_is_the_mean_of_the_channels(tmp_path):
     mono, sr = audio.load(tmp_path / "a.wav")
     assert sr == 96000 and mono.flags.c_contiguous
     np.testing.assert_allclose(mono, y.mean(axis=1), atol=1e-6)
-    several, _ = audio.load(tmp_path / "a.wav", mono=False)
-    np.testing.assert_array_equal(several, y.T)
+    channels, _ = audio.load(tmp_path / "a.wav", mono=False)
+    np.testing.assert_array_equal(channels, y.T)
 
 
 def test_resampling_is_soxr_in_one_shot(tmp_path, write_tone):
@@ -55,15 +55,19 @@ def test_offset_and_duration(tmp_path, write_tone):
         {"sr": -8000},
         {"sr": 8000.5},
         {"sr": float("inf")},
+        {"sr": 10**400},
+        {"sr": "8000"},
+        {"offset": "1"},
+        {"duration": float("inf")},
     ],
 )
-def test_a_request_out_of_range_names_it(wrong):
-    with pytest.raises(InvalidAudioError, match=next(iter(wrong))):
+def test_arguments_out_of_range_are_named(wrong):
+    with pytest.raises(ParameterError, match=next(iter(wrong))):
         audio.load((np.ones(100, np.float32), 8000), **wrong)
 
 
 @pytest.mark.parametrize("name", ["with space.wav", "Straße, звук 音.wav", "a\nb.wav"])
-def test_names_of_any_letters(tmp_path, write_tone, name):
+def test_file_names_with_any_characters(tmp_path, write_tone, name):
     assert len(audio.load(write_tone(tmp_path / name, sr=8000))[0]) == 8000
     assert len(audio.load(str(tmp_path / name))[0]) == 8000
 
@@ -80,23 +84,23 @@ def test_too_short_to_resample():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_not_finite(tmp_path, value):
+def test_samples_that_are_not_finite_are_refused(tmp_path, value):
     y = np.zeros(1000, np.float32)
     y[500] = value
     sf.write(tmp_path / "a.wav", y, 8000, subtype="FLOAT")
-    with pytest.raises(InvalidAudioError, match=r"a\.wav: some samples are NaN or infinite"):
+    with pytest.raises(InvalidAudioError, match=r"a\.wav: .*NaN"):
         audio.load(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (2, 0), (0, 0), (0,)])
 @pytest.mark.parametrize("dtype", [np.float32, np.int16])
 @pytest.mark.filterwarnings("error")
-def test_an_array_without_samples_is_called_so(shape, dtype):
-    with pytest.raises(InvalidAudioError, match="there are no samples"):
+def test_an_array_without_samples_is_refused(shape, dtype):
+    with pytest.raises(InvalidAudioError, match="no samples"):
         audio.load((np.zeros(shape, dtype), 8000))
 
 
-def test_silence_passes_load_and_not_the_gate(tmp_path):
+def test_silence_can_be_loaded_and_refused(tmp_path):
     sf.write(tmp_path / "a.wav", np.zeros(1000), 8000)
     y, _ = audio.load(tmp_path / "a.wav")
     assert audio.valid_audio(y) is y
@@ -106,7 +110,7 @@ def test_silence_passes_load_and_not_the_gate(tmp_path):
 
 
 @pytest.mark.parametrize("bad", [[0.0], np.zeros(3, int), np.zeros((1, 1, 3)), np.zeros(0), np.zeros((2, 0))])
-def test_the_gate(bad):
+def test_valid_audio_refuses_other_arrays(bad):
     with pytest.raises(InvalidAudioError):
         audio.valid_audio(bad)
 
@@ -123,7 +127,7 @@ def test_integers_are_scaled_by_their_range(dtype, low, high):
     assert y[0] == -1 and y[1] == 0
 
 
-def test_arrays():
+def test_arrays_are_loaded_as_copies():
     stereo = np.array([[1.0, 2.0], [3.0, 4.0]])
     np.testing.assert_array_equal(audio.load((stereo, 8000))[0], [2, 3])
     np.testing.assert_array_equal(audio.load((stereo, 8000), mono=False)[0], stereo)
@@ -131,7 +135,7 @@ def test_arrays():
     given = np.ones(4, np.float32)
     got, _ = audio.load((given, 8000.0))
     got[:] = 0
-    assert given.all()  # the caller's array is the caller's
+    assert given.all()  # the caller's array is unchanged
 
 
 @pytest.mark.parametrize(
@@ -150,12 +154,12 @@ def test_arrays():
         (np.zeros(4),),
     ],
 )
-def test_arrays_that_are_none(source):
+def test_arrays_that_are_no_sound_are_refused(source):
     with pytest.raises(InvalidAudioError):
         audio.load(source)
 
 
-def test_stereo_peaks_at_its_mono_size(tmp_path):
+def test_stereo_needs_the_memory_of_mono(tmp_path):
     frames = 2_000_000
     sf.write(tmp_path / "a.wav", np.full((frames, 2), 0.25, np.float32), 44100)
     tracemalloc.start()
@@ -167,9 +171,9 @@ def test_stereo_peaks_at_its_mono_size(tmp_path):
     assert peak < 4 * frames * 1.4
 
 
-def test_no_read_permission_for_real(tmp_path, write_tone):
+def test_missing_read_permission_as_another_user(tmp_path, write_tone):
     if not hasattr(os, "setuid") or os.getuid() != 0:
-        pytest.skip("only root can become someone else; the refusal itself is tested in test_decode")
+        pytest.skip("only root can change the user; the refusal is also tested in test_decode")
     path = write_tone(tmp_path / "a.wav")
     path.chmod(0o600)
     for folder in [tmp_path, *tmp_path.parents][:3]:
@@ -183,7 +187,7 @@ def test_no_read_permission_for_real(tmp_path, write_tone):
     assert out.stdout.strip() == f"AudioDecodeError {path}: no permission to read this file", out.stderr
 
 
-def test_a_name_that_is_not_unicode(tmp_path, write_tone):
+def test_a_file_name_that_is_not_unicode(tmp_path, write_tone):
     path = write_tone(tmp_path / "a.wav")
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.wav")
     path.rename(odd)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxnet_audio import audio
-from mxnet_audio.errors import InvalidAudioError
+from mxnet_audio.errors import InvalidAudioError, ParameterError
 
 
 def test_resample_is_soxr_in_one_shot():
@@ -18,13 +18,15 @@ def test_resample_is_soxr_in_one_shot():
         np.testing.assert_array_equal(row, soxr.resample(channel, 44100, 12000, quality="HQ"))
     assert audio.resample(y, 8000, 8000) is y
     assert audio.resample(y[np.newaxis], 44100, 12000).shape == (1, 2, 12000)
-    for none, shape in ((y[:0], (0, 12000)), (y[None, :0], (1, 0, 12000)), (y[:, :0], (2, 0))):
-        assert audio.resample(none, 44100, 12000).shape == shape
+    for empty, shape in ((y[:0], (0, 12000)), (y[None, :0], (1, 0, 12000)), (y[:, :0], (2, 0))):
+        assert audio.resample(empty, 44100, 12000).shape == shape
 
 
-@pytest.mark.parametrize("rates", [(0, 1), (1, 0), (-8000, 8000), (float("nan"), 8000)])
+@pytest.mark.parametrize(
+    "rates", [(0, 1), (1, 0), (-8000, 8000), (float("nan"), 8000), (8000, float("inf")), ("8000", 8000)]
+)
 def test_resample_refuses_rates(rates):
-    with pytest.raises(InvalidAudioError, match="rates"):
+    with pytest.raises(ParameterError, match="rates"):
         audio.resample(np.zeros(8, np.float32), *rates)
 
 
@@ -34,36 +36,39 @@ def test_fit_length_takes_the_middle_and_pads_the_end():
     np.testing.assert_array_equal(audio.fit_length(y, 5), [2, 3, 4, 5, 6])
     np.testing.assert_array_equal(audio.fit_length(y[:2], 4), [0, 1, 0, 0])
     assert audio.fit_length(np.ones((2, 3, 10)), 12).shape == (2, 3, 12)
-    with pytest.raises(InvalidAudioError):
-        audio.fit_length(y, 0)
+    for n in (0, 2.5, None):
+        with pytest.raises(ParameterError, match=f"n .*got {n}"):
+            audio.fit_length(y, n)
 
 
 @given(st.integers(1, 300), st.integers(1, 300))
-def test_fit_length_is_of_that_length_and_idempotent(have, want):
-    once = audio.fit_length(np.arange(1, have + 1), want)
-    assert len(once) == want
-    np.testing.assert_array_equal(audio.fit_length(once, want), once)
-    assert np.count_nonzero(once) == min(have, want)
+def test_fit_length_has_the_length_and_is_idempotent(length, n):
+    once = audio.fit_length(np.arange(1, length + 1), n)
+    assert len(once) == n
+    np.testing.assert_array_equal(audio.fit_length(once, n), once)
+    assert np.count_nonzero(once) == min(length, n)
 
 
 @given(st.integers(1, 300), st.integers(1, 300))
-def test_repeat_to_goes_round_and_is_idempotent(have, want):
-    y = np.arange(have)
-    once = audio.repeat_to(np.stack([y, -y]), want)
-    assert once.shape == (2, max(have, want))
-    np.testing.assert_array_equal(once[0], np.arange(max(have, want)) % have)
+def test_repeat_to_repeats_and_is_idempotent(length, n):
+    y = np.arange(length)
+    once = audio.repeat_to(np.stack([y, -y]), n)
+    assert once.shape == (2, max(length, n))
+    np.testing.assert_array_equal(once[0], np.arange(max(length, n)) % length)
     np.testing.assert_array_equal(once[1], -once[0])
-    assert audio.repeat_to(once, want) is once and audio.repeat_to(y, have) is y
+    assert audio.repeat_to(once, n) is once and audio.repeat_to(y, length) is y
 
 
-def test_repeat_to_refuses_what_cannot_be_repeated():
-    for y, n in ((np.ones(3), 0), (np.zeros(0), 3), (np.zeros((2, 0)), 3), (np.float32(1), 3)):
-        with pytest.raises(InvalidAudioError, match="sample"):
-            audio.repeat_to(y, n)
+def test_repeat_to_refuses_empty_sounds_and_lengths_below_1():
+    for y in (np.zeros(0), np.zeros((2, 0)), np.float32(1)):
+        with pytest.raises(InvalidAudioError, match="no samples"):
+            audio.repeat_to(y, 3)
+    with pytest.raises(ParameterError, match="got 0"):
+        audio.repeat_to(np.ones(3), 0)
 
 
 @given(st.integers(1, 500), st.integers(1, 60), st.data())
-def test_windows_cover_every_sample_and_no_window_is_idle(n, size, data):
+def test_windows_cover_every_sample_and_none_is_superfluous(n, size, data):
     hop = data.draw(st.integers(1, size))
     y = np.arange(1.0, n + 1)
     cut = audio.windows(y, 1, size, hop)
@@ -72,13 +77,13 @@ def test_windows_cover_every_sample_and_no_window_is_idle(n, size, data):
     np.testing.assert_array_equal(starts, np.arange(len(starts)) * hop)
     np.testing.assert_array_equal(cut.times[:, 1] - cut.times[:, 0], size)
     assert set(cut.samples[cut.samples > 0]) == set(y)
-    if len(starts) > 1:  # samples remained uncovered before the last one
+    if len(starts) > 1:  # without the last window, samples would be missing
         assert starts[-2] + size < n
     for start, window in zip(starts, cut.samples):
         np.testing.assert_array_equal(window, audio.fit_length(y[start : start + size], size))
 
 
-def test_windows_are_copies_in_seconds():
+def test_windows_are_copies_with_times_in_seconds():
     y = np.zeros(16000, np.float32)
     cut = audio.windows(y, 8000, 1.0, 0.5)
     assert cut.samples.shape == (3, 8000) and cut.samples.dtype == np.float32
@@ -87,18 +92,22 @@ def test_windows_are_copies_in_seconds():
     assert not cut.samples[1].any() and not y.any()
 
 
-@pytest.mark.parametrize("window, hop", [(0, 1), (1, 0), (1, 2), (-1, -1), (np.inf, 1), (np.inf, np.inf), (1, np.nan)])
+@pytest.mark.parametrize(
+    "window, hop", [(0, 1), (1, 0), (1, 2), (-1, -1), (np.inf, 1), (np.inf, np.inf), (1, np.nan), ("1", 1)]
+)
 def test_windows_refuse_lengths(window, hop):
-    with pytest.raises(InvalidAudioError):
+    with pytest.raises(ParameterError, match="window"):
         audio.windows(np.zeros(10), 1, window, hop)
-    with pytest.raises(InvalidAudioError):
-        audio.windows(np.zeros((2, 10)), 1, 1, 1)
-    with pytest.raises(InvalidAudioError):
-        audio.windows(np.zeros(0), 1, 1, 1)
+
+
+@pytest.mark.parametrize("shape", [(2, 10), (0,)])
+def test_windows_refuse_arrays_without_one_channel_of_samples(shape):
+    with pytest.raises(InvalidAudioError, match="shape"):
+        audio.windows(np.zeros(shape), 1, 1, 1)
 
 
 @pytest.mark.parametrize(("length", "n", "count"), [(10, 4, 3), (100, 7, 5), (5, 4, 4), (9, 4, 1)])
-def test_views_of_a_longer_sound_are_its_windows_from_start_to_end(length, n, count):
+def test_views_of_a_longer_sound_are_windows_from_start_to_end(length, n, count):
     y = np.arange(length)
     found = audio.views(y, n, count)
     assert found.shape == (count, n)
@@ -111,9 +120,15 @@ def test_views_of_a_longer_sound_are_its_windows_from_start_to_end(length, n, co
 
 
 @pytest.mark.parametrize(("length", "n", "count"), [(4, 4, 1), (4, 4, 3), (2, 8, 4)])
-def test_views_of_another_are_the_same_samples_moved_on(length, n, count):
+def test_views_of_a_shorter_sound_are_rotations(length, n, count):
     y = np.arange(1, length + 1)
     found = audio.views(y, n, count)
     np.testing.assert_array_equal(found[0], audio.fit_length(y, n))
-    for place, row in enumerate(found):
-        np.testing.assert_array_equal(np.roll(row, -(place * n // count)), found[0])
+    for index, row in enumerate(found):
+        np.testing.assert_array_equal(np.roll(row, -(index * n // count)), found[0])
+
+
+@pytest.mark.parametrize(("n", "count"), [(0, 2), (4, 0)])
+def test_views_refuse_numbers_below_1(n, count):
+    with pytest.raises(ParameterError, match="got 0"):
+        audio.views(np.arange(3), n, count)
