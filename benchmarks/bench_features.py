@@ -2,8 +2,8 @@
 
     python benchmarks/bench_features.py [--data FOLDER] [--files 40] [--repeats 5]
 
-All sides take turns in one run, and medians are compared, so that a busy machine disturbs all alike. Only ratios
-are worth quoting. Samples are transformed with one thread, BLAS included.
+All sides take turns in one run, and medians are compared, so that a busy machine slows all alike. Quote only ratios.
+Samples are transformed with one thread, BLAS included.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().paren
 
 
 def librosa_file(path: str) -> np.ndarray:
-    """The plain way from a file to its log-mel spectrogram."""
+    """Compute the log-mel spectrogram of a file with librosa."""
     return librosa_log_mel(*librosa.load(path, sr=CONFIG.sr), CONFIG)
 
 
 def librosa_log_mel(y: np.ndarray, sr: int, config: features.AudioFeatureConfig) -> np.ndarray:
-    """The plain way from samples."""
+    """Compute the log-mel spectrogram of samples with librosa."""
     mel = librosa.feature.melspectrogram(
         y=y, sr=sr, n_fft=config.n_fft, hop_length=config.hop_length, n_mels=config.n_mels
     )
@@ -49,13 +49,13 @@ def librosa_log_mel(y: np.ndarray, sr: int, config: features.AudioFeatureConfig)
 
 
 def librosa_mfcc(y: np.ndarray, sr: int, config: features.AudioFeatureConfig) -> np.ndarray:
-    """The plain way from samples."""
+    """Compute the MFCC of samples with librosa."""
     kwargs = {"n_fft": config.n_fft, "hop_length": config.hop_length, "n_mels": config.n_mels}
     return librosa.feature.mfcc(y=y, sr=sr, n_mfcc=config.n_mfcc, **kwargs)
 
 
 def torch_transform(config: features.AudioFeatureConfig) -> Callable[[np.ndarray], np.ndarray]:
-    """torchaudio's transform of the same parameters, from array to array."""
+    """Return torchaudio's transform with the same parameters, from array to array."""
     torch.set_num_threads(1)
     kwargs = {"n_fft": config.n_fft, "hop_length": config.hop_length, "n_mels": config.n_mels}
     kwargs |= {"norm": config.norm, "mel_scale": "slaney", "pad_mode": "constant"}
@@ -74,20 +74,20 @@ def torch_transform(config: features.AudioFeatureConfig) -> Callable[[np.ndarray
     return run
 
 
-def our_files(paths: list[str], threads: int) -> None:
-    """The same by this library."""
+def load_files(paths: list[str], threads: int) -> None:
+    """Compute the features of files with this package, in threads."""
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda path: features.load_features(path, CONFIG), paths))
 
 
 def compare(name: str, ways: dict[str, Callable[[], object]], repeats: int) -> None:
-    """Time all ways in turns and print the medians, and their ratios to ours (the last)."""
+    """Time all ways in turns, and print the medians and their ratios to this package (the last)."""
     times: dict[str, list[float]] = {way: [] for way in ways}
     for repeat in range(repeats + 1):
         for way, run in ways.items():
             start = time.perf_counter()
             run()
-            if repeat:  # the first is for imports, caches, the disk
+            if repeat:  # the first call fills caches and reads the disk
                 times[way].append(time.perf_counter() - start)
     medians = {way: statistics.median(taken) for way, taken in times.items()}
     ours = medians["ours"]
@@ -96,7 +96,7 @@ def compare(name: str, ways: dict[str, Callable[[], object]], repeats: int) -> N
 
 
 def compare_samples(seconds: int, repeats: int) -> None:
-    """Samples at 22,050 Hz to log-mel and MFCC, after a look whether all ways agree."""
+    """Compare log-mel and MFCC of samples at 22,050 Hz, after a check that all ways agree."""
     kwargs = {"sr": 22050, "n_fft": 2048, "hop_length": 512, "n_mels": 128}
     y = np.random.default_rng(0).standard_normal(seconds * 22050).astype(np.float32)
     for kind, plain in (("log_mel", librosa_log_mel), ("mfcc", librosa_mfcc)):
@@ -141,13 +141,13 @@ def main() -> None:
                     f"{len(paths)} files, {name}, {threads} thread{'s' * (threads > 1)}",
                     {
                         "librosa": lambda paths=paths: [librosa_file(path) for path in paths],
-                        "ours": lambda paths=paths, threads=threads: our_files(paths, threads),
+                        "ours": lambda paths=paths, threads=threads: load_files(paths, threads),
                     },
                     args.repeats,
                 )
 
     if torchaudio is None:
-        print("no torchaudio to compare with: it is not installed")
+        print("torchaudio is not compared with: it is not installed")
     for seconds in (4, 30):
         compare_samples(seconds, args.repeats * 5)
 

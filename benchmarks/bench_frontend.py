@@ -1,9 +1,9 @@
-"""Log-mel in the network's graph, beside the same offline by features.log_mel, in the same run, on the CPU.
+"""Log-mel in the network's graph, beside features.log_mel offline, in the same run, on the CPU.
 
     python benchmarks/bench_frontend.py [--batch 8] [--seconds 5] [--repeats 9]
 
-Both sides take turns, and medians are compared, so that a busy machine disturbs both alike. Only ratios are
-worth quoting. MXNet takes all cores, SciPy one; `OMP_NUM_THREADS=1` gives MXNet one as well.
+Both sides take turns, and medians are compared, so that a busy machine slows both alike. Quote only ratios. MXNet uses
+all cores, SciPy one; `OMP_NUM_THREADS=1` gives MXNet one as well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SETTINGS = {12000: {"n_fft": 512, "hop_length": 256, "n_mels": 96}, 22050: {"n_f
 
 
 def compare(name: str, offline: Callable[[], object], ours: Callable[[], object], repeats: int) -> None:
-    """Time both in turns and print the medians and their ratio."""
+    """Time both in turns, and print the medians and their ratio."""
     offline(), ours()  # plans, caches
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):

@@ -1,10 +1,10 @@
-"""The cliff: 5,435 clips to MFCC to a small MLP, transformed up front, in every epoch, or once and kept on disk.
+"""5,435 clips to MFCC to a small MLP: transformed up front, in every epoch, or once and cached on disk.
 
     python benchmarks/bench_loader.py [--clips 5435] [--epochs 4] [--sample 300] [--folder DIR]
 
-Beside `AudioLoader` in its three modes stands the plain way: `librosa.load` and `librosa.feature.mfcc` in
-`gluon.data.DataLoader`, timed on a sample and scaled. The clips are synthesised: noise of up to 4 s, most of them
-stereo at 44.1 kHz, like UrbanSound8K's. Each mode runs in a process of its own, so that its peak memory is its own.
+The three modes of `AudioLoader` are compared with the plain way: `librosa.load` and `librosa.feature.mfcc` in
+`gluon.data.DataLoader`, timed on a sample of the clips and scaled. The clips are noise of up to 4 s, most of them
+stereo at 44.1 kHz, like UrbanSound8K's. Each mode runs in a process of its own, for the sake of its peak memory.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RATES = (44100, 44100, 44100, 44100, 44100, 44100, 44100, 48000, 48000, 96000, 2
 
 
 def synthesise(folder: Path, count: int) -> list[str]:
-    """Write clips of mixed rates, channels and lengths; those that are there are kept."""
+    """Write clips of mixed rates, channels and lengths; existing ones are kept."""
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -55,7 +55,7 @@ def synthesise(folder: Path, count: int) -> list[str]:
 
 
 def network() -> gluon.Block:
-    """Two Dense layers of 256, and the scores."""
+    """Return two Dense layers of 256, and one for the scores."""
     net = gluon.nn.HybridSequential()
     net.add(gluon.nn.Dense(256, activation="relu"), gluon.nn.Dense(256, activation="relu"), gluon.nn.Dense(CLASSES))
     net.initialize(mx.init.Xavier())
@@ -64,7 +64,7 @@ def network() -> gluon.Block:
 
 
 class Training:
-    """The MLP, its trainer, and one epoch of both."""
+    """The MLP and its trainer."""
 
     def __init__(self):
         self.net = network()
@@ -72,11 +72,11 @@ class Training:
         self.criterion = gluon.loss.SoftmaxCrossEntropyLoss()
 
     def epoch(self, batches) -> tuple[float, float]:
-        """Seconds to the first batch, and of the epoch."""
+        """Return the seconds to the first batch, and of the epoch."""
         start, first = time.perf_counter(), None
         for x, y in batches:
             first = first or time.perf_counter() - start
-            x, y = x.as_in_context(mx.cpu()), y.as_in_context(mx.cpu())  # Gluon's workers give shared memory
+            x, y = x.as_in_context(mx.cpu()), y.as_in_context(mx.cpu())  # from the shared memory of Gluon's workers
             with autograd.record():
                 loss = self.criterion(self.net(x), y)
             loss.backward()
@@ -86,19 +86,20 @@ class Training:
 
 
 def labels(paths: list[str]) -> list[int]:
+    """Return a class for each path, in turns."""
     return [index % CLASSES for index in range(len(paths))]
 
 
 def memory() -> dict[str, float]:
-    """Peak resident set, and what of it now is not pages of files, in MiB."""
+    """Return the peak resident set, and the part of the present one that is not pages of files, in MiB."""
     status = Path("/proc/self/status").read_text()
     return {name: int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024 for name in ("VmHWM", "RssAnon")}
 
 
-def ours(mode: str, paths: list[str], epochs: int, cache_dir: str) -> dict:
-    """One mode of the loader: its epochs, with the network and, later ones, without."""
+def time_mode(mode: str, paths: list[str], epochs: int, cache_dir: str) -> dict:
+    """Time the epochs of one mode of the loader."""
     training = Training()
-    training.epoch([(nd.zeros((BATCH, 40, 173)), nd.zeros(BATCH))])  # MXNet's own first time
+    training.epoch([(nd.zeros((BATCH, 40, 173)), nd.zeros(BATCH))])  # warms up MXNet
     start = time.perf_counter()
     dataset = AudioDataset(paths, labels(paths), transforms=[Features(CONFIG)])
     loader = AudioLoader(dataset, BATCH, mode, shuffle=True, cache_dir=cache_dir)
@@ -114,13 +115,13 @@ def ours(mode: str, paths: list[str], epochs: int, cache_dir: str) -> dict:
 
 
 def later_epochs(paths: list[str], cache_dir: str) -> dict:
-    """Epochs in memory and from the cache in turns, in one process, with the network and without."""
+    """Time epochs from memory and from the cache in turns, in one process, with the network and without."""
     dataset, training = AudioDataset(paths, labels(paths), transforms=[Features(CONFIG)]), Training()
     loaders = {
         mode: AudioLoader(dataset, BATCH, mode, shuffle=True, cache_dir=cache_dir) for mode in ("eager", "lazy_cached")
     }
     found = {}
-    for run, name in ((training.epoch, "with"), (alone, "without")):
+    for run, name in ((training.epoch, "with"), (loader_epoch, "without")):
         times: dict[str, list[float]] = {mode: [] for mode in loaders}
         for loader in loaders.values():
             run(loader)
@@ -131,8 +132,8 @@ def later_epochs(paths: list[str], cache_dir: str) -> dict:
     return found
 
 
-def alone(loader: AudioLoader) -> tuple[float, float]:
-    """The loader's own epoch, as `Training.epoch`."""
+def loader_epoch(loader: AudioLoader) -> tuple[float, float]:
+    """Return the same as `Training.epoch`, of the loader alone."""
     start, first = time.perf_counter(), None
     for x, _ in loader:
         x.wait_to_read()
@@ -140,8 +141,8 @@ def alone(loader: AudioLoader) -> tuple[float, float]:
     return first, time.perf_counter() - start
 
 
-def memmap_alone(paths: list[str]) -> float:
-    """Read one array of all features batch by batch in a shuffled order: the least that one would write by hand."""
+def memmap_epoch(paths: list[str]) -> float:
+    """Time an epoch of reading one array of all features batch by batch, in a shuffled order."""
     shape = (len(paths), *CONFIG.shape)
     with tempfile.TemporaryDirectory() as folder:
         written = np.memmap(Path(folder) / "all", np.float32, "w+", shape=shape)
@@ -159,13 +160,13 @@ def memmap_alone(paths: list[str]) -> float:
 
 
 def plain_mfcc(path: str) -> np.ndarray:
-    """What users wrote by hand."""
+    """Compute the MFCC of one clip with librosa."""
     y, sr = librosa.load(path, sr=CONFIG.sr)
     y = librosa.util.fix_length(y, size=CONFIG.n_samples)
     return librosa.feature.mfcc(y=y, sr=sr, n_mfcc=40, n_fft=2048, hop_length=512, n_mels=128)
 
 
-class Plain(gluon.data.Dataset):
+class PlainDataset(gluon.data.Dataset):
     """Paths and labels, for `transform_first`."""
 
     def __init__(self, paths):
@@ -178,15 +179,15 @@ class Plain(gluon.data.Dataset):
         return self.pairs[index]
 
 
-def plain(paths: list[str]) -> dict:
-    """The plain way: up front; and in every epoch, alone and with two of Gluon's worker threads."""
+def time_plain(paths: list[str]) -> dict:
+    """Time the plain way: up front; and in every epoch, alone and with two of Gluon's worker threads."""
     training = Training()
     plain_mfcc(paths[0])
     start = time.perf_counter()
-    up_front = Plain(paths).transform_first(plain_mfcc, lazy=False)
+    up_front = PlainDataset(paths).transform_first(plain_mfcc, lazy=False)
     load = time.perf_counter() - start
     _, later = training.epoch(gluon.data.DataLoader(up_front, BATCH, shuffle=True))
-    dataset = Plain(paths).transform_first(plain_mfcc)
+    dataset = PlainDataset(paths).transform_first(plain_mfcc)
     lazy = {
         workers: training.epoch(
             gluon.data.DataLoader(dataset, BATCH, shuffle=True, num_workers=workers, thread_pool=True)
@@ -196,15 +197,15 @@ def plain(paths: list[str]) -> dict:
     return {"load": load, "later": later, "lazy": lazy[0], "lazy, 2 threads": lazy[2], **memory()}
 
 
-def by_hand(path: str) -> np.ndarray:
-    """Decode and resample with nothing around it."""
+def decode(path: str) -> np.ndarray:
+    """Decode and resample one file, and nothing else."""
     y, sr = sf.read(path, dtype="float32", always_2d=True)
-    mono = y[:, 0] if y.shape[1] == 1 else 0.5 * (y[:, 0] + y[:, 1])  # `mean` takes longer than all the rest
+    mono = y[:, 0] if y.shape[1] == 1 else 0.5 * (y[:, 0] + y[:, 1])  # `mean` would take longer than all the rest
     return soxr.resample(np.ascontiguousarray(mono), sr, CONFIG.sr, quality="HQ")
 
 
 def threaded(function: Callable, paths: list[str]) -> float:
-    """Seconds for all files, on as many threads as the loader has."""
+    """Return the seconds for all files, on as many threads as the loader has."""
     start = time.perf_counter()
     with ThreadPoolExecutor(USABLE_CPUS) as pool:
         for _ in pool.map(function, paths):
@@ -213,18 +214,18 @@ def threaded(function: Callable, paths: list[str]) -> float:
 
 
 def child(*arguments: str) -> dict:
-    """Run a part of this program in a process of its own."""
+    """Return the result of a part of this program, run in a process of its own."""
     done = subprocess.run([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
 
 
 def main() -> None:
-    """Run all parts and print them side by side."""
+    """Run all parts, and print their results side by side."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=5435)
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--sample", type=int, default=300, help="clips that the plain way is timed on")
-    parser.add_argument("--folder", type=Path, help="where the clips are kept (4 GB); default: a temporary folder")
+    parser.add_argument("--sample", type=int, default=300, help="number of clips that the plain way is timed on")
+    parser.add_argument("--folder", type=Path, help="folder of the clips (4 GB); default: a temporary one")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -233,25 +234,25 @@ def main() -> None:
         if args.part:
             mode, _, cache = args.part.partition(":")
             if mode == "plain":
-                result = plain(paths)
+                result = time_plain(paths)
             elif mode == "later":
                 result = later_epochs(paths, cache)
             else:
-                result = ours(mode, paths, args.epochs, cache)
+                result = time_mode(mode, paths, args.epochs, cache)
             print(json.dumps(result))
             return
         report(args, folder, paths, scratch)
 
 
 def report(args: argparse.Namespace, folder: Path, paths: list[str], scratch: str) -> None:
-    """Measure, print, compare."""
-    for path in paths:  # all start with the files in the system's memory
+    """Run the parts, and print times and ratios."""
+    for path in paths:  # all parts start with the files in the system's memory
         Path(path).read_bytes()
     common = ["--folder", str(folder), "--epochs", str(args.epochs)]
     scale = args.clips / args.sample
     plain_way = child("--part", "plain", "--clips", str(args.sample), *common)
     plain_way = {name: value * (1 if name in ("VmHWM", "RssAnon") else scale) for name, value in plain_way.items()}
-    decoding, loading = threaded(by_hand, paths), threaded(Load(sr=CONFIG.sr), paths)
+    decoding, loading = threaded(decode, paths), threaded(Load(sr=CONFIG.sr), paths)
     print(f"{args.clips} clips; the plain way on {args.sample}, scaled; seconds; {USABLE_CPUS} threads")
     print(f"plain: up front {plain_way['load']:.1f}, later epochs {plain_way['later']:.2f}")
     print(f"plain: every epoch {plain_way['lazy']:.1f}, with 2 worker threads {plain_way['lazy, 2 threads']:.1f}")
@@ -267,7 +268,7 @@ def report(args: argparse.Namespace, folder: Path, paths: list[str], scratch: st
             f"clips), of it not files' {found['RssAnon']:.0f} ({few['RssAnon']:.0f})"
         )
     eager, lazy, cached = modes["eager"], modes["lazy"], modes["lazy_cached"]
-    mapped = memmap_alone(paths)
+    mapped = memmap_epoch(paths)
     later = child("--part", f"later:{scratch}/cache", "--clips", str(args.clips), *common)
     print("later epochs in turns: " + ", ".join(f"{name} the network {value:.3f}" for name, value in later.items()))
     best_plain = min(plain_way["lazy"], plain_way["lazy, 2 threads"])

@@ -1,8 +1,8 @@
-"""Files to labels: `predict_many` of each network beside the plain way, and its peak memory as files grow in number.
+"""Files to labels: `predict_many` of each network beside a plain loop, and its peak memory over numbers of files.
 
-The plain way is what one would write by hand: librosa, file by file, and the same network on one clip at a time.
-With PyTorch installed, also a pipeline of its own: a `DataLoader` whose processes, one to a CPU and started before,
-compute librosa's features, and the same network with the same parameters, channels last (but m5), 16 clips at a time.
+The plain loop uses librosa, file by file, and the same network on one clip at a time. Where PyTorch is installed, its
+own pipeline is compared as well: a `DataLoader` whose processes, one for each CPU and started before, compute librosa's
+features, and the same network with the same parameters, channels last (except for m5), 16 clips at a time.
 """
 
 import argparse
@@ -39,14 +39,14 @@ classifier = load_classifier(sys.argv[1], sys.argv[2])
 paths = [path for path, _ in folder(sys.argv[3])]
 many = itertools.islice(itertools.cycle(paths), int(sys.argv[4]))
 count = sum(prediction.error is None for prediction in classifier.predict_many(many))
-# Not getrusage: its peak is inherited from the process that started this one.
+# Not getrusage, whose peak is inherited from the parent process.
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
 print(count, int(peak[1]) / 1024)
 """
 
 
 def librosa_input(path, config):
-    """Input of the network for one file [shape=(1, bands, frames), or (1, 1, samples)], by librosa."""
+    """Compute the input of the network for one file [shape=(1, bands, frames), or (1, 1, samples)], by librosa."""
     y, sr = librosa.load(path, sr=config.sr)
     y = librosa.util.fix_length(y[max(0, len(y) - config.n_samples) // 2 :], size=config.n_samples)  # the middle
     if config.type == "raw":
@@ -64,7 +64,7 @@ def plain(classifier, paths):
 
 
 class Files:
-    """A dataset for PyTorch: files as librosa's inputs of the network."""
+    """Dataset for PyTorch: files as inputs of the network, computed with librosa."""
 
     def __init__(self, paths, config):
         self.paths, self.config = paths, config
@@ -77,12 +77,12 @@ class Files:
 
 
 def torch_pipeline(classifier, paths):
-    """Function that labels files with librosa and PyTorch."""
+    """Return a function that labels files with librosa and PyTorch."""
     model = classifier.model
     values = training.get_parameters(model.net)
     mean, std = values.pop("standardize.mean"), values.pop("standardize.std")
     net = torch_networks.NETWORKS[model.network](len(classifier.labels), model.net.input_shape).eval()
-    torch_networks.give(net, values)
+    torch_networks.set_parameters(net, values)
     layout = torch_networks.layout(model.network, "channels_last")
     net = net.to(memory_format=layout)
     loader = torch.utils.data.DataLoader(
@@ -94,18 +94,18 @@ def torch_pipeline(classifier, paths):
     )
 
     def label():
-        answers = []
+        labels = []
         with torch.inference_mode():
             for x in loader:
                 x = (x - float(mean[0])) / float(std[0])
-                answers += net(x.to(memory_format=layout))[0].argmax(1).tolist()
-        return [classifier.labels[answer] for answer in answers]
+                labels += net(x.to(memory_format=layout))[0].argmax(1).tolist()
+        return [classifier.labels[label] for label in labels]
 
     return label
 
 
 def main():
-    """Print the ratio, and the memory for each number of files."""
+    """Print the ratios, and the peak memory for each number of files."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("networks", nargs="*", help="all by default")
     parser.add_argument("--repeats", type=int, default=5)
@@ -131,7 +131,7 @@ def main():
 
 
 def compare(classifier, paths, repeats):
-    """Print how long each way takes to label files, and how many labels are the same."""
+    """Print the time that each way takes to label files, and the share of equal labels."""
     ways = {
         "plain": lambda: plain(classifier, paths),
         "predict_many": lambda: [p.label for p in classifier.predict_many(paths)],

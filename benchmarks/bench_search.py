@@ -2,8 +2,8 @@
 
     python benchmarks/bench_search.py [--sizes 20000 100000] [--dim 128] [--queries 200]
 
-The vectors are made up: clusters after a softrelu, as a network's embeddings are. Times are of this machine;
-what is worth quoting is the ratio to the exact engine, measured in the same run.
+The vectors are random: clusters after a softrelu, like a network's embeddings. Times depend on the machine; quote the
+ratio to the exact engine, measured in the same run.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from mxnet_audio.search.engines import create_engine
 
 
 def embeddings(n: int, dim: int, rng: np.random.Generator, centres: np.ndarray) -> np.ndarray:
-    """Positive, clustered vectors [shape=(n, dim), float32]."""
+    """Return positive, clustered vectors [shape=(n, dim), float32]."""
     points = centres[rng.integers(len(centres), size=n)] + 0.5 * rng.normal(size=(n, dim))
     return np.logaddexp(0, points).astype(np.float32)
 
 
 def measure(name: str, vectors: np.ndarray, queries: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """Seconds to build, seconds a query, and the ids found [shape=(queries, 10)]."""
+    """Return the seconds to build, the seconds a query, and the ids found [shape=(queries, 10)]."""
     engine = create_engine(name, "cosine")
     start = time.perf_counter()
     engine.add(range(len(vectors)), vectors)
-    engine.query(queries[0], 10)  # the structure is made at the first query
+    engine.query(queries[0], 10)  # builds the structure
     built = time.perf_counter()
     found = np.stack([engine.query(query, 10)[0] for query in queries])
     return built - start, (time.perf_counter() - built) / len(queries), found
 
 
 def main() -> None:
+    """Print a line for each size and engine."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, 100_000])
     parser.add_argument("--dim", type=int, default=128)

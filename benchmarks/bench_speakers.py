@@ -1,8 +1,8 @@
-"""Seconds of speech that each speaker network turns into vectors in a second, beside ECAPA-TDNN in PyTorch.
+"""Seconds of speech that each speaker network encodes in a second, beside ECAPA-TDNN in PyTorch.
 
-The networks alone, by windows of 2 s, 8 at a time, turn by turn as in `bench_networks.py`; and all of it from files,
-decoding and features included, by `SpeakerRecognizer.embed_many`. ``pip install torch==2.13.0 onnxruntime`` for the
-comparison.
+Measured are the networks alone, on windows of 2 s, 8 at a time, in turns as in `bench_networks.py`; and
+`SpeakerRecognizer.encode_many` from files, with decoding and features. ``pip install torch==2.13.0 onnxruntime`` for
+the comparison.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile as sf
-from bench_networks import THREADS, WAYS, compared
+from bench_networks import THREADS, TORCH_WAYS, compare
 
 from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 
@@ -24,13 +24,13 @@ SHAPES = {"ecapa_tdnn": (1, 80, 201), "resnet18": (1, 80, 201), "sincnet": (1, 1
 
 
 def from_files(network, folder, repeats):
-    """Seconds of speech a second of `embed_many`, over recordings of 14 s."""
+    """Return the seconds of speech that `encode_many` encodes in a second, from recordings of 14 s."""
     rng = np.random.default_rng(0)
     pairs = []
-    for place in range(8):  # something to train on, for as long as that takes: what is learned does not matter
-        path = Path(folder) / f"{place}.wav"
+    for index in range(8):  # noise: what the network learns makes no difference to its speed
+        path = Path(folder) / f"{index}.wav"
         sf.write(path, rng.normal(0, 0.1, 3 * 16000), 16000)
-        pairs.append((str(path), str(place % 2)))
+        pairs.append((str(path), str(index % 2)))
     recognizer = SpeakerRecognizer(network)
     recognizer.fit(pairs, Path(folder) / network, epochs=1, test_size=0.5, seconds=SECONDS, cache=False, progress=False)
     files = sorted((DATA / "music").glob("libri_*.ogg")) * 4
@@ -38,7 +38,7 @@ def from_files(network, folder, repeats):
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        assert all(found.error is None for found in recognizer.embed_many(files))
+        assert all(encoding.error is None for encoding in recognizer.encode_many(files))
         times.append(time.perf_counter() - start)
     return seconds / statistics.median(times[1:])
 
@@ -51,10 +51,10 @@ def main():
     arguments = parser.parse_args()
     print(f"{THREADS} threads each, {BATCH} windows of {SECONDS:g} s")
     for name in arguments.networks or SHAPES:
-        times = compared(name, SHAPES[name], BATCH, arguments.repeats, time.perf_counter, keep=False)["infer"]
-        rates = {who: BATCH * SECONDS / seconds for who, seconds in times.items()}
-        shown = ", ".join(f"{who} {rate:.0f}" for who, rate in rates.items())
-        others = [rates[way] for way in WAYS if way in rates]
+        times = compare(name, SHAPES[name], BATCH, arguments.repeats, time.perf_counter, keep=False)["infer"]
+        rates = {peer: BATCH * SECONDS / seconds for peer, seconds in times.items()}
+        shown = ", ".join(f"{peer} {rate:.0f}" for peer, rate in rates.items())
+        others = [rates[way] for way in TORCH_WAYS if way in rates]
         ratio = f"; MXNet / best PyTorch = {rates['mxnet'] / max(others):.2f}" if others else ""
         print(f"{name:<10} seconds of speech a second, the network: {shown}{ratio}", flush=True)
         with tempfile.TemporaryDirectory() as folder:

@@ -1,11 +1,11 @@
-"""The least time that each network's step can take on this machine, and how far the step is from it.
+"""The least time that each network's step can take on this machine, and how many times that the step takes.
 
-Measured first: how fast MXNet multiplies (the better of a matrix product and a 3x3 convolution) and how fast it moves
-memory (an array read, another written, both larger than the caches). An operator then takes no less than its
-multiplications at the one rate, and no less than reading its inputs and writing its output once at the other: the
+First, two rates are measured: how fast MXNet multiplies (the better of a matrix product and a 3x3 convolution) and how
+fast it moves memory (one array read, another written, both larger than the caches). An operator takes at least the time
+of its multiplications at the first rate, and of reading its inputs and writing its output once at the second. The
 larger of the two, summed over the operators, is the floor. A training step multiplies three times (output, gradient of
-the weights, gradient of the input, which the first layer needs not) and moves its output twice and its input three
-times. Maps that stay in the cache from one operator to the next may beat it.
+the weights, gradient of the input, which the first layer does not need) and moves its output twice and its input three
+times. Maps that stay in the cache from one operator to the next may be faster than the floor.
 """
 
 import argparse
@@ -15,16 +15,16 @@ import time
 from functools import partial
 
 import numpy as np
-from bench_networks import CLASSES, THREADS, made, medians, mxnet_steps, timed
+from bench_networks import CLASSES, THREADS, make_model, medians, mxnet_steps, timed
 
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.library import classifiers
 
-FREE = {"Reshape", "reshape", "Flatten", "transpose", "Pad"}  # views, or of the input alone
+FREE = {"Reshape", "reshape", "Flatten", "transpose", "Pad"}  # views, or on the input alone
 
 
 def rate(function, amount, repeats=7):
-    """Amount a second of a function, from the median of its times."""
+    """Return the amount a second of a function, from the median of its times."""
     function().wait_to_read()
     times = []
     for _ in range(repeats):
@@ -35,7 +35,7 @@ def rate(function, amount, repeats=7):
 
 
 def machine():
-    """Measured floating-point operations and bytes a second."""
+    """Measure floating-point operations and bytes a second."""
     n = 1536
     a = nd.random.normal(shape=(n, n))
     x, w = nd.random.normal(shape=(8, 128, 32, 32)), nd.random.normal(shape=(128, 128, 3, 3))
@@ -72,7 +72,7 @@ def operators(net, batch):
 
 
 def floors(net, batch, flops, bandwidth):
-    """Operations, bytes and least seconds of one inference and of one training step."""
+    """Return operations, bytes and least seconds of one inference and of one training step."""
     sums = {"train": np.zeros(3), "infer": np.zeros(3)}
     first = True
     for operator, work, read, written in operators(net, batch):
@@ -97,7 +97,7 @@ def main():
     print(f"{THREADS} threads: {flops / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.1f} GB/s; batch {arguments.batch}")
     for name in sorted(classifiers()):
         shape = (1, 1, 32000) if name == "m5" else (1, 96, arguments.frames)
-        least = floors(made(name, shape).net, arguments.batch, flops, bandwidth)
+        least = floors(make_model(name, shape).net, arguments.batch, flops, bandwidth)
         rng = np.random.default_rng(0)
         x = rng.normal(size=(arguments.batch, *shape)).astype(np.float32)
         steps, _ = mxnet_steps(name, x, rng.integers(0, CLASSES, arguments.batch))

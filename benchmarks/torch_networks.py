@@ -11,8 +11,8 @@ from mxnet_audio.models.blocks import VARIANCE_EPSILON
 from mxnet_audio.nn.loss import scale_for
 
 
-def clamped(pool, size):
-    """Pool of the plan cut down to what is left, and what is left after it."""
+def clamped_pool(pool, size):
+    """Return a pool that is no larger than its input, and the size of its output."""
     pool = tuple(min(p, s) for p, s in zip(pool, size))
     return nn.MaxPool2d(pool), tuple(s // p for s, p in zip(size, pool))
 
@@ -24,7 +24,7 @@ class Cifar10(nn.Module):
         super().__init__()
         layers, channels, size = [], 1, input_shape[1:]
         for filters, pool in cifar10.CONVOLUTIONS:
-            pooling, size = clamped(pool, size)
+            pooling, size = clamped_pool(pool, size)
             conv = nn.Conv2d(channels, filters, 3, padding=1, bias=False)
             layers += [conv, pooling, nn.BatchNorm2d(filters), nn.Softplus()]
             channels = filters
@@ -69,7 +69,7 @@ class ResNetV2(nn.Module):
         size = tuple(-(-s // stride) for s, stride in zip(size, resnet_v2.STRIDE))
         for stage, (filters, blocks) in enumerate(resnet_v2.STAGES):
             if stage:
-                pooling, size = clamped(resnet_v2.STRIDE, size)
+                pooling, size = clamped_pool(resnet_v2.STRIDE, size)
                 layers.append(pooling)
             for _ in range(blocks):
                 layers.append(Residual(channels, filters))
@@ -84,7 +84,7 @@ class ResNetV2(nn.Module):
 
 
 class M5(nn.Module):
-    """`mxnet_audio.models.M5Net` in PyTorch, by its paper: one channel, a stride of 4; in one dimension, the faster."""
+    """`mxnet_audio.models.M5Net` in PyTorch, as in the paper: one channel, a stride of 4; one dimension is faster."""
 
     def __init__(self, classes, input_shape):
         super().__init__()
@@ -212,13 +212,13 @@ NETWORKS = {"cifar10": Cifar10, "ecapa_tdnn": EcapaTdnn, "m5": M5, "resnet_v2": 
 
 
 def layout(name, way):
-    """PyTorch's memory format of a network's input and weights."""
+    """Return PyTorch's memory format for the input and the weights of a network."""
     plain = way != "channels_last" or name in ("ecapa_tdnn", "m5")
     return torch.contiguous_format if plain else torch.channels_last
 
 
-def give(net, values):
-    """Give a network the parameters of ours [dict of arrays, in our order], running statistics too."""
+def set_parameters(net, values):
+    """Set the parameters and running statistics of a network to MXNet's [dict of arrays, in the same order]."""
     state = net.state_dict()
     names = [name for name in state if not name.endswith("num_batches_tracked")]  # else in the same order
     for name, value in zip(names, values.values(), strict=True):
@@ -229,7 +229,7 @@ def give(net, values):
 
 
 def stepper(name, classes, input_shape, x, y, way):
-    """Functions that take one training step and one inference in one of three ways, and the number of parameters."""
+    """Return functions for one training step and one inference, in one of three ways, and the number of parameters."""
     torch.manual_seed(0)
     net = NETWORKS[name](classes, input_shape)
     count = sum(p.numel() for p in net.parameters())
