@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, then renamed."""
+"""Atomic writes: a file is replaced completely or not at all."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 __all__ = ["replacing", "write_json"]
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike, sync: bool = True) -> Iterator[Path]:
-    """Hand out a temporary path beside `path`, and move it there once the block ends without an error.
+    """Yield a temporary path in the same folder, and rename it to `path` if the block ends without an error.
 
-    A run that is killed leaves the old file as it was, and at most one ``.<name>.<unique>.tmp`` beside it.
-    Concurrent writers of one path are safe: each has its own temporary file, and the last one wins.
+    A killed run leaves the old file unchanged, and at most one ``.<name>.<unique>.tmp`` beside it. Several writers of
+    one path are safe: each has its own temporary file, and the last one wins.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The file to be.
+        File to write.
     sync : bool
-        Force it to the disk first: without that, a power cut after the rename may leave an empty file under
-        the final name. It costs milliseconds.
+        True forces the content to the disk before the rename, which takes milliseconds. Without it, a power failure
+        after the rename may leave an empty file.
 
     Yields
     ------
     Path
-        Where to write.
+        Temporary path to write to.
 
     Examples
     --------
     >>> folder = getfixture('tmp_path')
     >>> with replacing(folder / 'a.txt') as temporary:
-    ...     _ = temporary.write_text('whole')
+    ...     _ = temporary.write_text('complete')
     >>> [p.name for p in folder.iterdir()]
     ['a.txt']
     """
@@ -45,16 +46,24 @@ def replacing(path: str | os.PathLike, sync: bool = True) -> Iterator[Path]:
     try:
         yield temporary
         if sync:
-            with temporary.open("rb+") as file:  # Windows forces only what is open for writing
+            with temporary.open("rb+") as file:  # Windows syncs only files that are open for writing
                 os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: str | os.PathLike, document) -> None:
-    """Write a document as strict, readable JSON in UTF-8, whole or not at all."""
+def write_json(path: str | os.PathLike, document: Any) -> None:
+    """Write a document atomically as strict, readable JSON in UTF-8.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        File to write.
+    document : object
+        Anything that `json.dumps` takes; NaN and infinity raise ValueError.
+    """
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     with replacing(path) as temporary:
-        # A file name that is not valid Unicode holds lone surrogates: as escapes they are JSON, and survive.
+        # A file name that is not valid Unicode contains lone surrogates: as escapes they are valid JSON.
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

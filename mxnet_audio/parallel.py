@@ -1,7 +1,7 @@
-"""Threads that read ahead, in order and bounded, while the network works.
+"""Ordered, bounded maps over threads, which read ahead while the network computes.
 
-Decoding, resampling and the FFT release the GIL, so threads serve; forked workers would copy MXNet's own threads
-in an undefined state.
+Decoding, resampling and the FFT release the GIL, so that threads are enough. Forked workers would copy MXNet's own
+threads in an undefined state.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio.errors import AudioError
+from mxnet_audio.errors import AudioError, ParameterError
 
 __all__ = ["USABLE_CPUS", "map_ordered"]
 
-# What this process may use, where the system says it (Linux); all there are elsewhere.
+# The CPUs that this process may use, where the system tells them (Linux); elsewhere all CPUs.
 USABLE_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -32,35 +32,43 @@ def map_ordered(
     Parameters
     ----------
     function : callable
-        What to do with each item.
+        Function of one item.
     items : iterable
-        Consumed only as far ahead as the threads work, so memory does not grow with their number.
+        Items. They are consumed only as far ahead as the threads work, so that memory does not grow with their number.
     workers : int > 0, optional
         Number of threads; the number of usable CPUs by default.
     ahead : int >= 0, optional
-        Items that are worked on or done before they are asked for; four to a thread by default. 0: no threads.
+        Number of items that are computed before they are requested; four per thread by default. 0 uses no threads.
 
     Yields
     ------
     item
         The item.
     result
-        What the function made of it; None if it failed.
+        Result of the function; None if it failed.
     error : AudioError or None
-        Why it failed, without tracebacks, whose frames would hold the sound: one bad file doesn't stop the others.
-        Any other exception is raised here.
+        Reason of the failure, so that one bad file does not stop the others. It has no tracebacks, whose frames would
+        keep the sound in memory. Any other exception is raised.
+
+    Raises
+    ------
+    ParameterError
+        A number is out of range.
 
     Examples
     --------
     >>> [result for _, result, _ in map_ordered(abs, [-3, 1, -2])]
     [3, 1, 2]
     """
+    for name, value, minimum in (("workers", workers, 1), ("ahead", ahead, 0)):
+        if value is not None and value < minimum:
+            raise ParameterError(f"{name} must be >= {minimum}, got {value}")
     _keep_large_blocks()
     workers = workers or USABLE_CPUS
     ahead = 4 * workers if ahead is None else ahead
     if not ahead:
         for item in items:
-            yield item, *_outcome(lambda item=item: function(item))
+            yield item, *_outcome(functools.partial(function, item))
         return
     items = iter(items)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="mxnet-audio")
@@ -69,11 +77,11 @@ def map_ordered(
         return ((item, pool.submit(function, item)) for item in itertools.islice(items, count))
 
     try:
-        waiting = deque(submit(ahead))
-        while waiting:
-            item, future = waiting.popleft()
+        pending = deque(submit(ahead))
+        while pending:
+            item, future = pending.popleft()
             result, error = _outcome(future.result)
-            waiting.extend(submit(1))
+            pending.extend(submit(1))
             yield item, result, error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -81,10 +89,10 @@ def map_ordered(
 
 @functools.cache
 def _keep_large_blocks() -> None:
-    """Let the process keep large blocks that are free, up to 64 MiB.
+    """Let the process keep free memory blocks of up to 64 MiB.
 
-    glibc hands them back to the system at once, and takes the next ones anew, page by page, until it has seen one of
-    nearly 32 MiB come and go: a third of the time of decoding short clips. Elsewhere this does nothing.
+    glibc returns such blocks to the system at once, and gets new ones page by page, until a block of nearly 32 MiB has
+    been freed once: a third of the time of decoding short clips. On other systems this has no effect.
     """
     np.empty(31 << 20, dtype=np.uint8)
 

@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""Atomic writes: a file is complete or unchanged."""
 
 import json
 import os
@@ -18,7 +18,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_json_of_any_name_comes_back(tmp_path):
+def test_json_keeps_names_that_are_not_unicode(tmp_path):
     names = ["é 音.wav", os.fsdecode(b"not-utf8-\xff.wav"), "back\\slash"]
     write_json(tmp_path / "a.json", names)
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def test_json_of_any_name_comes_back(tmp_path):
     assert json.loads(text) == names
 
 
-def test_what_is_no_json_leaves_the_old_file(tmp_path):
+def test_values_that_are_not_json_leave_the_old_file(tmp_path):
     write_json(tmp_path / "a.json", [1])
     with pytest.raises(ValueError):
         write_json(tmp_path / "a.json", [float("nan")])

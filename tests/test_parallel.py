@@ -1,19 +1,19 @@
-"""Threads that read ahead: ordered, bounded, without leaks."""
+"""Maps over threads: ordered, bounded, without leaks."""
 
 import threading
 import time
 
 import pytest
 
-from mxnet_audio.errors import AudioDecodeError
+from mxnet_audio.errors import AudioDecodeError, ParameterError
 from mxnet_audio.parallel import map_ordered
 
 
-def ours():
+def worker_threads():
     return [t for t in threading.enumerate() if t.name.startswith("mxnet-audio")]
 
 
-def test_results_come_in_order_whatever_takes_longest():
+def test_results_come_in_the_order_of_the_items():
     def slow(i):
         time.sleep(0.02 * (i % 3 == 0))
         return i * i
@@ -46,23 +46,29 @@ def test_one_bad_file_does_not_stop_the_others():
     assert str(results[1][2]) == "bad: not sound"
 
 
-def test_a_fault_of_ours_is_raised_and_leaves_no_thread():
+def test_other_exceptions_are_raised_and_leave_no_thread():
     with pytest.raises(ZeroDivisionError):
         list(map_ordered(lambda i: 1 // i, [1, 0, 1]))
-    assert not ours()
+    assert not worker_threads()
 
 
 def test_closing_early_leaves_no_thread():
     stream = map_ordered(lambda i: i, range(100))
     next(stream)
-    assert ours()
+    assert worker_threads()
     stream.close()
-    assert not ours()
+    assert not worker_threads()
 
 
-def test_no_threads_when_nothing_is_read_ahead():
+def test_reading_nothing_ahead_uses_no_threads():
     stream = map_ordered(lambda i: 1 // i, [1], ahead=0)
     assert next(stream) == (1, 1, None)
-    assert not ours()
+    assert not worker_threads()
     with pytest.raises(ZeroDivisionError):
         list(map_ordered(lambda i: 1 // i, [0], ahead=0))
+
+
+@pytest.mark.parametrize(("name", "value"), [("workers", 0), ("workers", -1), ("ahead", -1)])
+def test_numbers_out_of_range_are_named(name, value):
+    with pytest.raises(ParameterError, match=f"{name} .*got {value}"):
+        next(map_ordered(abs, [1], **{name: value}))

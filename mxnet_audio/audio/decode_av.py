@@ -52,7 +52,7 @@ def open_av(file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
     container = stack.enter_context(av.open(_Nameless(file), mode="r", metadata_errors="ignore"))
     if not container.streams.audio:
         raise ValueError("there is no sound track in it")
-    track = container.streams.audio[0]
+    track: Any = container.streams.audio[0]
     sr, channels = track.codec_context.sample_rate, track.codec_context.channels
     if not sr or not channels:
         raise ValueError("the sound track states no sampling rate")

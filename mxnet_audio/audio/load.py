@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from numbers import Real
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -145,7 +145,7 @@ def valid_audio(y: np.ndarray, path: str | os.PathLike | None = None, allow_sile
     return y
 
 
-def _check_part(sr: Any, offset: Any, duration: Any) -> None:
+def _check_part(sr: int | None, offset: float, duration: float | None) -> None:
     if sr is not None and not is_rate(sr):
         raise ParameterError(f"sr must be a whole number of Hz above 0, got {sr!r}")
     if not (isinstance(offset, Real) and 0 <= offset < math.inf):

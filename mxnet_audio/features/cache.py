@@ -111,6 +111,8 @@ class FeatureCache:
 
     def get(self, name: str | None) -> np.ndarray | None:
         """Return the array stored under `name`, read-only; None if there is none, or it is damaged."""
+        if name is None:
+            return None
         array, expected = self._arrays.get(name), self._unchecked.get(name)
         if array is None or expected is None:
             return array
@@ -197,7 +199,7 @@ class FeatureCache:
 
 
 def _checksum(array: np.ndarray) -> str:
-    return f"{zlib.crc32(array):08x}"
+    return f"{zlib.crc32(array.data):08x}"
 
 
 def _map_file(shard: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -14,7 +14,7 @@ from mxnet_audio.errors import FeatureError
 from mxnet_audio.features.cepstral import check_delta
 from mxnet_audio.features.checks import MIN_AMIN, check_bands, check_decibels
 from mxnet_audio.features.documents import preprocessing_block, read_yaml
-from mxnet_audio.features.htk import WINDOWS, frame_count, lengths
+from mxnet_audio.features.htk import frame_count, lengths
 from mxnet_audio.features.keys import KEYS_OF_TYPE, LOADING_KEYS, TIME_MAJOR_TYPES, add_defaults, explain_unknown
 from mxnet_audio.features.windows import get_window
 
@@ -147,7 +147,7 @@ class AudioFeatureConfig(BaseModel):
     audio_file_length_limit_in_s: float = Field(default=7.5, gt=0, le=_MAX_SECONDS)
     window_length_in_s: float = Field(default=0.04, gt=0, le=_MAX_SECONDS)
     window_shift_in_s: float = Field(default=0.02, gt=0, le=_MAX_SECONDS)
-    window_type: Literal[WINDOWS] = "hamming"
+    window_type: Literal["bartlett", "blackman", "hamming", "hann"] = "hamming"
     num_fft_points: int | None = Field(default=None, ge=1)
     num_filter_bands: int = Field(default=80, ge=1)
     padding_value: float = 0.0
@@ -360,9 +360,9 @@ class AudioFeatureConfig(BaseModel):
         >>> AudioFeatureConfig().frames_in(29.12)
         1366
         """
+        if self.sr is None:
+            raise FeatureError("sr: None keeps each file's own rate; frames can be counted at a fixed rate only")
         if self.time_axis == -2:
-            if self.sr is None:
-                raise FeatureError("sr: None keeps each file's own rate; frames can be counted at a fixed rate only")
             return self._rows(int(seconds * self.sr), self.sr)[0]
         spare = round(seconds * self.sr) - (self.n_fft % 2 if self.center else self.n_fft)
         return 1 + max(0, spare) // self.hop_length

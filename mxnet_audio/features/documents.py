@@ -19,20 +19,21 @@ _DOCUMENT_KEYS = {"input_features", "output_features"}
 _FEATURE_KEYS = {"name", "type", "column", "proc_column", "preprocessing"}
 
 
-def read_yaml(source: str | os.PathLike | Mapping[str, Any]) -> tuple[Any, str | os.PathLike | None]:
+def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:
     """Read a YAML file or YAML text.
 
     Parameters
     ----------
-    source : str, os.PathLike or mapping
-        A mapping is returned as it is. One line of text that names a file, or has no key, is a path.
+    source : str, os.PathLike or other object
+        Text or a path: one line of text that names a file, or has no key, is a path. Other objects are returned as they
+        are, such as a mapping that was read before.
 
     Returns
     -------
     data : object
         The content.
     path : str, os.PathLike or None
-        The file; None for text and mappings.
+        The file; None for text and other objects.
 
     Raises
     ------
@@ -44,10 +45,12 @@ def read_yaml(source: str | os.PathLike | Mapping[str, Any]) -> tuple[Any, str |
     >>> read_yaml("n_mels: 40")
     ({'n_mels': 40}, None)
     """
+    if not isinstance(source, str | os.PathLike):
+        return source, None
     line = isinstance(source, str) and "\n" not in source
-    path = source if isinstance(source, os.PathLike) or (line and os.path.isfile(source)) else None  # noqa: PTH113 - Path's raises for text longer than a name
+    path = source if not isinstance(source, str) or (line and os.path.isfile(source)) else None  # noqa: PTH113 - Path's raises for text longer than a name
     try:
-        data = yaml.safe_load(source) if isinstance(source, str) and path is None else source
+        data = yaml.safe_load(source) if isinstance(source, str) and path is None else None
         if line and isinstance(data, str):  # text without a key
             path = source
         if path is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from mxnet_audio.features.spectral import log_mel, melspectrogram
 
 __all__ = ["as_image", "extract", "load_features"]
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "log_mel": log_mel,
     "mel": melspectrogram,
     "mfcc": mfcc,
