@@ -43,7 +43,7 @@ def test_durations_of_chunks_without_overlap_add_up(lengths, size, rate):
         assert [start for _, start, _ in spans] == list(range(0, n, size))
 
 
-@given(st.integers(1, 400), st.integers(1, 60), st.integers(0, 80), st.data(), rates)
+@given(st.integers(1, 150), st.integers(1, 60), st.integers(0, 80), st.data(), rates)
 def test_chunks_cover_every_sample_and_are_slices(n, size, margin, data, rate):
     hop = data.draw(st.integers(1, size))
     y = noise(n)

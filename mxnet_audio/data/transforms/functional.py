@@ -40,7 +40,8 @@ def random_crop(x: Array, crop_length: int) -> Array:
     >>> random_crop(np.zeros((2, 8)), 5).shape
     (2, 5)
     """
-    return _crop(x, random.randint(0, _last_start(x, crop_length)), crop_length)
+    length = whole_number("crop_length", crop_length)
+    return _crop(x, random.randint(0, _last_start(x, length)), length)
 
 
 def center_crop(x: Array, crop_length: int) -> Array:
@@ -71,7 +72,8 @@ def center_crop(x: Array, crop_length: int) -> Array:
     >>> center_crop(np.arange(6), 3)
     array([1, 2, 3])
     """
-    return _crop(x, _last_start(x, crop_length) // 2, crop_length)
+    length = whole_number("crop_length", crop_length)
+    return _crop(x, _last_start(x, length) // 2, length)
 
 
 def norm_audio(x: Array, mean: float = 6.151717314181507e-05, std: float = 0.06391325364253263) -> Array:
@@ -97,12 +99,11 @@ def norm_audio(x: Array, mean: float = 6.151717314181507e-05, std: float = 0.063
     return (x - mean) / std
 
 
-def _last_start(x: Any, crop_length: int) -> int:
+def _last_start(x: Any, length: int) -> int:
     """Return the last position at which a crop can start."""
-    length = x.shape[-1]
-    if length < whole_number("crop_length", crop_length):
-        raise InvalidAudioError(f"a sound of {length} samples is shorter than crop_length ({crop_length})")
-    return length - crop_length
+    if x.shape[-1] < length:
+        raise InvalidAudioError(f"a sound of {x.shape[-1]} samples is shorter than the crop ({length})")
+    return x.shape[-1] - length
 
 
 def _crop(x: Any, start: int, length: int) -> Any:

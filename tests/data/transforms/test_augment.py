@@ -1,4 +1,4 @@
-"""Random transforms keep their laws whatever they draw."""
+"""Properties of random transforms that hold for all draws."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ SEEDS = st.integers(0, 2**70)
 
 
 @given(st.integers(1, 60), st.integers(1, 60), SEEDS)
-def test_a_crop_is_a_piece_of_the_sound_or_all_of_it_and_zeros(n, size, seed):
+def test_crops_are_pieces_of_longer_sounds_and_pad_shorter_ones(n, size, seed):
     x = np.arange(1.0, n + 1)
     y = RandomCrop(size, seed)(np.stack([x, -x]))
     assert y.shape == (2, size) and y.base is None
@@ -43,43 +43,43 @@ def test_crops_start_everywhere():
 
 
 @given(SOUNDS, st.floats(0, 1), SEEDS)
-def test_rolled_sound_keeps_its_samples_and_its_energy(x, most, seed):
-    y = TimeShift(most, seed=seed)(x)
+def test_rolled_sound_keeps_its_samples(x, max_shift, seed):
+    y = TimeShift(max_shift, seed=seed)(x)
     np.testing.assert_array_equal(np.sort(y), np.sort(x))
-    assert any((np.roll(x, shift) == y).all() for shift in range(-int(most * len(x)), int(most * len(x)) + 1))
+    assert any((np.roll(x, shift) == y).all() for shift in range(-int(max_shift * len(x)), int(max_shift * len(x)) + 1))
 
 
 @given(st.integers(1, 60), st.floats(0, 1), SEEDS)
-def test_shifted_sound_is_filled_with_zeros_by_as_much_as_it_moved(n, most, seed):
+def test_shifted_sound_is_filled_with_as_many_zeros_as_it_moved(n, max_shift, seed):
     x = np.arange(1.0, n + 1)
-    y = TimeShift(most, rollover=False, seed=seed)(np.stack([x, x]))
+    y = TimeShift(max_shift, rollover=False, seed=seed)(np.stack([x, x]))
     shift = int(np.argmax(y[0] != 0) - (y[0, np.argmax(y[0] != 0)] - 1)) if y[0].any() else n
     expected = np.zeros(n)
     expected[max(shift, 0) : n + min(shift, 0)] = x[max(-shift, 0) : n - max(shift, 0)]
     np.testing.assert_array_equal(y, [expected, expected])
-    assert abs(shift) <= most * n
+    assert abs(shift) <= max_shift * n
 
 
-def test_shifts_go_both_ways_as_far_as_allowed():
+def test_shifts_go_in_both_directions_up_to_the_limit():
     shift, x = TimeShift(0.3, seed=0), np.eye(10)[5]
     assert {int(shift(x, (i,)).argmax()) for i in range(200)} == set(range(2, 9))
 
 
 @given(st.integers(1, 300), st.floats(0.1, 10), SEEDS)
-def test_perturbed_sound_keeps_its_shape_and_is_the_resampled_one_or_a_piece_of_it(n, speed, seed):
+def test_perturbed_sound_is_a_piece_of_the_resampled_sound_or_padded(n, speed, seed):
     x = np.random.default_rng(0).normal(size=(2, n)).astype(np.float32)
     y = SpeedPerturbation(speed, speed, seed)(x)
     assert y.shape == x.shape and y.dtype == np.float32
-    whole = audio.resample(x, speed, 1)
-    np.testing.assert_array_equal(SpeedPerturbation(speed, speed, seed, keep_length=False)(x), whole)
-    if (longer := whole.shape[-1] - n) > 0:
-        assert any((whole[:, start : start + n] == y).all() for start in range(longer + 1))
+    resampled = audio.resample(x, speed, 1)
+    np.testing.assert_array_equal(SpeedPerturbation(speed, speed, seed, keep_length=False)(x), resampled)
+    if (excess := resampled.shape[-1] - n) > 0:
+        assert any((resampled[:, start : start + n] == y).all() for start in range(excess + 1))
     else:
-        np.testing.assert_array_equal(y, np.pad(whole, [(0, 0), (0, -longer)]))
+        np.testing.assert_array_equal(y, np.pad(resampled, [(0, 0), (0, -excess)]))
 
 
-def test_a_tone_is_higher_by_the_speed_and_speeds_are_even_in_octaves():
-    """The frequency from zero crossings: one more or less of 1,250 and more makes 0.1 %."""
+def test_speeds_scale_frequencies_and_are_uniform_in_octaves():
+    """Frequencies from zero crossings: one of the 1,250 or more crossings is 0.1 %."""
     x, perturb = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000), SpeedPerturbation(0.8, 1.25, seed=0)
     speeds = []
     for i in range(300):
@@ -90,7 +90,7 @@ def test_a_tone_is_higher_by_the_speed_and_speeds_are_even_in_octaves():
 
 
 @given(st.floats(-60, 60), st.floats(0, 30), SEEDS)
-def test_gain_is_within_its_decibels(low, width, seed):
+def test_gain_is_within_its_limits(low, width, seed):
     x = np.array([[0.5, -0.25], [0.125, 0]], np.float32)
     y = Gain(low, low + width, seed)(x)
     ratio = y[x != 0] / x[x != 0]
@@ -98,22 +98,22 @@ def test_gain_is_within_its_decibels(low, width, seed):
     assert low - 1e-4 <= 20 * np.log10(ratio[0]) <= low + width + 1e-4
 
 
-def test_gains_are_even_in_decibels():
+def test_gains_are_uniform_in_decibels():
     gain = Gain(-10, 10, seed=0)
     drawn = [20 * np.log10(gain(np.ones(1), (i,)).item()) for i in range(500)]
     assert kstest(drawn, "uniform", (-10, 20)).pvalue > 0.01
 
 
 @given(st.floats(-20, 60), st.floats(1e-4, 1e4), SEEDS)
-def test_noise_has_the_ratio_asked_for_within_half_a_decibel(snr, level, seed):
-    """With 20,000 samples the power of noise varies by 1 %, which is 0.04 dB; float32 hides noise below -100 dB."""
+def test_noise_has_the_given_ratio_within_half_a_decibel(snr, level, seed):
+    """The power of 20,000 samples of noise varies by 1 %, which is 0.04 dB; float32 hides noise below -100 dB."""
     x = (level * np.sin(np.arange(20000.0))).astype(np.float32).reshape(2, 10000)
     noise = AddNoise(snr, snr, seed)(x).astype(float) - x
     assert 10 * np.log10(np.mean(x.astype(float) ** 2) / np.mean(noise**2)) == pytest.approx(snr, abs=0.5)
-    assert abs(np.corrcoef(noise)[0, 1]) < 0.1  # another noise in each channel
+    assert abs(np.corrcoef(noise)[0, 1]) < 0.1  # different noise in each channel
 
 
-def test_noise_is_white_and_leaves_silence_alone():
+def test_noise_is_white_and_silence_stays_silent():
     noise = AddNoise(0, 0, seed=0)(np.ones(2**14)) - 1
     power = np.abs(np.fft.rfft(noise)) ** 2
     quarters = [part.mean() for part in np.array_split(power, 4)]
@@ -140,13 +140,13 @@ def test_masks_change_whole_stripes_and_at_most_max_width_each(make, axis, width
 
 
 @pytest.mark.parametrize(("make", "axis"), MASKED)
-def test_masks_have_all_widths_and_places(make, axis):
+def test_masks_have_all_widths_and_positions(make, axis):
     mask, x = make(3, value=0, seed=0), np.ones((5, 5), np.float32)
-    seen = {tuple(np.moveaxis(mask(x, (i,)), axis, -1)[0]) for i in range(400)}
-    assert len(seen) == 1 + 5 + 4 + 3  # widths 0 to 3 at each place
+    masks = {tuple(np.moveaxis(mask(x, (i,)), axis, -1)[0]) for i in range(400)}
+    assert len(masks) == 1 + 5 + 4 + 3  # widths 0 to 3 at each position
 
 
-def test_masked_places_hold_the_mean_of_their_own_spectrogram():
+def test_masked_cells_have_the_mean_of_their_spectrogram():
     x = np.random.default_rng(0).uniform(1, 2, (2, 3, 4, 5)).astype(np.float32)
     y = TimeMasking(5, masks=3, seed=1)(x)
     means = x.mean(axis=(-2, -1), keepdims=True)
@@ -156,7 +156,7 @@ def test_masked_places_hold_the_mean_of_their_own_spectrogram():
 
 
 @pytest.mark.parametrize("make", [TimeMasking, FrequencyMasking])
-def test_a_width_that_is_a_share_is_of_the_axis(make):
+def test_a_float_width_is_a_share_of_the_axis(make):
     x = np.ones((40, 40), np.float32)
     for seed in range(5):
         share, count = make(0.25, value=0, seed=seed), make(10, value=0, seed=seed)
@@ -165,10 +165,10 @@ def test_a_width_that_is_a_share_is_of_the_axis(make):
         int((make(1.0, value=0, seed=seed)(x) == 0).any(axis=0 if make is TimeMasking else 1).sum())
         for seed in range(60)
     ]
-    assert max(widths) > 30  # all of them, and not one
+    assert max(widths) > 30  # a float of 1.0 is all bands or frames, an integer 1 would be one
 
 
-def test_reseeded_draws_by_the_other_seed_and_leaves_the_first_alone():
+def test_reseeded_is_a_copy_with_another_seed():
     x, first = np.arange(10.0), RandomCrop(3, seed=1)
     before = first(x, (0,))
     other = first.reseeded(2)
