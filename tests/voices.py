@@ -1,4 +1,4 @@
-"""EnrolledSpeakers made on the spot: harmonics of a speaker's pitch, through the formants of his tract."""
+"""Synthesised speakers: harmonics of a pitch, filtered by formants; and a recognizer trained on some of them."""
 
 from pathlib import Path
 
@@ -6,16 +6,19 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import lfilter
 
+# Pitch [Hz], and factor of the formants.
 SPEAKERS = {
     "ann": (210, 1.15),
     "bob": (110, 0.9),
     "cem": (150, 1.02),
     "dan": (130, 1.3),
-}  # pitch [Hz], shortness of the tract
+}
+TRAINED = ("ann", "bob", "cem")  # speakers of `write_speaker_model`
+EPOCHS = 6
 
 
 def speak(rng: np.random.Generator, speaker: str, seconds: float = 0.6, sr: int = 8000) -> np.ndarray:
-    """A vowel."""
+    """Synthesise a vowel."""
     pitch, tract = SPEAKERS[speaker]
     t = np.arange(round(seconds * sr)) / sr
     phase = 2 * np.pi * np.cumsum(pitch * (1 + rng.uniform(-0.05, 0.05) * t / seconds)) / sr
@@ -27,8 +30,8 @@ def speak(rng: np.random.Generator, speaker: str, seconds: float = 0.6, sr: int 
     return 0.5 * y / np.abs(y).max()
 
 
-def synthesise_voices(folder: Path, takes: int = 8, sessions: bool = False, speakers=("ann", "bob", "cem")) -> Path:
-    """Write ``<speaker>/<take>.wav``, or with two takes a session ``<speaker>/<session>/<take>.wav``."""
+def synthesise_voices(folder: Path, takes: int = 8, sessions: bool = False, speakers=TRAINED) -> Path:
+    """Write ``<speaker>/<take>.wav``; with `sessions` ``<speaker>/<session>/<take>.wav``, two takes a session."""
     rng = np.random.default_rng(0)
     for speaker in speakers:
         for take in range(takes):
@@ -36,3 +39,17 @@ def synthesise_voices(folder: Path, takes: int = 8, sessions: bool = False, spea
             path.parent.mkdir(parents=True, exist_ok=True)
             sf.write(path, speak(rng, speaker), 8000)
     return folder
+
+
+def write_speaker_model(folder: Path) -> None:
+    """Fill a folder with ``people`` (ten recordings each of four speakers) and ``model``, where nobody is enrolled.
+
+    The recognizer is a resnet18 trained on the first eight recordings of the `TRAINED` speakers. For `make_once`:
+    ``make_once("speakers", write_speaker_model)``.
+    """
+    from mxnet_audio.speakers.recognizer import SpeakerRecognizer
+
+    people = synthesise_voices(folder / "people", takes=10, speakers=SPEAKERS)
+    pairs = [(str(people / name / f"{take}.wav"), name) for name in TRAINED for take in range(8)]
+    options = {"epochs": EPOCHS, "batch_size": 8, "seconds": 0.4, "checkpoint_interval": EPOCHS, "progress": False}
+    SpeakerRecognizer("resnet18").fit(pairs, folder / "model", **options)

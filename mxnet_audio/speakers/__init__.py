@@ -1,5 +1,5 @@
-"""Speaker recognition: train an encoder on voices, enroll speakers, verify and identify them."""
+"""Speaker recognition: train an encoder on recordings of speakers, enroll speakers, verify and identify them."""
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"recognizer": ["SpeakerRecognizer"]})
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,102 +1,133 @@
-"""From which score on two voices count as one speaker's: which recordings are compared, and where the threshold is."""
+"""Calibration of the speaker threshold: choose recordings, pair them, and find the score that separates the pairs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.metrics import eer, roc
 
-__all__ = ["spread", "threshold_of", "trials_of"]
+__all__ = ["check_far", "choose_recordings", "find_threshold", "trial_pairs"]
+
+MAX_CALIBRATION = 1000  # recordings that a threshold is set by
+CALIBRATION_PER_SPEAKER = 4  # recordings of one speaker among these, where there are so many
 
 
-def spread(speakers: Sequence, most: int, least: int = 1) -> list[int]:
-    """Positions of at most so many recordings, as many of each speaker as possible, in order.
+def choose_recordings(speakers: Sequence[Hashable], limit: int, min_per_speaker: int = 1) -> list[int]:
+    """Choose at most `limit` recordings, as evenly over the speakers as possible.
 
     Parameters
     ----------
     speakers : sequence of hashable
-        Who speaks in each recording.
-    most : int >= 0
-        How many to take.
-    least : int > 0
-        Of a speaker, so many or all there are: where speakers are many, some are left out for it.
+        Speaker of each recording.
+    limit : int >= 0
+        Number of recordings to choose at most.
+    min_per_speaker : int > 0
+        Number of recordings to choose of each chosen speaker, or all of them if there are fewer. With many speakers,
+        some are left out for it.
+
+    Returns
+    -------
+    list of int
+        Indices of the recordings, ascending.
 
     Examples
     --------
-    >>> spread(["a", "a", "a", "b"], 3)
+    >>> choose_recordings(["a", "a", "a", "b"], 3)
     [0, 1, 3]
-    >>> spread(["a", "b", "c", "a", "b", "c"], 4, least=2)
+    >>> choose_recordings(["a", "b", "c", "a", "b", "c"], 4, min_per_speaker=2)
     [0, 1, 3, 4]
     """
-    counts: Counter = Counter()
-    order = {}
-    turns = []
-    for place, speaker in enumerate(speakers):
+    counts: Counter[Hashable] = Counter()
+    order: dict[Hashable, int] = {}
+    candidates = []
+    for index, speaker in enumerate(speakers):
         counts[speaker] += 1
-        turn = counts[speaker]
-        late = order.setdefault(speaker, len(order)) >= max(most // least, 1)
-        turns.append((late, max(turn, least), place))
-    return sorted(place for *_, place in sorted(turns)[:most])
+        surplus = order.setdefault(speaker, len(order)) >= max(limit // min_per_speaker, 1)
+        candidates.append((surplus, max(counts[speaker], min_per_speaker), index))
+    return sorted(index for *_, index in sorted(candidates)[:limit])
 
 
-def trials_of(
-    speakers: np.ndarray, sessions: np.ndarray, held: np.ndarray | None = None
+def trial_pairs(
+    speakers: np.ndarray, sessions: np.ndarray, held_out: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of recordings, by their positions, but those of one speaker in one session: they would flatter.
+    """Pair all recordings, except those of one speaker in one session: their scores are too high.
 
     Parameters
     ----------
     speakers, sessions : np.ndarray [shape=(n,)]
-        Of each recording.
-    held : np.ndarray [shape=(n,)], bool, optional
-        Recordings that were not trained on: only these are compared with one another; or, where those leave no pairs
-        of one speaker or none of two, with the others too.
+        Speaker and session of each recording.
+    held_out : np.ndarray [shape=(n,)], bool, optional
+        Recordings that were not trained on. Only these are paired, if that gives pairs of one speaker and of two;
+        otherwise each is also paired with the recordings that were trained on.
 
     Returns
     -------
     first, second : np.ndarray [shape=(trials,)]
+        Indices of the two recordings of each pair.
 
     Examples
     --------
-    >>> trials_of(np.array(["a", "a", "b"]), np.array([1, 1, 2]))
+    >>> trial_pairs(np.array(["a", "a", "b"]), np.array([1, 1, 2]))
     (array([0, 1]), array([2, 2]))
     """
     first, second = np.triu_indices(len(speakers), 1)
     same = speakers[first] == speakers[second]
     usable = ~(same & (sessions[first] == sessions[second]))
-    if held is not None:
-        both = usable & held[first] & held[second]
-        usable = both if len(np.unique(same[both])) == 2 else usable & (held[first] | held[second])
+    if held_out is not None:
+        both = usable & held_out[first] & held_out[second]
+        has_both_kinds = len(np.unique(same[both])) == 2
+        usable = both if has_both_kinds else usable & (held_out[first] | held_out[second])
     return first[usable], second[usable]
 
 
-def threshold_of(labels: np.ndarray, scores: np.ndarray, far: float | None = None) -> float:
-    """Score of equal errors, or that lets in a share of impostors; between the two kinds, where nothing is mistaken.
+def check_far(far: float | None) -> None:
+    """Raise ParameterError unless a false accept rate is between 0 and 1, or None."""
+    if far is not None and not 0 < far < 1:
+        raise ParameterError(f"far must be between 0 and 1, got {far}")
+
+
+def find_threshold(labels: np.ndarray, scores: np.ndarray, far: float | None = None) -> float:
+    """Find the score from which two recordings count as one speaker's.
+
+    It is the score of equal error rates, or the lowest whose false accept rate is at most `far`. If the scores of the
+    two kinds do not overlap, it is the middle between them.
+
+    Parameters
+    ----------
+    labels, scores : np.ndarray [shape=(trials,)]
+        1 for one speaker and 0 for two; higher scores for more similar recordings.
+    far : float in (0, 1), optional
+        False accept rate.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
+    ParameterError
+        If `far` is not between 0 and 1.
     DatasetError
-        If there are trials of one kind only, or too few to tell such a share, or `far` is none.
+        If all trials are of one kind, or there are too few for `far`.
 
     Examples
     --------
-    >>> threshold_of(np.array([1, 0]), np.array([0.75, 0.25]))
+    >>> find_threshold(np.array([1, 0]), np.array([0.75, 0.25]))
     0.5
     """
-    if far is not None and not 0 < far < 1:
-        raise DatasetError(f"far is a share of impostors between 0 and 1, not {far}")
+    check_far(far)
     impostors = int((labels == 0).sum())
     if impostors == len(labels):
-        raise DatasetError("no speaker has two recordings (of two sessions, where they are known) to be compared")
+        raise DatasetError("no speaker has two recordings (of two sessions, where sessions are given) to compare")
     if not impostors:
-        raise DatasetError("there are no two speakers to be compared")
+        raise DatasetError("there are no two speakers to compare")
     if far is not None and far * impostors < 1:
-        reason = f"one of {1 / far:.0f} impostors is asked for, and there are {impostors} pairs of two speakers"
-        raise DatasetError(f"{reason}: give more recordings, or a far of 1/{impostors} or more")
+        reason = f"a false accept rate of {far:g} needs {1 / far:.0f} pairs of two speakers, found {impostors}"
+        raise DatasetError(f"{reason}: give more recordings, or a far of at least 1/{impostors}")
     rate, threshold = eer(labels, scores)
     if rate == 0:
         return float((scores[labels == 1].min() + scores[labels == 0].max()) / 2)

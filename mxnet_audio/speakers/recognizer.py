@@ -1,11 +1,10 @@
-"""Speaker recognition: train on voices, enrol them, verify and identify."""
+"""Speaker recognition: train a speaker encoder, enroll speakers, verify and identify recordings."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -14,64 +13,57 @@ import numpy as np
 from mxnet_audio import model_store, training
 from mxnet_audio.datasets.labels import checked_pairs
 from mxnet_audio.engine import mx
-from mxnet_audio.errors import AudioError, DatasetError, ModelError
+from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.inference.predictor import as_list
+from mxnet_audio.inference.predictor import AudioSource, as_list
 from mxnet_audio.inference.results import Encoding, Identification, Verification
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.metrics import VerificationReport, verification_report
-from mxnet_audio.speakers.calibration import spread, threshold_of, trials_of
-from mxnet_audio.speakers.encoder import (
-    SPEAKER_NETWORKS,
-    SpeakerEncoder,
-    at_speeds,
-    check_groups,
-    held_out,
-    speaker_features,
-    speaker_recipe,
-)
-from mxnet_audio.speakers.scoring import Cohort, EnrolledSpeakers
+from mxnet_audio.speakers.calibration import CALIBRATION_PER_SPEAKER, MAX_CALIBRATION, check_far, choose_recordings
+from mxnet_audio.speakers.encoder import SpeakerEncoder
+from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
 from mxnet_audio.speakers.state import SpeakerState
+from mxnet_audio.speakers.training_set import TrainingSet, session_names, speaker_features, speaker_recipe
 
 __all__ = ["SpeakerRecognizer"]
 
 log = logging.getLogger(__name__)
 
-MOST = 1000  # recordings for the cohort, and to set the threshold by
-
 
 class SpeakerRecognizer:
-    """Train on voices; then enrol some, verify that two recordings are of one speaker, and identify who speaks.
+    """Recognizer of speakers: trained on recordings of some, it verifies and identifies others, once enrolled.
 
-    Speakers are known by vectors, the network's embedding, and compared by their cosine. What is kept of an enrolled
-    voice is its vectors, not its sound.
+    Speakers are represented by embeddings of their recordings, which are compared by their cosine. Only embeddings are
+    stored, not audio.
 
     Parameters
     ----------
     network : str
         'ecapa_tdnn', 'resnet18' or 'sincnet'.
     normalize : bool
-        Compare scores with those against the voices that were trained on (adaptive S-norm), in place of bare cosines.
+        Normalize scores by those against recordings of the training set (adaptive S-norm), in place of plain cosines.
     model_ctx, data_ctx : mxnet.Context, optional
-        Where the network computes, and where batches are put first; the CPU by default.
+        Device that the network computes on, and device that batches are put on first; the CPU by default.
 
     Raises
     ------
+    ParameterError
+        If there is no such network.
     ModelError
-        If there is no such network, or this machine, or this build of MXNet, has no such GPU.
+        If this machine, or this build of MXNet, has no such GPU.
 
     Attributes
     ----------
-    threshold : float
-        Score from which on two voices count as one speaker's.
+    scorer : SpeakerScorer
+        Enrolled speakers, cohort and threshold; compares embeddings.
 
     Examples
     --------
     >>> recognizer = SpeakerRecognizer('resnet18')
-    >>> recognizer.fit(pairs, 'models/voices')                       # doctest: +SKIP
+    >>> recognizer.fit(pairs, 'models/speakers')                     # doctest: +SKIP
     >>> recognizer.enroll('ann', ['ann1.wav', 'ann2.wav'])           # doctest: +SKIP
     2
-    >>> recognizer.identify('who.wav').speaker                       # doctest: +SKIP
+    >>> recognizer.identify('unknown.wav').speaker                   # doctest: +SKIP
     'ann'
     """
 
@@ -84,10 +76,15 @@ class SpeakerRecognizer:
         data_ctx: mx.Context | None = None,
     ):
         self._encoder = SpeakerEncoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
-        self._normalize = normalize
-        self._voices, self._cohort = EnrolledSpeakers(), Cohort(np.empty((0, 0)))
-        self._threshold: float | None = None
-        self._place: Path | None = None
+        self.scorer = SpeakerScorer(normalize=normalize)
+        self._model_dir: Path | None = None
+
+    def __repr__(self) -> str:
+        try:
+            status = f"{len(self.speakers)} speakers enrolled, threshold {self.threshold:.3f}"
+        except ModelError:
+            status = "not trained"
+        return f"{type(self).__name__}({self.network!r}, {status})"
 
     @property
     def network(self) -> str:
@@ -96,7 +93,7 @@ class SpeakerRecognizer:
 
     @property
     def skipped(self) -> list[tuple[str, AudioError]]:
-        """Files that the last `fit`, `enroll`, `calibrate` or `evaluate` could not use, and why."""
+        """Files that the last `fit`, `enroll`, `calibrate` or `evaluate` could not use, with the reasons."""
         return self._encoder.skipped
 
     @property
@@ -106,20 +103,18 @@ class SpeakerRecognizer:
 
     @property
     def threshold(self) -> float:
-        """Score from which on two voices count as one speaker's; ModelError if there is no model yet."""
-        if self._threshold is None:
-            raise ModelError("no model yet: call fit or load first")
-        return self._threshold
+        """Score from which two recordings count as one speaker's; ModelError if there is no model yet."""
+        return self.scorer.threshold
 
     @property
     def normalize(self) -> bool:
-        """Whether scores are brought to one scale; it is settled at the start, as the threshold goes by it."""
-        return self._normalize
+        """True if scores are normalized by the cohort; fixed at construction, since the threshold depends on it."""
+        return self.scorer.normalize
 
     @property
     def speakers(self) -> dict[str, int]:
-        """Who is enrolled, and by how many utterances."""
-        return {name: len(vectors) for name, vectors in self._voices.vectors.items()}
+        """Enrolled speakers, with the number of recordings of each."""
+        return self.scorer.enrolled.counts
 
     def fit(
         self,
@@ -144,80 +139,75 @@ class SpeakerRecognizer:
         progress: bool = True,
         callbacks: Sequence[training.Callback] = (),
     ) -> dict[str, list[float]]:
-        """Train on recordings of speakers, and keep what was learned in a directory.
+        """Train on recordings of speakers, and save the model in a directory.
 
-        Recordings that were held out say from which score on two voices count as one speaker's: where, among all pairs
-        of them, as many impostors are let in as speakers are turned away. These speakers were trained on, so the scores
-        of strangers spread wider: `calibrate` on others, if you have them.
+        The threshold is set by the pairs of held-out recordings, where false accept and false reject rate are equal.
+        Scores of speakers outside the training set spread wider: `calibrate` on recordings of such speakers, if you
+        have them.
 
         Parameters
         ----------
         pairs : iterable of (path, speaker)
-            Recordings. Of a speaker with a single one, all is trained on.
+            Recordings. A single recording of a speaker is trained on and not held out.
         model_dir_path : str or os.PathLike
-            Where the model is kept; made if it is not there.
+            Directory of the model; created if missing.
         epochs, batch_size, learning_rate, random_state, checkpoint_interval, resume, progress, callbacks
             As for `AudioClassifier.fit`.
-        cache : bool or str or os.PathLike
-            Also as there, but False by default: speech can be made of its features again.
         test_size : float in (0, 1)
             Share of each speaker's recordings that is held out.
         groups : sequence of hashable, optional
-            Session of each recording: those of one are held out together.
+            Session of each recording; recordings of one session are held out together.
         loss : str, optional
-            One of `mxnet_audio.nn.loss_names`, in place of the recipe's: 'arc'.
+            One of `mxnet_audio.nn.loss_names`; the recipe's loss, 'arc', by default.
         loss_options : mapping, optional
-            Its arguments; the others are the recipe's, if it is the recipe's loss.
+            Arguments of the loss, beside those of the recipe if it is the recipe's loss.
         seconds : float > 0, optional
-            Length of a window; by default that of a typical recording, and 2 s at most. Of a longer recording another
-            piece is heard in each epoch, and a shorter one is repeated.
+            Length of a window; by default that of a typical recording, at most 2 s. Longer recordings are cropped at
+            random in each epoch, shorter ones are repeated.
         speeds : sequence of float, 0.5 to 2
-            Each recording is trained on at these speeds, too, as that of another speaker: (0.9, 1.1) makes three of
-            one (H. Yamamoto et al., Interspeech 2019), and an epoch three times as long. Of few speakers it makes
-            strangers easier to tell apart.
+            Each recording is also trained on at these speeds, as a recording of another speaker: (0.9, 1.1) gives three
+            times as many speakers [1]_, and epochs three times as long. With few speakers in the training set, other
+            speakers are then easier to tell apart.
         feature_config : AudioFeatureConfig, optional
-            Other features than `speaker_features` gives; takes the place of `seconds`.
+            Features in place of those that `speaker_features` chooses; `seconds` is then ignored.
         recipe : training.Recipe or str
-            How to train.
+            Training recipe.
+        cache : bool or str or os.PathLike
+            As for `AudioClassifier.fit`, but False by default: speech could be reconstructed from cached features.
 
         Returns
         -------
         dict of str to list of float
-            ``loss_train, loss_test, acc_train, acc_test``, one value an epoch: how well the trained speakers are told
-            apart.
+            ``loss_train, loss_test, acc_train, acc_test``, one value per epoch. The accuracy is that of classifying the
+            speakers of the training set.
 
         Raises
         ------
         DatasetError
             If there are fewer than two speakers with two recordings, or no file can be used.
-        FeatureError, ModelError
+        ParameterError, FeatureError, ModelError
             As for `AudioClassifier.fit`.
+
+        References
+        ----------
+        .. [1] H. Yamamoto et al., "Speaker augmentation and bandwidth extension for deep speaker embedding",
+           Interspeech 2019.
         """
-        pairs = checked_pairs(pairs)
-        if np.size(speeds):  # whose speakers have names; and no two threads can read one stream
-            pairs = [(_own(sound), str(speaker)) for sound, speaker in pairs]
-        sessions = check_groups(pairs, groups)
-        if batch_size == 1:  # the last norm would make zeros of all embeddings
-            raise ModelError("batch_size is 2 or more, for voices")
-        train, held = held_out(pairs, sessions, test_size, random_state)
-        paths = [path for path, _ in pairs]
+        if batch_size == 1:  # the last norm would make all embeddings zero
+            raise ParameterError("batch_size must be >= 2, got 1")
+        clips = TrainingSet.prepare(pairs, groups, speeds, test_size, random_state)
         if feature_config is None:
-            config = speaker_features(self.network, paths, seconds)
+            config = speaker_features(self.network, clips.paths, seconds)
         else:
-            config = training.complete_config(paths, feature_config)
-        spoken = [pairs[place] for place in train]
-        played = at_speeds(spoken, speeds)
-        self._encoder.label_aliases = {copy: speaker for (_, copy), (_, speaker) in zip(played, cycle(spoken))}
-        history = self._encoder.fit(
-            [*spoken, *played],
+            config = training.complete_config(clips.paths, feature_config)
+        history = self._encoder.fit_speakers(
+            clips,
             model_dir_path,
-            batch_size,
-            epochs,
+            batch_size=batch_size,
+            epochs=epochs,
             random_state=random_state,
-            nb_classes=None,
             learning_rate=learning_rate,
             checkpoint_interval=checkpoint_interval,
-            validation_pairs=[pairs[place] for place in held],
             resume=resume,
             feature_config=config,
             cache=cache,
@@ -225,239 +215,197 @@ class SpeakerRecognizer:
             recipe=speaker_recipe(recipe, loss, loss_options, config),
             callbacks=callbacks,
         )
-        self._encoder.skipped = list({path: (path, error) for path, error in self.skipped}.values())  # at all speeds
-        if self._restored(model_dir_path):
-            return history
-        # Whatever fails from here on, nothing of another network stays beside this one.
-        self._voices, self._threshold, self._place = EnrolledSpeakers(), None, None
-        if lost := _enrolled(model_dir_path):
-            log.warning("%s: the network is another one now: enroll %s anew", model_dir_path, ", ".join(lost))
-        chosen, judged = (
-            [side[place] for place in spread([pairs[place][1] for place in side], MOST, least)]
-            for side, least in ((train, 1), (held, 4))
-        )
-        heard = zip(self.embed_many(paths[place] for place in chosen + judged), chosen + judged)
-        vectors, places = map(np.array, zip(*((one.vector, place) for one, place in heard if one.error is None)))
-        speakers = np.array([str(pairs[place][1]) for place in places])
-        sessions = np.array([sessions[place] for place in places])
-        apart = np.isin(places, judged)
-        self._cohort = Cohort(vectors[~apart], speakers[~apart].tolist())
-        self._set_threshold(vectors, speakers, *trials_of(speakers, sessions, apart))
-        self._place = Path(model_dir_path).resolve()
-        self.save(model_dir_path)
+        if not self._restore(model_dir_path):
+            # From here on, a failure must not leave the threshold and speakers of another network.
+            self.scorer, self._model_dir = SpeakerScorer(normalize=self.normalize), None
+            if enrolled := SpeakerState.enrolled_in(model_dir_path):
+                log.warning("%s: the network has changed: enroll again: %s", model_dir_path, ", ".join(enrolled))
+            self._calibrate_on(clips)
+            self._model_dir = Path(model_dir_path).resolve()
+            self.save(model_dir_path)
         return history
 
     def calibrate(
         self, pairs: training.Pairs, far: float | None = None, *, groups: Sequence[Hashable] | None = None
     ) -> VerificationReport:
-        """Set the threshold by recordings whose speakers are known to you, and best not to the model.
+        """Set the threshold by recordings of known speakers, best of speakers outside the training set.
 
         Parameters
         ----------
         pairs : iterable of (path, speaker)
-            Two speakers with two recordings, or more; all pairs of recordings are compared, of 1,000 at most, as many
-            of one speaker as of another.
+            At least two recordings each of two speakers. All pairs are compared; of more than 1,000 recordings, 1,000
+            are chosen, evenly over the speakers.
         far : float in (0, 1), optional
-            Share of impostors that may be let in; by default as many are as speakers are turned away.
+            Highest false accept rate; by default, false accept and false reject rate are equal.
         groups : sequence of hashable, optional
-            Session of each recording: those of one are not compared with one another.
+            Session of each recording; recordings of one speaker and session are not compared.
 
         Returns
         -------
         VerificationReport
-            What the model is worth on these recordings; the threshold was chosen by them.
+            Measures on these recordings, which the threshold was chosen by.
 
         Raises
         ------
         DatasetError
-            If there are no pairs of one speaker, or none of two; or `far` is no share.
-        ModelError
-            If there is no model yet.
+            If there are no pairs of one speaker, or none of two, or too few for `far`.
+        ParameterError
+            If `far` is not between 0 and 1.
         """
+        check_far(far)
         pairs = checked_pairs(pairs)
-        sessions = check_groups(pairs, groups)
+        sessions = session_names(pairs, groups)
         if trained := {str(speaker) for _, speaker in pairs} & {str(label) for label in self.model.labels}:
-            log.warning("%d of these speakers were trained on: strangers are told apart less well", len(trained))
-        chosen = spread([speaker for _, speaker in pairs], MOST, least=4)
-        vectors, places = self._encoder.usable([pairs[place][0] for place in chosen])
-        places = [chosen[place] for place in places]
-        speakers = np.array([str(pairs[place][1]) for place in places])
-        trials = trials_of(speakers, np.array([sessions[place] for place in places]))
-        labels, scores = self._set_threshold(vectors, speakers, *trials, far)
+            log.warning("%d of these speakers are in the training set: others are told apart less well", len(trained))
+        chosen = choose_recordings([speaker for _, speaker in pairs], MAX_CALIBRATION, CALIBRATION_PER_SPEAKER)
+        vectors, usable = self._encoder.encode_usable([pairs[index][0] for index in chosen])
+        indices = [chosen[index] for index in usable]
+        speakers = np.array([str(pairs[index][1]) for index in indices])
+        labels, scores = self.scorer.calibrate(vectors, speakers, np.array([sessions[i] for i in indices]), far=far)
         return verification_report(labels, scores, skipped=self.skipped, threshold=self.threshold)
 
-    def embed(self, path) -> np.ndarray:
-        """Vector of one recording, of length 1: float32 [shape=(dim,)], the mean over its windows.
+    def encode_audio(self, path: AudioSource) -> np.ndarray:
+        """Compute the embedding of one recording: the mean over its windows, of length 1. Also named `embed`.
 
         Parameters
         ----------
         path : str or os.PathLike or binary file or (np.ndarray, rate)
-            What `mxnet_audio.audio.load` takes.
+            Anything that `mxnet_audio.audio.load` takes.
+
+        Returns
+        -------
+        np.ndarray [shape=(dim,), float32]
 
         Raises
         ------
         AudioDecodeError, InvalidAudioError
-            If the file cannot be used; silence has no voice in it.
-        ModelError
-            If there is no model yet.
+            If the file cannot be used, or is silent.
         """
-        (found,) = self.embed_many([path])
-        if found.error is not None:
-            raise found.error
-        return found.vector
+        return self._encoder.encode_audio(path)
 
-    def embed_many(self, paths: Iterable) -> Iterator[Encoding]:
-        """Vectors of many recordings, in order; of one that cannot be used, `error` says why."""
-        return self._encoder.embed_many(paths)
+    def encode_many(self, paths: Iterable[AudioSource], batch_size: int = 16) -> Iterator[Encoding]:
+        """Compute the embeddings of many recordings, in order; `error` is set where one cannot be used.
 
-    def verify(self, first, second) -> Verification:
-        """Compare two recordings: are they of one speaker?
-
-        Parameters
-        ----------
-        first, second
-            As for `embed`.
-
-        Returns
-        -------
-        Verification
-            ``(score, same, threshold)``.
-
-        Raises
-        ------
-        AudioError
-            As `embed`.
+        Also named `embed_many`; `batch_size` recordings are encoded at a time.
         """
-        return self._verification(self.embed(first), self.embed(second))
+        return self._encoder.encode_many(paths, batch_size)
 
-    def verify_as(self, name: str, path) -> Verification:
-        """Compare a recording with an enrolled voice; errors as `embed`, and ModelError if he is not enrolled."""
-        return self._verification(self._voices.centre(name), self.embed(path))
+    embed, embed_many = encode_audio, encode_many
 
-    def enroll(self, name: str, paths: Iterable, *, replace: bool = False) -> int:
-        """Get to know a speaker. `save` keeps it.
+    def verify(self, first: AudioSource, second: AudioSource) -> Verification:
+        """Compare two recordings, each as for `encode_audio`: ``(score, same, threshold)``."""
+        return self.scorer.verify(self.encode_audio(first), self.encode_audio(second))
+
+    def verify_as(self, name: str, path: AudioSource) -> Verification:
+        """Compare a recording with an enrolled speaker; ModelError if no speaker of this name is enrolled."""
+        return self.scorer.verify_as(name, self.encode_audio(path))
+
+    def enroll(self, name: str, paths: Iterable[AudioSource], *, replace: bool = False) -> int:
+        """Enroll a speaker, or add recordings to an enrolled one. Call `save` to keep them.
 
         Parameters
         ----------
         name : str
-            Who speaks. If he is enrolled already, the recordings are added to what he is known by.
+            Name of the speaker.
         paths : iterable
-            Recordings, each as for `embed`. Those that cannot be used are logged and listed in `skipped`. How many
-            another speaker is known by already is logged, too.
+            Recordings, each as for `encode_audio`. Those that cannot be used are logged and listed in `skipped`.
+            Recordings that another speaker is enrolled with are logged, too.
         replace : bool
-            Forget what he was known by.
+            Remove the embeddings that the speaker was enrolled with before.
 
         Returns
         -------
         int
-            Utterances that he is known by now.
+            Number of recordings that the speaker is enrolled with now.
 
         Raises
         ------
         DatasetError
-            If none of the recordings can be used, such as silent ones. He stays as he was.
-        ModelError
-            If there is no model yet, or the name is empty.
+            If none of the recordings can be used, such as silent ones. Nothing changes.
+        ParameterError
+            If the name is empty or not printable.
         """
-        vectors = self._encoder.usable(as_list(paths))[0]
-        count = self._voices.add(name, vectors, replace)
-        for other, known in self._voices.known(vectors, name).items():
-            log.warning("%s: %d of these recordings are known as %s's, too", name, known, other)
+        vectors, _ = self._encoder.encode_usable(as_list(paths))
+        count = self.scorer.enrolled.add(name, vectors, replace)
+        for other, shared in self.scorer.enrolled.duplicates(vectors, name).items():
+            log.warning("%s: %d of these recordings are enrolled as %s's, too", name, shared, other)
         return count
 
     def forget(self, name: str) -> None:
-        """Forget an enrolled speaker; ModelError if he is not enrolled."""
-        self._voices.remove(name)
+        """Remove an enrolled speaker; ModelError if no speaker of this name is enrolled."""
+        self.scorer.enrolled.remove(name)
 
-    def identify(self, path, top_k: int = 5) -> Identification:
-        """Tell who of those enrolled speaks in a recording.
+    def identify(self, path: AudioSource, top_k: int = 5) -> Identification:
+        """Find the enrolled speaker of a recording.
 
-        A stranger has as many chances to be taken for somebody as there are enrolled: where one impostor in 100 passes
-        for one speaker, about N in 100 do for one of N.
+        The false accept rate grows with the number of enrolled speakers: where one impostor in 100 is accepted as a
+        given speaker, about N in 100 are accepted as one of N.
 
         Parameters
         ----------
         path
-            As for `embed`.
+            Recording, as for `encode_audio`.
         top_k : int > 0
-            How many of the most alike to name.
+            Number of speakers in the ranking.
 
         Returns
         -------
         Identification
-            ``(path, speaker, ranking, error)``; `speaker` is None for somebody unknown.
+            ``(path, speaker, ranking, error)``; `speaker` is None if no score reaches the threshold.
 
         Raises
         ------
-        AudioError
-            As `embed`.
         ModelError
             If nobody is enrolled.
         """
-        (answer,) = self.identify_many([path], top_k)
-        if answer.error is not None:
-            raise answer.error
-        return answer
+        (result,) = self.identify_many([path], top_k)
+        if result.error is not None:
+            raise result.error
+        return result
 
-    def identify_many(self, paths: Iterable, top_k: int = 5) -> Iterator[Identification]:
-        """Tell for many recordings, in order; of one that cannot be used, `error` says why."""
-        if top_k < 1:
-            raise ModelError(f"top_k is 1 or more, not {top_k}")
-        threshold, names, centres = self.threshold, self._voices.names, self._voices.centres()
-        levels = self._scale.levels(centres)
-        for path, vector, error in self.embed_many(paths):
-            if error is not None:
-                yield Identification(path, None, [], error)
-                continue
-            scores = self._scale.scores(vector[None], centres, levels)[0]
-            ranking = [(names[place], float(scores[place])) for place in np.argsort(-scores, kind="stable")]
-            best, score = ranking[0]
-            yield Identification(path, best if score >= threshold else None, ranking[:top_k])
+    def identify_many(self, paths: Iterable[AudioSource], top_k: int = 5) -> Iterator[Identification]:
+        """Identify many recordings, in order; `error` is set for those that cannot be used. See `identify`."""
+        return self.scorer.identify(self.encode_many(paths), top_k)
 
-    def evaluate(self, trials: Iterable[tuple[int, Any, Any]], speakers: Sequence | None = None) -> VerificationReport:
-        """Measure verification on trials, such as VoxCeleb's lists; each recording is read once.
+    def evaluate(
+        self, trials: Iterable[tuple[int, AudioSource, AudioSource]], speakers: Sequence[tuple[str, str]] | None = None
+    ) -> VerificationReport:
+        """Measure verification on a list of trials, such as VoxCeleb's. Each recording is read once.
 
         Parameters
         ----------
         trials : iterable of (label, first, second)
             1 for one speaker, 0 for two; see `mxnet_audio.datasets.speakers.read_trials`.
         speakers : sequence of (str, str), optional
-            Who speaks in each trial, for intervals.
+            Speakers of each trial, for confidence intervals.
 
         Returns
         -------
         VerificationReport
-            With the errors at `threshold`, too. Trials with a recording that cannot be used are left out, and those
-            recordings listed.
+            Measures, and the error rates at `threshold`. Recordings that cannot be used are listed, and their trials
+            left out.
 
         Raises
         ------
         DatasetError
-            If there are no trials of either kind left, or a label is neither 0 nor 1.
+            If no trials of one kind are left, or a label is neither 0 nor 1.
         """
         trials = [tuple(trial) for trial in trials]
         if speakers is not None and len(speakers) != len(trials):
-            raise DatasetError(f"speakers of {len(speakers)} trials are given, for {len(trials)}")
-        sounds = {_key(sound): sound for _, *both in trials for sound in both}
-        vectors, places = self._encoder.usable(sounds.values())
-        keys = list(sounds)
-        row = {keys[place]: row for row, place in enumerate(places)}
-        rows = [(label, row.get(_key(first)), row.get(_key(second))) for label, first, second in trials]
-        kept = [place for place, (_, first, second) in enumerate(rows) if first is not None and second is not None]
-        if not kept:
+            raise DatasetError(f"speakers of {len(speakers)} trials for {len(trials)} trials: give one pair for each")
+        vectors, rows = self._encoder.encode_trials(trials)
+        complete = [index for index, row in enumerate(rows) if None not in row]
+        if not complete:
             raise DatasetError("there is no trial whose recordings can both be used")
-        labels, first, second = zip(*(rows[place] for place in kept))
-        known = None if speakers is None else [speakers[place] for place in kept]
-        scores = self._scale.trials(vectors, first, second)
-        return verification_report(labels, scores, known, self._encoder.skipped, self.threshold)
+        labels, first, second = zip(*((trials[index][0], *rows[index]) for index in complete))
+        pairs = None if speakers is None else [speakers[index] for index in complete]
+        scores = self.scorer.trial_scores(vectors, first, second)
+        return verification_report(labels, scores, pairs, self.skipped, self.threshold)
 
     def save(self, model_dir_path: str | os.PathLike) -> None:
-        """Keep network, threshold, cohort and enrolled voices in a directory; `load` reads them.
+        """Save network, threshold, cohort and enrolled speakers in a directory, for `load`.
 
-        Parameters
-        ----------
-        model_dir_path : str or os.PathLike
-            Made if it is not there. In the one that the model is from, what `fit` needs to go on stays.
+        The directory is created if missing. In the directory that the model is from, training can still be resumed.
 
         Raises
         ------
@@ -465,11 +413,9 @@ class SpeakerRecognizer:
             If there is no model yet, or the directory cannot be written to.
         """
         model_store.check_writable(model_dir_path)
-        if Path(model_dir_path).resolve() != self._place:
+        if Path(model_dir_path).resolve() != self._model_dir:
             self._encoder.save_model(model_dir_path)
-        SpeakerState(
-            self.network, self._encoder.model_id, self.threshold, self.normalize, self._voices, self._cohort
-        ).save(model_dir_path)
+        SpeakerState(self.network, self._encoder.model_id, self.scorer).save(model_dir_path)
 
     @classmethod
     def load(
@@ -479,87 +425,51 @@ class SpeakerRecognizer:
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
     ) -> SpeakerRecognizer:
-        """Load what `fit` or `save` kept in a directory.
-
-        Parameters
-        ----------
-        model_dir_path : str or os.PathLike
-        model_ctx, data_ctx : mxnet.Context, optional
-            As for `SpeakerRecognizer`.
+        """Load the recognizer that `fit` or `save` wrote to a directory; devices as for `SpeakerRecognizer`.
 
         Raises
         ------
         ModelError
-            If there is no speaker recogniser, it is damaged, of a newer version, or its network was trained anew since.
+            If there is no speaker recognizer, it is damaged or of a newer version, or its network has been trained
+            again since.
         """
-        begun = [name for name in model_store.stored_models(model_dir_path) if name in SPEAKER_NETWORKS]
-        if begun and not SpeakerState.kept_in(model_dir_path):
-            raise ModelError(f"the training of {begun[0]} is not finished: go on with it (resume)", model_dir_path)
         state = SpeakerState.load(model_dir_path)
-        recognizer = cls(state.network, normalize=state.normalize, model_ctx=model_ctx, data_ctx=data_ctx)
+        recognizer = cls(state.network, normalize=state.scorer.normalize, model_ctx=model_ctx, data_ctx=data_ctx)
         recognizer._encoder.load_model(model_dir_path)
         if recognizer._encoder.model_id != state.model_id:
-            reason = "its network was trained anew since: end that training (resume), then enroll voices anew"
+            reason = "its network has been trained again since: finish that training (resume), then enroll again"
             raise ModelError(reason, model_dir_path)
-        recognizer._threshold, recognizer._cohort, recognizer._voices = state.threshold, state.cohort, state.voices
-        recognizer._place = Path(model_dir_path).resolve()
+        recognizer.scorer, recognizer._model_dir = state.scorer, Path(model_dir_path).resolve()
         return recognizer
 
     def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:
         """Write the network as one file that runs without MXNet; see `mxnet_audio.library.export.export_onnx`.
 
-        The file takes one window. To have the vector of `embed`, repeat shorter sound, cut longer sound into half
-        overlapping windows, and take the mean of their vectors, each brought to length 1.
+        It takes one window. To compute an embedding with it, repeat shorter sound, cut longer sound into windows that
+        overlap by half, scale their vectors to length 1 and take the mean.
         """
         self._encoder.export_onnx(path, front_end=front_end)
 
-    @property
-    def _scale(self) -> Cohort:
-        """What scores are brought to one scale by, if they are."""
-        return self._cohort if self.normalize else Cohort(np.empty((0, 0)))
+    def _calibrate_on(self, clips: TrainingSet) -> None:
+        """Set the cohort by recordings that were trained on, and the threshold by those that were held out."""
+        cohort, held_out = clips.choose()
+        indices = cohort + held_out
+        encodings = zip(indices, self.encode_many(clips.paths[index] for index in indices))
+        usable = [(index, encoding.vector) for index, encoding in encodings if encoding.error is None]
+        indices, vectors = [index for index, _ in usable], np.array([vector for _, vector in usable])
+        speakers = np.array([str(clips.pairs[index][1]) for index in indices])
+        sessions = np.array([clips.sessions[index] for index in indices])
+        compared = np.isin(indices, held_out)
+        self.scorer.cohort = Cohort(vectors[~compared], speakers[~compared].tolist())
+        self.scorer.calibrate(vectors, speakers, sessions, held_out=compared)
 
-    def _set_threshold(
-        self, vectors: np.ndarray, speakers: np.ndarray, first: np.ndarray, second: np.ndarray, far: float | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Set the threshold by trials of some recordings, by their positions; gives labels and scores."""
-        labels = (speakers[first] == speakers[second]).astype(int)
-        scores = self._scale.trials(vectors, first, second, speakers)
-        self._threshold = threshold_of(labels, scores, far)
-        return labels, scores
-
-    def _restored(self, directory: str | os.PathLike) -> bool:
-        """Take over what is kept beside this very network, if anything is: after a run that was done already."""
+    def _restore(self, directory: str | os.PathLike) -> bool:
+        """Load threshold and speakers of this very network, if it was trained before; return True if they exist."""
         try:
-            kept = self.load(directory, **self._encoder._contexts)
+            saved = self.load(directory, model_ctx=self._encoder.model_ctx, data_ctx=self._encoder.data_ctx)
         except ModelError:
             return False
-        same = kept.normalize == self.normalize
-        if same:
-            self._voices, self._cohort, self._threshold = kept._voices, kept._cohort, kept._threshold
-            self._place = kept._place
-        return same
-
-    def _verification(self, first: np.ndarray, second: np.ndarray) -> Verification:
-        score = float(self._scale.scores(first[None], second[None])[0, 0])
-        return Verification(score, score >= self.threshold, self.threshold)
-
-
-def _enrolled(directory: str | os.PathLike) -> list[str]:
-    """Who is enrolled in a directory, whatever its network."""
-    try:
-        return SpeakerState.load(directory).voices.names
-    except ModelError:
-        return []
-
-
-def _own(sound: Any) -> Any:
-    """A sound that several can read at once: of a stream its bytes, from the beginning."""
-    if not hasattr(sound, "read"):
-        return sound
-    sound.seek(0)
-    return sound.read()
-
-
-def _key(sound: Any) -> Any:
-    """What a recording is known by among those of trials."""
-    return os.fspath(sound) if isinstance(sound, (str, os.PathLike)) else id(sound)
+        if saved.normalize != self.normalize:
+            return False
+        self.scorer, self._model_dir = saved.scorer, saved._model_dir
+        return True

@@ -1,133 +1,41 @@
-"""EnrolledSpeakers that are known by their vectors: who was enrolled, and how alike two voices are.
-
-Nothing here needs MXNet, and nothing holds sound.
-"""
+"""Scores of speaker embeddings: cosine, adaptive S-norm, verification and identification. Needs no MXNet."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import ModelError, ParameterError
+from mxnet_audio.inference.results import Encoding, Identification, Verification
+from mxnet_audio.speakers.calibration import find_threshold, trial_pairs
+from mxnet_audio.speakers.enrollment import EnrolledSpeakers, unit_length
 
-__all__ = ["Cohort", "EnrolledSpeakers", "unit"]
+__all__ = ["Cohort", "SpeakerScorer"]
 
-LEAST = 1e-12
-SAME = 1 - 1e-6  # cosine of what is one recording, but for roundings
-BLOCK = 65536  # trials at a time, to bound the memory
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors [shape=(..., dim)] brought to length 1.
-
-    Examples
-    --------
-    >>> unit(np.array([3.0, 4.0]))
-    array([0.6, 0.8])
-    """
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), LEAST)
-
-
-class EnrolledSpeakers:
-    """Enrolled speakers: the vectors of what each was heard to say.
-
-    Parameters
-    ----------
-    vectors : dict of str to np.ndarray [shape=(utterances, dim)], optional
-        Of those who are enrolled already.
-
-    Examples
-    --------
-    >>> voices = EnrolledSpeakers()
-    >>> voices.add("ann", np.array([[1.0, 0.0], [0.0, 1.0]]))
-    2
-    >>> voices.names, voices.centres().round(3)
-    (['ann'], array([[0.707, 0.707]]))
-    """
-
-    def __init__(self, vectors: dict[str, np.ndarray] | None = None):
-        self.vectors: dict[str, np.ndarray] = {}
-        for name, heard in (vectors or {}).items():
-            self.add(name, heard)
-
-    @property
-    def names(self) -> list[str]:
-        """Who is enrolled, in the order of enrolment."""
-        return list(self.vectors)
-
-    def add(self, name: str, vectors: np.ndarray, replace: bool = False) -> int:
-        """Enrol a speaker, or hear more of one; with `replace`, forget what was heard before.
-
-        A recording that was heard already counts once.
-
-        Returns
-        -------
-        int
-            Utterances that he is known by now.
-
-        Raises
-        ------
-        ModelError
-            If the name is empty, or cannot be printed.
-        """
-        if not isinstance(name, str) or not name.strip() or not name.isprintable():
-            raise ModelError(f"a speaker has a name, not {name!r}")
-        name = _one_spelling(name)
-        before = [] if replace or name not in self.vectors else [self.vectors[name]]
-        heard = np.concatenate([*before, unit(vectors)])
-        again = np.tril(heard @ heard.T, -1).max(axis=1) > SAME
-        self.vectors[name] = heard[~again]
-        return len(self.vectors[name])
-
-    def remove(self, name: str) -> None:
-        """Forget a speaker; ModelError if nobody of that name is enrolled."""
-        self.centre(name)
-        del self.vectors[_one_spelling(name)]
-
-    def known(self, vectors: np.ndarray, name: str) -> dict[str, int]:
-        """How many of some recordings [shape=(n, dim)] others than this speaker are known by, where any are.
-
-        Examples
-        --------
-        >>> EnrolledSpeakers({"ann": np.array([[1.0, 0.0]])}).known(np.array([[2.0, 0.0], [0.0, 1.0]]), "bob")
-        {'ann': 1}
-        """
-        vectors, name = unit(vectors), _one_spelling(name)
-        counts = {other: int((vectors @ heard.T > SAME).any(axis=1).sum()) for other, heard in self.vectors.items()}
-        return {other: count for other, count in counts.items() if count and other != name}
-
-    def centre(self, name: str) -> np.ndarray:
-        """Vector of one speaker [shape=(dim,)]; ModelError if nobody of that name is enrolled."""
-        name = _one_spelling(name)
-        if name not in self.vectors:
-            known = ", ".join(self.names) or "nobody"
-            raise ModelError(f"no {name!r} is enrolled; there is {known}")
-        return unit(self.vectors[name].mean(axis=0))
-
-    def centres(self) -> np.ndarray:
-        """Vectors of all speakers [shape=(speakers, dim)]; ModelError if there is none."""
-        if not self.vectors:
-            raise ModelError("nobody is enrolled: enroll a voice first")
-        return np.stack([self.centre(name) for name in self.vectors])
+MIN_DEVIATION = 1e-12
+TRIALS_PER_BLOCK = 65536  # bounds the memory of `Cohort.trial_scores`
 
 
 class Cohort:
-    """Other people's voices, by which scores are brought to one scale: adaptive S-norm.
+    """Embeddings of other speakers, for the adaptive S-norm.
 
-    What two voices score is compared with what each of them scores against the `top` most alike of the cohort: less its
-    mean, by its deviation, the mean of both sides. P. Matejka et al., "Analysis of score normalization in multilingual
-    speaker recognition" (Interspeech 2017).
+    The cosine of two embeddings is compared with the cosines between each of them and its `top` nearest neighbors in
+    the cohort: their mean is subtracted, the result is divided by their standard deviation, and both sides are averaged
+    [1]_.
 
     Parameters
     ----------
     vectors : np.ndarray [shape=(n, dim)]
-        Of people who are not the ones compared; fewer than two leave scores as they are: cosines.
+        Embeddings of speakers other than those to compare. With fewer than two, scores are plain cosines.
     speakers : sequence of str, optional
-        Whose they are, to leave out a speaker's own where one of the cohort is compared after all.
+        Speaker of each embedding, so that the embeddings of a compared speaker can be left out.
     top : int > 1
-        How many of the cohort count, for each voice.
+        Number of nearest neighbors.
+
+    References
+    ----------
+    .. [1] P. Matejka et al., "Analysis of score normalization in multilingual speaker recognition", Interspeech 2017.
 
     Examples
     --------
@@ -136,47 +44,232 @@ class Cohort:
     """
 
     def __init__(self, vectors: np.ndarray, speakers: Sequence[str] = (), top: int = 200):
-        self.vectors, self.speakers, self.top = unit(np.asarray(vectors)), list(speakers), top
+        if top < 2:
+            raise ParameterError(f"top must be >= 2, got {top}")
+        self.vectors, self.speakers, self.top = unit_length(np.asarray(vectors)), list(speakers), top
 
-    def levels(self, vectors: np.ndarray, speakers: Sequence[str] | None = None) -> np.ndarray:
-        """Mean and deviation [shape=(n, 2)] of what vectors [shape=(n, dim)] score against their nearest.
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.vectors)} embeddings, top={self.top})"
 
-        With `speakers`, of each vector, those of the cohort that are of the same speaker do not count.
+    def statistics(self, vectors: np.ndarray, speakers: Sequence[str] | np.ndarray | None = None) -> np.ndarray:
+        """Compute mean and standard deviation of the cosines between vectors and their neighbors in the cohort.
+
+        Parameters
+        ----------
+        vectors : np.ndarray [shape=(n, dim)]
+        speakers : sequence [n] of str, optional
+            Speaker of each vector; embeddings of the same speaker in the cohort are left out.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, 2)]
         """
         if len(self.vectors) < 2:
             return np.tile([0.0, 1.0], (len(vectors), 1))
-        scores, count = unit(vectors) @ self.vectors.T, len(self.vectors)
+        scores, count = unit_length(vectors) @ self.vectors.T, len(self.vectors)
         if speakers is not None and self.speakers:
-            own = np.asarray(speakers)[:, None] == np.asarray(self.speakers)
-            scores[own] = -np.inf  # at the beginning, once sorted
-            count -= own.sum(axis=1).max()
+            same = np.asarray(speakers)[:, None] == np.asarray(self.speakers)
+            scores[same] = -np.inf  # first after sorting
+            count -= same.sum(axis=1).max()
         nearest = np.sort(scores, axis=1)[:, -min(self.top, max(count, 2)) :]
-        return np.stack([nearest.mean(axis=1), np.maximum(nearest.std(axis=1), LEAST)], axis=1)
+        return np.stack([nearest.mean(axis=1), np.maximum(nearest.std(axis=1), MIN_DEVIATION)], axis=1)
 
-    def scores(self, first: np.ndarray, second: np.ndarray, levels: np.ndarray | None = None) -> np.ndarray:
-        """How alike each of some vectors [shape=(n, dim)] is to each of others [shape=(m, dim)]: [shape=(n, m)].
+    def scores(self, first: np.ndarray, second: np.ndarray, second_statistics: np.ndarray | None = None) -> np.ndarray:
+        """Score each vector of `first` against each of `second`.
 
-        With `levels` those of the others are known already.
+        Parameters
+        ----------
+        first, second : np.ndarray [shape=(n, dim)], [shape=(m, dim)]
+        second_statistics : np.ndarray [shape=(m, 2)], optional
+            Result of `statistics` for `second`, where it is used repeatedly.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, m)]
         """
-        levels = self.levels(second) if levels is None else levels
-        return normalized(unit(first) @ unit(second).T, self.levels(first)[:, None], levels)
+        if second_statistics is None:
+            second_statistics = self.statistics(second)
+        return _normalize(
+            unit_length(first) @ unit_length(second).T, self.statistics(first)[:, None], second_statistics
+        )
 
-    def trials(
-        self, vectors: np.ndarray, first: Sequence[int], second: Sequence[int], speakers: Sequence[str] | None = None
+    def trial_scores(
+        self,
+        vectors: np.ndarray,
+        first: Sequence[int] | np.ndarray,
+        second: Sequence[int] | np.ndarray,
+        speakers: Sequence[str] | np.ndarray | None = None,
     ) -> np.ndarray:
-        """How alike the two vectors of each trial are [shape=(trials,)], of vectors by their positions."""
-        vectors, levels = unit(vectors), self.levels(vectors, speakers)
+        """Score pairs of vectors.
+
+        Parameters
+        ----------
+        vectors : np.ndarray [shape=(n, dim)]
+        first, second : sequence [trials] of int
+            Indices of the two vectors of each trial.
+        speakers : sequence [n] of str, optional
+            As for `statistics`.
+
+        Returns
+        -------
+        np.ndarray [shape=(trials,)]
+        """
+        vectors, statistics = unit_length(vectors), self.statistics(vectors, speakers)
         first, second = np.asarray(first), np.asarray(second)
-        parts = np.array_split(np.arange(len(first)), 1 + len(first) // BLOCK)
-        cosines = [np.einsum("td,td->t", vectors[first[part]], vectors[second[part]]) for part in parts]
-        return normalized(np.concatenate(cosines), levels[first], levels[second])
+        blocks = np.array_split(np.arange(len(first)), 1 + len(first) // TRIALS_PER_BLOCK)
+        cosines = [np.einsum("td,td->t", vectors[first[block]], vectors[second[block]]) for block in blocks]
+        return _normalize(np.concatenate(cosines), statistics[first], statistics[second])
 
 
-def _one_spelling(name: str) -> str:
-    """A name in NFC: macOS hands letters and their accents over one by one."""
-    return unicodedata.normalize("NFC", name)
+class SpeakerScorer:
+    """Verification and identification by speaker embeddings: the part of a `SpeakerRecognizer` without its network.
+
+    Parameters
+    ----------
+    enrolled : EnrolledSpeakers, optional
+        Nobody by default.
+    cohort : Cohort, optional
+        Embeddings for the S-norm; empty by default.
+    threshold : float, optional
+        Score from which two embeddings count as one speaker's; `calibrate` sets it.
+    normalize : bool
+        Normalize scores by the cohort, in place of plain cosines. The threshold depends on it.
+
+    Attributes
+    ----------
+    enrolled : EnrolledSpeakers
+    cohort : Cohort
+    normalize : bool
+
+    Examples
+    --------
+    >>> scorer = SpeakerScorer(threshold=0.5)
+    >>> scorer.enrolled.add("ann", np.array([[1.0, 0.0]]))
+    1
+    >>> scorer.verify_as("ann", np.array([0.8, 0.6]))
+    Verification(score=0.8, same=True, threshold=0.5)
+    """
+
+    def __init__(
+        self,
+        enrolled: EnrolledSpeakers | None = None,
+        cohort: Cohort | None = None,
+        threshold: float | None = None,
+        normalize: bool = False,
+    ):
+        self.enrolled = EnrolledSpeakers() if enrolled is None else enrolled
+        self.cohort = Cohort(np.empty((0, 0))) if cohort is None else cohort
+        self.normalize = normalize
+        self._threshold = threshold
+
+    def __repr__(self) -> str:
+        options = f"threshold={self._threshold}, normalize={self.normalize}"
+        return f"{type(self).__name__}({self.enrolled!r}, {self.cohort!r}, {options})"
+
+    @property
+    def threshold(self) -> float:
+        """Score from which two embeddings count as one speaker's; ModelError if none is set."""
+        if self._threshold is None:
+            raise ModelError("no model yet: call fit or load first")
+        return self._threshold
+
+    def calibrate(
+        self,
+        vectors: np.ndarray,
+        speakers: np.ndarray,
+        sessions: np.ndarray,
+        *,
+        far: float | None = None,
+        held_out: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Set the threshold by the scores of all pairs of recordings.
+
+        Parameters
+        ----------
+        vectors : np.ndarray [shape=(n, dim)]
+            Embeddings of the recordings.
+        speakers, sessions : np.ndarray [shape=(n,)]
+            Speaker and session of each recording.
+        far : float in (0, 1), optional
+            False accept rate; see `find_threshold`.
+        held_out : np.ndarray [shape=(n,)], bool, optional
+            See `trial_pairs`.
+
+        Returns
+        -------
+        labels, scores : np.ndarray [shape=(trials,)]
+            The pairs: 1 for one speaker and 0 for two, and their scores.
+
+        Raises
+        ------
+        DatasetError, ParameterError
+            See `find_threshold`.
+        """
+        first, second = trial_pairs(speakers, sessions, held_out)
+        labels = (speakers[first] == speakers[second]).astype(int)
+        scores = self.trial_scores(vectors, first, second, speakers)
+        self._threshold = find_threshold(labels, scores, far)
+        return labels, scores
+
+    def trial_scores(
+        self,
+        vectors: np.ndarray,
+        first: Sequence[int] | np.ndarray,
+        second: Sequence[int] | np.ndarray,
+        speakers: Sequence[str] | np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Score pairs of embeddings, normalized if `normalize`; parameters as in `Cohort.trial_scores`."""
+        return self._cohort_in_use.trial_scores(vectors, first, second, speakers)
+
+    def verify(self, first: np.ndarray, second: np.ndarray) -> Verification:
+        """Compare two embeddings [shape=(dim,)]; ModelError if no threshold is set."""
+        score = float(self._cohort_in_use.scores(first[None], second[None])[0, 0])
+        return Verification(score, score >= self.threshold, self.threshold)
+
+    def verify_as(self, name: str, vector: np.ndarray) -> Verification:
+        """Compare an embedding [shape=(dim,)] with an enrolled speaker; ModelError if it is not enrolled."""
+        return self.verify(self.enrolled.centroid(name), vector)
+
+    def identify(self, encodings: Iterable[Encoding], top_k: int = 5) -> Iterator[Identification]:
+        """Find the enrolled speaker of each embedding.
+
+        Parameters
+        ----------
+        encodings : iterable of Encoding
+            Embeddings. An error is passed on.
+        top_k : int > 0
+            Number of speakers in each ranking.
+
+        Yields
+        ------
+        Identification
+
+        Raises
+        ------
+        ParameterError
+            If `top_k` is below 1.
+        ModelError
+            If nobody is enrolled or no threshold is set.
+        """
+        if top_k < 1:
+            raise ParameterError(f"top_k must be >= 1, got {top_k}")
+        threshold, names, centroids = self.threshold, self.enrolled.names, self.enrolled.centroids()
+        cohort = self._cohort_in_use
+        statistics = cohort.statistics(centroids)
+        for path, vector, error in encodings:
+            if vector is None:
+                yield Identification(path, None, [], error)
+                continue
+            scores = cohort.scores(vector[None], centroids, statistics)[0]
+            ranking = [(names[index], float(scores[index])) for index in np.argsort(-scores, kind="stable")]
+            best, score = ranking[0]
+            yield Identification(path, best if score >= threshold else None, ranking[:top_k])
+
+    @property
+    def _cohort_in_use(self) -> Cohort:
+        return self.cohort if self.normalize else Cohort(np.empty((0, 0)))
 
 
-def normalized(cosines: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Cosines [shape=(...)] by the levels [shape=(..., 2)] of both sides."""
+def _normalize(cosines: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Normalize cosines [shape=(...)] by the statistics [shape=(..., 2)] of both sides."""
     return sum((cosines - side[..., 0]) / side[..., 1] for side in (first, second)) / 2

@@ -1,81 +1,85 @@
-"""Which recordings are compared, and where the threshold is put."""
+"""Calibration: the recordings that are chosen, their pairs, and the threshold."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.metrics import eer
-from mxnet_audio.speakers.calibration import spread, threshold_of, trials_of
+from mxnet_audio.speakers.calibration import choose_recordings, find_threshold, trial_pairs
 
 RNG = np.random.default_rng(0)
 
 
+def count_by_speaker(speakers, chosen):
+    return {speaker: sum(speakers[index] == speaker for index in chosen) for speaker in set(speakers)}
+
+
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.integers(0, 12))
-def test_spread_takes_as_many_as_it_may_and_no_speaker_twice_more_than_another_that_is_left(speakers, most):
-    chosen = spread(speakers, most)
+def test_recordings_are_chosen_evenly_over_the_speakers(speakers, limit):
+    chosen = choose_recordings(speakers, limit)
     assert chosen == sorted(set(chosen))
-    assert len(chosen) == min(most, len(speakers))
-    taken = {speaker: sum(speakers[place] == speaker for place in chosen) for speaker in set(speakers)}
-    for speaker, count in taken.items():
+    assert len(chosen) == min(limit, len(speakers))
+    counts = count_by_speaker(speakers, chosen)
+    for speaker, count in counts.items():
         if count < speakers.count(speaker):
-            assert max(taken.values()) <= count + 1
+            assert max(counts.values()) <= count + 1
 
 
-def test_of_many_speakers_some_are_left_out_so_that_there_are_several_of_each():
-    speakers = [f"{n}" for n in range(1251)] * 5  # as VoxCeleb1's
-    chosen = spread(speakers, 1000, least=4)
-    counts = {speaker: sum(speakers[place] == speaker for place in chosen) for speaker in set(speakers)}
-    assert sorted(set(counts.values())) == [0, 4]
+def test_with_many_speakers_some_are_left_out_so_that_each_has_several_recordings():
+    speakers = [f"{n}" for n in range(1251)] * 5  # as many as in VoxCeleb1
+    chosen = choose_recordings(speakers, 1000, min_per_speaker=4)
+    assert sorted(set(count_by_speaker(speakers, chosen).values())) == [0, 4]
     assert len(chosen) == 1000
-    assert spread(["a", "b"], 1000, least=4) == [0, 1]
+    assert choose_recordings(["a", "b"], 1000, min_per_speaker=4) == [0, 1]
 
 
-def test_recordings_of_one_session_are_not_compared():
+def test_recordings_of_one_session_are_not_paired():
     speakers = np.repeat(["a", "b"], 4)
     sessions = np.array(["1", "1", "2", "2"] * 2)
-    pairs = set(zip(*trials_of(speakers, sessions)))
+    pairs = set(zip(*trial_pairs(speakers, sessions)))
     own = {(0, 2), (0, 3), (1, 2), (1, 3)}
     assert pairs == own | {(a + 4, b + 4) for a, b in own} | {(a, b) for a in range(4) for b in range(4, 8)}
 
 
-def test_those_trained_on_come_in_only_where_the_others_do_not_do():
+def test_recordings_that_were_trained_on_are_paired_only_if_the_others_do_not_suffice():
     speakers, sessions = np.repeat(["a", "b"], 3), np.arange(6)
-    held = np.array([False, True, True, False, True, True])
-    assert set(zip(*trials_of(speakers, sessions, held))) == {(1, 2), (1, 4), (1, 5), (2, 4), (2, 5), (4, 5)}
-    one = np.array([False, False, True, False, False, True])
-    pairs = set(zip(*trials_of(speakers, sessions, one)))
+    held_out = np.array([False, True, True, False, True, True])
+    expected = {(1, 2), (1, 4), (1, 5), (2, 4), (2, 5), (4, 5)}
+    assert set(zip(*trial_pairs(speakers, sessions, held_out))) == expected
+    single = np.array([False, False, True, False, False, True])
+    pairs = set(zip(*trial_pairs(speakers, sessions, single)))
     assert {(0, 2), (1, 2), (3, 5), (4, 5), (2, 5)} <= pairs
-    assert all(one[a] or one[b] for a, b in pairs)
-    # One session of each is held out: its recordings among themselves are no trials of one speaker.
+    assert all(single[a] or single[b] for a, b in pairs)
+    # One session of each is held out: pairs of its recordings are no pairs of one speaker.
     sessions = np.array([0, 1, 1, 2, 3, 3])
-    assert {(0, 1), (0, 2), (3, 4), (3, 5)} <= set(zip(*trials_of(speakers, sessions, held)))
+    assert {(0, 1), (0, 2), (3, 4), (3, 5)} <= set(zip(*trial_pairs(speakers, sessions, held_out)))
 
 
-def test_the_threshold_has_equal_errors_or_the_share_of_impostors_that_was_asked_for():
+def test_the_threshold_has_equal_error_rates_or_the_requested_false_accept_rate():
     labels = np.repeat([1, 0], [300, 2000])
     scores = np.concatenate([RNG.normal(2, 1, 300), RNG.normal(0, 1, 2000)])
-    threshold = threshold_of(labels, scores)
+    threshold = find_threshold(labels, scores)
     assert (scores[labels == 0] >= threshold).mean() == pytest.approx(eer(labels, scores)[0], abs=0.01)
     for far in (0.001, 0.01, 0.1):
-        threshold = threshold_of(labels, scores, far)
+        threshold = find_threshold(labels, scores, far)
         below = scores[scores < threshold].max()
         assert (scores[labels == 0] >= threshold).mean() <= far
-        assert (scores[labels == 0] >= below).mean() > far or below in scores[labels == 1]  # and no stricter
-    assert threshold_of(np.array([1, 1, 0]), np.array([0.9, 0.7, 0.1])) == pytest.approx(0.4)  # in the middle
+        assert (scores[labels == 0] >= below).mean() > far or below in scores[labels == 1]  # the lowest such threshold
+    assert find_threshold(np.array([1, 1, 0]), np.array([0.9, 0.7, 0.1])) == pytest.approx(0.4)  # in the middle
+
+
+@pytest.mark.parametrize("far", [0, 1, -0.1, 2, float("nan")])
+def test_far_is_between_0_and_1(far):
+    with pytest.raises(ParameterError, match=f"far must be between 0 and 1, got {far}"):
+        find_threshold(np.array([1, 0]), np.array([0.9, 0.1]), far)
 
 
 @pytest.mark.parametrize(
-    ("labels", "far", "told"),
-    [
-        ([1, 0], 0, "far is a share"),
-        ([1, 0], 1, "far is a share"),
-        ([1, 1], None, "no two speakers"),
-        ([0, 0], None, "no speaker has two recordings"),
-        ([0, 1], 0.01, "one of 100 impostors is asked for, and there are 1 pairs .* or a far of 1/1"),
-    ],
+    ("labels", "far", "numbers"),
+    [([1, 1], None, "two speakers"), ([0, 0], None, "two recordings"), ([0, 1], 0.01, "0.01 .* 100 .* 1/1")],
 )
-def test_a_threshold_that_cannot_be_is_refused(labels, far, told):
-    with pytest.raises(DatasetError, match=told):
-        threshold_of(np.array(labels), np.array([0.9, 0.1]), far)
+def test_too_few_trials_are_refused(labels, far, numbers):
+    with pytest.raises(DatasetError, match=numbers):
+        find_threshold(np.array(labels), np.array([0.9, 0.1]), far)

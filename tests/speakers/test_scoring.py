@@ -1,81 +1,113 @@
-"""Enrolled voices, and scores on one scale."""
+"""Scores: cosines, the S-norm by its formula, and the scorer's answers on vectors, without MXNet."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from mxnet_audio.errors import ModelError
-from mxnet_audio.speakers.scoring import Cohort, EnrolledSpeakers, unit
+from mxnet_audio.errors import InvalidAudioError, ModelError, ParameterError
+from mxnet_audio.inference.results import Encoding
+from mxnet_audio.speakers.enrollment import EnrolledSpeakers, unit_length
+from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
 
 RNG = np.random.default_rng(0)
 COHORT, FIRST, SECOND = (RNG.normal(size=(n, 16)).astype(np.float32) for n in (300, 5, 7))
 
 
 def test_scores_without_a_cohort_are_cosines():
-    found = Cohort(np.empty((0, 16))).scores(FIRST, SECOND)
+    scores = Cohort(np.empty((0, 16))).scores(FIRST, SECOND)
     lengths = np.linalg.norm(FIRST, axis=1)[:, None] * np.linalg.norm(SECOND, axis=1)
-    np.testing.assert_allclose(found, FIRST @ SECOND.T / lengths, atol=1e-6)
+    np.testing.assert_allclose(scores, FIRST @ SECOND.T / lengths, atol=1e-6)
 
 
-def test_scores_with_a_cohort_are_the_formula():
-    found = Cohort(COHORT, top=50).scores(FIRST, SECOND)
-    for i, a in enumerate(unit(FIRST.astype(np.float64))):
-        for j, b in enumerate(unit(SECOND.astype(np.float64))):
-            others = [np.sort(unit(COHORT.astype(np.float64)) @ side)[-50:] for side in (a, b)]
-            expected = np.mean([(a @ b - scores.mean()) / scores.std() for scores in others])
-            assert found[i, j] == pytest.approx(expected, abs=1e-4)
+def test_scores_with_a_cohort_follow_the_formula():
+    scores = Cohort(COHORT, top=50).scores(FIRST, SECOND)
+    for i, a in enumerate(unit_length(FIRST.astype(np.float64))):
+        for j, b in enumerate(unit_length(SECOND.astype(np.float64))):
+            nearest = [np.sort(unit_length(COHORT.astype(np.float64)) @ side)[-50:] for side in (a, b)]
+            expected = np.mean([(a @ b - cosines.mean()) / cosines.std() for cosines in nearest])
+            assert scores[i, j] == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_speakers_own_voices_in_the_cohort_do_not_count():
+def test_embeddings_of_a_compared_speaker_are_left_out_of_the_cohort():
     speakers = ["ann"] * 40 + ["bob"] * 260
-    named = Cohort(COHORT, speakers, top=30)
-    found = named.levels(FIRST, ["ann", "bob", "eve", "ann", "bob"])
-    for row, without in enumerate((COHORT[40:], COHORT[:40], COHORT, COHORT[40:], COHORT[:40])):
-        np.testing.assert_allclose(found[row], Cohort(without, top=30).levels(FIRST)[row], rtol=1e-4)
-    assert not np.allclose(found, named.levels(FIRST))  # whose they are goes unsaid
+    cohort = Cohort(COHORT, speakers, top=30)
+    statistics = cohort.statistics(FIRST, ["ann", "bob", "eve", "ann", "bob"])
+    for row, others in enumerate((COHORT[40:], COHORT[:40], COHORT, COHORT[40:], COHORT[:40])):
+        np.testing.assert_allclose(statistics[row], Cohort(others, top=30).statistics(FIRST)[row], rtol=1e-4)
+    assert not np.allclose(statistics, cohort.statistics(FIRST))  # without the speakers of the vectors
 
 
 @pytest.mark.parametrize("cohort", [COHORT, COHORT[:0]])
-def test_trials_are_the_matrix_entry_by_entry(cohort, monkeypatch):
-    monkeypatch.setattr("mxnet_audio.speakers.scoring.BLOCK", 3)
+def test_trial_scores_are_entries_of_the_matrix(cohort, monkeypatch):
+    monkeypatch.setattr("mxnet_audio.speakers.scoring.TRIALS_PER_BLOCK", 3)
     first, second = np.indices((5, 5)).reshape(2, -1)
-    found = Cohort(cohort).trials(FIRST, first, second)
-    np.testing.assert_allclose(found, Cohort(cohort).scores(FIRST, FIRST)[first, second], atol=1e-5)
+    scores = Cohort(cohort).trial_scores(FIRST, first, second)
+    np.testing.assert_allclose(scores, Cohort(cohort).scores(FIRST, FIRST)[first, second], atol=1e-5)
 
 
-def test_a_voice_is_the_mean_of_its_utterances_whatever_their_length():
-    voices = EnrolledSpeakers()
-    assert voices.add("ann", np.array([[2.0, 0.0]])) == 1
-    assert voices.add("ann", np.array([[0.0, 9.0]])) == 2  # adds
-    np.testing.assert_allclose(voices.centre("ann"), [2**-0.5] * 2)
-    assert voices.add("ann", np.array([[0.0, 9.0]]), replace=True) == 1
-    np.testing.assert_allclose(voices.centre("ann"), [0, 1])
-    voices.add("bob", np.array([[1.0, 0.0]]))
-    assert voices.names == ["ann", "bob"]
-    voices.remove("ann")
-    np.testing.assert_allclose(voices.centres(), [[1, 0]])
+@pytest.fixture
+def scorer():
+    """A scorer with ann at the first axis and bob at the second."""
+    enrolled = EnrolledSpeakers({"ann": np.array([[1.0, 0.0, 0.0]]), "bob": np.array([[0.0, 1.0, 0.0]])})
+    return SpeakerScorer(enrolled, Cohort(np.eye(3), ["ann", "bob", "cem"]), threshold=0.7)
 
 
-def test_a_name_is_one_however_its_accents_are_spelled():
-    voices, composed, apart = EnrolledSpeakers(), "J\u00f6rg", "Jo\u0308rg"
-    voices.add(apart, np.array([[1.0, 0.0]]))
-    assert voices.add(composed, np.array([[0.0, 1.0]])) == 2 and voices.names == [composed]
-    np.testing.assert_array_equal(voices.centre(apart), voices.centre(composed))
-    assert voices.known(np.array([[1.0, 0.0]]), apart) == {} and voices.known(np.eye(2), "bob") == {composed: 2}
-    voices.remove(apart)
-    assert voices.names == []
-    kept = EnrolledSpeakers({apart: np.array([[1.0, 0.0]]), composed: np.array([[0.0, 1.0]])})
-    assert kept.names == [composed] and len(kept.vectors[composed]) == 2
+def test_verification_of_vectors(scorer):
+    near, far = np.array([0.8, 0.6, 0.0]), np.array([0.0, 0.0, 1.0])
+    assert scorer.verify_as("ann", near) == (pytest.approx(0.8), True, 0.7)
+    assert scorer.verify_as("bob", near) == (pytest.approx(0.6), False, 0.7)
+    assert scorer.verify(near, 5 * near) == (pytest.approx(1), True, 0.7)
+    assert scorer.verify(near, far) == (pytest.approx(0), False, 0.7)
 
 
-def test_who_is_not_enrolled_is_named():
-    voices = EnrolledSpeakers()
-    with pytest.raises(ModelError, match="nobody is enrolled"):
-        voices.centres()
-    with pytest.raises(ModelError, match="no 'ann' is enrolled; there is nobody"):
-        voices.remove("ann")
-    voices.add("bob", np.ones((1, 2)))
-    with pytest.raises(ModelError, match="there is bob"):
-        voices.centre("ann")
-    for name in ("", "  ", 7, "a\tb", "a\nb"):
-        with pytest.raises(ModelError, match="a speaker has a name"):
-            voices.add(name, np.ones((1, 2)))
+def test_identification_of_vectors(scorer):
+    error = InvalidAudioError("silent", "c.wav")
+    encodings = [
+        Encoding("a.wav", np.array([0.8, 0.6, 0.0])),
+        Encoding("b.wav", np.array([0.6, 0.6, 0.6])),
+        Encoding("c.wav", None, error),
+    ]
+    ann, unknown, silent = scorer.identify(encodings, top_k=1)
+    assert ann == ("a.wav", "ann", [("ann", pytest.approx(0.8))], None)
+    assert unknown.speaker is None and len(unknown.ranking) == 1
+    assert silent == ("c.wav", None, [], error)
+    with pytest.raises(ParameterError, match="top_k must be >= 1, got 0"):
+        list(scorer.identify(encodings, top_k=0))
+
+
+def test_normalized_scores_are_those_of_the_cohort(scorer):
+    vector, ann = np.array([0.8, 0.5, 0.2]), scorer.enrolled.centroid("ann")
+    normalized = SpeakerScorer(scorer.enrolled, scorer.cohort, 0.7, normalize=True)
+    expected = scorer.cohort.scores(ann[None], vector[None])[0, 0]
+    assert normalized.verify_as("ann", vector).score == pytest.approx(expected)
+    assert scorer.verify_as("ann", vector).score != pytest.approx(expected)
+
+
+def test_calibration_separates_vectors_of_two_speakers(scorer):
+    vectors = np.array([[1, 0.1, 0], [1, 0, 0.1], [0, 1, 0.1], [0.1, 1, 0]])
+    labels, scores = scorer.calibrate(vectors, np.array(["x", "x", "y", "y"]), np.arange(4))
+    assert labels.tolist() == [1, 0, 0, 0, 0, 1]
+    assert scores[labels == 0].max() < scorer.threshold < scores[labels == 1].min()
+
+
+def test_reprs_have_one_line(scorer):
+    assert repr(scorer.cohort) == "Cohort(3 embeddings, top=200)"
+    assert repr(scorer) == (
+        "SpeakerScorer(EnrolledSpeakers(2 speakers, 2 recordings), Cohort(3 embeddings, top=200), "
+        "threshold=0.7, normalize=False)"
+    )
+
+
+def test_without_a_threshold_and_bad_arguments():
+    with pytest.raises(ModelError):
+        _ = SpeakerScorer().threshold
+    with pytest.raises(ParameterError, match="top must be >= 2, got 1"):
+        Cohort(COHORT, top=1)
+
+
+@pytest.mark.parametrize("module", ["enrollment", "scoring", "calibration", "state"])
+def test_vectors_need_no_mxnet(module):
+    code = f"import sys, mxnet_audio.speakers.{module}; sys.exit('mxnet' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

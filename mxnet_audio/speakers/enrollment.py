@@ -1,0 +1,162 @@
+"""Enrolled speakers: embeddings of their recordings, by name. Needs no MXNet."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+
+import numpy as np
+
+from mxnet_audio.errors import ModelError, ParameterError
+
+__all__ = ["EnrolledSpeakers", "unit_length"]
+
+MIN_NORM = 1e-12
+DUPLICATE_COSINE = 1 - 1e-6  # cosine above which two embeddings are of one recording, up to rounding
+
+
+def unit_length(vectors: np.ndarray) -> np.ndarray:
+    """Scale vectors [shape=(..., dim)] to length 1.
+
+    Examples
+    --------
+    >>> unit_length(np.array([3.0, 4.0]))
+    array([0.6, 0.8])
+    """
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), MIN_NORM)
+
+
+class EnrolledSpeakers:
+    """Embeddings of enrolled speakers, by name.
+
+    Names are kept in Unicode's NFC form: macOS writes an accented letter as two characters.
+
+    Parameters
+    ----------
+    vectors : dict of str to np.ndarray [shape=(recordings, dim)], optional
+        Embeddings of speakers to enroll now.
+
+    Attributes
+    ----------
+    vectors : dict of str to np.ndarray [shape=(recordings, dim)]
+        Embeddings of length 1, by speaker.
+
+    Examples
+    --------
+    >>> enrolled = EnrolledSpeakers()
+    >>> enrolled.add("ann", np.array([[1.0, 0.0], [0.0, 1.0]]))
+    2
+    >>> enrolled.names, enrolled.centroids().round(3)
+    (['ann'], array([[0.707, 0.707]]))
+    """
+
+    def __init__(self, vectors: Mapping[str, np.ndarray] | None = None):
+        self.vectors: dict[str, np.ndarray] = {}
+        for name, embeddings in (vectors or {}).items():
+            self.add(name, embeddings)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.vectors)} speakers, {sum(self.counts.values())} recordings)"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the enrolled speakers, in the order of enrollment."""
+        return list(self.vectors)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of recordings of each enrolled speaker."""
+        return {name: len(vectors) for name, vectors in self.vectors.items()}
+
+    def add(self, name: str, vectors: np.ndarray, replace: bool = False) -> int:
+        """Enroll a speaker, or add recordings to an enrolled one.
+
+        A recording that is enrolled already counts once.
+
+        Parameters
+        ----------
+        name : str
+            Name of the speaker.
+        vectors : np.ndarray [shape=(recordings, dim)]
+            Embeddings of the speaker's recordings.
+        replace : bool
+            Remove the embeddings that the speaker was enrolled with before.
+
+        Returns
+        -------
+        int
+            Number of recordings that the speaker is enrolled with now.
+
+        Raises
+        ------
+        ParameterError
+            If the name is empty or not printable.
+        """
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise ParameterError(f"the name of a speaker must be printable text, got {name!r}")
+        name = _canonical(name)
+        before = [] if replace or name not in self.vectors else [self.vectors[name]]
+        embeddings = np.concatenate([*before, unit_length(vectors)])
+        duplicate = np.tril(embeddings @ embeddings.T, -1).max(axis=1) > DUPLICATE_COSINE
+        self.vectors[name] = embeddings[~duplicate]
+        return len(self.vectors[name])
+
+    def remove(self, name: str) -> None:
+        """Remove a speaker and their embeddings.
+
+        Raises
+        ------
+        ModelError
+            If no speaker of this name is enrolled.
+        """
+        self.centroid(name)
+        del self.vectors[_canonical(name)]
+
+    def duplicates(self, vectors: np.ndarray, name: str) -> dict[str, int]:
+        """Count the recordings [shape=(n, dim)] that other speakers than `name` are enrolled with.
+
+        Returns
+        -------
+        dict of str to int
+            Number of shared recordings, for each other speaker with at least one.
+
+        Examples
+        --------
+        >>> EnrolledSpeakers({"ann": np.array([[1.0, 0.0]])}).duplicates(np.array([[2.0, 0.0], [0.0, 1.0]]), "bob")
+        {'ann': 1}
+        """
+        vectors, name = unit_length(vectors), _canonical(name)
+        counts = {
+            other: int((vectors @ embeddings.T > DUPLICATE_COSINE).any(axis=1).sum())
+            for other, embeddings in self.vectors.items()
+        }
+        return {other: count for other, count in counts.items() if count and other != name}
+
+    def centroid(self, name: str) -> np.ndarray:
+        """Return the mean embedding of a speaker [shape=(dim,)], of length 1.
+
+        Raises
+        ------
+        ModelError
+            If no speaker of this name is enrolled.
+        """
+        name = _canonical(name)
+        if name not in self.vectors:
+            raise ModelError(f"no speaker {name!r} is enrolled; enrolled: {', '.join(self.names) or 'nobody'}")
+        return unit_length(self.vectors[name].mean(axis=0))
+
+    def centroids(self) -> np.ndarray:
+        """Return the mean embeddings of all speakers [shape=(speakers, dim)], each of length 1.
+
+        Raises
+        ------
+        ModelError
+            If no speaker is enrolled.
+        """
+        if not self.vectors:
+            raise ModelError("nobody is enrolled: enroll a speaker first")
+        return np.stack([self.centroid(name) for name in self.vectors])
+
+
+def _canonical(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

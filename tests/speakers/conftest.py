@@ -1,0 +1,54 @@
+"""Fixtures of the speaker tests: recordings of four synthesised speakers, and a recognizer trained on three of them."""
+
+import pytest
+
+from mxnet_audio.speakers.recognizer import SpeakerRecognizer
+from tests.voices import TRAINED, write_speaker_model
+
+
+@pytest.fixture(scope="session")
+def speaker_folder(make_once):
+    """Folder with ``people`` and ``model``; tests must not change it."""
+    return make_once("speakers", write_speaker_model)
+
+
+@pytest.fixture(scope="session")
+def people(speaker_folder):
+    """Folder of four speakers, ten vowels each."""
+    return speaker_folder / "people"
+
+
+@pytest.fixture(scope="session")
+def model_dir(speaker_folder):
+    """Directory of the trained recognizer; nobody is enrolled."""
+    return speaker_folder / "model"
+
+
+@pytest.fixture(scope="session")
+def recordings(people):
+    """Function that lists pairs of path and speaker: ``recordings('ann', 'bob', takes=range(10))``."""
+
+    def recordings(*names, takes=range(10)):
+        return [(str(people / name / f"{take}.wav"), name) for name in names for take in takes]
+
+    return recordings
+
+
+@pytest.fixture(scope="session")
+def options():
+    """Arguments of a quick `fit`."""
+    return {"epochs": 1, "batch_size": 8, "seconds": 0.4, "checkpoint_interval": 9, "progress": False}
+
+
+@pytest.fixture
+def recognizer(model_dir):
+    """The trained recognizer, loaded anew."""
+    return SpeakerRecognizer.load(model_dir)
+
+
+@pytest.fixture
+def enrolled(recognizer, recordings):
+    """The trained recognizer with its three speakers enrolled by three recordings each."""
+    for name in TRAINED:
+        recognizer.enroll(name, [path for path, _ in recordings(name, takes=range(3))])
+    return recognizer

@@ -1,0 +1,48 @@
+"""Enrolled speakers: embeddings by name, centroids, duplicates, and names in one spelling."""
+
+import numpy as np
+import pytest
+
+from mxnet_audio.errors import ModelError, ParameterError
+from mxnet_audio.speakers.enrollment import EnrolledSpeakers
+
+
+def test_centroid_is_the_mean_direction_whatever_the_length():
+    enrolled = EnrolledSpeakers()
+    assert enrolled.add("ann", np.array([[2.0, 0.0]])) == 1
+    assert enrolled.add("ann", np.array([[0.0, 9.0]])) == 2  # adds
+    np.testing.assert_allclose(enrolled.centroid("ann"), [2**-0.5] * 2)
+    assert enrolled.add("ann", np.array([[0.0, 9.0]]), replace=True) == 1
+    np.testing.assert_allclose(enrolled.centroid("ann"), [0, 1])
+    enrolled.add("bob", np.array([[1.0, 0.0]]))
+    assert enrolled.names == ["ann", "bob"] and enrolled.counts == {"ann": 1, "bob": 1}
+    assert repr(enrolled) == "EnrolledSpeakers(2 speakers, 2 recordings)"
+    enrolled.remove("ann")
+    np.testing.assert_allclose(enrolled.centroids(), [[1, 0]])
+
+
+def test_a_name_is_one_in_both_unicode_spellings():
+    enrolled, composed, decomposed = EnrolledSpeakers(), "J\u00f6rg", "Jo\u0308rg"
+    enrolled.add(decomposed, np.array([[1.0, 0.0]]))
+    assert enrolled.add(composed, np.array([[0.0, 1.0]])) == 2 and enrolled.names == [composed]
+    np.testing.assert_array_equal(enrolled.centroid(decomposed), enrolled.centroid(composed))
+    assert enrolled.duplicates(np.array([[1.0, 0.0]]), decomposed) == {}
+    assert enrolled.duplicates(np.eye(2), "bob") == {composed: 2}
+    enrolled.remove(decomposed)
+    assert enrolled.names == []
+    loaded = EnrolledSpeakers({decomposed: np.array([[1.0, 0.0]]), composed: np.array([[0.0, 1.0]])})
+    assert loaded.names == [composed] and len(loaded.vectors[composed]) == 2
+
+
+def test_missing_speakers_and_bad_names():
+    enrolled = EnrolledSpeakers()
+    with pytest.raises(ModelError, match="nobody"):
+        enrolled.centroids()
+    with pytest.raises(ModelError, match=r"'ann'.* nobody"):
+        enrolled.remove("ann")
+    enrolled.add("bob", np.ones((1, 2)))
+    with pytest.raises(ModelError, match=r"'ann'.* bob"):
+        enrolled.centroid("ann")
+    for name in ("", "  ", 7, "a\tb", "a\nb"):
+        with pytest.raises(ParameterError, match="name"):
+            enrolled.add(name, np.ones((1, 2)))
