@@ -1,7 +1,5 @@
-"""Cross-validation: runs over folds and seeds, their results, and the folder that keeps them."""
+"""Cross-validation: train and measure with each fold held out, and keep the results."""
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"results": ["CrossValidation"], "run": ["cross_validate"]}
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""What a cross-validation found, fold by fold and seed by seed. Nothing here needs MXNet."""
+"""Results of a cross-validation, by fold and seed. Needs no MXNet."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ if TYPE_CHECKING:
 __all__ = ["CrossValidation", "FoldRun"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FoldRun:
-    """One training with one fold held out.
+    """Result of one training with one fold held out.
 
     Parameters
     ----------
     fold : int or str
-        The fold that was measured on.
+        Fold that was held out and measured.
     seed : int
+        Random state of the training.
     report : ClassificationReport
-        Of the held-out clips, by the parameters that training ended with.
+        Measures on the held-out clips, with the parameters after the last epoch.
     history : dict of str to list of float
-        What `fit` returned; its test figures are those of the held-out clips.
+        Result of `fit`; its test measures are those of the held-out clips.
     seconds : float [s]
-        That `fit` took.
+        Duration of `fit`.
     precision_at_5 : float, 0 to 1
-        Share of the query's class among the five nearest training clips, over all held-out ones.
+        Share of clips of the query's class among the five nearest training clips, over all held-out clips.
     skipped : tuple of (path, reason)
-        Clips of either side that cannot be used.
+        Training and held-out clips that cannot be used.
     """
 
     fold: int | str
@@ -47,8 +48,11 @@ class FoldRun:
     precision_at_5: float
     skipped: tuple[tuple[str, str], ...] = ()
 
-    def to_dict(self) -> dict:
-        """Return the run in terms of JSON; `from_dict` takes it back."""
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(fold={self.fold!r}, seed={self.seed}, accuracy={self.report.accuracy:.3f})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-serializable dictionary, for `from_dict`."""
         report = self.report.to_dict()
         return {
             "fold": self.fold,
@@ -64,8 +68,14 @@ class FoldRun:
         }
 
     @classmethod
-    def from_dict(cls, document: dict) -> FoldRun:
-        """Make a run of what `to_dict` returned; KeyError, TypeError or ValueError if it is not that."""
+    def from_dict(cls, document: dict[str, Any]) -> FoldRun:
+        """Make a run from the result of `to_dict`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If the dictionary lacks an entry, or one is wrong.
+        """
         unmeasured = [(item["path"], AudioError(item["reason"], item["path"])) for item in document["unmeasured"]]
         return cls(
             document["fold"],
@@ -78,20 +88,20 @@ class FoldRun:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CrossValidation:
-    """What `cross_validate` found; printed, it is one table.
+    """Result of `cross_validate`; as text, a table.
 
-    Every fold has been run with every seed, and all runs count the same, whatever the size of the fold.
+    Every fold is run with every seed, and every run counts equally, whatever the size of its fold.
 
     Parameters
     ----------
     network : str
         Name of the network.
     runs : tuple of FoldRun
-        By fold, then by seed.
+        The runs, sorted by fold, then by seed.
     settings : dict
-        What `fit` was told, and a digest of the clips.
+        Arguments of `fit`, and a digest of the clips.
 
     Examples
     --------
@@ -105,6 +115,8 @@ class CrossValidation:
     2           8   0.500   0.750  0.625       0.500
     mean       16   0.750   0.750  0.750       0.500
     cifar10: accuracy 0.750, standard deviation 0.177 over folds, 0.000 over seeds; 60 s a run
+    >>> result
+    CrossValidation('cifar10', 2 folds x 2 seeds, accuracy 0.750)
     >>> result.pooled().accuracy
     0.75
     """
@@ -113,14 +125,18 @@ class CrossValidation:
     runs: tuple[FoldRun, ...]
     settings: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        runs = f"{len(self.folds)} folds x {len(self.seeds)} seeds"
+        return f"{type(self).__name__}({self.network!r}, {runs}, accuracy {self.accuracy:.3f})"
+
     @property
     def folds(self) -> list[int | str]:
-        """The folds, in their order."""
+        """The folds, in order."""
         return list(dict.fromkeys(run.fold for run in self.runs))
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds, in the order in which they were given."""
+        """The seeds, in the given order."""
         return list(dict.fromkeys(run.seed for run in self.runs))
 
     @property
@@ -130,41 +146,41 @@ class CrossValidation:
 
     @property
     def accuracy(self) -> float:
-        """Mean of all runs' accuracies, 0 to 1."""
+        """Mean accuracy of all runs, 0 to 1."""
         return float(self.accuracies.mean())
 
     @property
     def std_over_folds(self) -> float:
-        """Standard deviation (of a sample) of the folds' accuracies, each the mean over its seeds."""
+        """Sample standard deviation of the folds' accuracies, each the mean over its seeds."""
         return float(self.accuracies.mean(axis=1).std(ddof=1))
 
     @property
     def std_over_seeds(self) -> float | None:
-        """Standard deviation (of a sample) of the seeds' accuracies, each the mean over its folds; None for one."""
+        """Sample standard deviation of the seeds' accuracies, each the mean over its folds; None for one seed."""
         return float(self.accuracies.mean(axis=0).std(ddof=1)) if len(self.seeds) > 1 else None
 
     @property
     def precision_at_5(self) -> float:
-        """Mean of all runs' precision at 5 of search, 0 to 1."""
+        """Mean precision at 5 of search of all runs, 0 to 1."""
         return float(np.mean([run.precision_at_5 for run in self.runs]))
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
-        """Path of each clip that could not be used, once, and why."""
+        """Path and reason of each clip that cannot be used, once."""
         return list(dict(item for run in self.runs for item in run.skipped).items())
 
     def pooled(self, seed: int | None = None) -> ClassificationReport:
-        """Sum the confusion matrices over the folds, and over the seeds unless one is named.
+        """Sum the confusion matrices over folds and seeds.
 
         Parameters
         ----------
         seed : int, optional
-            Of these runs only: every clip is then counted once.
+            Sum over the runs with this seed only, so that every clip is counted once.
 
         Raises
         ------
         KeyError
-            If no run is of that seed.
+            If there is no run with this seed.
         """
         runs = [run for run in self.runs if seed is None or run.seed == seed]
         if not runs:
@@ -172,8 +188,8 @@ class CrossValidation:
         confusion = np.sum([run.report.confusion for run in runs], axis=0)
         return ClassificationReport(runs[0].report.labels, confusion, [(p, AudioError(r, p)) for p, r in self.skipped])
 
-    def to_dict(self) -> dict:
-        """Return everything in terms of JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-serializable dictionary with all measures and runs."""
         by_fold, by_seed = self.accuracies.mean(axis=1), self.accuracies.mean(axis=0)
         return {
             "network": self.network,
@@ -183,14 +199,20 @@ class CrossValidation:
             "precision_at_5": self.precision_at_5,
             "accuracy_by_fold": [[fold, float(value)] for fold, value in zip(self.folds, by_fold)],
             "accuracy_by_seed": [[seed, float(value)] for seed, value in zip(self.seeds, by_seed)],
-            "pooled": {"n_seeds": len(self.seeds), **self.pooled().to_dict()},  # each clip counts once a seed
+            "pooled": {
+                "n_seeds": len(self.seeds),
+                **self.pooled().to_dict(),
+            },  # each clip is counted once for each seed
             "skipped": [{"path": path, "reason": reason} for path, reason in self.skipped],
             "settings": self.settings,
             "runs": [run.to_dict() for run in self.runs],
         }
 
     def plot(self, path: str | os.PathLike | None = None) -> Figure:
-        """Draw the accuracy by fold, seeds as dots, beside the pooled confusion matrix; see `viz.plot_folds`."""
+        """Draw the accuracy by fold, with a dot for each seed, beside the pooled confusion matrix.
+
+        See `mxnet_audio.viz.plot_folds`.
+        """
         from mxnet_audio.viz import plot_folds
 
         return plot_folds(dict(zip(self.folds, self.accuracies.tolist())), self.pooled(), path, len(self.seeds))

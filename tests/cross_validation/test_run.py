@@ -1,4 +1,4 @@
-"""Leave one fold out: what is trained on what, what is measured, what is kept, and what goes wrong by name."""
+"""Cross-validation: the clips of each run, its measures, saved runs, killed processes and refused arguments."""
 
 import json
 import logging
@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from mxnet_audio.cross_validation import store
+from mxnet_audio.cross_validation.jobs import CrossValidationError
 from mxnet_audio.cross_validation.run import cross_validate
 from mxnet_audio.engine import mx
-from mxnet_audio.errors import DatasetError, ModelError
+from mxnet_audio.errors import DatasetError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.library.classifier import AudioClassifier
@@ -21,40 +22,43 @@ from mxnet_audio.library.search import AudioSearch
 from mxnet_audio.metrics import precision_at_k
 from mxnet_audio.training import RECIPES, Recipe
 
-FOLDS = [1, 1, 1, 2, 2, 2, 3, 3, 3] * 2 + [1, 1, 1, 2, 2, 2]  # every fold has every kind
+FOLDS = [1, 1, 1, 2, 2, 2, 3, 3, 3] * 2 + [1, 1, 1, 2, 2, 2]  # every class is in every fold
 
 
-class Watched(Cifar10AudioClassifier):
-    """Remembers what it was told; fold 2 fails on demand."""
+class RecordingClassifier(Cifar10AudioClassifier):
+    """Classifier that records the arguments of `fit`; calls whose numbers are in `failing` fail."""
 
-    calls: list = []  # noqa: RUF012 - the tests read it
-    fails = ()
+    calls: list = []  # noqa: RUF012 - read by the tests
+    failing: set = set()  # noqa: RUF012
 
     def fit(self, pairs, folder, **options):
         held_out = [path for path, _ in options["validation_pairs"]]
         self.calls.append((sorted(path for path, _ in pairs), sorted(held_out), options))
-        if len(self.calls) in self.fails:
+        if len(self.calls) in self.failing:
             raise ValueError("out of luck")
         return super().fit(pairs, folder, **options)
 
 
 @pytest.fixture
-def watched():
-    Watched.calls, Watched.fails = [], ()
-    return Watched
+def recording():
+    """The recording classifier, without calls."""
+    RecordingClassifier.calls, RecordingClassifier.failing = [], set()
+    return RecordingClassifier
 
 
 @pytest.fixture
 def quick(options):
+    """Arguments of a quick `fit`."""
     return {"epochs": 1, "batch_size": 8, "input_shape": (1, 32, 16), "cache": options["cache"], "progress": False}
 
 
-def test_each_clip_is_measured_once_a_seed_by_the_others(corpus, quick, watched):
-    result = cross_validate(watched, corpus, FOLDS, seeds=(3, 0), n_jobs=1, **quick)
+def test_each_clip_is_measured_once_for_each_seed(corpus, quick, recording):
+    result = cross_validate(recording, corpus, FOLDS, seeds=(3, 0), n_jobs=1, **quick)
     paths = [path for path, _ in corpus]
-    assert len(watched.calls) == 6
-    for (train, held_out, options), (seed, fold) in zip(watched.calls, [(s, f) for s in (3, 0) for f in (1, 2, 3)]):
-        assert held_out == sorted(path for path, where in zip(paths, FOLDS) if where == fold)
+    assert len(recording.calls) == 6
+    runs = [(seed, fold) for seed in (3, 0) for fold in (1, 2, 3)]
+    for (train, held_out, options), (seed, fold) in zip(recording.calls, runs):
+        assert held_out == sorted(path for path, own in zip(paths, FOLDS) if own == fold)
         assert sorted(train + held_out) == sorted(paths)
         assert options["random_state"] == seed and options["nb_classes"] is None
     assert result.folds == [1, 2, 3] and result.seeds == [3, 0]
@@ -71,9 +75,9 @@ def test_each_clip_is_measured_once_a_seed_by_the_others(corpus, quick, watched)
         result.pooled(seed=1)
 
 
-def test_a_run_is_what_fit_evaluate_and_search_give(corpus, quick, tmp_path):
+def test_a_run_has_the_results_of_fit_evaluate_and_search(corpus, quick, tmp_path):
     """The last epoch is measured, not the best."""
-    quick = {**quick, "epochs": 4}
+    quick = {**quick, "epochs": 3}
     result = cross_validate("cifar10", corpus, FOLDS, n_jobs=1, **quick)
     run = result.runs[1]
     held_out = [pair for pair, fold in zip(corpus, FOLDS) if fold == 2]
@@ -85,12 +89,13 @@ def test_a_run_is_what_fit_evaluate_and_search_give(corpus, quick, tmp_path):
     assert run.report.accuracy == pytest.approx(history["acc_test"][-1])
     search = AudioSearch(classifier=classifier)
     search.index_many(path for path, _ in train)
-    known = dict(train)
-    found = [[known[str(n.path)] for n in search.query(path, top_k=5)] for path, _ in held_out]
-    assert run.precision_at_5 == pytest.approx(precision_at_k([label for _, label in held_out], found, 5))
+    labels = dict(train)
+    nearest = [[labels[str(n.path)] for n in search.query(path, top_k=5)] for path, _ in held_out]
+    assert run.precision_at_5 == pytest.approx(precision_at_k([label for _, label in held_out], nearest, 5))
 
 
-def test_in_processes_it_is_the_same(corpus, quick, tmp_path):
+@pytest.mark.slow
+def test_processes_give_the_same_results(corpus, quick, tmp_path):
     config = AudioFeatureConfig(n_mels=32, n_frames=16)
     quick = {**{name: value for name, value in quick.items() if name != "input_shape"}, "feature_config": config}
     one = cross_validate(Cifar10AudioClassifier, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, **quick)
@@ -102,31 +107,38 @@ def test_in_processes_it_is_the_same(corpus, quick, tmp_path):
         np.testing.assert_allclose(a.history["loss_train"], b.history["loss_train"], rtol=1e-3)
 
 
-def test_finished_runs_are_kept_and_the_call_goes_on(corpus, quick, watched, tmp_path, caplog):
-    watched.fails = {2}
-    with pytest.raises(ModelError) as caught:
-        cross_validate(watched, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, **quick)
-    assert "fold 2, seed 42: ValueError: out of luck. 2 of 3 runs are finished and kept in" in str(caught.value)
+def test_without_a_shape_all_folds_have_the_length_of_a_typical_clip(corpus, quick, recording):
+    cross_validate(recording, corpus, FOLDS, n_jobs=1, **{**quick, "input_shape": None})
+    configs = [options["feature_config"] for *_, options in recording.calls]
+    assert [config.n_frames for config in configs] == [configs[0].frames_in(1)] * 3
+
+
+def test_finished_runs_are_saved_and_the_call_continues(corpus, quick, recording, tmp_path, caplog):
+    recording.failing = {2}
+    with pytest.raises(CrossValidationError) as caught:
+        cross_validate(recording, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, **quick)
+    assert "fold 2, seed 42: ValueError: out of luck. 2 of 3 runs" in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
     assert [run.fold for run in caught.value.finished] == [1, 3]
-    assert "Traceback" in caplog.text  # not the input's fault: where it happened is told
+    assert "Traceback" in caplog.text  # not one of the package's errors
     first = json.loads((tmp_path / "runs" / "fold-1-seed-42.json").read_text())
-    watched.calls.clear()
-    watched.fails = ()
-    result = cross_validate(watched, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, **quick)
-    assert len(watched.calls) == 1 and len(result.runs) == 3
+    recording.calls.clear()
+    recording.failing = set()
+    result = cross_validate(recording, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, **quick)
+    assert len(recording.calls) == 1 and len(result.runs) == 3
     assert result.runs[0].to_dict() == first
     (tmp_path / "runs" / "fold-3-seed-42.json").write_text("{")
-    again = cross_validate(watched, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, seeds=(42, 7), **quick)
-    assert len(watched.calls) == 1 + 1 + 3  # the damaged one, and the new seed's
+    again = cross_validate(recording, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, seeds=(42, 7), **quick)
+    assert len(recording.calls) == 1 + 1 + 3  # the damaged run, and those of the new seed
     assert "fold-3-seed-42.json: damaged" in caplog.text
     assert again.runs[4].report.accuracy == result.runs[2].report.accuracy
     document = json.loads((tmp_path / "cross_validation.json").read_text())
     assert document["accuracy"] == again.accuracy and document["settings"]["input_shape"] == [1, 32, 16]
     for change in ({"epochs": 2}, {"learning_rate": 0.01}):
-        with pytest.raises(ModelError, match=f"other settings .{next(iter(change))} changed"):
-            cross_validate(watched, corpus, FOLDS, output_dir=tmp_path, **{**quick, **change})
-    with pytest.raises(ModelError, match=r"other settings .clips changed"):
-        cross_validate(watched, corpus, FOLDS[::-1], output_dir=tmp_path, **quick)
+        with pytest.raises(ModelError, match=rf"\({next(iter(change))} changed"):
+            cross_validate(recording, corpus, FOLDS, output_dir=tmp_path, **{**quick, **change})
+    with pytest.raises(ModelError, match=r"\(clips changed"):
+        cross_validate(recording, corpus, FOLDS[::-1], output_dir=tmp_path, **quick)
 
 
 def test_bad_clips_are_left_out_and_listed_once(corpus, quick, tmp_path, caplog):
@@ -148,100 +160,105 @@ def test_folds_can_be_drawn(corpus, quick):
     assert str(result).count("\n") == 4
 
 
-def test_runs_of_another_recipe_default_or_network_are_not_mixed_in(corpus, quick, watched, tmp_path, monkeypatch):
+def test_runs_of_another_recipe_default_or_network_are_not_mixed(corpus, quick, recording, tmp_path, monkeypatch):
     def again(**change):
-        return cross_validate(watched, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, **quick, **change)
+        return cross_validate(recording, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, **quick, **change)
 
     again()
-    again(recipe=watched.recipe)  # its own, by name
-    assert len(watched.calls) == 3
-    with pytest.raises(ModelError, match=r"other settings .recipe changed"):
+    again(recipe=recording.recipe)  # its own, by name
+    assert len(recording.calls) == 3
+    with pytest.raises(ModelError, match=r"\(recipe changed"):
         again(recipe="plain")
     with monkeypatch.context() as patch:
-        patch.setitem(RECIPES, watched.recipe, Recipe(mixup=0.2))  # the name stays, what it stands for does not
-        with pytest.raises(ModelError, match=r"other settings .recipe changed"):
+        patch.setitem(RECIPES, recording.recipe, Recipe(mixup=0.2))  # another recipe of the same name
+        with pytest.raises(ModelError, match=r"\(recipe changed"):
             again()
     with monkeypatch.context() as patch:
-        patch.setattr(AudioClassifier.fit, "__defaults__", (64, 20, 0.2, 42, (1, 96, 1366), 10, 0.002, 10))
-        with pytest.raises(ModelError, match=r"other settings .learning_rate changed"):
+        defaults = list(AudioClassifier.fit.__defaults__)
+        defaults[defaults.index(0.001)] = 0.002
+        patch.setattr(AudioClassifier.fit, "__defaults__", tuple(defaults))
+        with pytest.raises(ModelError, match=r"\(learning_rate changed"):
             again()
     graph = store.get_model
 
-    def deeper(*words, **options):
-        net = graph(*words, **options)
-        return lambda x: [out * 2 for out in net(x)]
+    def deeper(*args, **options):
+        net = graph(*args, **options)
+        return lambda x: [output * 2 for output in net(x)]
 
     monkeypatch.setattr(store, "get_model", deeper)
-    with pytest.raises(ModelError, match=r"other settings .graph changed"):
+    with pytest.raises(ModelError, match=r"\(graph changed"):
         again()
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "reason"),
+    ("change", "error", "names"),
     [
-        ({"groups": ["one source", *range(22), "one source"]}, DatasetError, "group 'one source' is in folds 1 and 2"),
+        ({"groups": ["one source", *range(22), "one source"]}, DatasetError, "'one source' is in folds 1 and 2"),
         ({"folds": FOLDS[:-1]}, DatasetError, "23 folds for 24 clips"),
-        ({"folds": [5] * 24}, DatasetError, "one fold only"),
-        ({"seeds": ()}, ModelError, "seeds are one or more"),
-        ({"seeds": (1, 1)}, ModelError, "all different"),
-        ({"n_jobs": 0}, ModelError, "n_jobs is 1 or more"),
-        ({"early_stopping": 3}, ModelError, "held-out fold choose the epoch"),
-        ({"classifier": "nothing"}, ModelError, "no network is called 'nothing'"),
-        ({"classifier": dict}, ModelError, "expected a classifier"),
+        ({"folds": [5] * 24}, DatasetError, "one fold"),
+        ({"seeds": ()}, ParameterError, "seeds"),
+        ({"seeds": (1, 1)}, ParameterError, "seeds"),
+        ({"seeds": 3}, ParameterError, "seeds"),
+        ({"seeds": (1, -1)}, ParameterError, "random_state"),
+        ({"n_jobs": 0}, ParameterError, "n_jobs"),
+        ({"early_stopping": 3}, ParameterError, "early_stopping"),
+        ({"classifier": "nothing"}, ParameterError, "'nothing'"),
+        ({"classifier": dict}, ParameterError, "classifier"),
         ({"epoch": 3}, TypeError, "epoch"),
-        ({"validation_pairs": []}, TypeError, "itself says fit's validation_pairs"),
-        ({"callbacks": [lambda history: history["acc_test"][-1] > 0.5]}, TypeError, "itself says fit's callbacks"),
-        ({"seeds": 3}, ModelError, "seeds are one or more numbers"),
-        ({"seeds": (1, -1)}, ModelError, "random_state is 0 or more"),
-        ({"epochs": 0}, ModelError, "epochs is 1 or more"),
-        ({"recipe": "stew"}, ModelError, "no recipe 'stew'"),
-        ({"input_shape": (1, 2, 2)}, ModelError, "cifar10 takes"),
-        ({"nb_classes": 10}, DatasetError, "nb_classes is 10, but there are 3 labels"),
+        ({"validation_pairs": []}, TypeError, "validation_pairs"),
+        ({"callbacks": [lambda history: history["acc_test"][-1] > 0.5]}, TypeError, "callbacks"),
+        ({"epochs": 0}, ParameterError, "epochs"),
+        ({"recipe": "stew"}, ParameterError, "'stew'"),
+        ({"input_shape": (1, 2, 2)}, ParameterError, "cifar10"),
+        ({"nb_classes": 10}, DatasetError, "nb_classes"),
     ],
+    ids=str,
 )
-def test_what_cannot_be_done_is_refused_before_anything_is(corpus, quick, tmp_path, change, error, reason):
+def test_bad_arguments_are_refused_before_anything_is_written(corpus, quick, tmp_path, change, error, names):
     call = {"classifier": "cifar10", "folds": FOLDS, "output_dir": tmp_path / "new", **quick, **change}
     with pytest.raises(error) as caught:
         cross_validate(call.pop("classifier"), corpus, call.pop("folds"), **call)
-    assert reason in str(caught.value)
+    assert names in str(caught.value)
     assert not (tmp_path / "new").exists()
 
 
 def test_a_file_is_in_one_fold(corpus, quick):
-    with pytest.raises(DatasetError, match=r"file '.*clip 0.*' is in folds 1 and 3"):
+    with pytest.raises(DatasetError, match=r"'.*clip 0.*' is in folds 1 and 3"):
         cross_validate("cifar10", [*corpus, corpus[0]], [*FOLDS, 3], **quick)
 
 
-def test_a_place_that_cannot_be_written_to(corpus, quick, tmp_path):
+def test_a_directory_that_cannot_be_written_to(corpus, quick, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ModelError, match="runs cannot be kept here"):
+    with pytest.raises(ModelError, match="file"):
         cross_validate("cifar10", corpus, FOLDS, output_dir=tmp_path / "file", **quick)
 
 
-class Mortal(Cifar10AudioClassifier):
-    """Dies in fold 2, once fold 1 is kept: two processes have folds 1 and 2 at hand."""
+class MortalClassifier(Cifar10AudioClassifier):
+    """Classifier whose process is killed in fold 2, once fold 1 is saved."""
 
     def fit(self, pairs, folder, **options):
         if "clip 3 " in "".join(path for path, _ in options["validation_pairs"]):
-            place, deadline = Path(options["cache"]).parent, time.monotonic() + 60
-            (place / "folder.txt").write_text(str(folder))
-            while not (place / "kept" / "runs" / "fold-1-seed-42.json").exists() and time.monotonic() < deadline:
+            root, deadline = Path(options["cache"]).parent, time.monotonic() + 60
+            (root / "folder.txt").write_text(str(folder))
+            while not (root / "saved" / "runs" / "fold-1-seed-42.json").exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
             time.sleep(0.5)
             os.kill(os.getpid(), signal.SIGKILL)
         return super().fit(pairs, folder, **options)
 
 
-def test_a_process_that_dies(corpus, quick, tmp_path):
+@pytest.mark.slow
+def test_a_killed_process(corpus, quick, tmp_path):
     quick = {**quick, "cache": tmp_path / "cache"}
-    with pytest.raises(ModelError, match=r"fold 2, seed 42.*: a process was ended, perhaps for want of mem") as caught:
-        cross_validate(Mortal, corpus, FOLDS, n_jobs=2, output_dir=tmp_path / "kept", **quick)
-    assert "fold 1, seed 42" not in str(caught.value) and "runs are finished and kept in" in str(caught.value)
+    with pytest.raises(CrossValidationError, match=r"fold 2, seed 42.*: a process was killed") as caught:
+        cross_validate(MortalClassifier, corpus, FOLDS, n_jobs=2, output_dir=tmp_path / "saved", **quick)
+    assert "fold 1, seed 42" not in str(caught.value) and str(tmp_path / "saved") in str(caught.value)
     assert [run.fold for run in caught.value.finished][:1] == [1]
-    assert not Path((tmp_path / "folder.txt").read_text()).exists()  # the dead one did not clear up
+    assert not Path((tmp_path / "folder.txt").read_text()).exists()  # removed, though not by the killed process
 
 
-def test_one_reason_is_told_once(corpus, quick, watched):
-    watched.fails = {1, 3}
-    with pytest.raises(ModelError, match=r"fold 1, seed 42 and fold 3, seed 42: ValueError: out of luck\. 1 of 3 runs"):
-        cross_validate(watched, corpus, FOLDS, n_jobs=1, **quick)
+def test_each_reason_is_named_once(corpus, quick, recording):
+    recording.failing = {1, 3}
+    reason = r"fold 1, seed 42 and fold 3, seed 42: ValueError: out of luck\. 1 of 3 runs"
+    with pytest.raises(CrossValidationError, match=reason):
+        cross_validate(recording, corpus, FOLDS, n_jobs=1, **quick)
