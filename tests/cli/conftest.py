@@ -1,6 +1,8 @@
-"""A small corpus of tones, a model trained on it by the command itself, and a way to run commands."""
+"""A small corpus of tones, a model that the command trained on it, and functions that run commands."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,24 @@ import soundfile as sf
 from typer.testing import CliRunner
 
 from mxnet_audio.cli import app
+from tests.voices import write_speaker_model
 
 FREQUENCIES = {"high ♪": (2000, 3500), "low": (200, 500)}
+
+# Any import of MXNet fails.
+WITHOUT_MXNET = """
+import json, sys
+sys.modules["mxnet"] = None
+from typer.testing import CliRunner
+from mxnet_audio.cli import app
+results = [CliRunner().invoke(app, words, prog_name="mxnet-audio") for words in json.load(sys.stdin)]
+json.dump([[result.exit_code, result.stdout, result.stderr] for result in results], sys.stdout)
+"""
 
 
 @pytest.fixture(scope="session")
 def run():
-    """Runner of commands, which checks the exit code and that there is no traceback: ``run('info')``."""
+    """Function that runs a command and checks its exit code, and that there is no traceback: ``run('info')``."""
 
     def run(*words, code=0):
         result = CliRunner().invoke(app, [str(word) for word in words], prog_name="mxnet-audio")
@@ -29,10 +42,10 @@ def run():
 
 @pytest.fixture(scope="session")
 def run_json(run):
-    """The same with ``--json``: the document, of which all of stdout must consist, strictly."""
+    """Function that runs a command with ``--json`` and returns the document, which must be all of stdout."""
 
-    def refuse(word):
-        raise AssertionError(f"{word} is not JSON")
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
 
     def run_json(*words, code=0):
         return json.loads(run(*words, "--json", code=code).stdout, parse_constant=refuse)
@@ -41,33 +54,117 @@ def run_json(run):
 
 
 @pytest.fixture(scope="session")
-def tones(tmp_path_factory) -> Path:
-    """Folder of two class folders, eight clips of 0.4 s each, with a space and letters beyond ASCII."""
-    folder = tmp_path_factory.mktemp("my töne")
-    rng = np.random.default_rng(0)
-    t = np.arange(4800) / 12000
-    for label, (least, most) in FREQUENCIES.items():
-        (folder / label).mkdir()
-        for i in range(8):
-            y = np.sin(2 * np.pi * rng.uniform(least, most) * t) + 0.05 * rng.standard_normal(t.size)
-            sf.write(folder / label / f"{i} é.wav", 0.5 * y, 12000)
-    return folder
+def run_without_mxnet():
+    """Function that runs commands in a process that cannot import MXNet; it returns (code, stdout, stderr) of each."""
+
+    def run(*commands, cwd=None):
+        commands = [[str(word) for word in words] for words in commands]
+        process = subprocess.run(
+            [sys.executable, "-c", WITHOUT_MXNET],
+            input=json.dumps(commands),
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=cwd,
+        )
+        return json.loads(process.stdout)
+
+    return run
 
 
 @pytest.fixture(scope="session")
-def trained(run_json, tones, tmp_path_factory) -> tuple[Path, dict]:
-    """Directory of a trained model, and what ``train --json`` said of it."""
-    directory = tmp_path_factory.mktemp("model")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+def tones(make_once) -> Path:
+    """Folder of two class folders, eight clips of 0.4 s each, with a space and letters beyond ASCII."""
+
+    def fill(folder):
+        rng = np.random.default_rng(0)
+        t = np.arange(4800) / 12000
+        for label, (lowest, highest) in FREQUENCIES.items():
+            (folder / label).mkdir()
+            for i in range(8):
+                y = np.sin(2 * np.pi * rng.uniform(lowest, highest) * t) + 0.05 * rng.standard_normal(t.size)
+                sf.write(folder / label / f"{i} é.wav", 0.5 * y, 12000)
+
+    return make_once("my töne", fill)
+
+
+@pytest.fixture(scope="session")
+def trained(run, tones, make_once) -> tuple[Path, dict]:
+    """Folder of a trained model, and the document of ``train --json``."""
+
+    def fill(folder):
         options = ("--input-shape", "1,32,16", "--epochs", 12, "--batch-size", 4, "--learning-rate", 0.002)
-        document = run_json("train", tones, "--model-dir", directory, *options)
-    return directory, document
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+            output = run("train", tones, "--model-dir", folder / "model", *options, "--json").stdout
+        (folder / "train.json").write_text(output, encoding="utf-8")
+
+    folder = make_once("cli-model", fill)
+    return folder / "model", json.loads((folder / "train.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def indexed(run, trained, tones, make_once):
+    """Folder of an index of all tones, and the document of ``index --json``."""
+
+    def fill(folder):
+        output = run("index", tones, "--index", folder / "my índex", "--model-dir", trained[0], "--json").stdout
+        (folder / "index.json").write_text(output, encoding="utf-8")
+
+    folder = make_once("cli-index", fill)
+    return folder / "my índex", json.loads((folder / "index.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def speaker_folder(make_once) -> Path:
+    """Folder of recordings and of a recognizer trained on them, which the tests of the library use, too."""
+    return make_once("speakers", write_speaker_model)
+
+
+@pytest.fixture(scope="session")
+def speaker_model(speaker_folder) -> Path:
+    """Folder of the trained recognizer; nobody is enrolled."""
+    return speaker_folder / "model"
+
+
+@pytest.fixture(scope="session")
+def people(speaker_folder) -> Path:
+    """Folder of recordings ``<speaker>/<take>.wav``."""
+    return speaker_folder / "people"
+
+
+@pytest.fixture
+def model(trained):
+    """The option for the trained model."""
+    return "--model-dir", trained[0]
+
+
+@pytest.fixture
+def own_cache(monkeypatch, tmp_path):
+    """Feature cache of this test alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
 def bad_file(tmp_path) -> Path:
-    """Text that calls itself WAV."""
+    """Text file with the suffix of a WAV file."""
     path = tmp_path / "not sound ü.wav"
     path.write_text("this is not sound")
     return path
+
+
+@pytest.fixture
+def write_table(tones, tmp_path):
+    """Function that writes a CSV file of the tones; fold and group of clip i repeat ``folds`` and ``groups``."""
+
+    def write(folds=("",), groups=("",), clips=8):
+        rows = [
+            f"{tones / label / f'{i} é.wav'},{label},{folds[i % len(folds)]},{groups[i % len(groups)]}"
+            for label in FREQUENCIES
+            for i in range(clips)
+        ]
+        path = tmp_path / "liste ü.csv"
+        path.write_text("\n".join(["path,label,fold,group", *rows]) + "\n", encoding="utf-8")
+        return path
+
+    return write

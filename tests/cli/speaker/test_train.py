@@ -1,0 +1,76 @@
+"""``speaker train``, on synthesised speakers."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+SMALL = ("--network", "resnet18", "--batch-size", 8, "--seconds", 0.4)
+
+
+@pytest.fixture(scope="module")
+def few(people, tmp_path_factory):
+    """Folder of three speakers, four recordings each."""
+    folder = tmp_path_factory.mktemp("möre people")
+    for name in ("ann", "bob", "cem"):
+        (folder / name).mkdir()
+        for take in range(4):
+            shutil.copy(people / name / f"{take}.wav", folder / name)
+    return folder
+
+
+@pytest.mark.slow
+def test_document(run_json, few, manifest, tmp_path):
+    words = ("--epochs", 1, "--test-size", 0.5, "--speed", 0.9)
+    document = run_json("speaker", "train", few, "--model-dir", tmp_path, *SMALL, *words)
+    assert document["model_dir"] == str(tmp_path) and document["network"] == "resnet18"
+    assert document["speakers"] == ["ann", "bob", "cem"] and document["skipped"] == []
+    assert all(len(values) == 1 for values in document["history"].values())
+    saved = manifest((None, tmp_path))
+    assert saved["model_id"] == document["model_id"] and saved["threshold"] == document["threshold"]
+    assert saved["speakers"] == []  # training does not enroll
+    labels = json.loads((tmp_path / "resnet18.json").read_text())["labels"]
+    assert labels == [*document["speakers"], *(f"sp0.9-{name}" for name in document["speakers"])]
+
+
+def test_text_and_a_speaker_with_one_recording(run, few, bad_file, tmp_path):
+    folder = shutil.copytree(few, tmp_path / "people")
+    for path in list(folder.glob("cem/[1-3].wav")):
+        path.unlink()
+    shutil.copy(bad_file, folder / "ann")
+    result = run("speaker", "train", folder, "--model-dir", tmp_path / "new", *SMALL, "--epochs", 1)
+    assert re.match(r"trained resnet18 on 3 speakers: .*%, threshold -?\d\.\d{3}\n", result.stdout)
+    assert result.stdout.endswith(f"{tmp_path / 'new'}\n")
+    assert "cem" in result.stderr
+    assert bad_file.name in result.stderr and "1 of 10 files" in result.stderr
+
+
+@pytest.mark.slow
+def test_table_sessions_features_and_resume(run, run_json, few, manifest, tmp_path):
+    rows = [f"{path},{path.parent.name},{path.parent.name}{path.stem in '01'}" for path in few.glob("*/*.wav")]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,group", *rows]), encoding="utf-8")
+    (tmp_path / "features.yaml").write_text("type: fbank\nnum_filter_bands: 24\n")  # without rate and length
+    words = ("speaker", "train", tmp_path / "list.csv", *SMALL[:-2], "--model-dir", tmp_path / "new")
+    words += ("--features", tmp_path / "features.yaml", "--normalize", "--test-size", 0.5)
+    first = run_json(*words, "--loss", "am_softmax", "--epochs", 1)
+    second = run_json(*words, "--loss", "am_softmax", "--epochs", 2, "--resume")
+    assert second["history"]["loss_train"][0] == first["history"]["loss_train"][0]
+    assert len(second["history"]["loss_test"]) == 2
+    assert manifest((None, tmp_path / "new"))["normalize"] is True
+    message = run(*words, "--loss", "ge2e", "--epochs", 3, "--resume", code=1).stderr
+    assert "loss" in message and str(tmp_path / "new") in message
+
+
+def test_too_few_recordings(run, people, tmp_path):
+    for name in ("ann", "bob"):
+        (tmp_path / "two" / name).mkdir(parents=True)
+        shutil.copy(people / name / "0.wav", tmp_path / "two" / name)
+    shutil.copy(people / "ann" / "1.wav", tmp_path / "two" / "ann")
+    result = run("speaker", "train", tmp_path / "two", "--model-dir", tmp_path / "new", *SMALL, "--json", code=1)
+    assert result.stdout == "" and "ann: 2, bob: 1" in result.stderr
+    message = run("speaker", "train", people / "ann", "--model-dir", tmp_path / "new", code=1).stderr
+    assert message.startswith(f"error: {people / 'ann'}: ")
+    message = run("speaker", "train", tmp_path / "nowhere", "--model-dir", tmp_path / "new", code=1).stderr
+    assert message.startswith(f"error: {tmp_path / 'nowhere'}: ")
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,45 @@
+"""Errors of commands: one line on stderr and an exit code."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mxnet_audio.cli.command_group import ErrorReportingGroup
+from mxnet_audio.errors import FeatureError, ModelError, ParameterError
+
+
+def fail_with(error):
+    """Run a command that raises an error."""
+    app = typer.Typer(cls=ErrorReportingGroup, pretty_exceptions_enable=False)
+    app.callback()(lambda: None)
+
+    @app.command()
+    def fail():
+        raise error
+
+    return CliRunner().invoke(app, ["fail"])
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ModelError("no model here", "modèles"), "error: modèles: no model here\n"),
+        (ParameterError("batch_size must be >= 1, got 0"), "error: batch_size must be >= 1, got 0\n"),
+        (FeatureError("n_fft must be >= 1, got 0"), "error: n_fft must be >= 1, got 0\n"),
+        (PermissionError(13, "Permission denied", "/root/x"), "error: /root/x: Permission denied\n"),
+        (OSError("disk on fire"), "error: disk on fire\n"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors_become_one_line(error, message):
+    result = fail_with(error)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", message)
+
+
+def test_interrupt():
+    assert fail_with(KeyboardInterrupt()).exit_code == 130
+
+
+def test_defects_are_not_hidden():
+    for error in (ZeroDivisionError(), ValueError("of no argument")):
+        assert fail_with(error).exception is error

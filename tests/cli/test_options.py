@@ -1,0 +1,130 @@
+"""Help texts, names of choices, and wrong usage."""
+
+import re
+
+import pytest
+
+import mxnet_audio
+from mxnet_audio.cli.options import Network
+from mxnet_audio.cli.speaker.options import LossName, SpeakerNetwork
+from mxnet_audio.cli.training_options import RecipeName
+
+COMMANDS = (
+    "train", "cross-validate", "evaluate", "report", "adapt", "predict", "encode", "index", "search", "recommend",
+    "export", "info", "demo", "datasets list", "datasets info", "datasets download", "speaker train", "speaker enroll",
+    "speaker verify", "speaker identify", "speaker calibrate", "speaker list", "speaker forget", "speaker evaluate",
+    "speaker export",
+)  # fmt: skip
+WITH_MODEL = ("train", "evaluate", "report", "adapt", "predict", "encode", "index", "search", "recommend", "export")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(run, command):
+    text = " ".join(run(*command.split(), "--help").stdout.split())
+    assert "Example" in text
+    assert f"mxnet-audio {command}" in text
+    assert "--json" in text
+    if command.startswith("speaker"):
+        assert re.search(r"--model-dir DIR [^\[]+\[default: voices\]", text)
+
+
+@pytest.mark.parametrize("command", WITH_MODEL)
+def test_default_model_folder(run, command):
+    text = " ".join(run(command, "--help").stdout.split())
+    default = r"models, or the bundled model of a clone" if command in ("predict", "encode") else "models"
+    assert re.search(rf"--model-dir DIR [^\[]+\[default: {default}\]", text)
+
+
+def test_all_commands_are_listed(run):
+    listed = [run(*group, "--help").stdout for group in ((), ("speaker",), ("datasets",))]
+    for command in COMMANDS:
+        *group, name = command.split()
+        text = listed[("", "speaker", "datasets").index(group[0] if group else "")]
+        assert re.search(rf"^  {name} +[^ ]", text, re.MULTILINE), command
+
+
+def test_summaries_are_whole(run):
+    for group in ((), ("speaker",), ("datasets",)):
+        commands = run(*group, "--help").stdout.partition("Commands:")[2]
+        assert commands and "..." not in commands
+
+
+def test_names_are_those_of_the_library():
+    from mxnet_audio.library import classifiers
+    from mxnet_audio.models import model_names
+    from mxnet_audio.nn import loss_names
+    from mxnet_audio.training import RECIPES
+
+    assert sorted(network.value for network in Network) == sorted(classifiers())
+    networks = [network.value for network in Network] + [network.value for network in SpeakerNetwork]
+    assert set(networks) <= set(model_names())
+    assert {loss.value for loss in LossName} <= set(loss_names())
+    assert {recipe.value for recipe in RecipeName} - {"default"} <= set(RECIPES)
+
+
+def test_version(run):
+    assert run("--version").stdout.strip() == mxnet_audio.__version__
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ((), ["Usage"]),
+        (("train",), ["DATA"]),
+        (("dance",), ["dance"]),
+        (("train", "x", "--seconds", "5", "--input-shape", "1,96,100"), ["--seconds", "--input-shape"]),
+        (("train", "x", "--seconds", "0"), ["--seconds", "got 0"]),
+        (("train", "x", "--seconds", "nan"), ["--seconds", "got nan"]),
+        (("train", "x", "--seconds", "86400"), ["--seconds", "86400"]),
+        (("train", "x", "--input-shape", "96x1366"), ["--input-shape", "1,BANDS,FRAMES"]),
+        (("train", "x", "--epochs", "0"), ["--epochs"]),
+        (("train", "x", "--seed", "-1"), ["--seed"]),
+        (("train", "x", "--early-stopping", "0"), ["--early-stopping"]),
+        (("train", "x", "--network", "vgg"), ["--network", "resnet_v2"]),
+        (("train", "x", "--folds", "1,2"), ["--folds", "--corpus"]),
+        (("cross-validate", "x", "--seconds", "-1"), ["--seconds", "got -1"]),
+        (("predict", "x.wav", "--hop", "1"), ["--hop", "--timeline"]),
+        (("predict", "x.wav", "--timeline", "-1"), ["--timeline", "got -1"]),
+        (("predict", "x.wav", "--timeline", "inf"), ["--timeline", "got inf"]),
+        (("predict", "x.wav", "--timeline", "1", "--hop", "2"), ["--hop", "got 2"]),
+        (("encode", "x.wav", "--output", "vectors.mat"), ["--output", ".npz", ".csv"]),
+        (("search", "x.wav", "-k", "0"), ["--top-k"]),
+        (("recommend", "x.wav", "--top-k", "0"), ["--top-k"]),
+        (("datasets", "download", "esc50", "d", "--url", "u", "--archive", "a"), ["--url", "--archive"]),
+        (("speaker",), ["Usage"]),
+        (("speaker", "sing"), ["sing"]),
+        (("speaker", "train", "x", "--seconds", "1", "--features", "f.yaml"), ["--seconds", "--features"]),
+        (("speaker", "train", "x", "--network", "m5"), ["--network", "resnet18"]),
+        (("speaker", "train", "x", "--loss", "triplet"), ["--loss", "am_softmax"]),
+        (("speaker", "train", "x", "--epochs", "0"), ["--epochs"]),
+        (("speaker", "enroll", "ann"), ["PATH"]),
+        (("speaker", "identify", "x.wav", "-k", "0"), ["--top-k"]),
+        (("speaker", "verify", "a.wav"), ["FILE", "--speaker"]),
+        (("speaker", "verify", "a.wav", "b.wav", "--speaker", "ann"), ["FILE", "--speaker"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_wrong_usage_exits_with_2(run, words, names):
+    output = run(*words, code=2).output
+    assert all(name in output for name in names), output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "nowhere/"),
+        ("evaluate", "nowhere.csv"),
+        ("predict", "nowhere.wav", "--model-dir", "no-model"),
+        ("encode", "nowhere.wav", "--model-dir", "no-model"),
+        ("index", "nowhere.wav", "--model-dir", "no-model"),
+        ("search", "nowhere.wav", "--model-dir", "no-model"),
+        ("recommend", "nowhere.wav", "--model-dir", "no-model"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_missing_input_exits_with_1(run, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(*words, "--json", code=1)
+    assert result.stdout == ""
+    assert result.stderr.startswith(("error: nowhere", "error: no-model"))
+    assert not list(tmp_path.iterdir())

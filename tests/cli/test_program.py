@@ -1,0 +1,72 @@
+"""The command as a program: both entry points, terminals, pipes, signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import mxnet_audio
+
+MODULE = (sys.executable, "-m", "mxnet_audio")
+
+
+def test_console_script():
+    script = Path(sys.executable).with_name("mxnet-audio")
+    process = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == mxnet_audio.__version__
+
+
+@pytest.mark.parametrize("encoding, shown", [("utf-8", "m♪dels"), ("latin-1", "m\\u266adels")])
+def test_terminal_that_cannot_show_a_file_name(tmp_path, encoding, shown):
+    environment = {"PYTHONIOENCODING": encoding, "PATH": "/usr/bin:/bin"}
+    words = [*MODULE, "predict", "ü.wav", "--model-dir", str(tmp_path / "m♪dels")]
+    process = subprocess.run(words, capture_output=True, encoding=encoding, env=environment)
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr.startswith(f"error: {tmp_path / shown}: ") and process.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_file_name_that_is_not_unicode(trained, tones):
+    words = [*MODULE, "predict", tones / "low" / "0 é.wav", b"\xff.wav", "--model-dir", trained[0], "--json"]
+    process = subprocess.run(words, capture_output=True, check=True)
+    assert rb"skipped \udcff.wav: no such file" in process.stderr
+    assert os.fsencode(json.loads(process.stdout)["skipped"][0]["path"]) == b"\xff.wav"
+
+
+def test_closed_pipe_is_no_traceback():
+    code = "from mxnet_audio.cli import main; import time; time.sleep(0.5); main()"
+    words = [sys.executable, "-c", code, "datasets", "info", "esc50", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        message = process.stderr.read()
+        assert process.wait() in (0, 1)
+    assert "Traceback" not in message
+    assert "BrokenPipe" not in message
+
+
+@pytest.mark.slow
+def test_interrupt_exits_with_130(tones, tmp_path):
+    words = [*MODULE, "train", str(tones), "--model-dir", str(tmp_path / "model")]
+    words += ["--input-shape", "1,16,16", "--epochs", "100000"]
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    # A test suite in the background ignores the signal, and its children inherit that.
+    handle = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, env=environment, preexec_fn=handle, **pipes) as process:
+        deadline = time.monotonic() + 60
+        # The first checkpoint shows that training has begun.
+        while not list((tmp_path / "model").glob("*.json")) and time.monotonic() < deadline:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        output, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert output == ""
+    assert message.rstrip().endswith("stopped"), message
+    assert "Traceback" not in message
