@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import get_window
 
 from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features.checks import check_minimum
+from mxnet_audio.features.windows import get_window
 
 __all__ = ["SincConv1D"]
 
@@ -106,7 +106,7 @@ class SincConv1D(gluon.nn.HybridBlock):
         edges = _from_mel(np.linspace(_to_mel(LOWEST_CUTOFF), _to_mel(top), channels + 1)) / sample_rate
         phase = 2 * np.pi * np.arange(-half, half + 1)
         middle = phase == 0
-        taper = get_window("hamming", 2 * half + 1, fftbins=False) / np.where(middle, np.inf, phase)
+        taper = get_window("hamming", 2 * half + 1, periodic=False) / np.where(middle, np.inf, phase)
         with self.name_scope():
             self.low = self._learned("low", edges[:-1], dtype)
             self.band = self._learned("band", np.diff(edges), dtype)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import numbers
 import warnings
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.errors import DatasetError, ParameterError
@@ -68,7 +67,7 @@ def assign_folds(
             raise DatasetError(f"{len(groups)} groups for {len(labels)} clips: pass one for each clip")
         if any(map(is_missing, groups)):
             raise DatasetError("the group is missing", f"row {next(i for i, g in enumerate(groups) if is_missing(g))}")
-    if isinstance(folds, numbers.Integral):
+    if isinstance(folds, int | np.integer):
         assigned = _draw(labels, int(folds), groups, random_state)
     else:
         assigned = _checked(labels, folds)
@@ -113,11 +112,11 @@ def check_disjoint(kind: str, keys: Sequence[Hashable], folds: Sequence[Fold]) -
 
 def _checked(labels: Sequence[Hashable], folds: Sequence[Fold]) -> list[Fold]:
     """Return given folds as Python's own values, all int or all str."""
-    folds = list(folds)
-    if len(folds) != len(labels):
-        raise DatasetError(f"{len(folds)} folds for {len(labels)} clips: pass one for each clip, or a number of folds")
+    given: list[Any] = list(folds)
+    if len(given) != len(labels):
+        raise DatasetError(f"{len(given)} folds for {len(labels)} clips: pass one for each clip, or a number of folds")
     assigned = []
-    for row, fold in enumerate(folds):
+    for row, fold in enumerate(given):
         if is_missing(fold):
             raise DatasetError("the clip is in no fold", f"row {row}")
         if isinstance(fold, float) and fold.is_integer():  # from a column of whole numbers that had gaps
@@ -135,6 +134,8 @@ def _checked(labels: Sequence[Hashable], folds: Sequence[Fold]) -> list[Fold]:
 def _draw(labels: Sequence[Hashable], k: int, groups: Sequence[Hashable] | None, random_state: int) -> list[Fold]:
     if k < 2:
         raise ParameterError(f"folds must be >= 2, got {k}")
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     targets = np.unique([str(label) for label in labels], return_inverse=True)[1]
     splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
     # Groups as numbers, in the order of their first clip, since groups of several types cannot be sorted.
