@@ -8,18 +8,5 @@ that are the same in every epoch.
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=["transforms"],
-    submod_attrs={
-        "batchify": ["Pad", "Stack"],
-        "chunks": ["AudioChunkDataset"],
-        "datasets": ["AudioDataset"],
-        "folders": ["AudioFolderDataset"],
-        "loader": ["AudioLoader"],
-        "mixing": ["Mixup", "Splice"],
-        "sampler": ["BalancedSampler", "BucketSampler", "ClassBatchSampler", "EpochSampler"],
-        "speakers": ["VoxAudioFolderDataset", "VoxAudioValFolderDataset"],
-        "transforms": ["center_crop", "norm_audio", "random_crop"],
-    },
-)
+# The public names, and the types that editors and mypy see, are listed in __init__.pyi.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -240,7 +240,7 @@ def class_names(table: Any, name: str | None) -> list[str] | None:
 
 
 def _rows(values: Any) -> Any:
-    """Return something whose rows can be had by number."""
+    """Return something whose rows can be indexed by number."""
     if isinstance(values, str | bytes | os.PathLike | Mapping) or hasattr(values, "read"):
         raise ParameterError(f"expected a list of sounds, got one: {type(values).__name__}")
     if hasattr(values, "columns") or hasattr(values, "column_names"):

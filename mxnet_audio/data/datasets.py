@@ -312,9 +312,11 @@ class AudioDataset(gluon.data.Dataset):
 
     def shard(self: Self, num_shards: int, index: int) -> Self:
         """Return one of `num_shards` parts of nearly equal size, in order, cut as in Gluon."""
-        return self.take(super().shard(num_shards, index)._indices)
+        if not 0 <= index < num_shards:
+            raise ParameterError(f"index must be >= 0 and < num_shards ({num_shards}), got {index}")
+        return self.take(list(gluon.data.SimpleDataset(range(len(self))).shard(num_shards, index)))
 
-    def transform_first(self, fn: Callable, lazy: bool = True) -> Any:
+    def transform_first(self, fn: Callable, lazy: bool = True) -> AudioDataset | gluon.data.Dataset:
         """Add a transform of the data.
 
         Parameters

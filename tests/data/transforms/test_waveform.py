@@ -69,10 +69,10 @@ def test_scale_takes_integers():
 @given(SOUNDS, st.integers(1, 300), st.floats(-2, 2, width=32))
 def test_padtrim_keeps_the_beginning_and_pads_the_end(x, size, fill):
     y = PadTrim(size, fill)(np.stack([x, -x]))
-    kept = min(size, len(x))
+    length = min(size, len(x))
     assert y.shape == (2, size)
-    np.testing.assert_array_equal(y[:, :kept], np.stack([x, -x])[:, :kept])
-    assert (y[:, kept:] == fill).all()
+    np.testing.assert_array_equal(y[:, :length], np.stack([x, -x])[:, :length])
+    assert (y[:, length:] == fill).all()
 
 
 def test_padtrim_copies():
