@@ -1,29 +1,42 @@
-"""The one place that imports MXNet: 1.9.1, the last release, on NumPy 1.26 and CPython 3.10 to 3.12.
+"""Import of MXNet. Import this module, or anything of mxnet_audio that computes with MXNet, before ``mxnet``.
 
-MXNet 1.9.1 still says ``np.bool``, which NumPy 1.24 dropped, and ``distutils``, which Python 3.12 dropped.
-Both are lent to it for the length of the import and taken back; setuptools brings ``distutils`` along.
+MXNet 1.9.1, the last release, uses ``np.bool``, which NumPy 1.24 removed, and ``distutils``, which Python 3.12 removed,
+so that ``import mxnet`` alone fails. This module provides both during the import, and removes them again. Afterwards
+``import mxnet`` works anywhere in the process. NumPy below 2 and CPython 3.10 to 3.12 are supported.
+
+A script that begins with ``import mxnet`` runs unchanged by ``python -m mxnet_audio.engine script.py [argument ...]``.
 
 Examples
 --------
 >>> from mxnet_audio.engine import nd
 >>> nd.ones((2, 3)).sum().asscalar()
 6.0
+>>> import mxnet
+>>> mxnet.__version__
+'1.9.1'
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
+import re
+import runpy
 import sys
+import threading
 import warnings
+from collections.abc import Iterator, MutableMapping
+from numbers import Integral
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from typing import Any, NoReturn
 
 import numpy as np
-import scipy.linalg  # its OpenBLAS must have chosen its kernels before MXNet's is told which to take
+import scipy.linalg  # its OpenBLAS must choose its kernels before the choice of MXNet's OpenBLAS is restricted
 import scipy.sparse
 
-from mxnet_audio.errors import EngineError, ModelError
+from mxnet_audio.errors import EngineError, ParameterError
 
 __all__ = ["autograd", "context", "cores", "gluon", "mx", "nd"]
 
@@ -36,9 +49,14 @@ def _has_avx2() -> bool:
 
 
 def cores() -> int:
-    """Number of the cores that this process may use: MXNet's threads, unless ``OMP_NUM_THREADS`` says otherwise.
+    """Return the number of cores that this process may use, which MXNet uses unless ``OMP_NUM_THREADS`` is set.
 
-    Processors of one core (hyper-threading) count once. 0 if the system doesn't say.
+    Two processors of one core (hyper-threading) count once.
+
+    Returns
+    -------
+    int
+        0 if the system does not tell.
 
     Examples
     --------
@@ -46,79 +64,108 @@ def cores() -> int:
     True
     """
     try:
-        places = (f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list" for cpu in os.sched_getaffinity(0))
-        return len({Path(place).read_text() for place in places})
+        files = (f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list" for cpu in os.sched_getaffinity(0))
+        return len({Path(file).read_text() for file in files})
     except (AttributeError, OSError):
         return 0
 
 
 @contextlib.contextmanager
-def _attribute(module, name: str, value):
-    """Give a module a name that it lacks, and take it back."""
-    if name in vars(module):
+def _lent(mapping: MutableMapping[str, Any], name: str, value: Any) -> Iterator[None]:
+    """Add an item that a mapping lacks, and remove it again."""
+    if name in mapping:
         yield
         return
-    setattr(module, name, value)
+    mapping[name] = value
     try:
         yield
     finally:
-        delattr(module, name)
+        del mapping[name]
 
 
-@contextlib.contextmanager
-def _environment(name: str, value: str):
-    """Set an environment variable that is not set, and take it back."""
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        del os.environ[name]
+class _Hidden:
+    """Finder that hides optional modules, which are slow to import, from the thread that imports MXNet."""
+
+    def __init__(self, *names: str):
+        self.names, self.thread = names, threading.get_ident()
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name in self.names and threading.get_ident() == self.thread:
+            raise ModuleNotFoundError(f"{name} is hidden while MXNet is imported", name=name)
+
+    def __enter__(self) -> None:
+        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+
+    def __exit__(self, *_: object) -> None:
+        sys.meta_path.remove(self)  # type: ignore[arg-type]
+
+
+class _Module(ModuleType):
+    """Stand-in for a module that is imported on first use, with names that it lacks."""
+
+    def __init__(self, name: str, **names: Any):
+        super().__init__(name)
+        vars(self).update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def _version_numbers(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", text)]
 
 
 if sys.version_info >= (3, 13):
     raise EngineError(
-        "MXNet 1.9.1 runs on CPython 3.10 to 3.12, and this is "
-        f"{sys.version_info[0]}.{sys.version_info[1]}; exported models run here: see mxnet_audio.inference"
+        f"MXNet 1.9.1 needs CPython 3.10 to 3.12, this is {sys.version_info[0]}.{sys.version_info[1]}; "
+        "exported models run here: see mxnet_audio.inference"
     )
 if int(np.__version__.partition(".")[0]) >= 2:
     raise EngineError(
-        f"MXNet 1.9.1 needs a NumPy below 2, and this is {np.__version__}: pip install 'numpy<2'; for pandas and "
+        f"MXNet 1.9.1 needs NumPy below 2, this is {np.__version__}: pip install 'numpy<2'; for pandas and "
         "Hugging Face data sets beside it pip install 'mxnet-audio[tables]'"
     )
 
-with contextlib.ExitStack() as _loan:
-    _loan.enter_context(_attribute(np, "bool", bool))
-    # MXNet looks up names that are deprecated or gone, and handles their absence itself.
-    _loan.enter_context(warnings.catch_warnings())
+with contextlib.ExitStack() as _stack:
+    _stack.enter_context(_lent(vars(np), "bool", bool))
+    # A stand-in for the comparison of NumPy's version: distutils with setuptools takes 0.17 s to import.
+    _versions = SimpleNamespace(LooseVersion=_version_numbers, StrictVersion=_version_numbers)
+    _stack.enter_context(_lent(sys.modules, "distutils.version", _versions))
+    # Optional in MXNet: scikit-learn, which imports pandas, for the class FeedForward; SciPy's statistics, see below.
+    # Not onnx: without it, MXNet registers no operators for its export.
+    _stack.enter_context(_Hidden("sklearn", "scipy.stats"))
+    # MXNet looks up names that are deprecated or removed, and handles their absence itself.
+    _stack.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore")
-    if sys.version_info >= (3, 12):
-        import setuptools  # noqa: F401  puts distutils within reach
     if _has_avx2():
-        # MXNet's own OpenBLAS is too old to know new CPUs and would fall back to SSE kernels.
-        _loan.enter_context(_environment("OPENBLAS_CORETYPE", "HASWELL"))
-    if count := cores():
-        # MXNet takes each processor for half a core, so on two cores it would use one. A number for good, not one by
-        # load: with another, sums round otherwise, and training would not repeat. Beside other busy processes threads
-        # wait for each other at every layer (cifar10, two cores: 1.3 to 1.7 times as fast alone, 3 times as slow beside
-        # one; waiting asleep, OMP_WAIT_POLICY=passive, costs the gain and mends nothing): set OMP_NUM_THREADS=1 there.
-        _loan.enter_context(_environment("OMP_NUM_THREADS", str(count)))
+        # MXNet's own OpenBLAS is too old to recognise new CPUs, and would use SSE kernels.
+        _stack.enter_context(_lent(os.environ, "OPENBLAS_CORETYPE", "HASWELL"))
+    if _count := cores():
+        # MXNet counts each processor as half a core, so that it would use one of two cores. The number is fixed, not
+        # chosen by load: with another number sums are rounded differently, and training would not be repeatable. Beside
+        # other busy processes threads wait for each other at every layer (cifar10, two cores: 1.3 to 1.7 times as fast
+        # alone, 3 times as slow beside one; waiting asleep, OMP_WAIT_POLICY=passive, costs the gain and does not help):
+        # set OMP_NUM_THREADS=1 there.
+        _stack.enter_context(_lent(os.environ, "OMP_NUM_THREADS", str(_count)))
     import mxnet as mx
     from mxnet import autograd, gluon, nd
 
-# Whenever an array is made, MXNet asks for scipy.sparse.csr.csr_matrix, an alias that warns and will go in SciPy 2.
+# The functions of these modules use names that NumPy 1.24 removed, when they are called.
+mx.test_utils.np = mx.numpy.multiarray._np = mx.ndarray.numpy._op._np = mx.symbol.numpy._symbol._np = _Module(
+    "numpy", bool=bool, int=int
+)
+mx.test_utils.ss = mx.contrib.quantization.stats = _Module("scipy.stats")
+# For every new array, MXNet looks up scipy.sparse.csr.csr_matrix, an alias that warns and that SciPy 2 will remove.
 mx.ndarray.utils.spsp = SimpleNamespace(csr=scipy.sparse)
 
 
 def context(gpu: int | None = None) -> mx.Context:
-    """The device to compute on.
+    """Return the device to compute on.
 
     Parameters
     ----------
     gpu : int, optional
-        Number of the GPU; the CPU if None.
+        Number of the GPU; None is the CPU.
 
     Returns
     -------
@@ -126,8 +173,8 @@ def context(gpu: int | None = None) -> mx.Context:
 
     Raises
     ------
-    ModelError
-        If this machine, or this build of MXNet, has no such GPU.
+    ParameterError
+        This machine, or this build of MXNet, has no such GPU.
 
     Examples
     --------
@@ -137,10 +184,52 @@ def context(gpu: int | None = None) -> mx.Context:
     if gpu is None:
         return mx.cpu()
     try:
-        found = mx.context.num_gpus()
+        count = mx.context.num_gpus()
     except mx.MXNetError:  # a CUDA build on a machine without a driver
-        found = 0
-    if not 0 <= gpu < found:
-        built = "" if mx.runtime.Features().is_enabled("CUDA") else " and this build of MXNet has no CUDA"
-        raise ModelError(f"no gpu({gpu}): {found} found{built}; leave the GPU out to compute on the CPU")
+        count = 0
+    if not isinstance(gpu, Integral) or not 0 <= gpu < count:
+        build = "" if mx.runtime.Features().is_enabled("CUDA") else " and this build of MXNet has no CUDA"
+        raise ParameterError(f"no gpu({gpu}): {count} found{build}; leave the GPU out to compute on the CPU")
     return mx.gpu(gpu)
+
+
+def main(arguments: list[str]) -> None:
+    """Run a script or a module, as ``python`` does, in which ``import mxnet`` works.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Path of a script, or ``-m`` and the name of a module; then its arguments.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 and a message: there is no such script or module.
+    """
+    if arguments[:1] == ["-m"] and len(arguments) > 1:
+        name, sys.argv = arguments[1], arguments[1:]
+        try:
+            missing = importlib.util.find_spec(name) is None
+        except (ImportError, ValueError):
+            missing = True
+        if missing:
+            _fail(f"{name}: no such module")
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    elif arguments and not arguments[0].startswith("-"):
+        script, sys.argv = arguments[0], arguments
+        if not Path(script).is_file():
+            _fail(f"{script}: {'a directory' if Path(script).is_dir() else 'no such file'}, expected a Python script")
+        if not getattr(sys.flags, "safe_path", False):
+            sys.path[0] = str(Path(script).resolve().parent)
+        runpy.run_path(script, run_name="__main__")
+    else:
+        _fail("usage: python -m mxnet_audio.engine (script.py | -m module) [argument ...]")
+
+
+def _fail(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,7 +1,8 @@
 """Import MXNet and take one training step under every supported interpreter of this machine.
 
 Run by ``tests/test_interpreters.py``, or by hand: ``python tests/interpreters.py``. Each interpreter gets a virtual
-environment in the user's cache directory with just what engine and networks need; those that are not there are named.
+environment in the user's cache directory, with only the requirements of the engine and the networks. Missing
+interpreters are named.
 """
 
 import shutil
@@ -13,14 +14,14 @@ import platformdirs
 
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ("3.10", "3.11", "3.12")
-NEEDED = ("mxnet", "numpy", "scipy", "setuptools", "pydantic", "PyYAML", "safetensors", "platformdirs")
+REQUIREMENTS = ("mxnet", "numpy", "scipy", "pydantic", "PyYAML", "safetensors", "platformdirs")
 
 STEP = """
 import numpy as np
-lent = "bool" in vars(np)
+had_bool = "bool" in vars(np)
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.models import get_model
-assert ("bool" in vars(np)) == lent
+assert ("bool" in vars(np)) == had_bool
 net = get_model("cifar10", classes=2, input_shape=(1, 16, 16))
 net.initialize(mx.init.Xavier())
 trainer = gluon.Trainer(net.collect_params(), "adam", kvstore=None)
@@ -37,7 +38,7 @@ assert not np.array_equal(before, net.head[-1].weight.data().asnumpy())
 
 
 def find(version: str) -> str | None:
-    """Path of an interpreter of this version that runs, on the PATH or under pyenv."""
+    """Return the path of a working interpreter of this version, on the PATH or under pyenv."""
     candidates = [shutil.which(f"python{version}")]
     candidates += sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python")))
     for candidate in filter(None, candidates):
@@ -53,9 +54,9 @@ def find(version: str) -> str | None:
 
 
 def environment(interpreter: str, version: str) -> Path:
-    """Python of a virtual environment with the engine's needs, as `requirements.txt` pins them."""
+    """Return the Python of a virtual environment with the requirements, at the versions of ``requirements.txt``."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
-    pins = [line.partition(";")[0].strip() for line in lines if line.partition("==")[0] in NEEDED]
+    pins = [line.partition(";")[0].strip() for line in lines if line.partition("==")[0] in REQUIREMENTS]
     folder = platformdirs.user_cache_path("mxnet-audio") / "interpreters" / version
     python, done = folder / "bin" / "python", folder / "installed.txt"
     if not done.exists() or done.read_text() != "\n".join(pins):
@@ -67,8 +68,8 @@ def environment(interpreter: str, version: str) -> Path:
     return python
 
 
-def step(version: str) -> str | None:
-    """Run the step; None if it worked, else what was said. Raises LookupError where there is no interpreter."""
+def take_step(version: str) -> str | None:
+    """Run the training step, and return its error, or None; raise LookupError if there is no interpreter."""
     interpreter = find(version)
     if interpreter is None:
         raise LookupError(f"no CPython {version} on this machine")
@@ -81,10 +82,10 @@ if __name__ == "__main__":
     failed = False
     for supported in SUPPORTED:
         try:
-            said = step(supported)
+            error = take_step(supported)
         except LookupError as missing:
             print(f"{supported}: skipped, {missing}")
             continue
-        failed |= said is not None
-        print(f"{supported}: {said or 'import and one training step work'}")
+        failed |= error is not None
+        print(f"{supported}: {error or 'import and one training step work'}")
     sys.exit(failed)

@@ -1,4 +1,4 @@
-"""MXNet imports and trains on today's NumPy and Pythons, and nothing is left behind."""
+"""Import of MXNet on current NumPy and Python versions: it works, restores everything, and runs unchanged scripts."""
 
 import os
 import subprocess
@@ -10,10 +10,11 @@ import pytest
 
 from mxnet_audio import engine
 from mxnet_audio.engine import context
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import ParameterError
 
 
 def run(code: str, **env) -> str:
+    """Run code in a new process, and return its output."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         capture_output=True,
@@ -25,24 +26,39 @@ def run(code: str, **env) -> str:
     return done.stdout
 
 
-def test_import_leaves_numpy_and_environment_as_found():
+def test_the_import_restores_everything_and_leaves_large_libraries_to_their_users():
     run("""
-        import os, warnings, scipy.linalg, scipy.sparse  # which set filters of their own
+        import os, sys, warnings, scipy.linalg, scipy.sparse  # these add warning filters
         import numpy as np
-        names, environment, filters = set(vars(np)), dict(os.environ), list(warnings.filters)
+        names, environment, filters, finders = set(vars(np)), dict(os.environ), list(warnings.filters), sys.meta_path[:]
         from mxnet_audio.engine import mx
         assert mx.__version__ == "1.9.1"
-        gone = {"bool", "int", "float", "object"}
-        assert not gone & set(vars(np)), gone & set(vars(np))
-        left = {n for n in set(vars(np)) - names if not n.startswith("_")}
-        # sub-packages that an import elsewhere loads lazily are NumPy's own doing
-        assert all(type(getattr(np, n)).__name__ == "module" for n in left), left
-        assert dict(os.environ) == environment
-        assert warnings.filters == filters
+        removed = {"bool", "int", "float", "object"}
+        assert not removed & set(vars(np)), removed & set(vars(np))
+        added = {n for n in set(vars(np)) - names if not n.startswith("_")}
+        # subpackages that NumPy imports lazily
+        assert all(type(getattr(np, n)).__name__ == "module" for n in added), added
+        assert dict(os.environ) == environment and warnings.filters == filters and sys.meta_path == finders
+        optional = {"sklearn", "pandas", "scipy.stats", "setuptools", "pkg_resources", "distutils"}
+        assert not optional & set(sys.modules), optional & set(sys.modules)
+
+        x, same = mx.nd.ones(3), np.ones(3, np.float32)
+        mx.test_utils.assert_almost_equal(x, same)
+        mx.test_utils.assert_allclose(x, same)
+        assert mx.test_utils.same(x.asnumpy(), same) and mx.test_utils.default_context() == mx.cpu()
+        buckets = mx.test_utils.gen_buckets_probs_with_ppf(lambda p: p, 5)
+        mx.test_utils.chi_square_check(lambda n: np.linspace(0.001, 0.999, n), *buckets, nsamples=1000)
+        y, mask = mx.np.zeros(3), mx.np.full((3,), True)
+        y[mask] = 5
+        assert mask.dtype == np.bool_ and y.asnumpy().tolist() == [5, 5, 5]
+        assert not removed & set(vars(np))
+
+        import pandas, scipy.stats, sklearn.base
+        assert mx.test_utils.ss.norm is scipy.stats.norm and sklearn.base.BaseEstimator
     """)
 
 
-def test_users_own_setting_of_the_environment_is_kept():
+def test_the_users_setting_of_the_environment_is_kept():
     out = run(
         "import os; from mxnet_audio.engine import mx; print(os.environ['OPENBLAS_CORETYPE'])",
         OPENBLAS_CORETYPE="SKYLAKEX",
@@ -59,27 +75,27 @@ THREADS = """
 """
 
 
-@pytest.mark.skipif(not Path("/sys/devices/system/cpu/cpu0/topology").is_dir(), reason="the system doesn't say")
-def test_mxnet_works_with_a_thread_to_a_core_or_with_as_many_as_the_user_says(monkeypatch):
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/sys/devices/system/cpu/cpu0/topology").is_dir(), reason="the system does not tell")
+def test_mxnet_uses_one_thread_per_core_or_as_many_as_the_user_sets(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    cores = int(run("from mxnet_audio.engine import cores; print(cores())"))
+    cores = engine.cores()
     assert 1 <= cores <= len(os.sched_getaffinity(0))
-    one, three = (run(THREADS, OMP_NUM_THREADS=str(count)).split() for count in (1, 3))
-    assert int(three[0]) - int(one[0]) >= 2 and three[1] == "3"
-    explicit, lent = run(THREADS, OMP_NUM_THREADS=str(cores)).split()[0], run(THREADS).split()
-    assert lent == [explicit, "None"]  # and no program started from here inherits it
+    counts = {str(count): run(THREADS, OMP_NUM_THREADS=str(count)).split() for count in {1, 3, cores}}
+    assert int(counts["3"][0]) - int(counts["1"][0]) >= 2 and counts["3"][1] == "3"
+    assert run(THREADS).split() == [counts[str(cores)][0], "None"]  # child processes do not inherit the number
 
 
-def test_threads_of_one_core_count_once(monkeypatch):
+def test_processors_of_one_core_count_once(monkeypatch):
     siblings = {0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
-    monkeypatch.setattr(engine.Path, "read_text", lambda place: siblings[int(place.parts[5][3:])])
+    monkeypatch.setattr(engine.Path, "read_text", lambda path: siblings[int(path.parts[5][3:])])
     assert engine.cores() == 2
     monkeypatch.delattr(os, "sched_getaffinity")
     assert engine.cores() == 0
 
 
-def test_import_and_arrays_with_warnings_as_errors_show_none():
+def test_import_and_arrays_cause_no_warnings():
     run("""
         import warnings; warnings.simplefilter('error')
         from mxnet_audio.engine import nd
@@ -89,30 +105,74 @@ def test_import_and_arrays_with_warnings_as_errors_show_none():
     """)
 
 
-def test_no_such_gpu_is_named():
-    with pytest.raises(ModelError, match=r"no gpu\(99\)"):
-        context(99)
-    with pytest.raises(ModelError, match=r"no gpu\(-1\)"):
-        context(-1)
+@pytest.mark.parametrize("gpu", [99, -1, "0"])
+def test_a_missing_gpu_is_named(gpu):
+    with pytest.raises(ParameterError, match=rf"gpu\({gpu}\)"):
+        context(gpu)
 
 
-def test_a_newer_numpy_is_named_before_mxnet_stumbles_over_it():
+def test_numpy_2_is_refused_by_name():
     script = "import numpy, scipy.linalg, scipy.sparse; numpy.__version__ = '2.4.6'; import mxnet_audio.engine"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "needs a NumPy below 2, and this is 2.4.6" in done.stderr.splitlines()[-1]
+    assert done.returncode == 1
+    message = done.stderr.splitlines()[-1]
+    assert "EngineError" in message and "NumPy" in message and "2.4.6" in message
 
 
-def test_a_newer_python_is_named_with_what_runs_there():
+def test_a_newer_python_is_refused_with_an_import_error_and_an_audio_error():
     script = """
 import sys, numpy, scipy.linalg, scipy.sparse
 sys.version_info = (3, 13, 1, "final", 0)
 from mxnet_audio.errors import AudioError
-for error in (ImportError, AudioError):  # for programs that do without MXNet, and for the command
+for error in (ImportError, AudioError):  # for programs without MXNet, and for the command
     try:
         import mxnet_audio.engine
     except error as caught:
         print(caught)
 """
-    one, other = run(script).splitlines()
-    assert one == other and one.startswith("MXNet 1.9.1 runs on CPython 3.10 to 3.12, and this is 3.13; ")
-    assert one.endswith("exported models run here: see mxnet_audio.inference.onnx_classifier")
+    first, second = run(script).splitlines()
+    assert first == second
+    assert "3.10 to 3.12" in first and "3.13" in first and "mxnet_audio.inference" in first
+
+
+def test_an_unchanged_script_runs_like_with_python(tmp_path):
+    (tmp_path / "neighbour.py").write_text("answer = 42\n")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import mxnet as mx\nimport sys\nimport neighbour\n"
+        "print(__name__, __file__ == sys.argv[0], sys.argv[1:], neighbour.answer, mx.nd.ones(2).sum().asscalar())\n"
+        "sys.exit(7)\n"
+    )
+    command = [sys.executable, "-m", "mxnet_audio.engine", str(script), "a", "--b"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.stdout == "__main__ True ['a', '--b'] 42 2.0\n", done.stderr
+    assert done.returncode == 7
+
+
+def test_a_module_runs_like_with_python(tmp_path, monkeypatch, capsys):
+    (tmp_path / "a_module.py").write_text("import mxnet, sys\nprint(__name__, sys.argv[1:], mxnet.__version__)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    engine.main(["-m", "a_module", "-x"])
+    assert capsys.readouterr().out == "__main__ ['-x'] 1.9.1\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], "script.py"),
+        (["-m"], "script.py"),
+        (["--help"], "script.py"),
+        (["missing.py"], "missing.py: no such file"),
+        (["."], ".: a directory"),
+        (["-m", "missing"], "missing: no such module"),
+        (["-m", "missing.part"], "missing.part: no such module"),
+        (["-m", ".."], "..: no such module"),
+    ],
+    ids=str,
+)
+def test_missing_scripts_and_modules_are_named(arguments, named, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    with pytest.raises(SystemExit) as caught:
+        engine.main(arguments)
+    assert caught.value.code == 2 and named in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The engine works under every supported interpreter of this machine."""
+"""The engine under every supported interpreter of this machine."""
 
 import importlib.util
 import sys
@@ -15,7 +15,7 @@ spec.loader.exec_module(interpreters)
 @pytest.mark.parametrize("version", interpreters.SUPPORTED)
 def test_import_and_one_training_step(version):
     try:
-        said = interpreters.step(version)
+        error = interpreters.take_step(version)
     except LookupError as missing:
         pytest.skip(str(missing))
-    assert said is None, f"{version}, from {sys.version}: {said}"
+    assert error is None, f"{version}, from {sys.version}: {error}"
