@@ -53,7 +53,9 @@ def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int
     >>> resolve({"bytes": None, "path": "a.wav"})
     'a.wav'
     """
-    if isinstance(source, str | os.PathLike) or hasattr(source, "read"):
+    if isinstance(source, os.PathLike):
+        return os.fspath(source)  # a string: some paths are named tuples
+    if isinstance(source, str) or hasattr(source, "read"):
         return source
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source)

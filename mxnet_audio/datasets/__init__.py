@@ -1,20 +1,6 @@
 """Named corpora, and the user's own folders and tables, as pairs of path and label."""
 
-from mxnet_audio.datasets import speakers, voxceleb
-from mxnet_audio.datasets.corpus import Clip, Corpus, Remote, Validation
-from mxnet_audio.datasets.local import clips, csv, folder
-from mxnet_audio.datasets.registry import get, names
+import lazy_loader
 
-__all__ = [
-    "Clip",
-    "Corpus",
-    "Remote",
-    "Validation",
-    "clips",
-    "csv",
-    "folder",
-    "get",
-    "names",
-    "speakers",
-    "voxceleb",
-]
+# The public names, and the types that editors and mypy see, are listed in __init__.pyi.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

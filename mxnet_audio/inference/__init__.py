@@ -1,4 +1,4 @@
-"""Predictors and their results; exported ONNX models and the classifier that runs them. Nothing here needs MXNet."""
+"""Classifiers' results, and exported ONNX models with the classifier that runs them. Nothing here needs MXNet."""
 
 import lazy_loader
 
@@ -7,6 +7,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "onnx_classifier": ["OnnxAudioClassifier"],
         "predictor": ["Predictor"],
-        "results": ["Encoding", "Identification", "Prediction", "TimedPrediction", "Verification"],
+        "results": ["Encoding", "Identification", "Output", "Prediction", "TimedPrediction", "Verification"],
     },
 )

@@ -1,4 +1,4 @@
-"""What an .onnx file of ours says of itself, and the seal that shows damage. Needs neither MXNet nor onnx."""
+"""Description that an exported .onnx file carries, and the checksum that shows damage. Needs neither MXNet nor onnx."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from mxnet_audio.errors import ModelError
 
-__all__ = ["FORMAT", "PRODUCER", "Description", "ours", "seal", "sealed"]
+__all__ = ["FORMAT", "PRODUCER", "Description", "checksum_entry", "is_exported", "is_intact"]
 
 FORMAT = 1
 PRODUCER = "mxnet-audio"
@@ -18,7 +18,7 @@ PRODUCER = "mxnet-audio"
 
 @dataclass(frozen=True)
 class Description:
-    """A model in words and numbers: the metadata of its file, each under its name, as JSON.
+    """Description of an exported model: the metadata of its file, each attribute under its name, as JSON.
 
     Attributes
     ----------
@@ -27,30 +27,30 @@ class Description:
     labels : list of int or str
         Classes, in the order of the probabilities.
     features : dict
-        What `AudioFeatureConfig` is made of.
+        Arguments of `AudioFeatureConfig`.
     model_id : str
-        Identity of the vectors.
+        Identity of the embeddings.
     sr : int [Hz]
-        Rate that sound is brought to.
+        Sampling rate of the input.
     n_samples : int
-        Samples that make one input.
+        Number of samples of one input.
     front_end : bool
-        Whether the graph takes samples, and not features.
+        True if the graph takes samples, False if it takes features.
     crop : {'start', 'middle'}
-        The part of a longer sound that is taken.
+        Part of a longer sound that is used.
     reach : float or None [s]
-        How much of a sound need be read for that; None: all.
+        Length that must be read for that; None: the whole sound.
     views : int
-        Windows, or shifts, of a sound to average over.
+        Number of windows, or shifts, of a sound that outputs are averaged over.
     mxnet_audio : str
         Version that wrote the file.
 
     Examples
     --------
-    >>> said = Description('m5', [7, 9], {}, 'a1', 8000, 32000, True, 'middle', None, 1, '0.1.0')
-    >>> said.metadata()['labels']
+    >>> description = Description('m5', [7, 9], {}, 'a1', 8000, 32000, True, 'middle', None, 1, '0.1.0')
+    >>> description.metadata()['labels']
     '[7, 9]'
-    >>> Description.of(said.metadata()) == said
+    >>> Description.of(description.metadata()) == description
     True
     """
 
@@ -67,42 +67,48 @@ class Description:
     mxnet_audio: str
 
     def metadata(self) -> dict[str, str]:
-        """Format and all attributes as text."""
+        """Return the format and all attributes as text."""
         return {
             name: json.dumps(value, ensure_ascii=False) for name, value in {"format": FORMAT, **asdict(self)}.items()
         }
 
     @classmethod
     def of(cls, metadata: Mapping[str, str]) -> Description:
-        """Read what `metadata` wrote; ModelError if it is of another format, or damaged."""
+        """Read the result of `metadata`.
+
+        Raises
+        ------
+        ModelError
+            If it is of another format, or damaged.
+        """
         try:
             version = json.loads(metadata["format"])
             if version != FORMAT:
-                raise ModelError(f"written in format {version}; this version of mxnet-audio reads {FORMAT}")
+                raise ModelError(f"written in format {version}; this version of mxnet-audio reads format {FORMAT}")
             return cls(**{name: json.loads(metadata[name]) for name in cls.__dataclass_fields__})
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"damaged: its description lacks or misstates {error}") from error
+            raise ModelError(f"damaged: missing or invalid in its description: {error}") from error
 
 
-def ours(data: bytes) -> bool:
-    """Whether a file says at its start that we have written it.
+def is_exported(data: bytes) -> bool:
+    """Tell whether the beginning of a file names this package as its producer.
 
-    That is field 2 of ModelProto, after the version of the format alone: fields are written in their order.
+    The producer is field 2 of ModelProto and follows the format version: fields are written in their order.
     """
     name = PRODUCER.encode()
     return data[2:].startswith(bytes([0x12, len(name)]) + name)
 
 
-def seal(body: bytes) -> bytes:
-    """The end of a file that begins with `body`: its SHA-256, as one more entry of the model's metadata.
+def checksum_entry(body: bytes) -> bytes:
+    """Encode the SHA-256 of a file's body as one more entry of the model's metadata, to be appended to the file.
 
-    Messages of Protocol Buffers that are joined are one message. This one is field 14 of ModelProto with a key and a
+    Concatenated Protocol Buffers messages are one message. This one is field 14 of ModelProto with a key and a
     value, each a field with its number and length.
     """
     return b"\x72\x4a\x0a\x06sha256\x12\x40" + hashlib.sha256(body).hexdigest().encode()
 
 
-def sealed(data: bytes) -> bool:
-    """Whether a file is as it was written."""
-    length = len(seal(b""))
-    return data[-length:] == seal(data[:-length])
+def is_intact(data: bytes) -> bool:
+    """Tell whether a file ends with the checksum of what precedes it."""
+    length = len(checksum_entry(b""))
+    return data[-length:] == checksum_entry(data[:-length])

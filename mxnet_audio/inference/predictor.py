@@ -1,100 +1,174 @@
-"""Labels and vectors of sound, whatever computes them: what trained classifiers share, in MXNet and out of it.
+"""Base of all classifiers, with MXNet and without: label sound, compute embeddings, evaluate.
 
 Nothing here needs MXNet.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
-from mxnet_audio.datasets.labels import Pair, Pairs, checked_pairs, to_targets
-from mxnet_audio.errors import DatasetError, ModelError
-from mxnet_audio.inference.results import Encoding, Prediction, TimedPrediction
+from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
+from mxnet_audio.inference.results import Encoding, Output, Prediction, TimedPrediction
 from mxnet_audio.parallel import map_ordered
 
 if TYPE_CHECKING:
+    from mxnet_audio.datasets.labels import Pair, Pairs
+    from mxnet_audio.features import AudioFeatureConfig
     from mxnet_audio.metrics import ClassificationReport
 
-__all__ = ["Predictor", "as_list"]
+__all__ = [
+    "AudioSource",
+    "Predictor",
+    "as_list",
+    "compare_predictions",
+    "labelled_pairs",
+    "naming_missing_packages",
+]
+
+AudioSource = str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping[str, Any]
+Result = TypeVar("Result", Prediction, Encoding)
+
+BATCH = 16
+
+
+@contextlib.contextmanager
+def naming_missing_packages() -> Iterator[None]:
+    """Turn the error for a package that is not installed into a `ModelError` with the command that installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        package = {"yaml": "pyyaml", "sklearn": "scikit-learn"}.get(name, name)
+        raise ModelError(f"this needs {package}, which is not installed: pip install {package}") from error
 
 
 class Predictor(ABC):
-    """Label sound, and turn it into vectors.
+    """Base of classifiers: label sound, and compute its embeddings.
 
-    A subclass has `labels`, `feature_config` and `views`, and defines `_reader`, `_inputs` and `_forward`.
+    There is one way through, for one file and for many: `preprocess` reads a file in a thread and returns the inputs
+    of the network, `_forward` computes, `postprocess` makes the result. A subclass defines the properties `labels`,
+    `feature_config` and `views`, and `_forward`.
     """
 
-    views: int
+    @property
+    @abstractmethod
+    def labels(self) -> list[int | str]:
+        """Classes, in the order of the probabilities."""
 
-    def predict_class(self, path) -> int | str:
-        """Label of one file, as it was given to `fit`.
+    @property
+    @abstractmethod
+    def feature_config(self) -> AudioFeatureConfig:
+        """Configuration of the features that the network takes."""
+
+    @property
+    @abstractmethod
+    def views(self) -> int:
+        """Number of windows, or shifts, of a sound that outputs are averaged over."""
+
+    def predict_class(self, path: AudioSource) -> int | str:
+        """Return the label of one file.
 
         Parameters
         ----------
-        path : str or os.PathLike or binary file or (np.ndarray, rate)
-            What `mxnet_audio.audio.load` takes.
+        path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
+            Sound, as `mxnet_audio.audio.load` takes it.
+
+        Returns
+        -------
+        int or str
+            The label as it was given to `fit`.
 
         Raises
         ------
         AudioDecodeError, InvalidAudioError
             If the file cannot be used.
         ModelError
-            If there is no model yet.
+            If no model was trained or loaded.
         """
         return self.predict(path).label
 
-    def predict(self, path) -> Prediction:
-        """Label and probabilities of one file; parameters and errors as in `predict_class`."""
+    def predict(self, path: AudioSource) -> Prediction:
+        """Return label and probabilities of one file; parameters and errors as in `predict_class`."""
         return _only(self.predict_many([path]))
 
-    def predict_many(self, paths: Iterable, batch_size: int = 16) -> Iterator[Prediction]:
-        """Label many files; threads decode while the network works, and memory does not grow with their number.
+    def predict_many(self, paths: Iterable[AudioSource], batch_size: int = BATCH) -> Iterator[Prediction]:
+        """Label many files.
+
+        Threads decode while the network computes. Memory does not grow with the number of files.
 
         Parameters
         ----------
         paths : iterable
-            Files, each as in `predict_class`; a single path will do.
+            Files, each as in `predict_class`; or a single path.
         batch_size : int > 0
-            Files to a pass of the network.
+            Number of files in one pass of the network.
 
         Yields
         ------
         Prediction
-            One for each file, in order. For a file that cannot be used, `error` says why.
+            One for each file, in order. If a file cannot be used, `error` holds the reason.
 
         Raises
         ------
         ModelError
-            If there is no model yet, or `batch_size` is below 1.
+            If no model was trained or loaded.
+        ParameterError
+            If `batch_size` is below 1.
         """
-        for output in self._outputs(paths, batch_size):
-            yield self._prediction(*output)
+        for output in self.forward_many(paths, batch_size):
+            yield self.postprocess(output)
 
-    def encode_audio(self, path) -> np.ndarray:
-        """Vector of one file: float32 [shape=(dim,)], the penultimate layer; errors as in `predict_class`."""
+    def encode_audio(self, path: AudioSource) -> np.ndarray:
+        """Compute the embedding of one file.
+
+        Parameters and errors as in `predict_class`.
+
+        Returns
+        -------
+        np.ndarray [shape=(dim,)], float32
+            Output of the penultimate layer.
+        """
         return _only(self.encode_many([path])).vector
 
-    def encode_many(self, paths: Iterable, batch_size: int = 16) -> Iterator[Encoding]:
-        """Vectors of many files, in order; parameters and behaviour as in `predict_many`."""
-        for path, _, vector, error in self._outputs(paths, batch_size):
+    def encode_many(self, paths: Iterable[AudioSource], batch_size: int = BATCH) -> Iterator[Encoding]:
+        """Compute the embeddings of many files, in order; parameters and errors as in `predict_many`."""
+        for path, _, vector, error in self.forward_many(paths, batch_size):
             yield Encoding(path, vector, error)
 
-    def evaluate(self, audio_path_label_pairs: Pairs, batch_size: int = 16) -> ClassificationReport:
+    def forward_many(self, paths: Iterable[AudioSource], batch_size: int = BATCH) -> Iterator[Output]:
+        """Compute probabilities and embeddings of many files, in order; parameters and errors as in `predict_many`.
+
+        Yields
+        ------
+        Output
+            ``(path, probabilities, vector, error)``; `postprocess` makes a `Prediction` of it.
+        """
+        with naming_missing_packages():
+            for files, x in self._batches(paths, batch_size):
+                outputs = iter(() if x is None else zip(*self.forward(x)))
+                for path, error in files:
+                    probabilities, vector = (None, None) if error is not None else next(outputs)
+                    yield Output(source_name(path), probabilities, vector, error)
+
+    def evaluate(self, audio_path_label_pairs: Pairs, batch_size: int = BATCH) -> ClassificationReport:
         """Compare predictions with labels.
 
         Parameters
         ----------
         audio_path_label_pairs : iterable of (path, label)
-            Labels that the model knows. Files that cannot be used are listed in the report and not counted.
+            Labelled files. The report lists files that cannot be used, and does not count them.
+        batch_size : int > 0
+            Number of files in one pass of the network.
 
         Returns
         -------
@@ -104,129 +178,203 @@ class Predictor(ABC):
         Raises
         ------
         DatasetError
-            If a label is not known to the model, or no file can be used.
+            If a label is unknown to the model, or no file can be used.
+        ModelError
+            If no model was trained or loaded.
         """
-        pairs = self._known(audio_path_label_pairs)
-        return self._compared(pairs, self.predict_many([sound for sound, _ in pairs], batch_size))
+        pairs = labelled_pairs(audio_path_label_pairs, self.labels)
+        return compare_predictions(pairs, self.predict_many([sound for sound, _ in pairs], batch_size), self.labels)
 
-    def _known(self, pairs: Pairs) -> list[Pair]:
-        """Pairs, checked; DatasetError if the model does not know a label."""
-        pairs = checked_pairs(pairs)
-        to_targets([label for _, label in pairs], self.labels)
-        return pairs
-
-    def _compared(self, pairs: list[Pair], answers: Iterable[Prediction]) -> ClassificationReport:
-        """What was answered for each pair beside its label; DatasetError if there is no answer to any."""
-        from mxnet_audio.metrics import classification_report  # and scikit-learn, which answers do not need
-
-        true, predicted, skipped = [], [], []
-        for row, (answer, (sound, label)) in enumerate(zip(answers, pairs)):
-            if answer.error is None:
-                true.append(label)
-                predicted.append(answer.label)
-            else:
-                skipped.append((source_name(sound) or f"item {row}", answer.error))
-        if not true:
-            raise DatasetError(f"none of the {len(pairs)} files can be used; the first: {skipped[0][1]}")
-        return classification_report(true, predicted, self.labels, skipped)
-
-    def predict_timeline(self, path, window: float | None = None, hop: float | None = None) -> list[TimedPrediction]:
-        """Label a long file stretch by stretch.
+    @naming_missing_packages()
+    def predict_timeline(
+        self, path: AudioSource, window: float | None = None, hop: float | None = None
+    ) -> list[TimedPrediction]:
+        """Label a long file window by window.
 
         Parameters
         ----------
-        path : str or os.PathLike or binary file or (np.ndarray, rate)
-            What `mxnet_audio.audio.load` takes.
+        path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
+            Sound, as `mxnet_audio.audio.load` takes it.
         window : float > 0 [s], optional
-            Length of a stretch; what the network was trained on by default. Of a longer one the
-            middle is judged, or the start where the features have ``crop='start'``.
+            Length of a window; the length of the network's input by default. Of a longer window the middle is used,
+            or the start if the features have ``crop='start'``.
         hop : float > 0 [s], optional
-            From the start of one to the start of the next, at most `window`; half of it by default.
+            Time from the start of a window to the start of the next, at most `window`; half of it by default.
 
         Returns
         -------
         list of TimedPrediction
-            In order; the last stretch ends with the sound.
+            In order; the last window ends with the sound.
         """
         sr, n_samples = self._input_length
         window = n_samples / sr if window is None else window
         y, _ = audio.load(path, sr=sr)
         y = audio.valid_audio(y, source_name(path), allow_silence=False)
-        stretches = audio.windows(y, sr, window, window / 2 if hop is None else hop)
-        answers = []
-        for start in range(0, len(stretches.samples), 16):
-            part = slice(start, start + 16)
-            scores, _ = self._forward(self._inputs(stretches.samples[part]))
-            answers += [
-                TimedPrediction(float(begin), min(float(end), len(y) / sr), self.labels[int(row.argmax())], row)
-                for (begin, end), row in zip(stretches.times[part], scores)
+        windows = audio.windows(y, sr, window, window / 2 if hop is None else hop)
+        predictions = []
+        for start in range(0, len(windows.samples), BATCH):
+            batch = slice(start, start + BATCH)
+            probabilities, _ = self._forward(self._inputs(windows.samples[batch]))
+            predictions += [
+                TimedPrediction(
+                    float(begin),
+                    min(float(end), len(y) / sr),
+                    self.labels[int(row.argmax())],
+                    row,
+                    labels=self.labels,
+                )
+                for (begin, end), row in zip(windows.times[batch], probabilities)
             ]
-        return answers
+        return predictions
 
-    @property
-    def _input_length(self) -> tuple[int, int]:
-        """Rate of the features [Hz], and how many samples make an input."""
-        return self.feature_config.sr, self.feature_config.n_samples
+    def preprocess(self, source: AudioSource) -> np.ndarray:
+        """Read a sound and return the inputs of the network; called in threads.
 
-    @abstractmethod
-    def _reader(self) -> Callable[[Any], np.ndarray]:
-        """What makes of a sound, from wherever it is, the network's input; called in threads."""
+        Parameters
+        ----------
+        source : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
+            Sound, as `mxnet_audio.audio.load` takes it.
 
-    @abstractmethod
-    def _inputs(self, y: np.ndarray) -> np.ndarray:
-        """The network's inputs of samples [shape=(n, samples)] at the rate of the features."""
+        Returns
+        -------
+        np.ndarray [shape=(views, ...)], float32
+            One input for each view: windows of a sound that is longer than the input, shifts of a shorter one.
 
-    @abstractmethod
-    def _forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities [shape=(n, classes)] and vectors [shape=(n, dim)] of inputs."""
-
-    def _read_views(self, source: Any) -> np.ndarray:
-        """The network's inputs for all views of a sound."""
+        Raises
+        ------
+        AudioError
+            If the sound cannot be used; the error names the file.
+        """
+        if self.views == 1:
+            return self._input(source)[np.newaxis]
         sr, n_samples = self._input_length
         with naming_errors(source_name(source)):
             y = audio.valid_audio(audio.load(source, sr=sr)[0], allow_silence=False)
             return self._inputs(audio.views(y, n_samples, self.views))
 
-    def _averaged(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the network says of inputs [shape=(n, ...)], or on average of all views [shape=(n, views, ...)]."""
-        if self.views == 1:
-            return self._forward(x)
-        outputs = self._forward(x.reshape(-1, *x.shape[2:]))
-        return tuple(output.reshape(len(x), self.views, -1).mean(axis=1) for output in outputs)
+    @abstractmethod
+    def _forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute probabilities [shape=(n, classes)] and embeddings [shape=(n, dim)] of inputs [shape=(n, ...)]."""
 
-    def _prediction(self, path, scores, vector, error) -> Prediction:
-        """What one of the `_outputs` answers."""
-        return Prediction(path, None if error is not None else self.labels[int(scores.argmax())], scores, error)
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the outputs of the network for several sounds, averaged over the views.
 
-    def _outputs(self, paths: Iterable, batch_size: int):
-        """Yield (path, probabilities, vector, error) for each file, in order."""
-        for errors, x in self._batches(paths, batch_size):
-            outputs = iter(() if x is None else zip(*self._averaged(x)))
-            for path, error in errors:
-                scores, vector = (None, None) if error is not None else next(outputs)
-                yield source_name(path), scores, vector, error
+        Parameters
+        ----------
+        x : np.ndarray [shape=(n, views, ...)]
+            Inputs, as `preprocess` returns them for each sound.
 
-    def _batches(self, paths: Iterable, batch_size: int):
-        """Yield [(path, error or None)] of so many files, and the inputs of those without an error, None if none is."""
+        Returns
+        -------
+        probabilities : np.ndarray [shape=(n, classes)], float32
+        vectors : np.ndarray [shape=(n, dim)], float32
+        """
+        probabilities, vectors = (
+            output.reshape(*x.shape[:2], -1).mean(axis=1) for output in self._forward(x.reshape(-1, *x.shape[2:]))
+        )
+        return probabilities, vectors
+
+    def postprocess(self, output: Output) -> Prediction:
+        """Make the prediction for one file from the outputs of the network."""
+        path, probabilities, _, error = output
+        label = None if probabilities is None else self.labels[int(probabilities.argmax())]
+        return Prediction(path, label, probabilities, error, labels=self.labels)
+
+    @property
+    def _input_length(self) -> tuple[int, int]:
+        """Sampling rate [Hz] and number of samples of one input."""
+        return self.feature_config.sr, self.feature_config.n_samples
+
+    def _input(self, source: AudioSource) -> np.ndarray:
+        """Return the input for the single view of a sound; no more of a file is decoded than that needs."""
+        from mxnet_audio.features import as_image, load_features  # not needed for exported models with a front end
+
+        config = self.feature_config
+        return as_image(load_features(source, config), config.time_axis)
+
+    def _inputs(self, y: np.ndarray) -> np.ndarray:
+        """Return the inputs for samples [shape=(n, samples)] at the rate of the features."""
+        from mxnet_audio.features import as_image, extract
+
+        config = self.feature_config
+        return as_image(extract(y, config.sr, config), config.time_axis)
+
+    def _batches(
+        self, paths: Iterable[AudioSource], batch_size: int
+    ) -> Iterator[tuple[list[tuple[AudioSource, AudioError | None]], np.ndarray | None]]:
+        """Yield [(path, error or None), …] of a batch of files, and the inputs [shape=(n, views, ...)] of usable ones.
+
+        The inputs are None if none of the files can be used.
+        """
         if not isinstance(batch_size, Integral) or batch_size < 1:
-            raise ModelError(f"batch_size is 1 or more, not {batch_size!r}")
-        stream = map_ordered(self._reader() if self.views == 1 else self._read_views, as_list(paths))
+            raise ParameterError(f"batch_size must be an integer >= 1, got {batch_size!r}")
+        self.views  # noqa: B018 - raises ModelError here, and not in each thread, if there is no model
+        stream = map_ordered(self.preprocess, as_list(paths))
         try:
-            while chunk := list(islice(stream, batch_size)):
-                usable = [x for _, x, error in chunk if error is None]
-                yield [(path, error) for path, _, error in chunk], np.stack(usable) if usable else None
+            while batch := list(islice(stream, batch_size)):
+                usable = [x for _, x, error in batch if error is None]
+                yield [(path, error) for path, _, error in batch], np.stack(usable) if usable else None
         finally:
             stream.close()
 
 
-def as_list(paths: Iterable) -> Iterable:
-    """Files; one alone will do."""
-    return [paths] if isinstance(paths, (str, os.PathLike)) else paths
+def labelled_pairs(pairs: Pairs, labels: list[int | str]) -> list[Pair]:
+    """Check (path, label) pairs, and that a model with these classes knows their labels.
+
+    Raises
+    ------
+    DatasetError
+        If there are no pairs, something in them is not a pair, or a label is unknown.
+    """
+    from mxnet_audio.datasets.labels import checked_pairs, to_targets  # not needed for predictions
+
+    pairs = checked_pairs(pairs)
+    to_targets([label for _, label in pairs], labels)
+    return pairs
 
 
-def _only(answers: Iterator):
-    """The answer for a single file; its error is raised."""
-    (answer,) = answers
-    if answer.error is not None:
-        raise answer.error
-    return answer
+@naming_missing_packages()
+def compare_predictions(
+    pairs: list[Pair], predictions: Iterable[Prediction], labels: list[int | str]
+) -> ClassificationReport:
+    """Compare predictions with the labels of the same files.
+
+    Parameters
+    ----------
+    pairs : list of (path, label)
+        Labelled files.
+    predictions : iterable of Prediction
+        Predictions for these files, in the same order.
+    labels : list of int or str
+        Classes of the model.
+
+    Raises
+    ------
+    DatasetError
+        If none of the files could be used.
+    """
+    from mxnet_audio.metrics import classification_report  # scikit-learn, which predictions do not need
+
+    true, predicted, skipped = [], [], []
+    for row, (prediction, (sound, label)) in enumerate(zip(predictions, pairs)):
+        if prediction.error is None:
+            true.append(label)
+            predicted.append(prediction.label)
+        else:
+            skipped.append((source_name(sound) or f"item {row}", prediction.error))
+    if not true:
+        raise DatasetError(f"none of the {len(pairs)} files can be used; the first: {skipped[0][1]}")
+    return classification_report(true, predicted, labels, skipped)
+
+
+def as_list(paths: AudioSource | Iterable[AudioSource]) -> Iterable[AudioSource]:
+    """Return the files; a single path becomes a list of one."""
+    return [paths] if isinstance(paths, str | os.PathLike) else paths
+
+
+def _only(results: Iterator[Result]) -> Result:
+    """Return the result for a single file, or raise its error."""
+    (result,) = results
+    if result.error is not None:
+        raise result.error
+    return result

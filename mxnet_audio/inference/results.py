@@ -1,48 +1,213 @@
-"""What the classifiers answer."""
+"""Results of classifiers and speaker recognizers: named tuples that can be unpacked."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mxnet_audio.errors import AudioError
+from mxnet_audio.errors import AudioError, ParameterError
 
-__all__ = ["Encoding", "Identification", "Prediction", "TimedPrediction", "Verification"]
+__all__ = ["Encoding", "Identification", "Output", "Prediction", "TimedPrediction", "Verification"]
+
+Label = int | str
 
 
-class Prediction(NamedTuple):
-    """The label of one file, and the probability of each class in the order of the classifier's `labels`.
+class Output(NamedTuple):
+    """Outputs of a network for one file.
 
-    For a file that could not be used, `label` and `probabilities` are None and `error` says why. For sound that was
-    not given by its path, `path` is None.
+    Attributes
+    ----------
+    path : str or None
+        Path of the file; None for sound that was not given by a path.
+    probabilities : np.ndarray [shape=(classes,)] or None
+        Probability of each class; None if the file could not be used.
+    vector : np.ndarray [shape=(dim,)], float32, or None
+        The embedding; None if the file could not be used.
+    error : AudioError or None
+        Reason why the file could not be used.
     """
 
     path: str | None
-    label: int | str | None
+    probabilities: np.ndarray | None
+    vector: np.ndarray | None
+    error: AudioError | None = None
+
+
+class _PredictionFields(NamedTuple):
+    path: str | None
+    label: Label | None
     probabilities: np.ndarray | None
     error: AudioError | None = None
 
 
+class Prediction(_PredictionFields):
+    """Label of one file, and the probability of each class.
+
+    It is a tuple of the four attributes ``(path, label, probabilities, error)``.
+
+    Parameters
+    ----------
+    path, label, probabilities, error
+        See the attributes.
+    labels : sequence of int or str
+        Classes in the order of `probabilities`; not an item of the tuple.
+
+    Attributes
+    ----------
+    path : str or None
+        Path of the file; None for sound that was not given by a path.
+    label : int or str or None
+        The most probable class; None if the file could not be used.
+    probabilities : np.ndarray [shape=(classes,)] or None
+        Probabilities in the order of `labels`; None if the file could not be used.
+    error : AudioError or None
+        Reason why the file could not be used.
+
+    Examples
+    --------
+    >>> prediction = Prediction('a.wav', 'tone', np.float32([0.25, 0.75]), labels=['noise', 'tone'])
+    >>> path, label, probabilities, error = prediction
+    >>> prediction.top(1)
+    [('tone', 0.75)]
+    >>> prediction
+    Prediction(path='a.wav', label='tone', probability=0.75)
+    """
+
+    labels: Sequence[Label] = ()
+
+    def __new__(
+        cls,
+        path: str | None,
+        label: Label | None,
+        probabilities: np.ndarray | None,
+        error: AudioError | None = None,
+        *,
+        labels: Sequence[Label] = (),
+    ) -> Prediction:
+        """Make the tuple, and keep the labels beside it."""
+        prediction = super().__new__(cls, path, label, probabilities, error)
+        prediction.labels = labels
+        return prediction
+
+    def top(self, k: int = 5) -> list[tuple[Label, float]]:
+        """Return the most probable classes as (label, probability), best first.
+
+        Parameters
+        ----------
+        k : int > 0
+            Number of classes; all of them if there are fewer.
+
+        Returns
+        -------
+        list of (int or str, float)
+            Empty if the file could not be used.
+        """
+        return _top(self, k)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result in JSON's own types: path, label, probability, probabilities by label, error."""
+        return {"path": self.path, **_fields(self), "error": _message(self.error)}
+
+    def __repr__(self) -> str:
+        """Return one line without the array."""
+        return _error_repr(self) if self.error is not None else f"Prediction(path={self.path!r}, {_summary(self)})"
+
+
 class Encoding(NamedTuple):
-    """The vector of one file, float32 [shape=(dim,)]; None, and `error` says why, if it could not be used."""
+    """Embedding of one file.
+
+    Attributes
+    ----------
+    path : str or None
+        Path of the file; None for sound that was not given by a path.
+    vector : np.ndarray [shape=(dim,)], float32, or None
+        The embedding; None if the file could not be used.
+    error : AudioError or None
+        Reason why the file could not be used.
+    """
 
     path: str | None
     vector: np.ndarray | None
     error: AudioError | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result in JSON's own types: path, vector, error."""
+        vector = None if self.vector is None else self.vector.tolist()
+        return {"path": self.path, "vector": vector, "error": _message(self.error)}
 
-class TimedPrediction(NamedTuple):
-    """The label of one stretch of a long file, `start` to `end` [s]."""
+    def __repr__(self) -> str:
+        """Return one line without the numbers of the vector."""
+        if self.vector is None:
+            return _error_repr(self)
+        return f"Encoding(path={self.path!r}, vector={self.vector.dtype}[{self.vector.size}])"
 
+
+class _TimedFields(NamedTuple):
     start: float
     end: float
-    label: int | str
+    label: Label
     probabilities: np.ndarray
 
 
+class TimedPrediction(_TimedFields):
+    """Label of one window of a long file.
+
+    It is a tuple of the four attributes ``(start, end, label, probabilities)``.
+
+    Parameters
+    ----------
+    start, end, label, probabilities
+        See the attributes.
+    labels : sequence of int or str
+        Classes in the order of `probabilities`; not an item of the tuple.
+
+    Attributes
+    ----------
+    start, end : float [s]
+        Position of the window.
+    label : int or str
+        The most probable class.
+    probabilities : np.ndarray [shape=(classes,)]
+        Probabilities in the order of `labels`.
+    """
+
+    labels: Sequence[Label] = ()
+
+    def __new__(
+        cls, start: float, end: float, label: Label, probabilities: np.ndarray, *, labels: Sequence[Label] = ()
+    ) -> TimedPrediction:
+        """Make the tuple, and keep the labels beside it."""
+        prediction = super().__new__(cls, start, end, label, probabilities)
+        prediction.labels = labels
+        return prediction
+
+    def top(self, k: int = 5) -> list[tuple[Label, float]]:
+        """Return the most probable classes as (label, probability), best first; see `Prediction.top`."""
+        return _top(self, k)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result in JSON's own types: start, end, label, probability, probabilities by label."""
+        return {"start": self.start, "end": self.end, **_fields(self)}
+
+    def __repr__(self) -> str:
+        """Return one line without the array."""
+        return f"TimedPrediction(start={self.start:g}, end={self.end:g}, {_summary(self)})"
+
+
 class Verification(NamedTuple):
-    """Whether two voices are one: how alike they are, and from which score on they count as the same."""
+    """Comparison of two recordings of speech.
+
+    Attributes
+    ----------
+    score : float
+        Similarity of the two voices.
+    same : bool
+        True if the score reaches the threshold: both recordings count as one speaker's.
+    threshold : float
+        Lowest score that counts as the same speaker.
+    """
 
     score: float
     same: bool
@@ -50,12 +215,57 @@ class Verification(NamedTuple):
 
 
 class Identification(NamedTuple):
-    """Whose voice it is: the most alike of those who are enrolled, None if even he scores below the threshold.
+    """Speaker of one recording, among the enrolled ones.
 
-    `ranking` is (name, score) of the most alike, best first. If the file could not be used, `error` says why.
+    Attributes
+    ----------
+    path : str or None
+        Path of the recording; None for sound that was not given by a path.
+    speaker : str or None
+        Name of the most similar enrolled speaker; None if the score is below the threshold.
+    ranking : list of (str, float)
+        Names and scores of the most similar enrolled speakers, best first.
+    error : AudioError or None
+        Reason why the recording could not be used.
     """
 
     path: str | None
     speaker: str | None
     ranking: list[tuple[str, float]]
     error: AudioError | None = None
+
+
+def _by_label(prediction: Prediction | TimedPrediction) -> dict[Label, float]:
+    """Map labels to probabilities, in the order of the labels; empty if the file could not be used."""
+    if prediction.probabilities is None:
+        return {}
+    if len(prediction.labels) != len(prediction.probabilities):
+        raise ParameterError(f"labels must be given, one for each of {len(prediction.probabilities)} probabilities")
+    return dict(zip(prediction.labels, prediction.probabilities.tolist()))
+
+
+def _top(prediction: Prediction | TimedPrediction, k: int) -> list[tuple[Label, float]]:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ParameterError(f"k must be an integer >= 1, got {k!r}")
+    return sorted(_by_label(prediction).items(), key=lambda item: -item[1])[:k]
+
+
+def _fields(prediction: Prediction | TimedPrediction) -> dict[str, Any]:
+    by_label = _by_label(prediction)
+    return {
+        "label": prediction.label,
+        "probability": max(by_label.values(), default=None),
+        "probabilities": by_label or None,
+    }
+
+
+def _summary(prediction: Prediction | TimedPrediction) -> str:
+    return f"label={prediction.label!r}, probability={float(np.max(prediction.probabilities)):.4g}"
+
+
+def _error_repr(result: Prediction | Encoding) -> str:
+    return f"{type(result).__name__}(path={result.path!r}, error={result.error!r})"
+
+
+def _message(error: AudioError | None) -> str | None:
+    return None if error is None else str(error)

@@ -8,7 +8,7 @@ __all__ = ["Cifar10AudioClassifier", "Cifar10AudioRecommender", "Cifar10AudioSea
 
 
 class Cifar10AudioClassifier(AudioClassifier):
-    """Five convolutions with elongated pools and a vector of 512; see `AudioClassifier` and `models.Cifar10Net`.
+    """Five convolutions with elongated pools, embedding of 512; see `AudioClassifier` and `models.Cifar10Net`.
 
     Examples
     --------
@@ -22,7 +22,7 @@ class Cifar10AudioClassifier(AudioClassifier):
     ...     soundfile.write(path, y, 12000)
     ...     pairs.append((path, label))
     >>> classifier = Cifar10AudioClassifier()
-    >>> history = classifier.fit(pairs, folder / 'model', batch_size=4, epochs=2, test_size=0.25, nb_classes=2,
+    >>> history = classifier.fit(pairs, folder / 'model', batch_size=4, epochs=2, test_size=0.25,
     ...                          input_shape=(1, 32, 40), cache=folder / 'cache', progress=False)
     >>> len(history['acc_test'])
     2
@@ -36,12 +36,12 @@ class Cifar10AudioClassifier(AudioClassifier):
 
 
 class Cifar10AudioSearch(AudioSearch):
-    """Find sound that is like a sound, by the vectors of `Cifar10AudioClassifier`."""
+    """Search for similar sound by the embeddings of `Cifar10AudioClassifier`."""
 
     classifier_class = Cifar10AudioClassifier
 
 
 class Cifar10AudioRecommender(AudioRecommender):
-    """Recommend sound by what was heard, by the vectors of `Cifar10AudioClassifier`."""
+    """Recommend songs by listening history and the embeddings of `Cifar10AudioClassifier`."""
 
     classifier_class = Cifar10AudioClassifier

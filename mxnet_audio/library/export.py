@@ -1,4 +1,4 @@
-"""A trained network as one .onnx file, which runs wherever ONNX does; see `mxnet_audio.inference.onnx_classifier`."""
+"""Export of a trained network to one .onnx file; see `mxnet_audio.inference.onnx_classifier`, which runs it."""
 
 from __future__ import annotations
 
@@ -17,39 +17,41 @@ from mxnet_audio import features, nn
 from mxnet_audio.atomic import replacing
 from mxnet_audio.data.transforms import ToImage
 from mxnet_audio.engine import gluon, mx
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, seal
+from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, checksum_entry
 from mxnet_audio.library.trained_model import TrainedModel
 
 __all__ = ["TOLERANCE", "export_onnx"]
 
-OPSET, IR = 13, 7  # what MXNet 1.9.1 writes, and the version of the format that came with it
-TOLERANCE = 1e-4  # of probabilities, and of vectors relative to their peak
+OPSET, IR = 13, 7  # operators that MXNet 1.9.1 writes, and the version of the format released with them
+TOLERANCE = 1e-4  # of probabilities, and of embeddings relative to their peak
 
 
 def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool = False) -> None:
-    """Write a trained network as one ONNX file, with all that is needed to use it.
+    """Write a trained network as one ONNX file that contains everything needed to use it.
 
     The graph takes ``features`` [shape=(batch, 1, bands, frames)], or with `front_end` ``samples``
-    [shape=(batch, n)] at the rate of the features, any number at once. It gives ``probabilities``
+    [shape=(batch, n)] at the rate of the features, in batches of any size. It returns ``probabilities``
     [shape=(batch, classes)] and ``embedding`` [shape=(batch, dim)]. Labels, feature configuration and the identity of
-    the vectors are in the file's metadata. The file is checked by onnx, and, where ONNX Runtime is installed, run and
-    compared with MXNet (tolerance 1e-4), before it takes its place.
+    the embeddings are in the file's metadata. Before the file is put in place, it is checked by onnx and, if ONNX
+    Runtime is installed, run and compared with MXNet (tolerance 1e-4).
 
     Parameters
     ----------
     model : TrainedModel
-        Of a classifier that was trained or loaded: ``classifier.model``.
+        Model of a classifier that was trained or loaded: ``classifier.model``.
     path : str or os.PathLike
-        The file to be; one that is there is replaced.
+        File to write; an existing file is replaced.
     front_end : bool
         Compute the features in the graph: for mel types, MFCC without deltas or lifter, and raw samples.
 
     Raises
     ------
     ModelError
-        The extra is not installed, the features cannot be computed in the graph, or the file cannot be written.
+        If the extra ``[onnx]`` is not installed, or the file cannot be written.
+    ParameterError
+        If the path is empty or a directory, or the features cannot be computed in the graph.
 
     See Also
     --------
@@ -61,13 +63,13 @@ def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool
     >>> export_onnx(classifier.model, 'songs.onnx', front_end=True)   # doctest: +SKIP
     """
     if not os.fspath(path):
-        raise ModelError("the file to be has no name")
+        raise ParameterError("path must be the name of a file, got ''")
     if Path(path).is_dir():
-        raise ModelError("this is a directory, not the name of a file", path)
+        raise ParameterError("path must be the name of a file, got a directory", path)
     config = model.feature_config
     front = _front_end(config) if front_end else None
     try:
-        with _exporter_at_ease(), replacing(path) as temporary:
+        with _quiet_exporter(), replacing(path) as temporary:
             _write(model, front, temporary)
             if importlib.util.find_spec("onnxruntime") is not None:
                 _compare(model, temporary, front_end)
@@ -78,7 +80,7 @@ def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool
 def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> None:
     try:
         import onnx
-        import onnx.mapping  # which MXNet's exporter asks for, and onnx 1.18 dropped
+        import onnx.mapping  # imported by MXNet's exporter, and removed in onnx 1.18
     except ImportError as error:
         raise ModelError("to write ONNX, pip install 'mxnet-audio[onnx]' (onnx below 1.18)") from error
 
@@ -87,7 +89,7 @@ def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> 
     x = mx.sym.var(name)
     scores, embedding = net(x if front is None else front(x))
     outputs = [mx.sym.softmax(scores, name="probabilities"), mx.sym.identity(embedding, name="embedding")]
-    mx.nd.waitall()  # weights must not be on the move, see `training.get_parameters`
+    mx.nd.waitall()  # MXNet may still be rearranging weights, see `training.get_parameters`
     parameters = {**net.collect_params(), **({} if front is None else front.collect_params())}
     mx.onnx.export_model(
         mx.sym.Group(outputs),
@@ -99,10 +101,10 @@ def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> 
         dynamic_input_shapes=[("batch", *shape)],
     )
     exported = onnx.load(path)
-    exported.ir_version, exported.opset_import[0].version = IR, OPSET  # not the newest that this onnx knows
+    exported.ir_version, exported.opset_import[0].version = IR, OPSET  # not the newest of this onnx
     exported.producer_name, exported.producer_version = PRODUCER, mxnet_audio.__version__
     takes = next(entry for entry in exported.graph.input if entry.name == name)
-    del exported.graph.input[:]  # which names weights too: nothing that reads it would take them for constants
+    del exported.graph.input[:]  # lists weights too, which runtimes would then not treat as constants
     exported.graph.input.append(takes)
     widths = {"probabilities": net.classes, "embedding": model.forward(np.zeros((1, *net.input_shape)))[1].shape[1]}
     for output in exported.graph.output:
@@ -124,22 +126,25 @@ def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> 
     for key, value in description.metadata().items():
         exported.metadata_props.add(key=key, value=value)
     body = exported.SerializeToString()
-    path.write_bytes(body + seal(body))
+    path.write_bytes(body + checksum_entry(body))
     onnx.checker.check_model(str(path), full_check=True)
 
 
 def _front_end(config: AudioFeatureConfig) -> gluon.HybridBlock:
-    """Features [shape=(batch, 1, bands, frames)] of samples [shape=(batch, n_samples)], as `features.extract` does."""
+    """Make the block from samples [shape=(batch, n_samples)] to features [shape=(batch, 1, bands, frames)].
+
+    It computes what `features.extract` computes.
+    """
     front = gluon.nn.HybridSequential()
     if config.type == "raw":
         if config.norm is not None or config.padding_value:
-            raise ModelError("raw features with norm or padding_value have no front end: leave front_end out")
+            raise ParameterError("front_end must be False for raw features with norm or padding_value")
         front.add(gluon.nn.HybridLambda(lambda F, x: F.reshape(x, shape=(0, 1, 1, config.n_samples))))
         return front
     if config.type not in ("mel", "log_mel", "mfcc"):
-        raise ModelError(f"{config.type} features have no front end: leave front_end out")
+        raise ParameterError(f"front_end must be False for {config.type} features")
     if config.type == "mfcc" and (config.deltas or config.lifter):
-        raise ModelError("mfcc features with deltas or lifter have no front end: leave front_end out")
+        raise ParameterError("front_end must be False for mfcc features with deltas or lifter")
     names = ("sr", "n_fft", "hop_length", "power", "n_mels", "fmin", "fmax", "htk", "norm", "win_length", "window")
     arguments = {name: getattr(config, name) for name in (*names, "center")}
     front.add(nn.MelSpectrogram(config.n_samples, **arguments))
@@ -154,7 +159,7 @@ def _front_end(config: AudioFeatureConfig) -> gluon.HybridBlock:
 
 
 def _compare(model: TrainedModel, path: Path, front_end: bool) -> None:
-    """Run the file, and raise ModelError if it says something else than MXNet."""
+    """Run the file, and raise ModelError if its outputs differ from MXNet's."""
     from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 
     rng = np.random.default_rng(0)
@@ -166,15 +171,15 @@ def _compare(model: TrainedModel, path: Path, front_end: bool) -> None:
         mean, std = (parameter.data().asscalar() for parameter in (standardize.mean, standardize.std))
         x = image = rng.normal(mean, std, (2, *model.net.input_shape)).astype(np.float32)
     scores, vectors = model.forward(image)
-    got_scores, got_vectors = OnnxAudioClassifier(path)._forward(x)
-    off = max(np.abs(got_scores - scores).max(), np.abs(got_vectors - vectors).max() / (np.abs(vectors).max() or 1))
+    onnx_scores, onnx_vectors = OnnxAudioClassifier(path).forward(x[:, np.newaxis])
+    off = max(np.abs(onnx_scores - scores).max(), np.abs(onnx_vectors - vectors).max() / (np.abs(vectors).max() or 1))
     if not off <= TOLERANCE:
         raise ModelError(f"not exported: ONNX Runtime's results differ from MXNet's by {off:.2g}")
 
 
 @contextlib.contextmanager
-def _exporter_at_ease() -> Iterator[None]:
-    """Let MXNet's exporter neither warn of its own imports nor set up the root logger, which it does if nobody has."""
+def _quiet_exporter() -> Iterator[None]:
+    """Keep MXNet's exporter from warning about its own imports and from setting up the root logger."""
     root, silent = logging.getLogger(), logging.NullHandler()
     root.addHandler(silent)
     try:

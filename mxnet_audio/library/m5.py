@@ -1,8 +1,9 @@
-"""Classify, search and recommend sound with M5, the network that hears the waveform itself."""
+"""Classify, search and recommend sound with M5, a network that takes the waveform."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from mxnet_audio import training
 from mxnet_audio.library.classifier import AudioClassifier
@@ -13,9 +14,9 @@ __all__ = ["M5AudioClassifier", "M5AudioRecommender", "M5AudioSearch"]
 
 
 class M5AudioClassifier(AudioClassifier):
-    """Four convolutions over the samples and a vector of 512; see `AudioClassifier` and `models.M5Net`.
+    """Four convolutions over the samples, embedding of 512; see `AudioClassifier` and `models.M5Net`.
 
-    Sound is resampled to 8 kHz; the network hears its middle, or all of it and zeros after that.
+    Sound is resampled to 8 kHz; the network takes its middle, or all of it, padded with zeros at the end.
 
     Examples
     --------
@@ -27,7 +28,7 @@ class M5AudioClassifier(AudioClassifier):
     >>> pairs = [(tone, 'tone') for tone in tones] + [(noise, 'noise') for noise in noises]
     >>> classifier = M5AudioClassifier()
     >>> folder = getfixture('tmp_path')
-    >>> history = classifier.fit(pairs, folder, batch_size=4, epochs=2, test_size=0.25, nb_classes=2,
+    >>> history = classifier.fit(pairs, folder, batch_size=4, epochs=2, test_size=0.25,
     ...                          input_shape=(1, 1, 8000), cache=False, progress=False)
     >>> classifier.predict_class(tones[0]) in classifier.labels
     True
@@ -46,22 +47,22 @@ class M5AudioClassifier(AudioClassifier):
         epochs: int = 20,
         test_size: float = 0.2,
         random_state: int = 42,
-        input_shape: tuple[int, int, int] = (1, 1, 32000),
-        nb_classes: int | None = 10,
+        input_shape: tuple[int, int, int] | None = None,
+        nb_classes: int | None = None,
         learning_rate: float = 0.01,
         checkpoint_interval: int = 10,
-        **options,
+        **options: Any,
     ) -> dict[str, list[float]]:
-        """Train as `AudioClassifier.fit` does, which says what the arguments are, with other defaults.
+        """Train on files; see `AudioClassifier.fit` for all parameters. Two defaults differ.
 
         Parameters
         ----------
-        input_shape : tuple of int [(1, 1, samples)]
-            Length of the input at 8 kHz: ``samples = 8000 * seconds``.
+        input_shape : tuple of int [(1, 1, samples)], optional
+            Shape of the input, at 8 kHz: ``samples = 8000 * seconds``; (1, 1, 32000), 4 s, by default.
         learning_rate : float > 0
-            The paper's.
+            Learning rate of Adam, as in the paper.
         **options
-            What else `AudioClassifier.fit` takes.
+            Further parameters of `AudioClassifier.fit`.
 
         Returns
         -------
@@ -70,8 +71,8 @@ class M5AudioClassifier(AudioClassifier):
 
         Raises
         ------
-        DatasetError, FeatureError, ModelError
-            As there.
+        DatasetError, ModelError, ParameterError
+            As `AudioClassifier.fit`.
         """
         return super().fit(
             audio_path_label_pairs,
@@ -89,12 +90,12 @@ class M5AudioClassifier(AudioClassifier):
 
 
 class M5AudioSearch(AudioSearch):
-    """Find sound that is like a sound, by the vectors of `M5AudioClassifier`."""
+    """Search for similar sound by the embeddings of `M5AudioClassifier`."""
 
     classifier_class = M5AudioClassifier
 
 
 class M5AudioRecommender(AudioRecommender):
-    """Recommend sound by what was heard, by the vectors of `M5AudioClassifier`."""
+    """Recommend songs by listening history and the embeddings of `M5AudioClassifier`."""
 
     classifier_class = M5AudioClassifier

@@ -8,18 +8,18 @@ __all__ = ["ResNetV2AudioClassifier", "ResNetV2AudioRecommender", "ResNetV2Audio
 
 
 class ResNetV2AudioClassifier(AudioClassifier):
-    """Three residual stages and a vector of 128; see `AudioClassifier` and `models.ResNetV2Net`."""
+    """Three residual stages, embedding of 128; see `AudioClassifier` and `models.ResNetV2Net`."""
 
     network = "resnet_v2"
 
 
 class ResNetV2AudioSearch(AudioSearch):
-    """Find sound that is like a sound, by the vectors of `ResNetV2AudioClassifier`."""
+    """Search for similar sound by the embeddings of `ResNetV2AudioClassifier`."""
 
     classifier_class = ResNetV2AudioClassifier
 
 
 class ResNetV2AudioRecommender(AudioRecommender):
-    """Recommend sound by what was heard, by the vectors of `ResNetV2AudioClassifier`."""
+    """Recommend songs by listening history and the embeddings of `ResNetV2AudioClassifier`."""
 
     classifier_class = ResNetV2AudioClassifier

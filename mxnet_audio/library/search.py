@@ -1,38 +1,48 @@
-"""Find the files that sound alike: the base of `Cifar10AudioSearch` and its relatives."""
+"""Search for files that sound alike: the base of `Cifar10AudioSearch` and its relatives."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from tqdm import tqdm
 
-from mxnet_audio.errors import AudioError, ModelError, SearchError
+from mxnet_audio.audio.source import source_name
+from mxnet_audio.errors import AudioError, ModelError, ParameterError, SearchError
 from mxnet_audio.search import Neighbour, VectorIndex
 from mxnet_audio.search.index import real_path
 from mxnet_audio.search.store import has_index
+from mxnet_audio.search.vectors import VectorTable, check_vectors
+
+if TYPE_CHECKING:
+    from mxnet_audio.engine import mx
+    from mxnet_audio.inference.predictor import AudioSource
+    from mxnet_audio.library.classifier import AudioClassifier
 
 __all__ = ["AudioSearch", "IndexReport"]
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass
 class IndexReport:
-    """What :meth:`AudioSearch.index_many` did with the files; each distinct file is counted once.
+    """Result of :meth:`AudioSearch.index_many`; each distinct file is counted once.
 
     Attributes
     ----------
     added : int
-        Files indexed, those indexed again because they had changed among them.
+        Files that were indexed, also those indexed again because they had changed.
     unchanged : int
         Files that were in the index already, with the same size and time.
     skipped : list of (str, AudioError)
-        Files that cannot be used, and why.
+        Files that cannot be used, and the reasons.
     """
 
     added: int = 0
@@ -41,24 +51,27 @@ class IndexReport:
 
 
 class AudioSearch:
-    """Index sound files, and find those that sound like a given one.
+    """Index sound files, and find those that sound like a query.
 
-    A subclass names the classifier whose embeddings are compared; or give one.
+    A subclass names the classifier whose embeddings are compared; or pass one. A search can be pickled and copied.
 
     Parameters
     ----------
+    model_ctx, data_ctx : mxnet.Context, optional
+        Passed to the classifier that :meth:`load_model` makes; not with `classifier`.
     engine : {'auto', 'exact', 'voyager', 'annoy'}
         'auto' compares with every vector up to 20,000 files, and uses voyager above.
     metric : {'cosine', 'euclidean'}
-    classifier : AudioClassifier, optional
-        A loaded classifier to share, instead of :meth:`load_model`.
-    model_ctx, data_ctx : mxnet.Context, optional
-        Handed to the classifier that :meth:`load_model` makes.
+        Distance of the embeddings.
+    classifier : AudioClassifier or OnnxAudioClassifier, optional
+        Loaded classifier to use, in place of :meth:`load_model`.
 
     Attributes
     ----------
+    classifier : AudioClassifier or OnnxAudioClassifier or None
+        The classifier whose embeddings are compared.
     index : VectorIndex
-        The vectors and their paths.
+        The embeddings and their paths.
 
     Examples
     --------
@@ -67,15 +80,30 @@ class AudioSearch:
     >>> search.load_model(model_dir_path='./models')                    # doctest: +SKIP
     >>> report = search.index_many(paths, save_dir='./index')           # doctest: +SKIP
     >>> search.query('song.mp3', top_k=2)                               # doctest: +SKIP
-    [Neighbour(path='like_it.mp3', distance=0.02), Neighbour(path='less_so.mp3', distance=0.05)]
+    [Neighbour(path='close.mp3', distance=0.02), Neighbour(path='farther.mp3', distance=0.05)]
     """
 
-    classifier_class: type | None = None
+    classifier_class: type[AudioClassifier] | None = None
 
-    def __init__(self, *, engine="auto", metric="cosine", classifier=None, model_ctx=None, data_ctx=None):
+    def __init__(
+        self,
+        model_ctx: mx.Context | None = None,
+        data_ctx: mx.Context | None = None,
+        *,
+        engine: str = "auto",
+        metric: str = "cosine",
+        classifier: Any = None,
+    ):
+        if classifier is not None and (model_ctx is not None or data_ctx is not None):
+            raise ParameterError("model_ctx and data_ctx must be left out with classifier, which has its own")
         self.classifier = classifier
         self.index = VectorIndex(engine, metric)
         self._contexts = {"model_ctx": model_ctx, "data_ctx": data_ctx}
+
+    def __repr__(self) -> str:
+        """Return one line with the number of files, the engine and the metric."""
+        index = self.index
+        return f"{type(self).__name__}(files={len(index)}, engine={index.engine!r}, metric={index.metric!r})"
 
     def __len__(self) -> int:
         return len(self.index)
@@ -84,58 +112,78 @@ class AudioSearch:
         return path in self.index
 
     def load_model(self, model_dir_path: str | os.PathLike) -> None:
-        """Load the trained classifier whose embeddings are compared.
+        """Load the trained classifier whose embeddings are compared. If that fails, nothing changes.
 
         Parameters
         ----------
         model_dir_path : str or os.PathLike
-            What its `fit` was given.
+            Directory that was given to `fit`.
 
         Raises
         ------
         ModelError
-            The model is missing or damaged.
+            If the model is missing or damaged.
+        ParameterError
+            If this class has no network of its own, and no classifier was passed.
         SearchError
-            The index holds vectors of another model.
+            If the index holds embeddings of another model.
         """
-        classifier = self.classifier
-        if classifier is None:
-            if self.classifier_class is None:
-                raise ModelError(f"{type(self).__name__} has no network of its own: give it classifier=")
-            classifier = self.classifier_class(**self._contexts)
-        classifier.load_model(model_dir_path=model_dir_path)
-        self._bind(classifier)
-        self.classifier = classifier
+        loaded = self._new_classifier() if self.classifier is None else copy.copy(self.classifier)
+        loaded.load_model(model_dir_path=model_dir_path)
+        self._check_model(loaded.model_id)
+        if self.classifier is None:
+            self.classifier = loaded
+        else:  # shared with others; a copy was loaded first, as the index might have refused it
+            self.classifier.load_model(model_dir_path=model_dir_path)
+        self.index.model_id = loaded.model_id
 
-    def _bind(self, classifier) -> None:
-        """Hold the index to the classifier's model, as it is now."""
-        model_id = classifier.model_id
+    def _new_classifier(self) -> AudioClassifier:
+        if self.classifier_class is None:
+            raise ParameterError(f"classifier must be passed to {type(self).__name__}, which has no network of its own")
+        return self.classifier_class(**self._contexts)
+
+    def _check_model(self, model_id: str) -> None:
+        """Raise SearchError if the index holds embeddings of another model."""
         if len(self.index) and self.index.model_id != model_id:
             raise SearchError(
-                f"the index holds vectors of the model {self.index.model_id}, this model is {model_id}: "
-                "load that model, or keep the files indexed with this one in another directory"
+                f"the index holds embeddings of the model {self.index.model_id}, but this model is {model_id}: "
+                "load that model, or save the index of this one in another directory"
             )
-        self.index.model_id = model_id
 
-    def _loaded(self):
+    def _loaded(self) -> Any:
+        """Return the classifier, once it is certain that its model is the index's."""
         if self.classifier is None or not self.classifier.model_id:
             raise ModelError("no model is loaded: call load_model(model_dir_path=...) first")
-        self._bind(self.classifier)
+        self._check_model(self.classifier.model_id)
+        self.index.model_id = self.classifier.model_id
         return self.classifier
 
-    def index_audio(self, path: str | os.PathLike) -> None:
-        """Add one file to the index; one that is there is replaced.
+    def index_audio(self, path: str | os.PathLike, sound: AudioSource | None = None) -> None:
+        """Add one file to the index; a file that is in the index already is replaced.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file.
+        sound : str or os.PathLike or binary file or bytes or (np.ndarray, rate), optional
+            Sound to index under the name `path`, such as an array with its rate; read from the file by default.
 
         Raises
         ------
         AudioError
-            The file cannot be used; the error says why.
+            If the sound cannot be used.
         ModelError
-            No model is loaded.
+            If no model is loaded.
+        ParameterError
+            If `path` is not a path.
         """
         classifier = self._loaded()
-        stamp = _stamp(path)  # before it is read: a file that changes meanwhile counts as changed
-        self.index.add(path, classifier.encode_audio(path), stamp)
+        if not isinstance(path, str | os.PathLike):
+            kind = type(path).__name__
+            raise ParameterError(f"path must be a path, got {kind}; pass sound= for sound that is not a file")
+        # The stamp is taken before the file is read: a file that changes meanwhile counts as changed.
+        stamp = _stamp(path) if sound is None else None
+        self.index.add(path, classifier.encode_audio(path if sound is None else sound), stamp)
 
     def index_many(
         self,
@@ -145,44 +193,48 @@ class AudioSearch:
         checkpoint_every: int = 200,
         progress: bool = False,
     ) -> IndexReport:
-        """Add many files, going on where a killed run stopped.
+        """Add many files; an interrupted run is resumed by the same call.
 
-        A file in the index whose size and time are unchanged is not read again. One that cannot be used is
-        skipped and listed; what an earlier run indexed of it stays.
+        A file in the index with unchanged size and time is not read again. A file that cannot be used is skipped and
+        listed; its former embedding, if any, stays.
 
-        With `save_dir` each finished file is written to the journal there at once, so that a kill loses only
-        those being worked on; at the end the index is saved whole. Is this object still empty and `save_dir`
-        holds an index, that is loaded first, with its engine and metric: run the same command again after a
-        kill, and it goes on.
+        With `save_dir` each finished file is appended to the journal there at once, so that a killed run loses only
+        the files in progress; at the end the whole index is saved. If this index is still empty and `save_dir` holds
+        one, that is loaded first, with its engine and metric.
 
         Parameters
         ----------
         paths : iterable of path
+            Files to index.
         save_dir : str or os.PathLike, optional
+            Directory of the saved index.
         checkpoint_every : int > 0 [files]
-            The journal is forced to the disk, against a power cut, after so many.
+            Files after which the journal is forced to disk, in case of a power failure.
         progress : bool
             Show a progress bar.
 
         Returns
         -------
         IndexReport
+            Numbers of files, and the skipped files.
 
         Raises
         ------
         ModelError
-            No model is loaded.
+            If no model is loaded.
+        ParameterError
+            If `checkpoint_every` is below 1.
         SearchError
-            `save_dir` holds another index than this one, or cannot be written.
+            If `save_dir` holds another index than this one, or cannot be written to.
         """
         classifier = self._loaded()
         if checkpoint_every < 1:
-            raise SearchError(f"checkpoint_every must be 1 or more, not {checkpoint_every}")
+            raise ParameterError(f"checkpoint_every must be >= 1, got {checkpoint_every}")
         if save_dir is not None:
-            self._settle(save_dir)
-        if isinstance(paths, (str, os.PathLike)):
+            self._synchronize(save_dir)
+        if isinstance(paths, str | os.PathLike):
             paths = [paths]
-        distinct = {}
+        distinct: dict[str, str | os.PathLike] = {}
         for path in paths:
             distinct.setdefault(real_path(path), path)
         stamps = {path: _stamp(path) for path in distinct.values()}
@@ -202,7 +254,7 @@ class AudioSearch:
                     except SearchError as refused:
                         error = refused
                 if error is not None:
-                    _logger.warning("skipped %s", error)
+                    log.warning("skipped %s", error)
                     report.skipped.append((os.fsdecode(path), error))
                     continue
                 report.added += 1
@@ -212,26 +264,26 @@ class AudioSearch:
             self.save(save_dir)
         return report
 
-    def _settle(self, save_dir: str | os.PathLike) -> None:
-        """Make what is in `save_dir` and what is in memory the same."""
+    def _synchronize(self, save_dir: str | os.PathLike) -> None:
+        """Make the saved index and this one the same: load the saved one if this one is empty, then save."""
         if has_index(save_dir) and not self.index.saved_in(save_dir):
             if len(self.index) or self.index.notes:
                 raise SearchError("the directory holds another index: load it first, or choose another", save_dir)
             self.load(save_dir)
         self.save(save_dir)
 
-    def query(self, path: str | os.PathLike, top_k: int = 10, skip_exact_match: bool = True) -> list[Neighbour]:
-        """Find the indexed files that sound most like this one.
+    def query(self, path: AudioSource, top_k: int = 10, skip_exact_match: bool = True) -> list[Neighbour]:
+        """Find the indexed files that sound most like a query.
 
         Parameters
         ----------
-        path : str or os.PathLike
-            Any file, in the index or not.
+        path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
+            The query, in the index or not; anything that `predict_class` takes.
         top_k : int > 0
-            How many; a smaller index gives all it has.
+            Number of files; a smaller index returns all it has.
         skip_exact_match : bool
-            Leave out the file itself, known by its real path, and give `top_k` others. Copies of it under
-            other names are shown, at distance 0: they are files of their own, and finding them is a use.
+            Leave out the query itself, recognized by its real path, and return `top_k` others. Copies of it under
+            other names are returned, at distance 0: they are files of their own.
 
         Returns
         -------
@@ -241,30 +293,50 @@ class AudioSearch:
         Raises
         ------
         AudioError
-            The file cannot be used; the error says why.
+            If the query cannot be used.
         ModelError
-            No model is loaded.
-        SearchError
-            `top_k` is below 1.
+            If no model is loaded.
+        ParameterError
+            If `top_k` is below 1.
         """
         vector = self._loaded().encode_audio(path)
-        return self.index.query(vector, top_k, exclude=[path] if skip_exact_match else [])
+        name = source_name(path)
+        return self.index.query(vector, top_k, exclude=[] if name is None or not skip_exact_match else [name])
 
-    def query_vector(self, vector, top_k: int = 10) -> list[Neighbour]:
+    def query_vector(self, vector: np.ndarray, top_k: int = 10) -> list[Neighbour]:
         """Find the indexed files nearest to an embedding [shape=(dim,)]; needs no model."""
         return self.index.query(vector, top_k)
 
+    def distance(self, first: np.ndarray, second: np.ndarray) -> float:
+        """Compute the distance of two embeddings [shape=(dim,)] by the metric of the index.
+
+        Examples
+        --------
+        >>> AudioSearch().distance([1, 0], [0, 2]), AudioSearch(metric='euclidean').distance([1, 0], [1, 2])
+        (1.0, 2.0)
+        """
+        table = VectorTable(self.index.metric)
+        table.add([0], second)
+        (query,) = check_vectors(first, table.dim, table.metric)
+        return float(table.nearest(query, 1)[1][0])
+
     def remove(self, path: str | os.PathLike) -> None:
-        """Take a file out of the index; SearchError when it is not there."""
+        """Remove a file from the index; SearchError if it is not in the index."""
         self.index.remove(path)
 
+    def reset(self) -> None:
+        """Remove all files from the index, and what was saved with them; a saved index stays on disk."""
+        for path in self.index.paths:
+            self.index.remove(path)
+        self.index.notes.clear()
+
     def save(self, directory: str | os.PathLike) -> None:
-        """Save the index, whole or not at all; one that was there before is replaced.
+        """Save the index in a directory, completely or not at all; an existing index is replaced.
 
         Raises
         ------
         SearchError
-            The directory cannot be written.
+            If the directory cannot be written to.
         """
         self.index.save(directory)
 
@@ -274,7 +346,7 @@ class AudioSearch:
         Raises
         ------
         SearchError
-            It is missing, damaged, of a newer format, or holds another model's vectors.
+            If the index is missing, damaged, of a newer format, or holds embeddings of another model. This one stays.
         """
         model = self.classifier
         if model is None or not model.model_id:
@@ -284,7 +356,7 @@ class AudioSearch:
 
 
 def _stamp(path: str | os.PathLike) -> tuple[int, int] | None:
-    """Size and time of a file; None when there is none (reading it will say so)."""
+    """Return size and time of a file; None if it is missing, which reading it will report."""
     try:
         status = Path(path).stat()
     except OSError:

@@ -1,77 +1,38 @@
-"""A network together with what gives its numbers a meaning: labels, features, history; in use, and on disk."""
+"""Trained network with its labels, features and history: in use, on disk, and in other processes."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import operator
 import os
 import platform
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 import mxnet_audio
 from mxnet_audio import model_store, training
-from mxnet_audio.data.transforms import Features, ToImage, Transform
 from mxnet_audio.engine import autograd, mx, nd
-from mxnet_audio.errors import FeatureError, ModelError
+from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models import NETWORKS, check_shape, default_features, get_model
+from mxnet_audio.library.inputs import input_shape_of
+from mxnet_audio.models import NETWORKS, get_model
 from mxnet_audio.nn.loss import LOSSES
 
-__all__ = ["TrainedModel", "features_for_shape", "head_for", "input_shape_of", "network_input"]
+__all__ = ["TrainedModel", "head_for"]
 
-STATES = ("best", "optimizer", "average", "loss")  # of a `training.Progress`: what only training on needs
-
-
-def network_input(config: AudioFeatureConfig) -> list[Transform]:
-    """Steps from a sound to the input of a network [shape=(1, bands, frames)]."""
-    return [Features(config), ToImage(config.time_axis)]
-
-
-def features_for_shape(network: str, input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
-    """The usual features of a network, as many as make an input of this shape; ModelError if it takes no such input."""
-    if len(input_shape) != 3 or input_shape[0] != 1:
-        raise FeatureError(f"input_shape is one channel, (1, bands, frames), not {tuple(input_shape)}")
-    check_shape(network, input_shape)
-    config = default_features(network)
-    _, bands, length = input_shape
-    if config.type != "raw":
-        return AudioFeatureConfig(**config.identity() | {"n_mels": bands, "n_frames": length})
-    limit = length / config.sr
-    if int(limit * config.sr) < length:  # by a rounding, and whole samples are counted
-        limit = math.nextafter(limit, math.inf)
-    return AudioFeatureConfig(**config.identity() | {"audio_file_length_limit_in_s": limit})
-
-
-def input_shape_of(network: str, config: AudioFeatureConfig) -> tuple[int, int, int]:
-    """Shape of a network's input.
-
-    Raises
-    ------
-    FeatureError
-        If that is not the same for all sounds.
-    ModelError
-        If the network takes no such input.
-    """
-    if not isinstance(config, AudioFeatureConfig):
-        kind = type(config).__name__
-        raise FeatureError(f"feature_config is an AudioFeatureConfig, as from_yaml gives one, not {kind}")
-    if None in config.shape:
-        reason = f"set n_frames (or sr and a length limit) in feature_config; {network} takes {NETWORKS[network].takes}"
-        raise FeatureError(f"a network needs inputs of one size: {reason}")
-    shape = (1, *config.shape[:: 1 if config.time_axis == -1 else -1])
-    try:
-        check_shape(network, shape)
-    except ModelError as error:
-        raise ModelError(f"{config.type} features: {error.reason}") from None
-    return shape
+STATES = ("best", "optimizer", "average", "loss")  # parts of `training.Progress` that only resuming needs
 
 
 def head_for(network: str, loss: str) -> str:
-    """The last layer that a loss wants; ModelError if the network can have no such.
+    """Return the kind of last layer that a loss needs.
+
+    Raises
+    ------
+    ParameterError
+        If the network cannot have such a layer.
 
     Examples
     --------
@@ -80,14 +41,12 @@ def head_for(network: str, loss: str) -> str:
     """
     head, heads = LOSSES[loss].head, NETWORKS[network].heads
     if head not in heads:
-        raise ModelError(
-            f"the loss {loss!r} works on a {head} head, which {network} has not; it has {', '.join(heads)}"
-        )
+        raise ParameterError(f"the loss {loss!r} needs a {head} head, but {network} can have: {', '.join(heads)}")
     return head
 
 
 class TrainedModel:
-    """A network with its labels and features, on a device.
+    """Network with its labels and features, on a device. It can be pickled and copied.
 
     Parameters
     ----------
@@ -96,23 +55,25 @@ class TrainedModel:
     labels : list of int or str
         Classes, in the order of the scores.
     feature_config : AudioFeatureConfig
-        What the network is fed with; of one size.
+        Features that the network takes; of one size.
     views : int > 0
-        Windows, or shifts, of a sound that its predictions are averaged over.
+        Number of windows, or shifts, of a sound that outputs are averaged over.
     head : {'dense', 'cosine'}
-        Last layer of the network: what its loss works on.
+        Last layer of the network, as its loss needs it.
     model_ctx, data_ctx : mxnet.Context
-        Where the network computes, and where batches are put first.
+        Device of the network, and device on which batches are put first.
     random_state : int, optional
-        Seed of the first parameters; needless if they are replaced.
+        Seed of the initial parameters; not needed if they are replaced.
 
     Attributes
     ----------
+    net : AudioNet
+        The network.
     history : dict
         Measures of the training, epoch by epoch.
     notes : dict
-        What else is kept with the model, JSON-able: how it was trained (``training``), and which files could not be
-        used (``skipped``).
+        Further entries of the manifest, JSON-serializable: settings of the training (``training``), and files that
+        could not be used (``skipped``).
     """
 
     def __init__(
@@ -130,34 +91,60 @@ class TrainedModel:
         self.network, self.labels, self.feature_config, self.views = network, labels, feature_config, views
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
         self.history = training.new_history()
-        self.notes: dict = {}
-        self.net = get_model(
-            network, classes=len(labels), input_shape=input_shape_of(network, feature_config), head=head
-        )
-        training.initialize(self.net, random_state, model_ctx)
+        self.notes: dict[str, Any] = {}
+        self._make_net(head, random_state)
+
+    def _make_net(self, head: str, random_state: int | None = None) -> None:
+        input_shape = input_shape_of(self.network, self.feature_config)
+        self.net = get_model(self.network, classes=len(self.labels), input_shape=input_shape, head=head)
+        training.initialize(self.net, random_state, self.model_ctx)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all attributes, with the parameters as NumPy arrays in place of the network."""
+        attributes = {name: value for name, value in vars(self).items() if name != "net"}
+        return {**attributes, "head": self.net.head_name, "parameters": training.get_parameters(self.net)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the network again, on the same kind of device."""
+        attributes = dict(state)
+        head, parameters = attributes.pop("head"), attributes.pop("parameters")
+        vars(self).update(attributes)
+        self._make_net(head)
+        training.set_parameters(self.net, parameters)
 
     @cached_property
     def id(self) -> str:
-        """Identity of the vectors, once training is over: changes with the parameters and with the features."""
+        """Identity of the embeddings, once training is over: it changes with the parameters and the features."""
         parameters = model_store.fingerprint(training.get_parameters(self.net))
         identity = f"{self.network} {self.feature_config.key()} {self.views} {parameters}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities [shape=(n, classes)] and vectors [shape=(n, dim)] of inputs [shape=(n, 1, bands, frames)]."""
+        """Compute the outputs of the network.
+
+        Parameters
+        ----------
+        x : np.ndarray [shape=(n, 1, bands, frames)]
+            Inputs.
+
+        Returns
+        -------
+        probabilities : np.ndarray [shape=(n, classes)], float32
+        vectors : np.ndarray [shape=(n, dim)], float32
+        """
         x = nd.array(x, ctx=self.data_ctx).as_in_context(self.model_ctx)
         with autograd.predict_mode():
             scores, embedding = self.net(x)
         return scores.softmax().asnumpy(), embedding.asnumpy()
 
     def adapt(self, inputs: Iterable[np.ndarray]) -> None:
-        """Measure the statistics of the norms anew, on batches of inputs; if that fails, all stays as it was."""
-        before, seen = training.get_parameters(self.net), 0
+        """Measure the statistics of the batch norms again, on batches of inputs; if that fails, nothing changes."""
+        before, count = training.get_parameters(self.net), 0
 
         def batches() -> Iterator[tuple[nd.NDArray, None]]:
-            nonlocal seen
+            nonlocal count
             for x in inputs:
-                seen += len(x)
+                count += len(x)
                 yield nd.array(x, ctx=self.data_ctx), None
 
         try:
@@ -166,17 +153,17 @@ class TrainedModel:
             training.set_parameters(self.net, before)
             raise
         self.__dict__.pop("id", None)  # it is another model now
-        self.notes["training"] = {**self.notes.get("training", {}), "adapted to, inputs": seen}
+        self.notes["training"] = {**self.notes.get("training", {}), "adapted to, inputs": count}
 
     def save(self, directory: str | os.PathLike, progress: training.Progress | None = None) -> None:
-        """Keep the model in a directory.
+        """Save the model in a directory.
 
         Parameters
         ----------
         directory : str or os.PathLike
-            Made if it is not there; a model of this network that is there is replaced.
+            Model directory; created if missing. An existing model of this network is replaced.
         progress : training.Progress, optional
-            How far training has come, and all that is needed to train on. Without, it cannot be gone on with.
+            State of the training. If omitted, training cannot be resumed.
         """
         files = {"last": training.get_parameters(self.net)}
         if progress is not None:
@@ -206,8 +193,16 @@ class TrainedModel:
         model_store.save_state(directory, self.network, manifest, files)
 
     @classmethod
-    def load(cls, directory: str | os.PathLike, network: str, parameters: str, **contexts) -> TrainedModel:
-        """Load a model that `save` kept; see `AudioClassifier.load_model`."""
+    def load(
+        cls,
+        directory: str | os.PathLike,
+        network: str,
+        parameters: str,
+        *,
+        model_ctx: mx.Context,
+        data_ctx: mx.Context,
+    ) -> TrainedModel:
+        """Load a saved model; see `AudioClassifier.load_model`."""
         manifest = model_store.read_manifest(directory, network)
         tensors = model_store.read_tensors(directory, manifest, parameters)
         try:
@@ -218,25 +213,43 @@ class TrainedModel:
             views = operator.index(manifest["views"])
             if views < 1:
                 raise TypeError(f"views: {views}")
-            head = manifest["network"].get("head", "dense")
-            model = cls(network, list(manifest["labels"]), config, views=views, head=head, **contexts)
+            model = cls(
+                network,
+                list(manifest["labels"]),
+                config,
+                views=views,
+                head=manifest["network"].get("head", "dense"),
+                model_ctx=model_ctx,
+                data_ctx=data_ctx,
+            )
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
             model.notes = {note: manifest[note] for note in ("training", "skipped")}
         except (KeyError, TypeError) as error:
             raise _damaged(error, directory) from error
-        except (ModelError, FeatureError) as error:
+        except (ModelError, ParameterError) as error:
             raise ModelError(error.reason, directory) from error
         return model
 
-    def resume(self, directory: str | os.PathLike, settings: dict) -> training.Progress:
-        """Take over the last checkpoint's parameters, and tell how far it had come.
+    def resume(self, directory: str | os.PathLike, settings: dict[str, Any]) -> training.Progress:
+        """Load the parameters of the last checkpoint.
+
+        Parameters
+        ----------
+        directory : str or os.PathLike
+            Model directory of the run.
+        settings : dict
+            Settings of this run, as they are saved under ``training``.
+
+        Returns
+        -------
+        training.Progress
+            State of the training at the checkpoint.
 
         Raises
         ------
         ModelError
-            If that run was another one: its `settings` (noted as ``training``), labels or features differ; or the
-            checkpoint is damaged.
+            If the checkpoint is damaged, or of a run with other settings, labels or features.
         """
         manifest = model_store.read_manifest(directory, self.network)
         try:
@@ -247,13 +260,13 @@ class TrainedModel:
         now = {**settings, "labels": self.labels, "features": self.feature_config.identity()}
         changed = [name for name in now if before.get(name) != now[name]]
         if changed:
-            reason = f"cannot go on from this checkpoint: {', '.join(changed)} changed since; start anew without resume"
+            reason = f"the checkpoint is of another run: {', '.join(changed)} changed; start again without resume"
             raise ModelError(reason, directory)
         training.set_parameters(self.net, model_store.read_tensors(directory, manifest, "last"))
-        names = [name for name in STATES if name != "loss" or name in manifest["files"]]  # few losses learn
+        names = [name for name in STATES if name != "loss" or name in manifest["files"]]  # few losses have parameters
         states = {name: model_store.read_tensors(directory, manifest, name) for name in names}
         return training.Progress(history, **states)
 
 
 def _damaged(error: Exception, directory: str | os.PathLike) -> ModelError:
-    return ModelError(f"damaged: its description lacks or misstates {error}", directory)
+    return ModelError(f"damaged: missing or invalid in its description: {error}", directory)

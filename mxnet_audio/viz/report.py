@@ -25,6 +25,7 @@ from mxnet_audio import audio, features, viz
 from mxnet_audio.atomic import replacing
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.errors import AudioError, ModelError
+from mxnet_audio.inference.predictor import compare_predictions, labelled_pairs
 from mxnet_audio.viz import printable
 
 if TYPE_CHECKING:
@@ -93,14 +94,14 @@ def write_report(
     >>> write_report(load_classifier('./models'), pairs, './report')              # doctest: +SKIP
     PosixPath('report/report.html')
     """
-    pairs = classifier._known(pairs)
+    pairs = labelled_pairs(pairs, classifier.labels)
     path = Path(directory) / "report.html"
     with _kept_in(directory):
         path.parent.mkdir(parents=True, exist_ok=True)
     sounds = [sound for sound, _ in pairs]
-    outputs = tqdm(classifier._outputs(sounds, 16), "clips", len(pairs), unit="clip", disable=not progress)
-    judged = [(classifier._prediction(*output), output[2]) for output in outputs]
-    report = classifier._compared(pairs, [answer for answer, _ in judged])
+    outputs = tqdm(classifier.forward_many(sounds), "clips", len(pairs), unit="clip", disable=not progress)
+    judged = [(classifier.postprocess(output), output.vector) for output in outputs]
+    report = compare_predictions(pairs, [answer for answer, _ in judged], classifier.labels)
     usable = [(pair, *answer) for pair, answer in zip(pairs, judged) if answer[0].error is None]
     history = getattr(classifier, "history", {})
     name = _namer([source_name(sound) for sound in sounds])

@@ -1,4 +1,4 @@
-"""Answer with an .onnx file in a new virtual environment that has no MXNet, and nothing else that is not needed.
+"""Predict with an .onnx file in a new virtual environment that contains the needed packages only, and no MXNet.
 
 Run by ``tests/inference/test_onnx_alone.py``, or by hand: ``python tests/inference/onnx_alone.py MODEL.onnx SOUND...``.
 """
@@ -17,24 +17,24 @@ CODE = """
 import importlib.util, json, sys
 from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 assert not any(importlib.util.find_spec(name) for name in ("mxnet", "scipy", "librosa", "onnx"))
-print(json.dumps([answer.label for answer in OnnxAudioClassifier(sys.argv[1]).predict_many(sys.argv[2:])]))
+print(json.dumps([prediction.label for prediction in OnnxAudioClassifier(sys.argv[1]).predict_many(sys.argv[2:])]))
 """
 
 
 def environment(folder: Path) -> Path:
-    """Python of a new environment with what is needed; LookupError where packages cannot be had."""
+    """Return the Python of a new environment with the needed packages; LookupError if they cannot be installed."""
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    got = subprocess.run([*pip, *NEEDED], capture_output=True, text=True, check=False)
-    if got.returncode:
-        raise LookupError(got.stderr)
+    installed = subprocess.run([*pip, *NEEDED], capture_output=True, text=True, check=False)
+    if installed.returncode:
+        raise LookupError(installed.stderr)
     subprocess.run([*pip, "--no-deps", ROOT], check=True, capture_output=True)
     return python
 
 
 def labels(model: Path, sounds: list) -> list:
-    """Labels that the file gives there."""
+    """Return the labels that the file gives in that environment."""
     with tempfile.TemporaryDirectory() as folder:
         python = environment(Path(folder) / "venv")
         words = [python, "-c", CODE, model.resolve(), *(Path(sound).resolve() for sound in sounds)]

@@ -1,7 +1,9 @@
-"""The runtime answers as the classifier that was exported, without MXNet, and names what is wrong with a file."""
+"""Exported classifiers give the results of the original without MXNet, and name what is wrong with a file."""
 
+import copy
 import io
 import itertools
+import pickle
 import subprocess
 import sys
 
@@ -11,7 +13,7 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio.engine import mx
-from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ModelError
+from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 from mxnet_audio.library import classifiers
@@ -25,7 +27,7 @@ BARE = ("mxnet", "scipy", "librosa", "soundfile", "soxr", "pydantic", "yaml", "s
 
 
 def classifier_of(network="cifar10", labels=(3, 5, 8), views=1, **config):
-    """A classifier with random parameters."""
+    """Make a classifier with random parameters."""
     config = AudioFeatureConfig(**(config or LOG_MEL))
     classifier = classifiers()[network]()
     model = TrainedModel(
@@ -38,7 +40,7 @@ def classifier_of(network="cifar10", labels=(3, 5, 8), views=1, **config):
 
 @pytest.fixture(scope="module", params=[False, True], ids=["features", "samples"])
 def both(request, tmp_path_factory):
-    """A classifier, and what runs its file."""
+    """A classifier, and the one that runs its exported file."""
     classifier = classifier_of()
     path = tmp_path_factory.mktemp("onnx") / "a.onnx"
     export_onnx(classifier.model, path, front_end=request.param)
@@ -47,7 +49,7 @@ def both(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A file with a front end."""
+    """Exported file with a front end."""
     path = tmp_path_factory.mktemp("onnx") / "a.onnx"
     export_onnx(classifier_of().model, path, front_end=True)
     return path
@@ -55,7 +57,7 @@ def exported(tmp_path_factory):
 
 @pytest.fixture
 def sounds(tmp_path, write_tone):
-    """Good sounds of all lengths and forms, and bad ones."""
+    """Sounds of all lengths and forms, valid and not."""
     (tmp_path / "text.wav").write_text("this is not sound")
     sf.write(tmp_path / "silent.wav", np.zeros(20000), 12000)
     noise = np.random.default_rng(0).normal(0, 0.1, 30000)
@@ -73,10 +75,10 @@ def sounds(tmp_path, write_tone):
     ]
 
 
-def alike(got, want):
-    """Check predictions or encodings: all the same, numbers within 1e-4."""
-    assert [type(answer) for answer in got] == [type(answer) for answer in want]
-    for one, other in zip(got, want):
+def assert_alike(found, expected):
+    """Compare predictions or embeddings: everything is the same, numbers within 1e-4."""
+    assert [type(result) for result in found] == [type(result) for result in expected]
+    for one, other in zip(found, expected):
         assert (one.path, str(one.error), type(one.error)) == (other.path, str(other.error), type(other.error))
         if other.error is None:
             np.testing.assert_allclose(one[-2], other[-2], rtol=0, atol=1e-4)
@@ -85,12 +87,12 @@ def alike(got, want):
             assert (one.label, type(one.label)) == (other.label, type(other.label))
 
 
-def test_it_answers_as_the_classifier_does(both, sounds):
+def test_results_are_those_of_the_classifier(both, sounds):
     classifier, runs = both
     for batch_size in (1, 4, 16):
-        alike(list(runs.predict_many(sounds, batch_size)), list(classifier.predict_many(sounds, batch_size)))
-    alike(list(runs.encode_many(iter(sounds))), list(classifier.encode_many(sounds)))
-    assert sum(answer.error is None for answer in runs.predict_many(sounds)) == 6
+        assert_alike(list(runs.predict_many(sounds, batch_size)), list(classifier.predict_many(sounds, batch_size)))
+    assert_alike(list(runs.encode_many(iter(sounds))), list(classifier.encode_many(sounds)))
+    assert sum(prediction.error is None for prediction in runs.predict_many(sounds)) == 6
     assert runs.predict_class(sounds[0]) == classifier.predict_class(sounds[0]) == runs.predict(sounds[0]).label
     assert runs.encode_audio(sounds[0]).shape == (runs.embedding_dim,)
     assert (runs.labels, runs.model_id) == (classifier.labels, classifier.model_id)
@@ -99,19 +101,19 @@ def test_it_answers_as_the_classifier_does(both, sounds):
     assert runs.feature_config == classifier.feature_config
 
 
-def test_a_bad_file_alone_is_raised_and_named(both, sounds):
+def test_the_error_for_a_bad_file_names_it(both, sounds):
     _, runs = both
-    with pytest.raises(AudioDecodeError, match=r"missing\.wav: no such file"):
+    with pytest.raises(AudioDecodeError, match=r"missing\.wav: "):
         runs.predict(sounds[4])
-    with pytest.raises(InvalidAudioError, match=r"silent\.wav: silent"):
+    with pytest.raises(InvalidAudioError, match=r"silent\.wav: "):
         runs.encode_audio(sounds[3])
-    with pytest.raises(ModelError, match="batch_size is 1 or more"):
+    with pytest.raises(ParameterError, match="batch_size"):
         next(runs.predict_many(sounds, 0))
 
 
-def test_a_single_path_and_streams_will_do(both, sounds):
+def test_a_single_path_and_streams_are_accepted(both, sounds):
     _, runs = both
-    (answer,) = runs.predict_many(sounds[2])
+    (prediction,) = runs.predict_many(sounds[2])
 
     class Stream(io.RawIOBase):
         data = io.BytesIO(open(sounds[2], "rb").read())  # noqa: PTH123, SIM115
@@ -119,10 +121,10 @@ def test_a_single_path_and_streams_will_do(both, sounds):
         def read(self, size=-1):
             return self.data.read(size)
 
-    np.testing.assert_array_equal(runs.predict(Stream()).probabilities, answer.probabilities)
+    np.testing.assert_array_equal(runs.predict(Stream()).probabilities, prediction.probabilities)
 
 
-def test_endless_lists_are_read_as_far_as_needed(both, sounds):
+def test_endless_iterables_are_read_as_far_as_needed(both, sounds):
     _, runs = both
     taken = itertools.count()
     endless = (sounds[0] for _ in taken)
@@ -130,11 +132,11 @@ def test_endless_lists_are_read_as_far_as_needed(both, sounds):
     assert next(taken) < 100
 
 
-def test_long_sound_in_stretches(both, sounds):
+def test_timeline_of_a_long_sound(both, sounds):
     classifier, runs = both
-    got, want = (c.predict_timeline(sounds[2], hop=0.4) for c in (runs, classifier))
-    assert [answer[:3] for answer in got] == [answer[:3] for answer in want] and len(got) > 5
-    np.testing.assert_allclose([a.probabilities for a in got], [a.probabilities for a in want], atol=1e-4)
+    found, expected = (c.predict_timeline(sounds[2], hop=0.4) for c in (runs, classifier))
+    assert [part[:3] for part in found] == [part[:3] for part in expected] and len(found) > 5
+    np.testing.assert_allclose(*([part.probabilities for part in parts] for parts in (found, expected)), atol=1e-4)
 
 
 @pytest.mark.parametrize("front_end", [False, True])
@@ -144,20 +146,22 @@ def test_views_are_averaged(network, config, front_end, sounds, tmp_path):
     export_onnx(classifier.model, tmp_path / "a.onnx", front_end=front_end)
     runs = OnnxAudioClassifier(tmp_path / "a.onnx")
     assert runs.views == 3
-    alike(list(runs.predict_many(sounds)), list(classifier.predict_many(sounds)))
+    assert_alike(list(runs.predict_many(sounds)), list(classifier.predict_many(sounds)))
 
 
 @pytest.mark.parametrize("front_end", [False, True])
 def test_the_start_of_raw_sound(front_end, sounds, tmp_path):
     classifier = classifier_of("m5", **RAW)
     export_onnx(classifier.model, tmp_path / "a.onnx", front_end=front_end)
-    later = np.r_[np.zeros(20000), np.sin(np.arange(20000))]  # its beginning is silent, not all of it
+    later = np.r_[np.zeros(20000), np.sin(np.arange(20000))]  # only its beginning is silent
     sf.write(tmp_path / "later.wav", later, 8000)
     sounds += [(later, 8000), tmp_path / "later.wav"]
-    alike(list(OnnxAudioClassifier(tmp_path / "a.onnx").encode_many(sounds)), list(classifier.encode_many(sounds)))
+    assert_alike(
+        list(OnnxAudioClassifier(tmp_path / "a.onnx").encode_many(sounds)), list(classifier.encode_many(sounds))
+    )
 
 
-def test_vectors_are_searched_with_those_of_mxnet(both, sounds, tmp_path):
+def test_embeddings_are_comparable_with_those_of_mxnet(both, sounds, tmp_path):
     classifier, runs = both
     files = [sounds[0], sounds[2]]
     AudioSearch(classifier=classifier).index_many(files, save_dir=tmp_path / "index")
@@ -168,23 +172,23 @@ def test_vectors_are_searched_with_those_of_mxnet(both, sounds, tmp_path):
 
 
 def test_threads_and_providers(exported):
-    want = OnnxAudioClassifier(exported).predict((np.ones(12000), 12000)).probabilities
+    expected = OnnxAudioClassifier(exported).predict((np.ones(12000), 12000)).probabilities
     runs = OnnxAudioClassifier(str(exported), providers=["CPUExecutionProvider"], threads=1)
-    np.testing.assert_allclose(runs.predict((np.ones(12000), 12000)).probabilities, want, atol=1e-6)
-    with pytest.raises(ModelError, match=r"no TPU here; there are .*CPUExecutionProvider"):
+    np.testing.assert_allclose(runs.predict((np.ones(12000), 12000)).probabilities, expected, atol=1e-6)
+    with pytest.raises(ParameterError, match=r"CPUExecutionProvider.*TPU"):
         OnnxAudioClassifier(exported, providers="TPU")
     for threads in (0, 1.5):
-        with pytest.raises(ModelError, match="threads is 1 or more"):
+        with pytest.raises(ParameterError, match="threads"):
             OnnxAudioClassifier(exported, threads=threads)
 
 
-def another_tools(data):
+def of_another_producer(data):
     proto = onnx.load_from_string(data)
     proto.producer_name = "pytorch"
     return proto.SerializeToString()
 
 
-def foreign(data):
+def with_unknown_operators(data):
     one = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
     node = onnx.helper.make_node("Mystery", ["x"], ["y"], domain="com.example")
     graph = onnx.helper.make_graph([node], "of another tool", one[:1], one[1:])
@@ -192,7 +196,7 @@ def foreign(data):
     return onnx.helper.make_model(graph, producer_name="pytorch", opset_imports=opsets).SerializeToString()
 
 
-def newer(data):
+def of_a_newer_format(data):
     proto = onnx.load_from_string(data)
     (entry,) = (entry for entry in proto.metadata_props if entry.key == "format")
     entry.value = "2"
@@ -206,36 +210,36 @@ def without_labels(data):
 
 
 BAD = {
-    "empty": (lambda data: b"", "damaged: it is empty"),
-    "text": (lambda data: b"to be or not to be", "not an .onnx file that mxnet-audio has written"),
-    "half": (lambda data: data[: len(data) // 2], "damaged, or cut off"),
-    "end missing": (lambda data: data[:-76], "its SHA-256 is not the one"),
+    "empty": (lambda data: b"", "damaged.*empty"),
+    "text": (lambda data: b"to be or not to be", "not an .onnx file .*mxnet-audio"),
+    "half": (lambda data: data[: len(data) // 2], "damaged"),
+    "end missing": (lambda data: data[:-76], "SHA-256"),
     "one bit": (lambda data: data[:-999] + bytes([data[-999] ^ 1]) + data[-998:], "SHA-256|damaged"),
-    "another tool's": (another_tools, "not an .onnx file that mxnet-audio has written"),
-    "another tool's, of operators that nobody here has": (foreign, "not an .onnx file that mxnet-audio has written"),
-    "newer": (newer, "format 2; this version of mxnet-audio reads 1"),
-    "without labels": (without_labels, "lacks or misstates 'labels'"),
+    "another producer": (of_another_producer, "not an .onnx file .*mxnet-audio"),
+    "unknown operators": (with_unknown_operators, "not an .onnx file .*mxnet-audio"),
+    "newer format": (of_a_newer_format, "format 2.*format 1"),
+    "without labels": (without_labels, "'labels'"),
 }
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_file_that_is_none_of_ours_or_damaged_is_named(kind, exported, tmp_path):
-    spoil, said = BAD[kind]
+def test_a_foreign_or_damaged_file_is_named(kind, exported, tmp_path):
+    damage, reason = BAD[kind]
     path = tmp_path / "bäd.onnx"
-    path.write_bytes(spoil(exported.read_bytes()))
-    with pytest.raises(ModelError, match=said) as error:
+    path.write_bytes(damage(exported.read_bytes()))
+    with pytest.raises(ModelError, match=reason) as error:
         OnnxAudioClassifier(path)
     assert str(error.value).startswith(f"{path}: ")
 
 
-def test_nothing_there_or_a_directory(tmp_path):
-    with pytest.raises(ModelError, match=r"b\.onnx: cannot be read \(No such file"):
+def test_a_missing_file_and_a_directory(tmp_path):
+    with pytest.raises(ModelError, match=r"b\.onnx: "):
         OnnxAudioClassifier(tmp_path / "b.onnx")
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match=str(tmp_path)):
         OnnxAudioClassifier(tmp_path)
 
 
-def test_without_onnx_runtime_it_says_so(exported, monkeypatch):
+def test_missing_onnx_runtime_is_named(exported, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelError, match="pip install onnxruntime"):
         OnnxAudioClassifier(exported)
@@ -243,25 +247,25 @@ def test_without_onnx_runtime_it_says_so(exported, monkeypatch):
 
 WITHOUT = """
 import sys
-class Gone:
+class Missing:
     def find_spec(self, name, path=None, target=None):
         if name.partition('.')[0] in sys.argv[1].split():
             raise ModuleNotFoundError(f'No module named {name!r}', name=name)
-sys.meta_path.insert(0, Gone())
+sys.meta_path.insert(0, Missing())
 import numpy as np
 from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 classifier = OnnxAudioClassifier(sys.argv[2])
 sounds = [(np.random.default_rng(seed).normal(0, 0.1, 15000), 12000) for seed in range(3)]
-print(*(answer.label for answer in classifier.predict_many(sounds)), *classifier.encode_audio(sounds[0])[:3])
-asked = [lambda source=source: classifier.predict_class(source) for source in sys.argv[3:]]
-asked += [
+print(*(prediction.label for prediction in classifier.predict_many(sounds)), *classifier.encode_audio(sounds[0])[:3])
+calls = [lambda source=source: classifier.predict_class(source) for source in sys.argv[3:]]
+calls += [
     lambda: type(classifier.feature_config).__name__,
     lambda: len(classifier.predict_timeline(sys.argv[-1])) > 0,
     lambda: classifier.evaluate([(sounds[0], classifier.labels[0])]).n_clips,
 ]
-for ask in asked:
+for call in calls:
     try:
-        print(ask())
+        print(call())
     except Exception as error:
         print(type(error).__name__, error)
 """
@@ -272,20 +276,34 @@ def without(modules, *words):
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def test_samples_need_numpy_and_onnx_runtime_alone(exported, sounds):
+def test_samples_need_only_numpy_and_onnx_runtime(exported, sounds):
     runs = OnnxAudioClassifier(exported)
     noises = [(np.random.default_rng(seed).normal(0, 0.1, 15000), 12000) for seed in range(3)]
     first, *others = without(BARE, exported, sounds[0])
     labels, vector = first.split()[:3], first.split()[3:]
     assert labels == [str(runs.predict_class(noise)) for noise in noises]
     np.testing.assert_allclose(np.float32(vector), runs.encode_audio(noises[0])[:3], atol=1e-5)
-    needed = ("soundfile", "scipy", "soundfile", "scikit-learn")  # a file, the features, a file, figures
-    assert others == [f"ModelError this needs {name}, which is not installed: pip install {name}" for name in needed]
+    needed = ("soundfile", "scipy", "soundfile", "scikit-learn")  # for a file, the features, a file, a report
+    assert [line.split()[0] for line in others] == ["ModelError"] * 4
+    assert [line.rpartition("pip install ")[2] for line in others] == list(needed)
 
 
 def test_files_and_features_do_not_need_mxnet(sounds, tmp_path):
     classifier = classifier_of()
     export_onnx(classifier.model, tmp_path / "a.onnx")
-    _, *answers = without(("mxnet", "onnx"), tmp_path / "a.onnx", sounds[0], sounds[2])
+    _, *results = without(("mxnet", "onnx"), tmp_path / "a.onnx", sounds[0], sounds[2])
     labels = [str(classifier.predict_class(sound)) for sound in (sounds[0], sounds[2])]
-    assert answers == [*labels, "AudioFeatureConfig", "True", "1"]
+    assert results == [*labels, "AudioFeatureConfig", "True", "1"]
+
+
+def test_copies_and_pickles_give_the_same_results(both, sounds):
+    _, exported = both
+    expected = list(exported.predict_many(sounds))
+    for twin in (copy.copy(exported), copy.deepcopy(exported), pickle.loads(pickle.dumps(exported))):
+        assert repr(twin) == repr(exported) and "\n" not in repr(twin)
+        for found, one in zip(twin.predict_many(sounds), expected):
+            assert found[:2] == one[:2] and str(found.error) == str(one.error)
+            np.testing.assert_array_equal(found.probabilities, one.probabilities)
+    one_thread = OnnxAudioClassifier.__new__(OnnxAudioClassifier)
+    one_thread.__setstate__({**exported.__getstate__(), "threads": 1})
+    assert one_thread.predict_class(sounds[0]) == exported.predict_class(sounds[0])

@@ -1,5 +1,7 @@
 """A corpus small enough to train on in a second, and a classifier trained on it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile as sf
@@ -10,13 +12,10 @@ SR = 12000
 KINDS = ("low", "high", "noise")
 
 
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory):
-    """Pairs of 24 one-second clips of three kinds that a small network can tell apart."""
-    folder = tmp_path_factory.mktemp("corpus")
+def write_corpus(folder):
+    """Write 24 one-second clips of three kinds, ``<kind>/clip <i> é.wav``, that a small network can tell apart."""
     rng = np.random.default_rng(0)
     t = np.arange(SR) / SR
-    pairs = []
     for i in range(24):
         kind = KINDS[i % 3]
         if kind == "noise":
@@ -27,8 +26,13 @@ def corpus(tmp_path_factory):
         path = folder / kind / f"clip {i} é.wav"
         path.parent.mkdir(exist_ok=True)
         sf.write(path, y, SR)
-        pairs.append((str(path), kind))
-    return pairs
+
+
+@pytest.fixture(scope="session")
+def corpus(make_once):
+    """Pairs of path and label of 24 clips of three classes."""
+    folder = make_once("library-corpus", write_corpus)
+    return [(str(folder / KINDS[i % 3] / f"clip {i} é.wav"), KINDS[i % 3]) for i in range(24)]
 
 
 @pytest.fixture(scope="session")
@@ -47,16 +51,14 @@ def options(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def model_dir(corpus, options, tmp_path_factory):
-    """Directory of a model trained on `corpus`."""
-    folder = tmp_path_factory.mktemp("model")
-    Cifar10AudioClassifier().fit(corpus, folder, **options)
-    return folder
+def model_dir(corpus, options, make_once) -> Path:
+    """Directory of a model trained on `corpus`; tests must not change it."""
+    return make_once("library-model", lambda folder: Cifar10AudioClassifier().fit(corpus, folder, **options))
 
 
 @pytest.fixture
 def classifier(model_dir):
-    """The trained classifier, loaded anew."""
+    """The trained classifier, loaded for each test."""
     loaded = Cifar10AudioClassifier()
     loaded.load_model(model_dir)
     return loaded

@@ -1,4 +1,4 @@
-"""A classifier without a network: it reads a vector from the file, or makes one of its bytes."""
+"""Classifier without a network: the embedding is read from the file, or derived from its bytes."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from mxnet_audio.inference.results import Encoding
 
 
 class FakeClassifier:
-    """Stands in for `AudioClassifier`; a model directory's name is the model, ``dim-16`` in it the size."""
+    """Replacement for `AudioClassifier`: the name of a model directory is its model, and contains ``dim-16`` for 16."""
 
     delay = 0.0
 
@@ -23,14 +23,14 @@ class FakeClassifier:
         self.encoded = []
 
     def load_model(self, model_dir_path):
-        """Take the directory's name for the model."""
+        """Use the name of the directory as the model."""
         name = Path(model_dir_path).name
         if name == "missing":
             raise ModelError("no model here", model_dir_path)
         self.model_id, self.embedding_dim = name, 16 if "dim-16" in name else 8
 
     def encode_audio(self, path):
-        """Vector of the bytes; a JSON file holds its own."""
+        """Derive the embedding from the bytes; a JSON file contains it."""
         time.sleep(self.delay)
         self.encoded.append(str(path))
         try:
@@ -45,7 +45,7 @@ class FakeClassifier:
         return np.random.default_rng(seed).uniform(0.1, 1, self.embedding_dim).astype(np.float32)
 
     def encode_many(self, paths, batch_size=4):
-        """Encode in order, a batch ahead of what is taken."""
+        """Encode in order, a batch ahead of the consumer."""
         paths = list(paths)
         for start in range(0, len(paths), batch_size):
             batch = []

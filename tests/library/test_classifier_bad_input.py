@@ -1,4 +1,4 @@
-"""Every way in which a classifier's input can be wrong: one clear error, and nothing harmed."""
+"""Wrong input of classifiers: one clear error each, and nothing is damaged."""
 
 import json
 import os
@@ -11,8 +11,15 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio import model_store
-from mxnet_audio.errors import AudioDecodeError, AudioError, DatasetError, FeatureError, InvalidAudioError, ModelError
-from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.errors import (
+    AudioDecodeError,
+    AudioError,
+    DatasetError,
+    FeatureError,
+    InvalidAudioError,
+    ModelError,
+    ParameterError,
+)
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
 
@@ -21,7 +28,7 @@ def parameters(directory, role="last", name="cifar10"):
     return model_store.read_tensors(directory, model_store.read_manifest(directory, name), role)
 
 
-def test_no_model_yet():
+def test_without_a_model():
     for call in ("predict_class", "encode_audio", "predict_timeline"):
         with pytest.raises(ModelError, match="fit or load_model"):
             getattr(Cifar10AudioClassifier(), call)("x.wav")
@@ -30,14 +37,14 @@ def test_no_model_yet():
 
 
 def test_a_model_of_another_network(model_dir):
-    with pytest.raises(ModelError, match="no resnet_v2 model here, but there is: cifar10"):
+    with pytest.raises(ModelError, match=r"resnet_v2.*cifar10"):
         ResNetV2AudioClassifier().load_model(model_dir)
 
 
 def test_a_renamed_model_of_another_network(model_dir, tmp_path):
     folder = shutil.copytree(model_dir, tmp_path / "m")
     (folder / "cifar10.json").rename(folder / "resnet_v2.json")
-    with pytest.raises(ModelError, match="a cifar10 model, not resnet_v2"):
+    with pytest.raises(ModelError, match=r"cifar10.*resnet_v2"):
         ResNetV2AudioClassifier().load_model(folder)
 
 
@@ -69,7 +76,7 @@ def test_a_damaged_description(model_dir, tmp_path, change):
         Cifar10AudioClassifier().load_model(folder)
 
 
-def test_a_failed_load_leaves_the_model_that_was_there(model_dir, classifier, corpus, tmp_path):
+def test_a_failed_load_leaves_the_current_model(model_dir, classifier, corpus, tmp_path):
     before = classifier.predict(corpus[0][0]).probabilities
     with pytest.raises(ModelError):
         classifier.load_model(tmp_path)
@@ -101,12 +108,12 @@ def test_a_bad_file_is_one_clear_error_that_names_it(classifier, corpus, tmp_pat
         with pytest.raises(error, match=match) as raised:
             call(path)
         assert str(path) in str(raised.value)
-    # Bulk work goes on without it.
+    # In bulk the others are still predicted.
     good, bad = classifier.predict_many([corpus[0][0], path])
     assert good.error is None and isinstance(bad.error, error)
 
 
-def test_odd_but_good_files(classifier, tmp_path):
+def test_unusual_but_valid_files(classifier, tmp_path):
     rng = np.random.default_rng(0)
     short = write(tmp_path / "10 ms.wav", rng.normal(0, 0.1, 120))
     wide = write(tmp_path / "8 channels.wav", rng.normal(0, 0.1, (96000, 8)), 96000, subtype="PCM_24")
@@ -114,7 +121,7 @@ def test_odd_but_good_files(classifier, tmp_path):
         assert classifier.predict_class(path) in classifier.labels
 
 
-def test_fit_goes_on_without_bad_files_and_lists_them(corpus, options, tmp_path, caplog):
+def test_fit_leaves_out_bad_files_and_lists_them(corpus, options, tmp_path, caplog):
     bad = tmp_path / "bad.wav"
     bad.write_text("not sound")
     classifier = Cifar10AudioClassifier()
@@ -127,21 +134,22 @@ def test_fit_goes_on_without_bad_files_and_lists_them(corpus, options, tmp_path,
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"nb_classes": 2}, DatasetError, "nb_classes is 2, but there are 3 labels"),
-        ({"batch_size": 0}, ModelError, "batch_size"),
-        ({"epochs": 0}, ModelError, "epochs"),
-        ({"checkpoint_interval": 0}, ModelError, "checkpoint_interval"),
-        ({"input_shape": (1, 8, 8)}, ModelError, "16 bands"),
+        ({"nb_classes": 2}, DatasetError, r"nb_classes\b.*2\b.*3"),
+        ({"batch_size": 0}, ParameterError, "batch_size"),
+        ({"epochs": 0}, ParameterError, "epochs"),
+        ({"checkpoint_interval": 0}, ParameterError, "checkpoint_interval"),
+        ({"input_shape": (1, 8, 8)}, ParameterError, r"input_shape .*\(1, 8, 8\)"),
         ({"input_shape": (96, 1366)}, FeatureError, "input_shape"),
-        ({"feature_config": AudioFeatureConfig()}, FeatureError, "n_frames"),
-        ({"test_size": 1.0}, DatasetError, "test_size"),
-        ({"learning_rate": -0.1}, ModelError, "learning_rate"),
-        ({"random_state": -1}, ModelError, "random_state"),
-        ({"early_stopping": 0}, ModelError, "patience"),
-        ({"recipe": "fancy"}, ModelError, "no recipe 'fancy'; there are plain"),
+        ({"input_shape": 96}, FeatureError, "input_shape.*96"),
+        ({"feature_config": "log_mel"}, FeatureError, "feature_config.*str"),
+        ({"test_size": 1.0}, ParameterError, "test_size"),
+        ({"learning_rate": -0.1}, ParameterError, "learning_rate"),
+        ({"random_state": -1}, ParameterError, "random_state"),
+        ({"early_stopping": 0}, ParameterError, "patience"),
+        ({"recipe": "fancy"}, ParameterError, "'fancy'"),
     ],
 )
-def test_arguments_that_make_no_sense(corpus, options, tmp_path, change, error, match):
+def test_bad_arguments(corpus, options, tmp_path, change, error, match):
     with pytest.raises(error, match=match):
         Cifar10AudioClassifier().fit(corpus, tmp_path, **options | change)
 
@@ -151,9 +159,9 @@ def test_arguments_that_make_no_sense(corpus, options, tmp_path, change, error, 
     [
         (lambda pairs: [], "no clips"),
         (lambda pairs: [p for p in pairs if p[1] == "low"], "one class only"),
-        (lambda pairs: pairs[:2], "one readable clip only"),
+        (lambda pairs: pairs[:2], "one readable clip"),
         (lambda pairs: [path for path, _ in pairs], "pair"),
-        (lambda pairs: [(path, 3 + i % 2) for i, (path, _) in enumerate(pairs)], "outside 0 to 2"),
+        (lambda pairs: [(path, 3 + i % 2) for i, (path, _) in enumerate(pairs)], r"outside range\(3\)"),
         (lambda pairs: [(path + "x", label) for path, label in pairs], "none of the 24 files"),
     ],
     ids=["none", "one class", "two pairs", "no labels", "outside", "all missing"],
@@ -164,21 +172,18 @@ def test_corpora_that_cannot_be_trained_on(corpus, options, tmp_path, choose, ma
         Cifar10AudioClassifier().fit(choose(corpus), tmp_path, **options | {"nb_classes": nb_classes})
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(corpus, options, tmp_path):
+def test_a_loss_that_is_not_finite_stops_training_and_the_checkpoint_stays(corpus, options, tmp_path):
     Cifar10AudioClassifier().fit(corpus, tmp_path, **options)
     before = model_store.read_manifest(tmp_path, "cifar10")
-    where = (
-        r"no longer a number in epoch 1, batch \d \(.*clip .*and 2 more\): lower the learning rate; there is no checkp"
-    )
-    with pytest.raises(ModelError, match=where):
+    with pytest.raises(ModelError, match=r"epoch 1, batch \d \(.*clip .*2 more\)"):
         Cifar10AudioClassifier().fit(corpus, tmp_path, **options, learning_rate=1e38, recipe="plain")
     assert model_store.read_manifest(tmp_path, "cifar10") == before
 
 
-def test_a_place_that_cannot_keep_a_model_is_named_before_anything_is_read(corpus, options, tmp_path, monkeypatch):
+def test_a_path_that_cannot_hold_a_model_is_named_before_anything_is_read(corpus, options, tmp_path, monkeypatch):
     monkeypatch.setattr("mxnet_audio.training.prepare", lambda *_, **__: pytest.fail("read"))
     (tmp_path / "file").touch()
-    with pytest.raises(ModelError, match="file: a model cannot be kept here"):
+    with pytest.raises(ModelError, match=str(tmp_path / "file")):
         Cifar10AudioClassifier().fit(corpus, tmp_path / "file", **options)
 
 
@@ -194,7 +199,7 @@ list(classifier.encode_many(path for path, _ in corpus))
 """
 
 
-def test_without_progress_nothing_is_said_and_by_default_nothing_is_written_beside_the_sound(corpus, options, tmp_path):
+def test_without_progress_nothing_is_printed_and_nothing_is_written_beside_the_sound(corpus, options, tmp_path):
     sound, task = tmp_path / "sound", tmp_path / "task.json"
     sound.mkdir()
     pairs = [(shutil.copy(path, sound / f"{i}.wav"), label) for i, (path, label) in enumerate(corpus)]

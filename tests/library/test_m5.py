@@ -1,4 +1,4 @@
-"""M5 behind the public face that all networks share: it trains, labels, embeds, finds; and hears 8 kHz, the middle."""
+"""M5 behind the methods that all classifiers share; its input is the middle of a sound, at 8 kHz."""
 
 import inspect
 
@@ -7,15 +7,15 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio import AudioFeatureConfig, M5AudioClassifier, M5AudioRecommender, M5AudioSearch, model_store
-from mxnet_audio.errors import AudioDecodeError, FeatureError, ModelError
+from mxnet_audio.errors import AudioDecodeError, FeatureError, ParameterError
 from mxnet_audio.library import load_classifier
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
-from mxnet_audio.library.trained_model import features_for_shape, input_shape_of
+from mxnet_audio.library.inputs import choose_features, features_for_shape, input_shape_of
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """Pairs of 24 clips of a quarter of a second at 12 kHz, of three kinds that differ below 4 kHz."""
+    """Pairs of 24 clips of 0.25 s at 12 kHz, of three classes that differ below 4 kHz."""
     folder = tmp_path_factory.mktemp("clips")
     rng = np.random.default_rng(0)
     t = np.arange(3000) / 12000
@@ -36,14 +36,14 @@ def quick(options):
 
 @pytest.fixture(scope="module")
 def trained(corpus, quick, tmp_path_factory):
-    """A trained classifier, and the folder of its model."""
+    """A trained classifier, and the directory of its model."""
     folder = tmp_path_factory.mktemp("m5")
     classifier = M5AudioClassifier()
     classifier.fit(corpus, folder, **quick | {"epochs": 12})
     return classifier, folder
 
 
-def test_fit_learns_and_load_model_gives_the_same_answers(trained, corpus):
+def test_fit_learns_and_load_model_gives_the_same_results(trained, corpus):
     fitted, folder = trained
     assert fitted.history["loss_train"][-1] < fitted.history["loss_train"][0] / 2
     assert fitted.evaluate(corpus).accuracy > 0.8
@@ -55,24 +55,25 @@ def test_fit_learns_and_load_model_gives_the_same_answers(trained, corpus):
     np.testing.assert_array_equal(loaded.encode_audio(path), fitted.encode_audio(path))
 
 
-def test_its_defaults_are_the_papers():
+def test_its_defaults_are_those_of_the_paper():
     of_fit = inspect.signature(M5AudioClassifier.fit).parameters
-    assert of_fit["input_shape"].default == (1, 1, 32000) and of_fit["learning_rate"].default == 0.01
+    assert of_fit["learning_rate"].default == 0.01
     others = inspect.signature(Cifar10AudioClassifier.fit).parameters
     positional = [name for name, one in others.items() if one.kind is not one.KEYWORD_ONLY]
     assert list(of_fit)[:-1] == positional
-    for name in set(positional) - {"input_shape", "learning_rate"}:
+    for name in set(positional) - {"learning_rate"}:
         assert of_fit[name].default == others[name].default
-    config = features_for_shape("m5", (1, 1, 32000))
+    config = choose_features("m5", [])
+    assert config == features_for_shape("m5", (1, 1, 32000))
     assert (config.type, config.sr, config.n_samples, config.crop) == ("raw", 8000, 32000, "middle")
 
 
 @pytest.mark.parametrize("samples", [80, 1001, 31999, 40000])
-def test_an_input_has_as_many_samples_as_it_was_asked_for(samples):
+def test_an_input_has_the_requested_number_of_samples(samples):
     assert input_shape_of("m5", features_for_shape("m5", (1, 1, samples))) == (1, 1, samples)
 
 
-def test_resume_ends_as_an_unbroken_run_does(corpus, quick, tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_run(corpus, quick, tmp_path):
     whole = M5AudioClassifier().fit(corpus, tmp_path / "whole", **quick)
     M5AudioClassifier().fit(corpus, tmp_path / "parts", **quick | {"epochs": 2})
     assert M5AudioClassifier().fit(corpus, tmp_path / "parts", **quick, resume=True) == whole
@@ -83,24 +84,24 @@ def test_resume_ends_as_an_unbroken_run_does(corpus, quick, tmp_path):
     assert model_store.fingerprint(parameters[0]) == model_store.fingerprint(parameters[1])
 
 
-def test_its_own_recipe_trains_too(corpus, quick, tmp_path):
+def test_its_own_recipe_trains(corpus, quick, tmp_path):
     history = M5AudioClassifier().fit(corpus, tmp_path, **quick | {"recipe": None, "epochs": 1})
     assert np.isfinite(history["loss_train"]).all()
 
 
-def test_many_files_with_bad_ones_in_place(trained, corpus, tmp_path):
+def test_many_files_with_bad_ones_among_them(trained, corpus, tmp_path):
     classifier, _ = trained
     bad = tmp_path / "text.wav"
     bad.write_text("not sound")
     paths = [path for path, _ in corpus[:5]]
-    answers = list(classifier.predict_many([*paths[:2], bad, *paths[2:]], batch_size=3))
-    assert isinstance(answers[2].error, AudioDecodeError) and "text.wav" in str(answers[2].error)
-    for answer, path in zip(answers[:2] + answers[3:], paths):
+    predictions = list(classifier.predict_many([*paths[:2], bad, *paths[2:]], batch_size=3))
+    assert isinstance(predictions[2].error, AudioDecodeError) and "text.wav" in str(predictions[2].error)
+    for prediction, path in zip(predictions[:2] + predictions[3:], paths):
         expected = classifier.predict(path).probabilities
-        np.testing.assert_allclose(answer.probabilities, expected, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(prediction.probabilities, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_the_middle_of_a_longer_sound_is_judged_and_all_of_it_by_the_timeline(trained, corpus, tmp_path):
+def test_the_middle_of_a_longer_sound_is_used_and_all_of_it_by_the_timeline(trained, corpus, tmp_path):
     classifier, _ = trained
     low, high = (sf.read(next(path for path, label in corpus if label == kind))[0] for kind in ("low", "high"))
     y = np.concatenate([low, low, high, low, low]).astype(np.float32)
@@ -111,10 +112,10 @@ def test_the_middle_of_a_longer_sound_is_judged_and_all_of_it_by_the_timeline(tr
     assert timeline[-1].end == pytest.approx(1.25)
 
 
-def test_what_lies_above_4_kHz_does_not_fold_back(trained):
+def test_frequencies_above_4_kHz_are_not_aliased(trained):
     classifier, _ = trained
     t = np.arange(44100) / 44100
-    low, high = (np.sin(2 * np.pi * hz * t).astype(np.float32) for hz in (400, 8400))  # decimated, it would be 400
+    low, high = (np.sin(2 * np.pi * hz * t).astype(np.float32) for hz in (400, 8400))  # decimated, 8400 Hz is 400 Hz
     vector = classifier.encode_audio((low, 44100))
     np.testing.assert_allclose(classifier.encode_audio((low + high, 44100)), vector, atol=0.02 * np.abs(vector).max())
 
@@ -125,13 +126,13 @@ def test_search_and_recommend(trained, corpus, tmp_path):
     search = M5AudioSearch()
     search.load_model(model_dir_path=folder)
     assert search.index_many(paths, save_dir=tmp_path / "index").added == len(paths)
-    near = [neighbour.path for neighbour in search.query(paths[0], top_k=3)]
-    assert paths[0] not in near and {kinds[path] for path in near} == {kinds[paths[0]]}
+    nearest = [neighbour.path for neighbour in search.query(paths[0], top_k=3)]
+    assert paths[0] not in nearest and {kinds[path] for path in nearest} == {kinds[paths[0]]}
     recommender = M5AudioRecommender()
     recommender.load_model(model_dir_path=folder)
     recommender.load(tmp_path / "index")
     recommender.track(paths[1])
-    assert kinds[recommender.recommend(limits=1)[0].path] == kinds[paths[1]]
+    assert kinds[recommender.recommend(1)[0].path] == kinds[paths[1]]
 
 
 LOG_MEL = AudioFeatureConfig(n_mels=96, n_frames=100)
@@ -141,15 +142,20 @@ RAW = AudioFeatureConfig(type="raw", sr=8000, audio_file_length_limit_in_s=1.0)
 @pytest.mark.parametrize(
     ("kind", "wrong", "error", "match"),
     [
-        (M5AudioClassifier, {"feature_config": AudioFeatureConfig()}, FeatureError, r"one size.*m5 takes \(1, 1,"),
-        (M5AudioClassifier, {"feature_config": LOG_MEL}, ModelError, r"log_mel features: .*96.*\(1, 1, samples\).*m5"),
-        (M5AudioClassifier, {"input_shape": (1, 96, 1366)}, ModelError, r"\(1, 96, 1366\).*\(1, 1, samples\).*m5"),
-        (M5AudioClassifier, {"input_shape": (1, 1, 79)}, ModelError, "80 samples or more"),
+        (M5AudioClassifier, {"feature_config": AudioFeatureConfig()}, ParameterError, r"log_mel features: .*m5"),
+        (
+            M5AudioClassifier,
+            {"feature_config": LOG_MEL},
+            ParameterError,
+            r"log_mel .*m5 .*\(1, 96, 100\)",
+        ),
+        (M5AudioClassifier, {"input_shape": (1, 96, 1366)}, ParameterError, r"m5 .*\(1, 1, samples\).*\(1, 96, 1366\)"),
+        (M5AudioClassifier, {"input_shape": (1, 1, 79)}, ParameterError, "80 samples"),
         (M5AudioClassifier, {"input_shape": (2, 1, 8000)}, FeatureError, "one channel"),
-        (Cifar10AudioClassifier, {"feature_config": RAW}, ModelError, "raw features: .*n_mels, frames.*cifar10"),
-        (Cifar10AudioClassifier, {"input_shape": (1, 1, 32000)}, ModelError, "16 bands.*cifar10"),
+        (Cifar10AudioClassifier, {"feature_config": RAW}, ParameterError, r"raw features: .*cifar10 .*\(1, 1, 8000\)"),
+        (Cifar10AudioClassifier, {"input_shape": (1, 1, 32000)}, ParameterError, "cifar10 .*16 bands"),
     ],
 )
-def test_another_networks_input_is_refused_before_any_file_is_read(kind, wrong, error, match, tmp_path, quick):
+def test_the_input_of_another_network_is_refused_before_any_file_is_read(kind, wrong, error, match, tmp_path, quick):
     with pytest.raises(error, match=match):
         kind().fit([("no file", "a"), ("none", "b")], tmp_path, **quick | wrong)

@@ -1,12 +1,13 @@
-"""What is recommended, and what is remembered."""
+"""Recommendations, and the listening history."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mxnet_audio.errors import AudioDecodeError, ModelError, SearchError
+from mxnet_audio.errors import AudioDecodeError, ModelError, ParameterError, SearchError
 from mxnet_audio.library.recommender import AudioRecommender
 from mxnet_audio.library.search import AudioSearch
 from tests.library.fake_classifier import FakeClassifier
@@ -18,7 +19,7 @@ class FakeRecommender(AudioRecommender):
 
 @pytest.fixture
 def songs(tmp_path):
-    """Paths by name: twelve songs of each of three styles, and four half-way between the first two."""
+    """Paths by name: twelve songs of each of three styles, and four half-way between the first two styles."""
     rng = np.random.default_rng(0)
     centres = {"jazz": np.eye(8)[0], "metal": np.eye(8)[1], "folk": np.eye(8)[2]}
     centres["between"] = (centres["jazz"] + centres["metal"]) / np.sqrt(2)
@@ -43,7 +44,7 @@ def styles(recommendations):
     return [Path(path).stem.rstrip("0123456789") for path, _ in recommendations]
 
 
-def test_recommends_what_sounds_alike(recommender, songs):
+def test_similar_songs_are_recommended(recommender, songs):
     recommender.track(songs["folk0"])
     found = recommender.recommend(limits=11)
     assert styles(found) == ["folk"] * 11
@@ -51,24 +52,24 @@ def test_recommends_what_sounds_alike(recommender, songs):
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score <= 1 for score in scores)
     nearest = [path for path, _ in recommender.query(songs["folk0"], 11)]
-    assert [path for path, _ in found] == nearest  # of one heard song: its neighbours, in their order
+    assert [path for path, _ in found] == nearest  # for one played song: its neighbours, in their order
 
 
-def test_score_is_by_the_stated_rule(recommender, songs):
-    heard = ["folk0", "jazz1", "jazz1", "jazz1", "metal2"]
-    for name in heard:
+def test_scores_follow_the_formula(recommender, songs):
+    played = ["folk0", "jazz1", "jazz1", "jazz1", "metal2"]
+    for name in played:
         recommender.track(songs[name])
-    fresh = [path for name, path in songs.items() if name not in heard]
+    fresh = [path for name, path in songs.items() if name not in played]
     expected = dict.fromkeys(fresh, 0.0)
-    for name in heard:
+    for name in played:
         near = {
-            path: far
-            for path, far in recommender.query_vector(recommender.index.vector(songs[name]), 100)
+            path: distance
+            for path, distance in recommender.query_vector(recommender.index.vector(songs[name]), 100)
             if path in expected
         }
         reach = sorted(near.values())[9]
         for path in fresh:
-            expected[path] += np.exp(-near[path] / reach) / len(heard)
+            expected[path] += np.exp(-near[path] / reach) / len(played)
     found = recommender.recommend(limits=100)
     assert {path for path, _ in found} == set(fresh)
     for path, score in found:
@@ -76,7 +77,7 @@ def test_score_is_by_the_stated_rule(recommender, songs):
     assert [path for path, _ in found] == sorted(fresh, key=lambda path: -expected[path])
 
 
-def test_two_tastes_get_both_and_not_the_middle(recommender, songs):
+def test_two_styles_are_both_recommended_and_not_their_middle(recommender, songs):
     for name in ("jazz0", "jazz1", "metal0", "metal1"):
         recommender.track(songs[name])
     found = styles(recommender.recommend(limits=12))
@@ -84,7 +85,7 @@ def test_two_tastes_get_both_and_not_the_middle(recommender, songs):
     assert 3 <= found.count("jazz") <= 9
 
 
-def test_heard_more_often_weighs_more(recommender, songs):
+def test_songs_played_more_often_count_more(recommender, songs):
     recommender.track(songs["jazz0"])
     recommender.track(songs["metal0"])
     for _ in range(4):
@@ -95,10 +96,10 @@ def test_heard_more_often_weighs_more(recommender, songs):
     assert styles(recommender.recommend(limits=5)) == ["jazz"] * 5
 
 
-def test_never_one_already_heard(recommender, songs, tmp_path):
+def test_played_songs_are_never_recommended(recommender, songs, tmp_path):
     link = tmp_path / "link.wav"
     link.symlink_to(songs["jazz3"])
-    recommender.track(link)  # the same song by another name
+    recommender.track(link)  # the same song under another name
     names = list(songs)
     for name in names[:-1]:
         recommender.track(songs[name])
@@ -107,17 +108,17 @@ def test_never_one_already_heard(recommender, songs, tmp_path):
         assert songs["jazz3"] not in shown
         assert len(shown) == len(songs) - len({*recommender.history} - {str(link)} | {songs["jazz3"]})
     recommender.track(songs[names[-1]])
-    assert recommender.recommend() == []  # there is nothing left
+    assert recommender.recommend() == []  # all songs were played
 
 
-def test_fewer_are_the_first_of_more(recommender, songs):
+def test_a_shorter_list_is_the_beginning_of_a_longer_one(recommender, songs):
     recommender.track(songs["jazz0"])
     recommender.track(songs["folk0"])
     assert recommender.recommend(limits=5) == recommender.recommend(limits=30)[:5]
     assert len(recommender.recommend()) == 10
 
 
-def test_copies_come_in_order_of_indexing(recommender, songs, tmp_path):
+def test_copies_are_in_the_order_of_indexing(recommender, songs, tmp_path):
     copies = []
     for i in range(15):
         copies.append(tmp_path / f"copy{i}.wav")
@@ -131,7 +132,7 @@ def test_copies_come_in_order_of_indexing(recommender, songs, tmp_path):
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("engine", ["exact", "voyager", "annoy"])
-def test_the_same_whatever_the_engine(songs, engine, metric):
+def test_all_engines_recommend_the_same(songs, engine, metric):
     def ranked(engine):
         recommender = FakeRecommender(engine=engine, metric=metric)
         recommender.load_model("models/model-a")
@@ -144,7 +145,7 @@ def test_the_same_whatever_the_engine(songs, engine, metric):
     assert set(styles(ranked(engine))) == {"metal", "folk"}
 
 
-def test_song_outside_the_index_is_indexed(recommender, songs, tmp_path):
+def test_a_song_outside_the_index_is_indexed(recommender, songs, tmp_path):
     new = tmp_path / "new.wav"
     new.write_bytes(Path(songs["metal5"]).read_bytes())
     recommender.track(new)
@@ -152,35 +153,47 @@ def test_song_outside_the_index_is_indexed(recommender, songs, tmp_path):
     assert recommender.recommend(limits=1)[0].path == songs["metal5"]
     recommender.classifier.encoded.clear()
     recommender.track(songs["jazz0"])
-    assert recommender.classifier.encoded == []  # it has its vector
+    assert recommender.classifier.encoded == []  # its embedding is in the index
 
 
-def test_bad_song_is_not_tracked(recommender, songs, tmp_path):
+def test_an_unusable_song_is_not_tracked(recommender, songs, tmp_path):
     (tmp_path / "bad.wav").write_text("bad")
     with pytest.raises(AudioDecodeError):
         recommender.track(tmp_path / "bad.wav")
     assert recommender.history == []
-    with pytest.raises(ModelError, match="no model is loaded"):
+    with pytest.raises(ModelError, match="load_model"):
         FakeRecommender().track(songs["jazz0"])
 
 
-def test_nothing_known_of_the_listener(recommender, songs):
-    for unknowing in (recommender, FakeRecommender()):
-        with pytest.raises(SearchError, match=r"call track\(path\)"):
-            unknowing.recommend()
+def test_without_a_history(recommender, songs):
+    for untracked in (recommender, FakeRecommender()):
+        with pytest.raises(SearchError, match="track"):
+            untracked.recommend()
     recommender.track(songs["jazz0"])
-    recommender.remove(songs["jazz0"])  # its vector is gone
-    with pytest.raises(SearchError, match=r"call track\(path\)"):
+    recommender.remove(songs["jazz0"])  # its embedding is removed
+    with pytest.raises(SearchError, match="track"):
         recommender.recommend()
-    recommender.index_audio(songs["jazz0"])  # and back; heard it still is
+    recommender.index_audio(songs["jazz0"])  # and back; it still counts as played
     assert songs["jazz0"] not in [path for path, _ in recommender.recommend(limits=100)]
 
 
-@pytest.mark.parametrize("limits", [0, -3, 1.5, True, None])
-def test_bad_limits(recommender, songs, limits):
+@pytest.mark.parametrize("count", [0, -3, 1.5, True, "10"])
+def test_bad_numbers(recommender, songs, count):
     recommender.track(songs["jazz0"])
-    with pytest.raises(SearchError, match="limits"):
-        recommender.recommend(limits=limits)
+    with pytest.raises(ParameterError, match="top_k"):
+        recommender.recommend(count)
+    with pytest.raises(ParameterError, match="limits"):
+        recommender.recommend(limits=count)
+    with pytest.raises(ParameterError, match="top_k"):
+        recommender.recommend(None)
+
+
+def test_a_recommendation_is_usable_as_a_path(recommender, songs):
+    recommender.track(songs["jazz0"])
+    (best,) = recommender.recommend(1)
+    assert os.fspath(best) == best.path and Path(best).read_text() == Path(best.path).read_text()
+    recommender.track(best)
+    assert recommender.history == [songs["jazz0"], best.path]
 
 
 def test_history_is_saved_with_the_index(recommender, songs, tmp_path):
@@ -198,7 +211,7 @@ def test_history_is_saved_with_the_index(recommender, songs, tmp_path):
     again = FakeRecommender()
     again.load(tmp_path / "index")
     assert again.history[-1] == songs["folk0"]
-    search = AudioSearch()  # it has no use for the history, and loses none
+    search = AudioSearch()  # it does not use the history, and keeps it
     search.load(tmp_path / "index")
     search.remove(songs["jazz5"])
     search.save(tmp_path / "index")
@@ -206,11 +219,11 @@ def test_history_is_saved_with_the_index(recommender, songs, tmp_path):
     assert len(again.history) == 4
 
 
-def test_only_the_last_two_hundred_count(monkeypatch, recommender, songs):
+def test_only_the_last_songs_count(monkeypatch, recommender, songs):
     from mxnet_audio.library import recommender as module
 
-    assert module._MEMORY == 200
-    monkeypatch.setattr(module, "_MEMORY", 2)
+    assert module.HISTORY_SONGS == 200
+    monkeypatch.setattr(module, "HISTORY_SONGS", 2)
     for name in ("jazz0", "jazz1", "metal0", "metal1"):
         recommender.track(songs[name])
     assert styles(recommender.recommend(limits=10)) == ["metal"] * 10

@@ -1,1 +1,1 @@
-"""Loaders of the corpora by their well-known import paths."""
+"""Functions at the import paths of the first mxnet-audio: loaders of corpora, mel-spectrograms."""

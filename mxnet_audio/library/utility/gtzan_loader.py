@@ -1,4 +1,4 @@
-"""GTZAN by its well-known names."""
+"""GTZAN at the import path of the first mxnet-audio."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ gtzan_labels: dict[int, str] = dict(enumerate(gtzan.LABELS))
 
 
 def download_gtzan_genres_if_not_found(data_dir_path: str | os.PathLike) -> None:
-    """Have GTZAN in a directory, as ``genres/<genre>/<genre>.000NN.au``.
+    """Download GTZAN to a directory, as ``genres/<genre>/<genre>.000NN.au``, unless it is there.
 
-    A ``genres.tar.gz`` that is there already is unpacked instead of downloaded. The file ``genres_done.txt``
-    says that all is done; where it is, nothing is looked at.
+    An existing ``genres.tar.gz`` is unpacked instead of downloaded. The file ``genres_done.txt`` marks a complete
+    corpus; if it exists, nothing is checked.
 
     Parameters
     ----------
     data_dir_path : str or os.PathLike
-        Made when missing.
+        Directory of the corpus; created if missing.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def download_gtzan_genres_if_not_found(data_dir_path: str | os.PathLike) -> None
 
     See Also
     --------
-    mxnet_audio.datasets.corpus.Corpus.download : the same with mirrors of your own, and for other corpora
+    mxnet_audio.datasets.corpus.Corpus.download : the same for all corpora, and from mirrors of your own
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""UrbanSound8K by its well-known names."""
+"""UrbanSound8K under the names that the GTZAN loader has."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ urbansound8k_labels: dict[int, str] = dict(enumerate(urbansound8k.LABELS))
 
 
 def download_urbansound8k_if_not_found(data_dir_path: str | os.PathLike) -> None:
-    """Have UrbanSound8K in a directory: ``UrbanSound8K/audio/foldN`` and ``UrbanSound8K/metadata``.
+    """Download UrbanSound8K to a directory, as ``UrbanSound8K/audio/foldN/*.wav``, unless it is there.
 
-    An ``UrbanSound8K.tar.gz`` that is there already is unpacked instead of downloaded. The file
-    ``UrbanSound8K_done.txt`` says that all is done; where it is, nothing is looked at.
+    An existing ``UrbanSound8K.tar.gz`` is unpacked instead of downloaded. The file ``UrbanSound8K_done.txt`` marks a
+    complete corpus; if it exists, nothing is checked.
 
     Parameters
     ----------
     data_dir_path : str or os.PathLike
-        Made when missing.
+        Directory of the corpus; created if missing.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def download_urbansound8k_if_not_found(data_dir_path: str | os.PathLike) -> None
 
     See Also
     --------
-    mxnet_audio.datasets.corpus.Corpus.download : the same with mirrors of your own, and for other corpora
+    mxnet_audio.datasets.corpus.Corpus.download : the same for all corpora, and from mirrors of your own
 
     Examples
     --------

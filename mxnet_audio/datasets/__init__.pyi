@@ -1,0 +1,11 @@
+from . import speakers as speakers
+from . import voxceleb as voxceleb
+from .corpus import Clip as Clip
+from .corpus import Corpus as Corpus
+from .corpus import Remote as Remote
+from .corpus import Validation as Validation
+from .local import clips as clips
+from .local import csv as csv
+from .local import folder as folder
+from .registry import get as get
+from .registry import names as names

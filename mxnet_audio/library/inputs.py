@@ -1,0 +1,110 @@
+"""Inputs of the networks: the features that make an input shape, and the shape that features make."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from mxnet_audio import training
+from mxnet_audio.data.transforms import Features, ToImage, Transform
+from mxnet_audio.errors import AudioError, FeatureError, ParameterError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.models import NETWORKS, check_shape, default_features
+
+__all__ = ["choose_features", "features_for_shape", "input_shape_of", "network_input"]
+
+
+def network_input(config: AudioFeatureConfig) -> list[Transform]:
+    """Return the transforms from a sound to the input of a network [shape=(1, bands, frames)]."""
+    return [Features(config), ToImage(config.time_axis)]
+
+
+def choose_features(
+    network: str,
+    sounds: Sequence[Any],
+    input_shape: tuple[int, int, int] | None = None,
+    feature_config: AudioFeatureConfig | None = None,
+) -> AudioFeatureConfig:
+    """Choose the features to train a network with.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+    sounds : sequence
+        Clips to train on, each as `mxnet_audio.audio.load` takes it.
+    input_shape : tuple of int [(1, bands, frames)], optional
+        Shape of the input; not used if `feature_config` is given.
+    feature_config : AudioFeatureConfig, optional
+        Features; the network's default features if neither this nor `input_shape` is given.
+
+    Returns
+    -------
+    AudioFeatureConfig
+        Complete: if no length is given, that of a typical clip, at most 29.12 s; if no rate is given, the most frequent
+        one. See `training.complete_config`.
+
+    Raises
+    ------
+    ParameterError
+        If the input shape is invalid for the network, or the configuration is of another type.
+
+    Examples
+    --------
+    >>> choose_features('m5', []).n_samples
+    32000
+    """
+    if feature_config is None:
+        if input_shape is not None:
+            return features_for_shape(network, input_shape)
+        feature_config = default_features(network)
+    if not isinstance(feature_config, AudioFeatureConfig):
+        kind = type(feature_config).__name__
+        raise FeatureError(f"feature_config must be an AudioFeatureConfig, got {kind}; AudioFeatureConfig.from_yaml")
+    return training.complete_config(sounds, feature_config)
+
+
+def features_for_shape(network: str, input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
+    """Return a network's default features, with as many bands and frames, or samples, as make an input of this shape.
+
+    Raises
+    ------
+    ParameterError
+        If the network cannot take such an input.
+    """
+    try:
+        channels, bands, length = map(operator.index, input_shape)
+    except (TypeError, ValueError):
+        channels = bands = length = 0
+    if channels != 1:
+        raise FeatureError(f"input_shape must be (1, bands, frames), one channel, got {input_shape!r}")
+    check_shape(network, input_shape)
+    config = default_features(network)
+    if config.type != "raw":
+        return AudioFeatureConfig(**config.identity() | {"n_mels": bands, "n_frames": length})
+    limit = length / config.sr
+    if int(limit * config.sr) < length:  # rounded down, and the limit counts whole samples
+        limit = math.nextafter(limit, math.inf)
+    return AudioFeatureConfig(**config.identity() | {"audio_file_length_limit_in_s": limit})
+
+
+def input_shape_of(network: str, config: AudioFeatureConfig) -> tuple[int, int, int]:
+    """Return the shape of a network's input.
+
+    Raises
+    ------
+    ParameterError
+        If the shape is not the same for all sounds, or the network cannot take such an input.
+    """
+    if None in config.shape:
+        shape = NETWORKS[network].input_format
+        reason = f"set n_frames (or sr and a length limit) in feature_config; {network} takes {shape}"
+        raise FeatureError(f"a network needs inputs of one size: {reason}")
+    shape = (1, *config.shape[:: 1 if config.time_axis == -1 else -1])
+    try:
+        check_shape(network, shape)
+    except AudioError as error:
+        raise ParameterError(f"{config.type} features: {error.reason}") from None
+    return shape
