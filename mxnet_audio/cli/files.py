@@ -26,10 +26,16 @@ def _is_missing(path: str | os.PathLike) -> bool:
     return False
 
 
+def _missing(path: str | os.PathLike) -> AudioDecodeError:
+    from mxnet_audio.audio.source import missing_reason  # NumPy is not needed for help texts
+
+    return AudioDecodeError(missing_reason(path), path)
+
+
 def require_file(path: str | os.PathLike) -> None:
     """Raise AudioDecodeError if there is no such file, before a model is loaded to read it."""
     if _is_missing(path):
-        raise AudioDecodeError("no such file", path)
+        raise _missing(path)
 
 
 class BulkJob:
@@ -69,7 +75,7 @@ class BulkJob:
                     self.skip(path, AudioDecodeError("no sound files in this folder", path))
                 files.update(dict.fromkeys(found))
             elif must_exist and _is_missing(path):
-                self.skip(path, AudioDecodeError("no such file", path))
+                self.skip(path, _missing(path))
             else:
                 files[str(path)] = None
         if not files and not self.as_json:
