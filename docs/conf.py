@@ -22,6 +22,7 @@ release = version = mxnet_audio.__version__
 
 extensions = [
     "command_line",
+    "gluon_sections",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",

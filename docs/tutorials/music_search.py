@@ -94,7 +94,7 @@ print(f"precision at 5: {precision_at_k([style for _, style in queries], found, 
 # Recommendations
 # ---------------
 #
-# A recommender keeps track of what was heard, and recommends similar songs that were not.
+# A recommender keeps track of songs that were played, and recommends similar ones that were not.
 
 recommender = Cifar10AudioRecommender(classifier=classifier)
 recommender.load(work / "index")
