@@ -37,10 +37,10 @@ def split_samples(samples: Sequence) -> tuple[list[np.ndarray], list | None]:
         If there are no samples, one is empty, or one is not a pair like the others.
     """
     if not len(samples):
-        raise DatasetError("a batch of no samples")
+        raise DatasetError("the batch has no samples")
     paired = isinstance(samples[0], (tuple, list))
     if paired and (other := next((sample for sample in samples if len(sample) != 2), None)):
-        raise DatasetError(f"samples are data, or (data, label), not of {len(other)} parts")
+        raise DatasetError(f"a sample must be data or (data, label), got {len(other)} parts")
     data = [sample[0] for sample in samples] if paired else samples
     rows = [x.asnumpy() if isinstance(x, nd.NDArray) else np.asarray(x) for x in data]
     if not all(row.size for row in rows):

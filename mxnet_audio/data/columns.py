@@ -194,7 +194,7 @@ def class_indices(labels: list, synsets: list[str] | None = None) -> tuple[np.nd
         synsets = sorted(set(labels)) if synsets is None else synsets
         index_of = {name: index for index, name in enumerate(synsets)}
         if unknown := next((label for label in labels if label not in index_of), None):
-            raise DatasetError(f"the label {unknown!r} is none of the classes {', '.join(synsets)}")
+            raise DatasetError(f"the label {unknown!r} is not one of the classes {', '.join(synsets)}")
         return np.array([index_of[label] for label in labels], dtype=np.int64), synsets
     # A column of numbers with missing entries has floats.
     if not all(isinstance(label, Real) and float(label).is_integer() for label in labels):
@@ -202,7 +202,7 @@ def class_indices(labels: list, synsets: list[str] | None = None) -> tuple[np.nd
         raise DatasetError(f"labels must be all strings or all whole numbers, got {', '.join(types)}")
     indices = np.array(labels, dtype=np.int64)
     if synsets is not None and len(indices) and not 0 <= indices.min() <= indices.max() < len(synsets):
-        raise DatasetError(f"labels from {indices.min()} to {indices.max()} do not number {len(synsets)} classes")
+        raise DatasetError(f"labels from {indices.min()} to {indices.max()} do not fit {len(synsets)} classes")
     return indices, synsets
 
 
@@ -242,15 +242,15 @@ def class_names(table: Any, name: str | None) -> list[str] | None:
 def _rows(values: Any) -> Any:
     """Return something whose rows can be indexed by number."""
     if isinstance(values, str | bytes | os.PathLike | Mapping) or hasattr(values, "read"):
-        raise ParameterError(f"expected a list of sounds, got one: {type(values).__name__}")
+        raise ParameterError(f"sources must be a list of sounds, got a single {type(values).__name__}")
     if hasattr(values, "columns") or hasattr(values, "column_names"):
-        raise ParameterError("this is a table: AudioDataset.from_table(table, column of sounds, column of labels)")
+        raise ParameterError("sources is a table: use AudioDataset.from_table(table, source column, label column)")
     if hasattr(values, "to_numpy"):  # indexing a Series goes by its index, not by row
         values = values.to_numpy()
     if not (hasattr(values, "__getitem__") and hasattr(values, "__len__")):
         return list(values)
     if _is_numeric(values) and len(values.shape) < 2:
-        raise ParameterError(f"expected a row of samples for each sound, got an array of shape {values.shape}")
+        raise ParameterError(f"sources must have a row of samples for each sound, got an array of shape {values.shape}")
     return list(values) if isinstance(values, tuple) else values
 
 

@@ -133,7 +133,7 @@ class AudioFolderDataset(ListingDataset):
         if self._table is None:
             pairs = [pair for pair in datasets.folder(root) if pair[0].lower().endswith(self._suffix)]
             if not pairs:
-                raise DatasetError(f"holds no {self._suffix} files", root)
+                raise DatasetError(f"there are no {self._suffix} files in its class folders", root)
             return pairs
         rows = read_rows(self._table, root, skip_rows=self._skip_rows, suffix=self._suffix, require_header=False)
         rows, self.skipped = existing_rows(rows, self._table, self._missing)
@@ -150,7 +150,7 @@ def _without_repeats(pairs: list[tuple[str, str]], table: Path) -> list[tuple[st
             labels[normal] = label
             unique.append((path, label))
         elif labels[normal] != label:
-            raise DatasetError(f"is both {labels[normal]!r} and {label!r} in {table}", path)
+            raise DatasetError(f"has two labels in {table}: {labels[normal]!r} and {label!r}", path)
     if len(unique) < len(pairs):
         logger.warning("%s: skipped %d rows that repeat others", table, len(pairs) - len(unique))
     return unique

@@ -7,7 +7,7 @@ import copy
 import itertools
 import logging
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Literal
 
 from mxnet_audio.audio.source import source_name
@@ -212,7 +212,7 @@ class AudioLoader:
         part._batches = gluon.data.BatchSampler(part._sampler, batch_size, self._last_batch)
         return part
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Generator[Any, None, None]:
         epoch, self.epoch = self.epoch, self.epoch + 1
         self._set_epoch(epoch)
         batches, ahead = itertools.tee(self._batches)

@@ -216,7 +216,7 @@ def _select_long_enough(
     for clip, seconds, error in map_ordered(lambda clip: _duration(clip.path), clips):
         if error is None and seconds is not None and seconds < min_length:
             short += 1
-            error = DatasetError(f"is {seconds:.6g} s long, less than {min_length:g} s", clip.path)
+            error = DatasetError(f"is too short: {seconds:.6g} s, less than {min_length:g} s", clip.path)
         if error is None:
             selected.append(clip)
         else:

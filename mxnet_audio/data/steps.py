@@ -69,8 +69,8 @@ def check_rates(steps: tuple[Callable, ...]) -> None:
     for step in steps[1:]:
         expected = _input_rate(step)
         if rate is not None and expected is not None and expected != rate:
-            mend = f"the sounds come at {rate} Hz: put Load(sr={expected}) first"
-            raise ParameterError(f"{type(step).__name__} is for {expected} Hz, {mend}")
+            mend = f"put Load(sr={expected}) first"
+            raise ParameterError(f"{type(step).__name__} expects {expected} Hz, but its input has {rate} Hz: {mend}")
         rate = getattr(step, "target_sr", rate)
 
 
