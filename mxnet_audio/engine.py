@@ -56,7 +56,7 @@ def cores() -> int:
     Returns
     -------
     int
-        0 if the system does not tell.
+        0 if the system does not provide it.
 
     Examples
     --------

@@ -20,7 +20,7 @@ from mxnet_audio.errors import AudioError, ParameterError
 
 __all__ = ["USABLE_CPUS", "map_ordered"]
 
-# The CPUs that this process may use, where the system tells them (Linux); elsewhere all CPUs.
+# The CPUs that this process may use, where the system provides them (Linux); elsewhere all CPUs.
 USABLE_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -76,7 +76,7 @@ THREADS = """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/sys/devices/system/cpu/cpu0/topology").is_dir(), reason="the system does not tell")
+@pytest.mark.skipif(not Path("/sys/devices/system/cpu/cpu0/topology").is_dir(), reason="this number is unknown")
 def test_mxnet_uses_one_thread_per_core_or_as_many_as_the_user_sets(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     cores = engine.cores()
