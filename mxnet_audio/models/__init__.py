@@ -8,6 +8,7 @@ are for speaker recognition: by default their scores are scaled cosines.
 from __future__ import annotations
 
 import os
+from typing import Literal
 
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.errors import ParameterError
@@ -100,7 +101,7 @@ def get_model(
     input_shape: tuple[int, int, int] | None = None,
     *,
     head: str | None = None,
-    pretrained: str | os.PathLike | None = None,
+    pretrained: str | os.PathLike | Literal[False] | None = None,
 ) -> AudioNet:
     """Make a network; its parameters are not yet initialized, unless they are transferred from a trained one.
 
@@ -115,10 +116,11 @@ def get_model(
         samples. Default: that of the trained network; without one, the shape is required.
     head : {'dense', 'cosine'}, optional
         Last layer, one of the network's `heads`. Default: that of the trained network, or the first of `heads`.
-    pretrained : str or os.PathLike, optional
+    pretrained : str or os.PathLike, or False, optional
         Directory in which a classifier stored a trained network of this name. Its parameters are transferred, those of
         its head only if kind and number of classes are the same; otherwise the head is initialized. The network is
-        then on the CPU; call `transfer` again if you initialize it again.
+        then on the CPU; call `transfer` again if you initialize it again. True, as in Gluon's model zoo, is an error,
+        since no trained weights are downloaded.
 
     Returns
     -------
@@ -143,7 +145,9 @@ def get_model(
         raise ParameterError(f"classes must be >= 2, got {classes}")
     if head is not None and head not in network.heads:
         raise ParameterError(f"head of {name} must be one of {', '.join(network.heads)}, got {head!r}")
-    trained = None if pretrained is None else read_pretrained(name, pretrained)
+    if pretrained is True:
+        raise ParameterError("pretrained must be the directory of a trained model, got True")
+    trained = None if pretrained is None or pretrained is False else read_pretrained(name, pretrained)
     if input_shape is None:
         if trained is None:
             raise ParameterError(f"input_shape of {name} is missing: {network.input_format}")
@@ -151,7 +155,7 @@ def get_model(
     check_shape(name, input_shape)
     if head is None:
         head = network.heads[0] if trained is None else trained.head
-    net = network(classes, tuple(input_shape), head=head)
+    net = network(classes, input_shape, head=head)
     if trained is not None:
         net.initialize(mx.init.Xavier())
         net(nd.zeros((1, *net.input_shape)))  # the shapes of parameters are known after a first pass

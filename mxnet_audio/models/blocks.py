@@ -207,7 +207,8 @@ class AudioNet(gluon.nn.HybridBlock):
     def __init__(self, classes: int, input_shape: tuple[int, int, int], head: str | None = None, **kwargs):
         super().__init__(**kwargs)
         self.classes = classes
-        self.input_shape = tuple(input_shape)
+        channels, bands, frames = input_shape
+        self.input_shape = (channels, bands, frames)
         self.head_name = self.heads[0] if head is None else head
         if self.head_name not in self.heads:
             raise ParameterError(f"head of {type(self).__name__} must be one of {', '.join(self.heads)}, got {head!r}")
@@ -286,5 +287,5 @@ def clamped_max_pool(pool: tuple[int, int], size: tuple[int, int]) -> tuple[gluo
     (MaxPool2D(size=(2, 3), stride=(2, 3), padding=(0, 0), ceil_mode=False, global_pool=False,
      pool_type=max, layout=NCHW), (48, 1))
     """
-    pool = tuple(min(p, s) for p, s in zip(pool, size))
-    return gluon.nn.MaxPool2D(pool, pool), tuple(s // p for s, p in zip(size, pool))
+    pool = (min(pool[0], size[0]), min(pool[1], size[1]))
+    return gluon.nn.MaxPool2D(pool, pool), (size[0] // pool[0], size[1] // pool[1])

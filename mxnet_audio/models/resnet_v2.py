@@ -66,7 +66,7 @@ class ResNetV2Net(AudioNet):
             # A convolution with a stride computes only the eighth of the map that a pool would keep.
             padding = tuple(kernel // 2 for kernel in STEM_KERNEL)
             self.encoder.add(nn.Conv2D(STAGES[0][0], STEM_KERNEL, strides=STRIDE, padding=padding, use_bias=False))
-            size = tuple(-(-s // stride) for s, stride in zip(size, STRIDE))
+            size = (-(-size[0] // STRIDE[0]), -(-size[1] // STRIDE[1]))
             for stage, (filters, blocks) in enumerate(STAGES):
                 if stage:
                     pooling, size = clamped_max_pool(STRIDE, size)

@@ -13,6 +13,8 @@ from mxnet_audio.training.state import Tensors, get_parameters, set_parameters
 
 __all__ = ["Criterion", "SpeakerCriterion", "class_weights"]
 
+Weights = Sequence[float] | np.ndarray | None
+
 
 class Criterion:
     """Softmax cross-entropy with label smoothing and class weights.
@@ -32,7 +34,7 @@ class Criterion:
     0.6931
     """
 
-    def __init__(self, classes: int, label_smoothing: float = 0.0, weights: Sequence[float] | None = None):
+    def __init__(self, classes: int, label_smoothing: float = 0.0, weights: Weights = None):
         self._classes, self._smoothing, self._weights = classes, label_smoothing, weights
         self._loss = gluon.loss.SoftmaxCrossEntropyLoss(sparse_label=False)
         self.parameters: list[gluon.Parameter] = []  # of the loss itself
@@ -88,7 +90,7 @@ class SpeakerCriterion:
         classes: int,
         scale: float,
         options: Mapping[str, Any],
-        weights: Sequence[float] | None,
+        weights: Weights,
         ctx: mx.Context,
         tensors: Tensors,
     ):
@@ -113,7 +115,7 @@ class SpeakerCriterion:
         return loss if {"scores", "cosine"} & set(self._loss.inputs) else loss + self._cross_entropy(scores, labels)
 
 
-def class_weights(targets: Sequence[int], classes: int) -> np.ndarray:
+def class_weights(targets: Sequence[int] | np.ndarray, classes: int) -> np.ndarray:
     """Return weights that make all classes count equally, with a mean of 1 over the samples.
 
     Parameters

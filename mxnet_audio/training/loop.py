@@ -205,7 +205,7 @@ class _Run:
         if epoch == epochs - 1:  # before the test, which must measure the final parameters
             self._finish()
         if self.clips.test:
-            figures.append(("test", *self._test()))
+            figures.append(("test", *self._test(self.clips.test)))
         else:
             self._check_loss(epoch)
         for side, loss, accuracy in figures:
@@ -229,12 +229,12 @@ class _Run:
         history, last = self.progress.history, self.progress.epochs - 1
         was_best = best_epoch(history) == last
         if self.clips.test:
-            history["loss_test"][-1], history["acc_test"][-1] = self._test()
+            history["loss_test"][-1], history["acc_test"][-1] = self._test(self.clips.test)
         if was_best or best_epoch(history) == last:  # the former parameters of this epoch are replaced
             self.progress.best = get_parameters(self.net)
 
-    def _test(self) -> tuple[float, float]:
-        return self._pass(self.clips.test, "held-out batch", self._evaluate)
+    def _test(self, clips: AudioLoader) -> tuple[float, float]:
+        return self._pass(clips, "held-out batch", self._evaluate)
 
     def _train_step(self, x: nd.NDArray, labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
         """Take a step; return scores and losses from before it. A last batch that is too small is only evaluated."""

@@ -162,8 +162,8 @@ def prepare(
     return Prepared(
         labels=labels,
         train=_training_loader(augmented, train, targets[train], len(labels), settings, recipe),
-        train_plain=plain.take(train, settings.batch_size, shuffle=True),
-        test=plain.take(test, settings.batch_size) if len(test) else None,
+        train_plain=plain.take(train.tolist(), settings.batch_size, shuffle=True),
+        test=plain.take(test.tolist(), settings.batch_size) if len(test) else None,
         targets=targets[train],
         held_out=[(every[i].sound, every[i].label) for i in test],
         counts_as=to_targets([(label_aliases or {}).get(label, label) for label in labels], labels),
@@ -260,16 +260,16 @@ def _training_loader(
     seed = settings.random_state
     sampler: gluon.data.Sampler | None = None
     if recipe.loss == "ge2e":
-        sampler = ClassBatchSampler(targets, settings.batch_size, GE2E_UTTERANCES, seed)
+        sampler = ClassBatchSampler(targets.tolist(), settings.batch_size, GE2E_UTTERANCES, seed)
     elif recipe.balance == "batches":
-        sampler = BalancedSampler(targets, seed)
+        sampler = BalancedSampler(targets.tolist(), seed)
     batchify: Callable | None = None
     if recipe.mixup:
         batchify = Mixup(recipe.mixup, n_classes, seed)
     elif recipe.splice:
         batchify = Splice(recipe.splice, seed)
     return loader.take(
-        indices,
+        indices.tolist(),
         settings.batch_size,
         shuffle=True,
         sampler=sampler,

@@ -177,12 +177,13 @@ class Recipe:
         """
         if not (self.sound or self.random_crop):
             return []
-        before, after = [], []
-        if self.random_crop:  # of long sound transform only twice the length needed, since it may be sped up
-            before = [RandomCrop(2 * config.n_samples, seed, pad=False)]
-            after = [RandomCrop(config.n_samples, seed)]
-        steps = [Load(config.sr), *before, *_reseeded(self.sound, seed), *after]
-        return [*steps, ExtractFeatures(config), ToImage(config.time_axis)]
+        steps: list[Callable] = _reseeded(self.sound, seed)
+        if self.random_crop:
+            if config.n_samples is None:
+                raise ParameterError("recipe: random_crop needs features of one length")
+            # Of a long sound, transform only twice the length needed, since it may be sped up.
+            steps = [RandomCrop(2 * config.n_samples, seed, pad=False), *steps, RandomCrop(config.n_samples, seed)]
+        return [Load(config.sr), *steps, ExtractFeatures(config), ToImage(config.time_axis)]
 
     def input_steps(self, seed: int) -> list[Callable]:
         """Return the transforms of the network's input, the random ones with this seed."""
@@ -213,9 +214,9 @@ def _checked_number(name: str, value: Any) -> float | int | None:
     bounds, fits = RANGES[name]
     if name == "clip_gradient" and value is None:
         return None
-    if not isinstance(value, Real) or isinstance(value, bool) or not fits(value):
+    if not isinstance(value, Real) or isinstance(value, bool) or not fits(float(value)):
         raise ParameterError(f"recipe: {name} must be {bounds}, got {value!r}")
-    return int(value) if name == "views" else float(value)
+    return int(float(value)) if name == "views" else float(value)
 
 
 def _step_key(step: Callable) -> Any:

@@ -148,6 +148,12 @@ def test_get_model_by_position():
     assert (net.classes, net.input_shape) == (5, (1, 224, 224))
 
 
+def test_pretrained_is_a_directory():
+    assert models.get_model("resnet18", classes=5, input_shape=(1, 224, 224), pretrained=False).classes == 5
+    with pytest.raises(ParameterError, match="pretrained"):
+        models.get_model("resnet18", classes=5, input_shape=(1, 224, 224), pretrained=True)
+
+
 def test_m5_has_the_widths_of_the_tutorial_and_returns_scores():
     net = models.get_model("m5", 10, (1, 1, 32000))
     net.initialize()

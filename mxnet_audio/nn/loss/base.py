@@ -83,7 +83,7 @@ class Loss(gluon.loss.Loss):
         if batch_axis != 0:
             raise ParameterError(f"batch_axis must be 0, got {batch_axis!r}")
         super().__init__(settings.get("weight"), batch_axis, prefix=prefix, params=params)
-        self._classes = None if classes is None else _checked_classes(classes)
+        self._classes = 0 if classes is None else _checked_classes(classes)
         if "s" in settings:
             scale = scale_for(self._classes) if settings["s"] is None else settings["s"]
             self._s = settings["s"] = checked_number("s", scale, above=0)
