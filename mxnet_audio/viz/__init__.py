@@ -1,8 +1,8 @@
-"""Pictures: training curves, confusion matrix, folds, spectrogram, map of the embeddings, ROC and DET.
+"""Figures: training curves, confusion matrix, folds, spectrogram, map of embeddings, ROC and DET curves.
 
-Each function returns a :class:`matplotlib.figure.Figure` of its own, and saves it as PNG when given a path; `save`
-writes it in other formats, and to file objects.
-No ``pyplot`` and no global state: it draws on a server without a screen, and in threads.
+Each function returns a new :class:`matplotlib.figure.Figure`, and saves it as PNG if a path is given; `save` writes
+other formats, and file objects.
+``pyplot`` and its global state are not used, so that the functions work without a display and in threads.
 """
 
 from mxnet_audio.viz.embedding import plot_embedding

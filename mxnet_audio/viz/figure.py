@@ -1,4 +1,4 @@
-"""What all pictures share: their colours, their names, and how they are written."""
+"""Basics of all figures: colors, text that can be drawn, and writing to files."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ import os
 import unicodedata
 import warnings
 from collections.abc import Hashable, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "MARKERS", "cycled", "new_figure", "printable", "save", "saved", "shown"]
+__all__ = ["COLORS", "MARKERS", "cycled", "literal", "new_figure", "printable", "save", "saved", "split_path"]
 
-# Paul Tol's "muted" scheme: ten colours that remain apart with every kind of colour blindness.
-COLOURS = (
+# Paul Tol's "muted" scheme: ten colors that can be distinguished with every kind of color blindness.
+COLORS = (
     "#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE",
     "#882255", "#44AA99", "#AA4499", "#999933", "#777777",
 )  # fmt: skip
-# Seven shapes beside ten colours: 70 classes differ, and no two are told apart by colour alone.
+# Seven shapes with ten colors: 70 classes differ, neighbors never by color alone.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def save(figure: Figure, file: str | os.PathLike | BinaryIO, format: str = "png") -> None:
-    """Write a picture.
+    """Write a figure.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        What one of the functions here returned.
+        Figure to write.
     file : str, os.PathLike or binary file object
+        File to write to.
     format : {'png', 'svg', 'webp', ...}
-        What matplotlib can write.
+        Any format that matplotlib can write.
 
     Examples
     --------
@@ -41,13 +42,13 @@ def save(figure: Figure, file: str | os.PathLike | BinaryIO, format: str = "png"
     True
     """
     with warnings.catch_warnings():
-        # A label in a script that no font here has is drawn as boxes; a warning would not change that.
+        # Characters that no installed font has are drawn as boxes; a warning would not change that.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(file, format=format, bbox_inches="tight", pad_inches=0.12)
 
 
 def printable(text: object) -> str:
-    """Text that can be shown: without control characters, halves of characters, and those that do not exist.
+    """Return text with control characters, surrogates and unassigned characters replaced.
 
     Examples
     --------
@@ -57,23 +58,35 @@ def printable(text: object) -> str:
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") else c for c in str(text))
 
 
-def shown(label: Hashable) -> str:
-    """A label as matplotlib draws it as it stands: no mathematics between dollars."""
+def literal(label: Hashable) -> str:
+    """Return a label that matplotlib draws literally, without formulas between dollar signs."""
     return printable(label).replace("$", r"\$")
 
 
 def cycled(items: Sequence, n: int) -> list:
-    """The first n of the items, from the start again where they run out."""
+    """Return the first n items, starting again where there are fewer."""
     return [items[i % len(items)] for i in range(n)]
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of that size [inches]."""
+    """Return an empty figure of this size [inches]."""
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
 
 
 def saved(figure: Figure, path: str | os.PathLike | None) -> Figure:
-    """The figure, written as PNG where there is a path."""
+    """Return the figure, after writing it as PNG if a path is given."""
     if path is not None:
         save(figure, path)
     return figure
+
+
+def split_path(argument: Any, path: str | os.PathLike | None) -> tuple[Any, str | os.PathLike | None]:
+    """Return a second argument and the path, where a path may also be given as the second argument.
+
+    Examples
+    --------
+    >>> split_path("roc.png", None), split_path(16000, "spec.png")
+    ((None, 'roc.png'), (16000, 'spec.png'))
+    """
+    is_path = isinstance(argument, (str, os.PathLike)) or hasattr(argument, "write")
+    return (None, argument) if is_path else (argument, path)

@@ -1,15 +1,17 @@
-"""Pictures of features: spectrograms over time and frequency, or bare ones over frames and bins."""
+"""Figures of spectrograms and other features, over time and frequency, or over frames and bins."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mxnet_audio.viz.figure import new_figure, saved
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.viz.figure import new_figure, saved, split_path
 
 if TYPE_CHECKING:
     from mxnet_audio.features import AudioFeatureConfig
@@ -23,11 +25,11 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
     Parameters
     ----------
     features : np.ndarray [shape=config.shape]
-        What :func:`mxnet_audio.features.extract` returns; a leading axis of one channel may stand before.
+        Result of :func:`mxnet_audio.features.extract`; also with a leading axis of one channel.
     config : AudioFeatureConfig
-        The configuration that made them: it says what a band and a frame are.
+        Configuration of the features.
     path : str or os.PathLike, optional
-        PNG to write.
+        PNG file to write.
 
     Returns
     -------
@@ -35,18 +37,20 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
 
     Raises
     ------
-    ValueError
-        If ``features`` is not one array of as many bands as ``config`` makes.
+    ParameterError
+        If ``features`` is not one array with the bands of ``config``.
     """
     features = np.asarray(features)
     if features.ndim == 3 and len(features) == 1:
         features = features[0]
-    bands = -3 - config.time_axis  # the other axis
-    if features.ndim != 2 or config.shape[bands] not in (features.shape[bands], None):
-        wanted = ", ".join(str(size or "any") for size in config.shape)
-        raise ValueError(f"expected features [{wanted}], not {features.shape}")
-    # The first frame lies centred on the first sample, or on the middle of the first window.
+    band_axis = -3 - config.time_axis
+    if features.ndim != 2 or config.shape[band_axis] not in (features.shape[band_axis], None):
+        expected = ", ".join(str(size or "any") for size in config.shape)
+        raise ParameterError(f"features must have the shape [{expected}], got {features.shape}")
+    # The first frame is centered on the first sample, or on the middle of the first window.
     if config.time_axis == -1:
+        if config.sr is None:
+            raise ParameterError("config must have a sampling rate, got sr=None")
         frame, first = config.hop_length / config.sr, 0 if config.center else config.n_fft / 2 / config.sr
     else:
         features = features.T
@@ -70,15 +74,34 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
     return saved(figure, path)
 
 
-def view_spec(spec: np.ndarray, path: str | os.PathLike | None = None) -> Figure:
-    """Draw a bare spectrogram, over its frames and bins, without a configuration that says what they are.
+@overload
+def view_spec(spec: np.ndarray, path: str | os.PathLike | None = None) -> Figure: ...
+@overload
+def view_spec(
+    spec: np.ndarray,
+    sample_rate: float | None = None,
+    path: str | os.PathLike | None = None,
+    *,
+    hop_length: int | None = None,
+    power: bool | None = None,
+) -> Figure: ...
+def view_spec(spec, sample_rate=None, path=None, *, hop_length=None, power=None):
+    """Draw a spectrogram without its configuration, in decibels.
 
     Parameters
     ----------
-    spec : np.ndarray [shape=(bins, frames)], dB
-        The lowest bin first. Of powers, :func:`mxnet_audio.features.power_to_db` makes decibels.
+    spec : np.ndarray [shape=(bins, frames)]
+        Power or decibels; the lowest bin first.
+    sample_rate : float > 0 [Hz], optional
+        Sampling rate of the sound. If given, the bins are drawn in hertz, equally spaced from 0 to half the rate, as
+        in a short-time Fourier transform. A path may be given in its place: ``view_spec(spec, 'spec.png')``.
     path : str or os.PathLike, optional
-        PNG to write.
+        PNG file to write.
+    hop_length : int > 0 [samples], optional
+        Hop between frames. With `sample_rate`, the frames are drawn in seconds.
+    power : bool, optional
+        True if `spec` is power, and is converted by :func:`mxnet_audio.features.power_to_db`; False if it is drawn as
+        it is. By default, `spec` is power if it has no negative value, except if it is all zero.
 
     Returns
     -------
@@ -86,42 +109,71 @@ def view_spec(spec: np.ndarray, path: str | os.PathLike | None = None) -> Figure
 
     Raises
     ------
-    ValueError
-        If ``spec`` is not one real array of bins and frames.
+    ParameterError
+        If ``spec`` is not one real array of bins and frames, or another argument is out of range.
 
     See Also
     --------
-    plot_spectrogram : in seconds and hertz.
+    plot_spectrogram : the features of a configuration, over seconds and hertz.
 
     Examples
     --------
-    >>> axes = view_spec(np.zeros((257, 100))).axes[0]
+    >>> axes = view_spec(np.full((257, 100), -80.0)).axes[0]
     >>> axes.get_xlabel(), axes.get_ylabel(), axes.images[0].get_array().shape
     ('frame', 'bin', (257, 100))
+    >>> axes = view_spec(np.ones((257, 100)), 16000, hop_length=160).axes[0]
+    >>> axes.get_xlabel(), axes.get_ylabel(), [float(edge) for edge in axes.get_ylim()]
+    ('time (s)', 'frequency (Hz)', [-15.625, 8015.625])
     """
+    sample_rate, path = split_path(sample_rate, path)
     spec = np.asarray(spec)
     if spec.ndim != 2 or not spec.size or np.iscomplexobj(spec):
-        raise ValueError(f"expected decibels [bins, frames], not {spec.dtype} of shape {spec.shape}")
+        raise ParameterError(f"spec must be real, [bins, frames], got {spec.dtype} of shape {spec.shape}")
+    for name, value in (("sample_rate", sample_rate), ("hop_length", hop_length)):
+        if value is not None and not (isinstance(value, Real) and value > 0):
+            raise ParameterError(f"{name} must be a number > 0, got {value!r}")
+    if hop_length is not None and sample_rate is None:
+        raise ParameterError(f"hop_length needs sample_rate, got hop_length={hop_length} alone")
+    if power is None:
+        power = bool(spec.min() >= 0 and spec.max() > 0)
+    if power:
+        from mxnet_audio.features import power_to_db
+
+        spec = power_to_db(spec)
+    bins, frames = spec.shape
+    hertz = 1 if sample_rate is None else sample_rate / 2 / max(bins - 1, 1)
+    seconds = 1 if hop_length is None else hop_length / sample_rate
     figure = new_figure(10, 4)
     axes = figure.subplots()
-    image = axes.imshow(spec, origin="lower", aspect="auto", interpolation="nearest", cmap="magma")
-    axes.set(xlabel="frame", ylabel="bin")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(integer=True))
+    image = axes.imshow(
+        spec,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap="magma",
+        extent=(-0.5 * seconds, (frames - 0.5) * seconds, -0.5 * hertz, (bins - 0.5) * hertz),
+    )
+    axes.set(
+        xlabel="frame" if hop_length is None else "time (s)", ylabel="bin" if sample_rate is None else "frequency (Hz)"
+    )
+    for axis, unit in ((axes.xaxis, hop_length), (axes.yaxis, sample_rate)):
+        if unit is None:
+            axis.set_major_locator(MaxNLocator(integer=True))
     figure.colorbar(image, ax=axes, label="level (dB)", pad=0.02)
     return saved(figure, path)
 
 
 def _hertz_ticks(config: AudioFeatureConfig) -> tuple[np.ndarray, list[str]]:
-    """Return the (fractional) bands at which round frequencies lie, and their names."""
+    """Return the (fractional) bands of round frequencies, and their names."""
     from librosa import mel_frequencies
 
+    assert config.sr is not None  # checked by the caller
     fmax = config.fmax or config.sr / 2
-    # Without the two outer edges, these are the centres of the bands.
-    centres = mel_frequencies(config.n_mels + 2, fmin=config.fmin, fmax=fmax, htk=config.htk)[1:-1]
-    round_ones = np.array([63, 125, 250, 500, 1000, 2000, 4000, 8000, 16000])
-    inside = round_ones[(round_ones >= centres[0]) & (round_ones <= centres[-1])]
-    bands = np.interp(inside, centres, np.arange(config.n_mels))
-    # The lowest lie so close together that their names would overlap: each keeps its distance from the next.
-    clear = np.diff(bands, append=np.inf) > 0.045 * config.n_mels
-    return bands[clear], [f"{hertz:,}" for hertz in inside[clear]]
+    # The centers of the bands: without the two outer edges.
+    centers = mel_frequencies(config.n_mels + 2, fmin=config.fmin, fmax=fmax, htk=config.htk)[1:-1]
+    frequencies = np.array([63, 125, 250, 500, 1000, 2000, 4000, 8000, 16000])
+    inside = frequencies[(frequencies >= centers[0]) & (frequencies <= centers[-1])]
+    bands = np.interp(inside, centers, np.arange(config.n_mels))
+    # Names must not overlap: each keeps a distance from the next, as the lowest bands are close together.
+    apart = np.diff(bands, append=np.inf) > 0.045 * config.n_mels
+    return bands[apart], [f"{hertz:,}" for hertz in inside[apart]]

@@ -1,16 +1,17 @@
-"""Pictures of a training and of what came of it: curves, confusion matrix, folds."""
+"""Figures of a training and its results: curves, confusion matrix, folds."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mxnet_audio.viz.figure import COLOURS, cycled, new_figure, saved, shown
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.viz.figure import COLORS, cycled, literal, new_figure, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,15 +25,15 @@ def plot_history(
     history: Mapping[str, Sequence[float]] | Mapping[str, Mapping[str, Sequence[float]]],
     path: str | os.PathLike | None = None,
 ) -> Figure:
-    """Draw loss and accuracy over the epochs, of one training or of several side by side.
+    """Draw loss and accuracy over the epochs, of one training or of several.
 
     Parameters
     ----------
     history : dict, or dict of dicts
-        What ``fit`` returns: ``loss_train``, ``loss_test``, ``acc_train``, ``acc_test``, one value an epoch;
-        or several of them by name, ``{'cifar10': history, 'resnet_v2': history}``.
+        Result of ``fit``: ``loss_train``, ``loss_test``, ``acc_train``, ``acc_test``, one value per epoch;
+        or several by name, ``{'cifar10': history, 'resnet_v2': history}``.
     path : str or os.PathLike, optional
-        PNG to write.
+        PNG file to write.
 
     Returns
     -------
@@ -46,22 +47,22 @@ def plot_history(
     ['loss (cross-entropy)', 'accuracy (%)']
     """
     several = all(isinstance(value, Mapping) for value in history.values())
-    runs = history if several else {"": history}
+    runs: Mapping[str, Any] = history if several else {"": history}
     figure = new_figure(10, 4)
     for axes, kind, name, scale in zip(
         figure.subplots(1, 2), ("loss", "acc"), ("loss (cross-entropy)", "accuracy (%)"), (1, 100)
     ):
-        for (run, curves), colour in zip(runs.items(), cycled(COLOURS, len(runs))):
+        for (run, curves), color in zip(runs.items(), cycled(COLORS, len(runs))):
             for part, style in (("train", {"linestyle": "--", "alpha": 0.7}), ("test", {"linestyle": "-"})):
                 values = scale * np.asarray(curves.get(f"{kind}_{part}", ()), dtype=float)
                 if len(values):
-                    # One epoch alone has no line: its dot must show.
+                    # A single epoch has no line, only its marker.
                     marker = "o" if len(values) <= 20 else None
                     axes.plot(
                         np.arange(1, len(values) + 1),
                         values,
-                        color=colour,
-                        label=shown(f"{run} {part}".strip()),
+                        color=color,
+                        label=literal(f"{run} {part}".strip()),
                         marker=marker,
                         markersize=3.5,
                         **style,
@@ -77,13 +78,14 @@ def plot_history(
 
 
 def plot_confusion(report: ClassificationReport, path: str | os.PathLike | None = None) -> Figure:
-    """Draw the confusion matrix: numbers are clips, shade is the share of the true class.
+    """Draw the confusion matrix: numbers are clips, the shade is the share of the true class.
 
     Parameters
     ----------
     report : ClassificationReport
+        Result of `evaluate`.
     path : str or os.PathLike, optional
-        PNG to write.
+        PNG file to write.
 
     Returns
     -------
@@ -101,18 +103,18 @@ def plot_folds(
     path: str | os.PathLike | None = None,
     n_seeds: int = 1,
 ) -> Figure:
-    """Draw a cross-validation: accuracy by fold, beside the confusion matrix of all folds together.
+    """Draw a cross-validation: accuracy by fold, beside the confusion matrix of all folds.
 
     Parameters
     ----------
     accuracies : dict of sequences of float, 0 to 1
-        Of each fold, by its name, the accuracy with each seed: a dot each, and a line for their mean.
+        Accuracies with each seed, by name of the fold: drawn as dots, with a line for their mean.
     report : ClassificationReport
-        Of all folds.
+        Report on all folds.
     path : str or os.PathLike, optional
-        PNG to write.
+        PNG file to write.
     n_seeds : int > 0
-        How many times each clip counts in `report`.
+        Number of times that each clip is counted in `report`.
 
     Returns
     -------
@@ -120,23 +122,23 @@ def plot_folds(
 
     Raises
     ------
-    ValueError
+    ParameterError
         If there is no fold, or one without accuracies.
     """
     if not accuracies or not all(len(values) for values in accuracies.values()):
-        raise ValueError("expected one accuracy or more for each fold")
+        raise ParameterError(f"accuracies must have at least one value for each fold, got {dict(accuracies)}")
     size, width = _confusion_size(report), max(3.5, 1.2 + 0.6 * len(accuracies))
     figure = new_figure(width + size + 0.8, size)
     folds, confusion = figure.subplots(1, 2, width_ratios=(width, size + 0.8))
     means = [100 * np.mean(values) for values in accuracies.values()]
     for x, values in enumerate(accuracies.values()):
-        # Side by side, seed by seed: equal ones would hide each other.
+        # Side by side, as equal ones would cover each other.
         at = x + (np.arange(len(values)) - (len(values) - 1) / 2) * min(0.12, 0.6 / len(values))
-        folds.scatter(at, 100 * np.asarray(values), s=30, c=COLOURS[0], alpha=0.75, edgecolors="white", zorder=3)
-    folds.hlines(means, np.arange(len(means)) - 0.35, np.arange(len(means)) + 0.35, color=COLOURS[1], linewidth=2)
+        folds.scatter(at, 100 * np.asarray(values), s=30, c=COLORS[0], alpha=0.75, edgecolors="white", zorder=3)
+    folds.hlines(means, np.arange(len(means)) - 0.35, np.arange(len(means)) + 0.35, color=COLORS[1], linewidth=2)
     mean = float(np.mean(means))
     folds.axhline(mean, color="#555555", linestyle="--", linewidth=1)
-    folds.set_xticks(range(len(accuracies)), [shown(fold) for fold in accuracies])
+    folds.set_xticks(range(len(accuracies)), [literal(fold) for fold in accuracies])
     if max(len(str(fold)) for fold in accuracies) > 4:
         folds.tick_params(axis="x", labelrotation=45)
     lowest = 100 * min(map(min, accuracies.values()))
@@ -154,17 +156,17 @@ def plot_folds(
 
 
 def _confusion_size(report: ClassificationReport) -> float:
-    """Height of a confusion matrix with its names [inches]."""
+    """Return the height of a confusion matrix with its names [inches]."""
     return max(4.5, 2.5 + 0.5 * len(report.labels))
 
 
 def _draw_confusion(axes: Axes, report: ClassificationReport, n_seeds: int = 1) -> None:
     counts = report.confusion
     n = len(report.labels)
-    # Shade by row: a class with many clips would else make all others look empty.
+    # Shaded by row, as one class with many clips would make all others look empty.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
-    names = [shown(label) for label in report.labels]
+    names = [literal(label) for label in report.labels]
     axes.set_xticks(range(n), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(n), names)
     axes.set(xlabel="predicted", ylabel="true", title=_accuracy_line(report, n_seeds))

@@ -1,39 +1,52 @@
-"""Pictures of a comparison of speakers: ROC, DET, and accuracy over the threshold.
+"""Figures of speaker verification: ROC, DET, and accuracy by threshold.
 
-Each takes the trials of one system, (labels, scores), or of several by name. What trials are, and their measures,
-say `mxnet_audio.metrics.roc` and `mxnet_audio.metrics.eer`.
+Each takes the trials of one system, (labels, scores), or of several by name; see `mxnet_audio.metrics.roc`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, overload
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import ndtri
 
-from mxnet_audio.viz.figure import COLOURS, cycled, new_figure, saved, shown
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.viz.figure import COLORS, cycled, literal, new_figure, saved, split_path
 
 __all__ = ["plot_accuracy", "plot_det", "plot_roc"]
 
-Trials = tuple[Sequence[int], Sequence[float]]
+Array = np.ndarray | Sequence[float]
+Trials = tuple[np.ndarray | Sequence[int], Array]
+Path = str | os.PathLike
 
-# A rate of 0 or 1 lies infinitely far out on normal deviates: its lines leave the picture instead.
-_LEAST = 1e-6
+# Rates of 0 and 1 are infinite as normal deviates: they are drawn outside of the figure instead.
+_MIN_RATE = 1e-6
 _TICKS = np.array([0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 99.9, 99.99])  # %
 
 
-def plot_roc(trials: Trials | Mapping[str, Trials], path: str | os.PathLike | None = None) -> Figure:
-    """Draw true over false accept rate, of one system or of several, with the equal error rate of each.
+@overload
+def plot_roc(trials: Trials | Mapping[str, Trials], path: Path | None = None) -> Figure: ...
+@overload
+def plot_roc(tpr: Array, fpr: Array, path: Path | None = None) -> Figure: ...
+def plot_roc(trials, fpr=None, path=None):
+    """Draw the true accept rate over the false accept rate, with the equal error rate of each system.
+
+    ``plot_roc(tpr, fpr)``, as in GluonAR, draws rates that are already computed: the second argument is then an array,
+    while a path may be given there otherwise.
 
     Parameters
     ----------
     trials : (labels, scores), or dict of them
-        Labels are 1 (the same speaker) or 0, scores higher for those more alike; or several such by name,
+        Labels are 1 (one speaker) or 0 (two), scores are higher for more similar recordings. Several systems by name:
         ``{'cifar10': (labels, scores), 'resnet_v2': (labels, scores)}``.
+    tpr, fpr : np.ndarray [shape=(thresholds,)], 0 to 1
+        True and false accept rates, in place of trials.
     path : str or os.PathLike, optional
-        PNG to write.
+        PNG file to write.
 
     Returns
     -------
@@ -43,45 +56,55 @@ def plot_roc(trials: Trials | Mapping[str, Trials], path: str | os.PathLike | No
     ------
     DatasetError
         See :func:`mxnet_audio.metrics.roc`.
-    ValueError
-        If there is no system.
+    ParameterError
+        If there is no system, or the rates are not those of a curve.
 
     Examples
     --------
     >>> figure = plot_roc(([1, 1, 0, 0], [0.9, 0.4, 0.6, 0.1]))
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     ['EER 50.0%']
+    >>> plot_roc([0.0, 0.5, 1.0], [0.0, 0.1, 1.0]).axes[0].lines[-1].get_xdata().tolist()
+    [0.0, 10.0, 100.0]
     """
-    from mxnet_audio.metrics import eer, roc  # and scikit-learn, which other pictures do not need
-
+    fpr, path = split_path(fpr, path)
     figure = new_figure(6, 5.5)
     axes = figure.subplots()
-    # Where as many are wrongly accepted as wrongly rejected.
+    # False accept and false reject rate are equal here.
     axes.plot([0, 100], [100, 0], color="#999999", linestyle=":", linewidth=1)
-    for name, colour, labels, scores in _systems(trials):
-        far, tar, _ = roc(labels, scores)
-        rate, _ = eer(labels, scores)
-        axes.plot(100 * far, 100 * tar, color=colour, label=_legend(name, rate))
-        axes.plot(100 * rate, 100 * (1 - rate), "o", color=colour, markeredgecolor="white", zorder=3)
+    if fpr is not None:
+        tar, far = _shares("tpr", trials), _shares("fpr", fpr)
+        if tar.shape != far.shape or not (_is_sorted(tar, far) or _is_sorted(-tar, -far)):
+            reason = "tpr and fpr must have one length and increase, or decrease, together"
+            raise ParameterError(f"{reason}; labels and scores must be given as one tuple")
+        axes.plot(100 * far, 100 * tar, color=COLORS[0])
+    else:
+        from mxnet_audio.metrics import eer, roc  # imports scikit-learn, which other figures do not need
+
+        for name, color, labels, scores in _systems(trials):
+            far, tar, _ = roc(labels, scores)
+            rate, _ = eer(labels, scores)
+            axes.plot(100 * far, 100 * tar, color=color, label=_legend(name, rate))
+            axes.plot(100 * rate, 100 * (1 - rate), "o", color=color, markeredgecolor="white", zorder=3)
+        axes.legend(frameon=False, loc="lower right")
     axes.set(xlabel="false accept rate (%)", ylabel="true accept rate (%)", xlim=(-1, 101), ylim=(-1, 101))
     axes.set_aspect("equal")
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False, loc="lower right")
     return saved(figure, path)
 
 
-def plot_det(trials: Trials | Mapping[str, Trials], path: str | os.PathLike | None = None) -> Figure:
-    """Draw false reject over false accept rate, both as normal deviates (detection error tradeoff).
+def plot_det(trials: Trials | Mapping[str, Trials], path: Path | None = None) -> Figure:
+    """Draw the false reject rate over the false accept rate, both as normal deviates (detection error tradeoff).
 
-    Where the scores of both kinds of trial are normal, the curve is a straight line: systems are told apart more
-    easily than by :func:`plot_roc` [1]_.
+    The curve is a straight line if the scores of both kinds of trials are normally distributed. Systems are easier to
+    distinguish than by :func:`plot_roc` [1]_.
 
     Parameters
     ----------
     trials : (labels, scores), or dict of them
         See :func:`plot_roc`.
     path : str or os.PathLike, optional
-        PNG to write.
+        PNG file to write.
 
     Returns
     -------
@@ -91,7 +114,7 @@ def plot_det(trials: Trials | Mapping[str, Trials], path: str | os.PathLike | No
     ------
     DatasetError
         See :func:`mxnet_audio.metrics.roc`.
-    ValueError
+    ParameterError
         If there is no system.
 
     References
@@ -110,19 +133,19 @@ def plot_det(trials: Trials | Mapping[str, Trials], path: str | os.PathLike | No
     figure = new_figure(6, 5.5)
     axes = figure.subplots()
     lowest, worst = 0.01, 0.0
-    for name, colour, labels, scores in _systems(trials):
+    for name, color, labels, scores in _systems(trials):
         far, tar, _ = roc(labels, scores)
         rate, _ = eer(labels, scores)
-        axes.plot(_deviate(far), _deviate(1 - tar), color=colour, label=_legend(name, rate))
-        axes.plot(_deviate(rate), _deviate(rate), "o", color=colour, markeredgecolor="white", zorder=3)
+        axes.plot(_deviate(far), _deviate(1 - tar), color=color, label=_legend(name, rate))
+        axes.plot(_deviate(rate), _deviate(rate), "o", color=color, markeredgecolor="white", zorder=3)
         worst = max(worst, rate)
         lowest = min(lowest, far[far > 0][0], 1 - tar[tar < 1][-1])
-    # From the least rate that was seen to a little above what is of use; systems that are of no use need all.
+    # From the lowest rate to a little above useful ones; systems near chance need the whole range.
     limits = _deviate(np.array([max(lowest / 2, 5e-5), 0.6 if worst < 0.4 else 0.9995]))
     axes.axline((0, 0), slope=1, color="#999999", linestyle=":", linewidth=1)
-    at = _deviate(_TICKS / 100)
-    inside = (at >= limits[0]) & (at <= limits[1])
-    ticks = at[inside], [f"{tick:g}" for tick in _TICKS[inside]]
+    positions = _deviate(_TICKS / 100)
+    inside = (positions >= limits[0]) & (positions <= limits[1])
+    ticks = positions[inside], [f"{tick:g}" for tick in _TICKS[inside]]
     axes.set_xticks(*ticks, rotation=45 if inside.sum() > 12 else 0)
     axes.set_yticks(*ticks)
     axes.set(xlabel="false accept rate (%)", ylabel="false reject rate (%)", xlim=limits, ylim=limits)
@@ -132,18 +155,27 @@ def plot_det(trials: Trials | Mapping[str, Trials], path: str | os.PathLike | No
     return saved(figure, path)
 
 
-def plot_accuracy(trials: Trials | Mapping[str, Trials], path: str | os.PathLike | None = None) -> Figure:
-    """Draw the share of right answers over the threshold, and the threshold at which it is greatest.
+@overload
+def plot_accuracy(trials: Trials | Mapping[str, Trials], path: Path | None = None) -> Figure: ...
+@overload
+def plot_accuracy(accs: Array, thresholds: Array, path: Path | None = None) -> Figure: ...
+def plot_accuracy(trials, thresholds=None, path=None):
+    """Draw the share of correct answers by threshold, and mark the best threshold.
 
-    That share is of the very trials that the threshold was chosen on; :func:`mxnet_audio.metrics.pair_accuracy`
-    chooses it on others.
+    The best accuracy is optimistic, since the threshold is chosen by the same trials; for an unbiased one, see
+    :func:`mxnet_audio.metrics.pair_accuracy`.
+
+    ``plot_accuracy(accs, thresholds)``, as in GluonAR, draws accuracies that are already computed: the second argument
+    is then an array, while a path may be given there otherwise.
 
     Parameters
     ----------
     trials : (labels, scores), or dict of them
         See :func:`plot_roc`.
+    accs, thresholds : np.ndarray [shape=(thresholds,)]
+        Accuracies, 0 to 1, and their thresholds, in place of trials.
     path : str or os.PathLike, optional
-        PNG to write.
+        PNG file to write.
 
     Returns
     -------
@@ -153,52 +185,90 @@ def plot_accuracy(trials: Trials | Mapping[str, Trials], path: str | os.PathLike
     ------
     DatasetError
         See :func:`mxnet_audio.metrics.roc`.
-    ValueError
-        If there is no system.
+    ParameterError
+        If there is no system, or the accuracies and thresholds are not those of a curve.
 
     Examples
     --------
     >>> figure = plot_accuracy(([1, 1, 0, 0], [0.9, 0.7, 0.6, 0.1]))
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     ['best 100.0% at 0.7']
+    >>> figure = plot_accuracy([0.5, 0.9, 0.6], [0.2, 0.4, 0.6])
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['best 90.0% at 0.4']
     """
-    from mxnet_audio.metrics import roc
-
+    thresholds, path = split_path(thresholds, path)
     figure = new_figure(7, 4.5)
     axes = figure.subplots()
-    for name, colour, labels, scores in _systems(trials):
-        far, tar, thresholds = roc(labels, scores)
-        share = np.mean(np.asarray(labels, dtype=float))
-        accuracies = 100 * (share * tar + (1 - share) * (1 - far))
-        # Nothing is accepted anywhere above the highest score, and everything anywhere below the lowest.
-        margin = 0.05 * (thresholds[1] - thresholds[-1] or 1)
-        at = np.concatenate([[thresholds[-1] - margin], thresholds[:0:-1], [thresholds[1] + margin]])
-        heights = np.append(accuracies[-1], accuracies[::-1])
+    if thresholds is not None:
+        accuracies, thresholds = _shares("accs", trials), np.asarray(thresholds)
+        if accuracies.shape != thresholds.shape or not (_is_sorted(thresholds) or _is_sorted(-thresholds)):
+            reason = "accs and thresholds must have one length, and thresholds increase or decrease"
+            raise ParameterError(f"{reason}; labels and scores must be given as one tuple")
         best = int(np.argmax(accuracies))
-        where = f"at {thresholds[best]:.4g}" if best else "where none is accepted"
-        label = shown(f"{name} best {accuracies[best]:.1f}% {where}".strip())
-        # Answers change just above a score: up to it, it is accepted.
-        axes.plot(at, heights, color=colour, drawstyle="steps-pre", label=label)
-        x = thresholds[best] if best else at[-1]
-        axes.plot(x, accuracies[best], "o", color=colour, markeredgecolor="white", zorder=3)
+        label = f"best {100 * accuracies[best]:.1f}% at {thresholds[best]:.4g}"
+        axes.plot(thresholds, 100 * accuracies, color=COLORS[0], label=label)
+        axes.plot(thresholds[best], 100 * accuracies[best], "o", color=COLORS[0], markeredgecolor="white", zorder=3)
+    else:
+        for name, color, labels, scores in _systems(trials):
+            _draw_accuracy(axes, name, color, labels, scores)
     axes.set(xlabel="threshold (score)", ylabel="accuracy (%)", ylim=(0, 101))
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, loc="lower right")
     return saved(figure, path)
 
 
-def _systems(trials: Trials | Mapping[str, Trials]) -> Iterator[tuple[str, str, Sequence[int], Sequence[float]]]:
-    """Name, colour, labels and scores of each system."""
+def _draw_accuracy(axes: Axes, name: str, color: str, labels: Any, scores: Any) -> None:
+    """Draw the accuracy of one system at all thresholds."""
+    from mxnet_audio.metrics import roc
+
+    far, tar, thresholds = roc(labels, scores)
+    share = np.mean(np.asarray(labels, dtype=float))
+    accuracies = 100 * (share * tar + (1 - share) * (1 - far))
+    # Above the highest score nothing is accepted, and below the lowest everything.
+    margin = 0.05 * (thresholds[1] - thresholds[-1] or 1)
+    positions = np.concatenate([[thresholds[-1] - margin], thresholds[:0:-1], [thresholds[1] + margin]])
+    heights = np.append(accuracies[-1], accuracies[::-1])
+    best = int(np.argmax(accuracies))
+    where = f"at {thresholds[best]:.4g}" if best else "where none is accepted"
+    label = literal(f"{name} best {accuracies[best]:.1f}% {where}".strip())
+    # A score is accepted at thresholds up to its own value, so the steps are just above the scores.
+    axes.plot(positions, heights, color=color, drawstyle="steps-pre", label=label)
+    x = thresholds[best] if best else positions[-1]
+    axes.plot(x, accuracies[best], "o", color=color, markeredgecolor="white", zorder=3)
+
+
+def _systems(trials: Trials | Mapping[str, Trials]) -> Iterator[tuple[str, str, Any, Any]]:
+    """Yield name, color, labels and scores of each system."""
     systems = trials if isinstance(trials, Mapping) else {"": trials}
     if not systems:
-        raise ValueError("expected the trials of one system or more")
-    for (name, (labels, scores)), colour in zip(systems.items(), cycled(COLOURS, len(systems))):
-        yield name, colour, labels, scores
+        raise ParameterError("trials must have at least one system, got none")
+    for (name, system), color in zip(systems.items(), cycled(COLORS, len(systems))):
+        try:
+            labels, scores = system
+        except (TypeError, ValueError) as error:
+            raise ParameterError(f"trials must be (labels, scores), or a dict of them, got {type(system)}") from error
+        yield name, color, labels, scores
+
+
+def _shares(name: str, values: Array) -> np.ndarray:
+    """Return values as an array; ParameterError unless they are numbers between 0 and 1."""
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{name} must be an array of numbers: {error}") from error
+    if array.ndim != 1 or not array.size or not (array.min() >= 0 and array.max() <= 1):
+        raise ParameterError(f"{name} must be one-dimensional with values between 0 and 1")
+    return array
+
+
+def _is_sorted(*arrays: np.ndarray) -> bool:
+    return all((np.diff(array) >= 0).all() for array in arrays)
 
 
 def _legend(name: str, rate: float) -> str:
-    return shown(f"{name} (EER {100 * rate:.1f}%)" if name else f"EER {100 * rate:.1f}%")
+    return literal(f"{name} (EER {100 * rate:.1f}%)" if name else f"EER {100 * rate:.1f}%")
 
 
-def _deviate(rate: float | np.ndarray) -> float | np.ndarray:
-    return ndtri(np.clip(rate, _LEAST, 1 - _LEAST))
+def _deviate(rate: Any) -> Any:
+    return ndtri(np.clip(rate, _MIN_RATE, 1 - _MIN_RATE))

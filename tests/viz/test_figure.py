@@ -1,4 +1,4 @@
-"""Pictures hold only what can be shown, and leave no state behind."""
+"""Figures: text that can be drawn, no global state, and few imports."""
 
 import io
 import subprocess
@@ -6,11 +6,11 @@ import sys
 
 from mxnet_audio.metrics import ClassificationReport
 from mxnet_audio.viz import plot_confusion, printable, save
-from mxnet_audio.viz.figure import shown
+from mxnet_audio.viz.figure import literal
 
 
-def test_names_are_drawn_as_they_stand():
-    """No formula between dollars, which would fail, and nothing that SVG cannot hold."""
+def test_names_are_drawn_literally():
+    """Dollar signs make no formula, which would fail, and characters that SVG cannot hold are replaced."""
     report = ClassificationReport(["$\\bad$", "a\x01\udcff"], [[1, 0], [0, 1]])
     file = io.BytesIO()
     save(plot_confusion(report), file, "svg")
@@ -27,7 +27,7 @@ def test_neither_mxnet_nor_pyplot_is_imported():
     assert out.strip() == "[]"
 
 
-def test_only_what_cannot_be_shown_is_replaced():
-    kept = "no-break\u00a0space, zero\u200dwidth joiner, ideographic\u3000space, \u00e9\u266a"
-    assert printable(kept) == kept and shown(kept) == kept
+def test_only_characters_that_cannot_be_drawn_are_replaced():
+    text = "no-break\u00a0space, zero\u200dwidth joiner, ideographic\u3000space, \u00e9\u266a"
+    assert printable(text) == text and literal(text) == text
     assert printable("a\x00\n\udcff\ufffeb") == "a\ufffd\ufffd\ufffd\ufffdb"

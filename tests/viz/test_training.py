@@ -1,9 +1,10 @@
-"""Curves, folds and confusion show what they were given: values, names, units."""
+"""Curves, folds and confusion matrix show their values, names and units."""
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.metrics import ClassificationReport
 from mxnet_audio.viz import plot_confusion, plot_folds, plot_history
 
@@ -34,8 +35,8 @@ def test_history_of_several_runs():
     names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert names == ["cifar10 train", "cifar10 test", "resnet_v2 train", "resnet_v2 test"]
     assert curves(figure.axes[0])["resnet_v2 test"] == [3.0]
-    colours = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
-    assert colours["cifar10 train"] == colours["cifar10 test"] != colours["resnet_v2 test"]
+    colors = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+    assert colors["cifar10 train"] == colors["cifar10 test"] != colors["resnet_v2 test"]
 
 
 def test_history_before_the_first_epoch():
@@ -56,9 +57,9 @@ def test_folds_show_each_seed_and_the_pooled_matrix(tmp_path):
     assert [tick.get_text() for tick in folds.get_xticklabels()] == ["1", "two"]
     assert {text.get_text() for text in confusion.texts} == {"9", "1", "2", "8"}
     assert imread(path).std() > 0.01
-    for nothing in ({}, {1: []}):
-        with pytest.raises(ValueError, match="one accuracy or more"):
-            plot_folds(nothing, report)
+    for accuracies in ({}, {1: []}):
+        with pytest.raises(ParameterError, match="accuracies"):
+            plot_folds(accuracies, report)
 
 
 def test_confusion_shows_clips_and_shares(tmp_path):

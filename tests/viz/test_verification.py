@@ -1,4 +1,4 @@
-"""ROC, DET and accuracy are drawn where scikit-learn's and the measures' own figures lie."""
+"""ROC, DET and accuracy curves: the same values as in scikit-learn and in the measures."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from matplotlib.image import imread
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score, roc_curve
 
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.metrics import eer
 from mxnet_audio.viz import plot_accuracy, plot_det, plot_roc
 
@@ -25,7 +25,7 @@ def texts(axes):
 
 
 def named(axes):
-    """The curves, without the dots and the lines of reference; and the dots."""
+    """Return the curves, without reference lines, and the dots."""
     curves = [line for line in axes.lines if not line.get_label().startswith("_")]
     return curves, [line for line in axes.lines if line.get_marker() == "o"]
 
@@ -43,14 +43,15 @@ def test_one_system_or_several_by_name(plot, tmp_path):
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_what_cannot_be_drawn_is_refused(plot):
-    with pytest.raises(ValueError, match="one system or more"):
-        plot({})
+def test_bad_trials_are_refused(plot):
+    for trials in ({}, [1, 0, 1], {"m5": 3}):
+        with pytest.raises(ParameterError, match="trials"):
+            plot(trials)
     with pytest.raises(DatasetError, match="label 1"):
         plot(([1, 1], [0.1, 0.2]))
 
 
-def test_roc_by_hand_and_as_scikit_learn_has_it():
+def test_roc_by_hand_and_by_scikit_learn():
     (curve,), (dot,) = named(plot_roc(HAND).axes[0])
     assert curve.get_xydata().tolist() == [[0, 0], [0, 50], [50, 50], [50, 100], [100, 100]]
     assert dot.get_xydata().tolist() == [[50, 50]]
@@ -95,8 +96,8 @@ def test_accuracy_over_any_threshold():
     x, y = curve.get_xydata().T
     assert curve.get_drawstyle() == "steps-pre" and (np.diff(x) > 0).all()  # y[i] from x[i - 1] to x[i]
     for threshold in np.linspace(x[0] + 1e-9, x[-1], 500):
-        shown = y[np.searchsorted(x, threshold, side="left")]
-        assert shown == pytest.approx(100 * accuracy_score(labels, scores >= threshold))
+        drawn = y[np.searchsorted(x, threshold, side="left")]
+        assert drawn == pytest.approx(100 * accuracy_score(labels, scores >= threshold))
     ((best, accuracy),) = dot.get_xydata()
     assert accuracy == y.max() == pytest.approx(100 * accuracy_score(labels, scores >= best))
     assert texts(axes) == [f"best {accuracy:.1f}% at {best:.4g}"]
