@@ -190,7 +190,7 @@ def _run(job: Job, scratch: str) -> FoldRun:
         history,
         seconds,
         _search_precision(classifier, job.train, job.held_out),
-        tuple((str(path), error.reason) for path, error in [*classifier.skipped, *report.skipped]),
+        tuple((str(path), getattr(e, "reason", str(e))) for path, e in [*classifier.skipped, *report.skipped]),
     )
 
 
@@ -201,7 +201,7 @@ def _search_precision(classifier: AudioClassifier, train: list[Pair], held_out: 
     def encode(pairs: Iterable[Pair]) -> tuple[np.ndarray, list[Label]]:
         pairs = list(pairs)
         encodings = zip(classifier.encode_many([sound for sound, _ in pairs]), pairs)
-        usable = [(encoding.vector, label) for encoding, (_, label) in encodings if encoding.error is None]
+        usable = [(encoding.vector, label) for encoding, (_, label) in encodings if encoding.vector is not None]
         return np.stack([vector for vector, _ in usable]), [label for _, label in usable]
 
     indexed, labels = encode(train)

@@ -23,7 +23,7 @@ from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.parallel import map_ordered
 from mxnet_audio.speakers.enrollment import unit_length
 from mxnet_audio.speakers.state import SPEAKER_NETWORKS
-from mxnet_audio.speakers.training_set import MIN_SECONDS, TrainingSet
+from mxnet_audio.speakers.training_set import MIN_SECONDS, TrainingSet, window_size
 
 __all__ = ["SpeakerEncoder", "Voice"]
 
@@ -93,9 +93,10 @@ class SpeakerEncoder(AudioClassifier):
         self.network = network
 
     def input_transforms(self, config: AudioFeatureConfig) -> list[Transform]:
+        sr, n = window_size(config)
         return [
-            Load(config.sr),
-            Voice(config.n_samples, config.sr),
+            Load(sr),
+            Voice(n, sr),
             ExtractFeatures(config),
             ToImage(config.time_axis),
         ]
@@ -116,10 +117,9 @@ class SpeakerEncoder(AudioClassifier):
 
         Windows overlap by half, and pauses are left out. Of a long recording, 256 windows are taken, evenly spread.
         """
-        config = self.feature_config
-        n = config.n_samples
+        sr, n = window_size(self.feature_config)
         with naming_errors(source_name(source)):
-            y = Voice(n, config.sr)(audio.load(source, sr=config.sr)[0])
+            y = Voice(n, sr)(audio.load(source, sr=sr)[0])
             y = audio.views(y, n, min(1 + -(-2 * (len(y) - n) // n), MAX_WINDOWS))
             level = np.sqrt(np.square(y, dtype=np.float64).mean(axis=1))
             return self._inputs(y[level >= PAUSE_LEVEL * level.max()])
@@ -176,10 +176,10 @@ class SpeakerEncoder(AudioClassifier):
         """
         vectors, indices, self.skipped = [], [], []
         for index, (path, vector, error) in enumerate(self.encode_many(paths)):
-            if error is None:
+            if vector is not None:
                 vectors.append(vector)
                 indices.append(index)
-            else:
+            elif error is not None:
                 log.warning("left out: %s", error)
                 self.skipped.append((path or f"item {index}", error))
         if not vectors:

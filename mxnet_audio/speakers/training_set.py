@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import MIN_INPUT_SIZE, default_features
 from mxnet_audio.speakers.calibration import CALIBRATION_PER_SPEAKER, MAX_CALIBRATION, choose_recordings
 
-__all__ = ["MIN_SECONDS", "TrainingSet", "session_names", "speaker_features", "speaker_recipe"]
+__all__ = ["MIN_SECONDS", "TrainingSet", "session_names", "speaker_features", "speaker_recipe", "window_size"]
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +131,8 @@ def speaker_features(network: str, paths: Sequence[str], seconds: float | None =
     default = default_features(network)
     if seconds is not None and not MIN_SECONDS <= seconds <= MAX_SECONDS:
         raise FeatureError(f"seconds must be between {MIN_SECONDS:g} and {MAX_SECONDS:g}, got {seconds}")
-    most_common = rates(paths).most_common(1)
-    sr = min([default.sr, *(rate for rate, _ in most_common)])
+    assert default.sr is not None and default.fmax is not None  # of every speaker network
+    sr = min([default.sr, *(rate for rate, _ in rates(paths).most_common(1))])
     if seconds is None:
         typical = audio.typical_length(paths) or MAX_DEFAULT_SECONDS
         seconds = max(min(typical, MAX_DEFAULT_SECONDS), MIN_SECONDS)
@@ -146,6 +146,13 @@ def speaker_features(network: str, paths: Sequence[str], seconds: float | None =
     return config.model_copy(update={"n_frames": max(config.frames_in(seconds), MIN_INPUT_SIZE)})
 
 
+def window_size(config: AudioFeatureConfig) -> tuple[int, int]:
+    """Return the sampling rate [Hz] and the length of a window [samples]; FeatureError if one of them is not fixed."""
+    if config.sr is None or config.n_samples is None:
+        raise FeatureError("feature_config must have a sampling rate and a length")
+    return config.sr, config.n_samples
+
+
 def speaker_recipe(
     recipe: training.Recipe | str, loss: str | None, loss_options: Mapping[str, Any] | None, config: AudioFeatureConfig
 ) -> training.Recipe:
@@ -153,7 +160,8 @@ def speaker_recipe(
     recipe = training.get_recipe(recipe)
     loss = recipe.loss if loss is None else loss
     options = {**(recipe.loss_options if loss == recipe.loss else {}), **(loss_options or {})}
-    sound = (*recipe.sound, Repeat(config.n_samples))
+    given = cast(Sequence[Callable[[Any], Any]], recipe.sound)  # a recipe makes a tuple of a single step
+    sound: list[Callable[[Any], Any]] = [*given, Repeat(window_size(config)[1])]
     return dataclasses.replace(recipe, sound=sound, loss=loss, loss_options=options)
 
 
