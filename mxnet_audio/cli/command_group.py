@@ -21,7 +21,7 @@ class ErrorReportingGroup(TyperGroup):
     defects and are raised.
     """
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the requested command."""
         logger = logging.getLogger("mxnet_audio")
         logger.handlers = [_MessageHandler()]

@@ -98,7 +98,7 @@ def cross_validate(
     result = cross_validate(
         classifiers()[network.value](model_ctx=device(gpu)),
         [(clip.path, clip.label) for clip in clips],
-        k or [clip.fold for clip in clips],
+        k or [clip.fold for clip in clips if clip.fold is not None],
         groups=clip_groups(clips),
         seeds=seed_numbers,
         n_jobs=jobs,

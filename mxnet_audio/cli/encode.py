@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,13 +48,14 @@ def encode(
     job = BulkJob(as_json)
     files = job.find(paths)
     classifier = load()
-    names, vectors = [], []
-    for encoding in classifier.encode_many(files):
+    names: list[str] = []
+    vectors: list[Any] = []
+    for encoding, path in zip(classifier.encode_many(files), files):
         if encoding.error is not None:
-            job.skip(encoding.path, encoding.error)
+            job.skip(path, encoding.error)
             continue
         job.done += 1
-        names.append(encoding.path)
+        names.append(path)
         vectors.append(encoding.vector)
     if names:
         writers[output.suffix.lower()](output, names, vectors)

@@ -30,22 +30,12 @@ def info(as_json: AsJson = False) -> None:
       mxnet-audio info
       mxnet-audio info --json
     """
-    document = {
-        "versions": {
-            "mxnet_audio": mxnet_audio.__version__,
-            "python": platform.python_version(),
-            **_versions(),
-        },
-        "formats": _formats(),
-        "devices": _devices(),
-    }
-    lines = [f"{name:<12} {value or 'not installed'}" for name, value in document["versions"].items()]
-    lines += [
-        "",
-        *(f"{name:<12} {decoder or 'cannot be read'}" for name, decoder in document["formats"].items()),
-    ]
-    lines += ["", *(f"{name:<12} {value}" for name, value in document["devices"].items())]
-    print_result(document, "\n".join(lines), as_json)
+    versions = {"mxnet_audio": mxnet_audio.__version__, "python": platform.python_version(), **_versions()}
+    formats, devices = _formats(), _devices()
+    lines = [f"{name:<12} {value or 'not installed'}" for name, value in versions.items()]
+    lines += ["", *(f"{name:<12} {decoder or 'cannot be read'}" for name, decoder in formats.items())]
+    lines += ["", *(f"{name:<12} {value}" for name, value in devices.items())]
+    print_result({"versions": versions, "formats": formats, "devices": devices}, "\n".join(lines), as_json)
 
 
 def _versions() -> dict[str, str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mxnet_audio.cli.options import MODELS, Network
 from mxnet_audio.cli.output import print_message
@@ -14,8 +14,9 @@ from mxnet_audio.library import BUNDLED_MODELS, find_classifier, load_classifier
 if TYPE_CHECKING:
     from mxnet_audio.engine import mx
     from mxnet_audio.inference import OnnxAudioClassifier
-    from mxnet_audio.inference.predictor import Predictor
     from mxnet_audio.library.classifier import AudioClassifier
+
+    Classifier: TypeAlias = AudioClassifier | OnnxAudioClassifier
 
 __all__ = ["device", "find_model", "find_trained_model"]
 
@@ -27,7 +28,7 @@ def device(gpu: int | None) -> mx.Context:
     return context(gpu)
 
 
-def find_model(model_dir: Path | None, network: Network | None, gpu: int | None) -> Callable[[], Predictor]:
+def find_model(model_dir: Path | None, network: Network | None, gpu: int | None) -> Callable[[], Classifier]:
     """Find a trained model or an .onnx file, and return the function that loads it.
 
     What can be wrong is checked now, as far as this is possible without importing MXNet; the function imports it.

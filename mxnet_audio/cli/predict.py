@@ -14,8 +14,8 @@ from mxnet_audio.cli.options import AnyModelOrBundled, AsJson, Gpu, Paths, Store
 from mxnet_audio.errors import AudioError
 
 if TYPE_CHECKING:
+    from mxnet_audio.cli.model import Classifier
     from mxnet_audio.inference import Prediction, TimedPrediction
-    from mxnet_audio.inference.predictor import Predictor
 
 __all__ = ["predict"]
 
@@ -69,19 +69,18 @@ def predict(
     job.finish({"model_id": classifier.model_id, "labels": classifier.labels, key: entries})
 
 
-def _predictions(classifier: Predictor, files: list[str], job: BulkJob) -> Iterator[tuple[dict[str, Any], str]]:
+def _predictions(classifier: Classifier, files: list[str], job: BulkJob) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the result of each file, for JSON and as text."""
     width = _label_width(classifier)
-    for prediction in classifier.predict_many(files):
+    for prediction, path in zip(classifier.predict_many(files), files):
         if prediction.error is not None:
-            job.skip(str(prediction.path), prediction.error)
+            job.skip(path, prediction.error)
             continue
-        entry = {"path": prediction.path, **_json_fields(prediction)}
-        yield entry, f"{_to_text(prediction, width)}  {prediction.path}"
+        yield {"path": path, **_json_fields(prediction)}, f"{_to_text(prediction, width)}  {path}"
 
 
 def _timelines(
-    classifier: Predictor, files: list[str], job: BulkJob, window: float, hop: float | None
+    classifier: Classifier, files: list[str], job: BulkJob, window: float, hop: float | None
 ) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the result of each file's windows, for JSON and as text."""
     width = _label_width(classifier)
@@ -96,17 +95,15 @@ def _timelines(
         yield {"path": path, "segments": segments}, "\n".join([path, *lines])
 
 
-def _label_width(classifier: Predictor) -> int:
+def _label_width(classifier: Classifier) -> int:
     return max(len(str(label)) for label in classifier.labels)
 
 
 def _to_text(prediction: Prediction | TimedPrediction, width: int) -> str:
-    return f"{prediction.label!s:<{width}}  {100 * float(max(prediction.probabilities)):5.1f}%"
+    (label, probability), *_ = prediction.top(1)
+    return f"{label!s:<{width}}  {100 * probability:5.1f}%"
 
 
 def _json_fields(prediction: Prediction | TimedPrediction) -> dict[str, Any]:
-    return {
-        "label": prediction.label,
-        "probability": max(prediction.probabilities),
-        "probabilities": prediction.probabilities,
-    }
+    (label, probability), *_ = prediction.top(1)
+    return {"label": label, "probability": probability, "probabilities": prediction.probabilities}

@@ -71,6 +71,7 @@ def run(
     training_pairs, held_out = [pairs[i] for i in train], [pairs[i] for i in test]
 
     config = complete_config([path for path, _ in training_pairs])
+    assert config.n_samples and config.sr  # complete_config sets both
     seconds = config.n_samples / config.sr
     epochs = int(np.clip(TRAINING_BUDGET / (len(pairs) * seconds), 5, 100))
     say(
@@ -103,12 +104,11 @@ def run(
     spectrogram = load_features(example, classifier.feature_config)
     viz.plot_spectrogram(spectrogram, classifier.feature_config, output / "spectrogram.png")
 
-    encodings = [e for e in classifier.encode_many(path for path, _ in clips) if e.error is None]
-    label_of = dict(clips)
-    viz.plot_embedding(
-        np.stack([e.vector for e in encodings]), [label_of[e.path] for e in encodings], output / "embedding.png"
-    )
-    say(f"\nEmbeddings (encode_audio): {len(encodings)} vectors of length {len(encodings[0].vector)}")
+    encodings = zip(classifier.encode_many(path for path, _ in clips), clips)
+    encoded = [(encoding.vector, label) for encoding, (_, label) in encodings if encoding.vector is not None]
+    vectors, encoded_labels = np.stack([vector for vector, _ in encoded]), [label for _, label in encoded]
+    viz.plot_embedding(vectors, encoded_labels, output / "embedding.png")
+    say(f"\nEmbeddings (encode_audio): {len(vectors)} vectors of length {vectors.shape[1]}")
 
     search = Cifar10AudioSearch(classifier=classifier)
     search.index_many(path for path, _ in training_pairs)
@@ -117,8 +117,8 @@ def run(
     say(f"\nThe {len(search)} training clips most similar to {Path(example).name} (query), with their distances:")
     for neighbour in search.query(example, top_k=5):
         say(f"  {neighbour.distance:.3f}  {_short_path(neighbour.path)}")
-    found = [[indexed_label_of[n.path] for n in search.query_vector(e.vector, top_k=5)] for e in encodings]
-    precision = precision_at_k([label_of[e.path] for e in encodings], found, 5)
+    found = [[indexed_label_of[n.path] for n in search.query_vector(vector, top_k=5)] for vector in vectors]
+    precision = precision_at_k(encoded_labels, found, 5)
     say(f"  precision at 5 over all held-out clips: {100 * precision:.0f}%")
 
     recommender = Cifar10AudioRecommender(classifier=classifier)
@@ -153,7 +153,11 @@ def _predict_bundled(paths: list[str], say: Callable[[str], None]) -> None:
     bundled = [load_classifier(BUNDLED_MODELS, name) for name in networks]
     for path in paths:
         predictions = [(classifier.network, classifier.predict(path)) for classifier in bundled]
-        text = ", ".join(f"{name} {p.label} ({100 * max(p.probabilities):.0f}%)" for name, p in predictions)
+        text = ", ".join(
+            f"{name} {label} ({100 * probability:.0f}%)"
+            for name, prediction in predictions
+            for label, probability in prediction.top(1)
+        )
         say(f"  {Path(path).name:<28} {text}")
 
 

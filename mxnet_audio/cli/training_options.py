@@ -123,7 +123,8 @@ class FeatureOptions:
         from mxnet_audio.models import MIN_INPUT_SIZE, default_features
 
         if self._input_shape is not None:
-            return features_for_shape(network, tuple(map(int, self._input_shape.split(","))))
+            channels, bands, frames = map(int, self._input_shape.split(","))
+            return features_for_shape(network, (channels, bands, frames))
         config = self._file_config or default_features(network)
         if self._seconds is None:
             return config

@@ -33,7 +33,7 @@ def identify(
     files = job.find(paths)
     recognizer = load_recognizer(model_dir, gpu)
     rows = []
-    for path, result in zip(files, recognizer.identify_many(files, top_k)):
+    for result, path in zip(recognizer.identify_many(files, top_k), files):
         if result.error is not None:
             job.skip(path, result.error)
             continue

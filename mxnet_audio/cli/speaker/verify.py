@@ -42,9 +42,9 @@ def verify(
         if path is not None:
             require_file(path)
     recognizer = load_recognizer(model_dir, gpu)
-    if speaker is None:
+    if second is not None:
         result, subject = recognizer.verify(first, second), "the same speaker"
     else:
-        result, subject = recognizer.verify_as(speaker, first), speaker
+        result, subject = recognizer.verify_as(str(speaker), first), speaker
     text = f"{'' if result.same else 'not '}{subject}: score {result.score:.3f}, threshold {result.threshold:.3f}"
     print_result({"first": first, "second": second, "speaker": speaker, **result._asdict()}, text, as_json)
