@@ -138,16 +138,17 @@ class OnnxAudioClassifier(Predictor):
             return super()._input(source)
         # Samples [shape=(n_samples,)], read as `features.load_features` reads them.
         with naming_errors(source_name(source)):
-            if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
-                source = source.read()  # it may have to be read twice
-            y, _ = audio.load(source, sr=description.sr, duration=description.reach)
+            sound: Any = source
+            if hasattr(sound, "read") and not (hasattr(sound, "seekable") and sound.seekable()):
+                sound = sound.read()  # it may have to be read twice
+            y, _ = audio.load(sound, sr=description.sr, duration=description.reach)
             try:
                 audio.valid_audio(y if description.reach is None else y[: description.n_samples], allow_silence=False)
             except InvalidAudioError:
                 if description.reach is None:
                     raise
                 # The beginning is silent: refuse the sound only if all of it is.
-                audio.valid_audio(audio.load(source, sr=description.sr)[0], allow_silence=False)
+                audio.valid_audio(audio.load(sound, sr=description.sr)[0], allow_silence=False)
         return self._inputs(y)
 
     def _inputs(self, y: np.ndarray) -> np.ndarray:

@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AudioSource",
+    "AudioSources",
     "Predictor",
     "as_list",
     "compare_predictions",
+    "input_length",
     "labelled_pairs",
     "naming_missing_packages",
 ]
 
 AudioSource = str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping[str, Any]
+AudioSources = Iterable[AudioSource] | str | os.PathLike
 Result = TypeVar("Result", Prediction, Encoding)
 
 BATCH = 16
@@ -95,13 +98,15 @@ class Predictor(ABC):
         ModelError
             If no model was trained or loaded.
         """
-        return self.predict(path).label
+        label = self.predict(path).label
+        assert label is not None  # predict raises the error of a file that cannot be used
+        return label
 
     def predict(self, path: AudioSource) -> Prediction:
         """Return label and probabilities of one file; parameters and errors as in `predict_class`."""
         return _only(self.predict_many([path]))
 
-    def predict_many(self, paths: Iterable[AudioSource], batch_size: int = BATCH) -> Iterator[Prediction]:
+    def predict_many(self, paths: AudioSources, batch_size: int = BATCH) -> Iterator[Prediction]:
         """Label many files.
 
         Threads decode while the network computes. Memory does not grow with the number of files.
@@ -138,14 +143,16 @@ class Predictor(ABC):
         np.ndarray [shape=(dim,)], float32
             Output of the penultimate layer.
         """
-        return _only(self.encode_many([path])).vector
+        vector = _only(self.encode_many([path])).vector
+        assert vector is not None
+        return vector
 
-    def encode_many(self, paths: Iterable[AudioSource], batch_size: int = BATCH) -> Iterator[Encoding]:
+    def encode_many(self, paths: AudioSources, batch_size: int = BATCH) -> Iterator[Encoding]:
         """Compute the embeddings of many files, in order; parameters and errors as in `predict_many`."""
         for path, _, vector, error in self.forward_many(paths, batch_size):
             yield Encoding(path, vector, error)
 
-    def forward_many(self, paths: Iterable[AudioSource], batch_size: int = BATCH) -> Iterator[Output]:
+    def forward_many(self, paths: AudioSources, batch_size: int = BATCH) -> Iterator[Output]:
         """Compute probabilities and embeddings of many files, in order; parameters and errors as in `predict_many`.
 
         Yields
@@ -283,7 +290,7 @@ class Predictor(ABC):
     @property
     def _input_length(self) -> tuple[int, int]:
         """Sampling rate [Hz] and number of samples of one input."""
-        return self.feature_config.sr, self.feature_config.n_samples
+        return input_length(self.feature_config)
 
     def _input(self, source: AudioSource) -> np.ndarray:
         """Return the input for the single view of a sound; no more of a file is decoded than that needs."""
@@ -297,10 +304,10 @@ class Predictor(ABC):
         from mxnet_audio.features import as_image, extract
 
         config = self.feature_config
-        return as_image(extract(y, config.sr, config), config.time_axis)
+        return as_image(extract(y, self._input_length[0], config), config.time_axis)
 
     def _batches(
-        self, paths: Iterable[AudioSource], batch_size: int
+        self, paths: AudioSources, batch_size: int
     ) -> Iterator[tuple[list[tuple[AudioSource, AudioError | None]], np.ndarray | None]]:
         """Yield [(path, error or None), …] of a batch of files, and the inputs [shape=(n, views, ...)] of usable ones.
 
@@ -316,6 +323,12 @@ class Predictor(ABC):
                 yield [(path, error) for path, _, error in batch], np.stack(usable) if usable else None
         finally:
             stream.close()
+
+
+def input_length(config: AudioFeatureConfig) -> tuple[int, int]:
+    """Return sampling rate [Hz] and number of samples of one input of a network that takes these features."""
+    assert config.sr is not None and config.n_samples is not None  # inputs of a network are of one size
+    return config.sr, config.n_samples
 
 
 def labelled_pairs(pairs: Pairs, labels: list[int | str]) -> list[Pair]:
@@ -367,7 +380,7 @@ def compare_predictions(
     return classification_report(true, predicted, labels, skipped)
 
 
-def as_list(paths: AudioSource | Iterable[AudioSource]) -> Iterable[AudioSource]:
+def as_list(paths: AudioSources) -> Iterable[AudioSource]:
     """Return the files; a single path becomes a list of one."""
     return [paths] if isinstance(paths, str | os.PathLike) else paths
 

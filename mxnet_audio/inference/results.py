@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -259,8 +260,13 @@ def _fields(prediction: Prediction | TimedPrediction) -> dict[str, Any]:
     }
 
 
+def _probability(prediction: Prediction | TimedPrediction) -> float:
+    """Return the highest probability."""
+    return math.nan if prediction.probabilities is None else float(prediction.probabilities.max())
+
+
 def _summary(prediction: Prediction | TimedPrediction) -> str:
-    return f"label={prediction.label!r}, probability={float(np.max(prediction.probabilities)):.4g}"
+    return f"label={prediction.label!r}, probability={_probability(prediction):.4g}"
 
 
 def _error_repr(result: Prediction | Encoding) -> str:

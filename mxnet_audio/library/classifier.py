@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from mxnet_audio.data.transforms import Compose, Transform
 from mxnet_audio.engine import context, mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.inference.predictor import AudioSource, Predictor, as_list
+from mxnet_audio.inference.predictor import AudioSource, AudioSources, Predictor, as_list
 from mxnet_audio.library.inputs import choose_features, network_input
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.library.training_run import TrainingRun
@@ -285,7 +285,7 @@ class AudioClassifier(Predictor):
             write_report(self, clips.held_out, report, settings=run.identity)
         return self.history
 
-    def adapt(self, paths: Iterable[AudioSource], batch_size: int = 64) -> None:
+    def adapt(self, paths: AudioSources, batch_size: int = 64) -> None:
         """Adapt to another speaker, microphone or room with unlabelled clips recorded there (AdaBN).
 
         The statistics of the batch norms are measured again on these clips, in place of those of the training clips
@@ -309,27 +309,27 @@ class AudioClassifier(Predictor):
         ParameterError
             If `batch_size` is below 1.
         """
-        model, paths = self.model, list(as_list(paths))
-        if any(isinstance(path, tuple) and path and isinstance(path[0], str | os.PathLike) for path in paths):
+        model, sounds = self.model, list(as_list(paths))
+        if any(isinstance(sound, tuple) and sound and isinstance(sound[0], str | os.PathLike) for sound in sounds):
             raise DatasetError("adapt takes paths without labels, got (path, label) pairs")
-        order = np.random.default_rng(0).permutation(len(paths))
+        order = np.random.default_rng(0).permutation(len(sounds))
         self.skipped = []
 
         def inputs() -> Iterator[np.ndarray]:
             positions = iter(order)
-            for files, x in self._batches((paths[position] for position in order), batch_size):
+            for files, x in self._batches((sounds[position] for position in order), batch_size):
                 for (path, error), position in zip(files, positions):
                     if error is not None:
                         log.warning("left out: %s", error)
                         self.skipped.append((source_name(path) or f"item {position}", error))
                 if x is not None:
                     yield x.reshape(-1, *x.shape[2:])  # each view counts
-            if len(self.skipped) == len(paths):
-                first = f"; the first: {self.skipped[0][1]}" if paths else ""
-                raise DatasetError(f"none of the {len(paths)} files can be used{first}")
+            if len(self.skipped) == len(sounds):
+                first = f"; the first: {self.skipped[0][1]}" if sounds else ""
+                raise DatasetError(f"none of the {len(sounds)} files can be used{first}")
 
         model.adapt(inputs())
-        if (usable := len(paths) - len(self.skipped)) < MIN_ADAPT_CLIPS:
+        if (usable := len(sounds) - len(self.skipped)) < MIN_ADAPT_CLIPS:
             log.warning("adapted to %d clips: too few to represent a room or a speaker; use 50 or more", usable)
 
     def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:

@@ -15,11 +15,11 @@ import numpy as np
 import mxnet_audio
 from mxnet_audio import features, nn
 from mxnet_audio.atomic import replacing
-from mxnet_audio.data.transforms import ToImage
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, checksum_entry
+from mxnet_audio.inference.predictor import input_length
 from mxnet_audio.library.trained_model import TrainedModel
 
 __all__ = ["TOLERANCE", "export_onnx"]
@@ -85,7 +85,8 @@ def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> 
         raise ModelError("to write ONNX, pip install 'mxnet-audio[onnx]' (onnx below 1.18)") from error
 
     config, net = model.feature_config, model.net
-    name, shape = ("features", net.input_shape) if front is None else ("samples", (config.n_samples,))
+    sr, n_samples = input_length(config)
+    name, shape = ("features", net.input_shape) if front is None else ("samples", (n_samples,))
     x = mx.sym.var(name)
     scores, embedding = net(x if front is None else front(x))
     outputs = [mx.sym.softmax(scores, name="probabilities"), mx.sym.identity(embedding, name="embedding")]
@@ -115,8 +116,8 @@ def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> 
         labels=model.labels,
         features=config.identity(),
         model_id=model.id,
-        sr=config.sr,
-        n_samples=config.n_samples,
+        sr=sr,
+        n_samples=n_samples,
         front_end=front is not None,
         crop="middle" if config.time_axis == -1 else config.crop,
         reach=config.reach,
@@ -136,10 +137,11 @@ def _front_end(config: AudioFeatureConfig) -> gluon.HybridBlock:
     It computes what `features.extract` computes.
     """
     front = gluon.nn.HybridSequential()
+    n_samples = input_length(config)[1]
     if config.type == "raw":
         if config.norm is not None or config.padding_value:
             raise ParameterError("front_end must be False for raw features with norm or padding_value")
-        front.add(gluon.nn.HybridLambda(lambda F, x: F.reshape(x, shape=(0, 1, 1, config.n_samples))))
+        front.add(gluon.nn.HybridLambda(lambda F, x: F.reshape(x, shape=(0, 1, 1, n_samples))))
         return front
     if config.type not in ("mel", "log_mel", "mfcc"):
         raise ParameterError(f"front_end must be False for {config.type} features")
@@ -147,7 +149,7 @@ def _front_end(config: AudioFeatureConfig) -> gluon.HybridBlock:
         raise ParameterError("front_end must be False for mfcc features with deltas or lifter")
     names = ("sr", "n_fft", "hop_length", "power", "n_mels", "fmin", "fmax", "htk", "norm", "win_length", "window")
     arguments = {name: getattr(config, name) for name in (*names, "center")}
-    front.add(nn.MelSpectrogram(config.n_samples, **arguments))
+    front.add(nn.MelSpectrogram(n_samples, **arguments))
     if config.type != "mel":
         front.add(nn.PowerToDB(config.ref, config.amin, config.top_db))
     if config.type == "mfcc":
@@ -165,8 +167,9 @@ def _compare(model: TrainedModel, path: Path, front_end: bool) -> None:
     rng = np.random.default_rng(0)
     config, standardize = model.feature_config, model.net.standardize
     if front_end:
-        x = rng.normal(0, [[0.1], [0.01]], (2, config.n_samples)).astype(np.float32)
-        image = ToImage(config.time_axis)(features.extract(x, config.sr, config))
+        sr, n_samples = input_length(config)
+        x = rng.normal(0, [[0.1], [0.01]], (2, n_samples)).astype(np.float32)
+        image = features.as_image(features.extract(x, sr, config), config.time_axis)
     else:
         mean, std = (parameter.data().asscalar() for parameter in (standardize.mean, standardize.std))
         x = image = rng.normal(mean, std, (2, *model.net.input_shape)).astype(np.float32)

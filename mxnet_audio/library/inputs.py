@@ -84,6 +84,7 @@ def features_for_shape(network: str, input_shape: tuple[int, int, int]) -> Audio
     config = default_features(network)
     if config.type != "raw":
         return AudioFeatureConfig(**config.identity() | {"n_mels": bands, "n_frames": length})
+    assert config.sr is not None  # raw features have a fixed rate
     limit = length / config.sr
     if int(limit * config.sr) < length:  # rounded down, and the limit counts whole samples
         limit = math.nextafter(limit, math.inf)
@@ -98,11 +99,12 @@ def input_shape_of(network: str, config: AudioFeatureConfig) -> tuple[int, int, 
     ParameterError
         If the shape is not the same for all sounds, or the network cannot take such an input.
     """
-    if None in config.shape:
+    bands, frames = config.shape[:: 1 if config.time_axis == -1 else -1]
+    if bands is None or frames is None:
         shape = NETWORKS[network].input_format
         reason = f"set n_frames (or sr and a length limit) in feature_config; {network} takes {shape}"
         raise FeatureError(f"a network needs inputs of one size: {reason}")
-    shape = (1, *config.shape[:: 1 if config.time_axis == -1 else -1])
+    shape = (1, bands, frames)
     try:
         check_shape(network, shape)
     except AudioError as error:
