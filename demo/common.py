@@ -65,6 +65,5 @@ def training_options(args, classifier_class, seconds):
         "epochs": args.epochs,
         "resume": args.resume,
         "input_shape": (1, *shape),
-        "nb_classes": None,
         "checkpoint_interval": 2,
     }

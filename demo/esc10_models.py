@@ -97,7 +97,6 @@ def main():
             test_size=0,
             random_state=SEED,
             input_shape=tuple(settings["input_shape"]),
-            nb_classes=None,
             resume=True,
             checkpoint_interval=5,
             recipe=recipe,

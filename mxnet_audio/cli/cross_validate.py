@@ -93,7 +93,6 @@ def cross_validate(
         clips = in_folds
     from mxnet_audio.cross_validation.run import cross_validate
     from mxnet_audio.library import classifiers
-    from mxnet_audio.training import complete_config
 
     result = cross_validate(
         classifiers()[network.value](model_ctx=device(gpu)),
@@ -106,7 +105,7 @@ def cross_validate(
         progress=show_progress(),
         epochs=epochs,
         batch_size=batch_size,
-        feature_config=complete_config([clip.path for clip in clips], feature_options.config(network.value)),
+        feature_config=feature_options.config(network.value),
         **fit_options(learning_rate, recipe),
     )
     if output is not None:

@@ -85,7 +85,6 @@ def run(
         batch_size=16,
         epochs=epochs,
         feature_config=config,
-        nb_classes=None,
         validation_pairs=held_out,
         progress=progress,
     )

@@ -85,9 +85,8 @@ def train(
     pairs, groups = list_pairs(data, corpus, folds)
     validation_pairs = None if validation is None else list_pairs(validation)[0]
     from mxnet_audio.library import classifiers
-    from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch, complete_config
+    from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch
 
-    config = complete_config([path for path, _ in pairs], feature_options.config(network.value))
     logs = ((CsvLog, log), (TensorBoardLog, tensorboard))
     classifier = classifiers()[network.value](model_ctx=device(gpu))
     history = classifier.fit(
@@ -97,13 +96,12 @@ def train(
         epochs=epochs,
         test_size=test_size,
         random_state=seed,
-        nb_classes=None,
         checkpoint_interval=1,  # a killed run loses one epoch at most
         validation_pairs=validation_pairs,
         groups=groups if validation_pairs is None else None,
         resume=resume,
         early_stopping=early_stopping,
-        feature_config=config,
+        feature_config=feature_options.config(network.value),
         progress=show_progress(),
         callbacks=[callback(path) for callback, path in logs if path is not None],
         report=report,
