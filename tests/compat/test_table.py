@@ -10,7 +10,7 @@ import mxnet_audio
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "compat.md").read_text()
 STATUS = re.compile(r"(same|alias|path|other name|part|differs|replaced|refused|left out)\b")
-NAME = re.compile(r"`((?:mxnet_audio\.)?[a-z_0-9]+(?:\.[A-Za-z_0-9]+)+)(?:\([^`]*\))?`")
+NAME = re.compile(r"`((?:mxnet_audio\.)?[a-z_0-9]+(?:\.[A-Za-z_0-9]+)+)[`(]")
 OBJECTS = {"classifier", "search", "recommender", "scores", "dataset", "mx"}  # variables of the examples, and MXNet
 ROWS = [
     [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
