@@ -1,6 +1,6 @@
-"""Image scraper for sphinx-gallery: show the figures that a block of a tutorial assigned to variables.
+"""Image scraper for sphinx-gallery: show the figures that a block of a tutorial returned or assigned to variables.
 
-The figures of `mxnet_audio.viz` are no figures of pyplot, which is what sphinx-gallery looks for by itself.
+The figures of `mxnet_audio.viz` are not registered with pyplot, where sphinx-gallery looks for figures by itself.
 """
 
 from matplotlib.figure import Figure

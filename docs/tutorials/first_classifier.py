@@ -48,7 +48,7 @@ classifier = Cifar10AudioClassifier()
 history = classifier.fit(train, work / "models", batch_size=8, epochs=EPOCHS, progress=False)
 print(f"accuracy on the held-out fifth after the last epoch: {history['acc_test'][-1]:.2f}")
 
-curves = viz.plot_history(history)
+viz.plot_history(history)
 
 # %%
 # Predictions
@@ -65,7 +65,7 @@ for name, probability in classifier.predict(path).top(3):
 # %%
 # The network's input is a log-mel spectrogram.
 
-spectrogram = viz.plot_spectrogram(load_features(path, classifier.feature_config), classifier.feature_config)
+viz.plot_spectrogram(load_features(path, classifier.feature_config), classifier.feature_config)
 
 # %%
 # How good is it?
@@ -76,7 +76,7 @@ spectrogram = viz.plot_spectrogram(load_features(path, classifier.feature_config
 report = classifier.evaluate(test)
 print(report)
 
-confusion = viz.plot_confusion(report)
+viz.plot_confusion(report)
 
 # %%
 # Embeddings
@@ -87,7 +87,7 @@ confusion = viz.plot_confusion(report)
 
 paths = [path for path, _ in test]
 vectors = [encoding.vector for encoding in classifier.encode_many(paths)]
-embedding = viz.plot_embedding(vectors, [label for _, label in test])
+viz.plot_embedding(vectors, [label for _, label in test])
 
 # %%
 # Next steps

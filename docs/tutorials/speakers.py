@@ -106,4 +106,4 @@ labels = (speakers[one] == speakers[other]).astype(int)
 scores = (vectors @ vectors.T)[one, other]
 print(metrics.verification_report(labels, scores, threshold=recognizer.threshold))
 
-roc = viz.plot_roc((labels, scores))
+viz.plot_roc((labels, scores))

@@ -99,7 +99,7 @@ history = classifier.fit(
     progress=False,
 )
 print(f"accuracy on fold {TEST_FOLD}: {history['acc_test'][-1]:.2f}")
-curves = viz.plot_history(history)
+viz.plot_history(history)
 
 # %%
 report = classifier.evaluate(test)
