@@ -18,9 +18,9 @@ MARKER = "<!-- commands -->"
 def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
     """Yield the full name of every command below a group, and the command."""
     for name, item in group.commands.items():
-        if isinstance(item, click.Group):
+        if hasattr(item, "commands"):  # typer has its own copy of click, so that no class can be compared
             yield from commands(item, f"{path} {name}")
-        else:
+        elif not item.hidden:
             yield f"{path} {name}", item
 
 
