@@ -6,11 +6,12 @@ Nothing here needs MXNet.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
@@ -212,7 +213,19 @@ class Predictor(ABC):
         -------
         list of TimedPrediction
             In order; the last window ends with the sound.
+
+        Raises
+        ------
+        AudioDecodeError, InvalidAudioError
+            If the file cannot be used.
+        ModelError
+            If no model was trained or loaded.
+        ParameterError
+            If `window` or `hop` is out of range.
         """
+        for name, seconds in (("window", window), ("hop", hop)):
+            if seconds is not None and not (isinstance(seconds, Real) and 0 < seconds < math.inf):
+                raise ParameterError(f"{name} must be a number > 0 s, got {seconds!r}")
         sr, n_samples = self._input_length
         window = n_samples / sr if window is None else window
         y, _ = audio.load(path, sr=sr)

@@ -303,15 +303,15 @@ class AudioClassifier(Predictor):
         Raises
         ------
         DatasetError
-            If no file can be used, or pairs are given. The model stays unchanged.
+            If no file can be used. The model stays unchanged.
         ModelError
             If no model was trained or loaded.
         ParameterError
-            If `batch_size` is below 1.
+            If `batch_size` is below 1, or pairs of path and label are given.
         """
         model, sounds = self.model, list(as_list(paths))
         if any(isinstance(sound, tuple) and sound and isinstance(sound[0], str | os.PathLike) for sound in sounds):
-            raise DatasetError("adapt takes paths without labels, got (path, label) pairs")
+            raise ParameterError("paths must be without labels, got (path, label) pairs")
         order = np.random.default_rng(0).permutation(len(sounds))
         self.skipped = []
 

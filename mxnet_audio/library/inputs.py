@@ -62,7 +62,7 @@ def choose_features(
         feature_config = default_features(network)
     if not isinstance(feature_config, AudioFeatureConfig):
         kind = type(feature_config).__name__
-        raise FeatureError(f"feature_config must be an AudioFeatureConfig, got {kind}; AudioFeatureConfig.from_yaml")
+        raise FeatureError(f"feature_config must be an AudioFeatureConfig, as from_yaml returns it, got {kind}")
     return training.complete_config(sounds, feature_config)
 
 

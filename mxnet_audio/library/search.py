@@ -228,8 +228,8 @@ class AudioSearch:
             If `save_dir` holds another index than this one, or cannot be written to.
         """
         classifier = self._loaded()
-        if checkpoint_every < 1:
-            raise ParameterError(f"checkpoint_every must be >= 1, got {checkpoint_every}")
+        if not isinstance(checkpoint_every, int) or checkpoint_every < 1:
+            raise ParameterError(f"checkpoint_every must be an integer >= 1, got {checkpoint_every!r}")
         if save_dir is not None:
             self._synchronize(save_dir)
         if isinstance(paths, str | os.PathLike):

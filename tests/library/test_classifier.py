@@ -228,6 +228,9 @@ def test_timeline_covers_the_sound_and_shows_the_change(classifier, corpus, tmp_
     assert timeline[0].label == "low" and timeline[6].label == "high"
     first = classifier.predict((parts[0].astype(np.float32), 12000))
     np.testing.assert_allclose(timeline[0].probabilities, first.probabilities, rtol=1e-4, atol=1e-6)
+    for wrong in ({"window": 0}, {"hop": -1.0}, {"window": float("nan")}, {"hop": "1"}, {"window": 1.0, "hop": 2.0}):
+        with pytest.raises(ParameterError, match="hop" if "hop" in wrong else "window"):
+            classifier.predict_timeline(path, **wrong)
     default = classifier.predict_timeline(path)
     assert default[1].start == pytest.approx(default[0].end / 2, abs=1e-3)
 
@@ -253,7 +256,7 @@ def test_load_classifier_finds_the_network(model_dir, corpus, options, tmp_path)
     assert isinstance(load_classifier(indexed), Cifar10AudioClassifier)
     both = shutil.copytree(model_dir, tmp_path / "both")
     ResNetV2AudioClassifier().fit(corpus, both, **options | {"epochs": 1})
-    with pytest.raises(ParameterError, match="cifar10, resnet_v2"):
+    with pytest.raises(ModelError, match="cifar10, resnet_v2"):
         load_classifier(both)
     assert isinstance(load_classifier(both, "resnet_v2"), ResNetV2AudioClassifier)
     with pytest.raises(ModelError, match="nowhere"):

@@ -82,7 +82,7 @@ def test_unusable_files_are_left_out_and_listed(classifier, model_dir, elsewhere
     caplog.clear()
     classifier.adapt(paths[0])
     assert "adapted to 1 clips" in caplog.text
-    with pytest.raises(DatasetError, match="labels"):
+    with pytest.raises(ParameterError, match="labels"):
         classifier.adapt(elsewhere)
     fingerprint = classifier.model_id
     for wrong in (0, 2.5, "8"):

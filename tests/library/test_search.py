@@ -182,8 +182,9 @@ def test_index_many_accepts_one_path_and_an_iterator(search, songs):
     assert search.index_many(Path(songs[1])).added == 1
     assert search.index_many(iter(songs)).added == 18
     assert search.index_many([]).added == 0
-    with pytest.raises(ParameterError, match="checkpoint_every"):
-        search.index_many(songs, checkpoint_every=0)
+    for wrong in (0, 2.5, "many"):
+        with pytest.raises(ParameterError, match="checkpoint_every"):
+            search.index_many(songs, checkpoint_every=wrong)
 
 
 def test_index_many_does_not_replace_another_index(search, songs, tmp_path):
