@@ -11,6 +11,7 @@ from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.model import find_trained_model
 from mxnet_audio.cli.options import MODELS, AsJson, Gpu, ModelDir, Paths, StoredNetwork
 from mxnet_audio.errors import ModelError
+from mxnet_audio.library import find_classifier
 
 __all__ = ["adapt"]
 
@@ -36,12 +37,12 @@ def adapt(
     from mxnet_audio import model_store
 
     model_store.check_writable(output)  # before hours of work
+    name = find_classifier(model_dir, network and network.value)
+    if name in model_store.stored_models(output):
+        raise ModelError(f"holds a {name} model already, whose training could not be resumed: choose another", output)
     job = BulkJob(as_json)
     files = job.find(paths)
     classifier = load()
-    if classifier.network in model_store.stored_models(output):
-        reason = f"there is a {classifier.network} model here, which could not be resumed any more: choose another"
-        raise ModelError(reason, output)
     classifier.adapt(files)
     job.add_skipped(classifier.skipped)
     job.done = len(files) - len(classifier.skipped)

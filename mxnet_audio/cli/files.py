@@ -26,8 +26,8 @@ def _is_missing(path: str | os.PathLike) -> bool:
     return False
 
 
-def _missing(path: str | os.PathLike) -> AudioDecodeError:
-    from mxnet_audio.audio.source import missing_reason  # NumPy is not needed for help texts
+def _missing_error(path: str | os.PathLike) -> AudioDecodeError:
+    from mxnet_audio.audio.source import missing_reason  # imports NumPy, which help texts do not need
 
     return AudioDecodeError(missing_reason(path), path)
 
@@ -35,7 +35,7 @@ def _missing(path: str | os.PathLike) -> AudioDecodeError:
 def require_file(path: str | os.PathLike) -> None:
     """Raise AudioDecodeError if there is no such file, before a model is loaded to read it."""
     if _is_missing(path):
-        raise _missing(path)
+        raise _missing_error(path)
 
 
 class BulkJob:
@@ -75,7 +75,7 @@ class BulkJob:
                     self.skip(path, AudioDecodeError("no sound files in this folder", path))
                 files.update(dict.fromkeys(found))
             elif must_exist and _is_missing(path):
-                self.skip(path, _missing(path))
+                self.skip(path, _missing_error(path))
             else:
                 files[str(path)] = None
         if not files and not self.as_json:
