@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from numbers import Integral
 from typing import Any
@@ -17,7 +17,7 @@ from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.data.transforms import ExtractFeatures, Load, ToImage, Transform
 from mxnet_audio.errors import DatasetError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.inference.predictor import AudioSource, as_list
+from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Encoding
 from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.parallel import map_ordered
@@ -124,7 +124,7 @@ class SpeakerEncoder(AudioClassifier):
             level = np.sqrt(np.square(y, dtype=np.float64).mean(axis=1))
             return self._inputs(y[level >= PAUSE_LEVEL * level.max()])
 
-    def encode_many(self, paths: Iterable[AudioSource], batch_size: int = 16) -> Iterator[Encoding]:
+    def encode_many(self, paths: AudioSources, batch_size: int = 16) -> Iterator[Encoding]:
         """Compute the embeddings of many recordings: of length 1, the mean over the windows of each.
 
         Parameters
@@ -160,7 +160,7 @@ class SpeakerEncoder(AudioClassifier):
                         vector = unit_length(unit_length(np.stack(list(islice(vectors, count)))).mean(axis=0))
                     yield Encoding(source_name(path), vector, error)
 
-    def encode_usable(self, paths: Iterable[AudioSource]) -> tuple[np.ndarray, list[int]]:
+    def encode_usable(self, paths: AudioSources) -> tuple[np.ndarray, list[int]]:
         """Compute the embeddings of the recordings that can be used; log the others and list them in `skipped`.
 
         Returns

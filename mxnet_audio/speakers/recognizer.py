@@ -15,7 +15,7 @@ from mxnet_audio.datasets.labels import checked_pairs
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.inference.predictor import AudioSource, as_list
+from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Encoding, Identification, Verification
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.metrics import VerificationReport, verification_report
@@ -283,7 +283,7 @@ class SpeakerRecognizer:
         """
         return self._encoder.encode_audio(path)
 
-    def encode_many(self, paths: Iterable[AudioSource], batch_size: int = 16) -> Iterator[Encoding]:
+    def encode_many(self, paths: AudioSources, batch_size: int = 16) -> Iterator[Encoding]:
         """Compute the embeddings of many recordings, in order; `error` is set where one cannot be used.
 
         Also named `embed_many`; `batch_size` recordings are encoded at a time.
@@ -300,7 +300,7 @@ class SpeakerRecognizer:
         """Compare a recording with an enrolled speaker; ModelError if no speaker of this name is enrolled."""
         return self.scorer.verify_as(name, self.encode_audio(path))
 
-    def enroll(self, name: str, paths: Iterable[AudioSource], *, replace: bool = False) -> int:
+    def enroll(self, name: str, paths: AudioSources, *, replace: bool = False) -> int:
         """Enroll a speaker, or add recordings to an enrolled one. Call `save` to keep them.
 
         Parameters
@@ -363,7 +363,7 @@ class SpeakerRecognizer:
             raise result.error
         return result
 
-    def identify_many(self, paths: Iterable[AudioSource], top_k: int = 5) -> Iterator[Identification]:
+    def identify_many(self, paths: AudioSources, top_k: int = 5) -> Iterator[Identification]:
         """Identify many recordings, in order; `error` is set for those that cannot be used. See `identify`."""
         return self.scorer.identify(self.encode_many(paths), top_k)
 

@@ -131,13 +131,14 @@ def speaker_features(network: str, paths: Sequence[str], seconds: float | None =
     default = default_features(network)
     if seconds is not None and not MIN_SECONDS <= seconds <= MAX_SECONDS:
         raise FeatureError(f"seconds must be between {MIN_SECONDS:g} and {MAX_SECONDS:g}, got {seconds}")
-    assert default.sr is not None and default.fmax is not None  # of every speaker network
+    assert default.sr is not None  # every speaker network has one
     sr = min([default.sr, *(rate for rate, _ in rates(paths).most_common(1))])
     if seconds is None:
         typical = audio.typical_length(paths) or MAX_DEFAULT_SECONDS
         seconds = max(min(typical, MAX_DEFAULT_SECONDS), MIN_SECONDS)
     if default.time_axis == -2:
         return default.model_copy(update={"sr": sr, "audio_file_length_limit_in_s": seconds})
+    assert default.fmax is not None  # every speaker network with bands has one
     sizes = {
         name: round(getattr(default, name) * sr / default.sr)
         for name in ("n_fft", "win_length", "hop_length", "n_mels")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from numbers import Real
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -74,18 +74,14 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
     return saved(figure, path)
 
 
-@overload
-def view_spec(spec: np.ndarray, path: str | os.PathLike | None = None) -> Figure: ...
-@overload
 def view_spec(
     spec: np.ndarray,
-    sample_rate: float | None = None,
+    sample_rate: float | str | os.PathLike | None = None,
     path: str | os.PathLike | None = None,
     *,
     hop_length: int | None = None,
     power: bool | None = None,
-) -> Figure: ...
-def view_spec(spec, sample_rate=None, path=None, *, hop_length=None, power=None):
+) -> Figure:
     """Draw a spectrogram without its configuration, in decibels.
 
     Parameters
@@ -130,7 +126,7 @@ def view_spec(spec, sample_rate=None, path=None, *, hop_length=None, power=None)
     if spec.ndim != 2 or not spec.size or np.iscomplexobj(spec):
         raise ParameterError(f"spec must be real, [bins, frames], got {spec.dtype} of shape {spec.shape}")
     for name, value in (("sample_rate", sample_rate), ("hop_length", hop_length)):
-        if value is not None and not (isinstance(value, Real) and value > 0):
+        if value is not None and not (isinstance(value, Real) and float(value) > 0):
             raise ParameterError(f"{name} must be a number > 0, got {value!r}")
     if hop_length is not None and sample_rate is None:
         raise ParameterError(f"hop_length needs sample_rate, got hop_length={hop_length} alone")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,11 +28,9 @@ _MIN_RATE = 1e-6
 _TICKS = np.array([0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 60, 80, 90, 95, 98, 99, 99.5, 99.9, 99.99])  # %
 
 
-@overload
-def plot_roc(trials: Trials | Mapping[str, Trials], path: Path | None = None) -> Figure: ...
-@overload
-def plot_roc(tpr: Array, fpr: Array, path: Path | None = None) -> Figure: ...
-def plot_roc(trials, fpr=None, path=None):
+def plot_roc(
+    trials: Trials | Mapping[str, Trials] | Array, fpr: Array | Path | None = None, path: Path | None = None
+) -> Figure:
     """Draw the true accept rate over the false accept rate, with the equal error rate of each system.
 
     ``plot_roc(tpr, fpr)``, as in GluonAR, draws rates that are already computed: the second argument is then an array,
@@ -155,11 +153,9 @@ def plot_det(trials: Trials | Mapping[str, Trials], path: Path | None = None) ->
     return saved(figure, path)
 
 
-@overload
-def plot_accuracy(trials: Trials | Mapping[str, Trials], path: Path | None = None) -> Figure: ...
-@overload
-def plot_accuracy(accs: Array, thresholds: Array, path: Path | None = None) -> Figure: ...
-def plot_accuracy(trials, thresholds=None, path=None):
+def plot_accuracy(
+    trials: Trials | Mapping[str, Trials] | Array, thresholds: Array | Path | None = None, path: Path | None = None
+) -> Figure:
     """Draw the share of correct answers by threshold, and mark the best threshold.
 
     The best accuracy is optimistic, since the threshold is chosen by the same trials; for an unbiased one, see
@@ -238,7 +234,7 @@ def _draw_accuracy(axes: Axes, name: str, color: str, labels: Any, scores: Any) 
     axes.plot(x, accuracies[best], "o", color=color, markeredgecolor="white", zorder=3)
 
 
-def _systems(trials: Trials | Mapping[str, Trials]) -> Iterator[tuple[str, str, Any, Any]]:
+def _systems(trials: Any) -> Iterator[tuple[str, str, Any, Any]]:
     """Yield name, color, labels and scores of each system."""
     systems = trials if isinstance(trials, Mapping) else {"": trials}
     if not systems:
@@ -251,7 +247,7 @@ def _systems(trials: Trials | Mapping[str, Trials]) -> Iterator[tuple[str, str, 
         yield name, color, labels, scores
 
 
-def _shares(name: str, values: Array) -> np.ndarray:
+def _shares(name: str, values: Any) -> np.ndarray:
     """Return values as an array; ParameterError unless they are numbers between 0 and 1."""
     try:
         array = np.asarray(values, dtype=float)
