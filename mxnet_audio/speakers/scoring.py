@@ -170,7 +170,7 @@ class SpeakerScorer:
     def threshold(self) -> float:
         """Score from which two embeddings count as one speaker's; ModelError if none is set."""
         if self._threshold is None:
-            raise ModelError("no model yet: call fit or load first")
+            raise ModelError("no threshold is set: call fit, load or calibrate first")
         return self._threshold
 
     def calibrate(
