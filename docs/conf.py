@@ -9,8 +9,9 @@ import os
 import sys
 from pathlib import Path
 
+HERE = Path(__file__).parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and MXNet are imported
-sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+sys.path.insert(0, str(HERE / "_extensions"))
 
 import mxnet_audio
 import mxnet_audio.engine  # mxnet itself can only be imported after this
@@ -71,3 +72,6 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"mxnet-audio {release}"
 html_show_sourcelink = False
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+
+for page in (HERE / "reference" / "generated").glob("*.rst"):
+    page.unlink()  # the pages of names that were removed would stay

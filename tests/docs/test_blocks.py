@@ -9,17 +9,27 @@ import pytest
 import mxnet_audio
 from tests.docs.blocks import PAGES, ROOT, RUN, SHOWN, blocks_of, run_page
 
+SLOW = {ROOT / "README.md", ROOT / "docs" / "guides" / "classify.md", ROOT / "docs" / "guides" / "speakers.md"}
+
+
+def name_of(page):
+    return str(page.relative_to(ROOT))
+
 
 def has_code(page):
     return any(block.kind in RUN and block.reason is None for block in blocks_of(page))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if has_code(page)], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] if page in SLOW else []) for page in PAGES if has_code(page)],
+    ids=name_of,
+)
 def test_blocks_run_and_print_what_is_shown(page, workspace):
     run_page(page)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_is_of_a_kind_that_is_checked(page):
     assert {block.kind for block in blocks_of(page)} <= RUN | SHOWN
 
