@@ -55,7 +55,7 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray [shape=(..., *config.shape)], float32
+    np.ndarray [shape=(...) + config.shape], float32
         Bands x frames, or for Ludwig's types frames x bands: see ``config.time_axis``.
 
     Raises

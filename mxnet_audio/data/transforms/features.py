@@ -87,7 +87,7 @@ class ExtractFeatures(Transform):
         return None if super().key is None else f"ExtractFeatures({self.config.key()})"
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        """Transform samples [shape=(..., n)] to features [shape=(..., *config.shape)]."""
+        """Transform samples [shape=(..., n)] to features [shape=(...) + config.shape]."""
         return features.extract(as_samples(x), self.config.sr, self.config)
 
 
