@@ -23,8 +23,9 @@ import numpy as np
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.errors import InvalidAudioError, ModelError, ParameterError
+from mxnet_audio.inference.missing_packages import naming_missing_packages
 from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, is_exported, is_intact
-from mxnet_audio.inference.predictor import AudioSource, Predictor, naming_missing_packages
+from mxnet_audio.inference.predictor import AudioSource, Predictor
 
 if TYPE_CHECKING:  # needs more packages than running a model does
     from onnxruntime import InferenceSession

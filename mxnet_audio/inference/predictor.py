@@ -5,7 +5,6 @@ Nothing here needs MXNet.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from abc import ABC, abstractmethod
@@ -18,12 +17,14 @@ import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
-from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
+from mxnet_audio.errors import AudioError, ParameterError
+from mxnet_audio.inference.evaluation import compare_predictions, labelled_pairs
+from mxnet_audio.inference.missing_packages import naming_missing_packages
 from mxnet_audio.inference.results import Encoding, Output, Prediction, TimedPrediction
 from mxnet_audio.parallel import map_ordered
 
 if TYPE_CHECKING:
-    from mxnet_audio.datasets.labels import Pair, Pairs
+    from mxnet_audio.datasets.labels import Pairs
     from mxnet_audio.features import AudioFeatureConfig
     from mxnet_audio.metrics import ClassificationReport
 
@@ -32,10 +33,7 @@ __all__ = [
     "AudioSources",
     "Predictor",
     "as_list",
-    "compare_predictions",
     "input_length",
-    "labelled_pairs",
-    "naming_missing_packages",
 ]
 
 AudioSource = str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping[str, Any]
@@ -43,17 +41,6 @@ AudioSources = Iterable[AudioSource] | str | os.PathLike
 Result = TypeVar("Result", Prediction, Encoding)
 
 BATCH = 16
-
-
-@contextlib.contextmanager
-def naming_missing_packages() -> Iterator[None]:
-    """Turn the error for a package that is not installed into a `ModelError` with the command that installs it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        name = (error.name or "").partition(".")[0]
-        package = {"yaml": "pyyaml", "sklearn": "scikit-learn"}.get(name, name)
-        raise ModelError(f"this needs {package}, which is not installed: pip install {package}") from error
 
 
 class Predictor(ABC):
@@ -342,55 +329,6 @@ def input_length(config: AudioFeatureConfig) -> tuple[int, int]:
     """Return sampling rate [Hz] and number of samples of one input of a network that takes these features."""
     assert config.sr is not None and config.n_samples is not None  # inputs of a network are of one size
     return config.sr, config.n_samples
-
-
-def labelled_pairs(pairs: Pairs, labels: list[int | str]) -> list[Pair]:
-    """Check (path, label) pairs, and that a model with these classes knows their labels.
-
-    Raises
-    ------
-    DatasetError
-        If there are no pairs, something in them is not a pair, or a label is unknown.
-    """
-    from mxnet_audio.datasets.labels import checked_pairs, to_targets  # not needed for predictions
-
-    pairs = checked_pairs(pairs)
-    to_targets([label for _, label in pairs], labels)
-    return pairs
-
-
-@naming_missing_packages()
-def compare_predictions(
-    pairs: list[Pair], predictions: Iterable[Prediction], labels: list[int | str]
-) -> ClassificationReport:
-    """Compare predictions with the labels of the same files.
-
-    Parameters
-    ----------
-    pairs : list of (path, label)
-        Labelled files.
-    predictions : iterable of Prediction
-        Predictions for these files, in the same order.
-    labels : list of int or str
-        Classes of the model.
-
-    Raises
-    ------
-    DatasetError
-        If none of the files could be used.
-    """
-    from mxnet_audio.metrics import classification_report  # scikit-learn, which predictions do not need
-
-    true, predicted, skipped = [], [], []
-    for row, (prediction, (sound, label)) in enumerate(zip(predictions, pairs)):
-        if prediction.error is None:
-            true.append(label)
-            predicted.append(prediction.label)
-        else:
-            skipped.append((source_name(sound) or f"item {row}", prediction.error))
-    if not true:
-        raise DatasetError(f"none of the {len(pairs)} files can be used; the first: {skipped[0][1]}")
-    return classification_report(true, predicted, labels, skipped)
 
 
 def as_list(paths: AudioSources) -> Iterable[AudioSource]:

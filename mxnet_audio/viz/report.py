@@ -22,7 +22,7 @@ from mxnet_audio import viz
 from mxnet_audio.atomic import replacing
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.errors import AudioError, ModelError
-from mxnet_audio.inference.predictor import compare_predictions, labelled_pairs
+from mxnet_audio.inference.evaluation import compare_predictions, labelled_pairs
 from mxnet_audio.viz import printable
 from mxnet_audio.viz.embedded import embedding_svg, excerpt, figure_uri, sound_uri, spectrogram_uri
 
