@@ -9,9 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and MXNet are imported
-sys.path.insert(0, str(HERE / "_extensions"))
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 import mxnet_audio
 import mxnet_audio.engine  # mxnet itself can only be imported after this
@@ -73,5 +72,5 @@ html_title = f"mxnet-audio {release}"
 html_show_sourcelink = False
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
 
-for page in (HERE / "reference" / "generated").glob("*.rst"):
+for page in (Path(__file__).parent / "reference" / "generated").glob("*.rst"):
     page.unlink()  # the pages of names that were removed would stay
