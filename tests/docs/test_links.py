@@ -31,3 +31,9 @@ def test_extras_exist():
     for page in PAGES:
         for group in re.findall(r"\.\[([a-z,]+)\]", page.read_text(encoding="utf-8")):
             assert set(group.split(",")) <= set(extras), page
+
+
+def test_the_reference_has_every_public_room():
+    public = re.findall(r"^from \. import (\w+) as", (ROOT / "mxnet_audio" / "__init__.pyi").read_text(), re.MULTILINE)
+    listed = (ROOT / "docs" / "reference" / "index.md").read_text(encoding="utf-8").split()
+    assert {f"mxnet_audio.{room}" for room in public} <= set(listed)
