@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from mxnet_audio.errors import DatasetError, ParameterError
 
@@ -72,6 +71,8 @@ class ClassificationReport:
     @property
     def per_class(self) -> list[dict[str, Any]]:
         """One dictionary per class: ``label``, ``precision``, ``recall``, ``f1`` and ``support`` (clips)."""
+        from sklearn.metrics import precision_recall_fscore_support
+
         # Every cell of the matrix is one (true, predicted) pair, weighted by its count.
         true, predicted = np.indices(self.confusion.shape).reshape(2, -1)
         columns = precision_recall_fscore_support(
@@ -159,6 +160,8 @@ def classification_report(
     if not true:
         reason = f": all {len(skipped)} were skipped, the first because {skipped[0][1]}" if skipped else ""
         raise DatasetError(f"there are no clips to evaluate{reason}")
+    from sklearn.metrics import confusion_matrix  # 0.4 s, which is not needed to import this module
+
     return ClassificationReport(labels, confusion_matrix(true, predicted, labels=range(len(index))), skipped)
 
 

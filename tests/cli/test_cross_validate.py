@@ -10,7 +10,6 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 SMALL = ("--input-shape", "1,16,16", "--batch-size", 8, "--epochs", 1, "--jobs", 1)
 
 
-@pytest.mark.slow
 def test_folds_of_a_table(run, run_json, write_table, tmp_path):
     data, output = write_table(["10", "9", ""]), tmp_path / "folds"
     words = ("cross-validate", data, "--seeds", "0,1", "--output", output, *SMALL)
@@ -27,7 +26,6 @@ def test_folds_of_a_table(run, run_json, write_table, tmp_path):
     assert "epochs" in run(*words, "--epochs", 2, code=1).stderr
 
 
-@pytest.mark.slow
 def test_folds_are_drawn_if_there_are_none(run, tones):
     result = run("cross-validate", tones, *SMALL, "--k", 2, "--recipe", "plain")
     assert result.stdout.count("\n") == 5 and "\nmean       16" in result.stdout

@@ -31,7 +31,6 @@ def test_terminal_that_cannot_show_a_file_name(tmp_path, encoding, shown):
     assert process.stderr.startswith(f"error: {tmp_path / shown}: ") and process.stderr.count("\n") == 1
 
 
-@pytest.mark.slow
 def test_file_name_that_is_not_unicode(trained, tones):
     words = [*MODULE, "predict", tones / "low" / "0 é.wav", b"\xff.wav", "--model-dir", trained[0], "--json"]
     process = subprocess.run(words, capture_output=True, check=True)

@@ -20,7 +20,6 @@ def few(people, tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 def test_document(run_json, few, manifest, tmp_path):
     words = ("--epochs", 1, "--test-size", 0.5, "--speed", 0.9)
     document = run_json("speaker", "train", few, "--model-dir", tmp_path, *SMALL, *words)
