@@ -35,6 +35,7 @@ FENCE = re.compile(
 )
 COMMAND = re.compile(r"^\$ (?P<command>(?:[^\n]*\\\n)*[^\n]*)\n(?P<output>(?:(?!\$ )[^\n]*\n)*)", re.MULTILINE)
 DECIMAL = re.compile(r"-?\b\d+\.\d+\b")
+OTHER_MACHINES = re.compile(rf"{DECIMAL.pattern}|\d+(?=\.wav)|(?<=the best \()\d+")  # may differ on another one
 CHECKER = doctest.OutputChecker()
 LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -123,10 +124,14 @@ def run_script(words: list[str]) -> str:
 
 
 def compare(source: str, want: str | None, got: str) -> None:
-    """Assert that a block prints what is shown; ``...`` stands for anything, and decimals may differ by a quarter."""
+    """Assert that a block prints what is shown.
+
+    ``...`` stands for anything. Training gives slightly other results on other processors, so decimals may differ by a
+    quarter, and the numbers of files and of the best epoch are not compared.
+    """
     if want is None:
         return
-    shown, printed = (DECIMAL.sub("0.0", text) for text in (want, got))
+    shown, printed = (OTHER_MACHINES.sub("0", text) for text in (want, got))
     same = CHECKER.check_output(shown, printed, LENIENT)
     if same and "..." not in want:
         values = zip(DECIMAL.findall(want), DECIMAL.findall(got))

@@ -7,7 +7,7 @@ import pytest
 
 from tests.docs.blocks import DOCS
 
-SMALL = {"CLIPS_PER_CLASS": 6, "CLIPS_PER_FOLD": 1, "EPOCHS": 2, "RECORDINGS": 8, "SONGS_PER_STYLE": 8}
+SMALL = {"CLIPS_PER_CLASS": 6, "CLIPS_PER_FOLD": 1, "EPOCHS": 1, "RECORDINGS": 8, "SONGS_PER_STYLE": 8}
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.py"))
 
 
