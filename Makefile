@@ -38,7 +38,7 @@ bench: $(VENV)/installed
 	for program in benchmarks/bench_*.py; do $(RUN) $$program || exit 1; done
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo/output docs/_build
+	rm -rf $(VENV) build dist *.egg-info demo/output docs/_build docs/auto_tutorials docs/reference/generated docs/sg_execution_times.rst
 
 $(VENV)/installed: requirements.txt pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "mxnet-audio needs Python 3.10, 3.11 or 3.12 (MXNet 1.9.1); none was found"; exit 1; }
