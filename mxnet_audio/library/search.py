@@ -124,10 +124,15 @@ class AudioSearch:
         ModelError
             If the model is missing or damaged.
         ParameterError
-            If this class has no network of its own, and no classifier was passed.
+            If this class has no network of its own and no classifier was passed, or the classifier cannot load another
+            model, such as an `OnnxAudioClassifier`.
         SearchError
             If the index holds embeddings of another model.
         """
+        if self.classifier is not None and not hasattr(self.classifier, "load_model"):
+            raise ParameterError(
+                f"classifier must have load_model, got {type(self.classifier).__name__}: its model is fixed"
+            )
         loaded = self._new_classifier() if self.classifier is None else copy.copy(self.classifier)
         loaded.load_model(model_dir_path=model_dir_path)
         self._check_model(loaded.model_id)

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from itertools import zip_longest
+from numbers import Integral
 from pathlib import Path
 
 from mxnet_audio.atomic import replacing
@@ -36,7 +37,7 @@ class EarlyStopping:
     Raises
     ------
     ParameterError
-        If `patience` is below 1; when called, if there are no held-out clips.
+        If `patience` is below 1 or not a whole number; when called, if there are no held-out clips.
 
     Examples
     --------
@@ -45,8 +46,8 @@ class EarlyStopping:
     """
 
     def __init__(self, patience: int):
-        if patience < 1:
-            raise ParameterError(f"patience must be >= 1, got {patience}")
+        if not isinstance(patience, Integral) or patience < 1:
+            raise ParameterError(f"patience must be a whole number >= 1, got {patience!r}")
         self.patience = patience
 
     def __call__(self, history: History) -> bool:

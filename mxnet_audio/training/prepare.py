@@ -23,7 +23,7 @@ from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
-from mxnet_audio.training.split import split
+from mxnet_audio.training.split import check_test_size, split
 
 __all__ = ["Prepared", "check_batch", "prepare"]
 
@@ -138,6 +138,9 @@ def prepare(
     ParameterError
         If `groups` and `validation_pairs` are both given, or `test_size` is out of range.
     """
+    splits = validation_pairs is None and test_size != 0
+    if splits:
+        check_test_size(test_size)
     clips = [_Clip.of(pair) for pair in checked_pairs(pairs)]
     held_out = [] if validation_pairs is None else [_Clip.of(pair) for pair in checked_pairs(validation_pairs)]
     groups = _checked_groups(groups, clips, held_out)
@@ -150,7 +153,7 @@ def prepare(
 
     moments, skipped = _measure(plain, show)
     train, test = _usable(moments, skipped, len(clips), len(every))
-    if not held_out and test_size != 0:
+    if splits:
         sides = split(targets[train], test_size, settings.random_state, groups and [groups[i] for i in train])
         train, test = (train[side] for side in sides)
     _check_classes(targets[: len(clips)], targets[train], labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import ParameterError
@@ -29,8 +29,8 @@ class Schedule:
     warmup: float = 0.0
 
     def __post_init__(self):
-        if not 0 <= self.warmup < 1:
-            raise ParameterError(f"warmup must be >= 0 and < 1, a share of all steps, got {self.warmup}")
+        if not isinstance(self.warmup, Real) or not 0 <= self.warmup < 1:
+            raise ParameterError(f"warmup must be >= 0 and < 1, a share of all steps, got {self.warmup!r}")
 
     def scheduler(self, learning_rate: float, epochs: int, steps: int) -> mx.lr_scheduler.LRScheduler:
         """Return a scheduler of MXNet.
@@ -99,8 +99,8 @@ class Step(Schedule):
         super().__post_init__()
         if not isinstance(self.every, Integral) or self.every < 1:
             raise ParameterError(f"every must be a whole number >= 1, got {self.every!r}")
-        if not 0 < self.factor <= 1:
-            raise ParameterError(f"factor must be > 0 and <= 1, got {self.factor}")
+        if not isinstance(self.factor, Real) or not 0 < self.factor <= 1:
+            raise ParameterError(f"factor must be > 0 and <= 1, got {self.factor!r}")
 
     def _after_warmup(self, total: int, steps: int, **common) -> mx.lr_scheduler.LRScheduler:
         return _Steps(self.every * steps, self.factor, **common)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from numbers import Real
 
 import numpy as np
 
 from mxnet_audio.errors import DatasetError, ParameterError
 
-__all__ = ["split"]
+__all__ = ["check_test_size", "split"]
+
+
+def check_test_size(test_size: float) -> None:
+    """Raise ParameterError unless a share of a test set is above 0 and below 1."""
+    if not isinstance(test_size, Real) or not 0 < test_size < 1:
+        raise ParameterError(f"test_size must be > 0 and < 1, got {test_size!r}")
 
 
 def split(
@@ -48,8 +55,7 @@ def split(
     >>> len(train), len(test)
     (2, 2)
     """
-    if not 0 < test_size < 1:
-        raise ParameterError(f"test_size must be > 0 and < 1, got {test_size}")
+    check_test_size(test_size)
     from sklearn.model_selection import StratifiedGroupKFold, train_test_split  # 0.4 s, which predictions do not need
 
     indices = np.arange(len(targets))

@@ -124,6 +124,8 @@ def test_a_classifier_is_shared_or_made():
         assert made.classifier.contexts == ("gpu", "cpu")
     with pytest.raises(ParameterError, match="model_ctx"):
         AudioSearch("gpu", classifier=given)
+    with pytest.raises(ParameterError, match=r"classifier .*object"):
+        AudioSearch(classifier=object()).load_model("models/model-a")
 
 
 @pytest.mark.parametrize("content", [b"", b"bad", None])

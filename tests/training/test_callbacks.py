@@ -44,8 +44,9 @@ def test_a_missing_tensorboard_package_is_named(tmp_path, monkeypatch):
 
 
 def test_bad_arguments_are_named(tmp_path):
-    with pytest.raises(ParameterError, match=r"patience .*1.* 0"):
-        EarlyStopping(0)
+    for patience in (0, 1.5, "3"):
+        with pytest.raises(ParameterError, match=rf"patience .*1.* {patience!r}"):
+            EarlyStopping(patience)
     with pytest.raises(ParameterError, match="missing"):
         CsvLog(tmp_path / "missing" / "log.csv")
 

@@ -97,6 +97,11 @@ def test_groups_and_validation_pairs_cannot_be_combined(pairs):
         run(pairs, groups=range(3))
 
 
+def test_a_bad_test_size_is_refused_before_files_are_read():
+    with pytest.raises(ParameterError, match=r"test_size .* 1$"):
+        run([("missing.wav", "a"), ("missing too.wav", "b")], test_size=1)
+
+
 def test_aliases_count_as_their_labels(pairs):
     pairs = [(path, label if Path(path).stem != "6" else "c") for path, label in pairs]
     prepared = run(pairs, test_size=0, label_aliases={"c": "a"})

@@ -56,6 +56,8 @@ def test_a_scheduler_of_a_resumed_run_gives_the_same_rates(schedule):
         (lambda: Step(every=0), "every .*0"),
         (lambda: Step(every=1.5), r"every .*1\.5"),
         (lambda: Step(factor=2), "factor .*2"),
+        (lambda: Cosine("0.1"), r"warmup .*'0\.1'"),
+        (lambda: Step(factor=None), "factor .*None"),
     ],
 )
 def test_a_bad_argument_is_named(make, match):

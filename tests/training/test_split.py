@@ -88,6 +88,7 @@ def test_a_split_by_groups_has_every_class_in_the_test_set():
         ([0, 1], 0.2, None, DatasetError, "2 of 2 classes"),
         ([0, 0, 1, 1], 0, None, ParameterError, "test_size .*0"),
         ([0, 0, 1, 1], 1.0, None, ParameterError, r"test_size .*1\.0"),
+        ([0, 0, 1, 1], "0.2", None, ParameterError, r"test_size .*'0\.2'"),
         ([0, 0, 1, 1], 0.5, ["a"] * 4, DatasetError, "all clips .*one group"),
         ([0, 0, 1, 1], 0.5, ["a", "a", "b", "b"], DatasetError, "class .*one group"),
     ],
