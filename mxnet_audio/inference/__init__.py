@@ -2,11 +2,5 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "onnx_classifier": ["OnnxAudioClassifier"],
-        "predictor": ["Predictor"],
-        "results": ["Encoding", "Identification", "Output", "Prediction", "TimedPrediction", "Verification"],
-    },
-)
+# The public names, and the types that editors and mypy see, are listed in __init__.pyi.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -18,7 +18,7 @@ __all__ = ["compare_predictions", "labelled_pairs"]
 
 
 def labelled_pairs(pairs: Pairs, labels: list[int | str]) -> list[Pair]:
-    """Check (path, label) pairs, and that a model with these classes knows their labels.
+    """Return checked (path, label) pairs, whose labels are among the classes of a model.
 
     Raises
     ------

@@ -91,7 +91,7 @@ class Description:
 
 
 def is_exported(data: bytes) -> bool:
-    """Tell whether the beginning of a file names this package as its producer.
+    """Return whether the beginning of a file names this package as its producer.
 
     The producer is field 2 of ModelProto and follows the format version: fields are written in their order.
     """
@@ -109,6 +109,6 @@ def checksum_entry(body: bytes) -> bytes:
 
 
 def is_intact(data: bytes) -> bool:
-    """Tell whether a file ends with the checksum of what precedes it."""
+    """Return whether a file ends with the checksum of what precedes it."""
     length = len(checksum_entry(b""))
     return data[-length:] == checksum_entry(data[:-length])

@@ -28,27 +28,21 @@ if TYPE_CHECKING:
     from mxnet_audio.features import AudioFeatureConfig
     from mxnet_audio.metrics import ClassificationReport
 
-__all__ = [
-    "AudioSource",
-    "AudioSources",
-    "Predictor",
-    "as_list",
-    "input_length",
-]
+__all__ = ["AudioSource", "AudioSources", "Predictor", "as_list", "input_length"]
 
 AudioSource = str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping[str, Any]
 AudioSources = Iterable[AudioSource] | str | os.PathLike
 Result = TypeVar("Result", Prediction, Encoding)
 
-BATCH = 16
+BATCH_SIZE = 16
 
 
 class Predictor(ABC):
     """Base of classifiers: label sound, and compute its embeddings.
 
-    There is one way through, for one file and for many: `preprocess` reads a file in a thread and returns the inputs
-    of the network, `_forward` computes, `postprocess` makes the result. A subclass defines the properties `labels`,
-    `feature_config` and `views`, and `_forward`.
+    One file and many take the same steps: `preprocess` reads a file in a thread and returns the inputs of the network,
+    `_forward` computes, `postprocess` makes the result. A subclass defines the properties `labels`, `feature_config`,
+    `views` and `model_id`, and `_forward`.
     """
 
     @property
@@ -65,6 +59,11 @@ class Predictor(ABC):
     @abstractmethod
     def views(self) -> int:
         """Number of windows, or shifts, of a sound that outputs are averaged over."""
+
+    @property
+    @abstractmethod
+    def model_id(self) -> str:
+        """Identity of the embeddings: it changes with the parameters and with the features."""
 
     def predict_class(self, path: AudioSource) -> int | str:
         """Return the label of one file.
@@ -94,7 +93,7 @@ class Predictor(ABC):
         """Return label and probabilities of one file; parameters and errors as in `predict_class`."""
         return _only(self.predict_many([path]))
 
-    def predict_many(self, paths: AudioSources, batch_size: int = BATCH) -> Iterator[Prediction]:
+    def predict_many(self, paths: AudioSources, batch_size: int = BATCH_SIZE) -> Iterator[Prediction]:
         """Label many files.
 
         Threads decode while the network computes. Memory does not grow with the number of files.
@@ -135,12 +134,12 @@ class Predictor(ABC):
         assert vector is not None
         return vector
 
-    def encode_many(self, paths: AudioSources, batch_size: int = BATCH) -> Iterator[Encoding]:
+    def encode_many(self, paths: AudioSources, batch_size: int = BATCH_SIZE) -> Iterator[Encoding]:
         """Compute the embeddings of many files, in order; parameters and errors as in `predict_many`."""
         for path, _, vector, error in self.forward_many(paths, batch_size):
             yield Encoding(path, vector, error)
 
-    def forward_many(self, paths: AudioSources, batch_size: int = BATCH) -> Iterator[Output]:
+    def forward_many(self, paths: AudioSources, batch_size: int = BATCH_SIZE) -> Iterator[Output]:
         """Compute probabilities and embeddings of many files, in order; parameters and errors as in `predict_many`.
 
         Yields
@@ -155,7 +154,7 @@ class Predictor(ABC):
                     probabilities, vector = (None, None) if error is not None else next(outputs)
                     yield Output(source_name(path), probabilities, vector, error)
 
-    def evaluate(self, audio_path_label_pairs: Pairs, batch_size: int = BATCH) -> ClassificationReport:
+    def evaluate(self, audio_path_label_pairs: Pairs, batch_size: int = BATCH_SIZE) -> ClassificationReport:
         """Compare predictions with labels.
 
         Parameters
@@ -219,8 +218,8 @@ class Predictor(ABC):
         y = audio.valid_audio(y, source_name(path), allow_silence=False)
         windows = audio.windows(y, sr, window, window / 2 if hop is None else hop)
         predictions = []
-        for start in range(0, len(windows.samples), BATCH):
-            batch = slice(start, start + BATCH)
+        for start in range(0, len(windows.samples), BATCH_SIZE):
+            batch = slice(start, start + BATCH_SIZE)
             probabilities, _ = self._forward(self._inputs(windows.samples[batch]))
             predictions += [
                 TimedPrediction(

@@ -87,7 +87,7 @@ class Prediction(_PredictionFields):
         *,
         labels: Sequence[Label] = (),
     ) -> Prediction:
-        """Make the tuple, and keep the labels beside it."""
+        """Make the tuple; the labels become an attribute."""
         prediction = super().__new__(cls, path, label, probabilities, error)
         prediction.labels = labels
         return prediction
@@ -179,7 +179,7 @@ class TimedPrediction(_TimedFields):
     def __new__(
         cls, start: float, end: float, label: Label, probabilities: np.ndarray, *, labels: Sequence[Label] = ()
     ) -> TimedPrediction:
-        """Make the tuple, and keep the labels beside it."""
+        """Make the tuple; the labels become an attribute."""
         prediction = super().__new__(cls, start, end, label, probabilities)
         prediction.labels = labels
         return prediction

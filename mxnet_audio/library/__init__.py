@@ -1,4 +1,4 @@
-"""Applications that users name: classifiers, search engines, recommenders; loaders at their well-known import paths."""
+"""Applications: classifiers, search engines and recommenders; loaders at import paths of the first mxnet-audio."""
 
 from __future__ import annotations
 

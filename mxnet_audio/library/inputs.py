@@ -1,4 +1,4 @@
-"""Inputs of the networks: the features that make an input shape, and the shape that features make."""
+"""Inputs of the networks: features for an input shape, and the input shape for features."""
 
 from __future__ import annotations
 

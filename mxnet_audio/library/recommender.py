@@ -14,8 +14,8 @@ from mxnet_audio.search.index import real_path
 
 __all__ = ["AudioRecommender", "Recommendation"]
 
-HISTORY_SONGS = 200  # different songs, the last ones, that count: tastes change
-REACH_SONGS = 10  # nearest songs that make the neighbourhood of a song
+HISTORY_SONGS = 200  # number of last different songs that count, since tastes change
+REACH_SONGS = 10  # number of nearest songs that form the neighbourhood of a song
 
 
 class Recommendation(NamedTuple):
@@ -129,7 +129,7 @@ class AudioRecommender(AudioSearch):
         nearest = min(REACH_SONGS, distances.shape[1]) - 1
         reach = np.partition(distances, nearest, axis=1)[:, [nearest]]
         weight = np.array([plays[real] for real in recent], dtype=float)
-        # Not below rounding, as ten copies of a played song leave it no reach at all.
+        # At least 1e-12, since the reach of a played song with ten copies is 0.
         scores = weight @ np.exp(-distances / np.maximum(reach, 1e-12)) / weight.sum()
         # Rounded, so that songs with equal vectors stay in order in spite of rounding errors.
         order = np.argsort(-np.round(scores, 9), kind="stable")[:count]

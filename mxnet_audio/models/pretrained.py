@@ -60,7 +60,7 @@ def read_pretrained(name: str, directory: str | os.PathLike) -> Pretrained:
         found, shape = manifest["network"]["name"], tuple(manifest["network"]["input_shape"])
         head = manifest["network"].get("head", "dense")
     except (KeyError, TypeError) as error:
-        raise ModelError(f"damaged: its description lacks or misstates {error}", directory) from error
+        raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
     if found != name:
         raise ModelError(f"a {found} model, not {name}", directory)
     return Pretrained(os.fspath(directory), shape, head, model_store.read_tensors(directory, manifest, "last"))

@@ -35,8 +35,8 @@ loss               inputs                      objective
 
 Notes
 -----
-Names and arguments are those of GluonAR, definitions those of librosa and SciPy. What GluonAR has in
-``gluonar.nn.basic_blocks`` and ``gluonar.loss`` is imported from ``mxnet_audio.nn``. Three defaults differ:
+Names and arguments are those of GluonAR, definitions those of librosa and SciPy. The blocks and losses of
+``gluonar.nn.basic_blocks`` and ``gluonar.loss`` are imported from ``mxnet_audio.nn``. Three defaults differ:
 `STFTBlock` has ``n_fft // 2 + 1`` bins, as librosa has, where GluonAR leaves out the last one; sound is padded with
 zeros, where GluonAR reflects it; and `MelSpectrogram` and `MFCC` give frames before bands, as `STFTBlock` does, where
 GluonAR gives (batch, 1, bands, frames). ``layout='gluonar'`` gives all three as in GluonAR.

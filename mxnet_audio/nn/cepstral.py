@@ -22,7 +22,7 @@ class DCT1D(gluon.nn.HybridBlock):
     Parameters
     ----------
     mode : 1, 2, 3 or 4
-        Type of the transform. GluonAR has type 2 alone.
+        Type of the transform. GluonAR has type 2 only.
     N : int > 0
         Length of the last axis.
     norm : 'ortho' or None

@@ -174,7 +174,7 @@ def _facts(classifier: Predictor, report: ClassificationReport) -> dict[str, str
         "clips": f"{report.n_clips:,} measured, {len(report.skipped):,} left out",
         "classes": str(len(report.labels)),
         "features": f"{config.type}, {' x '.join(map(str, config.shape))}, {config.sr} Hz",
-        "model": getattr(classifier, "model_id", ""),
+        "model": classifier.model_id,
     }
 
 
