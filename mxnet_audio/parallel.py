@@ -10,13 +10,14 @@ import functools
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from mxnet_audio.errors import AudioError, ParameterError
+from mxnet_audio.checks import whole_number
+from mxnet_audio.errors import AudioError
 
 __all__ = ["USABLE_CPUS", "map_ordered"]
 
@@ -26,7 +27,7 @@ USABLE_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") e
 
 def map_ordered(
     function: Callable[[Any], Any], items: Iterable, *, workers: int | None = None, ahead: int | None = None
-) -> Iterator[tuple[Any, Any, AudioError | None]]:
+) -> Generator[tuple[Any, Any, AudioError | None], None, None]:
     """Apply a function in threads, a bounded way ahead of the consumer, and yield in the order of the items.
 
     Parameters
@@ -60,12 +61,9 @@ def map_ordered(
     >>> [result for _, result, _ in map_ordered(abs, [-3, 1, -2])]
     [3, 1, 2]
     """
-    for name, value, minimum in (("workers", workers, 1), ("ahead", ahead, 0)):
-        if value is not None and value < minimum:
-            raise ParameterError(f"{name} must be >= {minimum}, got {value}")
+    workers = USABLE_CPUS if workers is None else whole_number("workers", workers)
+    ahead = 4 * workers if ahead is None else whole_number("ahead", ahead, 0)
     _keep_large_blocks()
-    workers = workers or USABLE_CPUS
-    ahead = 4 * workers if ahead is None else ahead
     if not ahead:
         for item in items:
             yield item, *_outcome(functools.partial(function, item))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from numbers import Real
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from mxnet_audio.audio.shape import resample
 from mxnet_audio.audio.source import is_rate, naming_errors, resolve, source_name
+from mxnet_audio.checks import real_number
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ParameterError, TruncatedAudioError
 
 if TYPE_CHECKING:
@@ -148,10 +148,9 @@ def valid_audio(y: np.ndarray, path: str | os.PathLike | None = None, allow_sile
 def _check_part(sr: int | None, offset: float, duration: float | None) -> None:
     if sr is not None and not is_rate(sr):
         raise ParameterError(f"sr must be a whole number of Hz above 0, got {sr!r}")
-    if not (isinstance(offset, Real) and 0 <= offset < math.inf):
-        raise ParameterError(f"offset must be >= 0 s, got {offset!r}")
-    if duration is not None and not (isinstance(duration, Real) and 0 < duration < math.inf):
-        raise ParameterError(f"duration must be above 0 s, got {duration!r}")
+    real_number("offset", offset, 0)
+    if duration is not None:
+        real_number("duration", duration, above=0)
 
 
 def _from_array(y: np.ndarray, rate: int, mono: bool, offset: float, duration: float | None) -> tuple[np.ndarray, int]:
@@ -189,7 +188,7 @@ def _read(stream: Stream, mono: bool, offset: float, duration: float | None) -> 
     try:
         y = np.empty((1 if mono else stream.channels, expected), dtype=np.float32)
     except (MemoryError, ValueError):
-        raise AudioDecodeError(f"declares {expected} frames, more than the memory", stream.path) from None
+        raise AudioDecodeError(f"declares {expected} frames, which do not fit in memory", stream.path) from None
     extra, done = [], 0
     # A declared length may be a little short (slack), so that without a duration everything is read.
     for block in stream.blocks(start, None if duration is None else count):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 
+from mxnet_audio.checks import real_number, whole_number
 from mxnet_audio.errors import InvalidAudioError, ParameterError
 
 __all__ = ["Windows", "fit_length", "repeat_to", "resample", "views", "windows"]
@@ -53,8 +52,8 @@ def resample(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
     >>> resample(np.zeros(44100, np.float32), 44100, 12000).shape
     (12000,)
     """
-    if not (_is_positive(orig_sr) and _is_positive(target_sr)):
-        raise ParameterError(f"sampling rates must be above 0 Hz, got {orig_sr!r} and {target_sr!r}")
+    real_number("orig_sr", orig_sr, above=0)
+    real_number("target_sr", target_sr, above=0)
     y = np.asarray(y, dtype=np.float32)
     if orig_sr == target_sr:
         return y
@@ -96,7 +95,7 @@ def fit_length(y: np.ndarray, n: int) -> np.ndarray:
     >>> fit_length(np.arange(5), 3), fit_length(np.arange(2), 3)
     (array([1, 2, 3]), array([0, 1, 0]))
     """
-    _check_number("n", n)
+    n = whole_number("n", n)
     y = np.asarray(y)
     length = y.shape[-1]
     if length >= n:
@@ -136,7 +135,7 @@ def repeat_to(y: np.ndarray, n: int) -> np.ndarray:
     >>> repeat_to(np.arange(3), 7), repeat_to(np.arange(3), 2)
     (array([0, 1, 2, 0, 1, 2, 0]), array([0, 1, 2]))
     """
-    _check_number("n", n)
+    n = whole_number("n", n)
     y = np.asarray(y)
     length = y.shape[-1] if y.ndim else 0
     if length == 0:
@@ -177,8 +176,8 @@ def views(y: np.ndarray, n: int, count: int) -> np.ndarray:
     array([[1, 2, 3, 0],
            [3, 0, 1, 2]])
     """
-    _check_number("n", n)
-    _check_number("count", count)
+    n = whole_number("n", n)
+    count = whole_number("count", count)
     excess = len(y) - n
     if excess > 0 and count > 1:
         starts = np.rint(np.linspace(0, excess, count)).astype(int)
@@ -225,10 +224,8 @@ def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:
     y = np.asarray(y)
     if y.ndim != 1 or not len(y):
         raise InvalidAudioError(f"expected samples of one channel, got shape {y.shape}")
-    if not (_is_positive(window) and _is_positive(hop) and _is_positive(sr)):
-        raise ParameterError(
-            f"window, hop and sr must be above 0 and finite, got {window!r} s, {hop!r} s and {sr!r} Hz"
-        )
+    for name, value in (("window", window), ("hop", hop), ("sr", sr)):
+        real_number(name, value, above=0)
     size, step = round(window * sr), round(hop * sr)
     if size < 1 or step < 1 or step > size:
         raise ParameterError(
@@ -240,12 +237,3 @@ def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:
     # A copy, so that writing to one window does not change its neighbours.
     samples = np.lib.stride_tricks.sliding_window_view(padded, size)[::step][:count].copy()
     return Windows(samples, np.stack([starts, starts + size], axis=1) / sr)
-
-
-def _is_positive(value: float) -> bool:
-    return isinstance(value, Real) and 0 < value < math.inf
-
-
-def _check_number(name: str, value: int) -> None:
-    if not isinstance(value, Integral) or value < 1:
-        raise ParameterError(f"{name} must be a whole number >= 1, got {value!r}")

@@ -54,7 +54,7 @@ def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int
     'a.wav'
     """
     if isinstance(source, os.PathLike):
-        return os.fspath(source)  # a string: some paths are named tuples
+        return os.fsdecode(source)  # a string: some paths are named tuples, and os.DirEntry may hold bytes
     if isinstance(source, str) or hasattr(source, "read"):
         return source
     if isinstance(source, bytes | bytearray | memoryview):
@@ -96,9 +96,9 @@ def source_name(source: Any) -> str | None:
     ('a.wav', None)
     """
     if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
+        return os.fsdecode(source)
     name = _item(source, "path") if isinstance(source, Mapping) else getattr(source, "name", None)
-    return os.fspath(name) if isinstance(name, str | os.PathLike) else None
+    return os.fsdecode(name) if isinstance(name, str | os.PathLike) else None
 
 
 def source_identity(source: Any) -> str:
@@ -186,14 +186,14 @@ def is_rate(sr: Any) -> bool:
 
 
 def missing_reason(path: str | os.PathLike, kind: str = "file") -> str:
-    """Return the message for a path that does not exist; for a remote path it says so.
+    """Return the message for a path that does not exist; for a remote path, with the remedy.
 
     Parameters
     ----------
     path : str or os.PathLike
         Path without a file.
     kind : str
-        Kind of thing that is missing, such as ``'folder'``.
+        Word for what is missing, such as ``'folder'``.
 
     Examples
     --------

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from mxnet_audio.audio.load import load
 from mxnet_audio.audio.source import source_identity, source_name
-from mxnet_audio.errors import ParameterError
+from mxnet_audio.checks import real_number
 
 __all__ = ["Played"]
 
@@ -51,9 +49,7 @@ class Played:
     speed: float
 
     def __post_init__(self):
-        if not (isinstance(self.speed, Real) and 0 < self.speed < math.inf):
-            raise ParameterError(f"speed must be a number above 0, got {self.speed!r}")
-        object.__setattr__(self, "speed", float(self.speed))
+        object.__setattr__(self, "speed", real_number("speed", self.speed, above=0))
 
     @property
     def name(self) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mxnet_audio.checks import real_number, whole_number
 from mxnet_audio.data.batch_arrays import common_shape, empty_batch, label_batch, split_samples
-from mxnet_audio.data.checks import real_number, whole_number
 from mxnet_audio.engine import nd
 from mxnet_audio.errors import DatasetError, ParameterError
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_identity, source_name
-from mxnet_audio.data.checks import real_number
+from mxnet_audio.checks import real_number
 from mxnet_audio.data.columns import Sources
 from mxnet_audio.data.datasets import AudioDataset
 from mxnet_audio.data.steps import takes_source

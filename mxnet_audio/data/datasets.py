@@ -13,6 +13,7 @@ import numpy as np
 
 from mxnet_audio import datasets
 from mxnet_audio.audio.source import source_name
+from mxnet_audio.checks import whole_number
 from mxnet_audio.data.columns import Sources, align, class_indices, class_names, column_of
 from mxnet_audio.data.steps import CopyTransformed, Transformed, call_named, check_rates, flatten, takes_source
 from mxnet_audio.data.transforms import Features, Load
@@ -312,8 +313,9 @@ class AudioDataset(gluon.data.Dataset):
 
     def shard(self: Self, num_shards: int, index: int) -> Self:
         """Return one of `num_shards` parts of nearly equal size, in order, cut as in Gluon."""
-        if not 0 <= index < num_shards:
-            raise ParameterError(f"index must be >= 0 and < num_shards ({num_shards}), got {index}")
+        num_shards, index = whole_number("num_shards", num_shards), whole_number("index", index, 0)
+        if index >= num_shards:
+            raise ParameterError(f"index must be < num_shards ({num_shards}), got {index}")
         return self.take(list(gluon.data.SimpleDataset(range(len(self))).shard(num_shards, index)))
 
     def transform_first(self, fn: Callable, lazy: bool = True) -> AudioDataset | gluon.data.Dataset:

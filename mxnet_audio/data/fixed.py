@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from mxnet_audio.data.checks import one_of
+from mxnet_audio.checks import one_of
 from mxnet_audio.data.datasets import AudioDataset
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioError, ParameterError

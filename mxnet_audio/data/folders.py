@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mxnet_audio import audio, datasets
-from mxnet_audio.data.checks import one_of
+from mxnet_audio.checks import one_of
 from mxnet_audio.data.datasets import AudioDataset
 from mxnet_audio.datasets.local import existing_rows, read_rows
 from mxnet_audio.errors import AudioError, DatasetError

@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Literal
 
 from mxnet_audio.audio.source import source_name
+from mxnet_audio.checks import one_of, whole_number
 from mxnet_audio.data.batchify import Stack
-from mxnet_audio.data.checks import one_of, whole_number
 from mxnet_audio.data.datasets import AudioDataset
 from mxnet_audio.data.fixed import FixedResults, Mode
 from mxnet_audio.data.sampler import EpochSampler
@@ -209,7 +209,7 @@ class AudioLoader:
         if transforms:
             part.dataset = self.dataset.transform_first(Compose(transforms))
         part._batchify = batchify_fn or self._batchify
-        part._batches = gluon.data.BatchSampler(part._sampler, batch_size, self._last_batch)
+        part._batches = gluon.data.BatchSampler(part._sampler, part._batch_size, self._last_batch)
         return part
 
     def __iter__(self) -> Generator[Any, None, None]:
@@ -271,7 +271,7 @@ class AudioLoader:
         prefetch = self._prefetch
         if prefetch is None:
             prefetch = 0 if self._everything_available() else PREFETCH_BATCHES
-        stream: Any = map_ordered(
+        stream = map_ordered(
             lambda position: self._sample(self._positions[position], epoch),
             range(self.size) if order is None else order,
             workers=self._workers,

@@ -8,7 +8,7 @@ from numbers import Integral
 
 import numpy as np
 
-from mxnet_audio.data.checks import whole_number
+from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import DatasetError, ParameterError
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors
-from mxnet_audio.data.checks import real_number
+from mxnet_audio.checks import real_number
 from mxnet_audio.data.folders import ListingDataset
 from mxnet_audio.data.steps import takes_source
 from mxnet_audio.data.transforms import Load

@@ -8,14 +8,15 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.source import missing_reason
+from mxnet_audio.checks import one_of
 from mxnet_audio.datasets.corpus import Clip
-from mxnet_audio.errors import DatasetError, ParameterError
+from mxnet_audio.errors import DatasetError
 
-__all__ = ["Row", "clips", "csv", "existing_rows", "folder", "read_rows"]
+__all__ = ["Row", "clips", "csv", "existing_rows", "folder", "list_folder", "read_rows"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,13 +67,7 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     ['cat', 'dog']
     """
     path = Path(path)
-    try:
-        items = sorted(item for item in path.iterdir() if not item.name.startswith("."))
-    except FileNotFoundError as error:
-        raise DatasetError(missing_reason(path, "folder"), path) from error
-    except OSError as error:
-        raise DatasetError(f"cannot be listed: {error.strerror}", path) from error
-    classes = [item for item in items if item.is_dir()]
+    classes, files = list_folder(path)
     if not classes:
         raise DatasetError("there are no class folders: put the clips of each class in a folder of its own", path)
     found = {item: find_audio(item) for item in classes}
@@ -80,9 +75,20 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
         raise DatasetError("there are no sound files", path)
     if empty := [item.name for item, clips in found.items() if not clips]:
         logger.warning("%s: skipped class folders without sound files: %s", path, ", ".join(empty))
-    if loose := [item.name for item in items if item.is_file() and item.suffix.lower() in AUDIO_SUFFIXES]:
+    if loose := [file.name for file in files if file.suffix.lower() in AUDIO_SUFFIXES]:
         logger.warning("%s: skipped files outside of class folders: %s", path, ", ".join(loose))
     return [(clip, item.name) for item, clips in found.items() for clip in clips]
+
+
+def list_folder(path: Path) -> tuple[list[Path], list[Path]]:
+    """Return the sorted folders and files in a folder, without hidden ones; raise DatasetError if that fails."""
+    try:
+        items = sorted(item for item in path.iterdir() if not item.name.startswith("."))
+        return [item for item in items if item.is_dir()], [item for item in items if item.is_file()]
+    except FileNotFoundError as error:
+        raise DatasetError(missing_reason(path, "folder"), path) from error
+    except OSError as error:
+        raise DatasetError(f"cannot be listed: {error.strerror}", path) from error
 
 
 def csv(
@@ -267,8 +273,7 @@ def existing_rows(
     DatasetError, ParameterError
         See `csv`.
     """
-    if missing not in ("keep", "skip", "raise"):
-        raise ParameterError(f"missing must be 'keep', 'skip' or 'raise', got {missing!r}")
+    one_of("missing", missing, get_args(Missing))
     if missing == "keep":
         return list(rows), []
     existing, skipped = [], []

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
+from mxnet_audio.audio.source import missing_reason
+from mxnet_audio.checks import one_of
 from mxnet_audio.datasets.corpus import Folds
+from mxnet_audio.datasets.local import list_folder
 from mxnet_audio.datasets.registry import get
 from mxnet_audio.datasets.trials import Trial, read_trials
 from mxnet_audio.errors import DatasetError, ParameterError
@@ -86,11 +89,7 @@ def speaker_folder(root: str | os.PathLike, suffixes: Collection[str] = AUDIO_SU
     """
     root = Path(root).expanduser()
     suffixes = tuple(suffix.lower() for suffix in suffixes)
-    try:
-        items = sorted(item for item in root.iterdir() if not item.name.startswith("."))
-        folders = [item for item in items if item.is_dir()]
-    except OSError as error:
-        raise DatasetError(f"cannot be listed: {error.strerror}", root) from error
+    folders, files = list_folder(root)
     if not folders:
         raise DatasetError("there are no folders: put the recordings of each speaker in a folder of its own", root)
     utterances, empty = [], []
@@ -103,7 +102,7 @@ def speaker_folder(root: str | os.PathLike, suffixes: Collection[str] = AUDIO_SU
             empty.append(folder.name)
     if not utterances:
         raise DatasetError(f"there are no sound files ({', '.join(sorted(suffixes))}) in the folders of speakers", root)
-    if loose := [item.name for item in items if item.is_file() and item.name.lower().endswith(suffixes)]:
+    if loose := [file.name for file in files if file.name.lower().endswith(suffixes)]:
         logger.warning("%s: skipped files outside of the folders of speakers: %s", root, ", ".join(loose))
     if empty:
         logger.warning("%s: skipped speakers without sound files: %s", root, ", ".join(empty))
@@ -148,11 +147,11 @@ def timit(root: str | os.PathLike, split: Literal["train", "test"] | None = None
     >>> clip[1:]
     ('FCJF0', 'FCJF0', 'train', 'SA1')
     """
-    if split not in ("train", "test", None):
-        raise ParameterError(f"split must be 'train', 'test' or None, got {split!r}")
+    if split is not None:
+        one_of("split", split, ("train", "test"))
     root = Path(root).expanduser()
     if not root.is_dir():
-        raise DatasetError("no such folder", root)
+        raise DatasetError(missing_reason(root, "folder"), root)
     utterances: dict[tuple[str, ...], Utterance] = {}
     for path in find_audio(root):
         if match := _TIMIT.fullmatch(Path(path).relative_to(root.parent).as_posix()):

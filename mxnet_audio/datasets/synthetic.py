@@ -18,8 +18,9 @@ import soundfile as sf
 from scipy.signal import fftconvolve
 
 from mxnet_audio.atomic import replacing, write_json
+from mxnet_audio.checks import one_of, real_number, whole_number
 from mxnet_audio.datasets.synthesis import GENERATORS, coloured_noise
-from mxnet_audio.errors import DatasetError, ParameterError
+from mxnet_audio.errors import DatasetError
 
 __all__ = ["LABELS", "render", "synthesise"]
 
@@ -76,8 +77,7 @@ def render(label: str, index: int, seed: int = 0, sr: int = 22050, seconds: floa
     >>> y.shape, str(y.dtype)
     ((11025,), 'int16')
     """
-    if label not in GENERATORS:
-        raise ParameterError(f"label must be one of {', '.join(LABELS)}, got {label!r}")
+    one_of("label", label, LABELS)
     rng = np.random.default_rng(np.random.SeedSequence([seed, LABELS.index(label), index]))
     n = round(seconds * sr)
     y = _normalized(GENERATORS[label](rng, n, sr))
@@ -137,16 +137,10 @@ def synthesise(
     >>> len(pairs), pairs[0][1]
     (10, 'bell')
     """
-    for name, value, minimum in (
-        ("clips_per_class", clips_per_class, 1),
-        ("seed", seed, 0),
-        ("sr", sr, 4000),
-        ("seconds", seconds, 0.25),
-    ):
-        if value < minimum:
-            raise ParameterError(f"{name} must be >= {minimum}, got {value}")
+    clips_per_class, seed = whole_number("clips_per_class", clips_per_class), whole_number("seed", seed, 0)
+    sr, seconds = whole_number("sr", sr, 4000), real_number("seconds", seconds, 0.25)
     directory = Path(directory)
-    recipe = {"version": _VERSION, "seed": int(seed), "sr": int(sr), "seconds": float(seconds)}
+    recipe = {"version": _VERSION, "seed": seed, "sr": sr, "seconds": seconds}
     try:
         _prepare_directory(directory, recipe)
         pairs = []

@@ -161,7 +161,7 @@ class AudioFeatureConfig(BaseModel):
 
     if not TYPE_CHECKING:  # type checkers see the constructor that pydantic derives from the fields
 
-        def __init__(self, **values: Any) -> None:
+        def __init__(self, /, **values: Any) -> None:
             # Not as pydantic's validators: it would turn a FeatureError, which is a ValueError, into its own error.
             try:
                 values, unused = add_defaults(values)

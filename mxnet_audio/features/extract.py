@@ -10,7 +10,8 @@ import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
-from mxnet_audio.errors import FeatureError, InvalidAudioError, ParameterError
+from mxnet_audio.checks import real_number
+from mxnet_audio.errors import FeatureError, InvalidAudioError
 from mxnet_audio.features import htk
 from mxnet_audio.features.cepstral import mfcc
 from mxnet_audio.features.chroma import chroma
@@ -61,8 +62,8 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     Raises
     ------
     FeatureError
-        There are no samples, or fewer than one frame needs; or the configuration does not suit the rate or needs more
-        than the memory.
+        There are no samples, or fewer than one frame needs; or the configuration does not suit the rate or
+        its result does not fit in memory.
     InvalidAudioError
         Some samples are NaN or infinite.
     ParameterError
@@ -78,8 +79,7 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     y = np.asarray(y, dtype=np.float32)
     if y.ndim == 0 or y.shape[-1] == 0:
         raise FeatureError("there are no samples")
-    if not (sr > 0 and math.isfinite(sr)):
-        raise ParameterError(f"a sampling rate must be above 0 Hz, got {sr}")
+    real_number("sr", sr, above=0)
     if config.reach is not None:
         y = y[..., : math.ceil(config.reach * sr)]
     # NaN spreads to both, and no mask as large as the sound is allocated.
@@ -115,7 +115,7 @@ def _frames_by_bands(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np
         out = np.full((*features.shape[:-2], rows, features.shape[-1]), config.padding_value, dtype=np.float32)
     except (MemoryError, ValueError):  # ValueError: more than any memory holds
         limit = f"audio_file_length_limit_in_s ({config.audio_file_length_limit_in_s:g} s)"
-        raise FeatureError(f"{limit} needs {rows} rows, more than the memory") from None
+        raise FeatureError(f"{limit} needs {rows} rows, which do not fit in memory") from None
     out[..., : features.shape[-2], :] = features[..., _crop_slice(features.shape[-2], rows, config.crop), :]
     return out
 

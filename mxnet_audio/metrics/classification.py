@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import DatasetError, ParameterError
 
 __all__ = ["ClassificationReport", "classification_report", "precision_at_k"]
@@ -193,8 +194,7 @@ def precision_at_k(labels: Sequence[Hashable], neighbour_labels: Sequence[Sequen
     >>> precision_at_k(['rain', 'dog'], [['rain', 'rain', 'sea'], ['sea', 'dog', 'dog']], k=2)
     0.75
     """
-    if k < 1:
-        raise ParameterError(f"k must be >= 1, got {k}")
+    k = whole_number("k", k)
     if len(labels) != len(neighbour_labels) or not len(labels):
         raise ParameterError(
             "labels and neighbour_labels must have the same length of at least 1, "

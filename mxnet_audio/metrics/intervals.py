@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 
+from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.metrics.trials import Labels, Numbers, SpeakerPairs, checked_trials
 
@@ -74,8 +75,7 @@ def bootstrap(
     >>> low <= eer(labels, scores)[0] <= high
     True
     """
-    if n_resamples < 1:
-        raise ParameterError(f"n_resamples must be >= 1, got {n_resamples}")
+    n_resamples = whole_number("n_resamples", n_resamples)
     if not 0 < level < 1:
         raise ParameterError(f"level must be between 0 and 1, got {level}")
     pairs, n_speakers = _speaker_codes(speakers)

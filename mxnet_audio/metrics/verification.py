@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.metrics.trials import Labels, Numbers, checked_trials, error_curve
 
@@ -245,8 +246,7 @@ def pair_accuracy(
     >>> pair_accuracy([1, 1, 1, 1, 0, 0, 0, 0], [0.9, 0.8, 0.7, 0.3, 0.4, 0.2, 0.2, 0.1], n_folds=2)
     (0.875, 0.125, [0.75, 1.0])
     """
-    if n_folds < 2:
-        raise ParameterError(f"n_folds must be >= 2, got {n_folds}")
+    n_folds = whole_number("n_folds", n_folds, 2)
     same, scores, _ = checked_trials(labels, scores, None)
     fewest = min(same.sum(), (~same).sum())
     if fewest < n_folds:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mxnet_audio.errors import ParameterError
+from mxnet_audio.checks import whole_number
 from mxnet_audio.search.vectors import VectorTable, check_vectors
 
 __all__ = ["Engine", "ExactEngine"]
@@ -105,8 +105,7 @@ class ExactEngine:
         SearchError
             If a vector has another size than those of the engine or is not finite.
         """
-        if k < 1:
-            raise ParameterError(f"k must be >= 1, got {k}")
+        k = whole_number("k", k)
         queries = check_vectors(vectors, self.table.dim, self.table.metric)
         found = [self._nearest(query, min(k, len(self))) for query in queries] if len(self) else []
         shape = (*np.shape(vectors)[:-1], min(k, len(self)))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.search import store
 from mxnet_audio.search.engines import Engine, create_engine
@@ -205,19 +206,18 @@ class VectorIndex:
         Raises
         ------
         ParameterError
-            If `top_k` is not an integer of at least 1.
+            If `top_k` is not a whole number of at least 1.
         SearchError
             If the vector has another size than those of the index, is not finite or, with 'cosine', zero.
         """
-        if isinstance(top_k, bool) or not isinstance(top_k, (int, np.integer)) or top_k < 1:
-            raise ParameterError(f"top_k must be an integer >= 1, got {top_k!r}")
+        top_k = whole_number("top_k", top_k)
         row = check_vectors(vector, self.dim, self.metric)
         if len(row) != 1:
             raise SearchError(f"a query must be one vector, got {len(row)}")
         excluded = {real_path(path) for path in exclude} & self._entries.keys()
         if len(self) == len(excluded):
             return []
-        ids, distances = self._engine.query(row[0], int(top_k) + len(excluded))
+        ids, distances = self._engine.query(row[0], top_k + len(excluded))
         found = [(self._real_paths[key], distance) for key, distance in zip(ids.tolist(), distances.tolist())]
         neighbours = [Neighbour(self._entries[real].path, dist) for real, dist in found if real not in excluded]
         return neighbours[:top_k]

@@ -187,6 +187,12 @@ def test_missing_read_permission_as_another_user(tmp_path, write_tone):
     assert out.stdout.strip() == f"AudioDecodeError {path}: no permission to read this file", out.stderr
 
 
+def test_an_entry_of_a_folder_of_bytes(tmp_path, write_tone):
+    write_tone(tmp_path / "a.wav", sr=8000)
+    (entry,) = os.scandir(os.fsencode(tmp_path))
+    assert len(audio.load(entry)[0]) == 8000 and audio.info(entry).path == str(tmp_path / "a.wav")
+
+
 def test_a_file_name_that_is_not_unicode(tmp_path, write_tone):
     path = write_tone(tmp_path / "a.wav")
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.wav")

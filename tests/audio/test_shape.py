@@ -26,7 +26,7 @@ def test_resample_is_soxr_in_one_shot():
     "rates", [(0, 1), (1, 0), (-8000, 8000), (float("nan"), 8000), (8000, float("inf")), ("8000", 8000)]
 )
 def test_resample_refuses_rates(rates):
-    with pytest.raises(ParameterError, match="rates"):
+    with pytest.raises(ParameterError, match=r"(orig|target)_sr"):
         audio.resample(np.zeros(8, np.float32), *rates)
 
 
@@ -96,7 +96,7 @@ def test_windows_are_copies_with_times_in_seconds():
     "window, hop", [(0, 1), (1, 0), (1, 2), (-1, -1), (np.inf, 1), (np.inf, np.inf), (1, np.nan), ("1", 1)]
 )
 def test_windows_refuse_lengths(window, hop):
-    with pytest.raises(ParameterError, match="window"):
+    with pytest.raises(ParameterError, match=r"window|hop"):
         audio.windows(np.zeros(10), 1, window, hop)
 
 

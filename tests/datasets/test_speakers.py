@@ -40,7 +40,7 @@ def test_folders_with_and_without_sessions(touch, caplog):
 
 def test_folder_errors(touch, tmp_path):
     for root, message in (
-        (tmp_path / "missing", "missing: .*No such file"),
+        (tmp_path / "missing", "missing: no such folder"),
         (touch("x/1.wav") / "x", "no folders"),
         (touch("y/anna/1.txt") / "y", r"no sound files \(\.aac, .*\)"),
     ):

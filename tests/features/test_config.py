@@ -110,7 +110,7 @@ def test_wrong_values_are_named(wrong, named):
 
 
 @pytest.mark.parametrize("make", [AudioFeatureConfig.model_validate, AudioFeatureConfig.from_yaml])
-@pytest.mark.parametrize("document", [None, 3, [1], {"n_mel": 4}, {1: 2}], ids=str)
+@pytest.mark.parametrize("document", [None, 3, [1], {"n_mel": 4}, {1: 2}, {"self": 1}], ids=str)
 def test_every_way_to_a_configuration_raises_the_packages_errors(make, document):
     with pytest.raises(FeatureError):
         make(document)

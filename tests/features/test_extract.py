@@ -276,8 +276,8 @@ def test_unusable_samples_are_refused(kind):
         y[1, 500] = wrong
         with pytest.raises(InvalidAudioError, match="NaN or infinite"):
             extract(y, 12000, config)
-    for rate in (0, -1, np.nan, np.inf):
-        with pytest.raises(ParameterError, match="rate"):
+    for rate in (0, -1, np.nan, np.inf, "8000"):
+        with pytest.raises(ParameterError, match="sr must be"):
             extract(noise(9000), rate, config)
 
 

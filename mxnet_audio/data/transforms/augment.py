@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mxnet_audio import audio
-from mxnet_audio.data.checks import real_number, whole_number
+from mxnet_audio.checks import real_number, whole_number
 from mxnet_audio.data.transforms.base import RandomTransform, Seed
 from mxnet_audio.data.transforms.inputs import as_samples, as_spectrogram
 from mxnet_audio.errors import ParameterError

@@ -83,8 +83,8 @@ class ExtractFeatures(Transform):
 
     @property
     def key(self) -> str | None:
-        """Class, and key of the configuration."""
-        return None if super().key is None else f"ExtractFeatures({self.config.key()})"
+        """Former name of the class, which keeps existing caches valid, and key of the configuration."""
+        return None if super().key is None else f"FromSamples({self.config.key()})"
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Transform samples [shape=(..., n)] to features [shape=(...) + config.shape]."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any, TypeVar
 
-from mxnet_audio.data.checks import whole_number
+from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import InvalidAudioError
 
 __all__ = ["center_crop", "norm_audio", "random_crop"]

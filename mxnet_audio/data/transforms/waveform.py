@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio import audio
-from mxnet_audio.data.checks import real_number, whole_number
+from mxnet_audio.checks import real_number, whole_number
 from mxnet_audio.data.transforms.base import Transform
 from mxnet_audio.data.transforms.inputs import as_numbers, as_samples
 from mxnet_audio.errors import InvalidAudioError, ParameterError

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mxnet_audio.data.checks import one_of, real_number, whole_number
+from mxnet_audio.checks import one_of, real_number, whole_number
 from mxnet_audio.errors import AudioError, ParameterError
 
 
@@ -16,7 +16,7 @@ def test_numbers_are_returned_as_pythons_own():
     assert whole_number("seed", 10**400, 0) == 10**400 and whole_number("axis", -1, minimum=-32) == -1
 
 
-@pytest.mark.parametrize("value", [0, 0.5, -3, math.nan, math.inf, None, "3", [3]])
+@pytest.mark.parametrize("value", [0, 0.5, -3, math.nan, math.inf, None, "3", [3], True])
 def test_other_values_than_whole_numbers_are_refused(value):
     with pytest.raises(ParameterError, match="batch_size") as caught:
         whole_number("batch_size", value)

@@ -42,7 +42,8 @@ def whole_number(name: str, value: Any, minimum: int = 1) -> int:
     ...
     mxnet_audio.errors.ParameterError: batch_size must be a whole number >= 1, got 0
     """
-    if (isinstance(value, Integral) or (_is_finite(value) and value == int(value))) and value >= minimum:
+    whole = isinstance(value, Integral) or (_is_finite(value) and value == int(value))
+    if whole and not isinstance(value, bool) and value >= minimum:
         return int(value)
     raise ParameterError(f"{name} must be a whole number >= {minimum}, got {value!r}")
 
