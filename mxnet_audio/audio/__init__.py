@@ -5,32 +5,7 @@ The decoders and the resampler are imported on first use: samples at the right r
 
 import lazy_loader
 
-from mxnet_audio.audio.find import AUDIO_SUFFIXES, find_audio
-from mxnet_audio.audio.load import load, valid_audio
-from mxnet_audio.audio.shape import Windows, fit_length, repeat_to, resample, views, windows
-from mxnet_audio.audio.speed import Played
+from mxnet_audio.audio.load import load as load  # not on first use: the module of the same name would hide it
 
-__getattr__, *_ = lazy_loader.attach(
-    __name__, submod_attrs={"decode": ["info"], "headers": ["typical_length"], "stream": ["AudioInfo"]}
-)
-
-__all__ = [
-    "AUDIO_SUFFIXES",
-    "AudioInfo",
-    "Played",
-    "Windows",
-    "find_audio",
-    "fit_length",
-    "info",
-    "load",
-    "repeat_to",
-    "resample",
-    "typical_length",
-    "valid_audio",
-    "views",
-    "windows",
-]
-
-
-def __dir__() -> list[str]:
-    return __all__
+# The public names, and the types that editors and mypy see, are listed in __init__.pyi.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,8 @@
+from . import esc50 as esc50
+from . import fsdd as fsdd
+from . import gtzan as gtzan
 from . import speakers as speakers
+from . import urbansound8k as urbansound8k
 from . import voxceleb as voxceleb
 from .corpus import Clip as Clip
 from .corpus import Corpus as Corpus

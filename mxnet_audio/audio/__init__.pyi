@@ -1,0 +1,14 @@
+from .decode import info as info
+from .find import AUDIO_SUFFIXES as AUDIO_SUFFIXES
+from .find import find_audio as find_audio
+from .headers import typical_length as typical_length
+from .load import load as load
+from .load import valid_audio as valid_audio
+from .shape import Windows as Windows
+from .shape import fit_length as fit_length
+from .shape import repeat_to as repeat_to
+from .shape import resample as resample
+from .shape import views as views
+from .shape import windows as windows
+from .speed import Played as Played
+from .stream import AudioInfo as AudioInfo
