@@ -1,8 +1,8 @@
 """Model directories: one JSON manifest that describes a trained network, and the safetensors files that it lists.
 
 ``<directory>/<name>.json`` holds the network, labels, features, history and versions, and lists the safetensors files
-with their SHA-256. A new state is written to new files; replacing the manifest makes it valid, and only then are the
-old files removed. Whenever a run is killed, the directory holds one complete state. Reading it does not need MXNet.
+with their SHA-256. A new state is written to new files; replacing the manifest makes it valid, and the old files are
+removed after that. Whenever a run is killed, the directory holds one complete state. Reading it does not need MXNet.
 """
 
 from __future__ import annotations

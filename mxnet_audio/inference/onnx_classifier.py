@@ -22,6 +22,7 @@ import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
+from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.inference.missing_packages import naming_missing_packages
 from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, is_exported, is_intact
@@ -172,8 +173,7 @@ def _session(data: bytes, providers: Sequence[str] | None, threads: int | None) 
         import onnxruntime
     except ImportError as error:
         raise ModelError("to run it, pip install onnxruntime") from error
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise ParameterError(f"threads must be an integer >= 1, got {threads!r}")
+    threads = None if threads is None else whole_number("threads", threads)
     requested = [providers] if isinstance(providers, str) else list(providers or ["CPUExecutionProvider"])
     available = onnxruntime.get_available_providers()
     if missing := [provider for provider in requested if provider not in available]:

@@ -5,19 +5,18 @@ Nothing here needs MXNet.
 
 from __future__ import annotations
 
-import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
-from mxnet_audio.errors import AudioError, ParameterError
+from mxnet_audio.checks import real_number, whole_number
+from mxnet_audio.errors import AudioError
 from mxnet_audio.inference.evaluation import compare_predictions, labelled_pairs
 from mxnet_audio.inference.missing_packages import naming_missing_packages
 from mxnet_audio.inference.results import Encoding, Output, Prediction, TimedPrediction
@@ -210,8 +209,8 @@ class Predictor(ABC):
             If `window` or `hop` is out of range.
         """
         for name, seconds in (("window", window), ("hop", hop)):
-            if seconds is not None and not (isinstance(seconds, Real) and 0 < seconds < math.inf):
-                raise ParameterError(f"{name} must be a number > 0 s, got {seconds!r}")
+            if seconds is not None:
+                real_number(name, seconds, above=0)
         sr, n_samples = self._input_length
         window = n_samples / sr if window is None else window
         y, _ = audio.load(path, sr=sr)
@@ -312,8 +311,7 @@ class Predictor(ABC):
 
         The inputs are None if none of the files can be used.
         """
-        if not isinstance(batch_size, Integral) or batch_size < 1:
-            raise ParameterError(f"batch_size must be an integer >= 1, got {batch_size!r}")
+        batch_size = whole_number("batch_size", batch_size)
         self.views  # noqa: B018 - raises ModelError here, and not in each thread, if there is no model
         stream = map_ordered(self.preprocess, as_list(paths))
         try:

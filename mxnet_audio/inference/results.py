@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import AudioError, ParameterError
 
 __all__ = ["Encoding", "Identification", "Output", "Prediction", "TimedPrediction", "Verification"]
@@ -108,7 +109,7 @@ class Prediction(_PredictionFields):
         return _top(self, k)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result in JSON's own types: path, label, probability, probabilities by label, error."""
+        """Return the result in JSON's types: path, label, probability, probabilities by label, error."""
         return {"path": self.path, **_fields(self), "error": _message(self.error)}
 
     def __repr__(self) -> str:
@@ -134,7 +135,7 @@ class Encoding(NamedTuple):
     error: AudioError | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result in JSON's own types: path, vector, error."""
+        """Return the result in JSON's types: path, vector, error."""
         vector = None if self.vector is None else self.vector.tolist()
         return {"path": self.path, "vector": vector, "error": _message(self.error)}
 
@@ -189,7 +190,7 @@ class TimedPrediction(_TimedFields):
         return _top(self, k)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result in JSON's own types: start, end, label, probability, probabilities by label."""
+        """Return the result in JSON's types: start, end, label, probability, probabilities by label."""
         return {"start": self.start, "end": self.end, **_fields(self)}
 
     def __repr__(self) -> str:
@@ -246,8 +247,7 @@ def _by_label(prediction: Prediction | TimedPrediction) -> dict[Label, float]:
 
 
 def _top(prediction: Prediction | TimedPrediction, k: int) -> list[tuple[Label, float]]:
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ParameterError(f"k must be an integer >= 1, got {k!r}")
+    k = whole_number("k", k)
     return sorted(_by_label(prediction).items(), key=lambda item: -item[1])[:k]
 
 

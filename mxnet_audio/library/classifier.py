@@ -200,9 +200,9 @@ class AudioClassifier(Predictor):
             `validation_pairs`.
         resume : bool
             Resume from the last checkpoint in `model_dir_path`, if there is one; the result is the same as without the
-            interruption. If False, an existing model is replaced. With more epochs than the interrupted run was to
-            have, the schedule of the recipe is stretched over all of them from there on, which no uninterrupted run
-            does.
+            interruption. If False, an existing model is replaced. With more epochs than the interrupted run was
+            planned for, the schedule of the recipe is stretched over all of them from there on, unlike in an
+            uninterrupted run.
         early_stopping : int > 0, optional
             Shorthand for the callback `training.EarlyStopping` with this patience, in epochs.
         feature_config : AudioFeatureConfig, optional

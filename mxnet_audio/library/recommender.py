@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mxnet_audio.errors import ParameterError, SearchError
+from mxnet_audio.checks import whole_number
+from mxnet_audio.errors import SearchError
 from mxnet_audio.library.search import AudioSearch
 from mxnet_audio.search.index import real_path
 
@@ -114,8 +115,7 @@ class AudioRecommender(AudioSearch):
             If no song of the index was tracked.
         """
         name, count = ("top_k", top_k) if limits is None else ("limits", limits)
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-            raise ParameterError(f"{name} must be an integer >= 1, got {count!r}")
+        count = whole_number(name, count)
         plays = Counter(real for _, real in self._plays())
         recent = list(dict.fromkeys(real for _, real in reversed(self._plays()) if real in self.index))
         recent = recent[:HISTORY_SONGS]

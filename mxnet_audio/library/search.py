@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mxnet_audio.audio.source import source_name
+from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import AudioError, ModelError, ParameterError, SearchError
 from mxnet_audio.search import Neighbour, VectorIndex
 from mxnet_audio.search.index import real_path
@@ -233,8 +234,7 @@ class AudioSearch:
             If `save_dir` holds another index than this one, or cannot be written to.
         """
         classifier = self._loaded()
-        if not isinstance(checkpoint_every, int) or checkpoint_every < 1:
-            raise ParameterError(f"checkpoint_every must be an integer >= 1, got {checkpoint_every!r}")
+        checkpoint_every = whole_number("checkpoint_every", checkpoint_every)
         if save_dir is not None:
             self._synchronize(save_dir)
         if isinstance(paths, str | os.PathLike):

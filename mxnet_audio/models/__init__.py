@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
+from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.features import AudioFeatureConfig
@@ -141,8 +142,7 @@ def get_model(
     4.0
     """
     network = _network(name)
-    if classes < 2:
-        raise ParameterError(f"classes must be >= 2, got {classes}")
+    classes = whole_number("classes", classes, 2)
     if head is not None and head not in network.heads:
         raise ParameterError(f"head of {name} must be one of {', '.join(network.heads)}, got {head!r}")
     if pretrained is True:

@@ -1,4 +1,4 @@
-"""First layer of SincNet: band-pass filters whose cut-off frequencies alone are learned."""
+"""First layer of SincNet: band-pass filters with learned cut-off frequencies."""
 
 from __future__ import annotations
 

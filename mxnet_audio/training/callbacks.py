@@ -11,10 +11,10 @@ import os
 import time
 from collections.abc import Callable
 from itertools import zip_longest
-from numbers import Integral
 from pathlib import Path
 
 from mxnet_audio.atomic import replacing
+from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.training.history import History, stalled
 
@@ -46,9 +46,7 @@ class EarlyStopping:
     """
 
     def __init__(self, patience: int):
-        if not isinstance(patience, Integral) or patience < 1:
-            raise ParameterError(f"patience must be a whole number >= 1, got {patience!r}")
-        self.patience = patience
+        self.patience = whole_number("patience", patience)
 
     def __call__(self, history: History) -> bool:
         if not history["loss_test"]:

@@ -111,7 +111,7 @@ def check_disjoint(kind: str, keys: Sequence[Hashable], folds: Sequence[Fold]) -
 
 
 def _checked(labels: Sequence[Hashable], folds: Sequence[Fold]) -> list[Fold]:
-    """Return given folds as Python's own values, all int or all str."""
+    """Return given folds as Python's int or str, all of one type."""
     given: list[Any] = list(folds)
     if len(given) != len(labels):
         raise DatasetError(f"{len(given)} folds for {len(labels)} clips: pass one for each clip, or a number of folds")

@@ -172,7 +172,7 @@ class _Run:
                     self._save()
                 stop = self._stopped()
             stopped_early = stop and progress.epochs < epochs and self.recipe.refresh_norms
-            # An average that is left belongs to a run that was stopped, or resumed after its last epoch.
+            # A remaining average belongs to a run that was stopped, or resumed after its last epoch.
             if progress.average or stopped_early:
                 self._finish()
                 self._test_again()
@@ -200,7 +200,7 @@ class _Run:
         first_averaged = epochs - math.ceil(self.recipe.average * epochs)
         if epoch >= first_averaged:
             if epoch == first_averaged:
-                self.progress.average.clear()  # of a resumed run, which was to be shorter
+                self.progress.average.clear()  # of a resumed run that was planned shorter
             self.average.add(self.net)
         if epoch == epochs - 1:  # before the test, which must measure the final parameters
             self._finish()

@@ -109,7 +109,7 @@ def prepare(
     pairs : iterable of (path, label)
         Clips.
     load : callable
-        Maker of a loader, given a dataset.
+        Function that makes the loader of a dataset.
     transforms : sequence of callable
         Steps from a file to the input of a network. They raise AudioError for an unusable file.
     config : AudioFeatureConfig

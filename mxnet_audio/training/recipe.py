@@ -212,7 +212,7 @@ def _checked_steps(name: str, steps: Any) -> tuple[Callable, ...]:
 
 
 def _checked_number(name: str, value: Any) -> float | int | None:
-    """Return a number as Python's own, since JSON has no others."""
+    """Return a number as int or float, since JSON has no NumPy numbers."""
     bounds, fits = RANGES[name]
     if name == "clip_gradient" and value is None:
         return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 
+from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import ParameterError
 
@@ -97,8 +98,7 @@ class Step(Schedule):
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.every, Integral) or self.every < 1:
-            raise ParameterError(f"every must be a whole number >= 1, got {self.every!r}")
+        object.__setattr__(self, "every", whole_number("every", self.every))
         if not isinstance(self.factor, Real) or not 0 < self.factor <= 1:
             raise ParameterError(f"factor must be > 0 and <= 1, got {self.factor!r}")
 

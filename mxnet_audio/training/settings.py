@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
 
+from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import ParameterError
 
 __all__ = ["Settings"]
@@ -15,7 +15,7 @@ __all__ = ["Settings"]
 class Settings:
     """Length, learning rate and seed of a training run, as explained for `AudioClassifier.fit`.
 
-    Numbers become Python's own, since JSON has no others.
+    Numbers are converted to Python's types, since JSON has no others.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Settings:
     >>> Settings(batch_size=0, epochs=1, random_state=42, learning_rate=0.001, checkpoint_interval=1)
     Traceback (most recent call last):
     ...
-    mxnet_audio.errors.ParameterError: batch_size must be >= 1, got 0
+    mxnet_audio.errors.ParameterError: batch_size must be a whole number >= 1, got 0
     """
 
     batch_size: int
@@ -43,13 +43,11 @@ class Settings:
     checkpoint_interval: int
 
     def __post_init__(self):
-        for name in ("batch_size", "epochs", "checkpoint_interval", "random_state"):
-            setattr(self, name, _whole(name, getattr(self, name)))
         for name in ("batch_size", "epochs", "checkpoint_interval"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name} must be >= 1, got {getattr(self, name)}")
-        if not 0 <= self.random_state < 2**32:
-            raise ParameterError(f"random_state must be >= 0 and < 2**32, got {self.random_state}")
+            setattr(self, name, whole_number(name, getattr(self, name)))
+        self.random_state = whole_number("random_state", self.random_state, 0)
+        if self.random_state >= 2**32:
+            raise ParameterError(f"random_state must be < 2**32, got {self.random_state}")
         try:
             self.learning_rate = float(self.learning_rate)
         except (TypeError, ValueError):
@@ -60,10 +58,3 @@ class Settings:
     def identity(self) -> dict[str, int | float]:
         """Return the settings that must be equal for a run to be resumed."""
         return {name: getattr(self, name) for name in ("batch_size", "learning_rate", "random_state")}
-
-
-def _whole(name: str, value: int) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise ParameterError(f"{name} must be a whole number, got {value!r}") from None

@@ -14,7 +14,7 @@ gtzan_labels: dict[int, str] = dict(enumerate(gtzan.LABELS))
 
 
 def download_gtzan_genres_if_not_found(data_dir_path: str | os.PathLike) -> None:
-    """Download GTZAN to a directory, as ``genres/<genre>/<genre>.000NN.au``, unless it is there.
+    """Download GTZAN to a directory, as ``genres/<genre>/<genre>.000NN.au``, unless it exists.
 
     An existing ``genres.tar.gz`` is unpacked instead of downloaded. The file ``genres_done.txt`` marks a complete
     corpus; if it exists, nothing is checked.
@@ -31,7 +31,7 @@ def download_gtzan_genres_if_not_found(data_dir_path: str | os.PathLike) -> None
 
     See Also
     --------
-    mxnet_audio.datasets.corpus.Corpus.download : the same for all corpora, and from mirrors of your own
+    mxnet_audio.datasets.corpus.Corpus.download : the same for all corpora, and from other mirrors
 
     Examples
     --------

@@ -14,7 +14,7 @@ urbansound8k_labels: dict[int, str] = dict(enumerate(urbansound8k.LABELS))
 
 
 def download_urbansound8k_if_not_found(data_dir_path: str | os.PathLike) -> None:
-    """Download UrbanSound8K to a directory, as ``UrbanSound8K/audio/foldN/*.wav``, unless it is there.
+    """Download UrbanSound8K to a directory, as ``UrbanSound8K/audio/foldN/*.wav``, unless it exists.
 
     An existing ``UrbanSound8K.tar.gz`` is unpacked instead of downloaded. The file ``UrbanSound8K_done.txt`` marks a
     complete corpus; if it exists, nothing is checked.
@@ -31,7 +31,7 @@ def download_urbansound8k_if_not_found(data_dir_path: str | os.PathLike) -> None
 
     See Also
     --------
-    mxnet_audio.datasets.corpus.Corpus.download : the same for all corpora, and from mirrors of your own
+    mxnet_audio.datasets.corpus.Corpus.download : the same for all corpora, and from other mirrors
 
     Examples
     --------

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
+from mxnet_audio.checks import real_number, whole_number
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import ParameterError
 
-__all__ = ["MIN_SQUARED_NORM", "Loss", "checked_number", "scale_for", "unit"]
+__all__ = ["MIN_SQUARED_NORM", "Loss", "scale_for", "unit"]
 
 MIN_SQUARED_NORM = 1e-12  # vectors with a smaller square of the norm are divided by the root of this
 MIN_SCALE = 4.0  # the formula gives 1.6 for 4 speakers; of 2, 4 and 30, 4 separated them best (FSDD, unseen words)
@@ -79,14 +79,14 @@ class Loss(gluon.loss.Loss):
         params=None,
     ):
         if weight is not None:
-            settings = {**settings, "weight": checked_number("weight", weight)}
+            settings = {**settings, "weight": real_number("weight", weight)}
         if batch_axis != 0:
             raise ParameterError(f"batch_axis must be 0, got {batch_axis!r}")
         super().__init__(settings.get("weight"), batch_axis, prefix=prefix, params=params)
-        self._classes = 0 if classes is None else _checked_classes(classes)
+        self._classes = 0 if classes is None else whole_number("classes", classes, 2)
         if "s" in settings:
             scale = scale_for(self._classes) if settings["s"] is None else settings["s"]
-            self._s = settings["s"] = checked_number("s", scale, above=0)
+            self._s = settings["s"] = real_number("s", scale, above=0)
         self._settings = settings if classes is None else {"classes": self._classes, **settings}
 
     def __repr__(self) -> str:
@@ -112,25 +112,3 @@ class Loss(gluon.loss.Loss):
         """Return the cosines with those of the labels replaced by `target` [shape=(batch, 1)]."""
         is_label = F.one_hot(label, depth=self._classes)
         return F.broadcast_mul(is_label, target) + (1 - is_label) * cosine
-
-
-def checked_number(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> float:
-    """Return a setting as a float, or raise ParameterError that names it."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or number < least or number <= above:
-        bound = f" > {above}" if above > -math.inf else f" >= {least}" if least > -math.inf else ""
-        raise ParameterError(f"{name} must be a finite number{bound}, got {value!r}")
-    return number
-
-
-def _checked_classes(classes: Any) -> int:
-    try:
-        number = operator.index(classes)
-    except TypeError:
-        raise ParameterError(f"classes must be a whole number, got {classes!r}") from None
-    if number < 2:
-        raise ParameterError(f"classes must be >= 2, got {classes}")
-    return number

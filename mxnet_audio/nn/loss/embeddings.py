@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mxnet_audio.checks import real_number
 from mxnet_audio.engine import mx, nd
-from mxnet_audio.nn.loss.base import MIN_SQUARED_NORM, Loss, checked_number, unit
+from mxnet_audio.nn.loss.base import MIN_SQUARED_NORM, Loss, unit
 
 __all__ = ["GE2ELoss", "RingLoss"]
 
@@ -68,7 +69,7 @@ class RingLoss(Loss):
     ):
         if isinstance(classes, float):
             classes, lamda = None, classes
-        self._lamda, r_init = checked_number("lamda", lamda, least=0), checked_number("r_init", r_init, above=0)
+        self._lamda, r_init = real_number("lamda", lamda, 0), real_number("r_init", r_init, above=0)
         super().__init__(classes, {"lamda": self._lamda, "r_init": r_init}, **kwargs)
         with self.name_scope():
             self.radius = self.params.get("radius", shape=(1,), init=mx.init.Constant(r_init), wd_mult=0.0)
@@ -134,7 +135,7 @@ class GE2ELoss(Loss):
     inputs = ("embedding", "label")
 
     def __init__(self, classes: int, w: float = 10.0, b: float = -5.0, **kwargs):
-        w, b = checked_number("w", w, above=0), checked_number("b", b)
+        w, b = real_number("w", w, above=0), real_number("b", b)
         super().__init__(classes, {"w": w, "b": b}, **kwargs)
         with self.name_scope():
             self.scale = self.params.get("scale", shape=(1, 1), init=mx.init.Constant(w), wd_mult=0.0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from mxnet_audio.checks import real_number
 from mxnet_audio.errors import ParameterError
-from mxnet_audio.nn.loss.base import Loss, checked_number
+from mxnet_audio.nn.loss.base import Loss
 
 __all__ = ["AMSoftmaxLoss", "ArcLoss", "NormSoftmaxLoss", "SoftmaxLoss"]
 
@@ -140,7 +141,7 @@ class AMSoftmaxLoss(Loss):
     """
 
     def __init__(self, classes: int, m: float = 0.35, s: float | None = None, dtype: str = "float32", **kwargs):
-        self._m = checked_number("m", m, least=0)
+        self._m = real_number("m", m, 0)
         super().__init__(classes, {"m": self._m, "s": s}, **kwargs)
 
     def unweighted(self, F, cosine, label):
@@ -205,7 +206,7 @@ class ArcLoss(Loss):
         dtype: str = "float32",
         **kwargs,
     ):
-        self._m, self._easy = checked_number("m", m, least=0), bool(easy_margin)
+        self._m, self._easy = real_number("m", m, 0), bool(easy_margin)
         if self._m >= math.pi / 2:
             raise ParameterError(f"m must be an angle < pi / 2, got {m}")
         super().__init__(classes, {"m": self._m, "s": s, "easy_margin": self._easy}, **kwargs)
