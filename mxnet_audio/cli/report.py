@@ -41,7 +41,7 @@ def report(
     classifier = find_model(model_dir, network, gpu)()
     from mxnet_audio.viz.report import write_report
 
-    settings = None if model_dir.is_file() else classifier.model.notes.get("training")
+    settings = classifier.model.notes.get("training") if hasattr(classifier, "model") else None
     path = write_report(classifier, pairs, output, settings=settings, progress=show_progress())
     size = path.stat().st_size
     print_result(

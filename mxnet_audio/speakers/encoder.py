@@ -7,13 +7,13 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
+from mxnet_audio.checks import whole_number
 from mxnet_audio.data.transforms import ExtractFeatures, Load, ToImage, Transform
 from mxnet_audio.errors import DatasetError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
@@ -146,8 +146,7 @@ class SpeakerEncoder(AudioClassifier):
         """
         if self._model is None:  # once, not in each thread
             raise ModelError("no model yet: call fit or load first")
-        if not isinstance(batch_size, Integral) or batch_size < 1:
-            raise ParameterError(f"batch_size must be an integer >= 1, got {batch_size!r}")
+        batch_size = whole_number("batch_size", batch_size)
         stream = map_ordered(self.windows, as_list(paths))
         with contextlib.closing(stream):
             while chunk := list(islice(stream, batch_size)):

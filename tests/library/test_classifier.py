@@ -180,7 +180,7 @@ def test_a_single_path_is_accepted_and_paths_are_returned_as_strings(classifier,
         (prediction,), (encoding,) = classifier.predict_many(given), classifier.encode_many(given)
         assert (prediction.path, encoding.path) == (path, path)
     assert classifier.predict((np.ones(6000, np.float32), 12000)).path is None
-    with pytest.raises(ParameterError, match="batch_size must be an integer >= 1, got 0"):
+    with pytest.raises(ParameterError, match=r"batch_size .*got 0"):
         list(classifier.predict_many([path], batch_size=0))
 
 
