@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite: real recordings, synthesised tones, and folders that all test processes share."""
+"""Fixtures of the whole suite: recordings, tones, a small corpus with a trained classifier, and shared folders."""
 
 import os
 from pathlib import Path
@@ -16,6 +16,8 @@ settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.load_profile("deterministic")
 
 DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+KINDS = ("low", "high", "noise")  # classes of `corpus`
 
 
 def _corpus(name: str) -> Path:
@@ -76,3 +78,60 @@ def write_tone():
         return path
 
     return write
+
+
+def write_corpus(folder):
+    """Write 24 one-second clips of three kinds, ``<kind>/clip <i> é.wav``, that a small network can distinguish."""
+    rng = np.random.default_rng(0)
+    sr = 12000
+    t = np.arange(sr) / sr
+    for i in range(24):
+        kind = KINDS[i % 3]
+        if kind == "noise":
+            y = rng.normal(0, 0.1, sr)
+        else:
+            frequency = rng.uniform(200, 600) if kind == "low" else rng.uniform(2000, 5000)
+            y = 0.5 * np.sin(2 * np.pi * frequency * t) + rng.normal(0, 0.01, sr)
+        path = folder / kind / f"clip {i} é.wav"
+        path.parent.mkdir(exist_ok=True)
+        sf.write(path, y, sr)
+
+
+@pytest.fixture(scope="session")
+def corpus(make_once):
+    """Pairs of path and label of 24 clips of three classes."""
+    folder = make_once("library-corpus", write_corpus)
+    return [(str(folder / KINDS[i % 3] / f"clip {i} é.wav"), KINDS[i % 3]) for i in range(24)]
+
+
+@pytest.fixture(scope="session")
+def options(tmp_path_factory):
+    """Arguments of a quick `fit`."""
+    return {
+        "batch_size": 5,
+        "epochs": 6,
+        "test_size": 0.25,
+        "input_shape": (1, 32, 40),
+        "nb_classes": 3,
+        "checkpoint_interval": 2,
+        "cache": tmp_path_factory.mktemp("cache"),
+        "progress": False,
+    }
+
+
+@pytest.fixture(scope="session")
+def model_dir(corpus, options, make_once) -> Path:
+    """Directory of a model trained on `corpus`; tests must not change it."""
+    from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+
+    return make_once("library-model", lambda folder: Cifar10AudioClassifier().fit(corpus, folder, **options))
+
+
+@pytest.fixture
+def classifier(model_dir):
+    """The trained classifier, loaded for each test."""
+    from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+
+    loaded = Cifar10AudioClassifier()
+    loaded.load_model(model_dir)
+    return loaded
