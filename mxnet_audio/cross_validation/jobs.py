@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import operator
 import os
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -121,14 +121,13 @@ def count_workers(n_jobs: int | None, devices: dict[str, tuple[str, int]]) -> in
     Raises
     ------
     ParameterError
-        If `n_jobs` is below 1 and not -1.
+        If `n_jobs` is no integer, or below 1 and not -1.
     """
     if n_jobs is None:
         n_jobs = 1 if devices["model_ctx"][0] == "gpu" else -1
-    n_jobs = USABLE_CPUS if n_jobs == -1 else operator.index(n_jobs)
-    if n_jobs < 1:
-        raise ParameterError(f"n_jobs must be >= 1, or -1 for all CPUs, got {n_jobs}")
-    return n_jobs
+    if not isinstance(n_jobs, Integral) or (n_jobs < 1 and n_jobs != -1):
+        raise ParameterError(f"n_jobs must be an integer >= 1, or -1 for all CPUs, got {n_jobs!r}")
+    return USABLE_CPUS if n_jobs == -1 else int(n_jobs)
 
 
 def run_jobs(jobs: Sequence[Job], n_jobs: int, scratch: str) -> Iterator[FoldRun | FailedRun]:
@@ -198,8 +197,7 @@ def _search_precision(classifier: AudioClassifier, train: list[Pair], held_out: 
     """Compute the precision at 5 of search by cosine: held-out clips are the queries, training clips the index."""
     from sklearn.neighbors import NearestNeighbors
 
-    def encode(pairs: Iterable[Pair]) -> tuple[np.ndarray, list[Label]]:
-        pairs = list(pairs)
+    def encode(pairs: list[Pair]) -> tuple[np.ndarray, list[Label]]:
         encodings = zip(classifier.encode_many([sound for sound, _ in pairs]), pairs)
         usable = [(encoding.vector, label) for encoding, (_, label) in encodings if encoding.vector is not None]
         return np.stack([vector for vector, _ in usable]), [label for _, label in usable]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mxnet_audio.errors import AudioError
+from mxnet_audio.errors import AudioError, ParameterError
 from mxnet_audio.metrics import ClassificationReport
 
 if TYPE_CHECKING:
@@ -179,12 +179,12 @@ class CrossValidation:
 
         Raises
         ------
-        KeyError
+        ParameterError
             If there is no run with this seed.
         """
         runs = [run for run in self.runs if seed is None or run.seed == seed]
         if not runs:
-            raise KeyError(seed)
+            raise ParameterError(f"seed must be one of {', '.join(map(str, self.seeds))}, got {seed!r}")
         confusion = np.sum([run.report.confusion for run in runs], axis=0)
         return ClassificationReport(runs[0].report.labels, confusion, [(p, AudioError(r, p)) for p, r in self.skipped])
 

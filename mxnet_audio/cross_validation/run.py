@@ -18,7 +18,7 @@ from tqdm import tqdm
 from mxnet_audio import training
 from mxnet_audio.atomic import write_json
 from mxnet_audio.cross_validation.jobs import CrossValidationError, FailedRun, Job, count_workers, run_jobs
-from mxnet_audio.cross_validation.results import CrossValidation, FoldRun
+from mxnet_audio.cross_validation.results import CrossValidation
 from mxnet_audio.cross_validation.store import load_runs, run_settings, save_run
 from mxnet_audio.datasets.labels import Pair, Pairs
 from mxnet_audio.errors import ParameterError
@@ -27,7 +27,7 @@ from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.library.inputs import choose_features, input_shape_of
 from mxnet_audio.training.folds import Fold, assign_folds, check_disjoint, fold_order
 
-__all__ = ["CrossValidation", "FoldRun", "cross_validate"]
+__all__ = ["cross_validate"]
 
 log = logging.getLogger(__name__)
 

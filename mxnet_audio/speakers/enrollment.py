@@ -69,28 +69,10 @@ class EnrolledSpeakers:
         return {name: len(vectors) for name, vectors in self.vectors.items()}
 
     def add(self, name: str, vectors: np.ndarray, replace: bool = False) -> int:
-        """Enroll a speaker, or add recordings to an enrolled one.
+        """Enroll a speaker by embeddings [shape=(recordings, dim)]; return the number of the speaker's recordings.
 
-        A recording that is enrolled already counts once.
-
-        Parameters
-        ----------
-        name : str
-            Name of the speaker.
-        vectors : np.ndarray [shape=(recordings, dim)]
-            Embeddings of the speaker's recordings.
-        replace : bool
-            Remove the embeddings that the speaker was enrolled with before.
-
-        Returns
-        -------
-        int
-            Number of recordings that the speaker is enrolled with now.
-
-        Raises
-        ------
-        ParameterError
-            If the name is empty or not printable.
+        They are added to the speaker's earlier recordings, or with `replace` put in their place. A recording that is
+        enrolled already counts once. ParameterError is raised if the name is empty or not printable.
         """
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise ParameterError(f"the name of a speaker must be printable text, got {name!r}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio import model_store, training
+from mxnet_audio import training
 from mxnet_audio.datasets.labels import checked_pairs
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
@@ -166,8 +166,7 @@ class SpeakerRecognizer:
             random in each epoch, shorter ones are repeated.
         speeds : sequence of float, 0.5 to 2
             Each recording is also trained on at these speeds, as a recording of another speaker: (0.9, 1.1) gives three
-            times as many speakers [1]_, and epochs three times as long. With few speakers in the training set, other
-            speakers are then easier to tell apart.
+            times as many speakers [1]_, and epochs three times as long. This helps with few speakers.
         feature_config : AudioFeatureConfig, optional
             Features in place of those that `speaker_features` chooses; `seconds` is then ignored.
         recipe : training.Recipe or str
@@ -256,7 +255,7 @@ class SpeakerRecognizer:
         pairs = checked_pairs(pairs)
         sessions = session_names(pairs, groups)
         if trained := {str(speaker) for _, speaker in pairs} & {str(label) for label in self.model.labels}:
-            log.warning("%d of these speakers are in the training set: others are told apart less well", len(trained))
+            log.warning("%d of these speakers are in the training set: expect more errors for others", len(trained))
         chosen = choose_recordings([speaker for _, speaker in pairs], MAX_CALIBRATION, CALIBRATION_PER_SPEAKER)
         vectors, usable = self._encoder.encode_usable([pairs[index][0] for index in chosen])
         indices = [chosen[index] for index in usable]
@@ -265,21 +264,10 @@ class SpeakerRecognizer:
         return verification_report(labels, scores, skipped=self.skipped, threshold=self.threshold)
 
     def encode_audio(self, path: AudioSource) -> np.ndarray:
-        """Compute the embedding of one recording: the mean over its windows, of length 1. Also named `embed`.
+        """Compute the embedding of one recording: float32 [shape=(dim,)], of length 1. Also named `embed`.
 
-        Parameters
-        ----------
-        path : str or os.PathLike or binary file or (np.ndarray, rate)
-            Anything that `mxnet_audio.audio.load` takes.
-
-        Returns
-        -------
-        np.ndarray [shape=(dim,), float32]
-
-        Raises
-        ------
-        AudioDecodeError, InvalidAudioError
-            If the file cannot be used, or is silent.
+        It is the mean over the windows of the recording, which is anything that `mxnet_audio.audio.load` takes.
+        AudioDecodeError or InvalidAudioError is raised if the recording cannot be used, or is silent.
         """
         return self._encoder.encode_audio(path)
 
@@ -336,27 +324,11 @@ class SpeakerRecognizer:
         self.scorer.enrolled.remove(name)
 
     def identify(self, path: AudioSource, top_k: int = 5) -> Identification:
-        """Find the enrolled speaker of a recording.
+        """Find the enrolled speaker of a recording; `speaker` of the result is None if no score reaches the threshold.
 
         The false accept rate grows with the number of enrolled speakers: where one impostor in 100 is accepted as a
-        given speaker, about N in 100 are accepted as one of N.
-
-        Parameters
-        ----------
-        path
-            Recording, as for `encode_audio`.
-        top_k : int > 0
-            Number of speakers in the ranking.
-
-        Returns
-        -------
-        Identification
-            ``(path, speaker, ranking, error)``; `speaker` is None if no score reaches the threshold.
-
-        Raises
-        ------
-        ModelError
-            If nobody is enrolled.
+        given speaker, about N in 100 are accepted as one of N. Further parameters and errors as for
+        `SpeakerScorer.identify`.
         """
         (result,) = self.identify_many([path], top_k)
         if result.error is not None:
@@ -412,7 +384,6 @@ class SpeakerRecognizer:
         ModelError
             If there is no model yet, or the directory cannot be written to.
         """
-        model_store.check_writable(model_dir_path)
         if Path(model_dir_path).resolve() != self._model_dir:
             self._encoder.save_model(model_dir_path)
         SpeakerState(self.network, self._encoder.model_id, self.scorer).save(model_dir_path)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from mxnet_audio.errors import ModelError, ParameterError
+from mxnet_audio.checks import whole_number
+from mxnet_audio.errors import ModelError
 from mxnet_audio.inference.results import Encoding, Identification, Verification
 from mxnet_audio.speakers.calibration import find_threshold, trial_pairs
 from mxnet_audio.speakers.enrollment import EnrolledSpeakers, unit_length
@@ -44,9 +45,8 @@ class Cohort:
     """
 
     def __init__(self, vectors: np.ndarray, speakers: Sequence[str] = (), top: int = 200):
-        if top < 2:
-            raise ParameterError(f"top must be >= 2, got {top}")
-        self.vectors, self.speakers, self.top = unit_length(np.asarray(vectors)), list(speakers), top
+        self.vectors, self.speakers = unit_length(np.asarray(vectors)), list(speakers)
+        self.top = whole_number("top", top, 2)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.vectors)} embeddings, top={self.top})"
@@ -251,8 +251,7 @@ class SpeakerScorer:
         ModelError
             If nobody is enrolled or no threshold is set.
         """
-        if top_k < 1:
-            raise ParameterError(f"top_k must be >= 1, got {top_k}")
+        top_k = whole_number("top_k", top_k)
         threshold, names, centroids = self.threshold, self.enrolled.names, self.enrolled.centroids()
         cohort = self._cohort_in_use
         statistics = cohort.statistics(centroids)

@@ -35,7 +35,7 @@ class SpeakerState:
     scorer: SpeakerScorer
 
     def save(self, directory: str | os.PathLike) -> None:
-        """Save the state in a directory, in place of any that is there.
+        """Save the state in a directory; an existing one is replaced.
 
         Raises
         ------

@@ -230,8 +230,8 @@ def _hold_out(
     DatasetError
         If there are fewer than two speakers with two sessions.
     """
-    own_sessions = {(speaker, session) for (_, speaker), session in zip(pairs, sessions)}
-    counts = Counter(speaker for speaker, _ in own_sessions)
+    speaker_sessions = {(speaker, session) for (_, speaker), session in zip(pairs, sessions)}
+    counts = Counter(speaker for speaker, _ in speaker_sessions)
     single = sorted(str(speaker) for speaker, count in counts.items() if count == 1)
     if len(counts) - len(single) < 2:
         found = ", ".join(f"{speaker}: {count}" for speaker, count in sorted(counts.items(), key=str)[:5]) or "none"

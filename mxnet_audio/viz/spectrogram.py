@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mxnet_audio.checks import real_number
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.viz.figure import new_figure, saved, split_path
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
     from mxnet_audio.features import AudioFeatureConfig
 
 __all__ = ["plot_spectrogram", "view_spec"]
@@ -58,14 +61,7 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
     edges = first + frame * (np.arange(features.shape[1] + 1) - 0.5)
     figure = new_figure(10, 4)
     axes = figure.subplots()
-    image = axes.imshow(
-        features,
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-        cmap="magma",
-        extent=(edges[0], edges[-1], -0.5, len(features) - 0.5),
-    )
+    image = _draw_image(axes, features, (edges[0], edges[-1], -0.5, len(features) - 0.5))
     if config.type in ("log_mel", "mel"):
         axes.set_yticks(*_hertz_ticks(config))
     ylabel = {"log_mel": "frequency (Hz, mel scale)", "mel": "frequency (Hz, mel scale)", "mfcc": "coefficient"}
@@ -126,8 +122,8 @@ def view_spec(
     if spec.ndim != 2 or not spec.size or np.iscomplexobj(spec):
         raise ParameterError(f"spec must be real, [bins, frames], got {spec.dtype} of shape {spec.shape}")
     for name, value in (("sample_rate", sample_rate), ("hop_length", hop_length)):
-        if value is not None and not (isinstance(value, Real) and float(value) > 0):
-            raise ParameterError(f"{name} must be a number > 0, got {value!r}")
+        if value is not None:
+            real_number(name, value, above=0)
     if hop_length is not None and sample_rate is None:
         raise ParameterError(f"hop_length needs sample_rate, got hop_length={hop_length} alone")
     if power is None:
@@ -141,14 +137,8 @@ def view_spec(
     seconds = 1 if hop_length is None else hop_length / sample_rate
     figure = new_figure(10, 4)
     axes = figure.subplots()
-    image = axes.imshow(
-        spec,
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-        cmap="magma",
-        extent=(-0.5 * seconds, (frames - 0.5) * seconds, -0.5 * hertz, (bins - 0.5) * hertz),
-    )
+    extent = (-0.5 * seconds, (frames - 0.5) * seconds, -0.5 * hertz, (bins - 0.5) * hertz)
+    image = _draw_image(axes, spec, extent)
     axes.set(
         xlabel="frame" if hop_length is None else "time (s)", ylabel="bin" if sample_rate is None else "frequency (Hz)"
     )
@@ -157,6 +147,10 @@ def view_spec(
             axis.set_major_locator(MaxNLocator(integer=True))
     figure.colorbar(image, ax=axes, label="level (dB)", pad=0.02)
     return saved(figure, path)
+
+
+def _draw_image(axes: Axes, values: np.ndarray, extent: tuple[float, float, float, float]) -> AxesImage:
+    return axes.imshow(values, origin="lower", aspect="auto", interpolation="nearest", cmap="magma", extent=extent)
 
 
 def _hertz_ticks(config: AudioFeatureConfig) -> tuple[np.ndarray, list[str]]:

@@ -197,7 +197,7 @@ def plot_accuracy(
     figure = new_figure(7, 4.5)
     axes = figure.subplots()
     if thresholds is not None:
-        accuracies, thresholds = _shares("accs", trials), np.asarray(thresholds)
+        accuracies, thresholds = _shares("accs", trials), _numbers("thresholds", thresholds)
         if accuracies.shape != thresholds.shape or not (_is_sorted(thresholds) or _is_sorted(-thresholds)):
             reason = "accs and thresholds must have one length, and thresholds increase or decrease"
             raise ParameterError(f"{reason}; labels and scores must be given as one tuple")
@@ -247,14 +247,22 @@ def _systems(trials: Any) -> Iterator[tuple[str, str, Any, Any]]:
         yield name, color, labels, scores
 
 
-def _shares(name: str, values: Any) -> np.ndarray:
-    """Return values as an array; ParameterError unless they are numbers between 0 and 1."""
+def _numbers(name: str, values: Any) -> np.ndarray:
+    """Return values as an array [shape=(n,)]; ParameterError unless they are one or more numbers."""
     try:
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{name} must be an array of numbers: {error}") from error
-    if array.ndim != 1 or not array.size or not (array.min() >= 0 and array.max() <= 1):
-        raise ParameterError(f"{name} must be one-dimensional with values between 0 and 1")
+    if array.ndim != 1 or not array.size:
+        raise ParameterError(f"{name} must be one-dimensional and not empty, got shape {array.shape}")
+    return array
+
+
+def _shares(name: str, values: Any) -> np.ndarray:
+    """Return values as an array [shape=(n,)]; ParameterError unless they are numbers between 0 and 1."""
+    array = _numbers(name, values)
+    if not (array.min() >= 0 and array.max() <= 1):
+        raise ParameterError(f"{name} must be between 0 and 1, got {array.min():g} to {array.max():g}")
     return array
 
 

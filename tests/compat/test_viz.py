@@ -72,6 +72,7 @@ def test_labels_and_scores_are_not_taken_for_a_curve(plot):
         (plot_accuracy, [0.5, 50], [1, 2], "accs"),
         (plot_accuracy, [0.5, 0.6], [1, 2, 3], "accs and thresholds"),
         (plot_accuracy, [0.5, 0.6, 0.7], [1, 3, 2], "accs and thresholds"),
+        (plot_accuracy, [0.5, 0.6], ["low", "high"], "thresholds"),
     ],
 )
 def test_arrays_that_are_no_curve_are_refused(plot, first, second, name):

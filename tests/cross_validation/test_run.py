@@ -58,7 +58,7 @@ def test_each_clip_is_measured_once_for_each_seed(corpus, quick, recording):
     assert len(recording.calls) == 6
     runs = [(seed, fold) for seed in (3, 0) for fold in (1, 2, 3)]
     for (train, held_out, options), (seed, fold) in zip(recording.calls, runs):
-        assert held_out == sorted(path for path, own in zip(paths, FOLDS) if own == fold)
+        assert held_out == sorted(path for path, clip_fold in zip(paths, FOLDS) if clip_fold == fold)
         assert sorted(train + held_out) == sorted(paths)
         assert options["random_state"] == seed and options["nb_classes"] is None
     assert result.folds == [1, 2, 3] and result.seeds == [3, 0]
@@ -71,7 +71,7 @@ def test_each_clip_is_measured_once_for_each_seed(corpus, quick, recording):
     by_seed = [np.mean([run.report.accuracy for run in result.runs if run.seed == seed]) for seed in (3, 0)]
     assert result.std_over_seeds == pytest.approx(np.std(by_seed, ddof=1))
     assert all(len(run.history["acc_test"]) == 1 and run.seconds > 0 for run in result.runs)
-    with pytest.raises(KeyError):
+    with pytest.raises(ParameterError, match=r"seed .* 3, 0, got 1"):
         result.pooled(seed=1)
 
 
@@ -201,6 +201,7 @@ def test_runs_of_another_recipe_default_or_network_are_not_mixed(corpus, quick, 
         ({"seeds": 3}, ParameterError, "seeds"),
         ({"seeds": (1, -1)}, ParameterError, "random_state"),
         ({"n_jobs": 0}, ParameterError, "n_jobs"),
+        ({"n_jobs": "two"}, ParameterError, "n_jobs"),
         ({"early_stopping": 3}, ParameterError, "early_stopping"),
         ({"classifier": "nothing"}, ParameterError, "'nothing'"),
         ({"classifier": dict}, ParameterError, "classifier"),

@@ -42,7 +42,7 @@ def options():
 
 @pytest.fixture
 def recognizer(model_dir):
-    """The trained recognizer, loaded anew."""
+    """The trained recognizer, loaded for each test."""
     return SpeakerRecognizer.load(model_dir)
 
 

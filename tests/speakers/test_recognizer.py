@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from mxnet_audio import features, training
+from mxnet_audio import features
 from mxnet_audio.audio import load
 from mxnet_audio.data.transforms import ToImage
-from mxnet_audio.engine import gluon, nd
+from mxnet_audio.engine import autograd, gluon, nd
 from mxnet_audio.errors import AudioDecodeError, DatasetError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.metrics import eer
+from mxnet_audio.models import NETWORKS
 from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 from mxnet_audio.speakers.scoring import SpeakerScorer
 from tests.voices import TRAINED
@@ -89,8 +90,14 @@ def test_streams_are_trained_on_at_several_speeds(recordings, options, tmp_path)
 
 def test_an_answer_is_right_at_whatever_speed(recordings, options, tmp_path, monkeypatch):
     """Of 12 held-out recordings 6 are ann's, and the network answers "ann at 0.9" for each of them."""
-    slower = lambda run, x, y: (nd.one_hot(2 * nd.ones(len(x)), 4), nd.zeros(len(x)))  # noqa: E731
-    monkeypatch.setattr(training.loop._Run, "_evaluate", slower)
+    network = NETWORKS["sincnet"]
+    forward = network.forward
+
+    def slower(self, x):
+        scores, embedding = forward(self, x)
+        return (scores, embedding) if autograd.is_training() else (nd.one_hot(2 * nd.ones(len(x)), 4), embedding)
+
+    monkeypatch.setattr(network, "forward", slower)
     recognizer = SpeakerRecognizer("sincnet")
     history = recognizer.fit(recordings("ann", "bob"), tmp_path, **options | {"test_size": 0.6}, speeds=[0.9])
     assert recognizer.model.labels[2] == "sp0.9-ann"
@@ -330,7 +337,7 @@ def test_without_a_model_or_enrolled_speakers(recognizer, people):
 
 
 def test_bad_arguments_are_refused(recognizer, recordings, people, tmp_path):
-    with pytest.raises(ParameterError, match="top_k must be >= 1, got 0"):
+    with pytest.raises(ParameterError, match=r"top_k .*got 0"):
         recognizer.identify(people / "ann" / "1.wav", top_k=0)
     with pytest.raises(ParameterError, match="network"):
         SpeakerRecognizer("cifar10")

@@ -73,7 +73,7 @@ def test_identification_of_vectors(scorer):
     assert ann == ("a.wav", "ann", [("ann", pytest.approx(0.8))], None)
     assert unknown.speaker is None and len(unknown.ranking) == 1
     assert silent == ("c.wav", None, [], error)
-    with pytest.raises(ParameterError, match="top_k must be >= 1, got 0"):
+    with pytest.raises(ParameterError, match=r"top_k .*got 0"):
         list(scorer.identify(encodings, top_k=0))
 
 
@@ -103,7 +103,7 @@ def test_reprs_have_one_line(scorer):
 def test_without_a_threshold_and_bad_arguments():
     with pytest.raises(ModelError):
         _ = SpeakerScorer().threshold
-    with pytest.raises(ParameterError, match="top must be >= 2, got 1"):
+    with pytest.raises(ParameterError, match=r"top .*got 1"):
         Cohort(COHORT, top=1)
 
 
