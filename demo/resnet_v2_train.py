@@ -1,4 +1,4 @@
-"""Train ResNetV2AudioClassifier to tell genres of music (GTZAN), or the classes of your own folder (--data DIR)."""
+"""Train ResNetV2AudioClassifier on the genres of music of GTZAN, or on your own class folders (--data DIR)."""
 
 from music import train
 

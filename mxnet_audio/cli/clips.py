@@ -41,8 +41,8 @@ def list_clips(data: Path, corpus: str | None = None, folds: str | None = None) 
     requested = None if folds is None else [fold.strip() for fold in folds.split(",")]
     if corpus is not None:
         named = datasets.get(corpus)
-        own_folds = {str(fold): fold for fold in named.folds}  # numbers or names
-        return named.clips(data, requested and [own_folds.get(fold, fold) for fold in requested])
+        folds_by_name = {str(fold): fold for fold in named.folds}  # numbers or names
+        return named.clips(data, requested and [folds_by_name.get(fold, fold) for fold in requested])
     clips = datasets.clips(data)
     if requested is None:
         return clips

@@ -27,8 +27,8 @@ def demo(
 ) -> None:
     """Show all features on synthesised or your own sounds.
 
-    A classifier is trained; clips are labelled, encoded, indexed and searched; results are plotted. No network is
-    needed.
+    A classifier is trained; clips are labelled, encoded, indexed and searched; results are plotted. No internet
+    connection is needed.
 
     \b
     Examples:
@@ -39,6 +39,6 @@ def demo(
         raise DatasetError("no such folder or CSV file", data)
     from mxnet_audio.cli.tour import run
 
-    figures = run(output, data=data, say=print_message if as_json else typer.echo, progress=show_progress())
+    figures = run(output, data=data, echo=print_message if as_json else typer.echo, progress=show_progress())
     if as_json:
         print_result(figures, "", as_json)

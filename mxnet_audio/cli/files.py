@@ -62,8 +62,8 @@ class BulkJob:
     def find(self, paths: Iterable[Path], must_exist: bool = True) -> list[str]:
         """List the given files and the sound files in the given folders, each once.
 
-        Missing files are skipped, unless `must_exist` is False. The command exits if no file is left, except with
-        ``--json``: that document describes the model too, which has yet to be loaded.
+        Missing files are skipped, unless `must_exist` is False. The command exits if no file remains; with
+        ``--json`` only in `finish`, since the document describes the model, too, which must be loaded first.
         """
         from mxnet_audio.audio import find_audio
 

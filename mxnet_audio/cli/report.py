@@ -30,7 +30,7 @@ def report(
     """Write an HTML report on a classifier.
 
     The page holds the training curves, the confusion matrix, measures by class, the worst mistakes as spectrograms and
-    players, and a map of the embeddings. It is one file and needs no network.
+    players, and a map of the embeddings. It is one file and loads nothing from the internet.
 
     \b
     Examples:

@@ -31,7 +31,7 @@ TRAINING_BUDGET = 90_000
 def run(
     output: str | os.PathLike,
     data: str | os.PathLike | None = None,
-    say: Callable[[str], None] = log.info,
+    echo: Callable[[str], None] = log.info,
     progress: bool = True,
 ) -> dict[str, int | float]:
     """Train on three quarters of a corpus and try everything on the other quarter.
@@ -42,7 +42,7 @@ def run(
         Folder for the model, the index and the plots.
     data : str or os.PathLike, optional
         Folder of class folders, or CSV file of ``path,label``; by default a corpus is synthesised.
-    say : callable
+    echo : callable
         Function that prints a line or a table.
     progress : bool
         Show progress bars.
@@ -62,7 +62,7 @@ def run(
     started = time.monotonic()
 
     if data is None:
-        say("Synthesising ten kinds of sound …")
+        echo("Synthesising ten kinds of sound …")
         pairs = synthesise(output / "sound", clips_per_class=60)
     else:
         pairs = datasets.folder(data) if Path(data).is_dir() else datasets.csv(data)
@@ -74,7 +74,7 @@ def run(
     assert config.n_samples and config.sr  # complete_config sets both
     seconds = config.n_samples / config.sr
     epochs = int(np.clip(TRAINING_BUDGET / (len(pairs) * seconds), 5, 100))
-    say(
+    echo(
         f"Training on {len(train)} clips of {len(set(labels))} classes for {epochs} epochs, with inputs of"
         f" {seconds:.1f} s (the middle of longer clips); {len(test)} clips are held out …"
     )
@@ -91,14 +91,14 @@ def run(
     viz.plot_history(history, output / "training.png")
 
     report = classifier.evaluate(held_out)
-    say(f"\nResults on the {len(test)} held-out clips:\n\n{report}")
+    echo(f"\nResults on the {len(test)} held-out clips:\n\n{report}")
     viz.plot_confusion(report, output / "confusion.png")
 
-    say("\nPredicted labels (predict_class):")
+    echo("\nPredicted labels (predict_class):")
     unusable = {path for path, _ in [*classifier.skipped, *report.skipped]}
     clips = [pair for pair in held_out if pair[0] not in unusable]
     for path, label in clips[:: max(1, len(clips) // 6)][:6]:
-        say(f"  {Path(path).name:<28} {label:<16} -> {classifier.predict_class(path)}")
+        echo(f"  {Path(path).name:<28} {label:<16} -> {classifier.predict_class(path)}")
     example = clips[0][0]
     spectrogram = load_features(example, classifier.feature_config)
     viz.plot_spectrogram(spectrogram, classifier.feature_config, output / "spectrogram.png")
@@ -107,28 +107,28 @@ def run(
     encoded = [(encoding.vector, label) for encoding, (_, label) in encodings if encoding.vector is not None]
     vectors, encoded_labels = np.stack([vector for vector, _ in encoded]), [label for _, label in encoded]
     viz.plot_embedding(vectors, encoded_labels, output / "embedding.png")
-    say(f"\nEmbeddings (encode_audio): {len(vectors)} vectors of length {vectors.shape[1]}")
+    echo(f"\nEmbeddings (encode_audio): {len(vectors)} vectors of length {vectors.shape[1]}")
 
     search = Cifar10AudioSearch(classifier=classifier)
     search.index_many(path for path, _ in training_pairs)
     search.save(output / "index")
     indexed_label_of = dict(training_pairs)
-    say(f"\nThe {len(search)} training clips most similar to {Path(example).name} (query), with their distances:")
+    echo(f"\nThe {len(search)} training clips most similar to {Path(example).name} (query), with their distances:")
     for neighbour in search.query(example, top_k=5):
-        say(f"  {neighbour.distance:.3f}  {_short_path(neighbour.path)}")
+        echo(f"  {neighbour.distance:.3f}  {_short_path(neighbour.path)}")
     found = [[indexed_label_of[n.path] for n in search.query_vector(vector, top_k=5)] for vector in vectors]
     precision = precision_at_k(encoded_labels, found, 5)
-    say(f"  precision at 5 over all held-out clips: {100 * precision:.0f}%")
+    echo(f"  precision at 5 over all held-out clips: {100 * precision:.0f}%")
 
     recommender = Cifar10AudioRecommender(classifier=classifier)
     recommender.load(output / "index")
     for path, _ in clips[:2]:
         recommender.track(path)
-    say(f"\nRecommendations after listening to {' and '.join(Path(path).name for path, _ in clips[:2])} (recommend):")
+    echo(f"\nRecommendations after listening to {' and '.join(Path(path).name for path, _ in clips[:2])} (recommend):")
     for recommendation in recommender.recommend(limits=3):
-        say(f"  {_short_path(recommendation.path)}")
+        echo(f"  {_short_path(recommendation.path)}")
 
-    _predict_bundled([path for path, _ in clips[:3]], say)
+    _predict_bundled([path for path, _ in clips[:3]], echo)
 
     figures = {
         "clips": len(pairs),
@@ -139,16 +139,16 @@ def run(
         "seconds": round(time.monotonic() - started, 1),
     }
     write_json(output / "demo.json", figures)
-    say(f"\nDone in {figures['seconds']:.0f} s. The model, the index and four plots are in {output}")
+    echo(f"\nDone in {figures['seconds']:.0f} s. The model, the index and four plots are in {output}")
     return figures
 
 
-def _predict_bundled(paths: list[str], say: Callable[[str], None]) -> None:
+def _predict_bundled(paths: list[str], echo: Callable[[str], None]) -> None:
     """Print the predictions of the models that come with a clone."""
     networks = [name for name in stored_models(BUNDLED_MODELS) if name in classifiers()]
     if not networks:
         return
-    say(f"\nPredictions of the bundled ESC-10 models ({BUNDLED_MODELS}; they only know ten environmental sounds):")
+    echo(f"\nPredictions of the bundled ESC-10 models ({BUNDLED_MODELS}; they only know ten environmental sounds):")
     bundled = [load_classifier(BUNDLED_MODELS, name) for name in networks]
     for path in paths:
         predictions = [(classifier.network, classifier.predict(path)) for classifier in bundled]
@@ -157,7 +157,7 @@ def _predict_bundled(paths: list[str], say: Callable[[str], None]) -> None:
             for name, prediction in predictions
             for label, probability in prediction.top(1)
         )
-        say(f"  {Path(path).name:<28} {text}")
+        echo(f"  {Path(path).name:<28} {text}")
 
 
 def _short_path(path: str) -> str:

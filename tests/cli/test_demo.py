@@ -4,9 +4,9 @@
 def test_text_or_figures(run, run_json, monkeypatch, tmp_path):
     arguments = []
 
-    def run_tour(output, data, say, progress):
+    def run_tour(output, data, echo, progress):
         arguments.append((output, data))
-        say("Training …")
+        echo("Training …")
         return {"accuracy": 0.5}
 
     monkeypatch.setattr("mxnet_audio.cli.tour.run", run_tour)

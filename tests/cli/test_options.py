@@ -57,8 +57,8 @@ def test_names_are_those_of_the_library():
 
     assert sorted(network.value for network in Network) == sorted(classifiers())
     networks = [network.value for network in Network] + [network.value for network in SpeakerNetwork]
-    assert set(networks) <= set(model_names())
-    assert {loss.value for loss in LossName} <= set(loss_names())
+    assert sorted(networks) == sorted(model_names())
+    assert sorted(loss.value for loss in LossName) == sorted(loss_names())
     assert {recipe.value for recipe in RecipeName} - {"default"} <= set(RECIPES)
 
 

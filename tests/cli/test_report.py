@@ -12,7 +12,7 @@ def test_page(run_json, run, model, tones, tmp_path, bad_file):
     document = run_json("report", clips, *model, "--output", tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert document["report"] == str(tmp_path / "out" / "report.html") and document["bytes"] == len(page.encode())
-    assert "not sound ü.wav" in page
+    assert "1 measured, 1 left out" in page and "not sound ü.wav" in page
     assert "<dt>batch_size</dt><dd>4</dd>" in page  # from the manifest of the model
     result = run("report", tones, *model, "--output", tmp_path / "out").stdout
     assert str(tmp_path / "out" / "report.html") in result and "MB" in result

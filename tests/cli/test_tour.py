@@ -17,7 +17,7 @@ def test_demo_with_a_broken_file(tmp_path, monkeypatch):
     folder = next(path for path in (tmp_path / "sound").iterdir() if path.is_dir())
     (folder / "broken.wav").write_text("not sound")
     lines = []
-    figures = tour.run(tmp_path / "out", data=tmp_path / "sound", say=lines.append, progress=False)
+    figures = tour.run(tmp_path / "out", data=tmp_path / "sound", echo=lines.append, progress=False)
     assert figures == json.loads((tmp_path / "out" / "demo.json").read_text())
     assert (figures["clips"], figures["classes"], figures["epochs"]) == (41, 10, 5)
     assert 0 <= figures["accuracy"] <= 1 and 0 <= figures["precision_at_5"] <= 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from mxnet_audio.cli.command_group import ErrorReportingGroup
 from mxnet_audio.cli.speaker.calibrate import calibrate
 from mxnet_audio.cli.speaker.enroll import enroll
 from mxnet_audio.cli.speaker.evaluate import evaluate
@@ -17,12 +16,7 @@ from mxnet_audio.cli.speaker.verify import verify
 
 __all__ = ["speaker"]
 
-speaker = typer.Typer(
-    cls=ErrorReportingGroup,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Enroll, verify and identify speakers.",
-)
+speaker = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Enroll, verify and identify speakers.")
 for command in (train, enroll, verify, identify, calibrate):
     speaker.command()(command)
 speaker.command("list")(list_speakers)

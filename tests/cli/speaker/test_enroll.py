@@ -63,7 +63,7 @@ def test_missing_recognizer(run, trained, words, tmp_path):
     result = run("speaker", *words, "--model-dir", tmp_path / "nö", "--json", code=1)
     assert result.stdout == "" and result.stderr.startswith(f"error: {tmp_path / 'nö'}: ")
     result = run("speaker", *words, "--model-dir", trained[0], code=1)
-    assert result.stderr.startswith(f"error: {trained[0]}: ")
+    assert result.stderr.startswith(f"error: {trained[0]}: ") and "cifar10" in result.stderr
     assert not (trained[0] / ".speaker.lock").exists()
 
 
