@@ -22,6 +22,7 @@ from mxnet_audio.errors import (
 )
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
+from mxnet_audio.training import Recipe
 
 
 def parameters(directory, role="last", name="cifar10"):
@@ -147,6 +148,7 @@ def test_fit_leaves_out_bad_files_and_lists_them(corpus, options, tmp_path, capl
         ({"random_state": -1}, ParameterError, "random_state"),
         ({"early_stopping": 0}, ParameterError, "patience"),
         ({"recipe": "fancy"}, ParameterError, "'fancy'"),
+        ({"recipe": Recipe(loss="arc")}, ParameterError, "'arc'.*cifar10"),
     ],
 )
 def test_bad_arguments(corpus, options, tmp_path, change, error, match):
