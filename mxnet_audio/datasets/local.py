@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.source import missing_reason
-from mxnet_audio.checks import one_of
+from mxnet_audio.checks import one_of, whole_number
 from mxnet_audio.datasets.corpus import Clip
 from mxnet_audio.errors import DatasetError
 
@@ -212,13 +212,13 @@ def read_rows(
     """
     path = Path(path)
     root = path.parent if root is None else Path(root)
-    rows = []
-
+    rows, skip_rows = [], whole_number("skip_rows", skip_rows, 0)
     locate = _suffix_locator(root, suffix)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for _ in range(skip_rows):
-                file.readline()
+                if not file.readline():  # the end of the table
+                    break
             table = csv_module.reader(file, strict=True)
             first = next(table, [])
             has_ids = [name.strip().lower() for name in first[:2]] == ["id", "class"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Literal
 
 import numpy as np
@@ -23,13 +23,16 @@ def check_minimum(minimum: int, **values: int) -> None:
 
 def check_rate(sr: float) -> None:
     """Raise FeatureError unless a sampling rate is above 0 and finite."""
-    if not 0 < sr < np.inf:
-        raise FeatureError(f"sr must be above 0 Hz, got {sr}")
+    if not (isinstance(sr, Real) and 0 < sr < np.inf):
+        raise FeatureError(f"sr must be above 0 Hz, got {sr!r}")
 
 
 def check_bands(sr: float, fmin: float, fmax: float | None) -> None:
     """Raise FeatureError unless ``fmin`` to ``fmax`` is a range within 0 to ``sr / 2``."""
     check_rate(sr)
+    for name, value in (("fmin", fmin), ("fmax", fmax)):
+        if not isinstance(value, Real) and not (name == "fmax" and value is None):
+            raise FeatureError(f"{name} must be a number, got {value!r}")
     top = sr / 2 if fmax is None else fmax
     if not top <= sr / 2:
         raise FeatureError(f"fmax ({top:g} Hz) is above sr / 2 ({sr / 2:g} Hz)")
@@ -41,9 +44,9 @@ def check_bands(sr: float, fmin: float, fmax: float | None) -> None:
 
 def check_decibels(ref: float | Literal["max"], amin: float, top_db: float | None) -> None:
     """Raise FeatureError unless these parameters of a conversion to decibels are in range."""
-    if not (ref == "max" if isinstance(ref, str) else ref > 0):
+    if not (ref == "max" if isinstance(ref, str) else isinstance(ref, Real) and ref > 0):
         raise FeatureError(f"ref must be above 0, or 'max', got {ref!r}")
-    if not amin >= MIN_AMIN:
-        raise FeatureError(f"amin must be >= {MIN_AMIN:.3g}, got {amin}")
-    if top_db is not None and not top_db >= 0:
-        raise FeatureError(f"top_db must be >= 0, got {top_db}")
+    if not (isinstance(amin, Real) and amin >= MIN_AMIN):
+        raise FeatureError(f"amin must be >= {MIN_AMIN:.3g}, got {amin!r}")
+    if top_db is not None and not (isinstance(top_db, Real) and top_db >= 0):
+        raise FeatureError(f"top_db must be >= 0, got {top_db!r}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import scipy.fft
 import scipy.sparse
 
 from mxnet_audio.errors import FeatureError
+from mxnet_audio.features.checks import check_minimum, check_rate
 from mxnet_audio.features.windows import get_window
 
 __all__ = [
@@ -130,6 +132,8 @@ def fbank(y: np.ndarray, sr: float, *, num_filter_bands: int = 80, **kwargs: Any
     >>> fbank(np.zeros(16000), 16000).shape
     (49, 80)
     """
+
+    check_minimum(1, num_filter_bands=num_filter_bands)
 
     def transform(x: np.ndarray, window: np.ndarray, n_fft: int) -> np.ndarray:
         spectrum = scipy.fft.rfft(x * window, n_fft)
@@ -281,6 +285,10 @@ def lengths(
     >>> lengths(22050)
     (882, 441, 882)
     """
+    check_rate(sr)
+    for name, seconds in (("window_length_in_s", window_length_in_s), ("window_shift_in_s", window_shift_in_s)):
+        if not (isinstance(seconds, Real) and 0 < seconds < math.inf):
+            raise FeatureError(f"{name} must be above 0 s, got {seconds!r}")
     window, shift = int(sr * window_length_in_s), int(sr * window_shift_in_s)
     for name, seconds, samples in (
         ("window_length_in_s", window_length_in_s, window),
@@ -288,6 +296,8 @@ def lengths(
     ):
         if samples < 1:
             raise FeatureError(f"{name} ({seconds:g} s) is less than one sample at {sr:g} Hz")
+    if num_fft_points is not None:
+        check_minimum(1, num_fft_points=num_fft_points)
     if num_fft_points is not None and num_fft_points < window:
         length = f"window_length_in_s ({window_length_in_s:g} s: {window} samples at {sr:g} Hz)"
         raise FeatureError(f"num_fft_points ({num_fft_points}) is below {length}")
@@ -337,8 +347,6 @@ def _samples(y: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=32)
 def _filters(sr: float, n_fft: int, count: int) -> scipy.sparse.csr_matrix:
     """Return triangular filters [shape=(count, 1 + n_fft // 2)]."""
-    if count < 1:
-        raise FeatureError(f"num_filter_bands must be >= 1, got {count}")
     mel = np.linspace(0, 2595 * math.log10(1 + sr / 2 / 700), count + 2)
     edges = np.floor((n_fft + 1) * (700 * (10 ** (mel / 2595) - 1)) / sr)
     edges[-1] = (n_fft + 1) // 2  # sr / 2 has a rounding error after mel and back, which floor makes a whole bin

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 
-from mxnet_audio.checks import whole_number
+from mxnet_audio.checks import real_number, whole_number
 from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.metrics.trials import Labels, Numbers, SpeakerPairs, checked_trials
 
@@ -76,7 +76,8 @@ def bootstrap(
     True
     """
     n_resamples = whole_number("n_resamples", n_resamples)
-    if not 0 < level < 1:
+    real_number("level", level, above=0)
+    if level >= 1:
         raise ParameterError(f"level must be between 0 and 1, got {level}")
     pairs, n_speakers = _speaker_codes(speakers)
     if n_speakers == 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mxnet_audio.checks import whole_number
+from mxnet_audio.checks import real_number, whole_number
 from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.metrics.trials import Labels, Numbers, checked_trials, error_curve
 
@@ -149,10 +149,11 @@ def min_dcf(
     >>> min_dcf([1, 1, 0, 0], [0.9, 0.4, 0.6, 0.1])
     (0.5, 0.9)
     """
-    if not 0 < p_target < 1:
+    real_number("p_target", p_target, above=0)
+    if p_target >= 1:
         raise ParameterError(f"p_target must be between 0 and 1, got {p_target}")
-    if not (c_miss > 0 and c_fa > 0):
-        raise ParameterError(f"c_miss and c_fa must be > 0, got {c_miss} and {c_fa}")
+    real_number("c_miss", c_miss, above=0)
+    real_number("c_fa", c_fa, above=0)
     curve = error_curve(*checked_trials(labels, scores, sample_weight))
     miss, fa = c_miss * p_target, c_fa * (1 - p_target)
     # Divided before the sum, so that accepting nothing, or everything, costs exactly 1.0.

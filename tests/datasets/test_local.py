@@ -213,3 +213,13 @@ def test_first_row_with_an_existing_file_named_id_is_data(tmp_path):
     (tmp_path / "train.csv").write_text("ID,Class\n17,siren\n")
     rows = read_rows(tmp_path / "train.csv", suffix=".wav", require_header=False)
     assert [row.label for row in rows] == ["Class", "siren"]
+
+
+def test_rows_to_skip_are_checked(tmp_path):
+    table = tmp_path / "list.csv"
+    table.write_text("path,label\na.wav,dog\n")
+    for wrong in (-1, 0.5, "1", None):
+        with pytest.raises(ParameterError, match="skip_rows"):
+            read_rows(table, skip_rows=wrong)
+    with pytest.raises(DatasetError, match=r"list\.csv: "):
+        read_rows(table, skip_rows=10**12, require_header=False)  # at once, not after 10**12 lines

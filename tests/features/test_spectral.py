@@ -107,7 +107,7 @@ _WRONG = [
     ({"win_length": 513, "n_fft": 512}, r"win_length \(513\) .*n_fft \(512\)"),
     ({"window": "nonsense"}, "window .*'nonsense'"),
 ]
-_WRONG_RATES = [({"sr": sr}, "sr ") for sr in (0, -1, np.nan, np.inf)]
+_WRONG_RATES = [({"sr": sr}, "sr ") for sr in (0, -1, np.nan, np.inf, "8000", None)]
 _WRONG_BANDS = [
     ({"n_mels": 0}, "n_mels .*got 0"),
     ({"n_mels": 40.5}, "n_mels .*got 40.5"),
@@ -118,6 +118,8 @@ _WRONG_BANDS = [
     ({"fmin": 7000}, r"fmin \(7000 Hz\) .*fmax \(6000 Hz\)"),
     ({"fmin": -1}, r"fmin \(-1 Hz\)"),
     ({"fmin": np.nan}, "fmin"),
+    ({"fmin": None}, "fmin .*None"),
+    ({"fmax": "4000"}, "fmax .*'4000'"),
     ({"fmax": 6001}, r"fmax \(6001 Hz\) .*\(6000 Hz\)"),
 ]
 
@@ -139,7 +141,15 @@ def test_wrong_parameters_are_named(wrong, named):
 def test_empty_input_and_wrong_decibels_are_refused():
     with pytest.raises(FeatureError, match="no samples"):
         features.stft(np.zeros(0))
-    for wrong in ({"ref": 0}, {"ref": "min"}, {"amin": 0}, {"amin": 1e-38}, {"top_db": -1}):
+    for wrong in (
+        {"ref": 0},
+        {"ref": "min"},
+        {"amin": 0},
+        {"amin": 1e-38},
+        {"top_db": -1},
+        {"ref": None},
+        {"top_db": "80"},
+    ):
         with pytest.raises(FeatureError, match=next(iter(wrong))):
             features.power_to_db(np.ones((2, 2)), **wrong)
     assert np.isfinite(features.power_to_db(np.zeros((2, 2)), amin=float(np.finfo(np.float32).tiny))).all()

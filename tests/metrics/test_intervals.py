@@ -104,7 +104,7 @@ def test_unsuitable_speakers_are_refused(labels, speakers, error, match):
         bootstrap(eer, labels, list(range(len(labels))), speakers, 10)
 
 
-@pytest.mark.parametrize("wrong", [{"n_resamples": 0}, {"level": 0}, {"level": 1}])
+@pytest.mark.parametrize("wrong", [{"n_resamples": 0}, {"level": 0}, {"level": 1}, {"level": "0.95"}])
 def test_parameters_out_of_range(wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         bootstrap(eer, *simulated(0, 3), **wrong)

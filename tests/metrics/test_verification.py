@@ -210,7 +210,7 @@ def test_unsuitable_weights_are_refused(weights, error, match):
 
 def test_parameters_out_of_range():
     trials = [0, 1], [1, 2]
-    for wrong in ({"p_target": 0}, {"p_target": 1}, {"c_miss": 0}, {"c_fa": -1}):
+    for wrong in ({"p_target": 0}, {"p_target": 1}, {"p_target": "0.1"}, {"c_miss": 0}, {"c_fa": -1}, {"c_fa": None}):
         with pytest.raises(ParameterError, match=next(iter(wrong))):
             min_dcf(*trials, **wrong)
     for far in (-0.1, 1.1, [0.1, 2], np.nan):
