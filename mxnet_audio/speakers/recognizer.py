@@ -48,9 +48,7 @@ class SpeakerRecognizer:
     Raises
     ------
     ParameterError
-        If there is no such network.
-    ModelError
-        If this machine, or this build of MXNet, has no such GPU.
+        If there is no such network, or this machine, or this build of MXNet, has no such GPU.
 
     Attributes
     ----------

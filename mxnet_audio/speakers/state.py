@@ -74,10 +74,12 @@ class SpeakerState:
             cohort = model_store.read_tensors(directory, manifest, "cohort")["cohort"]
             enrolled = {name: vectors[str(index)] for index, name in enumerate(list(manifest["speakers"]))}
             threshold, normalize = float(manifest["threshold"]), manifest["normalize"]
+            if manifest["network"] not in SPEAKER_NETWORKS:
+                raise ValueError(f"network: {manifest['network']!r}")
             if not isinstance(normalize, bool):
                 raise TypeError(f"normalize: {normalize!r}")
             scorer = SpeakerScorer(EnrolledSpeakers(enrolled), Cohort(cohort, manifest["cohort"]), threshold, normalize)
-            return cls(str(manifest["network"]), manifest["model_id"], scorer)
+            return cls(manifest["network"], manifest["model_id"], scorer)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"damaged: its description lacks or misstates {error}", directory) from error
 

@@ -58,7 +58,14 @@ def test_a_missing_state_or_an_unfinished_training_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"threshold": None}, {"normalize": "yes"}, {"speakers": ["ann", "bob", "cem"]}, {"speakers": ["", "bob"]}],
+    [
+        {"threshold": None},
+        {"network": "cifar10"},
+        {"network": []},
+        {"normalize": "yes"},
+        {"speakers": ["ann", "bob", "cem"]},
+        {"speakers": ["", "bob"]},
+    ],
     ids=str,
 )
 def test_a_damaged_description_is_named(state, tmp_path, change):
