@@ -25,6 +25,7 @@ from mxnet_audio.cli.training_options import (
     Seconds,
     fit_options,
 )
+from mxnet_audio.errors import ParameterError
 
 __all__ = ["train"]
 
@@ -81,6 +82,8 @@ def train(
       mxnet-audio train words/ --features fbank.yaml
       mxnet-audio train street/ --network m5 --seconds 4
     """
+    if not 0 <= test_size < 1:
+        raise ParameterError(f"test_size must be >= 0 and < 1, got {test_size}")
     feature_options = FeatureOptions(features, seconds, input_shape)
     pairs, groups = list_pairs(data, corpus, folds)
     validation_pairs = None if validation is None else list_pairs(validation)[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mxnet_audio.checks import real_number
 from mxnet_audio.cli.options import Network
 
 if TYPE_CHECKING:
@@ -40,7 +41,13 @@ class RecipeName(str, Enum):
 NewNetwork = Annotated[Network, typer.Option("--network", help="Network to train.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Number of passes over the training clips.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Number of clips in a batch.")]
-LearningRate = Annotated[float | None, typer.Option(help="Learning rate of the optimizer. [default: 0.001; m5: 0.01]")]
+LearningRate = Annotated[
+    float | None,
+    typer.Option(
+        help="Learning rate of the optimizer. [default: 0.001; m5: 0.01]",
+        callback=lambda value: None if value is None else real_number("learning_rate", value, above=0),
+    ),
+]
 Seconds = Annotated[
     float | None,
     typer.Option(

@@ -13,7 +13,7 @@ import numpy as np
 from mxnet_audio.audio.source import resolve
 from mxnet_audio.audio.speed import Played
 from mxnet_audio.datasets.missing import is_missing
-from mxnet_audio.errors import AudioError, DatasetError
+from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 
 __all__ = ["Label", "Pair", "Pairs", "checked_pairs", "class_order", "to_targets"]
 
@@ -31,7 +31,11 @@ def checked_pairs(pairs: Pairs) -> list[Pair]:
     ------
     DatasetError
         If there are no pairs, or an item is not a pair of a sound and a label.
+    ParameterError
+        If `pairs` is not iterable.
     """
+    if not isinstance(pairs, Iterable):
+        raise ParameterError(f"expected pairs (path, label), got {reprlib.repr(pairs)}")
     checked = []
     for row, pair in enumerate(pairs):
         if not (isinstance(pair, (tuple, list)) and len(pair) == 2):

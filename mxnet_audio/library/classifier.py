@@ -245,6 +245,8 @@ class AudioClassifier(Predictor):
             learning_rate=learning_rate,
             checkpoint_interval=checkpoint_interval,
         )
+        if wrong := [callback for callback in callbacks if not callable(callback)]:
+            raise ParameterError(f"callbacks must be callable, got {wrong[0]!r}")
         if early_stopping is not None:
             callbacks = [*callbacks, training.EarlyStopping(early_stopping)]
         if report is not None:

@@ -53,6 +53,8 @@ def test_input_is_checked_before_mxnet_is_imported(
         ("train", tones, "--features", tmp_path / "features.yaml"): "features.yaml",
         ("train", tones, "--corpus", "gzan"): "gzan",
         ("train", tones, "--validation", missing): missing,
+        ("train", tones, "--test-size", 1): "test_size",
+        ("train", tones, "--learning-rate", 0): "learning_rate",
         ("cross-validate", missing): missing,
         ("evaluate", missing, *model): missing,
         ("evaluate", tones, "--model-dir", missing): missing,

@@ -9,7 +9,7 @@ import pytest
 
 from mxnet_audio import training
 from mxnet_audio.datasets import labels
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
 
 def test_pairs_have_string_paths_and_python_labels():
@@ -19,6 +19,8 @@ def test_pairs_have_string_paths_and_python_labels():
     for bad in ([], ["a.wav"], [(None, 1)]):
         with pytest.raises(DatasetError):
             labels.checked_pairs(bad)
+    with pytest.raises(ParameterError, match="got 5"):
+        labels.checked_pairs(5)
 
 
 def test_training_exports_them_and_mxnet_is_not_imported():

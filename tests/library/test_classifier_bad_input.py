@@ -148,6 +148,7 @@ def test_fit_leaves_out_bad_files_and_lists_them(corpus, options, tmp_path, capl
         ({"random_state": -1}, ParameterError, "random_state"),
         ({"early_stopping": 0}, ParameterError, "patience"),
         ({"recipe": "fancy"}, ParameterError, "'fancy'"),
+        ({"callbacks": [5]}, ParameterError, "callbacks"),
         ({"recipe": Recipe(loss="arc")}, ParameterError, "'arc'.*cifar10"),
     ],
 )
