@@ -1,16 +1,19 @@
-"""Checks of arguments: numbers within limits, and names of a choice."""
+"""Checks of arguments: numbers within limits, names of a choice, paths and iterables."""
 
 from __future__ import annotations
 
 import math
+import os
+import reprlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 from mxnet_audio.errors import ParameterError
 
-__all__ = ["one_of", "real_number", "whole_number"]
+__all__ = ["iterable_argument", "one_of", "path_argument", "real_number", "whole_number"]
 
 
 def whole_number(name: str, value: Any, minimum: int = 1) -> int:
@@ -117,6 +120,71 @@ def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
     if isinstance(value, str) and value in choices:
         return value
     raise ParameterError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def path_argument(name: str, value: Any) -> Path:
+    """Return an argument as a path.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : str or os.PathLike
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ParameterError
+        If it is not a path, or the empty string.
+
+    Examples
+    --------
+    >>> path_argument("model_dir_path", "models/a").name
+    'a'
+    >>> path_argument("model_dir_path", None)
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.ParameterError: model_dir_path must be a path, got None
+    """
+    if isinstance(value, str | os.PathLike) and os.fsdecode(value):
+        return Path(os.fsdecode(value))  # `Path` refuses an os.DirEntry of bytes
+    raise ParameterError(f"{name} must be a path, got {reprlib.repr(value)}")
+
+
+def iterable_argument(name: str, value: Any, items: str = "items") -> Any:
+    """Return an argument that can be iterated over; it is not consumed.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : iterable
+    items : str
+        Kind of the items, for the message.
+
+    Returns
+    -------
+    iterable
+        `value` itself.
+
+    Raises
+    ------
+    ParameterError
+        If it is not an iterable, or a string, which is one path and not several.
+
+    Examples
+    --------
+    >>> iterable_argument("sources", None, "sounds")
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.ParameterError: sources must be a list or another iterable of sounds, got None
+    """
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | os.PathLike):
+        return value
+    raise ParameterError(f"{name} must be a list or another iterable of {items}, got {reprlib.repr(value)}")
 
 
 def _is_finite(value: Any) -> bool:

@@ -1,11 +1,12 @@
 """Checks of arguments."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mxnet_audio.checks import one_of, real_number, whole_number
+from mxnet_audio.checks import iterable_argument, one_of, path_argument, real_number, whole_number
 from mxnet_audio.errors import AudioError, ParameterError
 
 
@@ -55,3 +56,19 @@ def test_choices():
     for value in ("fast", None, 1, ["lazy"]):
         with pytest.raises(ParameterError, match=r"mode.*'eager'.*'lazy'"):
             one_of("mode", value, ("eager", "lazy"))
+
+
+def test_paths():
+    assert path_argument("report", "a/b") == path_argument("report", Path("a/b")) == Path("a/b")
+    for value in (None, 3, "", b"a", ["a"]):
+        with pytest.raises(ParameterError, match="report") as caught:
+            path_argument("report", value)
+        assert repr(value) in str(caught.value)
+
+
+def test_iterables():
+    items = iter([1, 2])
+    assert iterable_argument("sources", items) is items and list(items) == [1, 2]
+    for value in (None, 3, "a.wav", b"RIFF", Path("a.wav")):
+        with pytest.raises(ParameterError, match="sources"):
+            iterable_argument("sources", value)
