@@ -6,7 +6,7 @@ import math
 import os
 import reprlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -182,7 +182,9 @@ def iterable_argument(name: str, value: Any, items: str = "items") -> Any:
     ...
     mxnet_audio.errors.ParameterError: sources must be a list or another iterable of sounds, got None
     """
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | os.PathLike):
+    # Data sets of Gluon have no __iter__.
+    iterable = any(hasattr(type(value), method) for method in ("__iter__", "__getitem__"))
+    if iterable and not isinstance(value, str | bytes | os.PathLike):
         return value
     raise ParameterError(f"{name} must be a list or another iterable of {items}, got {reprlib.repr(value)}")
 
