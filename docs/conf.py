@@ -32,6 +32,8 @@ extensions = [
 ]
 exclude_patterns = ["_build", "tutorials"]
 templates_path = ["_templates"]
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 default_role = "py:obj"
 smartquotes = False  # which would turn the two hyphens of an option into a dash
 

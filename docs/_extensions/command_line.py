@@ -7,26 +7,26 @@ import inspect
 import re
 from collections.abc import Iterator
 
-import click
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from mxnet_audio.cli import app as command
 
 MARKER = "<!-- commands -->"
 
 
-def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+def commands(group: TyperGroup, path: str) -> Iterator[tuple[str, TyperCommand]]:
     """Yield the full name of every command below a group, and the command."""
     for name, item in group.commands.items():
-        if hasattr(item, "commands"):  # typer has its own copy of click, so that no class can be compared
+        if isinstance(item, TyperGroup):
             yield from commands(item, f"{path} {name}")
         elif not item.hidden:
             yield f"{path} {name}", item
 
 
-def describe(name: str, item: click.Command) -> str:
+def describe(name: str, item: TyperCommand) -> str:
     """Return the section on one command, in Markdown."""
-    context = click.Context(item, info_name=name)
+    context = item.context_class(item, info_name=name)  # a class of click, which is part of typer or beside it
     text, _, examples = inspect.cleandoc(item.help).replace("\b\n", "").partition("Example")
     usage = " ".join([name, *item.collect_usage_pieces(context)])
     lines = inspect.cleandoc(examples.partition("\n")[2])

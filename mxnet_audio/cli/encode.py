@@ -81,7 +81,10 @@ def _write_npz(output: Path, names: list[str], vectors: list[np.ndarray]) -> Non
 def _write_csv(output: Path, names: list[str], vectors: list[np.ndarray]) -> None:
     from mxnet_audio.atomic import replacing
 
-    with replacing(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(output) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         rows = csv.writer(file)
         rows.writerow(["path", *(f"v{index}" for index in range(len(vectors[0])))])
         # str gives the shortest digits that read back as the same float32.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mxnet_audio.errors import AudioError
 
 __all__ = [
     "INDEX",
@@ -24,6 +27,7 @@ __all__ = [
     "Paths",
     "StoredNetwork",
     "TopK",
+    "parse_path",
 ]
 
 MODELS = Path("models")
@@ -38,12 +42,24 @@ class Network(str, Enum):
     resnet_v2 = "resnet_v2"
 
 
+def parse_path(value: str | os.PathLike) -> Path:
+    """Return a path; raise AudioError if it is empty, such as an unset variable: Path would make it the folder "."."""
+    if value == "":
+        raise AudioError("the path is empty")
+    return Path(value)
+
+
 _TRAINED = "Folder of the trained model, or an .onnx file exported from it."
 
-AnyModel = Annotated[Path, typer.Option("--model-dir", metavar="DIR", help=_TRAINED)]
+AnyModel = Annotated[Path, typer.Option("--model-dir", parser=parse_path, metavar="DIR", help=_TRAINED)]
 AnyModelOrBundled = Annotated[
     Path | None,
-    typer.Option("--model-dir", metavar="DIR", help=f"{_TRAINED} [default: {MODELS}, or the bundled model of a clone]"),
+    typer.Option(
+        "--model-dir",
+        parser=parse_path,
+        metavar="DIR",
+        help=f"{_TRAINED} [default: {MODELS}, or the bundled model of a clone]",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 Corpus = Annotated[
@@ -53,7 +69,10 @@ Corpus = Annotated[
 Data = Annotated[
     Path,
     typer.Argument(
-        metavar="DATA", help="Folder with one folder of sound files for each class, or CSV file of path,label."
+        parser=parse_path,
+        metavar="DATA",
+        help="A folder with one folder of sound files for each class, or a CSV file with the columns path and label "
+        "(or ID and Class).",
     ),
 ]
 Folds = Annotated[
@@ -64,10 +83,13 @@ Folds = Annotated[
     ),
 ]
 Gpu = Annotated[int | None, typer.Option(min=0, metavar="N", help="Compute on GPU N instead of the CPU.")]
-IndexDir = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
-ModelDir = Annotated[Path, typer.Option("--model-dir", metavar="DIR", help="Folder of the trained model.")]
+IndexDir = Annotated[Path, typer.Option("--index", parser=parse_path, metavar="DIR", help="Folder of the index.")]
+ModelDir = Annotated[
+    Path, typer.Option("--model-dir", parser=parse_path, metavar="DIR", help="Folder of the trained model.")
+]
 Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH", help="Sound files, or folders that are searched for them.")
+    list[Path],
+    typer.Argument(parser=parse_path, metavar="PATH", help="Sound files, or folders that are searched for them."),
 ]
 StoredNetwork = Annotated[
     Network | None, typer.Option("--network", help="Network of the model, if the folder holds more than one.")

@@ -30,7 +30,10 @@ def predict(
     ] = None,
     hop: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="Distance between windows. [default: half a window]"),
+        typer.Option(
+            metavar="SECONDS",
+            help="Time from the start of one window to the start of the next. [default: half a window]",
+        ),
     ] = None,
     gpu: Gpu = None,
     as_json: AsJson = False,

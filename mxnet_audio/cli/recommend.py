@@ -9,7 +9,7 @@ import typer
 
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.model import find_model
-from mxnet_audio.cli.options import INDEX, MODELS, AnyModel, AsJson, Gpu, IndexDir, StoredNetwork, TopK
+from mxnet_audio.cli.options import INDEX, MODELS, AnyModel, AsJson, Gpu, IndexDir, StoredNetwork, TopK, parse_path
 from mxnet_audio.cli.output import print_message
 from mxnet_audio.errors import AudioError
 
@@ -17,7 +17,9 @@ __all__ = ["recommend"]
 
 
 def recommend(
-    heard: Annotated[list[Path], typer.Argument(metavar="HEARD", help="Sound files that were heard.")],
+    heard: Annotated[
+        list[Path], typer.Argument(parser=parse_path, metavar="HEARD", help="Sound files that were heard.")
+    ],
     index_dir: IndexDir = INDEX,
     top_k: TopK = 10,
     limits: Annotated[int | None, typer.Option("-n", "--limits", min=1, hidden=True)] = None,

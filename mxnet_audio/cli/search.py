@@ -9,14 +9,14 @@ import typer
 
 from mxnet_audio.cli.files import require_file
 from mxnet_audio.cli.model import find_model
-from mxnet_audio.cli.options import INDEX, MODELS, AnyModel, AsJson, Gpu, IndexDir, StoredNetwork, TopK
+from mxnet_audio.cli.options import INDEX, MODELS, AnyModel, AsJson, Gpu, IndexDir, StoredNetwork, TopK, parse_path
 from mxnet_audio.cli.output import print_message, print_result
 
 __all__ = ["search"]
 
 
 def search(
-    query: Annotated[Path, typer.Argument(metavar="QUERY", help="Sound file.")],
+    query: Annotated[Path, typer.Argument(parser=parse_path, metavar="QUERY", help="Sound file.")],
     index_dir: IndexDir = INDEX,
     top_k: TopK = 10,
     model_dir: AnyModel = MODELS,

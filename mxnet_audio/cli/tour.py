@@ -113,8 +113,12 @@ def run(
     search.index_many(path for path, _ in training_pairs)
     search.save(output / "index")
     indexed_label_of = dict(training_pairs)
-    echo(f"\nThe {len(search)} training clips most similar to {Path(example).name} (query), with their distances:")
-    for neighbour in search.query(example, top_k=5):
+    neighbours = search.query(example, top_k=5)
+    echo(
+        f"\nThe {len(neighbours)} of {len(search)} training clips most similar to {Path(example).name} (query), with"
+        " their distances:"
+    )
+    for neighbour in neighbours:
         echo(f"  {neighbour.distance:.3f}  {_short_path(neighbour.path)}")
     found = [[indexed_label_of[n.path] for n in search.query_vector(vector, top_k=5)] for vector in vectors]
     precision = precision_at_k(encoded_labels, found, 5)

@@ -66,7 +66,10 @@ def train(
         Path | None, typer.Option(metavar="FILE.csv", help="Write loss and accuracy of each epoch to this file.")
     ] = None,
     tensorboard: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write them for TensorBoard too; needs tensorboardX.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write loss and accuracy of each epoch as TensorBoard logs; needs tensorboardX."
+        ),
     ] = None,
     gpu: Gpu = None,
     as_json: AsJson = False,

@@ -226,7 +226,8 @@ class AudioLoader:
                     if error is None:
                         samples.append(sample)
                     elif not self._skip:
-                        raise error
+                        remedy = 'AudioLoader(on_error="skip") leaves such samples out'
+                        raise type(error)(f"{error.reason}; {remedy}", error.path) from error
                     else:
                         failed += 1
                         if position not in self.skipped:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mxnet_audio.audio.source import resolve
 from mxnet_audio.audio.speed import Played
+from mxnet_audio.checks import whole_number
 from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 
@@ -22,20 +23,24 @@ Pair = tuple[Any, Label]
 Pairs = Iterable[Pair]
 
 
-def checked_pairs(pairs: Pairs) -> list[Pair]:
+def checked_pairs(pairs: Pairs, name: str = "pairs") -> list[Pair]:
     """Return the pairs as a checked list.
 
-    Paths become strings and NumPy labels Python ones; other sounds are not changed.
+    Paths become strings and NumPy labels Python ones; other sounds are not changed. `name` is the name of the argument,
+    for messages.
 
     Raises
     ------
     DatasetError
         If there are no pairs, or an item is not a pair of a sound and a label.
     ParameterError
-        If `pairs` is not iterable.
+        If `pairs` is not iterable, or a single path.
     """
+    if isinstance(pairs, str | os.PathLike):
+        remedy = f"for a folder with a subfolder for each class, pass datasets.folder({os.fsdecode(pairs)!r})"
+        raise ParameterError(f"{name} must be pairs (path, label), got one path: {remedy}")
     if not isinstance(pairs, Iterable):
-        raise ParameterError(f"expected pairs (path, label), got {reprlib.repr(pairs)}")
+        raise ParameterError(f"{name} must be pairs (path, label), got {reprlib.repr(pairs)}")
     checked = []
     for row, pair in enumerate(pairs):
         if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
@@ -75,6 +80,8 @@ def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
     ------
     DatasetError
         If the labels are of different or unsupported types, contradict `nb_classes`, or are all of one class.
+    ParameterError
+        If `nb_classes` is not a whole number above 0.
 
     Examples
     --------
@@ -83,6 +90,7 @@ def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
     >>> class_order([2, 0], 3)
     [0, 1, 2]
     """
+    nb_classes = None if nb_classes is None else whole_number("nb_classes", nb_classes)
     if all(isinstance(label, str) for label in labels):
         order: list[Label] = sorted(set(labels))
         if nb_classes is not None and len(order) != nb_classes:

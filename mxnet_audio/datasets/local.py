@@ -14,7 +14,7 @@ from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.source import missing_reason
 from mxnet_audio.checks import one_of, whole_number
 from mxnet_audio.datasets.corpus import Clip
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
 __all__ = ["Row", "clips", "csv", "existing_rows", "folder", "list_folder", "read_rows"]
 
@@ -51,6 +51,8 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     DatasetError
         If the folder is missing, or has no class folders, or none of these has sound files. Class folders without sound
         files are skipped with a warning.
+    ParameterError
+        If `path` is no path.
 
     See Also
     --------
@@ -66,7 +68,9 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     ...     [label for _, label in folder(home)]
     ['cat', 'dog']
     """
-    path = Path(path)
+    path = _to_path(path)
+    if path.is_file():
+        raise DatasetError("cannot be listed: it is a file, not a folder (datasets.csv reads tables)", path)
     classes, files = list_folder(path)
     if not classes:
         raise DatasetError("there are no class folders: put the clips of each class in a folder of its own", path)
@@ -118,7 +122,7 @@ def csv(
         If the table cannot be read or has no rows, a column is missing, or a row has no path or no label; if a file is
         missing, with 'raise', or all are, with 'skip'.
     ParameterError
-        If `missing` is unknown.
+        If `path` or `root` is no path, or `missing` is unknown.
 
     See Also
     --------
@@ -153,7 +157,7 @@ def clips(path: str | os.PathLike) -> list[Clip]:
 
     Raises
     ------
-    DatasetError
+    DatasetError, ParameterError
         See `folder` and `csv`.
 
     Examples
@@ -164,7 +168,8 @@ def clips(path: str | os.PathLike) -> list[Clip]:
     ...     clips(Path(home, "list.csv"))[0]
     Clip(path='/a.wav', label='dog', fold='1', group='/a.wav')
     """
-    if Path(path).is_dir():
+    path = _to_path(path)
+    if path.is_dir():
         return [Clip(clip, label, None, clip) for clip, label in folder(path)]
     return [Clip(row.path, row.label, row.fold, row.group or row.path) for row in read_rows(path)]
 
@@ -210,8 +215,8 @@ def read_rows(
     >>> row
     Row(path='audio/17.wav', label='siren', line=2, fold=None, group=None)
     """
-    path = Path(path)
-    root = path.parent if root is None else Path(root)
+    path = _to_path(path)
+    root = path.parent if root is None else _to_path(root, "root")
     rows, skip_rows = [], whole_number("skip_rows", skip_rows, 0)
     locate = _suffix_locator(root, suffix)
     try:
@@ -221,6 +226,8 @@ def read_rows(
                     break
             table = csv_module.reader(file, strict=True)
             first = next(table, [])
+            if not any(first) and require_header:
+                raise DatasetError("is empty or has no header: the first row must name path and label", path)
             has_ids = [name.strip().lower() for name in first[:2]] == ["id", "class"]
             is_header = has_ids or not {"path", "label"}.isdisjoint(first)
             if require_header or (is_header and not os.path.isfile(locate(first[0]))):  # noqa: PTH113 - as below
@@ -289,6 +296,13 @@ def existing_rows(
     for _, error in skipped:
         logger.warning("skipped %s", error)
     return existing, skipped
+
+
+def _to_path(value: str | os.PathLike, name: str = "path") -> Path:
+    try:
+        return Path(value)
+    except TypeError:
+        raise ParameterError(f"{name} must be a path, got {value!r}") from None
 
 
 def _columns(names: Sequence[str], path: Path, has_ids: bool) -> tuple[int, int, int | None, int | None]:

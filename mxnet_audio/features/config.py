@@ -170,7 +170,7 @@ class AudioFeatureConfig(BaseModel):
                     super().__init__(**{key: values[key] for key in values if key not in unused})
                 self._check_consistency()
             except ValidationError as error:
-                reason = "; ".join(f"{'.'.join(map(str, e['loc']))}: {_message(e)}" for e in error.errors())
+                reason = "; ".join(f"{e['loc'][0]}: {_message(e)}" for e in error.errors())
             except FeatureError as error:
                 reason = error.reason
             else:

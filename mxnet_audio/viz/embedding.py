@@ -30,7 +30,7 @@ def plot_embedding(vectors: np.ndarray, labels: Sequence[Hashable], path: str | 
     labels : sequence [n] of str or int
         Class of each clip, shown by color and shape.
     path : str or os.PathLike, optional
-        PNG file to write.
+        Image file to write, in the format of its suffix; without a suffix, PNG.
 
     Returns
     -------

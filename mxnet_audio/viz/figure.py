@@ -6,9 +6,13 @@ import os
 import unicodedata
 import warnings
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from matplotlib.figure import Figure
+
+from mxnet_audio.checks import one_of
+from mxnet_audio.errors import ParameterError
 
 __all__ = ["COLORS", "MARKERS", "cycled", "literal", "new_figure", "printable", "save", "saved", "split_path"]
 
@@ -33,6 +37,11 @@ def save(figure: Figure, file: str | os.PathLike | BinaryIO, format: str = "png"
     format : {'png', 'svg', 'webp', ...}
         Any format that matplotlib can write.
 
+    Raises
+    ------
+    ParameterError
+        If the format is unknown, or the folder of the file is missing.
+
     Examples
     --------
     >>> import io
@@ -41,6 +50,9 @@ def save(figure: Figure, file: str | os.PathLike | BinaryIO, format: str = "png"
     >>> b"<svg" in file.getvalue()
     True
     """
+    one_of("format", format, sorted(figure.canvas.get_supported_filetypes()))
+    if isinstance(file, (str, os.PathLike)) and not Path(file).parent.is_dir():
+        raise ParameterError("the folder of the figure is missing", Path(file).parent)
     with warnings.catch_warnings():
         # Characters that no installed font has are drawn as boxes; a warning would not change that.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
@@ -74,9 +86,10 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def saved(figure: Figure, path: str | os.PathLike | None) -> Figure:
-    """Return the figure, after writing it as PNG if a path is given."""
+    """Return the figure, after writing it if a path is given, in the format of its suffix (by default PNG)."""
     if path is not None:
-        save(figure, path)
+        suffix = Path(path).suffix[1:].lower() if isinstance(path, (str, os.PathLike)) else ""
+        save(figure, path, suffix or "png")
     return figure
 
 

@@ -32,7 +32,7 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
     config : AudioFeatureConfig
         Configuration of the features.
     path : str or os.PathLike, optional
-        PNG file to write.
+        Image file to write, in the format of its suffix; without a suffix, PNG.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def view_spec(
         Sampling rate of the sound. If given, the bins are drawn in hertz, equally spaced from 0 to half the rate, as
         in a short-time Fourier transform. A path may be given in its place: ``view_spec(spec, 'spec.png')``.
     path : str or os.PathLike, optional
-        PNG file to write.
+        Image file to write, in the format of its suffix; without a suffix, PNG.
     hop_length : int > 0 [samples], optional
         Hop between frames. With `sample_rate`, the frames are drawn in seconds.
     power : bool, optional

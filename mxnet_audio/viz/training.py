@@ -33,7 +33,7 @@ def plot_history(
         Result of ``fit``: ``loss_train``, ``loss_test``, ``acc_train``, ``acc_test``, one value per epoch;
         or several by name, ``{'cifar10': history, 'resnet_v2': history}``.
     path : str or os.PathLike, optional
-        PNG file to write.
+        Image file to write, in the format of its suffix; without a suffix, PNG.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def plot_confusion(report: ClassificationReport, path: str | os.PathLike | None 
     report : ClassificationReport
         Result of `evaluate`.
     path : str or os.PathLike, optional
-        PNG file to write.
+        Image file to write, in the format of its suffix; without a suffix, PNG.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def plot_folds(
     report : ClassificationReport
         Report on all folds.
     path : str or os.PathLike, optional
-        PNG file to write.
+        Image file to write, in the format of its suffix; without a suffix, PNG.
     n_seeds : int > 0
         Number of times that each clip is counted in `report`.
 

@@ -44,7 +44,7 @@ def plot_roc(
     tpr, fpr : np.ndarray [shape=(thresholds,)], 0 to 1
         True and false accept rates, in place of trials.
     path : str or os.PathLike, optional
-        PNG file to write.
+        Image file to write, in the format of its suffix; without a suffix, PNG.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def plot_det(trials: Trials | Mapping[str, Trials], path: Path | None = None) ->
     trials : (labels, scores), or dict of them
         See :func:`plot_roc`.
     path : str or os.PathLike, optional
-        PNG file to write.
+        Image file to write, in the format of its suffix; without a suffix, PNG.
 
     Returns
     -------
@@ -171,7 +171,7 @@ def plot_accuracy(
     accs, thresholds : np.ndarray [shape=(thresholds,)]
         Accuracies, 0 to 1, and their thresholds, in place of trials.
     path : str or os.PathLike, optional
-        PNG file to write.
+        Image file to write, in the format of its suffix; without a suffix, PNG.
 
     Returns
     -------

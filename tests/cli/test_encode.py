@@ -1,6 +1,8 @@
 """``encode``, with a real model on real files."""
 
 import csv
+import os
+import shutil
 
 import numpy as np
 
@@ -46,3 +48,10 @@ def test_output_that_cannot_be_written(run, model, tones, tmp_path):
     assert result.stderr == f"error: {tmp_path / 'nö'}: no such folder\n"
     (tmp_path / "folder.npz").mkdir()
     assert "--output" in run("encode", tones / "low", "--output", tmp_path / "folder.npz", *model, code=2).stderr
+
+
+def test_csv_keeps_the_bytes_of_a_file_name_that_is_not_utf8(run, model, tones, tmp_path):
+    clip = tmp_path / os.fsdecode(b"\xff.wav")
+    shutil.copy(tones / "low" / "0 é.wav", clip)
+    run("encode", clip, "--output", tmp_path / "x.csv", *model)
+    assert (tmp_path / "x.csv").read_bytes().splitlines()[1].startswith(os.fsencode(clip) + b",")

@@ -128,3 +128,24 @@ def test_missing_input_exits_with_1(run, words, tmp_path, monkeypatch):
     assert result.stdout == ""
     assert result.stderr.startswith(("error: nowhere", "error: no-model"))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", ""),
+        ("predict", "a.wav", ""),
+        ("predict", "a.wav", "--model-dir", ""),
+        ("index", "songs", "--index", ""),
+        ("search", ""),
+        ("recommend", ""),
+        ("train", ""),
+        ("evaluate", "songs", "--model-dir="),
+        ("speaker", "verify", "a.wav", ""),
+        ("speaker", "enroll", "ann", "a.wav", "--model-dir", ""),
+    ],
+    ids=str,
+)
+def test_empty_paths_are_refused(run, words):
+    result = run(*words, code=1)
+    assert (result.stdout, result.stderr) == ("", "error: the path is empty\n")

@@ -93,3 +93,10 @@ def test_damaged_model(run, trained, tones, tmp_path):
 
 def test_missing_network(run, model, tones):
     assert "resnet_v2" in run("predict", tones, "--network", "resnet_v2", *model, code=1).stderr
+
+
+def test_several_models_in_one_folder_need_network(run, trained, tmp_path):
+    model_dir = shutil.copytree(trained[0], tmp_path / "models")
+    shutil.copy(model_dir / "cifar10.json", model_dir / "m5.json")
+    message = run("predict", "a.wav", "--model-dir", model_dir, code=1).stderr
+    assert message.startswith(f"error: {model_dir}: ") and "cifar10, m5" in message and "--network" in message

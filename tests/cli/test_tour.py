@@ -1,6 +1,7 @@
 """The demo, on a few clips."""
 
 import json
+import re
 
 import pytest
 from matplotlib.image import imread
@@ -26,5 +27,6 @@ def test_demo_with_a_broken_file(tmp_path, monkeypatch):
     for picture in ("training", "confusion", "spectrogram", "embedding"):
         assert imread(tmp_path / "out" / f"{picture}.png").std() > 0.01
     text = "\n".join(lines)
+    assert re.search(r"The 5 of \d\d training clips", text)
     for part in ("predict_class", "encode_audio", "query", "recommend", "ESC-10", str(tmp_path / "out")):
         assert part in text

@@ -142,7 +142,7 @@ def test_results_of_an_interrupted_first_epoch_are_cached(dataset, load, decoded
 def test_a_bad_file_is_named(mode, tmp_path, paths, load):
     (tmp_path / "bad.wav").write_bytes(b"no sound")
     dataset = AudioDataset([*paths, tmp_path / "bad.wav"], transforms=[Features(CONFIG)])
-    with pytest.raises(AudioDecodeError, match=r"bad\.wav: "):
+    with pytest.raises(AudioDecodeError, match=r"bad\.wav: .*on_error=\"skip\""):
         read_all(load(dataset, mode=mode))
     assert not loader_threads()
 

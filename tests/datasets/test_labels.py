@@ -29,3 +29,15 @@ def test_training_exports_them_and_mxnet_is_not_imported():
         "import sys, mxnet_audio.datasets.labels; sys.exit(any(name in sys.modules for name in ('mxnet', 'sklearn')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("nb_classes", ["3", 2.5, True, [2]])
+def test_nb_classes_of_the_wrong_type(nb_classes):
+    with pytest.raises(ParameterError, match="nb_classes"):
+        labels.class_order(["a", "b"], nb_classes)
+
+
+def test_one_path_in_place_of_pairs():
+    for pairs in ("songs", Path("songs")):
+        with pytest.raises(ParameterError, match=r"clips.*datasets\.folder\('songs'\)"):
+            labels.checked_pairs(pairs, "clips")

@@ -94,7 +94,8 @@ def test_csv(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"", "no column path .*label"),
+        (b"", "list.csv: is empty .*path and label"),
+        (b"\npath,label\na.wav,dog\n", "no header"),
         (b"path,class\na.wav,dog\n", "no column label"),
         (b"path,label\n", "no rows"),
         (b"path,label\na.wav,\n", "line 2: "),
@@ -113,6 +114,24 @@ def test_csv_errors(tmp_path, text, message):
     (tmp_path / "list.csv").write_bytes(text)
     with pytest.raises(DatasetError, match=message):
         datasets.csv(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize("listing", [datasets.folder, datasets.csv, datasets.clips])
+@pytest.mark.parametrize("path", [None, 3])
+def test_what_is_no_path_is_refused(listing, path):
+    with pytest.raises(ParameterError, match=f"path must be a path, got {path}"):
+        listing(path)
+
+
+def test_a_root_that_is_no_path_is_refused(tmp_path):
+    with pytest.raises(ParameterError, match="root must be a path, got 3"):
+        datasets.csv(tmp_path / "list.csv", root=3)
+
+
+def test_a_table_in_place_of_a_folder(tmp_path):
+    (tmp_path / "list.csv").write_text("path,label\na.wav,dog\n")
+    with pytest.raises(DatasetError, match=r"list\.csv: .*datasets\.csv"):
+        datasets.folder(tmp_path / "list.csv")
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ preprocessing:
         ({"amin": 1e-38}, "amin"),  # 0 as a normal float32
         ({"ref": float("nan")}, "ref"),
         ({"top_db": -3}, "top_db"),
-        ({"ref": "min"}, "ref"),
+        ({"ref": "min"}, "ref: .*number.*got 'min'; ref: .*'max', got 'min'"),
+        ({"n_mels": 0}, "n_mels: .*1, got 0$"),
         ({"ref": -1}, "ref"),
         ({"type": "wavelet"}, "type: .*'log_mel', .*got 'wavelet'"),
         ({"type": ["mfcc"]}, "type"),

@@ -101,6 +101,7 @@ def test_the_most_confident_mistakes_come_first_with_spectrogram_and_sound(page,
 def test_points_of_the_map_name_their_clips(page, corpus):
     titles = re.findall(r"<title>(.*?)</title>", page.source)[1:]
     assert len(titles) == 24
+    assert f"All {len(page.all('audio'))} wrong predictions, most confident first." in page.text
     assert sum(", predicted: " in title for title in titles) == len(page.all("audio"))
     assert any(title.startswith("noise/clip 2 é.wav: ") or "clip 2 é.wav: " in title for title in titles)
 
@@ -193,6 +194,7 @@ def test_size_is_bounded(classifier, corpus, tmp_path, monkeypatch):
     long = [((rng.normal(0, 0.1, 480_000).astype("f4"), 16000 + i), "low") for i in range(4)]  # half a minute of noise
     page = Page(write_report(classifier, [*corpus, *bad, *long], tmp_path))
     assert len(page.all("audio")) == 2 and page.source.count("<title>") == 1 + 7
+    assert re.search(r"The 2 of \d+ wrong predictions with the highest probability\.", page.text)
     assert "Clips that could not be used: 3 ; the first 1" in page.text.replace("3;", "3 ;")
     assert page.source.count('<tr><td class="file">') == 1
     y, sr = sf.read(io.BytesIO(decoded(page.all("audio")[0]["src"], "audio/mpeg")))

@@ -8,18 +8,24 @@ from typing import Annotated
 
 import typer
 
+from mxnet_audio.cli.options import parse_path
+
 __all__ = ["VOICES", "LossName", "ModelDir", "Name", "Recording", "SpeakerData", "SpeakerNetwork"]
 
 VOICES = Path("voices")
 
-ModelDir = Annotated[Path, typer.Option("--model-dir", metavar="DIR", help="Folder of the trained recognizer.")]
+ModelDir = Annotated[
+    Path, typer.Option("--model-dir", parser=parse_path, metavar="DIR", help="Folder of the trained recognizer.")
+]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the speaker.")]
-Recording = Annotated[Path, typer.Argument(metavar="FILE", help="Recording.")]
+Recording = Annotated[Path, typer.Argument(parser=parse_path, metavar="FILE", help="Recording.")]
 SpeakerData = Annotated[
     Path,
     typer.Argument(
+        parser=parse_path,
         metavar="DATA",
-        help="Folder of speakers (speaker/recording, or speaker/session/recording), or CSV file of path,label.",
+        help="Folder of speakers (speaker/recording, or speaker/session/recording), or CSV file with the columns path "
+        "and label.",
     ),
 ]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.files import require_file
-from mxnet_audio.cli.options import AsJson, Gpu
+from mxnet_audio.cli.options import AsJson, Gpu, parse_path
 from mxnet_audio.cli.output import print_result
 from mxnet_audio.cli.speaker.model import load_recognizer, load_state
 from mxnet_audio.cli.speaker.options import VOICES, ModelDir, Recording
@@ -18,7 +18,9 @@ __all__ = ["verify"]
 
 def verify(
     first: Recording,
-    second: Annotated[Path | None, typer.Argument(metavar="FILE", help="Recording to compare with.")] = None,
+    second: Annotated[
+        Path | None, typer.Argument(parser=parse_path, metavar="FILE", help="Recording to compare with.")
+    ] = None,
     speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Enrolled speaker to compare with.")] = None,
     model_dir: ModelDir = VOICES,
     gpu: Gpu = None,
