@@ -56,6 +56,8 @@ def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int
     if isinstance(source, os.PathLike):
         return os.fsdecode(source)  # a string: some paths are named tuples, and os.DirEntry may hold bytes
     if isinstance(source, str) or hasattr(source, "read"):
+        if isinstance(getattr(source, "file", source), io.TextIOBase):  # temporary files wrap another in `file`
+            raise ParameterError("the sound is a file in text mode: open the file in binary mode, as open(path, 'rb')")
         return source
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source)

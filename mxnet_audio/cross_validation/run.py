@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from mxnet_audio import training
 from mxnet_audio.atomic import write_json
+from mxnet_audio.checks import path_argument
 from mxnet_audio.cross_validation.jobs import CrossValidationError, FailedRun, Job, count_workers, run_jobs
 from mxnet_audio.cross_validation.results import CrossValidation
 from mxnet_audio.cross_validation.store import load_runs, run_settings, save_run
@@ -120,9 +121,11 @@ def cross_validate(
     """
     kind, devices = _class_and_devices(classifier)
     seeds = _checked_seeds(seeds)
-    pairs = training.checked_pairs(audio_path_label_pairs)
+    pairs = training.checked_pairs(audio_path_label_pairs, "audio_path_label_pairs")
     options = {"checkpoint_interval": 10**6, **fit_options}  # checkpoints are never resumed from
     options = _complete_options(kind, pairs, seeds, options)
+    if output_dir is not None:
+        path_argument("output_dir", output_dir)
     n_jobs = count_workers(n_jobs, devices)
     assigned = assign_folds([label for _, label in pairs], folds, groups, random_state=seeds[0])
     files = [(os.path.realpath(sound), fold) for (sound, _), fold in zip(pairs, assigned) if isinstance(sound, str)]
@@ -212,6 +215,7 @@ def _complete_options(
     config = choose_features(
         kind.network, [sound for sound, _ in pairs], options["input_shape"], options["feature_config"]
     )
+    training.cache_options(config, options["cache"])
     if options["input_shape"] is None or options["feature_config"] is not None:
         options["feature_config"] = config  # the same length in all folds
     return options
@@ -222,7 +226,7 @@ def _settings(
 ) -> dict[str, Any]:
     """Return the settings that saved runs must share."""
     config = choose_features(kind.network, [], options["input_shape"], options["feature_config"])
-    recipe = training.get_recipe(kind.recipe if options["recipe"] is None else options["recipe"])
+    recipe = training.get_recipe(options["recipe"], kind.recipe)
     return run_settings(
         kind.network,
         len(training.class_order([label for _, label in pairs], options["nb_classes"])),

@@ -27,7 +27,7 @@ def labelled_pairs(pairs: Pairs, labels: list[int | str]) -> list[Pair]:
     """
     from mxnet_audio.datasets.labels import checked_pairs, to_targets  # not needed for predictions
 
-    pairs = checked_pairs(pairs)
+    pairs = checked_pairs(pairs, "audio_path_label_pairs")
     to_targets([label for _, label in pairs], labels)
     return pairs
 

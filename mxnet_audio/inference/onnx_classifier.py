@@ -15,14 +15,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
-from mxnet_audio.checks import whole_number
+from mxnet_audio.checks import path_argument, whole_number
 from mxnet_audio.errors import InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.inference.missing_packages import naming_missing_packages
 from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, is_exported, is_intact
@@ -55,7 +54,7 @@ class OnnxAudioClassifier(Predictor):
     ModelError
         If the file is missing, damaged, of another tool or of a newer format, or ONNX Runtime is not installed.
     ParameterError
-        If ONNX Runtime lacks a provider, or `threads` is below 1.
+        If `path` is not a path, ONNX Runtime lacks a provider, or `threads` is below 1.
 
     Attributes
     ----------
@@ -71,9 +70,10 @@ class OnnxAudioClassifier(Predictor):
     """
 
     def __init__(self, path: str | os.PathLike, providers: Sequence[str] | None = None, threads: int | None = None):
+        path = path_argument("path", path)
         with naming_errors(path):
             try:
-                data = Path(path).read_bytes()
+                data = path.read_bytes()
             except OSError as error:
                 raise ModelError(f"cannot be read ({error.strerror})") from error
             self._open(data, providers, threads)

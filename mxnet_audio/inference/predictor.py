@@ -15,7 +15,7 @@ import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
-from mxnet_audio.checks import real_number, whole_number
+from mxnet_audio.checks import iterable_argument, real_number, whole_number
 from mxnet_audio.errors import AudioError
 from mxnet_audio.inference.evaluation import compare_predictions, labelled_pairs
 from mxnet_audio.inference.missing_packages import naming_missing_packages
@@ -114,7 +114,7 @@ class Predictor(ABC):
         ModelError
             If no model was trained or loaded.
         ParameterError
-            If `batch_size` is below 1.
+            If `batch_size` is below 1, or `paths` is not iterable.
         """
         for output in self.forward_many(paths, batch_size):
             yield self.postprocess(output)
@@ -174,6 +174,8 @@ class Predictor(ABC):
             If a label is unknown to the model, or no file can be used.
         ModelError
             If no model was trained or loaded.
+        ParameterError
+            If `batch_size` is below 1, or `audio_path_label_pairs` is not iterable.
         """
         pairs = labelled_pairs(audio_path_label_pairs, self.labels)
         return compare_predictions(pairs, self.predict_many([sound for sound, _ in pairs], batch_size), self.labels)
@@ -329,8 +331,8 @@ def input_length(config: AudioFeatureConfig) -> tuple[int, int]:
 
 
 def as_list(paths: AudioSources) -> Iterable[AudioSource]:
-    """Return the files; a single path becomes a list of one."""
-    return [paths] if isinstance(paths, str | os.PathLike) else paths
+    """Return the files; a single path becomes a list of one. ParameterError if they cannot be iterated over."""
+    return [paths] if isinstance(paths, str | os.PathLike) else iterable_argument("paths", paths, "sounds")
 
 
 def _only(results: Iterator[Result]) -> Result:

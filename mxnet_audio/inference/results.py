@@ -37,6 +37,36 @@ class Output(NamedTuple):
     error: AudioError | None = None
 
 
+class _Comparable:
+    """Comparisons of tuples with an array: equal if its values are equal; ordered by the items before it."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, tuple):
+            return NotImplemented
+        mine = tuple(self)  # type: ignore[arg-type]
+        return len(mine) == len(other) and all(map(_equal, mine, other))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(_without_arrays(self))
+
+    def __lt__(self, other: Any) -> bool:
+        return _without_arrays(self) < _without_arrays(other)
+
+    def __gt__(self, other: Any) -> bool:
+        return _without_arrays(self) > _without_arrays(other)
+
+    def __le__(self, other: Any) -> bool:
+        return _without_arrays(self) <= _without_arrays(other)
+
+    def __ge__(self, other: Any) -> bool:
+        return _without_arrays(self) >= _without_arrays(other)
+
+
 class _PredictionFields(NamedTuple):
     path: str | None
     label: Label | None
@@ -44,10 +74,11 @@ class _PredictionFields(NamedTuple):
     error: AudioError | None = None
 
 
-class Prediction(_PredictionFields):
+class Prediction(_Comparable, _PredictionFields):
     """Label of one file, and the probability of each class.
 
-    It is a tuple of the four attributes ``(path, label, probabilities, error)``.
+    It is a tuple of the four attributes ``(path, label, probabilities, error)``. Predictions are equal if all four are
+    equal, and are sorted by path and label.
 
     Parameters
     ----------
@@ -92,6 +123,11 @@ class Prediction(_PredictionFields):
         prediction = super().__new__(cls, path, label, probabilities, error)
         prediction.labels = labels
         return prediction
+
+    @property
+    def probability(self) -> float | None:
+        """Probability of the label; None if the file could not be used."""
+        return _probability(self)
 
     def top(self, k: int = 5) -> list[tuple[Label, float]]:
         """Return the most probable classes as (label, probability), best first.
@@ -153,10 +189,11 @@ class _TimedFields(NamedTuple):
     probabilities: np.ndarray
 
 
-class TimedPrediction(_TimedFields):
+class TimedPrediction(_Comparable, _TimedFields):
     """Label of one window of a long file.
 
-    It is a tuple of the four attributes ``(start, end, label, probabilities)``.
+    It is a tuple of the four attributes ``(start, end, label, probabilities)``. Predictions are equal if all four are
+    equal, and are sorted by time and label.
 
     Parameters
     ----------
@@ -184,6 +221,11 @@ class TimedPrediction(_TimedFields):
         prediction = super().__new__(cls, start, end, label, probabilities)
         prediction.labels = labels
         return prediction
+
+    @property
+    def probability(self) -> float | None:
+        """Probability of the label."""
+        return _probability(self)
 
     def top(self, k: int = 5) -> list[tuple[Label, float]]:
         """Return the most probable classes as (label, probability), best first; see `Prediction.top`."""
@@ -255,18 +297,28 @@ def _fields(prediction: Prediction | TimedPrediction) -> dict[str, Any]:
     by_label = _by_label(prediction)
     return {
         "label": prediction.label,
-        "probability": max(by_label.values(), default=None),
+        "probability": prediction.probability,
         "probabilities": by_label or None,
     }
 
 
-def _probability(prediction: Prediction | TimedPrediction) -> float:
-    """Return the highest probability."""
-    return math.nan if prediction.probabilities is None else float(prediction.probabilities.max())
+def _probability(prediction: Prediction | TimedPrediction) -> float | None:
+    """Return the highest probability; None if there are none."""
+    return None if prediction.probabilities is None else float(prediction.probabilities.max())
+
+
+def _equal(first: Any, second: Any) -> bool:
+    arrays = isinstance(first, np.ndarray) or isinstance(second, np.ndarray)
+    return np.array_equal(first, second) if arrays else first == second
+
+
+def _without_arrays(items: Any) -> tuple:
+    return tuple(None if isinstance(item, np.ndarray) else item for item in items)
 
 
 def _summary(prediction: Prediction | TimedPrediction) -> str:
-    return f"label={prediction.label!r}, probability={_probability(prediction):.4g}"
+    probability = math.nan if prediction.probability is None else prediction.probability
+    return f"label={prediction.label!r}, probability={probability:.4g}"
 
 
 def _error_repr(result: Prediction | Encoding) -> str:

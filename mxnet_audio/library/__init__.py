@@ -44,11 +44,13 @@ def find_classifier(model_dir_path: str | os.PathLike, name: str | None = None) 
     ModelError
         If the directory holds no model, or several and `name` is missing, or its manifest is damaged.
     ParameterError
-        If no classifier has this name.
+        If no classifier has this name, or `model_dir_path` is not a path.
     """
     from mxnet_audio import model_store
+    from mxnet_audio.checks import path_argument
     from mxnet_audio.errors import ModelError, ParameterError
 
+    path_argument("model_dir_path", model_dir_path)
     if name is None:
         found = [stored for stored in model_store.stored_models(model_dir_path) if stored in _CLASSES]
         if len(found) != 1:
@@ -81,7 +83,7 @@ def load_classifier(
     ModelError
         If the directory holds no model, or several and `name` is missing.
     ParameterError
-        If no classifier has this name.
+        If no classifier has this name, or `model_dir_path` is not a path.
     """
     classifier = classifiers()[find_classifier(model_dir_path, name)](model_ctx=model_ctx)
     classifier.load_model(model_dir_path)

@@ -11,6 +11,7 @@ import numpy as np
 
 from mxnet_audio import model_store, training
 from mxnet_audio.audio.source import source_name
+from mxnet_audio.checks import iterable_argument, path_argument
 from mxnet_audio.data.transforms import Compose, Transform
 from mxnet_audio.engine import context, mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
@@ -43,7 +44,7 @@ class AudioClassifier(Predictor):
     Raises
     ------
     ParameterError
-        If this machine, or this build of MXNet, has no such GPU.
+        If a device is not an `mxnet.Context`, or this machine, or this build of MXNet, has no such GPU.
 
     Attributes
     ----------
@@ -56,9 +57,11 @@ class AudioClassifier(Predictor):
     label_aliases: Mapping[int | str, int | str] = {}  # labels that count as others in the accuracy during training
 
     def __init__(self, model_ctx: mx.Context | None = None, data_ctx: mx.Context | None = None):
-        self._model_ctx = model_ctx or mx.cpu()
-        self._data_ctx = data_ctx or self._model_ctx
-        for ctx in (self._model_ctx, self._data_ctx):
+        self._model_ctx = mx.cpu() if model_ctx is None else model_ctx
+        self._data_ctx = self._model_ctx if data_ctx is None else data_ctx
+        for name, ctx in (("model_ctx", self._model_ctx), ("data_ctx", self._data_ctx)):
+            if not isinstance(ctx, mx.Context):
+                raise ParameterError(f"{name} must be an mxnet.Context, such as mxnet.cpu(), got {ctx!r}")
             if ctx.device_type == "gpu":
                 context(ctx.device_id)  # raises ParameterError now, not after all files are read
         self._model: TrainedModel | None = None
@@ -214,9 +217,9 @@ class AudioClassifier(Predictor):
         progress : bool
             Show progress bars on standard error. If False, each epoch is logged (INFO).
         recipe : training.Recipe or str, optional
-            Training recipe: the network's own by default, 'plain' for the bare loop (Adam, constant rate), 'speech'
-            for spoken words, or another. Mixed and masked clips are harder, so the accuracy on training clips may be
-            below that on held-out clips.
+            Training recipe: the network's own by default (None or 'default'), 'plain' for the bare loop (Adam, constant
+            rate), 'speech' for spoken words, or another. Mixed and masked clips are harder, so the accuracy on training
+            clips may be below that on held-out clips.
         callbacks : sequence of callable
             Called with the history after each epoch; training stops if one returns True. See
             `mxnet_audio.training.callbacks`.
@@ -238,6 +241,7 @@ class AudioClassifier(Predictor):
             If the directory cannot be written to, training cannot be resumed from the checkpoint, or the loss becomes
             infinite or NaN.
         """
+        path_argument("model_dir_path", model_dir_path)
         settings = training.Settings(
             batch_size=batch_size,
             epochs=epochs,
@@ -245,19 +249,20 @@ class AudioClassifier(Predictor):
             learning_rate=learning_rate,
             checkpoint_interval=checkpoint_interval,
         )
+        callbacks = list(iterable_argument("callbacks", callbacks, "callables"))
         if wrong := [callback for callback in callbacks if not callable(callback)]:
             raise ParameterError(f"callbacks must be callable, got {wrong[0]!r}")
         if early_stopping is not None:
-            callbacks = [*callbacks, training.EarlyStopping(early_stopping)]
+            callbacks.append(training.EarlyStopping(early_stopping))
         if report is not None:
-            model_store.check_writable(report)
+            model_store.check_writable(path_argument("report", report))
             if test_size == 0 and validation_pairs is None:
                 raise ParameterError("test_size must be > 0 for a report, which needs held-out clips, got 0")
-        pairs = training.checked_pairs(audio_path_label_pairs)
+        pairs = training.checked_pairs(audio_path_label_pairs, "audio_path_label_pairs")
         run = TrainingRun(
             self.network,
             choose_features(self.network, [sound for sound, _ in pairs], input_shape, feature_config),
-            training.get_recipe(self.recipe if recipe is None else recipe),
+            training.get_recipe(recipe, self.recipe),
             settings,
             model_dir_path,
             model_ctx=self.model_ctx,
@@ -309,7 +314,7 @@ class AudioClassifier(Predictor):
         ModelError
             If no model was trained or loaded.
         ParameterError
-            If `batch_size` is below 1, or pairs of path and label are given.
+            If `batch_size` is below 1, `paths` is not iterable, or pairs of path and label are given.
         """
         model, sounds = self.model, list(as_list(paths))
         if any(isinstance(sound, tuple) and sound and isinstance(sound[0], str | os.PathLike) for sound in sounds):
@@ -350,10 +355,11 @@ class AudioClassifier(Predictor):
         ModelError
             If the model is missing, damaged, of another network or of a newer version. The current model stays.
         ParameterError
-            If `parameters` is another name.
+            If `parameters` is another name, or `model_dir_path` is not a path.
         """
         if parameters not in ("last", "best"):
             raise ParameterError(f"parameters must be 'last' or 'best', got {parameters!r}")
+        path_argument("model_dir_path", model_dir_path)
         self._model = TrainedModel.load(
             model_dir_path, self.network, parameters, model_ctx=self.model_ctx, data_ctx=self.data_ctx
         )
@@ -371,8 +377,10 @@ class AudioClassifier(Predictor):
         ------
         ModelError
             If no model was trained or loaded, or the directory cannot be written to.
+        ParameterError
+            If `model_dir_path` is not a path.
         """
-        model_store.check_writable(model_dir_path)
+        model_store.check_writable(path_argument("model_dir_path", model_dir_path))
         self.model.save(model_dir_path)
 
     def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import mxnet_audio
 from mxnet_audio import features, nn
 from mxnet_audio.atomic import replacing
+from mxnet_audio.checks import path_argument
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
@@ -51,7 +52,7 @@ def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool
     ModelError
         If the extra ``[onnx]`` is not installed, or the file cannot be written.
     ParameterError
-        If the path is empty or a directory, or the features cannot be computed in the graph.
+        If `path` is not a path, or a directory, or the features cannot be computed in the graph.
 
     See Also
     --------
@@ -62,9 +63,7 @@ def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool
     >>> from mxnet_audio.library.export import export_onnx            # doctest: +SKIP
     >>> export_onnx(classifier.model, 'songs.onnx', front_end=True)   # doctest: +SKIP
     """
-    if not os.fspath(path):
-        raise ParameterError("path must be the name of a file, got ''")
-    if Path(path).is_dir():
+    if path_argument("path", path).is_dir():
         raise ParameterError("path must be the name of a file, got a directory", path)
     config = model.feature_config
     front = _front_end(config) if front_end else None

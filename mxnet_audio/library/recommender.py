@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mxnet_audio.checks import whole_number
-from mxnet_audio.errors import SearchError
+from mxnet_audio.checks import path_argument, whole_number
+from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.library.search import AudioSearch
 from mxnet_audio.search.index import real_path
 
@@ -87,7 +87,10 @@ class AudioRecommender(AudioSearch):
             If the song must be indexed and cannot be used; then the play is not recorded.
         ModelError
             If the song must be indexed and no model is loaded.
+        ParameterError
+            If `path` is not a path.
         """
+        path_argument("path", path)
         if path not in self:
             self.index_audio(path)
         self.index.notes.setdefault("heard", []).append([os.fsdecode(path), real_path(path)])
@@ -100,7 +103,7 @@ class AudioRecommender(AudioSearch):
         top_k : int > 0
             Maximum number of songs.
         limits : int > 0, optional
-            The same under the name that the first mxnet-audio gave it; takes precedence.
+            The same under the name that the first mxnet-audio gave it.
 
         Returns
         -------
@@ -110,17 +113,20 @@ class AudioRecommender(AudioSearch):
         Raises
         ------
         ParameterError
-            If `top_k` is below 1.
+            If `top_k` is below 1, or contradicts `limits`.
         SearchError
             If no song of the index was tracked.
         """
         name, count = ("top_k", top_k) if limits is None else ("limits", limits)
         count = whole_number(name, count)
+        if limits is not None and top_k not in (10, limits):  # 10 is the default
+            raise ParameterError(f"limits is another name of top_k, got {limits!r} and {top_k!r}: pass one of them")
         plays = Counter(real for _, real in self._plays())
         recent = list(dict.fromkeys(real for _, real in reversed(self._plays()) if real in self.index))
         recent = recent[:HISTORY_SONGS]
         if not recent:
-            raise SearchError("no song of the index was played yet: call track(path) for each song played")
+            reason = "none of the tracked sounds is in the index now" if plays else "nothing was tracked yet"
+            raise SearchError(f"{reason}: call track(path) for each sound that was heard")
         songs = self.index.paths
         fresh = np.array([real not in plays for real in self.index.real_paths], dtype=bool)
         if not fresh.any():

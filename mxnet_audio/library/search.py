@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mxnet_audio.audio.source import source_name
-from mxnet_audio.checks import whole_number
+from mxnet_audio.checks import iterable_argument, path_argument, whole_number
 from mxnet_audio.errors import AudioError, ModelError, ParameterError, SearchError
 from mxnet_audio.search import Neighbour, VectorIndex
 from mxnet_audio.search.index import real_path
@@ -97,6 +97,8 @@ class AudioSearch:
     ):
         if classifier is not None and (model_ctx is not None or data_ctx is not None):
             raise ParameterError("model_ctx and data_ctx must be left out with classifier, which has its own")
+        if classifier is not None and (isinstance(classifier, type) or not hasattr(classifier, "encode_many")):
+            raise ParameterError(f"classifier must be an AudioClassifier or an OnnxAudioClassifier, got {classifier!r}")
         self.classifier = classifier
         self.index = VectorIndex(engine, metric)
         self._contexts = {"model_ctx": model_ctx, "data_ctx": data_ctx}
@@ -229,16 +231,15 @@ class AudioSearch:
         ModelError
             If no model is loaded.
         ParameterError
-            If `checkpoint_every` is below 1.
+            If `checkpoint_every` is below 1, or `paths` or `save_dir` is of the wrong type.
         SearchError
             If `save_dir` holds another index than this one, or cannot be written to.
         """
         classifier = self._loaded()
         checkpoint_every = whole_number("checkpoint_every", checkpoint_every)
+        paths = [paths] if isinstance(paths, str | os.PathLike) else iterable_argument("paths", paths, "paths")
         if save_dir is not None:
-            self._synchronize(save_dir)
-        if isinstance(paths, str | os.PathLike):
-            paths = [paths]
+            self._synchronize(path_argument("save_dir", save_dir))
         distinct: dict[str, str | os.PathLike] = {}
         for path in paths:
             distinct.setdefault(real_path(path), path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from numbers import Real
 
 import numpy as np
 
@@ -86,8 +87,8 @@ def trial_pairs(
 
 def check_far(far: float | None) -> None:
     """Raise ParameterError unless a false accept rate is between 0 and 1, or None."""
-    if far is not None and not 0 < far < 1:
-        raise ParameterError(f"far must be between 0 and 1, got {far}")
+    if far is not None and not (isinstance(far, Real) and 0 < far < 1):
+        raise ParameterError(f"far must be between 0 and 1, got {far!r}")
 
 
 def find_threshold(labels: np.ndarray, scores: np.ndarray, far: float | None = None) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio import training
+from mxnet_audio.checks import iterable_argument, path_argument
 from mxnet_audio.datasets.labels import checked_pairs
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
@@ -190,6 +191,7 @@ class SpeakerRecognizer:
         .. [1] H. Yamamoto et al., "Speaker augmentation and bandwidth extension for deep speaker embedding",
            Interspeech 2019.
         """
+        path_argument("model_dir_path", model_dir_path)
         if batch_size == 1:  # the last norm would make all embeddings zero
             raise ParameterError("batch_size must be >= 2, got 1")
         clips = TrainingSet.prepare(pairs, groups, speeds, test_size, random_state)
@@ -359,8 +361,10 @@ class SpeakerRecognizer:
         ------
         DatasetError
             If no trials of one kind are left, or a label is neither 0 nor 1.
+        ParameterError
+            If `trials` is not iterable.
         """
-        trials = [tuple(trial) for trial in trials]
+        trials = [tuple(trial) for trial in iterable_argument("trials", trials, "(label, first, second)")]
         if speakers is not None and len(speakers) != len(trials):
             raise DatasetError(f"speakers of {len(speakers)} trials for {len(trials)} trials: give one pair for each")
         vectors, rows = self._encoder.encode_trials(trials)
@@ -381,8 +385,10 @@ class SpeakerRecognizer:
         ------
         ModelError
             If there is no model yet, or the directory cannot be written to.
+        ParameterError
+            If `model_dir_path` is not a path.
         """
-        if Path(model_dir_path).resolve() != self._model_dir:
+        if path_argument("model_dir_path", model_dir_path).resolve() != self._model_dir:
             self._encoder.save_model(model_dir_path)
         SpeakerState(self.network, self._encoder.model_id, self.scorer).save(model_dir_path)
 
@@ -401,8 +407,10 @@ class SpeakerRecognizer:
         ModelError
             If there is no speaker recognizer, it is damaged or of a newer version, or its network has been trained
             again since.
+        ParameterError
+            If `model_dir_path` is not a path.
         """
-        state = SpeakerState.load(model_dir_path)
+        state = SpeakerState.load(path_argument("model_dir_path", model_dir_path))
         recognizer = cls(state.network, normalize=state.scorer.normalize, model_ctx=model_ctx, data_ctx=data_ctx)
         recognizer._encoder.load_model(model_dir_path)
         if recognizer._encoder.model_id != state.model_id:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mxnet_audio import audio, training
 from mxnet_audio.audio.headers import rates
+from mxnet_audio.checks import iterable_argument
 from mxnet_audio.data.transforms import Repeat
 from mxnet_audio.datasets.labels import Label, Pair, Pairs, checked_pairs
 from mxnet_audio.errors import DatasetError, FeatureError, ParameterError
@@ -158,7 +159,7 @@ def speaker_recipe(
     recipe: training.Recipe | str, loss: str | None, loss_options: Mapping[str, Any] | None, config: AudioFeatureConfig
 ) -> training.Recipe:
     """Complete a recipe: with another loss if one is named, and short sound is repeated as in `encode_audio`."""
-    recipe = training.get_recipe(recipe)
+    recipe = training.get_recipe(recipe, "voice")
     loss = recipe.loss if loss is None else loss
     options = {**(recipe.loss_options if loss == recipe.loss else {}), **(loss_options or {})}
     given = cast(Sequence[Callable[[Any], Any]], recipe.sound)  # a recipe makes a tuple of a single step
@@ -195,10 +196,13 @@ def session_names(pairs: Sequence[Pair], groups: Sequence[Hashable] | None) -> l
     ------
     DatasetError
         If there is not one group for each recording.
+    ParameterError
+        If `groups` is not iterable.
     """
-    if groups is not None and len(groups) != len(pairs):
-        raise DatasetError(f"{len(groups)} groups for {len(pairs)} recordings: give one for each")
-    return [str(group) for group in (range(len(pairs)) if groups is None else groups)]
+    names = [str(group) for group in (range(len(pairs)) if groups is None else iterable_argument("groups", groups))]
+    if len(names) != len(pairs):
+        raise DatasetError(f"{len(names)} groups for {len(pairs)} recordings: give one for each")
+    return names
 
 
 def _hold_out(

@@ -11,10 +11,9 @@ import os
 import time
 from collections.abc import Callable
 from itertools import zip_longest
-from pathlib import Path
 
 from mxnet_audio.atomic import replacing
-from mxnet_audio.checks import whole_number
+from mxnet_audio.checks import path_argument, whole_number
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.training.history import History, stalled
 
@@ -65,7 +64,7 @@ class CsvLog:
     Raises
     ------
     ParameterError
-        If the folder of the file does not exist.
+        If `path` is not a path, or the folder of the file does not exist.
 
     Examples
     --------
@@ -77,7 +76,7 @@ class CsvLog:
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+        self.path = path_argument("path", path)
         if not self.path.parent.is_dir():
             raise ParameterError("no such folder", self.path.parent)
 
@@ -100,17 +99,20 @@ class TensorBoardLog:
     ------
     ModelError
         If tensorboardX is not installed.
+    ParameterError
+        If `directory` is not a path.
     """
 
     def __init__(self, directory: str | os.PathLike):
+        directory = path_argument("directory", directory)
         try:
             from tensorboardX.event_file_writer import EventsWriter
         except ImportError:
             raise ModelError("TensorBoard logs need tensorboardX: pip install 'mxnet-audio[tensorboard]'") from None
-        Path(directory).mkdir(parents=True, exist_ok=True)
-        self._has_events = any(Path(directory).glob("events.*"))
+        directory.mkdir(parents=True, exist_ok=True)
+        self._has_events = any(directory.glob("events.*"))
         # SummaryWriter would write later, in a thread, and a killed run would lose epochs.
-        self._writer = EventsWriter(str(Path(directory) / "events"))
+        self._writer = EventsWriter(str(directory / "events"))
         self._written = 0
 
     def __call__(self, history: History) -> None:

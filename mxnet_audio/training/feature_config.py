@@ -9,6 +9,7 @@ from typing import Any
 
 from mxnet_audio.audio import typical_length
 from mxnet_audio.audio.headers import rates
+from mxnet_audio.checks import path_argument
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import MIN_INPUT_SIZE
@@ -72,13 +73,15 @@ def cache_options(config: AudioFeatureConfig, cache: bool | str | os.PathLike) -
     Raises
     ------
     ParameterError
-        If `cache` contradicts the ``mode`` of the configuration.
+        If `cache` is of another type, or contradicts the ``mode`` of the configuration.
 
     Examples
     --------
     >>> cache_options(AudioFeatureConfig(), cache=True), cache_options(AudioFeatureConfig(), cache=False)
     ({'mode': 'lazy_cached', 'cache_dir': None}, {'mode': 'lazy', 'cache_dir': None})
     """
+    if cache is not None and not isinstance(cache, bool):
+        path_argument("cache", cache)
     mode = "lazy_cached" if cache else "lazy"
     if "mode" in config.model_fields_set:
         if cache is not True and mode != config.mode:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mxnet_audio.checks import iterable_argument
 from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.errors import DatasetError, ParameterError
 
@@ -47,7 +48,7 @@ def assign_folds(
     Raises
     ------
     ParameterError
-        If the number of folds is below 2.
+        If the number of folds is below 2, or `folds` or `groups` is of another type.
     DatasetError
         If lengths differ, there is one fold only, a clip has no fold, two folds share a group, or a class is in one
         fold only, so that it could not be learned when that fold is held out.
@@ -62,7 +63,7 @@ def assign_folds(
     mxnet_audio.errors.DatasetError: group 'Ann' is in folds 1 and 2, so that it would be both trained and tested on
     """
     if groups is not None:
-        groups = list(groups)
+        groups = list(iterable_argument("groups", groups))
         if len(groups) != len(labels):
             raise DatasetError(f"{len(groups)} groups for {len(labels)} clips: pass one for each clip")
         if any(map(is_missing, groups)):
@@ -70,7 +71,7 @@ def assign_folds(
     if isinstance(folds, int | np.integer):
         assigned = _draw(labels, int(folds), groups, random_state)
     else:
-        assigned = _checked(labels, folds)
+        assigned = _checked(labels, iterable_argument("folds", folds, "folds, or their number"))
     order = fold_order(assigned)
     if len(order) < 2:
         raise DatasetError(f"there is one fold only ({order[0]!r}), so that no clips are left to train on")

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from mxnet_audio.audio.source import resolve, source_identity, source_name
 from mxnet_audio.audio.speed import Played
+from mxnet_audio.checks import iterable_argument
 from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, ClassBatchSampler, Mixup, Splice
 from mxnet_audio.datasets.labels import Label, Pair, Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.engine import gluon
@@ -136,13 +137,15 @@ def prepare(
     DatasetError
         If the labels or the split are impossible, a clip occurs twice, or no file can be used.
     ParameterError
-        If `groups` and `validation_pairs` are both given, or `test_size` is out of range.
+        If `groups` and `validation_pairs` are both given, `groups` is not iterable, or `test_size` is out of range.
     """
     splits = validation_pairs is None and test_size != 0
-    if splits:
-        check_test_size(test_size)
+    if validation_pairs is None:
+        check_test_size(test_size, allow_zero=True)
     clips = [_Clip.of(pair) for pair in checked_pairs(pairs)]
-    held_out = [] if validation_pairs is None else [_Clip.of(pair) for pair in checked_pairs(validation_pairs)]
+    held_out = []
+    if validation_pairs is not None:
+        held_out = [_Clip.of(pair) for pair in checked_pairs(validation_pairs, "validation_pairs")]
     groups = _checked_groups(groups, clips, held_out)
     _check_repeated(clips, held_out)
     labels = class_order([clip.label for clip in clips], nb_classes)
@@ -154,7 +157,8 @@ def prepare(
     moments, skipped = _measure(plain, show)
     train, test = _usable(moments, skipped, len(clips), len(every))
     if splits:
-        sides = split(targets[train], test_size, settings.random_state, groups and [groups[i] for i in train])
+        kept_groups = groups and [groups[i] for i in train]
+        sides = split(targets[train], test_size, settings.random_state, kept_groups, labels)
         train, test = (train[side] for side in sides)
     _check_classes(targets[: len(clips)], targets[train], labels)
     mean, square = np.mean([moments[i] for i in train], axis=0)
@@ -202,7 +206,7 @@ def _checked_groups(
         return None
     if held_out:
         raise ParameterError("groups and validation_pairs cannot be combined: with the latter, nothing is split")
-    groups = list(groups)
+    groups = list(iterable_argument("groups", groups))
     if len(groups) != len(clips):
         raise DatasetError(f"{len(groups)} groups for {len(clips)} clips: pass one for each clip")
     return groups

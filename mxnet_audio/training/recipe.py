@@ -272,8 +272,8 @@ RECIPES = {
 }
 
 
-def get_recipe(recipe: Recipe | str) -> Recipe:
-    """Return a recipe, given itself or its name.
+def get_recipe(recipe: Recipe | str | None, default: Recipe | str | None = None) -> Recipe:
+    """Return a recipe, given itself or its name; where there is a default, it is also None or 'default'.
 
     Raises
     ------
@@ -285,8 +285,11 @@ def get_recipe(recipe: Recipe | str) -> Recipe:
     >>> get_recipe('plain') == Recipe()
     True
     """
+    if default is not None and (recipe is None or recipe == "default"):
+        recipe = default
     if isinstance(recipe, Recipe):
         return recipe
     if not isinstance(recipe, str) or recipe not in RECIPES:
-        raise ParameterError(f"recipe must be a Recipe or one of {', '.join(sorted(RECIPES))}, got {recipe!r}")
+        names = sorted(RECIPES) if default is None else ["default", *sorted(RECIPES)]
+        raise ParameterError(f"recipe must be a Recipe or one of {', '.join(names)}, got {recipe!r}")
     return RECIPES[recipe]

@@ -14,14 +14,18 @@ from mxnet_audio.errors import DatasetError, ParameterError
 __all__ = ["check_test_size", "split"]
 
 
-def check_test_size(test_size: float) -> None:
-    """Raise ParameterError unless a share of a test set is above 0 and below 1."""
-    if not isinstance(test_size, Real) or not 0 < test_size < 1:
-        raise ParameterError(f"test_size must be > 0 and < 1, got {test_size!r}")
+def check_test_size(test_size: float, *, allow_zero: bool = False) -> None:
+    """Raise ParameterError unless a share of a test set is above 0 and below 1, or 0 where that is allowed."""
+    if not isinstance(test_size, Real) or not (0 < test_size < 1 or (allow_zero and test_size == 0)):
+        raise ParameterError(f"test_size must be {'>=' if allow_zero else '>'} 0 and < 1, got {test_size!r}")
 
 
 def split(
-    targets: np.ndarray, test_size: float, random_state: int, groups: Sequence[Hashable] | None = None
+    targets: np.ndarray,
+    test_size: float,
+    random_state: int,
+    groups: Sequence[Hashable] | None = None,
+    labels: Sequence[Hashable] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split clips into a training and a test set, with every class in both as far as groups allow.
 
@@ -36,6 +40,8 @@ def split(
     groups : sequence of hashable, optional
         Recording, artist or speaker of each clip; all clips of a group go to the same set. The test set is then one of
         ``round(1 / test_size)`` parts, at least two, as equal as whole groups allow.
+    labels : sequence of hashable, optional
+        Names of the classes, for messages; their indices by default.
 
     Returns
     -------
@@ -61,11 +67,12 @@ def split(
     indices = np.arange(len(targets))
     counts = Counter(targets.tolist())
     if groups is None:
-        if min(counts.values()) < 2:
-            single = sum(count < 2 for count in counts.values())
+        if single := [target if labels is None else labels[target] for target in sorted(counts) if counts[target] < 2]:
+            shown = ", ".join(map(repr, single[:10])) + (f" and {len(single) - 10} more" if len(single) > 10 else "")
+            has = f"class {shown} has" if len(single) == 1 else f"{len(single)} classes ({shown}) have"
             raise DatasetError(
-                f"{single} of {len(counts)} classes have one readable clip only, which cannot be in both training and "
-                "test set: add clips, or pass validation_pairs"
+                f"{has} only one readable clip, and each class needs one to train on and one to test on: add clips, "
+                "pass validation_pairs, or train on all clips (test_size=0)"
             )
         # Class by class, since stratifying all at once may leave a small class out of the smaller set.
         parts = [

@@ -2,6 +2,7 @@
 
 import io
 import os
+import tempfile
 from pathlib import Path
 
 import datasets
@@ -193,3 +194,12 @@ def test_rates(sr, expected):
 @pytest.mark.parametrize("sr", [-1, 0.5, float("nan"), float("inf"), 10**400, "8000", None])
 def test_numbers_that_are_no_rate(sr):
     assert not is_rate(sr)
+
+
+def test_a_file_in_text_mode(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a")
+    with path.open() as file, tempfile.NamedTemporaryFile("w+") as temporary:
+        for source in (file, temporary, io.StringIO("a")):
+            with pytest.raises(ParameterError, match="binary mode"):
+                audio.load(source)

@@ -307,3 +307,9 @@ def test_copies_and_pickles_give_the_same_results(both, sounds):
     one_thread = OnnxAudioClassifier.__new__(OnnxAudioClassifier)
     one_thread.__setstate__({**exported.__getstate__(), "threads": 1})
     assert one_thread.predict_class(sounds[0]) == exported.predict_class(sounds[0])
+
+
+@pytest.mark.parametrize("path", [3, None, ""])
+def test_an_exported_model_needs_a_path(path):
+    with pytest.raises(ParameterError, match="path"):
+        OnnxAudioClassifier(path)

@@ -74,3 +74,24 @@ def test_results_can_be_pickled():
         assert twin[:2] == result[:2] and twin.top() == result.top() and twin.labels == LABELS
     failed = pickle.loads(pickle.dumps(Prediction("b.wav", None, None, ERROR)))
     assert (failed.path, str(failed.error)) == ("b.wav", str(ERROR))
+
+
+def test_the_probability_of_the_label():
+    assert Prediction("a.wav", "cat", PROBABILITIES).probability == 0.5
+    assert TimedPrediction(0.0, 1.0, "cat", PROBABILITIES).probability == 0.5
+    assert Prediction("b.wav", None, None, ERROR).probability is None
+
+
+def test_predictions_can_be_compared():
+    def make(path, probabilities=PROBABILITIES):
+        return Prediction(path, "cat", probabilities)
+
+    same, other = make("a.wav", PROBABILITIES.copy()), make("a.wav", PROBABILITIES[::-1] * 2)
+    assert make("a.wav") == same and hash(make("a.wav")) == hash(same) and not make("a.wav").__ne__(same)
+    assert make("a.wav") != other and make("a.wav") != "a.wav" and {make("a.wav"), same, other} == {same, other}
+    failed = Prediction("b.wav", None, None, ERROR)
+    assert failed == ("b.wav", None, None, ERROR) and hash(failed) == hash(tuple(failed))
+    assert [item.path for item in sorted([make("c.wav"), failed, same, other])] == ["a.wav", "a.wav", "b.wav", "c.wav"]
+    assert max(same, make("c.wav")).path == "c.wav" and same <= other and same >= other
+    first, second = (TimedPrediction(start, 9.0, "cat", PROBABILITIES.copy()) for start in (0.0, 1.0))
+    assert sorted([second, first, first]) == [first, first, second] and first != second

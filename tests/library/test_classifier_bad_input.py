@@ -20,6 +20,7 @@ from mxnet_audio.errors import (
     ModelError,
     ParameterError,
 )
+from mxnet_audio.library import load_classifier
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.library.resnet_v2 import ResNetV2AudioClassifier
 from mxnet_audio.training import Recipe
@@ -149,6 +150,14 @@ def test_fit_leaves_out_bad_files_and_lists_them(corpus, options, tmp_path, capl
         ({"early_stopping": 0}, ParameterError, "patience"),
         ({"recipe": "fancy"}, ParameterError, "'fancy'"),
         ({"callbacks": [5]}, ParameterError, "callbacks"),
+        ({"callbacks": 3}, ParameterError, "callbacks"),
+        ({"groups": 3}, ParameterError, "groups"),
+        ({"cache": 3}, ParameterError, "cache"),
+        ({"report": 3}, ParameterError, "report"),
+        ({"batch_size": True}, ParameterError, "batch_size"),
+        ({"nb_classes": "3"}, ParameterError, "nb_classes"),
+        ({"test_size": -1}, ParameterError, "test_size.*>= 0 and < 1"),
+        ({"validation_pairs": "songs"}, ParameterError, "validation_pairs"),
         ({"recipe": Recipe(loss="arc")}, ParameterError, "'arc'.*cifar10"),
     ],
 )
@@ -219,3 +228,34 @@ def test_without_progress_nothing_is_printed_and_nothing_is_written_beside_the_s
     assert (done.stdout, done.stderr) == ("", "")
     assert sorted(path.name for path in sound.iterdir()) == sorted(f"{i}.wav" for i in range(len(pairs)))
     assert len(list((tmp_path / "cache").rglob("*.features"))) == 1  # all clips in one file
+
+
+@pytest.mark.parametrize("path", [None, 3, ""])
+def test_a_model_directory_that_is_no_path(corpus, classifier, options, path):
+    calls = [
+        lambda: Cifar10AudioClassifier().fit(corpus, path, **options),
+        lambda: Cifar10AudioClassifier().load_model(path),
+        lambda: classifier.save_model(path),
+        lambda: load_classifier(path),
+    ]
+    for call in calls:
+        with pytest.raises(ParameterError, match="model_dir_path"):
+            call()
+    with pytest.raises(ParameterError, match="path"):
+        classifier.export_onnx(path)
+
+
+def test_arguments_of_the_wrong_type(classifier, tmp_path):
+    for paths in (None, 5):
+        for call in (classifier.predict_many, classifier.encode_many):
+            with pytest.raises(ParameterError, match="paths"):
+                list(call(paths))
+        with pytest.raises(ParameterError, match="paths"):
+            classifier.adapt(paths)
+        with pytest.raises(ParameterError, match="audio_path_label_pairs"):
+            classifier.evaluate(paths)
+    for name in ("model_ctx", "data_ctx"):
+        with pytest.raises(ParameterError, match=f"{name}.*'cpu'"):
+            Cifar10AudioClassifier(**{name: "cpu"})
+    with pytest.raises(ParameterError, match=r"audio_path_label_pairs.*datasets\.folder\('songs'\)"):
+        Cifar10AudioClassifier().fit("songs", tmp_path)

@@ -9,7 +9,7 @@ from mxnet_audio.engine import mx
 from mxnet_audio.errors import DatasetError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
-from mxnet_audio.training import Constant, Cosine, CsvLog, Recipe, get_parameters
+from mxnet_audio.training import Constant, Cosine, CsvLog, Recipe, get_parameters, get_recipe
 from mxnet_audio.training.criterion import Criterion
 from mxnet_audio.viz import plot_history
 
@@ -246,3 +246,11 @@ def test_training_on_all_clips(corpus, options, tmp_path):
     plot_history(history, tmp_path / "history.png")
     with pytest.raises(ParameterError, match="test_size"):
         classifier.fit(corpus, tmp_path / "m", **options, report=tmp_path)
+
+
+def test_the_default_recipe_has_a_name(corpus, options, tmp_path):
+    classifier = Cifar10AudioClassifier()
+    classifier.fit(corpus, tmp_path, **options | {"epochs": 1}, recipe="default")
+    expected = get_recipe("spectrogram").identity()
+    found = classifier.model.notes["training"]
+    assert {name: found[f"recipe.{name}"] for name in expected} == expected

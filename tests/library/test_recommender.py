@@ -228,3 +228,15 @@ def test_only_the_last_songs_count(monkeypatch, recommender, songs):
         recommender.track(songs[name])
     assert styles(recommender.recommend(limits=10)) == ["metal"] * 10
     assert songs["jazz0"] not in [path for path, _ in recommender.recommend(limits=100)]
+
+
+def test_arguments_that_contradict_or_are_of_the_wrong_type(recommender, songs):
+    with pytest.raises(SearchError, match=r"nothing was tracked.*track\(path\)"):
+        recommender.recommend()
+    for sound in (b"RIFF", None, 3):
+        with pytest.raises(ParameterError, match="path"):
+            recommender.track(sound)
+    recommender.track(songs["jazz0"])
+    assert recommender.recommend(2, limits=2) == recommender.recommend(limits=2)
+    with pytest.raises(ParameterError, match=r"limits.*2.*1"):
+        recommender.recommend(top_k=1, limits=2)

@@ -401,3 +401,20 @@ def test_a_kill_loses_only_files_in_progress(many, tmp_path):
     search = AudioSearch()
     search.load(tmp_path / "index")
     assert len(search) >= log.stat().st_size - 4 - 1
+
+
+@pytest.mark.parametrize("classifier", [3, "cifar10", FakeClassifier])
+def test_a_classifier_that_is_none(classifier):
+    with pytest.raises(ParameterError, match="classifier"):
+        AudioSearch(classifier=classifier)
+
+
+def test_paths_of_the_wrong_type():
+    classifier = FakeClassifier()
+    classifier.load_model("model-a")
+    search = AudioSearch(classifier=classifier)
+    for paths in (None, 3):
+        with pytest.raises(ParameterError, match="paths"):
+            search.index_many(paths)
+    with pytest.raises(ParameterError, match="save_dir"):
+        search.index_many([], save_dir=3)

@@ -76,6 +76,11 @@ def test_far_is_between_0_and_1(far):
         find_threshold(np.array([1, 0]), np.array([0.9, 0.1]), far)
 
 
+def test_far_is_a_number():
+    with pytest.raises(ParameterError, match=r"far .*'x'"):
+        find_threshold(np.array([1, 0]), np.array([0.9, 0.1]), "x")
+
+
 @pytest.mark.parametrize(
     ("labels", "far", "numbers"),
     [([1, 1], None, "two speakers"), ([0, 0], None, "two recordings"), ([0, 1], 0.01, "0.01 .* 100 .* 1/1")],

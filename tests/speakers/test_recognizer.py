@@ -382,3 +382,23 @@ def test_a_refused_load_is_named_and_changes_nothing(model_dir, enrolled, people
     with pytest.raises(ModelError, match="damaged"):
         enrolled.load(tmp_path)
     assert enrolled.identify(people / "ann" / "9.wav") == before
+
+
+@pytest.mark.parametrize("path", [None, 3, ""])
+def test_a_model_directory_that_is_no_path(recognizer, recordings, path):
+    for call in (SpeakerRecognizer.load, recognizer.save, lambda path: recognizer.fit(recordings("ann", "bob"), path)):
+        with pytest.raises(ParameterError, match="model_dir_path"):
+            call(path)
+
+
+def test_arguments_of_the_wrong_type(recognizer, recordings):
+    with pytest.raises(ParameterError, match="trials"):
+        recognizer.evaluate(None)
+    with pytest.raises(ParameterError, match="paths"):
+        list(recognizer.encode_many(5))
+    with pytest.raises(ParameterError, match="paths"):
+        recognizer.enroll("ann", None)
+    with pytest.raises(ParameterError, match="far"):
+        recognizer.calibrate(recordings("ann", "bob"), far="x")
+    with pytest.raises(ParameterError, match="model_ctx"):
+        SpeakerRecognizer(model_ctx="cpu")

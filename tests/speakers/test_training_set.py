@@ -56,6 +56,8 @@ def test_sessions_are_held_out_whole(recordings):
     assert 0 < len(chosen) < len(set(groups))
     with pytest.raises(DatasetError, match="19 groups for 20"):
         prepare(pairs, groups[1:])
+    with pytest.raises(ParameterError, match="groups"):
+        prepare(pairs, 3)
 
 
 def test_a_single_recording_is_trained_on_and_a_single_speaker_is_refused(recordings, caplog):

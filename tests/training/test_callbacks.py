@@ -54,3 +54,10 @@ def test_bad_arguments_are_named(tmp_path):
 def test_early_stopping_needs_held_out_clips():
     with pytest.raises(ParameterError, match="early_stopping"):
         EarlyStopping(1)(HISTORY | {"loss_test": []})
+
+
+@pytest.mark.parametrize("path", [3, None, ""])
+def test_logs_need_a_path(path):
+    for log in (CsvLog, TensorBoardLog):
+        with pytest.raises(ParameterError, match="path"):
+            log(path)

@@ -47,3 +47,9 @@ def test_the_mode_of_the_configuration_has_precedence(tmp_path):
 def test_a_cache_that_contradicts_the_mode_is_refused():
     with pytest.raises(ParameterError, match=r"cache=False.*mode='eager'"):
         cache_options(AudioFeatureConfig(mode="eager"), cache=False)
+
+
+@pytest.mark.parametrize("cache", [3, ""])
+def test_a_cache_is_a_path_or_a_bool(cache):
+    with pytest.raises(ParameterError, match="cache"):
+        cache_options(AudioFeatureConfig(), cache)

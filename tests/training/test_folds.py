@@ -70,3 +70,11 @@ def test_a_class_with_one_clip_cannot_be_drawn():
 def test_numbers_are_in_numerical_order():
     assert fold_order([10, 9, 10]) == [9, 10]
     assert fold_order(["10", "9", "a"]) == ["9", "10", "a"]
+
+
+def test_arguments_of_the_wrong_type():
+    for folds in ("x", None, 2.0):
+        with pytest.raises(ParameterError, match="folds"):
+            assign_folds(["a", "a", "b", "b"], folds)
+    with pytest.raises(ParameterError, match="groups"):
+        assign_folds(["a", "a", "b", "b"], 2, groups=3)

@@ -126,6 +126,11 @@ def test_recipes_by_name():
     assert get_recipe("voice") is RECIPES["voice"]
     with pytest.raises(ParameterError, match=r"plain, spectrogram, speech, voice, waveform.*'fast'"):
         get_recipe("fast")
+    assert get_recipe(None, "voice") is get_recipe("default", "voice") is RECIPES["voice"]
+    assert get_recipe("plain", "voice") is RECIPES["plain"]
+    for arguments in [("default",), (None,), (3, "voice")]:
+        with pytest.raises(ParameterError, match="recipe"):
+            get_recipe(*arguments)
 
 
 def test_ge2e_needs_batches_of_several_recordings_of_each_speaker():

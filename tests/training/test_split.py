@@ -85,7 +85,7 @@ def test_a_split_by_groups_has_every_class_in_the_test_set():
 @pytest.mark.parametrize(
     ("targets", "test_size", "groups", "error", "match"),
     [
-        ([0, 1], 0.2, None, DatasetError, "2 of 2 classes"),
+        ([0, 1], 0.2, None, DatasetError, "2 classes .0, 1."),
         ([0, 0, 1, 1], 0, None, ParameterError, "test_size .*0"),
         ([0, 0, 1, 1], 1.0, None, ParameterError, r"test_size .*1\.0"),
         ([0, 0, 1, 1], "0.2", None, ParameterError, r"test_size .*'0\.2'"),
@@ -97,3 +97,9 @@ def test_an_impossible_split_is_refused(targets, test_size, groups, error, match
     with pytest.raises(AudioError, match=match) as caught:
         split(np.array(targets), test_size, 0, groups)
     assert type(caught.value) is error
+
+
+def test_classes_of_one_clip_are_named():
+    for targets, match in (([0, 0, 1], "'lonely'.*test_size=0"), ([0, 1], "'dog', 'lonely'.*test_size=0")):
+        with pytest.raises(DatasetError, match=match):
+            split(np.array(targets), 0.5, 0, labels=["dog", "lonely"])
