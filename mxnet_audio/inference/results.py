@@ -45,7 +45,7 @@ class _Comparable:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, tuple):
             return NotImplemented
-        mine = tuple(self)  # type: ignore[arg-type]
+        mine: tuple = tuple(self)  # type: ignore[arg-type]
         return len(mine) == len(other) and all(map(_equal, mine, other))
 
     def __ne__(self, other: object) -> bool:

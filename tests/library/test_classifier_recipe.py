@@ -185,7 +185,7 @@ def test_a_class_of_one_clip_is_refused_or_only_trained_on(corpus, options, tmp_
     noise = [pair for pair in corpus if pair[1] == "noise"]
     low = [pair for pair in corpus if pair[1] == "low"]
     few = [*noise, low[0]]
-    with pytest.raises(DatasetError, match="'low' .*test_size=0"):
+    with pytest.raises(DatasetError, match=r"'low' .*test_size=0"):
         Cifar10AudioClassifier().fit(few, tmp_path, **options | {"nb_classes": 2})
     classifier = Cifar10AudioClassifier()
     classifier.fit(few, tmp_path, **options | {"nb_classes": 2}, validation_pairs=low[1:3], recipe=EVERYTHING)
