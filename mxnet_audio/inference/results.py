@@ -37,34 +37,67 @@ class Output(NamedTuple):
     error: AudioError | None = None
 
 
-class _Comparable:
-    """Comparisons of tuples with an array: equal if its values are equal; ordered by the items before it."""
+class _Probabilities:
+    """Common part of `Prediction` and `TimedPrediction`, which are equal if all their items are."""
 
-    __slots__ = ()
+    labels: Sequence[Label] = ()
+
+    @property
+    def probability(self) -> float | None:
+        """Probability of the label; None if the file could not be used."""
+        array = self._array
+        return None if array is None else float(array.max())
+
+    def top(self, k: int = 5) -> list[tuple[Label, float]]:
+        """Return the most probable classes as (label, probability), best first.
+
+        Parameters
+        ----------
+        k : int > 0
+            Number of classes; all of them if there are fewer.
+
+        Returns
+        -------
+        list of (int or str, float)
+            Empty if the file could not be used.
+        """
+        k = whole_number("k", k)
+        return sorted(self._by_label().items(), key=lambda item: -item[1])[:k]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, tuple):
             return NotImplemented
-        mine: tuple = tuple(self)  # type: ignore[arg-type]
-        return len(mine) == len(other) and all(map(_equal, mine, other))
+        items: tuple = tuple(self)  # type: ignore[arg-type]
+        return len(items) == len(other) and all(map(np.array_equal, items, other))
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(_without_arrays(self))
+        return hash(tuple(item for item in self if not isinstance(item, np.ndarray)))  # type: ignore[attr-defined]
 
-    def __lt__(self, other: Any) -> bool:
-        return _without_arrays(self) < _without_arrays(other)
+    @property
+    def _array(self) -> np.ndarray | None:
+        return self.probabilities  # type: ignore[attr-defined]  # a field of the tuple
 
-    def __gt__(self, other: Any) -> bool:
-        return _without_arrays(self) > _without_arrays(other)
+    def _by_label(self) -> dict[Label, float]:
+        """Map labels to probabilities, in the order of the labels; empty if the file could not be used."""
+        if (array := self._array) is None:
+            return {}
+        if len(self.labels) != len(array):
+            raise ParameterError(f"labels must be given, one for each of {len(array)} probabilities")
+        return dict(zip(self.labels, array.tolist()))
 
-    def __le__(self, other: Any) -> bool:
-        return _without_arrays(self) <= _without_arrays(other)
+    def _class_items(self) -> dict[str, Any]:
+        return {
+            "label": self.label,  # type: ignore[attr-defined]
+            "probability": self.probability,
+            "probabilities": self._by_label() or None,
+        }
 
-    def __ge__(self, other: Any) -> bool:
-        return _without_arrays(self) >= _without_arrays(other)
+    def _summary(self) -> str:
+        probability = math.nan if self.probability is None else self.probability
+        return f"label={self.label!r}, probability={probability:.4g}"  # type: ignore[attr-defined]
 
 
 class _PredictionFields(NamedTuple):
@@ -74,11 +107,11 @@ class _PredictionFields(NamedTuple):
     error: AudioError | None = None
 
 
-class Prediction(_Comparable, _PredictionFields):
+class Prediction(_Probabilities, _PredictionFields):
     """Label of one file, and the probability of each class.
 
     It is a tuple of the four attributes ``(path, label, probabilities, error)``. Predictions are equal if all four are
-    equal, and are sorted by path and label.
+    equal.
 
     Parameters
     ----------
@@ -108,8 +141,6 @@ class Prediction(_Comparable, _PredictionFields):
     Prediction(path='a.wav', label='tone', probability=0.75)
     """
 
-    labels: Sequence[Label] = ()
-
     def __new__(
         cls,
         path: str | None,
@@ -124,33 +155,13 @@ class Prediction(_Comparable, _PredictionFields):
         prediction.labels = labels
         return prediction
 
-    @property
-    def probability(self) -> float | None:
-        """Probability of the label; None if the file could not be used."""
-        return _probability(self)
-
-    def top(self, k: int = 5) -> list[tuple[Label, float]]:
-        """Return the most probable classes as (label, probability), best first.
-
-        Parameters
-        ----------
-        k : int > 0
-            Number of classes; all of them if there are fewer.
-
-        Returns
-        -------
-        list of (int or str, float)
-            Empty if the file could not be used.
-        """
-        return _top(self, k)
-
     def as_dict(self) -> dict[str, Any]:
         """Return the result in JSON's types: path, label, probability, probabilities by label, error."""
-        return {"path": self.path, **_fields(self), "error": _message(self.error)}
+        return {"path": self.path, **self._class_items(), "error": _message(self.error)}
 
     def __repr__(self) -> str:
         """Return one line without the array."""
-        return _error_repr(self) if self.error is not None else f"Prediction(path={self.path!r}, {_summary(self)})"
+        return _error_repr(self) if self.error is not None else f"Prediction(path={self.path!r}, {self._summary()})"
 
 
 class Encoding(NamedTuple):
@@ -189,11 +200,11 @@ class _TimedFields(NamedTuple):
     probabilities: np.ndarray
 
 
-class TimedPrediction(_Comparable, _TimedFields):
+class TimedPrediction(_Probabilities, _TimedFields):
     """Label of one window of a long file.
 
     It is a tuple of the four attributes ``(start, end, label, probabilities)``. Predictions are equal if all four are
-    equal, and are sorted by time and label.
+    equal.
 
     Parameters
     ----------
@@ -212,8 +223,6 @@ class TimedPrediction(_Comparable, _TimedFields):
         Probabilities in the order of `labels`.
     """
 
-    labels: Sequence[Label] = ()
-
     def __new__(
         cls, start: float, end: float, label: Label, probabilities: np.ndarray, *, labels: Sequence[Label] = ()
     ) -> TimedPrediction:
@@ -222,22 +231,13 @@ class TimedPrediction(_Comparable, _TimedFields):
         prediction.labels = labels
         return prediction
 
-    @property
-    def probability(self) -> float | None:
-        """Probability of the label."""
-        return _probability(self)
-
-    def top(self, k: int = 5) -> list[tuple[Label, float]]:
-        """Return the most probable classes as (label, probability), best first; see `Prediction.top`."""
-        return _top(self, k)
-
     def as_dict(self) -> dict[str, Any]:
         """Return the result in JSON's types: start, end, label, probability, probabilities by label."""
-        return {"start": self.start, "end": self.end, **_fields(self)}
+        return {"start": self.start, "end": self.end, **self._class_items()}
 
     def __repr__(self) -> str:
         """Return one line without the array."""
-        return f"TimedPrediction(start={self.start:g}, end={self.end:g}, {_summary(self)})"
+        return f"TimedPrediction(start={self.start:g}, end={self.end:g}, {self._summary()})"
 
 
 class Verification(NamedTuple):
@@ -277,48 +277,6 @@ class Identification(NamedTuple):
     speaker: str | None
     ranking: list[tuple[str, float]]
     error: AudioError | None = None
-
-
-def _by_label(prediction: Prediction | TimedPrediction) -> dict[Label, float]:
-    """Map labels to probabilities, in the order of the labels; empty if the file could not be used."""
-    if prediction.probabilities is None:
-        return {}
-    if len(prediction.labels) != len(prediction.probabilities):
-        raise ParameterError(f"labels must be given, one for each of {len(prediction.probabilities)} probabilities")
-    return dict(zip(prediction.labels, prediction.probabilities.tolist()))
-
-
-def _top(prediction: Prediction | TimedPrediction, k: int) -> list[tuple[Label, float]]:
-    k = whole_number("k", k)
-    return sorted(_by_label(prediction).items(), key=lambda item: -item[1])[:k]
-
-
-def _fields(prediction: Prediction | TimedPrediction) -> dict[str, Any]:
-    by_label = _by_label(prediction)
-    return {
-        "label": prediction.label,
-        "probability": prediction.probability,
-        "probabilities": by_label or None,
-    }
-
-
-def _probability(prediction: Prediction | TimedPrediction) -> float | None:
-    """Return the highest probability; None if there are none."""
-    return None if prediction.probabilities is None else float(prediction.probabilities.max())
-
-
-def _equal(first: Any, second: Any) -> bool:
-    arrays = isinstance(first, np.ndarray) or isinstance(second, np.ndarray)
-    return np.array_equal(first, second) if arrays else first == second
-
-
-def _without_arrays(items: Any) -> tuple:
-    return tuple(None if isinstance(item, np.ndarray) else item for item in items)
-
-
-def _summary(prediction: Prediction | TimedPrediction) -> str:
-    probability = math.nan if prediction.probability is None else prediction.probability
-    return f"label={prediction.label!r}, probability={probability:.4g}"
 
 
 def _error_repr(result: Prediction | Encoding) -> str:

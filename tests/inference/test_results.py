@@ -91,7 +91,5 @@ def test_predictions_can_be_compared():
     assert make("a.wav") != other and make("a.wav") != "a.wav" and {make("a.wav"), same, other} == {same, other}
     failed = Prediction("b.wav", None, None, ERROR)
     assert failed == ("b.wav", None, None, ERROR) and hash(failed) == hash(tuple(failed))
-    assert [item.path for item in sorted([make("c.wav"), failed, same, other])] == ["a.wav", "a.wav", "b.wav", "c.wav"]
-    assert max(same, make("c.wav")).path == "c.wav" and same <= other and same >= other
     first, second = (TimedPrediction(start, 9.0, "cat", PROBABILITIES.copy()) for start in (0.0, 1.0))
-    assert sorted([second, first, first]) == [first, first, second] and first != second
+    assert first == TimedPrediction(*first) and first != second
