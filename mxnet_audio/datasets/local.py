@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple, get_args
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.source import missing_reason
-from mxnet_audio.checks import one_of, whole_number
+from mxnet_audio.checks import one_of, path_argument, whole_number
 from mxnet_audio.datasets.corpus import Clip
-from mxnet_audio.errors import DatasetError, ParameterError
+from mxnet_audio.errors import DatasetError
 
 __all__ = ["Row", "clips", "csv", "existing_rows", "folder", "list_folder", "read_rows"]
 
@@ -68,7 +68,7 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     ...     [label for _, label in folder(home)]
     ['cat', 'dog']
     """
-    path = _to_path(path)
+    path = path_argument("path", path)
     if path.is_file():
         raise DatasetError("cannot be listed: it is a file, not a folder (datasets.csv reads tables)", path)
     classes, files = list_folder(path)
@@ -168,7 +168,7 @@ def clips(path: str | os.PathLike) -> list[Clip]:
     ...     clips(Path(home, "list.csv"))[0]
     Clip(path='/a.wav', label='dog', fold='1', group='/a.wav')
     """
-    path = _to_path(path)
+    path = path_argument("path", path)
     if path.is_dir():
         return [Clip(clip, label, None, clip) for clip, label in folder(path)]
     return [Clip(row.path, row.label, row.fold, row.group or row.path) for row in read_rows(path)]
@@ -215,8 +215,8 @@ def read_rows(
     >>> row
     Row(path='audio/17.wav', label='siren', line=2, fold=None, group=None)
     """
-    path = _to_path(path)
-    root = path.parent if root is None else _to_path(root, "root")
+    path = path_argument("path", path)
+    root = path.parent if root is None else path_argument("root", "." if root == "" else root)
     rows, skip_rows = [], whole_number("skip_rows", skip_rows, 0)
     locate = _suffix_locator(root, suffix)
     try:
@@ -296,13 +296,6 @@ def existing_rows(
     for _, error in skipped:
         logger.warning("skipped %s", error)
     return existing, skipped
-
-
-def _to_path(value: str | os.PathLike, name: str = "path") -> Path:
-    try:
-        return Path(value)
-    except TypeError:
-        raise ParameterError(f"{name} must be a path, got {value!r}") from None
 
 
 def _columns(names: Sequence[str], path: Path, has_ids: bool) -> tuple[int, int, int | None, int | None]:

@@ -50,7 +50,7 @@ def save(figure: Figure, file: str | os.PathLike | BinaryIO, format: str = "png"
     >>> b"<svg" in file.getvalue()
     True
     """
-    one_of("format", format, sorted(figure.canvas.get_supported_filetypes()))
+    format = one_of("format", str(format).lower(), sorted(figure.canvas.get_supported_filetypes()))
     if isinstance(file, (str, os.PathLike)) and not Path(file).parent.is_dir():
         raise ParameterError("the folder of the figure is missing", Path(file).parent)
     with warnings.catch_warnings():
@@ -88,7 +88,7 @@ def new_figure(width: float, height: float) -> Figure:
 def saved(figure: Figure, path: str | os.PathLike | None) -> Figure:
     """Return the figure, after writing it if a path is given, in the format of its suffix (by default PNG)."""
     if path is not None:
-        suffix = Path(path).suffix[1:].lower() if isinstance(path, (str, os.PathLike)) else ""
+        suffix = Path(path).suffix[1:] if isinstance(path, (str, os.PathLike)) else ""
         save(figure, path, suffix or "png")
     return figure
 

@@ -1,5 +1,6 @@
 """Test listings of the user's folders and tables."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -117,10 +118,24 @@ def test_csv_errors(tmp_path, text, message):
 
 
 @pytest.mark.parametrize("listing", [datasets.folder, datasets.csv, datasets.clips])
-@pytest.mark.parametrize("path", [None, 3])
+@pytest.mark.parametrize("path", [None, 3, ""])
 def test_what_is_no_path_is_refused(listing, path):
-    with pytest.raises(ParameterError, match=f"path must be a path, got {path}"):
+    with pytest.raises(ParameterError, match=f"path must be a path, got {path!r}"):
         listing(path)
+
+
+def test_entries_of_folders_are_paths(tmp_path):
+    _touch(tmp_path / "data" / "dog" / "a.wav")
+    [entry] = os.scandir(os.fsencode(tmp_path))
+    assert datasets.folder(entry) == [(str(tmp_path / "data" / "dog" / "a.wav"), "dog")]
+
+
+def test_an_empty_root_is_the_current_folder(tmp_path, monkeypatch):
+    _touch(tmp_path / "a.wav")
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "list.csv").write_text("path,label\na.wav,dog\n")
+    monkeypatch.chdir(tmp_path)
+    assert datasets.csv("lists/list.csv", root="") == [("a.wav", "dog")]
 
 
 def test_a_root_that_is_no_path_is_refused(tmp_path):

@@ -58,3 +58,9 @@ def test_an_unknown_suffix_is_refused_with_the_formats(name, tmp_path):
 def test_the_suffix_decides_the_format(name, start, tmp_path):
     plot_confusion(REPORT, str(tmp_path / name))
     assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_formats_may_be_in_capitals():
+    file = io.BytesIO()
+    save(plot_confusion(REPORT), file, "PNG")
+    assert file.getvalue().startswith(b"\x89PNG")
