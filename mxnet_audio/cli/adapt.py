@@ -9,7 +9,7 @@ import typer
 
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.model import find_trained_model
-from mxnet_audio.cli.options import MODELS, AsJson, Gpu, ModelDir, Paths, StoredNetwork
+from mxnet_audio.cli.options import MODELS, AsJson, Gpu, ModelDir, Paths, StoredNetwork, parse_path
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library import find_classifier
 
@@ -18,7 +18,9 @@ __all__ = ["adapt"]
 
 def adapt(
     paths: Paths,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the adapted model.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help="Folder for the adapted model.")
+    ],
     model_dir: ModelDir = MODELS,
     network: StoredNetwork = None,
     gpu: Gpu = None,

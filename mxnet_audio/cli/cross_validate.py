@@ -9,7 +9,7 @@ import typer
 
 from mxnet_audio.cli.clips import clip_groups, list_clips
 from mxnet_audio.cli.model import device
-from mxnet_audio.cli.options import AsJson, Corpus, Data, Folds, Gpu, Network
+from mxnet_audio.cli.options import AsJson, Corpus, Data, Folds, Gpu, Network, parse_path
 from mxnet_audio.cli.output import print_message, print_result, show_progress
 from mxnet_audio.cli.training_options import (
     BatchSize,
@@ -58,6 +58,7 @@ def cross_validate(
         typer.Option(
             "--output",
             "-o",
+            parser=parse_path,
             metavar="DIR",
             help="Folder for finished runs, results and a plot. The same command resumes there.",
         ),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mxnet_audio.cli.options import AsJson
+from mxnet_audio.cli.options import AsJson, parse_path
 from mxnet_audio.cli.output import print_result
 
 __all__ = ["datasets"]
@@ -64,7 +64,7 @@ def info(name: Name, as_json: AsJson = False) -> None:
 @datasets.command()
 def download(
     name: Name,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the corpus.")],
+    directory: Annotated[Path, typer.Argument(parser=parse_path, metavar="DIR", help="Folder for the corpus.")],
     url: Annotated[
         str | None, typer.Option(metavar="URL", help="Download the archive from this address instead.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mxnet_audio.cli.options import AsJson
+from mxnet_audio.cli.options import AsJson, parse_path
 from mxnet_audio.cli.output import print_message, print_result, show_progress
 from mxnet_audio.errors import DatasetError
 
@@ -17,11 +17,17 @@ __all__ = ["demo"]
 def demo(
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="DIR", help="Folder for the model, the index and the plots."),
+        typer.Option(
+            "--output", "-o", parser=parse_path, metavar="DIR", help="Folder for the model, the index and the plots."
+        ),
     ] = Path("demo/output"),
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="Your own sounds, as for `mxnet-audio train`. [default: synthesised sounds]"),
+        typer.Option(
+            parser=parse_path,
+            metavar="DATA",
+            help="Your own sounds, as for `mxnet-audio train`. [default: synthesised sounds]",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -10,7 +10,7 @@ import typer
 from mxnet_audio.cli.clips import list_pairs
 from mxnet_audio.cli.files import skipped_files
 from mxnet_audio.cli.model import device
-from mxnet_audio.cli.options import MODELS, AsJson, Corpus, Data, Folds, Gpu, ModelDir, Network
+from mxnet_audio.cli.options import MODELS, AsJson, Corpus, Data, Folds, Gpu, ModelDir, Network, parse_path
 from mxnet_audio.cli.output import print_message, print_result, show_progress
 from mxnet_audio.cli.training_options import (
     BatchSize,
@@ -44,7 +44,7 @@ def train(
         float, typer.Option(help="Share of the clips in the validation set; 0 trains on all clips.")
     ] = 0.2,
     validation: Annotated[
-        Path | None, typer.Option(metavar="DATA", help="Validation set, instead of a share of DATA.")
+        Path | None, typer.Option(parser=parse_path, metavar="DATA", help="Validation set, instead of a share of DATA.")
     ] = None,
     corpus: Corpus = None,
     folds: Folds = None,
@@ -60,7 +60,8 @@ def train(
     ] = None,
     recipe: RecipeOption = RecipeName.default,
     report: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write an HTML report on the validation set: report.html.")
+        Path | None,
+        typer.Option(parser=parse_path, metavar="DIR", help="Write an HTML report on the validation set: report.html."),
     ] = None,
     log: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Write loss and accuracy of each epoch to this file.")
@@ -68,7 +69,9 @@ def train(
     tensorboard: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Also write loss and accuracy of each epoch as TensorBoard logs; needs tensorboardX."
+            parser=parse_path,
+            metavar="DIR",
+            help="Also write loss and accuracy of each epoch as TensorBoard logs; needs tensorboardX.",
         ),
     ] = None,
     gpu: Gpu = None,
