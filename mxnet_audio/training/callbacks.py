@@ -79,6 +79,8 @@ class CsvLog:
         self.path = path_argument("path", path)
         if not self.path.parent.is_dir():
             raise ParameterError("no such folder", self.path.parent)
+        if self.path.is_dir():
+            raise ParameterError("path must be a file, got a folder", self.path)
 
     def __call__(self, history: History) -> None:
         with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

@@ -49,6 +49,8 @@ def test_bad_arguments_are_named(tmp_path):
             EarlyStopping(patience)
     with pytest.raises(ParameterError, match="missing"):
         CsvLog(tmp_path / "missing" / "log.csv")
+    with pytest.raises(ParameterError, match=tmp_path.name):
+        CsvLog(tmp_path)
 
 
 def test_early_stopping_needs_held_out_clips():
