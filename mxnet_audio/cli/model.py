@@ -63,11 +63,6 @@ def find_trained_model(model_dir: Path, network: Network | None, gpu: int | None
     """Find a trained model, and return the function that loads it; as `find_model`, without .onnx files."""
     if _is_onnx_file(model_dir):
         raise ModelError("expected the folder of a trained model, not a file", model_dir)
-    from mxnet_audio.model_store import stored_models  # imports NumPy, which help texts do not need
-
-    found = [name for name in stored_models(model_dir) if name in Network.__members__]
-    if network is None and len(found) > 1:
-        raise ModelError(f"several models ({', '.join(found)}): choose one with --network", model_dir)
     name = find_classifier(model_dir, network and network.value)
     return lambda: load_classifier(model_dir, name, model_ctx=device(gpu))
 

@@ -54,7 +54,7 @@ def find_classifier(model_dir_path: str | os.PathLike, name: str | None = None) 
     if name is None:
         found = [stored for stored in model_store.stored_models(model_dir_path) if stored in _CLASSES]
         if len(found) != 1:
-            several = f"several models ({', '.join(found)}): pass the name of one"
+            several = f"several models ({', '.join(found)}): choose one by name (--network of the command)"
             none = "no model here: train one first, or give the directory of one"
             raise ModelError(several if found else none, model_dir_path)
         name = found[0]

@@ -141,8 +141,8 @@ class AudioSearch:
         self._check_model(loaded.model_id)
         if self.classifier is None:
             self.classifier = loaded
-        else:  # shared with others; a copy was loaded first, as the index might have refused it
-            self.classifier.load_model(model_dir_path=model_dir_path)
+        else:  # shared with others, so it is changed in place, now that the index has accepted the copy's model
+            vars(self.classifier).update(vars(loaded))
         self.index.model_id = loaded.model_id
 
     def _new_classifier(self) -> AudioClassifier:

@@ -61,9 +61,9 @@ def test_flac_of_unknown_length():
 def test_an_ogg_truncated_at_a_page_lacks_the_end_mark():
     data = _encoded("OGG", "VORBIS", seconds=20)
     last = data.rfind(b"OggS")
-    with pytest.raises(TruncatedAudioError, match="Ogg"):
+    with pytest.raises(TruncatedAudioError, match=r"Ogg page .* end"):
         check_complete(io.BytesIO(data[:last]))
-    with pytest.raises(TruncatedAudioError, match="Ogg"):
+    with pytest.raises(TruncatedAudioError, match=r"Ogg page .* incomplete"):
         check_complete(io.BytesIO(data[:-1]))
     check_complete(io.BytesIO(data + b"TAG" + bytes(125)))  # a foreign tag after the end
 
