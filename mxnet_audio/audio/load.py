@@ -80,11 +80,11 @@ def load(
     >>> y, sr
     (array([0.  , 0.25], dtype=float32), 8000)
     """
-    _check_part(sr, offset, duration)
+    check_part(sr, offset, duration)
     with naming_errors(source_name(source)):
         target = resolve(source)
         if isinstance(target, tuple):
-            y, rate = _from_array(*target, mono, offset, duration)
+            y, rate = from_array(*target, mono, offset, duration)
         else:
             from mxnet_audio.audio.decode import open_stream  # arrays need no decoder
 
@@ -140,12 +140,19 @@ def valid_audio(y: np.ndarray, path: str | os.PathLike | None = None, allow_sile
     low, high = float(y.min()), float(y.max())  # NaN spreads to both, and no mask as large as the sound is allocated
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InvalidAudioError("some samples are NaN or infinite", path)
-    if not allow_silence and max(-low, high) < SILENCE_PEAK:
-        raise InvalidAudioError("silent: the peak is below -100 dBFS", path)
+    if not allow_silence:
+        check_not_silent(max(-low, high), path)
     return y
 
 
-def _check_part(sr: int | None, offset: float, duration: float | None) -> None:
+def check_not_silent(peak: float, path: str | os.PathLike | None = None) -> None:
+    """Raise InvalidAudioError if the peak of a sound is below -100 dBFS."""
+    if peak < SILENCE_PEAK:
+        raise InvalidAudioError("silent: the peak is below -100 dBFS", path)
+
+
+def check_part(sr: int | None, offset: float, duration: float | None) -> None:
+    """Raise ParameterError if a rate or a part of a sound is out of range."""
     if sr is not None and not is_rate(sr):
         raise ParameterError(f"sr must be a whole number of Hz above 0, got {sr!r}")
     real_number("offset", offset, 0)
@@ -153,7 +160,8 @@ def _check_part(sr: int | None, offset: float, duration: float | None) -> None:
         real_number("duration", duration, above=0)
 
 
-def _from_array(y: np.ndarray, rate: int, mono: bool, offset: float, duration: float | None) -> tuple[np.ndarray, int]:
+def from_array(y: np.ndarray, rate: int, mono: bool, offset: float, duration: float | None) -> tuple[np.ndarray, int]:
+    """Return a part of an array as float32 samples, and the rate."""
     start, count = _frame_range(y.shape[-1], rate, offset, duration, None)
     y = y[..., slice(start, None if count is None else start + count)]
     if np.issubdtype(y.dtype, np.integer):
@@ -194,7 +202,7 @@ def _read(stream: Stream, mono: bool, offset: float, duration: float | None) -> 
     for block in stream.blocks(start, None if duration is None else count):
         if block.shape[1] != stream.channels:
             raise AudioDecodeError("the number of channels changes within the file", stream.path)
-        block = _downmix(block) if mono else block.T
+        block = downmix(block) if mono else block.T
         fits = max(0, min(block.shape[1], y.shape[1] - done))
         y[:, done : done + fits] = block[:, :fits]
         if fits < block.shape[1]:
@@ -203,14 +211,22 @@ def _read(stream: Stream, mono: bool, offset: float, duration: float | None) -> 
     if declared is None:
         if start and not done:
             raise InvalidAudioError(f"offset {offset:g} s is beyond the end of the sound", stream.path)
-    elif done < expected - (stream.slack or 0):
-        seconds, decoded = declared / stream.sr, (start + done) / stream.sr
-        raise TruncatedAudioError(f"truncated: declares {seconds:.3f} s, decodes to {decoded:.3f} s", stream.path)
+    else:
+        check_reached_end(stream, start + done, start + expected)
     y = np.concatenate([y, *extra], axis=1) if extra else y[:, :done]
     return y[0] if mono else y
 
 
-def _downmix(block: np.ndarray) -> np.ndarray:
+def check_reached_end(stream: Stream, done: int, expected: int | None = None) -> None:
+    """Raise TruncatedAudioError if a stream ended before the frame `expected`, by default its declared end."""
+    if stream.slack is None or stream.frames is None:  # nothing is declared, or only an estimate
+        return
+    if done < (stream.frames if expected is None else expected) - stream.slack:
+        seconds, decoded = stream.frames / stream.sr, done / stream.sr
+        raise TruncatedAudioError(f"truncated: declares {seconds:.3f} s, decodes to {decoded:.3f} s", stream.path)
+
+
+def downmix(block: np.ndarray) -> np.ndarray:
     """Average the channels of a block [shape=(n, channels)] to [shape=(1, n)]."""
     if block.shape[1] == 1:
         return block.T

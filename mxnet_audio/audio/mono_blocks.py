@@ -1,0 +1,120 @@
+"""Sound of any length as a stream of mono blocks, in constant memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from mxnet_audio.audio.load import check_not_silent, check_part, check_reached_end, downmix, from_array, valid_audio
+from mxnet_audio.audio.source import naming_errors, resolve, source_name
+from mxnet_audio.checks import real_number
+from mxnet_audio.errors import AudioDecodeError, InvalidAudioError
+
+if TYPE_CHECKING:
+    from mxnet_audio.audio.stream import Stream
+
+__all__ = ["blocks"]
+
+
+def blocks(
+    source: str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping,
+    sr: int | None = None,
+    *,
+    seconds: float = 10.0,
+    allow_silence: bool = True,
+) -> Iterator[np.ndarray]:
+    """Yield a sound as consecutive mono blocks; together they equal ``load(source, sr)[0]``.
+
+    Memory does not grow with the length of a file.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, binary file object, bytes, (array, rate), or a Hugging Face audio entry
+        Sound, as for `load`.
+    sr : int > 0 or None [Hz]
+        Rate to resample to; None keeps the file's.
+    seconds : float > 0 [s]
+        Length of a block at most, before it is resampled. Blocks of files may be shorter.
+    allow_silence : bool
+        False refuses sound with a peak below -100 dBFS; this is known only at its end.
+
+    Yields
+    ------
+    np.ndarray [shape=(n,)], float32
+        Samples; `n` is above 0.
+
+    Raises
+    ------
+    AudioDecodeError, TruncatedAudioError, InvalidAudioError, ParameterError
+        As `load`; errors that show only within the file are raised when they are reached.
+
+    See Also
+    --------
+    load : all samples at once.
+
+    Examples
+    --------
+    >>> [len(block) for block in blocks((np.ones(2500), 1000), seconds=1)]
+    [1000, 1000, 500]
+    """
+    check_part(sr, 0.0, real_number("seconds", seconds, above=0))
+    with naming_errors(source_name(source)):
+        target = resolve(source)
+        if isinstance(target, tuple):
+            y, rate = target
+            step = max(1, round(seconds * rate))
+            parts = (
+                from_array(y[..., start : start + step], rate, True, 0.0, None)[0]
+                for start in range(0, y.shape[-1], step)
+            )
+            yield from _checked(parts, rate, sr, allow_silence)
+            return
+        from mxnet_audio.audio.decode import open_stream  # arrays need no decoder
+
+        with open_stream(target) as stream:
+            yield from _checked(_decoded(stream, seconds), stream.sr, sr, allow_silence)
+
+
+def _decoded(stream: Stream, seconds: float) -> Iterator[np.ndarray]:
+    """Yield the mono blocks of a file, and check its length at the end."""
+    step, done = max(1, round(seconds * stream.sr)), 0
+    for block in stream.blocks(0, None):
+        if block.shape[1] != stream.channels:
+            raise AudioDecodeError("the number of channels changes within the file", stream.path)
+        y = downmix(block)[0]
+        done += len(y)
+        for start in range(0, len(y), step):
+            yield y[start : start + step]
+    check_reached_end(stream, done)
+
+
+def _checked(parts: Iterator[np.ndarray], rate: int, sr: int | None, allow_silence: bool) -> Iterator[np.ndarray]:
+    """Check and resample mono blocks."""
+    resampler = None
+    if sr is not None and sr != rate:
+        import soxr
+
+        resampler = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality="HQ")
+    peak, any_input, any_output = 0.0, False, False
+    for part in parts:
+        if not len(part):
+            continue
+        any_input = True
+        valid_audio(part)
+        peak = max(peak, -float(part.min()), float(part.max()))
+        y = part if resampler is None else resampler.resample_chunk(np.ascontiguousarray(part))
+        if len(y):
+            any_output = True
+            yield y
+    if not any_input:
+        raise InvalidAudioError("there are no samples")
+    if not allow_silence:
+        check_not_silent(peak)
+    if resampler is not None and len(y := resampler.resample_chunk(np.empty(0, np.float32), last=True)):
+        any_output = True
+        yield y
+    if not any_output:
+        raise InvalidAudioError(f"too short to be resampled to {sr} Hz")
