@@ -38,7 +38,7 @@ import scipy.sparse
 
 from mxnet_audio.errors import EngineError, ParameterError
 
-__all__ = ["autograd", "context", "cores", "gluon", "mx", "nd"]
+__all__ = ["autograd", "context", "contexts", "cores", "gluon", "mx", "nd"]
 
 
 def _has_avx2() -> bool:
@@ -191,6 +191,29 @@ def context(gpu: int | None = None) -> mx.Context:
         build = "" if mx.runtime.Features().is_enabled("CUDA") else " and this build of MXNet has no CUDA"
         raise ParameterError(f"no gpu({gpu}): {count} found{build}; leave the GPU out to compute on the CPU")
     return mx.gpu(gpu)
+
+
+def contexts(model_ctx: mx.Context | None, data_ctx: mx.Context | None) -> tuple[mx.Context, mx.Context]:
+    """Return the devices of a network and of its batches; the defaults are the CPU, and the network's device.
+
+    Raises
+    ------
+    ParameterError
+        One is not an `mxnet.Context`, or this machine, or this build of MXNet, has no such GPU.
+
+    Examples
+    --------
+    >>> contexts(None, None)
+    (cpu(0), cpu(0))
+    """
+    model_ctx = mx.cpu() if model_ctx is None else model_ctx
+    data_ctx = model_ctx if data_ctx is None else data_ctx
+    for name, ctx in (("model_ctx", model_ctx), ("data_ctx", data_ctx)):
+        if not isinstance(ctx, mx.Context):
+            raise ParameterError(f"{name} must be an mxnet.Context, such as mxnet.cpu(), got {ctx!r}")
+        if ctx.device_type == "gpu":
+            context(ctx.device_id)
+    return model_ctx, data_ctx
 
 
 def main(arguments: list[str]) -> None:

@@ -13,7 +13,7 @@ from mxnet_audio import model_store, training
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import iterable_argument, path_argument
 from mxnet_audio.data.transforms import Compose, Transform
-from mxnet_audio.engine import context, mx
+from mxnet_audio.engine import contexts, mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, Predictor, as_list
@@ -57,13 +57,8 @@ class AudioClassifier(Predictor):
     label_aliases: Mapping[int | str, int | str] = {}  # labels that count as others in the accuracy during training
 
     def __init__(self, model_ctx: mx.Context | None = None, data_ctx: mx.Context | None = None):
-        self._model_ctx = mx.cpu() if model_ctx is None else model_ctx
-        self._data_ctx = self._model_ctx if data_ctx is None else data_ctx
-        for name, ctx in (("model_ctx", self._model_ctx), ("data_ctx", self._data_ctx)):
-            if not isinstance(ctx, mx.Context):
-                raise ParameterError(f"{name} must be an mxnet.Context, such as mxnet.cpu(), got {ctx!r}")
-            if ctx.device_type == "gpu":
-                context(ctx.device_id)  # raises ParameterError now, not after all files are read
+        # Raises ParameterError for a missing GPU now, not after all files are read.
+        self._model_ctx, self._data_ctx = contexts(model_ctx, data_ctx)
         self._model: TrainedModel | None = None
         self.skipped: list[tuple[str, AudioError]] = []
 
