@@ -1,0 +1,10 @@
+from .find import find as find
+from .find import location as location
+from .load import Loaded as Loaded
+from .load import available as available
+from .load import load as load
+from .registry import Package as Package
+from .registry import PublishedFile as PublishedFile
+from .registry import Record as Record
+from .registry import names as names
+from .registry import record as record

@@ -1,0 +1,186 @@
+"""Search for published weights on this machine, and their download."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
+
+from mxnet_audio.checks import path_argument
+from mxnet_audio.datasets.fetch import Remote, fetch
+from mxnet_audio.errors import DatasetError, ModelError
+from mxnet_audio.weights.registry import PublishedFile, Record
+
+__all__ = ["cache_folder", "find", "location"]
+
+_VARIABLE = "MXNET_AUDIO_WEIGHTS"
+
+
+def cache_folder() -> Path:
+    """Return the folder of downloaded and converted weights, such as ``~/.cache/mxnet-audio/weights``."""
+    return platformdirs.user_cache_path("mxnet-audio") / "weights"
+
+
+def find(
+    record: Record, source: str | os.PathLike | None = None, *, download: bool = True, progress: bool = True
+) -> list[Path]:
+    """Find the files of published weights, or download them, and compare their SHA-256.
+
+    They are searched for in the folder that the environment variable ``MXNET_AUDIO_WEIGHTS`` names, in the installed
+    package that holds them, and in the cache. In a folder, they may be in a folder of the record's name.
+
+    Parameters
+    ----------
+    record : Record
+    source : str or os.PathLike, optional
+        The file, or a folder that holds it. Then nothing else is searched.
+    download : bool, optional
+        False raises an error instead of a download.
+    progress : bool, optional
+        Show a progress bar of the download on standard error.
+
+    Returns
+    -------
+    list of Path
+        In the order of ``record.files``.
+
+    Raises
+    ------
+    ModelError
+        If a file is damaged or another one, or none was found: then the message says how to get it.
+    ParameterError
+        If `source` is not a path.
+    """
+    if source is not None:
+        return _verified(record, _in_source(record, path_argument("source", source)))
+    paths = _in_environment(record) or _in_package(record) or _in_folder(record, cache_folder())
+    if paths is not None:
+        return _verified(record, paths)
+    if not download or not all(file.urls for file in record.files):
+        raise ModelError(f"the weights of {record.name} are not on this machine. {_remedy(record)}")
+    return [_download(record, file, progress) for file in record.files]
+
+
+def location(record: Record) -> Path | None:
+    """Return the folder in which the published files are found without a download; None if they are not found.
+
+    Their content is not read.
+
+    Parameters
+    ----------
+    record : Record
+    """
+    try:
+        paths = _in_environment(record) or _in_package(record) or _in_folder(record, cache_folder())
+    except ModelError:
+        return None
+    return None if paths is None else paths[0].parent
+
+
+def _in_source(record: Record, source: Path) -> list[Path]:
+    """Return the files in `source`, or beside it if it is one of several files."""
+    if source.is_dir():
+        paths = _in_folder(record, source)
+        if paths is None:
+            raise ModelError(f"the weights of {record.name} are not here: {_file_names(record)}", source)
+        return paths
+    if len(record.files) == 1:
+        return [source]
+    return [source.with_name(file.name) for file in record.files]
+
+
+def _in_environment(record: Record) -> list[Path] | None:
+    folder = os.environ.get(_VARIABLE)
+    return _in_folder(record, Path(folder)) if folder else None
+
+
+def _in_package(record: Record) -> list[Path] | None:
+    """Return the files in the installed package; None if it is not installed."""
+    package = record.package
+    if package is None:
+        return None
+    try:
+        distribution = importlib.metadata.distribution(package.distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    if distribution.version != package.version:
+        raise ModelError(
+            f"{package.distribution} {distribution.version} is installed, but the weights of {record.name} are read "
+            f"from version {package.version}: {package.command}"
+        )
+    paths = [Path(str(distribution.locate_file(f"{package.folder}/{file.name}"))) for file in record.files]
+    for path in paths:
+        if not path.is_file():
+            raise ModelError(
+                f"missing, although {package.distribution} is installed: {package.command} --force-reinstall", path
+            )
+    return paths
+
+
+def _in_folder(record: Record, folder: Path) -> list[Path] | None:
+    """Return the files in a folder, or in its folder of the record's or the package's name; None if one is missing."""
+    inner = [record.name] + ([Path(record.package.folder).name] if record.package else [])
+    for place in (*(folder / name for name in inner), folder):
+        paths = [place / file.name for file in record.files]
+        if all(path.is_file() for path in paths):
+            return paths
+    return None
+
+
+def _verified(record: Record, paths: Sequence[Path]) -> list[Path]:
+    """Return the paths, if their bytes are the published ones."""
+    for path, file in zip(paths, record.files):
+        try:
+            found = _sha256(path)
+        except OSError as error:
+            raise ModelError(f"cannot be read ({error.strerror or error})", path) from error
+        if found != file.sha256:
+            raise ModelError(
+                f"not the published {file.name} of {record.name}, or damaged: "
+                f"SHA-256 expected {file.sha256}, got {found}",
+                path,
+            )
+    return list(paths)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _download(record: Record, file: PublishedFile, progress: bool) -> Path:
+    """Download a file to the cache, unless another process has done it meanwhile."""
+    folder = cache_folder()
+    remote = Remote(file.name, file.urls, file.size, f"sha256:{file.sha256}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{file.name}.lock"):
+            if (folder / file.name).is_file():
+                return folder / file.name
+            return fetch(remote, folder, progress=progress)
+    except DatasetError as error:
+        raise ModelError(
+            f"the weights of {record.name} are not on this machine, and {error.reason}\n{_remedy(record)}"
+        ) from error
+    except OSError as error:
+        raise ModelError(
+            f"the weights of {record.name} cannot be stored ({error.strerror or error})", folder
+        ) from error
+
+
+def _file_names(record: Record) -> str:
+    return " and ".join(file.name for file in record.files)
+
+
+def _remedy(record: Record) -> str:
+    """Say how to get the files."""
+    command = record.package.command if record.package else f"mxnet-audio models download {record.name}"
+    return f"With a network: {command}. Without one: {_VARIABLE}=FOLDER, with {_file_names(record)} in this folder"

@@ -1,0 +1,75 @@
+"""Common part of the readers: element types, sizes that are checked before memory is used, and one kind of error."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mxnet_audio.errors import ModelError
+
+__all__ = ["BFLOAT16", "array", "contents", "naming_damage"]
+
+BFLOAT16 = "bfloat16"  # NumPy has no such type
+_LARGEST = 16 << 30  # [bytes], of a file that is read into memory
+
+
+@contextlib.contextmanager
+def naming_damage(path: str | os.PathLike, kind: str) -> Iterator[None]:
+    """Turn the errors that damaged bytes cause into one ModelError with the file's name.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    kind : str
+        Kind of the file, such as ``'PyTorch file'``.
+    """
+    try:
+        yield
+    except ModelError as error:
+        raise error if error.path is not None else ModelError(error.reason, path) from error
+    except OSError as error:
+        raise ModelError(f"cannot be read ({error.strerror or error})", path) from error
+    except Exception as error:  # parsers of damaged bytes fail in too many ways to list
+        cause = str(error) or type(error).__name__
+        raise ModelError(f"damaged, or not a {kind} ({cause})", path) from error
+
+
+def contents(path: str | os.PathLike) -> bytes:
+    """Read a regular file into memory."""
+    path = Path(path)
+    if not path.is_file():  # a pipe or a device would block, or never end
+        raise ModelError("no such file", path)
+    if path.stat().st_size > _LARGEST:
+        raise ModelError(f"larger than the {_LARGEST >> 30} GiB that are read", path)
+    return path.read_bytes()
+
+
+def array(data: bytes | memoryview, dtype: str, shape: Sequence[int]) -> np.ndarray:
+    """Return little-endian bytes as an array; half precision becomes float32.
+
+    Parameters
+    ----------
+    data : bytes
+        Exactly the bytes of the array.
+    dtype : str
+        NumPy's name of the element type, or `BFLOAT16`.
+    shape : sequence of int
+
+    Raises
+    ------
+    ValueError
+        If the number of bytes is another one than the shape needs.
+    """
+    shape = tuple(int(size) for size in shape)
+    stored = np.dtype("uint16" if dtype == BFLOAT16 else dtype).newbyteorder("<")
+    if min(shape, default=0) < 0 or len(data) != math.prod(shape) * stored.itemsize:
+        raise ValueError(f"{len(data)} bytes for a {dtype} array of shape {shape}")
+    values = np.frombuffer(data, stored).reshape(shape)
+    if dtype == BFLOAT16:  # the upper half of a float32
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(np.float32) if dtype == "float16" else values

@@ -1,0 +1,86 @@
+"""Reader of safetensors files, and of models whose tensors are divided among several of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from mxnet_audio.errors import ModelError
+from mxnet_audio.weights.readers.foreign import BFLOAT16, array, contents, naming_damage
+
+__all__ = ["read", "read_with_metadata"]
+
+_DTYPES = {
+    "BOOL": "bool",
+    "U8": "uint8",
+    "I8": "int8",
+    "I16": "int16",
+    "I32": "int32",
+    "I64": "int64",
+    "F16": "float16",
+    "BF16": BFLOAT16,
+    "F32": "float32",
+    "F64": "float64",
+}
+
+
+def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Read the tensors of a safetensors file, or of all files that an index lists.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        ``….safetensors``, or the index of a model in several files, ``….safetensors.index.json``.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or damaged, or tensors overlap or are not where the index says.
+    """
+    if Path(path).suffix != ".json":
+        return read_with_metadata(path)[0]
+    with naming_damage(path, "index of safetensors files"):
+        places = json.loads(contents(path))["weight_map"]
+        names: dict[str, set[str]] = {}
+        for tensor, file in places.items():
+            names.setdefault(file, set()).add(tensor)
+    tensors: dict[str, np.ndarray] = {}
+    for file in sorted(names):
+        if not file or Path(file).name != file:
+            raise ModelError(f"lists a file outside its folder: {file!r}", path)
+        found = read(Path(path).with_name(file))
+        if different := names[file] ^ found.keys():
+            raise ModelError(f"does not agree with {file} about {min(different)!r}", path)
+        tensors |= found
+    return tensors
+
+
+def read_with_metadata(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read the tensors of one safetensors file, and the text that its header holds beside them."""
+    with naming_damage(path, "safetensors file"):
+        data = memoryview(contents(path))
+        start = 8 + int.from_bytes(data[:8], "little")
+        if len(data) < 8 or start > len(data):
+            raise ValueError("the header is longer than the file")
+        header = json.loads(bytes(data[8:start]))
+        metadata = header.pop("__metadata__", {})
+        tensors, end = {}, start
+        for name, tensor in sorted(header.items(), key=_offsets):
+            first, last = (start + offset for offset in _offsets((name, tensor)))
+            if first < end:
+                raise ValueError(f"{name!r} overlaps another tensor")
+            tensors[name] = array(data[first:last], _DTYPES[tensor["dtype"]], tensor["shape"])
+            end = last
+    return tensors, metadata
+
+
+def _offsets(item: tuple[str, dict]) -> tuple[int, int]:
+    first, last = item[1]["data_offsets"]
+    return first, last
