@@ -1,4 +1,4 @@
-"""Features of samples, in NumPy: librosa's and Ludwig's, their configuration, and a cache on disk."""
+"""Features of samples, in NumPy: librosa's, Ludwig's and pretrained encoders', their configuration, a cache on disk."""
 
 from mxnet_audio.features import htk
 from mxnet_audio.features.cache import FeatureCache
@@ -7,7 +7,9 @@ from mxnet_audio.features.chroma import chroma
 from mxnet_audio.features.config import AudioFeatureConfig
 from mxnet_audio.features.extract import as_image, extract, load_features
 from mxnet_audio.features.mel import mel_filters
+from mxnet_audio.features.pretrained import musicnn_mel, yamnet_mel
 from mxnet_audio.features.spectral import log_mel, melspectrogram, power_to_db, stft
+from mxnet_audio.features.stream import frame_blocks, patches
 
 __all__ = [
     "AudioFeatureConfig",
@@ -16,12 +18,16 @@ __all__ = [
     "chroma",
     "delta",
     "extract",
+    "frame_blocks",
     "htk",
     "load_features",
     "log_mel",
     "mel_filters",
     "melspectrogram",
     "mfcc",
+    "musicnn_mel",
+    "patches",
     "power_to_db",
     "stft",
+    "yamnet_mel",
 ]

@@ -32,6 +32,10 @@ class AudioFeatureConfig(BaseModel):
     and ``group_delay`` are Ludwig's: frames x bands, cut or padded to a length limit. A key that is unknown or belongs
     to the other family is refused; a key that only other types of Ludwig's family use is checked and dropped.
 
+    Types ``yamnet`` and ``musicnn`` are the inputs of these pretrained encoders (`features.yamnet_mel` and
+    `features.musicnn_mel`): bands x frames, as for librosa's types. Of their keys only ``n_frames`` can be set; the
+    others, such as ``sr`` and ``hop_length``, have fixed values.
+
     Parameters
     ----------
     type : str
@@ -119,7 +123,9 @@ class AudioFeatureConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    type: Literal["log_mel", "mel", "mfcc", "chroma", "raw", "stft", "stft_phase", "fbank", "group_delay"] = "log_mel"
+    type: Literal[
+        "log_mel", "mel", "mfcc", "chroma", "raw", "stft", "stft_phase", "fbank", "group_delay", "yamnet", "musicnn"
+    ] = "log_mel"
     sr: int | None = Field(default=12000, gt=0)
     n_fft: int = Field(default=512, ge=2)
     hop_length: int = Field(default=256, ge=1)
@@ -281,6 +287,11 @@ class AudioFeatureConfig(BaseModel):
         return None if self.sr is None else self.limit(self.sr)[0], columns
 
     @property
+    def frame_length(self) -> int:
+        """Samples that a frame of librosa's types depends on: ``n_fft``, or 400, the window, for ``yamnet``."""
+        return self.win_length if self.type == "yamnet" and self.win_length is not None else self.n_fft
+
+    @property
     def n_samples(self) -> int | None:
         """Samples at ``sr`` that give exactly ``n_frames`` frames, or the length limit; None if there is neither."""
         if self.time_axis == -2:
@@ -288,7 +299,7 @@ class AudioFeatureConfig(BaseModel):
         if self.n_frames is None:
             return None
         padding = 2 * (self.n_fft // 2) if self.center else 0
-        needed = self.n_fft - padding + (self.n_frames - 1) * self.hop_length
+        needed = self.frame_length - padding + (self.n_frames - 1) * self.hop_length
         # One centered frame of an even n_fft would need no sample at all: give it those up to the second frame.
         return needed if needed > 0 else max(1, self.hop_length - 1)
 
@@ -364,7 +375,7 @@ class AudioFeatureConfig(BaseModel):
             raise FeatureError("sr: None keeps each file's own rate; frames can be counted at a fixed rate only")
         if self.time_axis == -2:
             return self._rows(int(seconds * self.sr), self.sr)[0]
-        spare = round(seconds * self.sr) - (self.n_fft % 2 if self.center else self.n_fft)
+        spare = round(seconds * self.sr) - (self.n_fft % 2 if self.center else self.frame_length)
         return 1 + max(0, spare) // self.hop_length
 
     def identity(self) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from mxnet_audio.features import htk
 from mxnet_audio.features.cepstral import mfcc
 from mxnet_audio.features.chroma import chroma
 from mxnet_audio.features.config import AudioFeatureConfig
+from mxnet_audio.features.pretrained import musicnn_mel, yamnet_mel
 from mxnet_audio.features.spectral import log_mel, melspectrogram
 
-__all__ = ["as_image", "extract", "load_features"]
+__all__ = ["as_image", "extract", "frames_of", "load_features"]
 
 _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "log_mel": log_mel,
@@ -29,6 +30,8 @@ _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "stft_phase": htk.stft_phase,
     "fbank": htk.fbank,
     "group_delay": htk.group_delay,
+    "yamnet": yamnet_mel,
+    "musicnn": musicnn_mel,
 }
 # Keys that are not arguments of these functions.
 _CONFIG_KEYS = {"type", "sr", "n_frames"}
@@ -95,9 +98,28 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
 def _bands_by_frames(y: np.ndarray, config: AudioFeatureConfig) -> np.ndarray:
     if config.n_samples is not None:
         y = audio.fit_length(y, config.n_samples)
-    arguments = {key: value for key, value in config.identity().items() if key not in _CONFIG_KEYS}
     # With a hop of one sample, even the shortest sound gives one frame too many.
-    return _FUNCTIONS[config.type](y, config.sr, **arguments)[..., : config.n_frames]
+    return frames_of(y, config)[..., : config.n_frames]
+
+
+def frames_of(y: np.ndarray, config: AudioFeatureConfig, **changed: Any) -> np.ndarray:
+    """Compute all frames of samples at ``config.sr``, of librosa's types and those of pretrained encoders.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(..., n)], float32
+        Samples.
+    config : AudioFeatureConfig
+        Features to compute.
+    **changed
+        Arguments of the type's function that differ from the configuration.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., bands, frames)], float32
+    """
+    arguments = {key: value for key, value in config.identity().items() if key not in _CONFIG_KEYS}
+    return _FUNCTIONS[config.type](y, config.sr, **arguments | changed)
 
 
 def _frames_by_bands(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:

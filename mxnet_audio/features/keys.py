@@ -8,7 +8,15 @@ from typing import Any
 
 from mxnet_audio.errors import FeatureError
 
-__all__ = ["KEYS_OF_TYPE", "LOADING_KEYS", "LUDWIG_KEYS", "TIME_MAJOR_TYPES", "add_defaults", "explain_unknown"]
+__all__ = [
+    "FIXED_VALUES",
+    "KEYS_OF_TYPE",
+    "LOADING_KEYS",
+    "LUDWIG_KEYS",
+    "TIME_MAJOR_TYPES",
+    "add_defaults",
+    "explain_unknown",
+]
 
 # Keys about loading go with any type and never change the features.
 LOADING_KEYS = {"in_memory", "mode", "prefetch_size", "lazy_cache_dir", "missing_value_strategy", "fill_value"}
@@ -19,7 +27,18 @@ _LOG_MEL = _MEL | {"amin", "ref", "top_db"}
 _RAW = {"type", "sr", "norm", "audio_file_length_limit_in_s", "padding_value", "crop"}
 _HTK = _RAW | {"window_length_in_s", "window_shift_in_s", "window_type", "num_fft_points"}
 LUDWIG_KEYS = _HTK | {"num_filter_bands"}
+# Inputs of pretrained encoders: their weights suit these values only.
+_MEL_16_KHZ = {"sr": 16000, "n_fft": 512, "window": "hann"}
+_YAMNET = {"hop_length": 160, "win_length": 400, "center": False, "power": 1.0}
+_YAMNET_BANDS = {"n_mels": 64, "fmin": 125.0, "fmax": 7500.0, "htk": True, "norm": None}
+_MUSICNN = {"hop_length": 256, "win_length": None, "center": True, "power": 2.0}
+_MUSICNN_BANDS = {"n_mels": 96, "fmin": 0.0, "fmax": None, "htk": False, "norm": "slaney"}
+FIXED_VALUES: dict[str, dict[str, Any]] = {
+    "yamnet": {**_MEL_16_KHZ, **_YAMNET, **_YAMNET_BANDS},
+    "musicnn": {**_MEL_16_KHZ, **_MUSICNN, **_MUSICNN_BANDS},
+}
 KEYS_OF_TYPE = {
+    **{kind: {"type", "n_frames"} for kind in FIXED_VALUES},
     "log_mel": _LOG_MEL,
     "mel": _MEL,
     "mfcc": _LOG_MEL | {"n_mfcc", "dct_type", "dct_norm", "lifter", "deltas", "delta_width"},
@@ -51,7 +70,7 @@ def add_defaults(values: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
     Returns
     -------
     values : dict
-        With ``type``, and for Ludwig's types with ``sr`` and ``norm``.
+        With ``type``, for Ludwig's types with ``sr`` and ``norm``, and for pretrained encoders with the fixed values.
     unused : set of str
         Keys that only other types of Ludwig's family use.
 
@@ -80,5 +99,7 @@ def add_defaults(values: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
     if kind in TIME_MAJOR_TYPES:
         values, family = {"sr": None, "norm": None, **values}, LUDWIG_KEYS
     if foreign := [key for key in values if key in _ALL_KEYS - LOADING_KEYS - family]:
-        raise FeatureError(f"{', '.join(foreign)}: not for type {kind!r}")
+        remark = ", which fixes all keys but n_frames" if kind in FIXED_VALUES else ""
+        raise FeatureError(f"{', '.join(foreign)}: not for type {kind!r}{remark}")
+    values.update(FIXED_VALUES.get(kind, {}))
     return values, (family - KEYS_OF_TYPE[kind]) & set(values)

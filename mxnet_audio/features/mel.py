@@ -15,7 +15,7 @@ import scipy.sparse
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features.checks import check_bands, check_minimum
 
-__all__ = ["mel_filters", "sparse_mel_filters"]
+__all__ = ["mel_filters", "sparse_mel_filters", "triangles"]
 
 # Slaney's mel scale (Auditory Toolbox, 1998): linear up to 1000 Hz, logarithmic above.
 _LINEAR_STEP = 200.0 / 3
@@ -72,12 +72,7 @@ def mel_filters(
         raise FeatureError(f"norm must be 'slaney' or None, got {norm!r}")
     low, high = _hz_to_mel(fmin, htk), _hz_to_mel(float(sr) / 2 if fmax is None else fmax, htk)
     edges = _mel_to_hz(np.linspace(low, high, n_mels + 2), htk)
-    widths = np.diff(edges)
-    ramps = np.subtract.outer(edges, np.fft.rfftfreq(n_fft, 1.0 / sr))
-    filters = np.empty((n_mels, 1 + n_fft // 2), dtype=np.float32)
-    for band in range(n_mels):
-        rise, fall = -ramps[band] / widths[band], ramps[band + 2] / widths[band + 1]
-        filters[band] = np.maximum(0, np.minimum(rise, fall))
+    filters = triangles(edges, np.fft.rfftfreq(n_fft, 1.0 / sr))
     if norm == "slaney":
         filters *= (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]
     if not np.all((edges[:-2] == 0) | (filters.max(axis=1) > 0)):
@@ -88,6 +83,20 @@ def mel_filters(
         )
     filters.setflags(write=False)
     return filters
+
+
+def triangles(edges: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return overlapping triangles [shape=(len(edges) - 2, len(points))], float32, of height 1.
+
+    Triangle ``i`` rises from ``edges[i]`` to ``edges[i + 1]``, and falls to ``edges[i + 2]``.
+    """
+    widths = np.diff(edges)
+    ramps = np.subtract.outer(edges, points)
+    out = np.empty((len(edges) - 2, len(points)), dtype=np.float32)
+    for i, row in enumerate(out):
+        rise, fall = -ramps[i] / widths[i], ramps[i + 2] / widths[i + 1]
+        row[:] = np.maximum(0, np.minimum(rise, fall))
+    return out
 
 
 @lru_cache(maxsize=32)

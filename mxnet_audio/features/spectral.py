@@ -16,7 +16,7 @@ from mxnet_audio.features.checks import check_decibels, check_minimum
 from mxnet_audio.features.mel import sparse_mel_filters
 from mxnet_audio.features.windows import window_weights
 
-__all__ = ["cut_frames", "log_mel", "melspectrogram", "power_spectrum", "power_to_db", "stft"]
+__all__ = ["cut_frames", "log_mel", "melspectrogram", "power_spectrum", "power_to_db", "squares", "stft"]
 
 # Floats in a block of frames: 512 KiB. Smaller blocks fit a core's cache better but cost more steps of Python, which
 # threads execute one after another; larger ones are slower.
@@ -133,7 +133,7 @@ def melspectrogram(
     weights = window_weights(window, win_length, n_fft)
     filters = sparse_mel_filters(sr, n_fft, n_mels, fmin, fmax, htk, norm)
     out = np.empty((len(frames), n_mels, frames.shape[1]), dtype=np.float32)
-    for item, span, parts in _squares(frames, weights):
+    for item, span, parts in squares(frames, weights):
         if power == 2:
             bands = filters @ parts
             np.add(bands[:, ::2], bands[:, 1::2], out=out[item, :, span])
@@ -268,7 +268,7 @@ def cut_frames(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tupl
 def power_spectrum(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Compute the power of frames [shape=(items, frames, n_fft)] as float32 [shape=(items, bins, frames)]."""
     out = np.empty((len(frames), frames.shape[2] // 2 + 1, frames.shape[1]), dtype=np.float32)
-    for item, span, parts in _squares(frames, weights):
+    for item, span, parts in squares(frames, weights):
         np.add(parts[:, ::2], parts[:, 1::2], out=out[item, :, span])
     return out
 
@@ -286,7 +286,7 @@ def _spectra(frames: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, sli
             yield item, span, scipy.fft.rfft(weighted, axis=-1, workers=1)
 
 
-def _squares(frames: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, slice, np.ndarray]]:
+def squares(frames: np.ndarray, weights: np.ndarray) -> Iterator[tuple[int, slice, np.ndarray]]:
     """Yield squared real and imaginary parts in turn [shape=(bins, 2 * frames)]; the next block overwrites them."""
     scratch = np.empty(0, dtype=np.complex64)
     for item, span, spectrum in _spectra(frames, weights):
