@@ -40,11 +40,12 @@ bench: $(VENV)/installed
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo/output docs/_build docs/auto_tutorials docs/reference/generated docs/sg_execution_times.rst
 
-$(VENV)/installed: requirements.txt pyproject.toml setup.py
+$(VENV)/installed: requirements.txt requirements-encoders.txt pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "mxnet-audio needs Python 3.10, 3.11 or 3.12 (MXNet 1.9.1); none was found"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) setuptools wheel
 	$(PIP) --requirement requirements.txt
+	$(PIP) --no-deps --requirement requirements-encoders.txt
 	$(PIP) --no-deps $(EDITABLE) .
 	touch $@
 

@@ -7,6 +7,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+import platformdirs
 import pytest
 import soundfile as sf
 from filelock import FileLock
@@ -15,9 +16,38 @@ from hypothesis import settings
 settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.load_profile("deterministic")
 
-DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or SHARED / "data")
+WEIGHTS = Path(os.environ.get("MXNET_AUDIO_WEIGHTS") or SHARED / "models")
 
 KINDS = ("low", "high", "noise")  # classes of `corpus`
+
+
+@pytest.fixture(scope="session", autouse=True)
+def user_cache(tmp_path_factory, worker_id):
+    """Cache directory of the session in place of the user's, and the folder of published weights."""
+    root = tmp_path_factory.getbasetemp()
+    folder = (root if worker_id == "master" else root.parent) / "user-cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_CACHE_DIR", os.environ.get("PIP_CACHE_DIR") or str(platformdirs.user_cache_path("pip")))
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setenv("MXNET_AUDIO_WEIGHTS", str(WEIGHTS))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def published():
+    """Function that skips a test unless published weights are on this machine: ``published(name) -> name``."""
+
+    def check(name):
+        from mxnet_audio import weights
+
+        if not weights.available(name):
+            package = weights.record(name).package
+            pytest.skip(f"no weights of {name}: " + (package.command if package else "set MXNET_AUDIO_WEIGHTS"))
+        return name
+
+    return check
 
 
 def _corpus(name: str) -> Path:

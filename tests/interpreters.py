@@ -14,6 +14,7 @@ import platformdirs
 
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ("3.10", "3.11", "3.12")
+CACHE = platformdirs.user_cache_path("mxnet-audio") / "interpreters"  # kept; tests have another cache directory
 REQUIREMENTS = ("mxnet", "numpy", "scipy", "pydantic", "PyYAML", "safetensors", "platformdirs")
 
 STEP = """
@@ -57,7 +58,7 @@ def environment(interpreter: str, version: str) -> Path:
     """Return the Python of a virtual environment with the requirements, at the versions of ``requirements.txt``."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     pins = [line.partition(";")[0].strip() for line in lines if line.partition("==")[0] in REQUIREMENTS]
-    folder = platformdirs.user_cache_path("mxnet-audio") / "interpreters" / version
+    folder = CACHE / version
     python, done = folder / "bin" / "python", folder / "installed.txt"
     if not done.exists() or done.read_text() != "\n".join(pins):
         subprocess.run([interpreter, "-m", "venv", "--clear", folder], check=True)

@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock
 
 from mxnet_audio.checks import path_argument
-from mxnet_audio.datasets.fetch import Remote, fetch
 from mxnet_audio.errors import DatasetError, ModelError
 from mxnet_audio.weights.registry import PublishedFile, Record
 
@@ -58,7 +56,7 @@ def find(
     """
     if source is not None:
         return _verified(record, _in_source(record, path_argument("source", source)))
-    paths = _in_environment(record) or _in_package(record) or _in_folder(record, cache_folder())
+    paths = _here(record)
     if paths is not None:
         return _verified(record, paths)
     if not download or not all(file.urls for file in record.files):
@@ -76,10 +74,20 @@ def location(record: Record) -> Path | None:
     record : Record
     """
     try:
-        paths = _in_environment(record) or _in_package(record) or _in_folder(record, cache_folder())
+        paths = _here(record)
     except ModelError:
         return None
     return None if paths is None else paths[0].parent
+
+
+def _here(record: Record) -> list[Path] | None:
+    """Return the files in the first place on this machine that has them; None if there is none."""
+    folder = os.environ.get(_VARIABLE)
+    return (
+        (_in_folder(record, Path(folder)) if folder else None)
+        or _in_package(record)
+        or _in_folder(record, cache_folder())
+    )
 
 
 def _in_source(record: Record, source: Path) -> list[Path]:
@@ -92,11 +100,6 @@ def _in_source(record: Record, source: Path) -> list[Path]:
     if len(record.files) == 1:
         return [source]
     return [source.with_name(file.name) for file in record.files]
-
-
-def _in_environment(record: Record) -> list[Path] | None:
-    folder = os.environ.get(_VARIABLE)
-    return _in_folder(record, Path(folder)) if folder else None
 
 
 def _in_package(record: Record) -> list[Path] | None:
@@ -158,6 +161,10 @@ def _sha256(path: Path) -> str:
 
 def _download(record: Record, file: PublishedFile, progress: bool) -> Path:
     """Download a file to the cache, unless another process has done it meanwhile."""
+    from filelock import FileLock
+
+    from mxnet_audio.datasets.fetch import Remote, fetch
+
     folder = cache_folder()
     remote = Remote(file.name, file.urls, file.size, f"sha256:{file.sha256}")
     try:
