@@ -1,0 +1,6 @@
+"""Pretrained encoders: networks with published weights that turn sound into vectors and tags without training."""
+
+import lazy_loader
+
+# The public names, and the types that editors and mypy see, are listed in __init__.pyi.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

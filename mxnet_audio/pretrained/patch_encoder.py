@@ -1,0 +1,330 @@
+"""Stream sound of any length through an encoder network, patch by patch."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mxnet_audio import audio, features
+from mxnet_audio.checks import whole_number
+from mxnet_audio.engine import autograd, mx, nd
+from mxnet_audio.errors import AudioError
+from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list, input_length
+from mxnet_audio.models import EncoderNet
+from mxnet_audio.parallel import map_ordered
+
+__all__ = ["BATCH_PATCHES", "Frames", "PatchEncoder", "SoundOutput"]
+
+BATCH_PATCHES = 32  # patches in one pass of the network
+# Sound of one file that is decoded ahead, in a thread: 15 MB of frames; the rest of a longer file is read as a stream.
+AHEAD_SECONDS = 600.0
+
+
+class Frames(NamedTuple):
+    """Outputs of an encoder for consecutive patches of a sound.
+
+    Attributes
+    ----------
+    vectors : np.ndarray [shape=(patches, dim)], float32
+        Embedding of each patch.
+    times : np.ndarray [shape=(patches, 2)], seconds
+        Start and end of each patch.
+    scores : np.ndarray [shape=(patches, tags)], float32
+        Score of each published tag, between 0 and 1; no columns if the encoder has no tags.
+    """
+
+    vectors: np.ndarray
+    times: np.ndarray
+    scores: np.ndarray
+
+
+class SoundOutput(NamedTuple):
+    """Outputs of an encoder for one sound, pooled over its patches.
+
+    Attributes
+    ----------
+    source : Any
+        The sound as it was given.
+    vector : np.ndarray [shape=(dim,)], float32, or None
+        The embedding; None if the sound could not be used.
+    scores : np.ndarray [shape=(tags,)], float32, or None
+        Mean score of each published tag.
+    error : AudioError or None
+        Reason why the sound could not be used.
+    """
+
+    source: Any
+    vector: np.ndarray | None
+    scores: np.ndarray | None
+    error: AudioError | None = None
+
+
+class PatchEncoder:
+    """Encoder of sound of any length, in constant memory.
+
+    A sound is read as a stream, its frames are cut into patches, batches of patches of one or several sounds pass the
+    network, and its outputs are pooled over the patches of each sound as the network itself would pool them.
+
+    Parameters
+    ----------
+    net : EncoderNet
+        Network with its parameters.
+    model_ctx, data_ctx : mxnet.Context
+        Device of the network, and device on which batches are put first.
+    """
+
+    def __init__(self, net: EncoderNet, *, model_ctx: mx.Context, data_ctx: mx.Context):
+        self.net, self.model_ctx, self.data_ctx = net, model_ctx, data_ctx
+        self.config = net.features
+        self.sr, self.patch_samples = input_length(self.config)
+        self.hop_samples = net.patch_hop * self.config.hop_length
+
+    def encode_many(self, sources: AudioSources, batch_size: int = BATCH_PATCHES) -> Iterator[SoundOutput]:
+        """Encode many sounds, in order.
+
+        Threads decode while the network computes. Memory does not grow with the number of sounds or their length.
+
+        Parameters
+        ----------
+        sources : iterable
+            Sounds, each as `mxnet_audio.audio.load` takes it; or a single path.
+        batch_size : int > 0
+            Number of patches in one pass of the network.
+
+        Yields
+        ------
+        SoundOutput
+            One for each sound. If it cannot be used, `error` holds the reason.
+
+        Raises
+        ------
+        ParameterError
+            If `batch_size` is below 1, or `sources` is not iterable.
+        """
+        batch_size = whole_number("batch_size", batch_size)
+        pending: deque[_Sound] = deque()  # in order; yielded once their patches are computed
+        waiting: list[tuple[_Sound, np.ndarray]] = []
+        for sound, patches in self._patches_of_all(sources, batch_size):
+            if not pending or pending[-1] is not sound:
+                pending.append(sound)
+            if patches is None:
+                sound.is_read = True
+            else:
+                sound.waiting += len(patches)
+                waiting.append((sound, patches))
+            if sum(len(patches) for _, patches in waiting) >= batch_size:
+                self._compute(waiting, batch_size)
+            while pending and pending[0].is_read and not pending[0].waiting:
+                yield pending.popleft().output()
+        self._compute(waiting, batch_size)
+        yield from (sound.output() for sound in pending)
+
+    def iter_frames(self, source: AudioSource, batch_size: int = BATCH_PATCHES) -> Iterator[Frames]:
+        """Yield the outputs for the patches of one sound, batch by batch, in constant memory.
+
+        Parameters
+        ----------
+        source : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
+            Sound, as `mxnet_audio.audio.load` takes it.
+        batch_size : int > 0
+            Number of patches in one pass of the network.
+
+        Yields
+        ------
+        Frames
+
+        Raises
+        ------
+        AudioError
+            If the sound cannot be used; what shows only within the file is raised when it is reached.
+        """
+        reading = _Reading(source, self)
+        for patches, starts in reading.patches(whole_number("batch_size", batch_size)):
+            begin = starts * self.config.hop_length
+            times = np.stack([begin, np.minimum(begin + self.patch_samples, reading.samples)], axis=1) / self.sr
+            vectors, scores = self.forward(patches, batch_size)
+            yield Frames(vectors, times, scores)
+
+    def encode_frames(self, source: AudioSource) -> Frames:
+        """Compute the outputs for the patches of one sound; parameters and errors as in `iter_frames`.
+
+        Returns
+        -------
+        Frames
+        """
+        return Frames(*(np.concatenate(parts) for parts in zip(*self.iter_frames(source))))
+
+    def forward(self, patches: np.ndarray, batch_size: int = BATCH_PATCHES) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the outputs of the network for patches.
+
+        The batches have sizes of powers of two, since MXNet keeps memory for every size that it has met.
+
+        Parameters
+        ----------
+        patches : np.ndarray [shape=(n, 1, bands, frames)], float32
+        batch_size : int > 0
+            Number of patches in one pass of the network.
+
+        Returns
+        -------
+        vectors : np.ndarray [shape=(n, dim)], float32
+            Outputs of the layer that the embedding is pooled from.
+        scores : np.ndarray [shape=(n, tags)], float32
+            Score of each published tag, between 0 and 1.
+        """
+        vectors, scores, start = [], [], 0
+        with autograd.predict_mode():
+            while start < len(patches):
+                size = min(batch_size, 1 << (len(patches) - start).bit_length() - 1)
+                x = nd.array(patches[start : start + size], ctx=self.data_ctx).as_in_context(self.model_ctx)
+                logits, layer = self.net.patch_outputs(x)
+                vectors.append(layer.asnumpy())
+                scores.append(np.empty((size, 0), np.float32) if logits is None else logits.sigmoid().asnumpy())
+                start += size
+        return np.concatenate(vectors), np.concatenate(scores)
+
+    def _patches_of_all(self, sources: AudioSources, batch_size: int) -> Iterator[tuple[_Sound, np.ndarray | None]]:
+        """Yield the patches of each sound [shape=(n, 1, bands, frames)], and None at its end."""
+        stream = map_ordered(lambda source: _Reading(source, self).start(), as_list(sources))
+        with contextlib.closing(stream):
+            for source, reading, error in stream:
+                sound = _Sound(source, Pool(self.net.pool), error=error)
+                try:
+                    if reading is not None:
+                        yield from ((sound, patches) for patches, _ in reading.patches(batch_size))
+                except AudioError as late:
+                    sound.error = late
+                yield sound, None
+
+    def _compute(self, waiting: list[tuple[_Sound, np.ndarray]], batch_size: int) -> None:
+        """Compute the waiting patches, and add the outputs to their sounds."""
+        if not waiting:
+            return
+        vectors, scores = self.forward(np.concatenate([patches for _, patches in waiting]), batch_size)
+        start = 0
+        for sound, patches in waiting:
+            part = slice(start, start + len(patches))
+            sound.add(vectors[part], scores[part])
+            start = part.stop
+        waiting.clear()
+
+
+class Pool:
+    """Running mean of vectors, and their standard deviation, in float64.
+
+    Parameters
+    ----------
+    kind : {'mean', 'mean_std', 'unit_mean'}
+        Result: the mean, mean and deviation, or the mean at length 1.
+
+    Examples
+    --------
+    >>> pool = Pool("mean_std")
+    >>> pool.add(np.array([[1.0, 5.0]]))
+    >>> pool.add(np.array([[3.0, 5.0]]))
+    >>> pool.result()
+    array([2., 5., 1., 0.], dtype=float32)
+    """
+
+    def __init__(self, kind: str = "mean"):
+        self.kind, self.count = kind, 0
+        self.total: np.ndarray | float = 0.0
+        self.squares: np.ndarray | float = 0.0
+
+    def add(self, vectors: np.ndarray) -> None:
+        """Add vectors [shape=(n, dim)]."""
+        vectors = vectors.astype(np.float64)
+        self.count += len(vectors)
+        self.total = self.total + vectors.sum(axis=0)
+        if self.kind == "mean_std":
+            self.squares = self.squares + np.square(vectors).sum(axis=0)
+
+    def result(self) -> np.ndarray:
+        """Return the pooled vector [shape=(dim,)], float32."""
+        mean = np.asarray(self.total / self.count)
+        if self.kind == "mean_std":
+            variance = self.squares / self.count - np.square(mean)
+            mean = np.concatenate([mean, np.sqrt(np.maximum(variance, 0))])
+        elif self.kind == "unit_mean":
+            mean = mean / max(np.linalg.norm(mean), np.finfo(np.float32).tiny)
+        return mean.astype(np.float32)
+
+
+@dataclass(eq=False)
+class _Sound:
+    """Sound whose patches are being computed."""
+
+    source: Any
+    vectors: Pool
+    scores: Pool = field(default_factory=Pool)
+    waiting: int = 0  # patches that are not yet computed
+    is_read: bool = False
+    error: AudioError | None = None
+
+    def add(self, vectors: np.ndarray, scores: np.ndarray) -> None:
+        self.vectors.add(vectors)
+        self.scores.add(scores)
+        self.waiting -= len(vectors)
+
+    def output(self) -> SoundOutput:
+        if self.error is not None:
+            return SoundOutput(self.source, None, None, self.error)
+        return SoundOutput(self.source, self.vectors.result(), self.scores.result())
+
+
+class _Reading:
+    """Frames of one sound, read as a stream.
+
+    Attributes
+    ----------
+    samples : int
+        Number of samples that were read so far, at the rate of the encoder.
+    """
+
+    def __init__(self, source: AudioSource, encoder: PatchEncoder):
+        self.encoder, self.source, self.samples = encoder, source, 0
+        self._frames = features.frame_blocks(self._read(), encoder.config)
+        self._ahead: list[np.ndarray] = []
+
+    def start(self) -> _Reading:
+        """Read the first ten minutes; called in a thread."""
+        frames_left = AHEAD_SECONDS * self.encoder.sr / self.encoder.config.hop_length
+        for block in self._frames:
+            self._ahead.append(block)
+            frames_left -= block.shape[1]
+            if frames_left <= 0:
+                break
+        return self
+
+    def patches(self, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield patches [shape=(n, 1, bands, frames)], and the frame that each starts with [shape=(n,)]."""
+        frames = itertools.chain(self._ahead, self._frames)
+        n_frames = self.encoder.config.n_frames
+        for patches, starts in features.patches(frames, n_frames, self.encoder.net.patch_hop, batch_size=batch_size):
+            yield patches[:, np.newaxis], starts
+
+    def _read(self) -> Iterator[np.ndarray]:
+        """Yield blocks of samples, amplified to the network's lowest level."""
+        source: Any = self.source
+        gain = 1.0
+        if self.encoder.net.min_level is not None:
+            if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
+                source = source.read()  # it is read twice
+            gain = self._gain(source, self.encoder.net.min_level)
+        for block in audio.blocks(source, self.encoder.sr, allow_silence=False):
+            self.samples += len(block)
+            yield block if gain == 1 else block * np.float32(gain)
+
+    def _gain(self, source: Any, min_level: float) -> float:
+        """Return the factor that raises the level of a sound to `min_level` [dBFS]; 1 for louder sound."""
+        squares, count = 0.0, 0
+        for block in audio.blocks(source, self.encoder.sr, allow_silence=False):
+            squares += float(np.square(block, dtype=np.float64).sum())
+            count += len(block)
+        return max(1.0, 10 ** (min_level / 20) / np.sqrt(squares / count))
