@@ -27,6 +27,7 @@ __all__ = ["TOLERANCE", "export_onnx"]
 
 OPSET, IR = 13, 7  # operators that MXNet 1.9.1 writes, and the version of the format released with them
 TOLERANCE = 1e-4  # of probabilities, and of embeddings relative to their peak
+_ENCODER_BLOCKS = {"yamnet": nn.YamnetMel, "musicnn": nn.MusicnnMel}
 
 
 def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool = False) -> None:
@@ -45,7 +46,8 @@ def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool
     path : str or os.PathLike
         File to write; an existing file is replaced.
     front_end : bool
-        Compute the features in the graph: for mel types, MFCC without deltas or lifter, and raw samples.
+        Compute the features in the graph: for mel types, MFCC without deltas or lifter, those of YAMNet and musicnn,
+        and raw samples.
 
     Raises
     ------
@@ -142,14 +144,16 @@ def _front_end(config: AudioFeatureConfig) -> gluon.HybridBlock:
             raise ParameterError("front_end must be False for raw features with norm or padding_value")
         front.add(gluon.nn.HybridLambda(lambda F, x: F.reshape(x, shape=(0, 1, 1, n_samples))))
         return front
-    if config.type not in ("mel", "log_mel", "mfcc"):
+    if config.type not in ("mel", "log_mel", "mfcc", *_ENCODER_BLOCKS):
         raise ParameterError(f"front_end must be False for {config.type} features")
     if config.type == "mfcc" and (config.deltas or config.lifter):
         raise ParameterError("front_end must be False for mfcc features with deltas or lifter")
-    names = ("sr", "n_fft", "hop_length", "power", "n_mels", "fmin", "fmax", "htk", "norm", "win_length", "window")
-    arguments = {name: getattr(config, name) for name in (*names, "center")}
-    front.add(nn.MelSpectrogram(n_samples, **arguments))
-    if config.type != "mel":
+    if config.type in _ENCODER_BLOCKS:
+        front.add(_ENCODER_BLOCKS[config.type](n_samples))
+    else:
+        names = ("sr", "n_fft", "hop_length", "power", "n_mels", "fmin", "fmax", "htk", "norm", "win_length", "window")
+        front.add(nn.MelSpectrogram(n_samples, **{name: getattr(config, name) for name in (*names, "center")}))
+    if config.type in ("log_mel", "mfcc"):
         front.add(nn.PowerToDB(config.ref, config.amin, config.top_db))
     if config.type == "mfcc":
         front.add(nn.DCT1D(config.dct_type, config.n_mels, config.dct_norm))

@@ -10,6 +10,8 @@ block              input                       output
 `STFTBlock`        (batch, audio_length)       (batch, 1, frames, bins)
 `MelSpectrogram`   (batch, audio_length)       (batch, 1, frames, n_mels)
 `MFCC`             (batch, audio_length)       (batch, 1, frames, n_mfcc)
+`YamnetMel`        (batch, audio_length)       (batch, 1, frames, 64)
+`MusicnnMel`       (batch, audio_length)       (batch, 1, frames, 96)
 `DCT1D`            (..., N)                    (..., N)
 `PowerToDB`        (..., frames, bins)         the same
 `ZScoreNormBlock`  (..., frames, bins)         the same
@@ -67,6 +69,7 @@ from mxnet_audio.nn.loss import (
     get_loss,
     loss_names,
 )
+from mxnet_audio.nn.pretrained import MusicnnMel, YamnetMel
 from mxnet_audio.nn.sinc import SincConv1D
 from mxnet_audio.nn.spectral import MelSpectrogram, STFTBlock
 
@@ -77,12 +80,14 @@ __all__ = [
     "ArcLoss",
     "GE2ELoss",
     "MelSpectrogram",
+    "MusicnnMel",
     "NormSoftmaxLoss",
     "PowerToDB",
     "RingLoss",
     "STFTBlock",
     "SincConv1D",
     "SoftmaxLoss",
+    "YamnetMel",
     "ZScoreNormBlock",
     "get_loss",
     "loss_names",

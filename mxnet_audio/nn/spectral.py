@@ -75,6 +75,8 @@ class STFTBlock(FrontEnd):
         starts there.
     power : float > 0
         Exponent of the magnitudes: 1 is amplitude, 2 is power.
+    pad : int >= 0 [samples]
+        Zeros that are added at both ends with ``center=False``.
     pad_mode : 'constant' or 'reflect', optional
         Padding at both ends with ``center``: zeros, as in librosa since 0.10 (the default), or the reflected sound,
         as in GluonAR and in librosa before 0.10.
@@ -132,6 +134,7 @@ class STFTBlock(FrontEnd):
         center: bool = True,
         power: float = 1.0,
         *,
+        pad: int = 0,
         pad_mode: Literal["constant", "reflect"] | None = None,
         drop_last_bin: bool | None = None,
         layout: Layout = None,
@@ -151,20 +154,24 @@ class STFTBlock(FrontEnd):
             raise FeatureError(f"power must be > 0, got {power}")
         if pad_mode not in ("constant", "reflect"):
             raise FeatureError(f"pad_mode must be 'constant' or 'reflect', got {pad_mode!r}")
-        padding = n_fft // 2 if center else 0
-        if pad_mode == "reflect" and padding >= audio_length:
+        check_minimum(0, pad=pad)
+        if pad and center:
+            raise FeatureError(f"pad must be 0 with center=True, got {pad}")
+        padding = n_fft // 2 if center else pad
+        if center and pad_mode == "reflect" and padding >= audio_length:
             raise FeatureError(
                 f"pad_mode='reflect' needs more than n_fft // 2 ({padding}) samples, got audio_length={audio_length}"
             )
         spare = audio_length + 2 * padding - n_fft
         if spare < 0:
-            raise FeatureError(f"audio_length must be >= n_fft ({n_fft}) with center=False, got {audio_length}")
+            least = f"n_fft ({n_fft})" if not pad else f"n_fft - 2 * pad ({n_fft - 2 * pad})"
+            raise FeatureError(f"audio_length must be >= {least} with center=False, got {audio_length}")
 
         self.frames = 1 + spare // hop_length
         self.bins = n_fft // 2 + (not drop_last_bin)
         self._power = power
         self._padding = padding
-        self._pad_mode = pad_mode
+        self._pad_mode = pad_mode if center else "constant"
         g = math.gcd(n_fft, hop_length)
         self._span = n_fft + (self.frames - 1) * hop_length  # samples that lie in a frame
         self._blocks = (0, 1, self._span // g, g)

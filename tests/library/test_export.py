@@ -81,6 +81,9 @@ FRONT_ENDS = {
     "odd lengths": {"n_fft": 511, "hop_length": 100, "fmax": 5000},
     "peak": {"ref": "max", "top_db": 40},
     "mfcc": {"type": "mfcc", "top_db": 50, "dct_type": 3, "dct_norm": None},
+    "yamnet": {"type": "yamnet"},
+    "musicnn": {"type": "musicnn"},
+    "resemblyzer": {"type": "mel", "sr": 16000, "n_fft": 400, "hop_length": 160, "n_mels": 40},
     "raw": {"type": "raw", "sr": 8000, "audio_file_length_limit_in_s": 0.5},
 }
 
@@ -90,7 +93,7 @@ def test_the_front_end_computes_the_configured_features(name, corpus, tmp_path):
     config = FRONT_ENDS[name]
     raw = config.get("type") == "raw"
     model = untrained("abc", "m5" if raw else "cifar10", **(config if raw else {"n_frames": 40, **config}))
-    if raw or name == "mel":
+    if raw or name in ("mel", "yamnet", "musicnn", "resemblyzer"):
         model.net.standardize.set(0.0, 1.0)
     export_onnx(model, tmp_path / "a.onnx", front_end=True)
     quiet = np.r_[np.zeros(3000), 0.001 * np.sin(np.arange(4000)), np.zeros(20000)]

@@ -6,7 +6,17 @@ import pytest
 from mxnet_audio import features
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import FeatureError
-from mxnet_audio.nn import DCT1D, MFCC, MelSpectrogram, PowerToDB, SincConv1D, STFTBlock, ZScoreNormBlock
+from mxnet_audio.nn import (
+    DCT1D,
+    MFCC,
+    MelSpectrogram,
+    MusicnnMel,
+    PowerToDB,
+    SincConv1D,
+    STFTBlock,
+    YamnetMel,
+    ZScoreNormBlock,
+)
 
 LENGTH = 4100
 SPECTRAL = {"n_fft": 512, "hop_length": 160}
@@ -31,6 +41,8 @@ CASES = {
     "mel as GluonAR": (lambda: MelSpectrogram(LENGTH, n_mels=40, layout="gluonar", **SPECTRAL), None),
     "mfcc": (lambda: MFCC(LENGTH, n_mels=40, **SPECTRAL), None),
     "mfcc as GluonAR": (lambda: MFCC(LENGTH, n_mels=40, layout="gluonar", **SPECTRAL), None),
+    "yamnet": (lambda: YamnetMel(LENGTH), None),
+    "musicnn": (lambda: MusicnnMel(LENGTH), None),
     "dct": (lambda: DCT1D(N=30), (2, 1, 20, 30)),
     "decibels": (PowerToDB, (2, 1, 20, 30)),
     "decibels, no floor": (lambda: PowerToDB(top_db=None), (2, 1, 20, 30)),
@@ -92,9 +104,9 @@ def test_saved_parameters_include_the_constants(case, run, tmp_path):
 
 @pytest.mark.parametrize("hybridize", [True, False])
 @pytest.mark.parametrize("shape", [(2, LENGTH - 1), (2, LENGTH + 160), (2, 1, LENGTH), (LENGTH,)])
-@pytest.mark.parametrize("make", [STFTBlock, MelSpectrogram, MFCC])
+@pytest.mark.parametrize("make", [STFTBlock, MelSpectrogram, MFCC, YamnetMel, MusicnnMel])
 def test_sound_of_another_length_is_refused(make, shape, hybridize):
-    block = make(LENGTH, **SPECTRAL)
+    block = make(LENGTH, **({} if make in (YamnetMel, MusicnnMel) else SPECTRAL))
     block.initialize()
     block.hybridize(hybridize)
     with pytest.raises(FeatureError, match=rf"\(batch, {LENGTH}\), got"):
@@ -102,8 +114,10 @@ def test_sound_of_another_length_is_refused(make, shape, hybridize):
 
 
 @pytest.mark.parametrize("length", [1, LENGTH // 2, LENGTH - 1, LENGTH + 1, LENGTH + 160])
-def test_within_a_hybridized_network_mxnet_names_the_length(length):
-    net = log_mel()
+@pytest.mark.parametrize("name", ["log-mel", "yamnet", "musicnn"])
+def test_within_a_hybridized_network_mxnet_names_the_length(name, length):
+    net = gluon.nn.HybridSequential()
+    net.add(CASES[name][0](), gluon.nn.Flatten())
     net.initialize()
     net.hybridize()
     with pytest.raises(mx.MXNetError, match=f"takes_{LENGTH}_samples"):

@@ -55,6 +55,14 @@ def test_stft_drops_the_last_bin_on_request_alone(sound, assert_close, run):
     assert_close(dropped, whole[..., :256], 1e-5)
 
 
+@pytest.mark.parametrize("pad_mode", ["constant", "reflect"])  # reflection is for center=True alone
+def test_stft_pads_with_zeros_on_request(pad_mode, sound, assert_close, run):
+    y = sound(3000)
+    kwargs = {"n_fft": 512, "hop_length": 160, "center": False}
+    want = librosa_stft(np.pad(y, [(0, 0), (56, 56)]), **kwargs)
+    assert_close(run(STFTBlock(3000, pad=56, pad_mode=pad_mode, **kwargs), y), want)
+
+
 def test_stft_equals_features_within_1e_4_of_the_peak(sound, assert_close, run):
     y = sound(5000)
     kwargs = {"n_fft": 400, "hop_length": 160, "win_length": 300, "window": "hamming"}
@@ -142,6 +150,9 @@ def test_silence_is_zero_and_has_a_finite_gradient(power):
         ({"pad_mode": "edge"}, "pad_mode.*'edge'"),
         ({"audio_length": 1024, "pad_mode": "reflect"}, "reflect.*1024"),
         ({"audio_length": 2047, "center": False}, "(?=.*audio_length)(?=.*n_fft)(?=.*2047).*2048"),
+        ({"audio_length": 1999, "center": False, "pad": 24}, "(?=.*audio_length)(?=.*n_fft)(?=.*2000).*1999"),
+        ({"pad": -1, "center": False}, "pad .*0, got -1"),
+        ({"pad": 8}, "pad .*center.*got 8"),
         ({"layout": "librosa"}, "layout.*'librosa'"),
     ],
 )
