@@ -13,6 +13,7 @@ import platformdirs
 from mxnet_audio.checks import path_argument
 from mxnet_audio.errors import DatasetError, ModelError
 from mxnet_audio.weights.registry import PublishedFile, Record
+from mxnet_audio.weights.registry import record as find_record
 
 __all__ = ["cache_folder", "find", "location"]
 
@@ -25,7 +26,7 @@ def cache_folder() -> Path:
 
 
 def find(
-    record: Record, source: str | os.PathLike | None = None, *, download: bool = True, progress: bool = True
+    name: str, source: str | os.PathLike | None = None, *, download: bool = True, progress: bool = True
 ) -> list[Path]:
     """Find the files of published weights, or download them, and compare their SHA-256.
 
@@ -34,7 +35,8 @@ def find(
 
     Parameters
     ----------
-    record : Record
+    name : str
+        One of `names`.
     source : str or os.PathLike, optional
         The file, or a folder that holds it. Then nothing else is searched.
     download : bool, optional
@@ -45,15 +47,16 @@ def find(
     Returns
     -------
     list of Path
-        In the order of ``record.files``.
+        In the order of the record's ``files``.
 
     Raises
     ------
     ModelError
         If a file is damaged or another one, or none was found: then the message says how to get it.
     ParameterError
-        If `source` is not a path.
+        If there are no such weights, or `source` is not a path.
     """
+    record = find_record(name)
     if source is not None:
         return _verified(record, _in_source(record, path_argument("source", source)))
     paths = _here(record)
@@ -64,15 +67,17 @@ def find(
     return [_download(record, file, progress) for file in record.files]
 
 
-def location(record: Record) -> Path | None:
+def location(name: str) -> Path | None:
     """Return the folder in which the published files are found without a download; None if they are not found.
 
     Their content is not read.
 
     Parameters
     ----------
-    record : Record
+    name : str
+        One of `names`.
     """
+    record = find_record(name)
     try:
         paths = _here(record)
     except ModelError:
@@ -174,8 +179,9 @@ def _download(record: Record, file: PublishedFile, progress: bool) -> Path:
                 return folder / file.name
             return fetch(remote, folder, progress=progress)
     except DatasetError as error:
+        cause, _, failures = error.reason.partition("\n")
         raise ModelError(
-            f"the weights of {record.name} are not on this machine, and {error.reason}\n{_remedy(record)}"
+            f"the weights of {record.name} are not on this machine, and {cause}. {_remedy(record)}\n{failures}"
         ) from error
     except OSError as error:
         raise ModelError(
@@ -189,5 +195,7 @@ def _file_names(record: Record) -> str:
 
 def _remedy(record: Record) -> str:
     """Say how to get the files."""
-    command = record.package.command if record.package else f"mxnet-audio models download {record.name}"
-    return f"With a network: {command}. Without one: {_VARIABLE}=FOLDER, with {_file_names(record)} in this folder"
+    folder = f"put {_file_names(record)} in a folder FOLDER/{record.name}, and set {_VARIABLE}=FOLDER"
+    if record.package:
+        return f"With a network: {record.package.command}. Without one: {folder}"
+    return f"On a machine with a network: mxnet-audio models download {record.name}. On one without: {folder}"

@@ -77,10 +77,10 @@ def load(name: str, source: str | os.PathLike | None = None, *, download: bool =
     (50, 200)
     """
     found = record(name)
-    paths = None if source is None else find(found, source)
+    paths = None if source is None else find(name, source)
     loaded = _read_cache(found)
     if loaded is None:
-        paths = paths or find(found, download=download, progress=progress)
+        paths = paths or find(name, download=download, progress=progress)
         loaded = _read_published(found, paths)
         _write_cache(loaded)
     return loaded
@@ -95,7 +95,7 @@ def available(name: str) -> bool:
         One of `names`.
     """
     found = record(name)
-    return _cached(found).is_file() or location(found) is not None
+    return _cached(found).is_file() or location(name) is not None
 
 
 def _read_published(found: Record, paths: list[Path]) -> Loaded:

@@ -51,14 +51,14 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
         names: dict[str, set[str]] = {}
         for tensor, file in places.items():
             names.setdefault(file, set()).add(tensor)
-    tensors: dict[str, np.ndarray] = {}
-    for file in sorted(names):
-        if not file or Path(file).name != file:
-            raise ModelError(f"lists a file outside its folder: {file!r}", path)
-        found = read(Path(path).with_name(file))
-        if different := names[file] ^ found.keys():
-            raise ModelError(f"does not agree with {file} about {min(different)!r}", path)
-        tensors |= found
+        tensors: dict[str, np.ndarray] = {}
+        for file in sorted(names):
+            if Path(file).suffix == ".json" or Path(file).name != file:
+                raise ModelError(f"lists {file!r}, which is no safetensors file in its folder")
+            found = read(Path(path).with_name(file))
+            if different := names[file] ^ found.keys():
+                raise ModelError(f"does not agree with {file} on the tensor {min(different)!r}")
+            tensors |= found
     return tensors
 
 

@@ -22,6 +22,7 @@ from mxnet_audio.weights.readers.foreign import BFLOAT16, array, contents, namin
 __all__ = ["read"]
 
 _FOOTER = 48  # [bytes]
+_MOST_NAMES = 64 << 20  # [bytes], because a few bytes can repeat a long name
 _MAGIC = 0xDB4775248B80FB57
 # Numbers of tensorflow.DataType.
 _DTYPES = {
@@ -58,7 +59,12 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     with naming_damage(path, "index of a TensorFlow checkpoint"):
-        entries = dict(_table(contents(path)))
+        entries, total = {}, 0
+        for key, value in _table(contents(path)):
+            entries[key] = value
+            total += len(key)
+            if total > _MOST_NAMES:
+                raise ValueError("the names are larger than the file")
         shards = _fields(entries.pop(b"")).get(1, 1)
         if not 1 <= shards <= 1000:
             raise ValueError(f"{shards} files of data")

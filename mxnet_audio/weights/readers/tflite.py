@@ -53,9 +53,11 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
         if data[4:8] != b"TFL3":
             raise ValueError("the identifier TFL3 is missing")
         model = Model.GetRootAs(data, 0)
-        tensors, total = {}, 0
-        for graph in _vector(model.SubgraphsLength(), model.Subgraphs, data):
-            for tensor in _vector(graph.TensorsLength(), graph.Tensors, data):
+        tensors, count, total = {}, 0, 0
+        most = len(data) // 4  # a reference takes four bytes
+        for graph in map(model.Subgraphs, range(_within(model.SubgraphsLength(), most))):
+            count += graph.TensorsLength()  # graphs may share their lists
+            for tensor in map(graph.Tensors, range(_within(count, most) and graph.TensorsLength())):
                 buffer = model.Buffers(_within(tensor.Buffer(), model.BuffersLength()))
                 size = buffer.DataLength()
                 if size == 0:  # computed, not stored
@@ -93,11 +95,6 @@ def read_labels(path: str | os.PathLike, name: str) -> list[str]:
         if item.file_size > _LARGEST_LIST:
             raise ValueError(f"{name} has {item.file_size} bytes")
         return archive.read(item).decode("utf-8").splitlines()
-
-
-def _vector(length: int, get: Any, data: bytes) -> Any:
-    """Yield the items of a vector of references, each of which takes four bytes of the file."""
-    return (get(index) for index in range(_within(length, len(data) // 4)))
 
 
 def _within(number: int, limit: int) -> int:

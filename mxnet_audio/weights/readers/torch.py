@@ -41,7 +41,6 @@ _DICT, _TENSOR, _PARAMETER = (
     "torch._utils _rebuild_tensor_v2",
     "torch._utils _rebuild_parameter",
 )
-_MARK = object()
 
 
 def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -104,11 +103,12 @@ class _Machine:
     def __init__(self) -> None:
         self.dtypes: dict[str, str] = {}  # of the storages
         self._stack: list[Any] = []
+        self._below: list[list[Any]] = []  # objects below each mark
         self._memo: dict[int, Any] = {}
 
     def run(self, file: BinaryIO) -> Any:
         """Return the object that the pickle at the file's position describes."""
-        self._stack, self._memo = [], {}
+        self._stack, self._below, self._memo = [], [], {}
         for operation, argument, _ in pickletools.genops(file):
             if operation.name == "STOP":
                 return self._stack.pop()
@@ -120,11 +120,13 @@ class _Machine:
                 raise ModelError(f"contains {operation.name}, which no dictionary of tensors needs: it is not read")
         raise ValueError("no end")
 
+    def _mark(self, _: None) -> None:
+        self._below.append(self._stack)
+        self._stack = []
+
     def _above_mark(self) -> list[Any]:
         """Remove the topmost mark, and return the objects above it."""
-        place = len(self._stack) - 1 - self._stack[::-1].index(_MARK)
-        items = self._stack[place + 1 :]
-        del self._stack[place:]
+        items, self._stack = self._stack, self._below.pop()
         return items
 
     def _store(self, place: int) -> None:
@@ -137,7 +139,8 @@ class _Machine:
         self._stack.append(self._memo[place])
 
     def _tuple(self, _: None) -> None:
-        self._stack.append(tuple(self._above_mark()))
+        items = tuple(self._above_mark())  # first: it changes the stack
+        self._stack.append(items)
 
     def _short_tuple(self, size: int) -> None:
         items = tuple(self._stack[-size:])
@@ -206,12 +209,12 @@ _PUSHED: dict[str, Callable[[Any], Any]] = {
     "NONE": lambda _: None,
     "NEWTRUE": lambda _: True,
     "NEWFALSE": lambda _: False,
-    "MARK": lambda _: _MARK,
     "EMPTY_TUPLE": lambda _: (),
     "EMPTY_LIST": lambda _: [],
     "EMPTY_DICT": lambda _: {},
 }
 _METHODS: dict[str, Callable[[_Machine, Any], None]] = {
+    "MARK": _Machine._mark,
     "BINPUT": _Machine._store,
     "LONG_BINPUT": _Machine._store,
     "MEMOIZE": _Machine._memoize,
