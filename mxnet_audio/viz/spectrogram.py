@@ -54,7 +54,7 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
     if config.time_axis == -1:
         if config.sr is None:
             raise ParameterError("config must have a sampling rate, got sr=None")
-        frame, first = config.hop_length / config.sr, 0 if config.center else config.n_fft / 2 / config.sr
+        frame, first = config.hop_length / config.sr, 0 if config.center else config.frame_length / 2 / config.sr
     else:
         features = features.T
         frame, first = config.window_shift_in_s, config.window_length_in_s / 2
@@ -62,10 +62,11 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
     figure = new_figure(10, 4)
     axes = figure.subplots()
     image = _draw_image(axes, features, (edges[0], edges[-1], -0.5, len(features) - 0.5))
-    if config.type in ("log_mel", "mel"):
+    ylabel = "coefficient" if config.type == "mfcc" else "band"
+    if config.type in ("log_mel", "mel", "yamnet", "musicnn"):
         axes.set_yticks(*_hertz_ticks(config))
-    ylabel = {"log_mel": "frequency (Hz, mel scale)", "mel": "frequency (Hz, mel scale)", "mfcc": "coefficient"}
-    axes.set(xlabel="time (s)", ylabel=ylabel.get(config.type, "band"), xlim=(max(edges[0], 0), edges[-1]))
+        ylabel = "frequency (Hz, mel scale)"
+    axes.set(xlabel="time (s)", ylabel=ylabel, xlim=(max(edges[0], 0), edges[-1]))
     figure.colorbar(image, ax=axes, label="level (dB)" if config.type == "log_mel" else config.type, pad=0.02)
     return saved(figure, path)
 

@@ -34,7 +34,15 @@ def test_spectrogram_takes_one_channel():
             plot_spectrogram(np.zeros(shape), CONFIG)
 
 
-@pytest.mark.parametrize("kind", ["mel", "mfcc", "chroma", "fbank", "stft_phase", "group_delay"])
+def test_yamnets_bands_are_drawn_in_hertz_and_its_frames_over_their_windows():
+    axes = plot_spectrogram(np.zeros((64, 96)), AudioFeatureConfig(type="yamnet")).axes[0]
+    assert axes.images[0].get_extent()[:2] == pytest.approx([0.0125 - 0.005, 0.0125 + 0.955])
+    ticks = {text.get_text(): y for y, text in zip(axes.get_yticks(), axes.get_yticklabels())}
+    mel = np.log1p(np.array([125, 1000, 7500]) / 700)
+    assert ticks["1,000"] == pytest.approx((mel[1] - mel[0]) / (mel[2] - mel[0]) * 65 - 1, abs=0.05)
+
+
+@pytest.mark.parametrize("kind", ["mel", "mfcc", "chroma", "musicnn", "fbank", "stft_phase", "group_delay"])
 def test_spectrogram_of_any_feature_has_its_bands_upwards_and_seconds_to_the_right(kind):
     limits = {"sr": 8000, "audio_file_length_limit_in_s": 1.0} if kind in ("fbank", "stft_phase", "group_delay") else {}
     config = AudioFeatureConfig(type=kind, **limits)
