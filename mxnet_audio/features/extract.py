@@ -42,11 +42,11 @@ _EPSILON = 1e-10
 def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     """Compute the features of samples.
 
-    Samples are resampled to ``config.sr``. For librosa's types, if ``config.n_frames`` is set, they are fitted (middle
-    crop, or zeros at the end) to the length that gives exactly this number of frames. For Ludwig's types, the features
-    are cut (at the end, or with ``crop='middle'`` at both ends) or padded at the end. With ``norm='per_file'``, each
-    column is brought to mean 0 and deviation 1 over the whole sound before that (a constant column becomes 0); without
-    it, only the samples within the limit are transformed.
+    Samples are resampled to ``config.sr``. For librosa's types and those of pretrained encoders, if ``config.n_frames``
+    is set, they are fitted (middle crop, or zeros at the end) to the length that gives exactly this number of frames.
+    For Ludwig's types, the features are cut (at the end, or with ``crop='middle'`` at both ends) or padded at the end.
+    With ``norm='per_file'``, each column is brought to mean 0 and deviation 1 over the whole sound before that (a
+    constant column becomes 0); without it, only the samples within the limit are transformed.
 
     Parameters
     ----------
