@@ -24,6 +24,7 @@ from mxnet_audio.cli.evaluate import evaluate
 from mxnet_audio.cli.export import export
 from mxnet_audio.cli.index import index
 from mxnet_audio.cli.info import info
+from mxnet_audio.cli.models import models
 from mxnet_audio.cli.predict import predict
 from mxnet_audio.cli.recommend import recommend
 from mxnet_audio.cli.report import report
@@ -47,6 +48,7 @@ for command in (train, cross_validate, evaluate, report, adapt, predict, encode,
 app.command("embed", hidden=True)(encode)
 app.add_typer(speaker, name="speaker")
 app.add_typer(datasets, name="datasets")
+app.add_typer(models, name="models")
 for command in (info, demo):
     app.command()(command)
 

@@ -1,8 +1,8 @@
 from .find import find as find
-from .find import location as location
 from .load import Loaded as Loaded
 from .load import available as available
 from .load import load as load
+from .load import location as location
 from .registry import Package as Package
 from .registry import PublishedFile as PublishedFile
 from .registry import Record as Record

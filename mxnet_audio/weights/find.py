@@ -12,10 +12,10 @@ import platformdirs
 
 from mxnet_audio.checks import path_argument
 from mxnet_audio.errors import DatasetError, ModelError
-from mxnet_audio.weights.registry import PublishedFile, Record
+from mxnet_audio.weights.registry import PublishedFile, Record, names
 from mxnet_audio.weights.registry import record as find_record
 
-__all__ = ["cache_folder", "find", "location"]
+__all__ = ["cache_folder", "find", "published_files"]
 
 _VARIABLE = "MXNET_AUDIO_WEIGHTS"
 
@@ -57,36 +57,27 @@ def find(
         If there are no such weights, or `source` is not a path.
     """
     record = find_record(name)
-    if source is not None:
-        return _verified(record, _in_source(record, path_argument("source", source)))
-    paths = _here(record)
-    if paths is not None:
-        return _verified(record, paths)
+    try:
+        if source is not None:
+            return _verified(record, _in_source(record, path_argument("source", source)))
+        paths = published_files(record)
+        if paths is not None:
+            return _verified(record, paths)
+    except OSError as error:
+        raise ModelError(f"cannot be read ({error.strerror or error})", error.filename) from error
     if not download or not all(file.urls for file in record.files):
         raise ModelError(f"the weights of {record.name} are not on this machine. {_remedy(record)}")
     return [_download(record, file, progress) for file in record.files]
 
 
-def location(name: str) -> Path | None:
-    """Return the folder in which the published files are found without a download; None if they are not found.
+def published_files(record: Record) -> list[Path] | None:
+    """Return the files in the first folder on this machine that has them; None if there is none.
 
-    Their content is not read.
-
-    Parameters
-    ----------
-    name : str
-        One of `names`.
+    Raises
+    ------
+    ModelError
+        If the package that holds them is installed in another version, or without them.
     """
-    record = find_record(name)
-    try:
-        paths = _here(record)
-    except ModelError:
-        return None
-    return None if paths is None else paths[0].parent
-
-
-def _here(record: Record) -> list[Path] | None:
-    """Return the files in the first place on this machine that has them; None if there is none."""
     folder = os.environ.get(_VARIABLE)
     return (
         (_in_folder(record, Path(folder)) if folder else None)
@@ -143,17 +134,25 @@ def _in_folder(record: Record, folder: Path) -> list[Path] | None:
 def _verified(record: Record, paths: Sequence[Path]) -> list[Path]:
     """Return the paths, if their bytes are the published ones."""
     for path, file in zip(paths, record.files):
-        try:
-            found = _sha256(path)
-        except OSError as error:
-            raise ModelError(f"cannot be read ({error.strerror or error})", path) from error
+        if not path.is_file():  # a pipe or a device would block, or never end
+            raise ModelError("no such file", path)
+        found = _sha256(path)
         if found != file.sha256:
             raise ModelError(
-                f"not the published {file.name} of {record.name}, or damaged: "
+                f"{_identity(found)}, not the published {file.name} of {record.name}: "
                 f"SHA-256 expected {file.sha256}, got {found}",
                 path,
             )
     return list(paths)
+
+
+def _identity(sha256: str) -> str:
+    """Describe a file that is not the expected one."""
+    for name in names():
+        for file in find_record(name).files:
+            if file.sha256 == sha256:
+                return f"this is {file.name} of {name}"
+    return "damaged, changed or another file"
 
 
 def _sha256(path: Path) -> str:
@@ -196,6 +195,5 @@ def _file_names(record: Record) -> str:
 def _remedy(record: Record) -> str:
     """Say how to get the files."""
     folder = f"put {_file_names(record)} in a folder FOLDER/{record.name}, and set {_VARIABLE}=FOLDER"
-    if record.package:
-        return f"With a network: {record.package.command}. Without one: {folder}"
-    return f"On a machine with a network: mxnet-audio models download {record.name}. On one without: {folder}"
+    where = "With a network" if record.package else "On a machine with a network"
+    return f"{where}: {record.command}. On one without: {folder}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -10,18 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from mxnet_audio.atomic import replacing
 from mxnet_audio.errors import ModelError
 from mxnet_audio.model_store import fingerprint
 from mxnet_audio.weights.convert import convert
-from mxnet_audio.weights.find import cache_folder, find, location
+from mxnet_audio.weights.find import cache_folder, find, published_files
 from mxnet_audio.weights.readers import tensorflow, tflite, torch
 from mxnet_audio.weights.readers.safetensors import read_with_metadata
 from mxnet_audio.weights.registry import Record, record
 
-__all__ = ["Loaded", "available", "load"]
+__all__ = ["Loaded", "available", "load", "location"]
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +96,27 @@ def available(name: str) -> bool:
     name : str
         One of `names`.
     """
+    return location(name) is not None
+
+
+def location(name: str) -> Path | None:
+    """Return the folder from which published weights are loaded without a download; None if there is none.
+
+    It holds the published files, or, in the cache, the converted ones. Their content is not read.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    """
     found = record(name)
-    return _cached(found).is_file() or location(name) is not None
+    with contextlib.suppress(ModelError, OSError):
+        if paths := published_files(found):
+            return paths[0].parent
+    with contextlib.suppress(OSError):
+        if _cached(found).is_file():
+            return _cached(found).parent
+    return None
 
 
 def _read_published(found: Record, paths: list[Path]) -> Loaded:
@@ -126,16 +147,16 @@ def _checksum(tensors: dict[str, np.ndarray], labels: str) -> str:
 def _read_cache(found: Record) -> Loaded | None:
     """Return converted weights from the cache; None if they are missing or damaged."""
     path = _cached(found)
-    if not path.is_file():
-        return None
     try:
+        if not path.is_file():
+            return None
         tensors, metadata = read_with_metadata(path)
         labels = metadata["labels"]
         if metadata["sha256"] != _checksum(tensors, labels):
             raise ModelError("its SHA-256 has changed", path)
         return Loaded(found, tensors, json.loads(labels))
-    except (ModelError, KeyError, TypeError, ValueError) as error:
-        logger.warning("converted weights are damaged, and made again: %s", error)
+    except (ModelError, OSError, KeyError, TypeError, ValueError) as error:
+        logger.warning("converted weights cannot be read, and are made again: %s", error)
         return None
 
 
@@ -148,5 +169,5 @@ def _write_cache(loaded: Loaded) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             save_file(loaded.tensors, temporary, metadata)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         logger.warning("converted weights are not kept in %s: %s", path.parent, error)

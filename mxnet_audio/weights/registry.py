@@ -76,13 +76,15 @@ class Record:
     package : Package or None
         The package that holds the files.
     licence, citation : str
-        The citation is BibTeX.
+        Licence as the publisher states it, and BibTeX.
     n_tags : int
         Number of classes of the last layer; 0 if there is none.
     tags : tuple of str
         The classes, unless the published file lists them.
     tag_list : str
         Name of the list of classes inside the published file.
+    remark : str
+        Note on the licence.
     """
 
     name: str
@@ -99,6 +101,12 @@ class Record:
     n_tags: int = 0
     tags: tuple[str, ...] = field(default=(), repr=False)
     tag_list: str = ""
+    remark: str = ""
+
+    @property
+    def command(self) -> str:
+        """Command that gets the files, with a network."""
+        return self.package.command if self.package else f"mxnet-audio models download {self.name}"
 
     @property
     def size(self) -> int:
@@ -112,14 +120,14 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON's own types."""
-        return asdict(self) | {"size": self.size, "width": self.width}
+        return asdict(self) | {"size": self.size, "width": self.width, "command": self.command}
 
 
 _YAMNET = "yamnet_audio_classifier_with_metadata.tflite"
 _PATCHES = "log-mel power spectrogram, 16 kHz, 96 bands, patches of 3 s"
-_MUSICNN_LICENCE = (
-    "ISC (package). The package states nothing else on the weights; the same institute distributes them with "
-    "Essentia under CC BY-NC-SA 4.0"
+_MUSICNN_REMARK = (
+    "the package says nothing else on its weights; the same institute distributes them with Essentia under "
+    "CC BY-NC-SA 4.0"
 )
 _MUSICNN_CITATION = """\
 @inproceedings{pons2019musicnn,
@@ -144,11 +152,12 @@ def _musicnn(name: str, network: str, folder: str, *hashes: str) -> Record:
         embeddings={"pool5": 256} if vgg else {"max_pool": 753, "penultimate": 200},
         embedding="pool5" if vgg else "max_pool",
         files=tuple(map(PublishedFile, (".index", ".data-00000-of-00001"), sizes, hashes)),
-        licence=_MUSICNN_LICENCE,
+        licence="ISC",
         citation=_MUSICNN_CITATION,
         package=Package("musicnn", "0.1.0", f"musicnn/{folder}"),
         n_tags=50,
         tags=MILLION_SONG if million else MAGNATAGATUNE,
+        remark=_MUSICNN_REMARK,
     )
 
 

@@ -108,13 +108,14 @@ def _dequantized(values: np.ndarray, quantization: Any) -> np.ndarray:
     """Return the numbers that quantized integers stand for; numbers without a scale are returned unchanged."""
     if quantization is None or values.dtype.kind not in "iu" or quantization.ScaleLength() == 0:
         return values
-    scale = np.asarray(quantization.ScaleAsNumpy(), np.float64)
-    zero = np.asarray(quantization.ZeroPointAsNumpy() if quantization.ZeroPointLength() else 0, np.float64)
-    if scale.size > 1:
-        axis = _within(quantization.QuantizedDimension(), values.ndim)
-        if scale.size != values.shape[axis] or zero.size not in (1, scale.size):
-            raise ValueError(f"{scale.size} scales and {zero.size} zero points for {values.shape[axis]} channels")
-        sizes = [-1 if other == axis else 1 for other in range(values.ndim)]
-        scale, zero = scale.reshape(sizes), zero.reshape(sizes) if zero.size > 1 else zero
-    # In double precision, because float32 would round biases of more than 24 bits twice.
-    return ((values - zero) * scale).astype(np.float32)
+    with np.errstate(over="raise", invalid="raise"):  # damaged scales
+        scale = np.asarray(quantization.ScaleAsNumpy(), np.float64)
+        zero = np.asarray(quantization.ZeroPointAsNumpy() if quantization.ZeroPointLength() else 0, np.float64)
+        if scale.size > 1:
+            axis = _within(quantization.QuantizedDimension(), values.ndim)
+            if scale.size != values.shape[axis] or zero.size not in (1, scale.size):
+                raise ValueError(f"{scale.size} scales and {zero.size} zero points for {values.shape[axis]} channels")
+            sizes = [-1 if other == axis else 1 for other in range(values.ndim)]
+            scale, zero = scale.reshape(sizes), zero.reshape(sizes) if zero.size > 1 else zero
+        # In double precision, because float32 would round biases of more than 24 bits twice.
+        return ((values - zero) * scale).astype(np.float32)
