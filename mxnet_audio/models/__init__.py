@@ -3,12 +3,15 @@
 Each takes log-mel spectrograms [shape=(batch, 1, n_mels, frames)], or, for `m5` and `sincnet`, samples
 [shape=(batch, 1, 1, samples)], and returns scores and the embedding in one pass. `ecapa_tdnn`, `resnet18` and `sincnet`
 are for speaker recognition: by default their scores are scaled cosines.
+
+`yamnet` (sounds), `musicnn`, `musicnn_vgg` and `musicnn_vgg_mtt` (music) and `ge2e_lstm` (voices) are the networks of
+`mxnet_audio.weights`: they can have published weights, and take the features that these were trained on.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
 from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import mx, nd
@@ -17,11 +20,19 @@ from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models.blocks import MIN_INPUT_SIZE, AudioNet, CosineDense
 from mxnet_audio.models.cifar10 import Cifar10Net
 from mxnet_audio.models.ecapa_tdnn import EcapaTdnnNet
+from mxnet_audio.models.encoder_net import Embedding, EncoderNet, patch_starts
+from mxnet_audio.models.ge2e_lstm import Ge2eLstmNet
 from mxnet_audio.models.m5 import M5Net
-from mxnet_audio.models.pretrained import Pretrained, read_pretrained, transfer
+from mxnet_audio.models.musicnn import MusicnnNet
+from mxnet_audio.models.musicnn_vgg import MusicnnVggMttNet, MusicnnVggNet
+from mxnet_audio.models.pretrained import Pretrained, read_pretrained, read_published, transfer
 from mxnet_audio.models.resnet18 import ResNet18Net
 from mxnet_audio.models.resnet_v2 import ResNetV2Net
 from mxnet_audio.models.sincnet import SincNet
+from mxnet_audio.models.yamnet import YamnetNet
+
+if TYPE_CHECKING:
+    from mxnet_audio import weights
 
 __all__ = [
     "MIN_INPUT_SIZE",
@@ -30,26 +41,40 @@ __all__ = [
     "Cifar10Net",
     "CosineDense",
     "EcapaTdnnNet",
+    "Embedding",
+    "EncoderNet",
+    "Ge2eLstmNet",
     "M5Net",
+    "MusicnnNet",
+    "MusicnnVggMttNet",
+    "MusicnnVggNet",
     "Pretrained",
     "ResNet18Net",
     "ResNetV2Net",
     "SincNet",
+    "YamnetNet",
     "check_shape",
     "default_features",
     "get_model",
     "model_names",
+    "patch_starts",
     "read_pretrained",
+    "read_published",
     "transfer",
 ]
 
 NETWORKS: dict[str, type[AudioNet]] = {
     "cifar10": Cifar10Net,
     "ecapa_tdnn": EcapaTdnnNet,
+    "ge2e_lstm": Ge2eLstmNet,
     "m5": M5Net,
+    "musicnn": MusicnnNet,
+    "musicnn_vgg": MusicnnVggNet,
+    "musicnn_vgg_mtt": MusicnnVggMttNet,
     "resnet18": ResNet18Net,
     "resnet_v2": ResNetV2Net,
     "sincnet": SincNet,
+    "yamnet": YamnetNet,
 }
 
 
@@ -58,8 +83,8 @@ def model_names() -> list[str]:
 
     Examples
     --------
-    >>> model_names()
-    ['cifar10', 'ecapa_tdnn', 'm5', 'resnet18', 'resnet_v2', 'sincnet']
+    >>> model_names()[:4]
+    ['cifar10', 'ecapa_tdnn', 'ge2e_lstm', 'm5']
     """
     return sorted(NETWORKS)
 
@@ -98,11 +123,12 @@ def check_shape(name: str, input_shape: tuple[int, int, int]) -> None:
 
 def get_model(
     name: str,
-    classes: int,
+    classes: int | None = None,
     input_shape: tuple[int, int, int] | None = None,
     *,
     head: str | None = None,
-    pretrained: str | os.PathLike | Literal[False] | None = None,
+    embedding: str | None = None,
+    pretrained: str | os.PathLike | bool | weights.Loaded | None = None,
 ) -> AudioNet:
     """Make a network; its parameters are not yet initialized, unless they are transferred from a trained one.
 
@@ -111,21 +137,25 @@ def get_model(
     name : str
         One of `model_names`.
     classes : int > 1
-        Number of classes. Unlike in Gluon's model zoo there is no default.
+        Number of classes. Unlike in Gluon's model zoo there is no default, except for the published weights of an
+        encoder and for the head "tags": the published tags.
     input_shape : tuple of int [(channels, n_mels, frames)], optional
         Shape of one input, (1, 16, 16) or larger; for `m5` and `sincnet` (1, 1, samples) with at least 80 or 400
-        samples. Default: that of the trained network; without one, the shape is required.
-    head : {'dense', 'cosine'}, optional
+        samples. Default: that of the trained network, or one patch of an encoder; otherwise the shape is required.
+    head : {'dense', 'cosine', 'tags'}, optional
         Last layer, one of the network's `heads`. Default: that of the trained network, or the first of `heads`.
-    pretrained : str or os.PathLike, or False, optional
-        Directory in which a classifier stored a trained network of this name. Its parameters are transferred, those of
-        its head only if kind and number of classes are the same; otherwise the head is initialized. The network is
-        then on the CPU; call `transfer` again if you initialize it again. True, as in Gluon's model zoo, is an error,
-        since no trained weights are downloaded.
+    embedding : str, optional
+        Layer and pooling of an encoder, one of its `embeddings`. Default: that of the trained network, or the first.
+    pretrained : str or os.PathLike, bool, or weights.Loaded, optional
+        Directory in which a classifier stored a trained network of this name; or True, or what
+        `mxnet_audio.weights.load` returned, for published weights, which are downloaded if need be. The parameters are
+        transferred, those of the head only if kind and number of classes are the same; otherwise the head is
+        initialized. The network is then on the CPU; call `transfer` again if you initialize it again.
 
     Returns
     -------
     AudioNet
+        An `EncoderNet` for the networks with published weights.
 
     Raises
     ------
@@ -140,24 +170,49 @@ def get_model(
     2
     >>> get_model('ecapa_tdnn', 2, (1, 80, 200)).scale
     4.0
+    >>> get_model('yamnet', classes=10, embedding='mean_std', pretrained=True)  # doctest: +SKIP
     """
     network = _network(name)
-    classes = whole_number("classes", classes, 2)
     if head is not None and head not in network.heads:
         raise ParameterError(f"head of {name} must be one of {', '.join(network.heads)}, got {head!r}")
-    if pretrained is True:
-        raise ParameterError("pretrained must be the directory of a trained model, got True")
-    trained = None if pretrained is None or pretrained is False else read_pretrained(name, pretrained)
+    trained = _trained(name, network, pretrained)
+    if classes is None and (head == "tags" or (trained is not None and trained.is_published)):
+        classes = network.tags
+    else:
+        classes = whole_number("classes", classes, 2)
     if input_shape is None:
-        if trained is None:
+        if trained is None and not issubclass(network, EncoderNet):
             raise ParameterError(f"input_shape of {name} is missing: {network.input_format}")
-        input_shape = trained.input_shape
+        input_shape = network.patch_shape() if trained is None else trained.input_shape
     check_shape(name, input_shape)
     if head is None:
         head = network.heads[0] if trained is None else trained.head
-    net = network(classes, input_shape, head=head)
+        if head == "tags" and classes != network.tags:
+            head = network.heads[0]
+    if issubclass(network, EncoderNet):
+        if embedding is None and trained is not None:
+            embedding = trained.embedding
+        net: AudioNet = network(classes, input_shape, head=head, embedding=embedding)
+    elif embedding is None:
+        net = network(classes, input_shape, head=head)
+    else:
+        raise ParameterError(f"embedding of {name} must be None, since there is one only, got {embedding!r}")
     if trained is not None:
         net.initialize(mx.init.Xavier())
-        net(nd.zeros((1, *net.input_shape)))  # the shapes of parameters are known after a first pass
+        if not isinstance(net, EncoderNet):
+            net(nd.zeros((1, *net.input_shape)))  # the shapes of parameters are known after a first pass
         transfer(net, trained)
     return net
+
+
+def _trained(name: str, network: type[AudioNet], pretrained: Any) -> Pretrained | None:
+    """Read a trained network from its directory, or from published weights."""
+    if pretrained is None or pretrained is False:
+        return None
+    if isinstance(pretrained, str | os.PathLike):
+        return read_pretrained(name, pretrained)
+    if issubclass(network, EncoderNet):
+        return read_published(name, network, pretrained)
+    choices = ", ".join(name for name in model_names() if issubclass(NETWORKS[name], EncoderNet))
+    reason = f"pretrained of {name} must be the directory of a trained model, got {pretrained!r}"
+    raise ParameterError(f"{reason}; networks with published weights are {choices}")

@@ -14,6 +14,7 @@ __all__ = [
     "CosineDense",
     "GlobalMean",
     "Loudness",
+    "SameConv2D",
     "SoftReLU",
     "SpeakerNet",
     "Standardize",
@@ -157,6 +158,61 @@ class CosineDense(gluon.nn.HybridBlock):
         return self.scale * cosine
 
 
+class SameConv2D(gluon.nn.Conv2D):
+    """Convolution with TensorFlow's padding "SAME", which may add one more zero after the input than before it.
+
+    MXNet pads both sides alike. Where they differ, the kernel is extended by a zero before its first weight instead.
+
+    Parameters
+    ----------
+    channels : int
+        Number of filters.
+    kernel : int or tuple of int
+        Size in bands and frames.
+    stride : {1, 2}
+        Step in both directions; with 2, the input must have an even number of bands and frames.
+    in_channels, groups : int
+        Channels of the input, and number of groups of channels that are convolved separately.
+
+    Examples
+    --------
+    >>> from mxnet_audio.engine import mx, nd
+    >>> block = SameConv2D(1, (1, 3), stride=2, in_channels=1)
+    >>> block.initialize(mx.init.One())
+    >>> block(nd.array([[[[1, 2, 4, 8], [0, 0, 0, 0]]]])).asnumpy().tolist()  # 1 + 2 + 4 and 4 + 8 + 0
+    [[[[7.0, 12.0]]]]
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        *,
+        in_channels: int,
+        groups: int = 1,
+        **kwargs,
+    ):
+        sizes = (kernel, kernel) if isinstance(kernel, int) else kernel
+        super().__init__(
+            channels,
+            sizes,
+            strides=stride,
+            padding=tuple(size // 2 for size in sizes),
+            groups=groups,
+            in_channels=in_channels,
+            **kwargs,
+        )
+        extra = [int(size > 1 and (size - stride) % 2) for size in sizes]  # zeros added in all: size - stride
+        self._extension = (0, 0, 0, 0, extra[0], 0, extra[1], 0)
+        self._extended = {**self._kwargs, "kernel": tuple(size + more for size, more in zip(sizes, extra))}
+
+    def hybrid_forward(self, F, x, weight, bias):
+        if any(self._extension):
+            weight = F.pad(weight, mode="constant", pad_width=self._extension)
+        return F.Convolution(x, weight, bias, **self._extended)
+
+
 class AudioNet(gluon.nn.HybridBlock):
     """Base of the networks, which return the scores and the embedding (the penultimate layer) in one pass.
 
@@ -185,9 +241,15 @@ class AudioNet(gluon.nn.HybridBlock):
     input_format : str
         Accepted input shapes, in words.
     heads : tuple of str
-        Possible last layers: "dense" (plain scores), "cosine" (`CosineDense`).
+        Possible last layers: "dense" (plain scores), "cosine" (`CosineDense`), "tags" (published, see `EncoderNet`).
     head_name : str
         Last layer of this network.
+    embedding : str or None
+        Name of the embedding; None where there is one only.
+    tags : int
+        Number of classes of the published weights; 0 for none.
+    standardizes : bool
+        Whether inputs are standardized by mean and deviation of the corpus.
     min_batch_size : int
         Smallest batch that the network can be trained on.
     scale : float
@@ -196,6 +258,9 @@ class AudioNet(gluon.nn.HybridBlock):
 
     features = AudioFeatureConfig()
     heads: tuple[str, ...] = ("dense",)
+    embedding: str | None = None
+    tags = 0
+    standardizes = True
     min_batch_size = 1
     input_format = f"(1, n_mels, frames) with {MIN_INPUT_SIZE} bands and {MIN_INPUT_SIZE} frames or more"
 
@@ -213,8 +278,15 @@ class AudioNet(gluon.nn.HybridBlock):
         if self.head_name not in self.heads:
             raise ParameterError(f"head of {type(self).__name__} must be one of {', '.join(self.heads)}, got {head!r}")
         self.scale = scale_for(classes) if self.head_name == "cosine" else 1.0
-        with self.name_scope():
-            self.standardize = Standardize()
+        if self.standardizes:
+            with self.name_scope():
+                self.standardize = Standardize()
+
+    def new_head(self, width: int) -> gluon.nn.HybridBlock:
+        """Make the last layer for embeddings of this length; call it within the network's name scope."""
+        if self.head_name == "cosine":
+            return CosineDense(self.classes, width, self.scale)
+        return gluon.nn.Dense(self.classes, in_units=width)
 
     def hybrid_forward(self, F, x):
         embedding = self.encoder(self.standardize(x))
@@ -230,12 +302,6 @@ class SpeakerNet(AudioNet):
     features = SPEECH
     heads = ("cosine", "dense")
     min_batch_size = 2  # the batch norm of a single vector is zero
-
-    def new_head(self, width: int) -> gluon.nn.HybridBlock:
-        """Make the last layer for embeddings of this length; call it within the network's name scope."""
-        if self.head_name == "cosine":
-            return CosineDense(self.classes, width, self.scale)
-        return gluon.nn.Dense(self.classes, in_units=width)
 
 
 class VectorNorm(gluon.nn.BatchNorm):
@@ -260,9 +326,9 @@ class VectorNorm(gluon.nn.BatchNorm):
         return F.reshape(maps, (0, 0))
 
 
-def batch_norm() -> gluon.nn.BatchNorm:
-    """Make a batch norm whose running statistics follow the weights quickly (`MOMENTUM`)."""
-    return gluon.nn.BatchNorm(momentum=MOMENTUM)
+def batch_norm(channels: int = 0, epsilon: float = 1e-5) -> gluon.nn.BatchNorm:
+    """Make a batch norm whose running statistics follow the weights quickly (`MOMENTUM`); 0 channels for any number."""
+    return gluon.nn.BatchNorm(momentum=MOMENTUM, epsilon=epsilon, in_channels=channels)
 
 
 def clamped_max_pool(pool: tuple[int, int], size: tuple[int, int]) -> tuple[gluon.nn.MaxPool2D, tuple[int, int]]:

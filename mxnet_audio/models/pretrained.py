@@ -1,39 +1,51 @@
-"""Transfer of parameters from a trained network to a new one of the same kind."""
+"""Transfer of parameters from a trained network, or of published weights, to a new network of the same kind."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from mxnet_audio import model_store
-from mxnet_audio.engine import gluon, nd
-from mxnet_audio.errors import ModelError
+from mxnet_audio.engine import nd
+from mxnet_audio.errors import ModelError, ParameterError
+from mxnet_audio.models.blocks import AudioNet
+from mxnet_audio.models.encoder_net import EncoderNet
 
-__all__ = ["Pretrained", "read_pretrained", "transfer"]
+if TYPE_CHECKING:
+    from mxnet_audio import weights
+
+__all__ = ["Pretrained", "read_pretrained", "read_published", "transfer"]
 
 HEAD_PREFIX = "head."  # of the names of the last layer's parameters
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Trained network of a stored model.
+    """Trained network of a stored model, or of published weights.
 
     Attributes
     ----------
     directory : str
-        Directory of the model.
+        Directory of the model, or name of the published weights.
     input_shape : tuple of int
         Shape of one input.
     head : str
-        Last layer: "dense" or "cosine".
+        Last layer: "dense", "cosine" or "tags".
     tensors : dict of str to np.ndarray
         Parameters, by their names within the network.
+    embedding : str or None
+        Embedding of an encoder.
+    is_published : bool
+        Whether these are published weights.
     """
 
     directory: str
     input_shape: tuple[int, int, int]
     head: str
     tensors: model_store.Tensors
+    embedding: str | None = None
+    is_published: bool = False
 
 
 def read_pretrained(name: str, directory: str | os.PathLike) -> Pretrained:
@@ -58,15 +70,54 @@ def read_pretrained(name: str, directory: str | os.PathLike) -> Pretrained:
     manifest = model_store.read_manifest(directory, name)
     try:
         found, shape = manifest["network"]["name"], tuple(manifest["network"]["input_shape"])
-        head = manifest["network"].get("head", "dense")
+        head, embedding = manifest["network"].get("head", "dense"), manifest["network"].get("embedding")
     except (KeyError, TypeError) as error:
         raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
     if found != name:
         raise ModelError(f"a {found} model, not {name}", directory)
-    return Pretrained(os.fspath(directory), shape, head, model_store.read_tensors(directory, manifest, "last"))
+    tensors = model_store.read_tensors(directory, manifest, "last")
+    return Pretrained(os.fspath(directory), shape, head, tensors, embedding)
 
 
-def transfer(net: gluon.Block, trained: Pretrained) -> bool:
+def read_published(name: str, network: type[EncoderNet], pretrained: Literal[True] | weights.Loaded) -> Pretrained:
+    """Load the published weights of a network.
+
+    Parameters
+    ----------
+    name : str
+        Name of the network.
+    network : type
+        Its class.
+    pretrained : True or weights.Loaded
+        Weights that are loaded already, or True for the first of `mxnet_audio.weights.names` of this network.
+
+    Returns
+    -------
+    Pretrained
+
+    Raises
+    ------
+    ModelError
+        If the weights are not found, or are of another network.
+    ParameterError
+        If `pretrained` is something else.
+    """
+    from mxnet_audio import weights
+
+    if pretrained is True:
+        loaded = weights.load(next(record for record in weights.names() if weights.record(record).network == name))
+    elif isinstance(pretrained, weights.Loaded):
+        loaded = pretrained
+    else:
+        raise ParameterError(f"pretrained must be True, a directory, or loaded weights, got {pretrained!r}")
+    record = loaded.record
+    if record.network != name:
+        raise ModelError(f"weights of a {record.network} network, not {name}", record.name)
+    head = "tags" if network.tags else network.heads[0]
+    return Pretrained(record.name, network.patch_shape(), head, loaded.tensors, is_published=True)
+
+
+def transfer(net: AudioNet, trained: Pretrained) -> bool:
     """Copy the parameters of a trained network into an initialized one.
 
     Parameters
@@ -74,7 +125,8 @@ def transfer(net: gluon.Block, trained: Pretrained) -> bool:
     net : AudioNet
         Network that has processed an input, so that the shapes of its parameters are known.
     trained : Pretrained
-        Network of the same kind. Its input shape may differ if the parameters do not depend on it.
+        Network of the same kind. Its input shape may differ if the parameters do not depend on it. Layers behind the
+        embedding of an encoder may be more than `net` has.
 
     Returns
     -------
@@ -87,12 +139,14 @@ def transfer(net: gluon.Block, trained: Pretrained) -> bool:
         If the name or shape of a parameter differs; `net` then remains unchanged.
     """
     parameters, tensors = net._collect_params_with_prefix(), trained.tensors
+    if isinstance(net, EncoderNet):
+        tensors = {name: value for name, value in tensors.items() if name in parameters or name.startswith(HEAD_PREFIX)}
     # Heads whose parameters have the same names and shapes are of the same kind, for as many classes.
     net_head, trained_head = (
         {name: tuple(value.shape) for name, value in values.items() if name.startswith(HEAD_PREFIX)}
         for values in (parameters, tensors)
     )
-    same_head = net_head == trained_head
+    same_head = net_head == trained_head and (net.head_name == "tags") == (trained.head == "tags")
     if not same_head:
         parameters = {name: value for name, value in parameters.items() if name not in net_head}
         tensors = {name: value for name, value in tensors.items() if name not in trained_head}
