@@ -41,6 +41,7 @@ class _Probabilities:
     """Common part of `Prediction` and `TimedPrediction`, which are equal if all their items are."""
 
     labels: Sequence[Label] = ()
+    encoder: str | None = None
 
     @property
     def probability(self) -> float | None:
@@ -93,6 +94,7 @@ class _Probabilities:
             "label": self.label,  # type: ignore[attr-defined]
             "probability": self.probability,
             "probabilities": self._by_label() or None,
+            **({"encoder": self.encoder} if self.encoder else {}),
         }
 
     def _summary(self) -> str:
@@ -119,6 +121,8 @@ class Prediction(_Probabilities, _PredictionFields):
         See the attributes.
     labels : sequence of int or str
         Classes in the order of `probabilities`; not an item of the tuple.
+    encoder : str, optional
+        Name of the pretrained encoder that gave the result; not an item of the tuple.
 
     Attributes
     ----------
@@ -127,7 +131,8 @@ class Prediction(_Probabilities, _PredictionFields):
     label : int or str or None
         The most probable class; None if the file could not be used.
     probabilities : np.ndarray [shape=(classes,)] or None
-        Probabilities in the order of `labels`; None if the file could not be used.
+        Probabilities in the order of `labels`; None if the file could not be used. Those of an `AudioTagger` are
+        scores of tags, each between 0 and 1 on its own: several tags can apply, and the scores do not add up to 1.
     error : AudioError or None
         Reason why the file could not be used.
 
@@ -149,10 +154,11 @@ class Prediction(_Probabilities, _PredictionFields):
         error: AudioError | None = None,
         *,
         labels: Sequence[Label] = (),
+        encoder: str | None = None,
     ) -> Prediction:
-        """Make the tuple; the labels become an attribute."""
+        """Make the tuple; labels and encoder become attributes."""
         prediction = super().__new__(cls, path, label, probabilities, error)
-        prediction.labels = labels
+        prediction.labels, prediction.encoder = labels, encoder
         return prediction
 
     def as_dict(self) -> dict[str, Any]:
@@ -212,6 +218,8 @@ class TimedPrediction(_Probabilities, _TimedFields):
         See the attributes.
     labels : sequence of int or str
         Classes in the order of `probabilities`; not an item of the tuple.
+    encoder : str, optional
+        Name of the pretrained encoder that gave the result; not an item of the tuple.
 
     Attributes
     ----------
@@ -224,11 +232,18 @@ class TimedPrediction(_Probabilities, _TimedFields):
     """
 
     def __new__(
-        cls, start: float, end: float, label: Label, probabilities: np.ndarray, *, labels: Sequence[Label] = ()
+        cls,
+        start: float,
+        end: float,
+        label: Label,
+        probabilities: np.ndarray,
+        *,
+        labels: Sequence[Label] = (),
+        encoder: str | None = None,
     ) -> TimedPrediction:
-        """Make the tuple; the labels become an attribute."""
+        """Make the tuple; labels and encoder become attributes."""
         prediction = super().__new__(cls, start, end, label, probabilities)
-        prediction.labels = labels
+        prediction.labels, prediction.encoder = labels, encoder
         return prediction
 
     def as_dict(self) -> dict[str, Any]:
