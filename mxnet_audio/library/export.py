@@ -167,17 +167,12 @@ def _compare(model: TrainedModel, path: Path, front_end: bool) -> None:
     """Run the file, and raise ModelError if its outputs differ from MXNet's."""
     from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 
-    rng = np.random.default_rng(0)
-    config, standardize = model.feature_config, model.net.standardize
-    if front_end:
-        sr, n_samples = input_length(config)
-        x = rng.normal(0, [[0.1], [0.01]], (2, n_samples)).astype(np.float32)
-        image = features.as_image(features.extract(x, sr, config), config.time_axis)
-    else:
-        mean, std = (parameter.data().asscalar() for parameter in (standardize.mean, standardize.std))
-        x = image = rng.normal(mean, std, (2, *model.net.input_shape)).astype(np.float32)
+    config = model.feature_config
+    sr, n_samples = input_length(config)
+    samples = np.random.default_rng(0).normal(0, [[0.1], [0.01]], (2, n_samples)).astype(np.float32)
+    image = features.as_image(features.extract(samples, sr, config), config.time_axis)
     scores, vectors = model.forward(image)
-    onnx_scores, onnx_vectors = OnnxAudioClassifier(path).forward(x[:, np.newaxis])
+    onnx_scores, onnx_vectors = OnnxAudioClassifier(path).forward((samples if front_end else image)[:, np.newaxis])
     off = max(np.abs(onnx_scores - scores).max(), np.abs(onnx_vectors - vectors).max() / (np.abs(vectors).max() or 1))
     if not off <= TOLERANCE:
         raise ModelError(f"not exported: ONNX Runtime's results differ from MXNet's by {off:.2g}")

@@ -58,8 +58,10 @@ class TrainedModel:
         Features that the network takes; of one size.
     views : int > 0
         Number of windows, or shifts, of a sound that outputs are averaged over.
-    head : {'dense', 'cosine'}
+    head : {'dense', 'cosine', 'tags'}
         Last layer of the network, as its loss needs it.
+    embedding : str, optional
+        Layer and pooling of an encoder's vectors, see `get_model`.
     model_ctx, data_ctx : mxnet.Context
         Device of the network, and device on which batches are put first.
     random_state : int, optional
@@ -84,6 +86,7 @@ class TrainedModel:
         *,
         views: int = 1,
         head: str = "dense",
+        embedding: str | None = None,
         model_ctx: mx.Context,
         data_ctx: mx.Context,
         random_state: int | None = None,
@@ -92,32 +95,39 @@ class TrainedModel:
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
         self.history = training.new_history()
         self.notes: dict[str, Any] = {}
-        self._make_net(head, random_state)
+        self._make_net(head, embedding, random_state)
 
-    def _make_net(self, head: str, random_state: int | None = None) -> None:
+    def _make_net(self, head: str, embedding: str | None, random_state: int | None = None) -> None:
         input_shape = input_shape_of(self.network, self.feature_config)
-        self.net = get_model(self.network, classes=len(self.labels), input_shape=input_shape, head=head)
+        self.net = get_model(self.network, len(self.labels), input_shape, head=head, embedding=embedding)
         training.initialize(self.net, random_state, self.model_ctx)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all attributes, with the parameters as NumPy arrays in place of the network."""
         attributes = {name: value for name, value in vars(self).items() if name != "net"}
-        return {**attributes, "head": self.net.head_name, "parameters": training.get_parameters(self.net)}
+        net = self.net
+        parameters = training.get_parameters(net)
+        return {**attributes, "head": net.head_name, "embedding": net.embedding, "parameters": parameters}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the network again, on the same kind of device."""
         attributes = dict(state)
-        head, parameters = attributes.pop("head"), attributes.pop("parameters")
+        head, embedding, parameters = (attributes.pop(name) for name in ("head", "embedding", "parameters"))
         vars(self).update(attributes)
-        self._make_net(head)
+        self._make_net(head, embedding)
         training.set_parameters(self.net, parameters)
 
     @cached_property
     def id(self) -> str:
         """Identity of the embeddings, once training is over: it changes with the parameters and the features."""
         parameters = model_store.fingerprint(training.get_parameters(self.net))
-        identity = f"{self.network} {self.feature_config.key()} {self.views} {parameters}"
+        network = " ".join([self.network, *self._embedding_entry().values()])
+        identity = f"{network} {self.feature_config.key()} {self.views} {parameters}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+    def _embedding_entry(self) -> dict[str, str]:
+        """Return the embedding for the manifest; nothing for a network that has one only."""
+        return {} if self.net.embedding is None else {"embedding": self.net.embedding}
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compute the outputs of the network.
@@ -176,6 +186,7 @@ class TrainedModel:
                 "classes": net.classes,
                 "input_shape": list(net.input_shape),
                 "head": net.head_name,
+                **self._embedding_entry(),
             },
             "labels": self.labels,
             "features": self.feature_config.identity(),
@@ -219,6 +230,7 @@ class TrainedModel:
                 config,
                 views=views,
                 head=manifest["network"].get("head", "dense"),
+                embedding=manifest["network"].get("embedding"),
                 model_ctx=model_ctx,
                 data_ctx=data_ctx,
             )

@@ -100,7 +100,8 @@ class TrainingRun:
             data_ctx=self.data_ctx,
             random_state=self.settings.random_state,
         )
-        model.net.standardize.set(clips.mean, clips.std)
+        if model.net.standardizes:
+            model.net.standardize.set(clips.mean, clips.std)
         recipe = {f"recipe.{name}": value for name, value in self.recipe.identity().items()}
         self.identity = self.settings.identity() | recipe | clips.digests
         progress = training.Progress()
