@@ -83,7 +83,7 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         """Set parameters by name, as scikit-learn's estimators do; the network is loaded again on first use."""
         super().set_params(**params)
         for name in ("_loaded", "_encoder"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         return self
 
     @cached_property
@@ -93,13 +93,16 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
     @cached_property
     def _encoder(self) -> PatchEncoder:
         model_ctx, data_ctx = contexts(self.model_ctx, self.data_ctx)
-        record = self.record
-        embedding = record.default_embedding if self.embedding is None else self.embedding
-        one_of(f"embedding of {record.name}", embedding, tuple(record.embeddings))
-        net = get_model(record.network, embedding=embedding, pretrained=self._loaded)
+        net = get_model(self.record.network, embedding=self._embedding_name, pretrained=self._loaded)
         net.collect_params().reset_ctx(model_ctx)
         net.hybridize(static_alloc=True)
         return PatchEncoder(net, model_ctx=model_ctx, data_ctx=data_ctx)
+
+    @property
+    def _embedding_name(self) -> str:
+        record = self.record
+        name = record.embedding if self.embedding is None else self.embedding
+        return one_of(f"embedding of {record.name}", name, tuple(record.embeddings))
 
     @property
     def record(self) -> weights.Record:
@@ -124,13 +127,13 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
     @property
     def embedding_dim(self) -> int:
         """Length of a vector."""
-        return self.record.embeddings[self.net.embedding]
+        return self.record.embeddings[self._embedding_name]
 
     @property
     def model_id(self) -> str:
         """Identity of the vectors: it changes with the weights, the layer and the features."""
         hashes = " ".join(file.sha256 for file in self.record.files)
-        identity = f"{self.record.name} {self.net.embedding} {self.feature_config.key()} {hashes}"
+        identity = f"{self.record.name} {self._embedding_name} {self.feature_config.key()} {hashes}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
     def encode_audio(self, path: AudioSource) -> np.ndarray:
@@ -249,7 +252,7 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         ParameterError
             If `X` holds several columns.
         """
-        vectors = []
+        vectors: list[Any] = []
         for encoding in self.encode_many(_column(X)):
             if encoding.error is not None:
                 raise encoding.error

@@ -305,8 +305,8 @@ class _Reading:
     def patches(self, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield patches [shape=(n, 1, bands, frames)], and the frame that each starts with [shape=(n,)]."""
         frames = itertools.chain(self._ahead, self._frames)
-        n_frames = self.encoder.config.n_frames
-        for patches, starts in features.patches(frames, n_frames, self.encoder.net.patch_hop, batch_size=batch_size):
+        net = self.encoder.net
+        for patches, starts in features.patches(frames, net.patch_shape()[2], net.patch_hop, batch_size=batch_size):
             yield patches[:, np.newaxis], starts
 
     def _read(self) -> Iterator[np.ndarray]:

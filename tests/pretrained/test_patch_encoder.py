@@ -1,0 +1,164 @@
+"""Streaming through an encoder network equals the network on whole sounds."""
+
+import itertools
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile
+
+from mxnet_audio import features
+from mxnet_audio.engine import mx, nd
+from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ParameterError, TruncatedAudioError
+from mxnet_audio.pretrained import PatchEncoder
+from mxnet_audio.pretrained.patch_encoder import Pool
+
+
+@pytest.fixture
+def encoder(small_net):
+    def make(embedding="mean", **options):
+        return PatchEncoder(small_net(embedding, **options), model_ctx=mx.cpu(), data_ctx=mx.cpu())
+
+    return make
+
+
+@pytest.mark.parametrize("embedding", ["mean", "mean_std", "unit"])
+@pytest.mark.parametrize("seconds", [0.05, 0.15, 0.16, 1.0, 2.717])
+def test_stream_equals_the_network_on_the_whole_sound(small_net, encoder, sound, embedding, seconds):
+    y, sr = sound(seconds)
+    config = small_net().features
+    padded = np.pad(y, (0, max(0, config.n_samples - len(y))))
+    image = features.extract(padded, sr, config.model_copy(update={"n_frames": None}))
+    whole = small_net(embedding, frames=image.shape[1])
+    scores, vector = (output.asnumpy()[0] for output in whole(nd.array(image[np.newaxis, np.newaxis])))
+    (output,) = encoder(embedding).encode_many([(y, sr)])
+    np.testing.assert_allclose(output.vector, vector, atol=1e-5)
+    # The network averages logits, the stream averages scores.
+    assert output.scores.shape == scores.shape
+    if seconds <= 0.16:  # one patch
+        np.testing.assert_allclose(output.scores, 1 / (1 + np.exp(-scores)), atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 32, 1000])
+def test_batches_change_nothing(encoder, sound, batch_size):
+    sounds = [sound(seconds, seed) for seed, seconds in enumerate([0.1, 3.0, 0.2, 1.0, 0.1, 0.5, 7.0])]
+    alone = [next(encoder().encode_many([one])) for one in sounds]
+    together = list(encoder().encode_many(sounds, batch_size))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one.vector, other.vector, atol=1e-6)
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-6)
+
+
+def test_passes_have_sizes_of_powers_of_two(encoder, sound, monkeypatch):
+    engine, sizes = encoder(), []
+    compute = engine.net.patch_outputs
+
+    def note(x):
+        sizes.append(len(x))
+        return compute(x)
+
+    monkeypatch.setattr(engine.net, "patch_outputs", note)
+    list(engine.encode_many([sound(1.0, seed) for seed in range(9)]))
+    assert set(sizes) <= {1, 2, 4, 8, 16, 32}
+
+
+def test_frames(encoder, sound):
+    y, sr = sound(1.0)
+    vectors, times, scores = encoder().encode_frames((y, sr))
+    hop, size = 4 * 128 / sr, encoder().patch_samples / sr
+    assert len(vectors) == len(times) == len(scores) and scores.shape[1] == 3
+    np.testing.assert_allclose(times[:-1, 0], hop * np.arange(len(times) - 1))
+    np.testing.assert_allclose(times[:-1, 1] - times[:-1, 0], size)
+    assert 1 - 128 / sr <= times[-1, 1] <= 1  # the last patch ends with the last frame
+    (output,) = encoder().encode_many([(y, sr)])
+    np.testing.assert_allclose(vectors.mean(axis=0), output.vector, atol=1e-6)
+    np.testing.assert_allclose(scores.mean(axis=0), output.scores, atol=1e-6)
+    np.testing.assert_array_equal(encoder().encode_frames((y[:400], sr)).times, [[0, 400 / sr]])
+
+
+def test_bad_sounds_are_named_in_their_place(encoder, sound, tmp_path):
+    good, truncated, silent = (tmp_path / name for name in ("good.wav", "cut.flac", "silent.wav"))
+    soundfile.write(good, *sound(1.0))
+    soundfile.write(truncated, *sound(30.0))
+    truncated.write_bytes(truncated.read_bytes()[:100_000])
+    soundfile.write(silent, np.zeros(8000), 8000)
+    paths = [good, truncated, tmp_path / "missing.wav", silent, (np.array([np.nan]), 8000), good]
+    outputs = list(encoder().encode_many(paths))
+    assert [output.source for output in outputs] == paths
+    for output, kind in zip(
+        outputs, (None, (TruncatedAudioError, AudioDecodeError), AudioDecodeError, InvalidAudioError, InvalidAudioError)
+    ):
+        if kind is None:
+            assert output.error is None
+        else:
+            assert isinstance(output.error, kind) and output.vector is output.scores is None
+    np.testing.assert_allclose(outputs[0].vector, outputs[-1].vector, atol=1e-6)
+    assert "cut.flac" in str(outputs[1].error)
+    with pytest.raises(InvalidAudioError, match=r"silent\.wav"):
+        encoder().encode_frames(silent)
+
+
+def test_an_error_after_the_part_that_is_read_ahead(encoder, sound, tmp_path, monkeypatch):
+    monkeypatch.setattr("mxnet_audio.pretrained.patch_encoder.AHEAD_SECONDS", 1.0)
+    long, truncated = tmp_path / "long.wav", tmp_path / "cut.flac"
+    soundfile.write(long, *sound(5.0))
+    soundfile.write(truncated, *sound(30.0))
+    truncated.write_bytes(truncated.read_bytes()[:100_000])
+    first, failed, last = encoder().encode_many([long, truncated, long], 4)
+    assert "cut.flac" in str(failed.error)
+    np.testing.assert_allclose(first.vector, last.vector, atol=1e-6)
+    monkeypatch.undo()
+    np.testing.assert_allclose(next(encoder().encode_many([long])).vector, first.vector, atol=1e-6)
+
+
+def test_memory_does_not_grow_with_the_length(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr("mxnet_audio.pretrained.patch_encoder.AHEAD_SECONDS", 5.0)
+    path, block = tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 80_000)
+    with soundfile.SoundFile(path, "w", 8000, 1) as file:
+        for _ in range(90):
+            file.write(block)
+    engine = encoder()
+    tracemalloc.start()
+    (output,) = engine.encode_many([path])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert output.error is None and peak < 8 << 20  # the samples take 29 MB
+
+
+def test_sounds_are_read_only_as_far_as_needed(encoder, sound):
+    endless = (sound(0.2, seed) for seed in itertools.count())
+    with_close = encoder().encode_many(endless)
+    assert next(with_close).error is None
+    with_close.close()
+
+
+def test_quiet_sound_is_raised_to_the_level_of_the_network(encoder, sound, monkeypatch):
+    y, sr = sound(1.0)
+    monkeypatch.setattr("tests.pretrained.conftest.SmallNet.min_level", -30.0)
+    engine = encoder()
+    level = 20 * np.log10(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
+    assert level > -30
+    loud, quiet, quieter = (next(engine.encode_many([(y * gain, sr)])).vector for gain in (1, 1e-3, 1e-4))
+    np.testing.assert_allclose(quiet, quieter, atol=1e-5)
+    raised = next(engine.encode_many([(y * np.float32(10 ** ((-30 - level) / 20)), sr)])).vector
+    np.testing.assert_allclose(quiet, raised, atol=1e-5)
+    assert np.abs(loud - quiet).max() > 1e-3
+
+
+def test_bad_arguments(encoder):
+    with pytest.raises(ParameterError, match="batch_size"):
+        list(encoder().encode_many([], 0))
+    with pytest.raises(ParameterError):
+        list(encoder().encode_many(3))
+
+
+@pytest.mark.parametrize("kind", ["mean", "mean_std", "unit_mean"])
+def test_pool(kind):
+    x = np.random.default_rng(0).normal(5, 1, (20, 3)).astype(np.float32)
+    pool = Pool(kind)
+    for part in np.split(x, [3, 4, 11]):
+        pool.add(part)
+    mean = x.mean(axis=0)
+    expected = {"mean": mean, "mean_std": np.r_[mean, x.std(axis=0)], "unit_mean": mean / np.linalg.norm(mean)}[kind]
+    np.testing.assert_allclose(pool.result(), expected, rtol=1e-5)
+    assert pool.result().dtype == np.float32
