@@ -204,12 +204,13 @@ class SameConv2D(gluon.nn.Conv2D):
             **kwargs,
         )
         extra = [int(size > 1 and (size - stride) % 2) for size in sizes]  # zeros added in all: size - stride
-        self._extension = (0, 0, 0, 0, extra[0], 0, extra[1], 0)
+        self._extended_axes = [axis for axis, more in zip((2, 3), extra) if more]
         self._extended = {**self._kwargs, "kernel": tuple(size + more for size, more in zip(sizes, extra))}
 
     def hybrid_forward(self, F, x, weight, bias):
-        if any(self._extension):
-            weight = F.pad(weight, mode="constant", pad_width=self._extension)
+        for axis in self._extended_axes:  # not by pad, which ONNX Runtime mistakes for padding of the input
+            zeros = F.zeros_like(F.slice_axis(weight, axis=axis, begin=0, end=1))
+            weight = F.concat(zeros, weight, dim=axis)
         return F.Convolution(x, weight, bias, **self._extended)
 
 
