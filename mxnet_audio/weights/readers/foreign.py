@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ def naming_damage(path: str | os.PathLike, kind: str) -> Iterator[None]:
         raise ModelError(f"cannot be read ({error.strerror or error})", path) from error
     except Exception as error:  # parsers of damaged bytes fail in too many ways to list
         cause = str(error) or type(error).__name__
-        raise ModelError(f"damaged, or not a {kind} ({cause})", path) from error
+        raise ModelError(f"damaged, or no {kind} ({cause})", path) from error
 
 
 def contents(path: str | os.PathLike) -> bytes:
@@ -65,7 +66,7 @@ def array(data: bytes | memoryview, dtype: str, shape: Sequence[int]) -> np.ndar
     ValueError
         If the number of bytes is another one than the shape needs.
     """
-    shape = tuple(int(size) for size in shape)
+    shape = tuple(map(operator.index, shape))
     stored = np.dtype("uint16" if dtype == BFLOAT16 else dtype).newbyteorder("<")
     if min(shape, default=0) < 0 or len(data) != math.prod(shape) * stored.itemsize:
         raise ValueError(f"{len(data)} bytes for a {dtype} array of shape {shape}")

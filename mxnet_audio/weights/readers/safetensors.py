@@ -74,8 +74,8 @@ def read_with_metadata(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], 
         tensors, end = {}, start
         for name, tensor in sorted(header.items(), key=_offsets):
             first, last = (start + offset for offset in _offsets((name, tensor)))
-            if first < end:
-                raise ValueError(f"{name!r} overlaps another tensor")
+            if first < end or last > len(data):
+                raise ValueError(f"{name!r} overlaps another tensor or ends after the end of the file")
             tensors[name] = array(data[first:last], _DTYPES[tensor["dtype"]], tensor["shape"])
             end = last
     return tensors, metadata

@@ -111,6 +111,8 @@ def _dequantized(values: np.ndarray, quantization: Any) -> np.ndarray:
     with np.errstate(over="raise", invalid="raise"):  # damaged scales
         scale = np.asarray(quantization.ScaleAsNumpy(), np.float64)
         zero = np.asarray(quantization.ZeroPointAsNumpy() if quantization.ZeroPointLength() else 0, np.float64)
+        if not np.isfinite(scale).all():
+            raise ValueError("a scale is no number")
         if scale.size > 1:
             axis = _within(quantization.QuantizedDimension(), values.ndim)
             if scale.size != values.shape[axis] or zero.size not in (1, scale.size):

@@ -10,6 +10,7 @@ import io
 import math
 import os
 import pickletools
+import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -245,7 +246,7 @@ def _read_legacy(data: bytes) -> tuple[Any, dict[str, np.ndarray]]:
     found = machine.run(file)
     storages = {}
     for key in machine.run(file):
-        size = int.from_bytes(file.read(8), "little")
+        (size,) = struct.unpack("<q", file.read(8))
         width = 2 if machine.dtypes[key] == BFLOAT16 else np.dtype(machine.dtypes[key]).itemsize
         start = file.tell()
         file.seek(start + size * width)

@@ -1,0 +1,59 @@
+"""Fixtures: a folder, a cache and packages of the test alone, and an HTTP server."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+
+import pytest
+
+from mxnet_audio import weights
+from mxnet_audio.weights import registry
+from tests.http_host import host as host
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """Machine without weights: the folder of the test's cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("MXNET_AUDIO_WEIGHTS")
+
+    def distribution(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", distribution)
+    return tmp_path / "cache" / "mxnet-audio" / "weights"
+
+
+@pytest.fixture
+def publish(monkeypatch):
+    """Function that replaces the files of a record: ``publish(name, {file: bytes}, urls) -> Record``."""
+
+    def publish(name, contents, urls=()):
+        files = tuple(
+            weights.PublishedFile(file, len(data), hashlib.sha256(data).hexdigest(), tuple(urls))
+            for file, data in contents.items()
+        )
+        record = dataclasses.replace(weights.record(name), files=files)
+        monkeypatch.setitem(registry._RECORDS, name, record)
+        return record
+
+    return publish
+
+
+@pytest.fixture
+def write_package(monkeypatch, tmp_path):
+    """Function that installs a package: ``write_package(distribution, version, {path: bytes}) -> its folder``."""
+
+    def write(distribution, version, files):
+        site = tmp_path / "site"
+        for path, data in files.items():
+            (site / path).parent.mkdir(parents=True, exist_ok=True)
+            (site / path).write_bytes(data)
+        information = site / f"{distribution}-{version}.dist-info"
+        information.mkdir(parents=True)
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        found = importlib.metadata.PathDistribution(information)
+        monkeypatch.setattr(importlib.metadata, "distribution", {distribution: found}.__getitem__)
+        return site
+
+    return write
