@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +59,8 @@ class OnnxAudioClassifier(Predictor):
 
     Attributes
     ----------
+    model_path : pathlib.Path
+        The file.
     description : Description
         Metadata of the file.
 
@@ -76,14 +79,15 @@ class OnnxAudioClassifier(Predictor):
                 data = path.read_bytes()
             except OSError as error:
                 raise ModelError(f"cannot be read ({error.strerror})") from error
-            self._open(data, providers, threads)
+            self._open(data, providers, threads, path.absolute())
 
-    def _open(self, data: bytes, providers: Sequence[str] | None, threads: int | None) -> None:
+    def _open(self, data: bytes, providers: Sequence[str] | None, threads: int | None, model_path: Path) -> None:
         self._session = _session(data, providers, threads)
         self.description = Description.of(self._session.get_modelmeta().custom_metadata_map)
         if not is_intact(data):
             raise ModelError("damaged, or changed since it was written: its SHA-256 differs from the one it contains")
-        self._state = {"data": data, "providers": providers, "threads": threads}
+        self.model_path = model_path
+        self._state = {"data": data, "providers": providers, "threads": threads, "model_path": model_path}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the bytes of the file, and how to run it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,8 @@ class AudioClassifier(Predictor):
 
     Attributes
     ----------
+    model_path : pathlib.Path or None
+        Directory that holds the current model; None if it was not saved as it is, or is that of the best epoch.
     skipped : list of (path, AudioError)
         Files that the last `fit` or `adapt` could not use.
     """
@@ -60,6 +63,7 @@ class AudioClassifier(Predictor):
         # Raises ParameterError for a missing GPU now, not after all files are read.
         self._model_ctx, self._data_ctx = contexts(model_ctx, data_ctx)
         self._model: TrainedModel | None = None
+        self.model_path: Path | None = None
         self.skipped: list[tuple[str, AudioError]] = []
 
     def __repr__(self) -> str:
@@ -236,7 +240,7 @@ class AudioClassifier(Predictor):
             If the directory cannot be written to, training cannot be resumed from the checkpoint, or the loss becomes
             infinite or NaN.
         """
-        path_argument("model_dir_path", model_dir_path)
+        path = path_argument("model_dir_path", model_dir_path)
         settings = training.Settings(
             batch_size=batch_size,
             epochs=epochs,
@@ -280,7 +284,7 @@ class AudioClassifier(Predictor):
         self.skipped = clips.skipped
         model, done = run.start(clips, resume)
         run.train(model, clips, done, callbacks, progress)
-        self._model = model
+        self._model, self.model_path = model, path.absolute()
         if report is not None:
             from mxnet_audio.viz.report import write_report  # needs Jinja2 and matplotlib
 
@@ -331,6 +335,7 @@ class AudioClassifier(Predictor):
                 raise DatasetError(f"none of the {len(sounds)} files can be used{first}")
 
         model.adapt(inputs())
+        self.model_path = None
         if (usable := len(sounds) - len(self.skipped)) < MIN_ADAPT_CLIPS:
             log.warning("adapted to %d clips: too few to represent a room or a speaker; use 50 or more", usable)
 
@@ -354,10 +359,11 @@ class AudioClassifier(Predictor):
         """
         if parameters not in ("last", "best"):
             raise ParameterError(f"parameters must be 'last' or 'best', got {parameters!r}")
-        path_argument("model_dir_path", model_dir_path)
+        path = path_argument("model_dir_path", model_dir_path)
         self._model = TrainedModel.load(
             model_dir_path, self.network, parameters, model_ctx=self.model_ctx, data_ctx=self.data_ctx
         )
+        self.model_path = path.absolute() if parameters == "last" else None
         self.skipped = []
 
     def save_model(self, model_dir_path: str | os.PathLike) -> None:
@@ -375,8 +381,10 @@ class AudioClassifier(Predictor):
         ParameterError
             If `model_dir_path` is not a path.
         """
-        model_store.check_writable(path_argument("model_dir_path", model_dir_path))
-        self.model.save(model_dir_path)
+        path = path_argument("model_dir_path", model_dir_path)
+        model_store.check_writable(path)
+        self.model.save(path)
+        self.model_path = path.absolute()
 
     def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:
         """Write the model as one file that runs without MXNet; see `mxnet_audio.library.export.export_onnx`."""

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import iterable_argument, path_argument, whole_number
 from mxnet_audio.errors import AudioError, ModelError, ParameterError, SearchError
+from mxnet_audio.library.index_model import describe, get_encoder, model_name, restore
 from mxnet_audio.search import Neighbour, VectorIndex
 from mxnet_audio.search.index import real_path
 from mxnet_audio.search.store import has_index
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mxnet_audio.engine import mx
     from mxnet_audio.inference.predictor import AudioSource
     from mxnet_audio.library.classifier import AudioClassifier
+    from mxnet_audio.pretrained import AudioEncoder
 
 __all__ = ["AudioSearch", "IndexReport"]
 
@@ -54,31 +56,43 @@ class IndexReport:
 class AudioSearch:
     """Index sound files, and find those that sound like a query.
 
-    A subclass names the classifier whose embeddings are compared; or pass one. A search can be pickled and copied.
+    The vectors that are compared come from a pretrained encoder, which needs no training and takes sound of any length,
+    or from a trained classifier. A saved index knows which one made it: after :meth:`load`, an `AudioSearch` without
+    `encoder` and `classifier` loads that one on first use. A search can be pickled and copied.
 
     Parameters
     ----------
     model_ctx, data_ctx : mxnet.Context, optional
-        Passed to the classifier that :meth:`load_model` makes; not with `classifier`.
+        Devices of the encoder or classifier that the search loads; not with one that is loaded already.
     engine : {'auto', 'exact', 'voyager', 'annoy'}
         'auto' compares with every vector up to 20,000 files, and uses voyager above.
     metric : {'cosine', 'euclidean'}
         Distance of the embeddings.
     classifier : AudioClassifier or OnnxAudioClassifier, optional
         Loaded classifier to use, in place of :meth:`load_model`.
+    encoder : str or AudioEncoder, optional
+        Name of a pretrained encoder, as for `load_encoder`, or a loaded one. Not with `classifier`, nor in a subclass
+        with a network of its own.
 
     Attributes
     ----------
     classifier : AudioClassifier or OnnxAudioClassifier or None
         The classifier whose embeddings are compared.
+    encoder : AudioEncoder or None
+        The pretrained encoder whose embeddings are compared.
     index : VectorIndex
         The embeddings and their paths.
 
+    Raises
+    ------
+    ModelError
+        If the weights of the encoder cannot be had.
+    ParameterError
+        If an argument is unknown, of the wrong type, or contradicts another.
+
     Examples
     --------
-    >>> from mxnet_audio.library.cifar10 import Cifar10AudioSearch      # doctest: +SKIP
-    >>> search = Cifar10AudioSearch()                                   # doctest: +SKIP
-    >>> search.load_model(model_dir_path='./models')                    # doctest: +SKIP
+    >>> search = AudioSearch(encoder='musicnn')                         # doctest: +SKIP
     >>> report = search.index_many(paths, save_dir='./index')           # doctest: +SKIP
     >>> search.query('song.mp3', top_k=2)                               # doctest: +SKIP
     [Neighbour(path='close.mp3', distance=0.02), Neighbour(path='farther.mp3', distance=0.05)]
@@ -94,14 +108,24 @@ class AudioSearch:
         engine: str = "auto",
         metric: str = "cosine",
         classifier: Any = None,
+        encoder: str | AudioEncoder | None = None,
     ):
+        if classifier is not None and encoder is not None:
+            raise ParameterError("encoder must be left out with classifier: vectors come from one of them")
+        if encoder is not None and self.classifier_class is not None:
+            raise ParameterError(
+                f"encoder must be left out with {type(self).__name__}, which has a network of its own: "
+                "AudioSearch and AudioRecommender take an encoder"
+            )
         if classifier is not None and (model_ctx is not None or data_ctx is not None):
             raise ParameterError("model_ctx and data_ctx must be left out with classifier, which has its own")
         if classifier is not None and (isinstance(classifier, type) or not hasattr(classifier, "encode_many")):
             raise ParameterError(f"classifier must be an AudioClassifier or an OnnxAudioClassifier, got {classifier!r}")
-        self.classifier = classifier
         self.index = VectorIndex(engine, metric)
+        self.classifier = classifier
         self._contexts = {"model_ctx": model_ctx, "data_ctx": data_ctx}
+        self.encoder = None if encoder is None else get_encoder(encoder, self._contexts)
+        self._restored: Any = None  # encoder or classifier that was loaded because an index names it
 
     def __repr__(self) -> str:
         """Return one line with the number of files, the engine and the metric."""
@@ -127,44 +151,67 @@ class AudioSearch:
         ModelError
             If the model is missing or damaged.
         ParameterError
-            If this class has no network of its own and no classifier was passed, or the classifier cannot load another
-            model, such as an `OnnxAudioClassifier`.
+            If this class has no network of its own and no classifier was passed, or the model is fixed, as that of an
+            encoder or an `OnnxAudioClassifier`.
         SearchError
             If the index holds embeddings of another model.
         """
-        if self.classifier is not None and not hasattr(self.classifier, "load_model"):
-            raise ParameterError(
-                f"classifier must have load_model, got {type(self.classifier).__name__}: its model is fixed"
-            )
+        model = self._model
+        if model is not None and not hasattr(model, "load_model"):
+            raise ParameterError(f"classifier must have load_model, got {type(model).__name__}: its model is fixed")
         loaded = self._new_classifier() if self.classifier is None else copy.copy(self.classifier)
         loaded.load_model(model_dir_path=model_dir_path)
-        self._check_model(loaded.model_id)
+        self._check_model(self.index, loaded)
         if self.classifier is None:
             self.classifier = loaded
         else:  # shared with others, so it is changed in place, now that the index has accepted the copy's model
             vars(self.classifier).update(vars(loaded))
-        self.index.model_id = loaded.model_id
+        self._describe_model()
 
     def _new_classifier(self) -> AudioClassifier:
         if self.classifier_class is None:
             raise ParameterError(f"classifier must be passed to {type(self).__name__}, which has no network of its own")
         return self.classifier_class(**self._contexts)
 
-    def _check_model(self, model_id: str) -> None:
-        """Raise SearchError if the index holds embeddings of another model."""
-        if len(self.index) and self.index.model_id != model_id:
+    @property
+    def _model(self) -> Any:
+        """The encoder or the classifier; None if there is none yet."""
+        return self.classifier if self.encoder is None else self.encoder
+
+    def _check_model(self, index: VectorIndex, model: Any, directory: str | os.PathLike | None = None) -> None:
+        """Raise SearchError if an index holds embeddings of another model."""
+        if len(index) and index.model_id != model.model_id:
             raise SearchError(
-                f"the index holds embeddings of the model {self.index.model_id}, but this model is {model_id}: "
-                "load that model, or save the index of this one in another directory"
+                f"the index holds embeddings of {model_name(index.model_id, index.model)}, but this is "
+                f"{model_name(model.model_id, describe(model))}: "
+                "use that one, or save the index of this one in another directory",
+                directory,
             )
 
+    def _describe_model(self) -> None:
+        """Note in the index which model its embeddings are of."""
+        description = describe(self._model)
+        if description is not None or self.index.model_id != self._model.model_id:
+            self.index.model = description
+        self.index.model_id = self._model.model_id
+
     def _loaded(self) -> Any:
-        """Return the classifier, once it is certain that its model is the index's."""
-        if self.classifier is None or not self.classifier.model_id:
-            raise ModelError("no model is loaded: call load_model(model_dir_path=...) first")
-        self._check_model(self.classifier.model_id)
-        self.index.model_id = self.classifier.model_id
-        return self.classifier
+        """Return the encoder or the classifier, once it is certain that its model is the index's."""
+        model, description = self._model, self.index.model
+        if model is None and description is not None and self.classifier_class is None:
+            model = restore(description, self._contexts)
+            self._check_model(self.index, model)
+            self._restored = model
+            if "encoder" in description:
+                self.encoder = model
+            else:
+                self.classifier = model
+        if model is None or not model.model_id:
+            mend = "pass encoder= or classifier=" if self.classifier_class is None else "call load_model(...) first"
+            raise ModelError(f"no model is loaded: {mend}")
+        self._check_model(self.index, model)
+        self._describe_model()
+        return model
 
     def index_audio(self, path: str | os.PathLike, sound: AudioSource | None = None) -> None:
         """Add one file to the index; a file that is in the index already is replaced.
@@ -185,13 +232,13 @@ class AudioSearch:
         ParameterError
             If `path` is not a path.
         """
-        classifier = self._loaded()
+        model = self._loaded()
         if not isinstance(path, str | os.PathLike):
             kind = type(path).__name__
             raise ParameterError(f"path must be a path, got {kind}; pass sound= for sound that is not a file")
         # The stamp is taken before the file is read: a file that changes meanwhile counts as changed.
         stamp = _stamp(path) if sound is None else None
-        self.index.add(path, classifier.encode_audio(path if sound is None else sound), stamp)
+        self.index.add(path, model.encode_audio(path if sound is None else sound), stamp)
 
     def index_many(
         self,
@@ -235,11 +282,13 @@ class AudioSearch:
         SearchError
             If `save_dir` holds another index than this one, or cannot be written to.
         """
-        classifier = self._loaded()
         checkpoint_every = whole_number("checkpoint_every", checkpoint_every)
         paths = [paths] if isinstance(paths, str | os.PathLike) else iterable_argument("paths", paths, "paths")
         if save_dir is not None:
-            self._synchronize(path_argument("save_dir", save_dir))
+            self._load_saved(path_argument("save_dir", save_dir))
+        model = self._loaded()
+        if save_dir is not None:
+            self.save(save_dir)
         distinct: dict[str, str | os.PathLike] = {}
         for path in paths:
             distinct.setdefault(real_path(path), path)
@@ -251,7 +300,7 @@ class AudioSearch:
             if save_dir is not None and todo:
                 journal = stack.enter_context(self.index.journal(save_dir, checkpoint_every))
             bar = stack.enter_context(tqdm(total=len(todo), unit="file", disable=not progress))
-            for path, encoding in zip(todo, classifier.encode_many(todo)):
+            for path, encoding in zip(todo, model.encode_many(todo)):
                 bar.update()
                 error = encoding.error
                 if error is None:
@@ -270,13 +319,12 @@ class AudioSearch:
             self.save(save_dir)
         return report
 
-    def _synchronize(self, save_dir: str | os.PathLike) -> None:
-        """Make the saved index and this one the same: load the saved one if this one is empty, then save."""
+    def _load_saved(self, save_dir: str | os.PathLike) -> None:
+        """Load the index of a directory, if this one is empty; SearchError if they are different ones."""
         if has_index(save_dir) and not self.index.saved_in(save_dir):
             if len(self.index) or self.index.notes:
                 raise SearchError("the directory holds another index: load it first, or choose another", save_dir)
             self.load(save_dir)
-        self.save(save_dir)
 
     def query(self, path: AudioSource, top_k: int = 10, skip_exact_match: bool = True) -> list[Neighbour]:
         """Find the indexed files that sound most like a query.
@@ -354,11 +402,15 @@ class AudioSearch:
         SearchError
             If the index is missing, damaged, of a newer format, or holds embeddings of another model. This one stays.
         """
-        model = self.classifier
-        if model is None or not model.model_id:
-            self.index = VectorIndex.load(directory)
-        else:
-            self.index = VectorIndex.load(directory, model.model_id, model.embedding_dim)
+        index = VectorIndex.load(directory)
+        # A model that was loaded because the former index names it is not needed for this one.
+        model = None if self._model is self._restored else self._model
+        if model is None:
+            self.classifier = self.encoder = self._restored = None
+        elif model.model_id:
+            self._check_model(index, model, directory)
+            index.check(dim=model.embedding_dim, directory=directory)
+        self.index = index
 
 
 def _stamp(path: str | os.PathLike) -> tuple[int, int] | None:

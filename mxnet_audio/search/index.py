@@ -60,6 +60,8 @@ class VectorIndex:
 
     Attributes
     ----------
+    model : dict or None
+        Description of the model as JSON types, by which it can be found again; saved with the vectors.
     notes : dict
         Additional data as JSON types, saved atomically with the vectors.
 
@@ -86,6 +88,7 @@ class VectorIndex:
         self.metric = metric
         self._clear_engine()
         self.model_id = model_id
+        self.model: dict[str, Any] | None = None
         self.notes: dict[str, Any] = {}
         self._entries: dict[str, _Entry] = {}  # by real path, in the order of insertion
         self._real_paths: dict[int, str] = {}  # by id
@@ -244,7 +247,7 @@ class VectorIndex:
         """
         fields = {
             "engine": self.engine, "choice": self._requested_engine, "metric": self.metric, "dimension": self.dim,
-            "model_id": self.model_id, "count": len(self), "notes": self.notes,
+            "model_id": self.model_id, "model": self.model, "count": len(self), "notes": self.notes,
         }  # fmt: skip
         if not self._changed and self.saved_in(directory):
             store.write_manifest(directory, {**store.read_manifest(directory), **fields})
@@ -307,7 +310,7 @@ class VectorIndex:
                 index._engine = create_engine(manifest["engine"], manifest["metric"])
         except ParameterError as error:
             raise SearchError(f"the index is damaged: {error.reason}", directory) from error
-        index.notes = manifest["notes"]
+        index.model, index.notes = manifest["model"], manifest["notes"]
         index._engine.load(folder)
         try:
             rows = json.loads((folder / "entries.json").read_text(encoding="ascii"))
@@ -322,12 +325,15 @@ class VectorIndex:
         index._next_id = 1 + max(index._real_paths, default=-1)
         for entry, vector in store.replay(folder):
             index._add(entry["path"], entry["real"], vector, entry["stamp"])
-        index._check(directory, model_id, dim)
+        index.check(model_id, dim, directory)
         index._saved = (real_path(directory), manifest["generation"])
         index._changed = store.has_journal(folder)
         return index
 
-    def _check(self, directory: Path, model_id: str | None, dim: int | None) -> None:
+    def check(
+        self, model_id: str | None = None, dim: int | None = None, directory: str | os.PathLike | None = None
+    ) -> None:
+        """Check that the index may be used with a model; parameters and errors as in :meth:`load`."""
         if not len(self):
             return
         if model_id is not None and self.model_id != model_id:

@@ -53,7 +53,7 @@ _JOURNAL = "journal.jsonl"
 _OWN_NAMES = re.compile(r"generation-[0-9a-f]{32}|\.generation-.+\.tmp|\.index\.json\..+\.tmp")
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "generation": str, "engine": str, "choice": str, "metric": str, "dimension": (int, type(None)),
-    "model_id": (str, type(None)), "count": int, "files": dict, "notes": dict,
+    "model_id": (str, type(None)), "model": (dict, type(None)), "count": int, "files": dict, "notes": dict,
 }  # fmt: skip
 
 
@@ -152,6 +152,7 @@ def read_manifest(directory: str | os.PathLike) -> dict[str, Any]:
             "upgrade mxnet-audio, or index the files again",
             path,
         )
+    manifest.setdefault("model", None)  # older indexes do not describe their model
     for name, kind in _FIELDS.items():
         if name not in manifest or not isinstance(manifest[name], kind):
             raise SearchError(f"the index is damaged: {name!r} is missing or has the wrong type", path)
