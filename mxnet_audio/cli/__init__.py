@@ -1,4 +1,4 @@
-"""The command ``mxnet-audio``: train, evaluate, predict, encode, search, recognize speakers, and more.
+"""The command ``mxnet-audio``: train, evaluate, predict, tag, encode, search, recognize speakers, and more.
 
 Each command prints its result on stdout, as text or with ``--json`` as one JSON document, and everything else on
 stderr. Exit codes: 0 success, 1 an error in a file or another input, 2 wrong usage. MXNet and other large packages
@@ -30,6 +30,7 @@ from mxnet_audio.cli.recommend import recommend
 from mxnet_audio.cli.report import report
 from mxnet_audio.cli.search import search
 from mxnet_audio.cli.speaker import speaker
+from mxnet_audio.cli.tag import tag
 from mxnet_audio.cli.train import train
 
 __all__ = ["app", "main"]
@@ -43,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, cross_validate, evaluate, report, adapt, predict, encode, index, search, recommend, export):
+for command in (train, cross_validate, evaluate, report, adapt, predict, tag, encode, index, search, recommend, export):
     app.command()(command)
 app.command("embed", hidden=True)(encode)
 app.add_typer(speaker, name="speaker")
@@ -69,8 +70,9 @@ def _global_options(
 
     \b
     Examples:
-      mxnet-audio train songs/                    # songs/<class>/*.mp3 -> ./models
       mxnet-audio predict new.mp3
+      mxnet-audio tag new.mp3 --timeline
+      mxnet-audio train songs/                    # songs/<class>/*.mp3 -> ./models
       mxnet-audio index songs/ && mxnet-audio search new.mp3
     """
 

@@ -1,4 +1,4 @@
-"""Selection and loading of the trained model that a command uses."""
+"""Selection and loading of the trained model, or the tagger, that a command uses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from mxnet_audio.cli.options import MODELS, Network
-from mxnet_audio.cli.output import print_message
+from mxnet_audio.cli.output import print_message, show_progress
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library import BUNDLED_MODELS, find_classifier, load_classifier
 
@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from mxnet_audio.engine import mx
     from mxnet_audio.inference import OnnxAudioClassifier
     from mxnet_audio.library.classifier import AudioClassifier
+    from mxnet_audio.library.tagger import AudioTagger
 
     Classifier: TypeAlias = AudioClassifier | OnnxAudioClassifier
+    Labeller: TypeAlias = Classifier | AudioTagger
 
-__all__ = ["device", "find_model", "find_trained_model"]
+__all__ = ["TAGGER", "device", "find_labeller", "find_model", "find_trained_model", "load_tagger"]
+
+TAGGER = "yamnet"  # encoder of the tagger, which tags any sound
 
 
 def device(gpu: int | None) -> mx.Context:
@@ -57,6 +61,48 @@ def find_model(model_dir: Path | None, network: Network | None, gpu: int | None)
     if gpu is not None:
         raise ModelError("an .onnx file runs on the CPU: leave --gpu out", model_dir)
     return lambda: _load_onnx(model_dir, network)
+
+
+def find_labeller(model_dir: Path | None, network: Network | None, gpu: int | None) -> Callable[[], Labeller]:
+    """Find the model that labels sound, and return the function that loads it; parameters and errors as `find_model`.
+
+    If none is chosen and there is no ``./models``, it is the tagger; where its weights cannot be had, a model of a
+    clone.
+    """
+    if model_dir is not None or network is not None or MODELS.exists():
+        return find_model(model_dir, network, gpu)
+    return lambda: _load_default_labeller(gpu)
+
+
+def _load_default_labeller(gpu: int | None) -> Labeller:
+    try:
+        _download_if_missing(TAGGER)
+    except ModelError:
+        if not BUNDLED_MODELS.is_dir():
+            raise
+        print_message(
+            f"no folder {MODELS} here: using the bundled ESC-10 model {Network.cifar10.value} of {BUNDLED_MODELS}, "
+            f"which knows ten sounds only; for a tagger of 521: mxnet-audio models download {TAGGER}"
+        )
+        return find_trained_model(BUNDLED_MODELS, Network.cifar10, gpu)()
+    print_message(f"no folder {MODELS} here: using the pretrained encoder {TAGGER}, which tags 521 kinds of sound")
+    return load_tagger(TAGGER, gpu)
+
+
+def load_tagger(encoder: str, gpu: int | None) -> AudioTagger:
+    """Load a tagger by the name of its encoder, whose weights are downloaded if they are not on this machine."""
+    from mxnet_audio.library.tagger import AudioTagger
+
+    _download_if_missing(encoder)
+    return AudioTagger(encoder, model_ctx=device(gpu))
+
+
+def _download_if_missing(encoder: str) -> None:
+    """Download weights that are not on this machine. Damaged ones are not replaced: loading them is an error."""
+    from mxnet_audio import weights
+
+    if not weights.available(encoder):
+        weights.find(encoder, progress=show_progress())
 
 
 def find_trained_model(model_dir: Path, network: Network | None, gpu: int | None) -> Callable[[], AudioClassifier]:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.model import find_model
+from mxnet_audio.cli.model import find_labeller
 from mxnet_audio.cli.options import AnyModelOrBundled, AsJson, Gpu, Paths, StoredNetwork
 from mxnet_audio.errors import AudioError
 
 if TYPE_CHECKING:
-    from mxnet_audio.cli.model import Classifier
+    from mxnet_audio.cli.model import Labeller
     from mxnet_audio.inference import Prediction, TimedPrediction
 
 __all__ = ["predict"]
+
+MAX_LABEL_WIDTH = 32  # of the column of labels; longer ones, as some tags are, move the next column
 
 
 def predict(
@@ -40,6 +42,8 @@ def predict(
 ) -> None:
     """Label sound files, or each window of long ones.
 
+    Without a trained model, the label is the best tag of the pretrained encoder yamnet; see `mxnet-audio tag`.
+
     \b
     Examples:
       mxnet-audio predict clip.wav
@@ -54,7 +58,7 @@ def predict(
     if hop is not None and timeline is not None and hop > timeline:
         reason = f"must be <= the window of {timeline:g} s, or sound would be left out, got {hop:g}"
         raise typer.BadParameter(reason, param_hint="--hop")
-    load = find_model(model_dir, network, gpu)
+    load = find_labeller(model_dir, network, gpu)
     job = BulkJob(as_json)
     files = job.find(paths)
     classifier = load()
@@ -69,10 +73,17 @@ def predict(
             entries.append(entry)
         else:
             typer.echo(text)
-    job.finish({"model_id": classifier.model_id, "labels": classifier.labels, key: entries})
+    encoder = getattr(classifier, "encoder", None)
+    document = {
+        "model_id": classifier.model_id,
+        "encoder": encoder and encoder.record.name,
+        "labels": classifier.labels,
+        key: entries,
+    }
+    job.finish(document)
 
 
-def _predictions(classifier: Classifier, files: list[str], job: BulkJob) -> Iterator[tuple[dict[str, Any], str]]:
+def _predictions(classifier: Labeller, files: list[str], job: BulkJob) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the result of each file, for JSON and as text."""
     width = _label_width(classifier)
     for prediction, path in zip(classifier.predict_many(files), files):
@@ -83,7 +94,7 @@ def _predictions(classifier: Classifier, files: list[str], job: BulkJob) -> Iter
 
 
 def _timelines(
-    classifier: Classifier, files: list[str], job: BulkJob, window: float, hop: float | None
+    classifier: Labeller, files: list[str], job: BulkJob, window: float, hop: float | None
 ) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the result of each file's windows, for JSON and as text."""
     width = _label_width(classifier)
@@ -98,8 +109,8 @@ def _timelines(
         yield {"path": path, "segments": segments}, "\n".join([path, *lines])
 
 
-def _label_width(classifier: Classifier) -> int:
-    return max(len(str(label)) for label in classifier.labels)
+def _label_width(classifier: Labeller) -> int:
+    return min(MAX_LABEL_WIDTH, max(len(str(label)) for label in classifier.labels))
 
 
 def _to_text(prediction: Prediction | TimedPrediction, width: int) -> str:

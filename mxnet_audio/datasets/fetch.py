@@ -167,7 +167,7 @@ def fetch(remote: Remote, directory: Path, url: str | None = None, progress: boo
         try:
             path = _download(source, remote, part, verify=url is None, progress=progress)
         except (requests.RequestException, ValueError, DatasetError) as error:
-            logger.info("%s failed: %s", source, error)
+            logger.debug("%s failed: %s", source, error)
             failures.append(f"{source}: {error}")
             continue
         if (not remote.certain or url is not None) and (difference := archive_difference(path, remote)):

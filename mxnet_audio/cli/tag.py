@@ -1,0 +1,94 @@
+"""``mxnet-audio tag``: tag sound files with the classes of a pretrained encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mxnet_audio.checks import one_of
+from mxnet_audio.cli.files import BulkJob
+from mxnet_audio.cli.model import TAGGER, load_tagger
+from mxnet_audio.cli.options import AsJson, Gpu, Paths, TopK
+from mxnet_audio.cli.output import print_message
+from mxnet_audio.errors import AudioError
+
+if TYPE_CHECKING:
+    from mxnet_audio.inference import Prediction, TimedPrediction
+    from mxnet_audio.library.tagger import AudioTagger
+
+__all__ = ["tag"]
+
+
+def tag(
+    paths: Paths,
+    top_k: TopK = 5,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Tag each window of 1 to 3 s, the length that the encoder takes.")
+    ] = False,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Pretrained encoder that has tags, such as yamnet (any sound) or musicnn (music)."
+        ),
+    ] = TAGGER,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tag sound files with a pretrained encoder, without training.
+
+    Each tag has a score from 0 to 1 of its own: several can be high, or none.
+
+    \b
+    Examples:
+      mxnet-audio tag clip.wav -k 3
+      mxnet-audio tag street.flac --timeline
+      mxnet-audio tag songs/ --encoder musicnn --json > tags.json
+    """
+    from mxnet_audio.library.tagger import encoders_with_tags
+
+    one_of("--encoder", encoder, encoders_with_tags())
+    job = BulkJob(as_json)
+    files = job.find(paths)
+    tagger = load_tagger(encoder, gpu)
+    print_message(f"tags by the encoder {encoder}: {tagger.encoder.record.summary}")
+    entries = []
+    for entry, text in (_timelines if timeline else _tags)(tagger, files, job, top_k):
+        job.done += 1
+        if as_json:
+            entries.append(entry)
+        else:
+            typer.echo(text)
+    job.finish({"encoder": encoder, "model_id": tagger.model_id, "files": entries})
+
+
+def _tags(tagger: AudioTagger, files: list[str], job: BulkJob, top_k: int) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the tags of each file, for JSON and as text."""
+    for prediction, path in zip(tagger.predict_many(files), files):
+        if prediction.error is not None:
+            job.skip(path, prediction.error)
+            continue
+        lines = [f"  {score:.3f}  {name}" for name, score in prediction.top(top_k)]
+        yield {"path": path, "tags": _json_tags(prediction, top_k)}, "\n".join([path, *lines])
+
+
+def _timelines(tagger: AudioTagger, files: list[str], job: BulkJob, top_k: int) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the tags of each file's windows, for JSON and as text."""
+    for path in files:
+        try:
+            parts = tagger.predict_timeline(path)
+        except AudioError as error:
+            job.skip(path, error)
+            continue
+        segments = [{"start": part.start, "end": part.end, "tags": _json_tags(part, top_k)} for part in parts]
+        lines = [f"  {part.start:8.2f} to {part.end:8.2f} s  {_to_text(part, top_k)}" for part in parts]
+        yield {"path": path, "segments": segments}, "\n".join([path, *lines])
+
+
+def _to_text(part: TimedPrediction, top_k: int) -> str:
+    return "; ".join(f"{score:.3f} {name}" for name, score in part.top(top_k))
+
+
+def _json_tags(prediction: Prediction | TimedPrediction, top_k: int) -> list[dict[str, Any]]:
+    return [{"tag": name, "score": score} for name, score in prediction.top(top_k)]

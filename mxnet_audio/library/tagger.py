@@ -1,0 +1,228 @@
+"""Tags of sound by a pretrained encoder, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mxnet_audio import weights
+from mxnet_audio.checks import one_of, real_number
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.inference.predictor import AudioSource, AudioSources, input_length
+from mxnet_audio.inference.results import Prediction, TimedPrediction
+
+if TYPE_CHECKING:
+    from mxnet_audio.engine import mx
+    from mxnet_audio.pretrained import AudioEncoder, Frames
+
+__all__ = ["AudioTagger", "encoders_with_tags"]
+
+
+def encoders_with_tags() -> list[str]:
+    """List the names of the encoders that have tags.
+
+    Examples
+    --------
+    >>> encoders_with_tags()
+    ['yamnet', 'musicnn', 'musicnn_mtt', 'musicnn_vgg', 'musicnn_vgg_mtt']
+    """
+    return [name for name in weights.names() if weights.record(name).n_tags]
+
+
+class AudioTagger:
+    """Tag sound of any length with the published classes of an encoder: those of AudioSet, or music tags.
+
+    Each tag has a score between 0 and 1 of its own. Several tags can apply to one sound, so the scores do not add up to
+    1, and the best one can be low. `Prediction.probabilities` holds the scores, and `Prediction.encoder` the name of
+    the encoder. All of a sound counts, not its middle; it is read as a stream.
+
+    Parameters
+    ----------
+    encoder : str or AudioEncoder
+        Encoder, or its name, one of `encoders_with_tags`. 'auto' is yamnet where its weights can be had, else musicnn,
+        which knows music only.
+    model_ctx, data_ctx : mxnet.Context, optional
+        Device of the network, and device on which batches are put first, if the encoder is given by its name; the CPU
+        by default.
+
+    Raises
+    ------
+    ModelError
+        If the weights are missing here and cannot be downloaded, or are damaged.
+    ParameterError
+        If there is no such encoder or device, or the encoder has no tags.
+
+    Attributes
+    ----------
+    encoder : AudioEncoder
+        The encoder.
+
+    Examples
+    --------
+    >>> tagger = AudioTagger('yamnet')                # doctest: +SKIP
+    >>> tagger.predict('clip.wav').top(2)             # doctest: +SKIP
+    [('Rooster', 0.93), ('Crowing, cock-a-doodle-doo', 0.91)]
+    >>> AudioTagger('resemblyzer')
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.ParameterError: encoder of a tagger must be one of 'auto', 'yamnet', …, got 'resemblyzer'
+    """
+
+    def __init__(
+        self,
+        encoder: str | AudioEncoder = "yamnet",
+        *,
+        model_ctx: mx.Context | None = None,
+        data_ctx: mx.Context | None = None,
+    ):
+        if isinstance(encoder, str):
+            _require_tags(encoder)
+        from mxnet_audio.pretrained import AudioEncoder, load_encoder  # import MXNet, which a wrong name does not need
+
+        if isinstance(encoder, AudioEncoder):
+            if model_ctx is not None or data_ctx is not None:
+                raise ParameterError("model_ctx and data_ctx must be those of the AudioEncoder: give them to it")
+            _require_tags(encoder.record.name)
+            self.encoder = encoder.fit()
+        elif isinstance(encoder, str):
+            self.encoder = load_encoder(encoder, model_ctx=model_ctx, data_ctx=data_ctx)
+        else:
+            raise ParameterError(f"encoder must be a name or an AudioEncoder, got {type(encoder).__name__}")
+
+    def __repr__(self) -> str:
+        """Return one line with the encoder and the number of tags."""
+        return f"AudioTagger(encoder={self.encoder.record.name!r}, tags={len(self.labels)})"
+
+    @property
+    def labels(self) -> list[str]:
+        """Tags, in the order of the scores."""
+        return self.encoder.labels
+
+    @property
+    def model_id(self) -> str:
+        """Identity of the encoder's weights, layer and features."""
+        return self.encoder.model_id
+
+    def predict_class(self, path: AudioSource) -> str:
+        """Return the tag of one sound that has the highest score.
+
+        Parameters
+        ----------
+        path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
+            Sound, as `mxnet_audio.audio.load` takes it.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        AudioDecodeError, InvalidAudioError
+            If the sound cannot be used.
+        """
+        return str(self.predict(path).label)
+
+    def predict(self, path: AudioSource) -> Prediction:
+        """Return the scores of all tags for one sound; parameters and errors as in `predict_class`.
+
+        Returns
+        -------
+        Prediction
+            ``top(5)`` lists (tag, score), best first.
+        """
+        (prediction,) = self.predict_many([path])
+        if prediction.error is not None:
+            raise prediction.error
+        return prediction
+
+    def predict_many(self, paths: AudioSources, batch_size: int = 32) -> Iterator[Prediction]:
+        """Tag many sounds, in order.
+
+        Threads decode while the network computes. Memory does not grow with the number of sounds or their length.
+
+        Parameters
+        ----------
+        paths : iterable
+            Sounds, each as in `predict_class`; or a single path.
+        batch_size : int > 0
+            Number of patches in one pass of the network.
+
+        Yields
+        ------
+        Prediction
+            One for each sound: means over its patches. If it cannot be used, `error` holds the reason.
+
+        Raises
+        ------
+        ParameterError
+            If `batch_size` is below 1, or `paths` is not iterable.
+        """
+        labels, name = self.labels, self.encoder.record.name
+        for path, scores, _, error in self.encoder.forward_many(paths, batch_size):
+            label = None if scores is None else labels[int(scores.argmax())]
+            yield Prediction(path, label, scores, error, labels=labels, encoder=name)
+
+    def predict_timeline(
+        self, path: AudioSource, window: float | None = None, hop: float | None = None
+    ) -> list[TimedPrediction]:
+        """Tag a long sound window by window. It is read as a stream; only the scores are kept.
+
+        Parameters
+        ----------
+        path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
+            Sound, as `mxnet_audio.audio.load` takes it.
+        window : float [s], optional
+            Length of a window. Its scores are means over the encoder's patches, weighted by their overlap with the
+            window; so a window that is shorter than a patch contains traces of the sound around it. By default each
+            patch is a window: 0.975 s every 0.48 s for yamnet, 3 s without overlap for musicnn.
+        hop : float [s], optional
+            Time from the start of a window to the start of the next, at most `window`; half of it by default.
+
+        Returns
+        -------
+        list of TimedPrediction
+            In order; the last window ends with the sound.
+
+        Raises
+        ------
+        AudioDecodeError, InvalidAudioError
+            If the sound cannot be used.
+        ParameterError
+            If `window` or `hop` is out of range: `hop` is at least one frame of the features, `window` two.
+        """
+        sr, patch = input_length(self.encoder.feature_config)
+        parts = self.encoder.iter_frames(path)
+        if window is None and hop is None:
+            rows = ((begin, end, scores) for part in parts for (begin, end), scores in zip(part.times, part.scores))
+        else:
+            frame = self.encoder.feature_config.hop_length / sr
+            window = real_number("window", patch / sr if window is None else window, 2 * frame)
+            hop = real_number("hop", window / 2 if hop is None else hop, frame, window)
+            rows = _window_scores(parts, sr, round(window * sr), round(hop * sr))
+        labels, name = self.labels, self.encoder.record.name
+        return [
+            TimedPrediction(float(begin), float(end), labels[int(scores.argmax())], scores, labels=labels, encoder=name)
+            for begin, end, scores in rows
+        ]
+
+
+def _require_tags(name: str) -> None:
+    """Raise ParameterError if an encoder has no tags, or there is no such encoder."""
+    one_of("encoder of a tagger", name, ["auto", *encoders_with_tags()])
+
+
+def _window_scores(parts: Iterable[Frames], sr: int, size: int, step: int) -> Iterator[tuple[float, float, np.ndarray]]:
+    """Yield start, end and scores of windows of `size` samples, from the patches of a sound, in order."""
+    sums: dict[int, np.ndarray] = {}  # of the scores times the overlap, and of the overlap
+    samples = 0
+    for part in parts:
+        for (begin, end), scores in zip(np.rint(part.times * sr).astype(int).tolist(), part.scores):
+            samples = end
+            for index in range(max(0, (begin - size) // step + 1), -(-end // step)):
+                overlap = min(end, index * step + size) - max(begin, index * step)
+                sums[index] = sums.get(index, 0) + overlap * np.append(scores, 1)
+    for index in range(1 + max(0, -(-(samples - size) // step))):
+        scores = (sums[index][:-1] / sums[index][-1]).astype(np.float32)
+        yield index * step / sr, min(index * step + size, samples) / sr, scores
