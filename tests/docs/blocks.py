@@ -17,6 +17,7 @@ from unittest import mock
 
 from typer.testing import CliRunner
 
+from mxnet_audio import weights
 from mxnet_audio.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +30,7 @@ RUN, SHOWN = {"bash", "console", "python"}, {"csv", "text", "yaml"}
 
 FENCE = re.compile(
     r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n)?"
+    r"(?:^<!-- weights: (?P<weights>[^\n]+) -->\n)?"
     r"^```(?P<kind>[^\n]+)\n(?P<text>.*?)^```\n"
     r"(?:\n^```text\n(?P<output>.*?)^```\n)?",
     re.DOTALL | re.MULTILINE,
@@ -41,12 +43,20 @@ LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 class Block(NamedTuple):
-    """A fenced block of a page, with the block of text after it; `reason` says why it is not run, if it is not."""
+    """A fenced block of a page, with the block of text after it.
+
+    `reason` says why it is not run, if it is not; `weights` names the published weights that it needs.
+    """
 
     kind: str
     text: str
     output: str | None
     reason: str | None
+    weights: str | None
+
+    def missing_weights(self) -> list[str]:
+        """List the weights that it needs and that are not on this machine: nothing is downloaded by the tests."""
+        return [name for name in re.findall(r"\w+", self.weights or "") if not weights.available(name)]
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -55,11 +65,18 @@ def blocks_of(page: Path) -> list[Block]:
     return [block for block in found if not block.kind.startswith("{")]
 
 
-def run_page(page: Path) -> None:
-    """Run the blocks of a page in order: Python in one namespace, commands from the current folder."""
+def run_page(page: Path) -> set[str]:
+    """Run the blocks of a page in order: Python in one namespace, commands from the current folder.
+
+    Blocks that need published weights are left out where these are missing; return the names of the missing ones.
+    """
     names: dict = {"__name__": page.stem}
+    missing: set[str] = set()
     for block in blocks_of(page):
         if block.reason is not None or block.kind not in RUN:
+            continue
+        if block.missing_weights():
+            missing.update(block.missing_weights())
             continue
         if block.kind == "python":
             compare(block.text, block.output, run_python(block.text, names))
@@ -70,6 +87,7 @@ def run_page(page: Path) -> None:
                 compare(command, output or None, run_command(command, error=output.startswith("error:")))
         finally:
             os.chdir(folder)
+    return missing
 
 
 def commands(block: Block) -> list[tuple[str, str]]:
