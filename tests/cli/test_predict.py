@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from mxnet_audio import weights
+from mxnet_audio.errors import ModelError
+
 
 def test_files_and_folders(run, run_json, model, tones):
     high = tones / "high ♪"
@@ -13,7 +16,7 @@ def test_files_and_folders(run, run_json, model, tones):
     paths = [item["path"] for item in document["predictions"]]
     assert paths[0] == str(high / "1 é.wav")
     assert sorted(paths) == [str(high / f"{i} é.wav") for i in range(8)]  # each once
-    assert document["labels"] == ["high ♪", "low"]
+    assert document["labels"] == ["high ♪", "low"] and document["encoder"] is None
     assert document["skipped"] == []
     for item in document["predictions"]:
         assert sum(item["probabilities"]) == pytest.approx(1, abs=1e-5)
@@ -25,20 +28,68 @@ def test_files_and_folders(run, run_json, model, tones):
     assert lines[0].endswith(f"%  {high / '0 é.wav'}")
 
 
-def test_bundled_model_is_the_default_of_a_clone(run, trained, tones, tmp_path, monkeypatch):
-    clip = tones / "low" / "0 é.wav"
+@pytest.fixture
+def no_models(monkeypatch, tmp_path, trained):
+    """An empty current folder, which it returns, of a clone whose bundled model is the trained one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("mxnet_audio.cli.model.BUNDLED_MODELS", trained[0])
+    return tmp_path
+
+
+@pytest.fixture
+def no_weights(monkeypatch):
+    """A machine without published weights, and without a network."""
+
+    def refuse(name, **options):
+        raise ModelError(f"the weights of {name} are not on this machine. mxnet-audio models download {name}")
+
+    monkeypatch.setattr("mxnet_audio.weights.available", lambda name: False)
+    monkeypatch.setattr("mxnet_audio.weights.find", refuse)
+
+
+def test_the_tagger_is_the_default(run, run_json, published, no_models, fsdd):
+    published("yamnet")
+    clip = fsdd / "0_jackson_0.wav"
     result = run("predict", clip)
-    assert str(trained[0]) in result.stderr and "cifar10" in result.stderr and "low" in result.stdout
-    # An index, which is kept, must not depend on whether there is a folder models.
-    for words in (("index", tones), ("predict", clip, "--model-dir", "models")):
-        assert run(*words, code=1).stderr.startswith("error: models: ")
-    (tmp_path / "models").mkdir()
+    assert result.stdout.startswith("Speech ") and result.stdout.endswith(f"%  {clip}\n")
+    assert result.stderr.startswith("no folder models here: ") and "yamnet" in result.stderr
+    document = run_json("predict", clip, no_models / "missing.wav")
+    assert document["encoder"] == "yamnet" and len(document["labels"]) == 521
+    (item,) = document["predictions"]
+    assert item["label"] == "Speech" and item["probability"] == max(item["probabilities"])
+    assert [item["path"] for item in document["skipped"]] == [str(no_models / "missing.wav")]
+    (timeline,) = run_json("predict", clip, "--timeline", 0.4)["timelines"]
+    assert timeline["segments"][0]["label"] == "Speech" and timeline["segments"][0]["end"] == 0.4
+
+
+def test_bundled_models_where_no_weights_can_be_had(run, run_json, no_weights, no_models, trained, tones, monkeypatch):
+    clip = tones / "low" / "0 é.wav"
+    result = run("predict", clip)
+    assert "low" in result.stdout
+    (line,) = result.stderr.splitlines()
+    for words in (str(trained[0]), "cifar10", "ten sounds only", "mxnet-audio models download yamnet"):
+        assert words in line
+    assert run_json("predict", clip)["encoder"] is None
+    monkeypatch.setattr("mxnet_audio.cli.model.BUNDLED_MODELS", no_models / "none")
+    assert "models download yamnet" in run("predict", clip, code=1).stderr
+
+
+def test_a_network_or_a_folder_is_a_choice(run, no_models, trained, tones):
+    clip = tones / "low" / "0 é.wav"
+    result = run("predict", clip, "--network", "cifar10")
+    assert str(trained[0]) in result.stderr and "low" in result.stdout
+    assert run("predict", clip, "--model-dir", "models", code=1).stderr.startswith("error: models: ")
+    (no_models / "models").mkdir()
     assert run("predict", clip, code=1).stderr.startswith("error: models: ")
-    monkeypatch.setattr("mxnet_audio.cli.model.BUNDLED_MODELS", tmp_path / "none")
-    (tmp_path / "models").rmdir()
-    assert run("predict", clip, code=1).stderr.startswith("error: models: ")
+
+
+def test_damaged_weights_are_an_error(run, no_models, tones, monkeypatch):
+    (no_models / "weights").mkdir()
+    damaged = no_models / "weights" / weights.record("yamnet").files[0].name
+    damaged.write_bytes(b"TFL3")
+    monkeypatch.setenv("MXNET_AUDIO_WEIGHTS", str(damaged.parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(no_models / "cache"))
+    assert run("predict", tones / "low" / "0 é.wav", code=1).stderr.splitlines()[-1].startswith(f"error: {damaged}: ")
 
 
 def test_bad_files_are_skipped(run, run_json, model, tones, bad_file, tmp_path):
