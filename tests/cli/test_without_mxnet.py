@@ -9,8 +9,8 @@ HELP = f"""
 import sys
 from typer.testing import CliRunner
 from mxnet_audio.cli import app
-commands = ["--help", "--version", "train --help", "speaker train --help", "datasets --help", "predict"]
-for words in [*commands, "speaker verify a.wav"]:
+commands = ["--help", "--version", "train --help", "speaker train --help", "datasets --help", "models --help"]
+for words in [*commands, "predict", "speaker verify a.wav"]:
     CliRunner().invoke(app, words.split())
 print(*(name for name in {HEAVY!r} if name in sys.modules))
 """
@@ -26,11 +26,13 @@ def test_commands_that_need_no_network(run_without_mxnet, speaker_model, tmp_pat
     results = run_without_mxnet(
         ["datasets", "list"],
         ["datasets", "info", "fsdd"],
+        ["models", "list"],
+        ["models", "info", "musicnn"],
         ["speaker", "list", *model],
         ["speaker", "forget", "eve", *model],
     )
     codes = [code for code, *_ in results]
-    assert codes == [0, 0, 0, 1], results
+    assert codes == [0, 0, 0, 0, 0, 1], results
     assert "eve" in results[-1][2]
 
 
@@ -76,6 +78,8 @@ def test_input_is_checked_before_mxnet_is_imported(
         ("recommend", clip, "--index", missing, *model): missing,
         ("export", tmp_path / "a.onnx", "--model-dir", missing): missing,
         ("demo", "--data", missing): missing,
+        ("models", "info", "yamnett"): "yamnett",
+        ("models", "download", "yamnett"): "yamnett",
         ("speaker", "train", missing): missing,
         ("speaker", "train", tones, "--features", tmp_path / "features.yaml"): "features.yaml",
         ("speaker", "enroll", "ann", missing, *voices): missing,

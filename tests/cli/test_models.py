@@ -1,0 +1,68 @@
+"""``models``: list, describe and download published weights."""
+
+import dataclasses
+
+import pytest
+
+from mxnet_audio import weights
+from mxnet_audio.weights import registry
+
+DEAD = "http://127.0.0.1:9/never"
+
+
+def test_list(run, run_json):
+    found = run_json("models", "list")["models"]
+    assert [item["name"] for item in found] == weights.names()
+    lines = run("models", "list").stdout.splitlines()
+    for line, name in zip(lines, weights.names(), strict=True):
+        record, location = weights.record(name), weights.location(name)
+        words = line.split()
+        assert words[0] == name and words[1] == record.domain and str(record.width) in words
+        assert record.licence in words and line.endswith(str(location or "not here"))
+
+
+@pytest.mark.parametrize("name", weights.names())
+def test_info(run, run_json, name):
+    record = weights.record(name)
+    document = run_json("models", "info", name)
+    assert document["citation"] == record.citation and document["files"][0]["sha256"] == record.files[0].sha256
+    text = run("models", "info", name).stdout
+    facts = [record.summary, record.network, record.domain, record.front_end, record.licence, record.remark]
+    facts += [*record.embeddings, record.citation, record.command]
+    facts += [fact for file in record.files for fact in (file.name, file.sha256, *file.urls)]
+    assert [fact for fact in facts if fact not in text] == []
+
+
+def test_unknown_name(run):
+    for words in (("info", "yamnett"), ("download", "yamnett")):
+        result = run("models", *words, code=1)
+        assert "'yamnett'" in result.stderr and "'yamnet'" in result.stderr and result.stdout == ""
+
+
+def test_download_of_what_is_here(run, run_json, published):
+    name = published("musicnn_vgg")
+    paths = [str(path) for path in weights.find(name)]
+    assert run_json("models", "download", name) == {"name": name, "files": paths}
+    assert run("models", "download", name).stdout.splitlines() == [f"{name} is in {path}" for path in paths]
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_download_without_a_network(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("MXNET_AUDIO_WEIGHTS", str(tmp_path / "nöne"))
+    record = weights.record("yamnet")
+    files = tuple(dataclasses.replace(file, urls=(DEAD,)) for file in record.files)
+    monkeypatch.setitem(registry._RECORDS, "yamnet", dataclasses.replace(record, files=files))
+    result = run("models", "download", "yamnet", code=1)
+    assert result.stdout == "" and result.stderr.count("error: ") == 1
+    assert "mxnet-audio models download yamnet" in result.stderr and "MXNET_AUDIO_WEIGHTS=" in result.stderr
+    assert run("models", "list").stdout.splitlines()[0].endswith("not here")
+    assert "found       not here" in run("models", "info", "yamnet").stdout
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_damaged_file(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("MXNET_AUDIO_WEIGHTS", str(tmp_path))
+    path = tmp_path / weights.record("yamnet").files[0].name
+    path.write_bytes(b"damaged")
+    result = run("models", "download", "yamnet", code=1)
+    assert f"error: {path}: " in result.stderr and weights.record("yamnet").files[0].sha256 in result.stderr
