@@ -10,10 +10,12 @@ from . import library as library
 from . import metrics as metrics
 from . import models as models
 from . import nn as nn
+from . import pretrained as pretrained
 from . import search as search
 from . import speakers as speakers
 from . import training as training
 from . import viz as viz
+from . import weights as weights
 from .cross_validation import cross_validate as cross_validate
 from .errors import AudioDecodeError as AudioDecodeError
 from .errors import AudioError as AudioError
@@ -37,6 +39,9 @@ from .library.m5 import M5AudioSearch as M5AudioSearch
 from .library.resnet_v2 import ResNetV2AudioClassifier as ResNetV2AudioClassifier
 from .library.resnet_v2 import ResNetV2AudioRecommender as ResNetV2AudioRecommender
 from .library.resnet_v2 import ResNetV2AudioSearch as ResNetV2AudioSearch
+from .library.tagger import AudioTagger as AudioTagger
+from .pretrained.encoder import AudioEncoder as AudioEncoder
+from .pretrained.encoder import load_encoder as load_encoder
 from .speakers.recognizer import SpeakerRecognizer as SpeakerRecognizer
 
 __version__: str

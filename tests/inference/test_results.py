@@ -55,6 +55,15 @@ def test_results_as_dictionaries_are_json():
         json.dumps(result.as_dict())
 
 
+def test_results_name_the_encoder_that_gave_them():
+    for result in (
+        Prediction("a.wav", "cat", PROBABILITIES, labels=LABELS, encoder="yamnet"),
+        TimedPrediction(0.0, 1.0, "cat", PROBABILITIES, labels=LABELS, encoder="yamnet"),
+    ):
+        assert result.as_dict()["encoder"] == pickle.loads(pickle.dumps(result)).encoder == "yamnet"
+    assert Prediction("a.wav", "cat", PROBABILITIES).encoder is None
+
+
 def test_reprs_are_one_short_line():
     assert repr(Prediction(None, 3, PROBABILITIES)) == "Prediction(path=None, label=3, probability=0.5)"
     assert repr(TimedPrediction(0.5, 1.25, "cat", PROBABILITIES)) == (
