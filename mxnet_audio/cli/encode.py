@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.model import find_model
-from mxnet_audio.cli.options import AnyModelOrBundled, AsJson, Gpu, Paths, StoredNetwork
+from mxnet_audio.cli.options import AsJson, Gpu, Paths, StoredNetwork
+from mxnet_audio.cli.vector_model import EmbeddingName, EncoderName, VectorModel, find_vector_model
 from mxnet_audio.errors import AudioError
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ __all__ = ["encode"]
 
 def encode(
     paths: Paths,
-    model_dir: AnyModelOrBundled = None,
+    encoder: EncoderName = None,
+    embedding: EmbeddingName = None,
+    model_dir: VectorModel = None,
     network: StoredNetwork = None,
     output: Annotated[
         Path,
@@ -37,20 +39,20 @@ def encode(
     \b
     Examples:
       mxnet-audio encode songs/ --output songs.npz
-      mxnet-audio encode a.wav b.wav -o vectors.csv
+      mxnet-audio encode a.wav b.wav --encoder musicnn -o vectors.csv
     """
     writers = {".npz": _write_npz, ".csv": _write_csv}
     if output.suffix.lower() not in writers:
         raise typer.BadParameter(f"expected a name ending in .npz or .csv, got {output}", param_hint="--output")
     if not output.parent.is_dir():
         raise AudioError("no such folder", output.parent)
-    load = find_model(model_dir, network, gpu)
+    load = find_vector_model(encoder, embedding, model_dir, network, gpu)
     job = BulkJob(as_json)
     files = job.find(paths)
-    classifier = load()
+    (model,) = load().values()
     names: list[str] = []
     vectors: list[Any] = []
-    for encoding, path in zip(classifier.encode_many(files), files):
+    for encoding, path in zip(model.encode_many(files), files):
         if encoding.error is not None:
             job.skip(path, encoding.error)
             continue
@@ -60,13 +62,13 @@ def encode(
     if names:
         writers[output.suffix.lower()](output, names, vectors)
     document = {
-        "model_id": classifier.model_id,
-        "labels": classifier.labels,
+        "model_id": model.model_id,
+        "labels": model.labels,
         "output": output if names else None,
-        "dim": classifier.embedding_dim,
+        "dim": model.embedding_dim,
         "paths": names,
     }
-    job.finish(document, f"wrote {len(names)} vectors of length {classifier.embedding_dim} to {output}")
+    job.finish(document, f"wrote {len(names)} vectors of length {model.embedding_dim} to {output}")
 
 
 def _write_npz(output: Path, names: list[str], vectors: list[np.ndarray]) -> None:

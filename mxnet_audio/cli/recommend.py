@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.model import find_model
-from mxnet_audio.cli.options import INDEX, MODELS, AnyModel, AsJson, Gpu, IndexDir, StoredNetwork, TopK, parse_path
+from mxnet_audio.cli.options import INDEX, AsJson, Gpu, IndexDir, StoredNetwork, TopK, parse_path
 from mxnet_audio.cli.output import print_message
+from mxnet_audio.cli.vector_model import IndexModel, find_index_model
 from mxnet_audio.errors import AudioError
 
 __all__ = ["recommend"]
@@ -23,26 +23,26 @@ def recommend(
     index_dir: IndexDir = INDEX,
     top_k: TopK = 10,
     limits: Annotated[int | None, typer.Option("-n", "--limits", min=1, hidden=True)] = None,
-    model_dir: AnyModel = MODELS,
+    model_dir: IndexModel = None,
     network: StoredNetwork = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
     """Recommend indexed sounds similar to those heard.
 
+    The index knows the encoder or the trained model that made it.
+
     \b
     Examples:
       mxnet-audio recommend monday.mp3 tuesday.mp3
       mxnet-audio recommend heard/*.mp3 --index songs-index -k 5
     """
-    load = find_model(model_dir, network, gpu)
-    from mxnet_audio.library.recommender import AudioRecommender
-    from mxnet_audio.search.store import read_manifest
-
-    read_manifest(index_dir)  # raises SearchError if there is no index, before MXNet is imported
+    load = find_index_model(index_dir, model_dir, network, gpu)
     job = BulkJob(as_json)
     files = job.find(heard, must_exist=False)  # of an indexed file, only the vector is needed
-    recommender = AudioRecommender(classifier=load())
+    from mxnet_audio.library.recommender import AudioRecommender
+
+    recommender = AudioRecommender(**load())
     recommender.load(index_dir)
     for path in files:
         try:

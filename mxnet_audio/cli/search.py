@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.files import require_file
-from mxnet_audio.cli.model import find_model
-from mxnet_audio.cli.options import INDEX, MODELS, AnyModel, AsJson, Gpu, IndexDir, StoredNetwork, TopK, parse_path
+from mxnet_audio.cli.options import INDEX, AsJson, Gpu, IndexDir, StoredNetwork, TopK, parse_path
 from mxnet_audio.cli.output import print_message, print_result
+from mxnet_audio.cli.vector_model import IndexModel, find_index_model
 
 __all__ = ["search"]
 
@@ -19,25 +19,25 @@ def search(
     query: Annotated[Path, typer.Argument(parser=parse_path, metavar="QUERY", help="Sound file.")],
     index_dir: IndexDir = INDEX,
     top_k: TopK = 10,
-    model_dir: AnyModel = MODELS,
+    model_dir: IndexModel = None,
     network: StoredNetwork = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the indexed sounds most similar to a query file.
 
+    The index knows the encoder or the trained model that made it.
+
     \b
     Examples:
       mxnet-audio search hum.wav
       mxnet-audio search hum.wav --index songs-index -k 3 --json
     """
-    load = find_model(model_dir, network, gpu)
-    from mxnet_audio.library.search import AudioSearch
-    from mxnet_audio.search.store import read_manifest
-
-    read_manifest(index_dir)  # raises SearchError if there is no index, before MXNet is imported
+    load = find_index_model(index_dir, model_dir, network, gpu)
     require_file(query)
-    engine = AudioSearch(classifier=load())
+    from mxnet_audio.library.search import AudioSearch
+
+    engine = AudioSearch(**load())
     engine.load(index_dir)
     found = engine.query(query, top_k=top_k)
     if not found:

@@ -31,7 +31,14 @@ def test_help_has_examples(run, command):
 @pytest.mark.parametrize("command", WITH_MODEL)
 def test_default_model_folder(run, command):
     text = " ".join(run(command, "--help").stdout.split())
-    default = r"models, or the bundled model of a clone" if command in ("predict", "encode") else "models"
+    defaults = {
+        "predict": "models, or the bundled model of a clone",
+        "encode": "models, if there is one",
+        "index": "models, if there is one",
+        "search": "what the index was made with",
+        "recommend": "what the index was made with",
+    }
+    default = defaults.get(command, "models")
     assert re.search(rf"--model-dir DIR [^\[]+\[default: {default}\]", text)
 
 
