@@ -78,6 +78,8 @@ class EncoderNet(AudioNet):
         Frames from the start of a patch to that of the next.
     min_level : float or None [dBFS]
         Level that quieter sound is raised to before the features are computed.
+    min_seconds : float [s]
+        Length of the shortest sound that is encoded.
     layer_dims : tuple of int
         Lengths of the outputs of the body's layers.
     embeddings : dict of str to Embedding
@@ -94,6 +96,7 @@ class EncoderNet(AudioNet):
     standardizes = False
     patch_hop: int
     min_level: float | None = None
+    min_seconds: float = 0.0
     layer_dims: tuple[int, ...]
     embeddings: ClassVar[dict[str, Embedding]]
     tag_layer = 0

@@ -91,6 +91,7 @@ class Ge2eLstmNet(EncoderNet):
     heads = ("cosine", "dense")
     patch_hop = 77
     min_level = -30.0
+    min_seconds = 0.1
     layer_dims = (EMBEDDING_DIM,)
     embeddings: ClassVar[dict[str, Embedding]] = {"voice": Embedding(0, "unit_mean")}
     tags = 0

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mxnet_audio import audio, features
+from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import autograd, mx, nd
-from mxnet_audio.errors import AudioError
+from mxnet_audio.errors import AudioError, InvalidAudioError
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list, input_length
 from mxnet_audio.models import EncoderNet
 from mxnet_audio.parallel import map_ordered
@@ -320,6 +321,9 @@ class _Reading:
         for block in audio.blocks(source, self.encoder.sr, allow_silence=False):
             self.samples += len(block)
             yield block if gain == 1 else block * np.float32(gain)
+        if self.samples < self.encoder.net.min_seconds * self.encoder.sr:
+            reason = f"{self.samples / self.encoder.sr:.3f} s is too short"
+            raise InvalidAudioError(f"{reason}: give at least {self.encoder.net.min_seconds:g} s", source_name(source))
 
     def _gain(self, source: Any, min_level: float) -> float:
         """Return the factor that raises the level of a sound to `min_level` [dBFS]; 1 for louder sound."""
