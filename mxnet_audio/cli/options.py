@@ -15,7 +15,7 @@ __all__ = [
     "INDEX",
     "MODELS",
     "AnyModel",
-    "AnyModelOrBundled",
+    "AnyModelOrTagger",
     "AsJson",
     "Corpus",
     "Data",
@@ -52,13 +52,13 @@ def parse_path(value: str | os.PathLike) -> Path:
 _TRAINED = "Folder of the trained model, or an .onnx file exported from it."
 
 AnyModel = Annotated[Path, typer.Option("--model-dir", parser=parse_path, metavar="DIR", help=_TRAINED)]
-AnyModelOrBundled = Annotated[
+AnyModelOrTagger = Annotated[
     Path | None,
     typer.Option(
         "--model-dir",
         parser=parse_path,
         metavar="DIR",
-        help=f"{_TRAINED} [default: {MODELS}, or the bundled model of a clone]",
+        help=f"{_TRAINED} [default: {MODELS} or, if it is missing, the pretrained encoder yamnet]",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]

@@ -10,7 +10,7 @@ import typer
 
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.model import find_labeller
-from mxnet_audio.cli.options import AnyModelOrBundled, AsJson, Gpu, Paths, StoredNetwork
+from mxnet_audio.cli.options import AnyModelOrTagger, AsJson, Gpu, Paths, StoredNetwork
 from mxnet_audio.errors import AudioError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ MAX_LABEL_WIDTH = 32  # of the column of labels; longer ones, as some tags are, 
 
 def predict(
     paths: Paths,
-    model_dir: AnyModelOrBundled = None,
+    model_dir: AnyModelOrTagger = None,
     network: StoredNetwork = None,
     timeline: Annotated[
         float | None,

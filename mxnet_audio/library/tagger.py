@@ -9,9 +9,9 @@ import numpy as np
 
 from mxnet_audio import weights
 from mxnet_audio.checks import one_of, real_number
-from mxnet_audio.errors import ParameterError
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, input_length
 from mxnet_audio.inference.results import Prediction, TimedPrediction
+from mxnet_audio.library.index_model import get_encoder
 
 if TYPE_CHECKING:
     from mxnet_audio.engine import mx
@@ -78,18 +78,9 @@ class AudioTagger:
         data_ctx: mx.Context | None = None,
     ):
         if isinstance(encoder, str):
-            _require_tags(encoder)
-        from mxnet_audio.pretrained import AudioEncoder, load_encoder  # import MXNet, which a wrong name does not need
-
-        if isinstance(encoder, AudioEncoder):
-            if model_ctx is not None or data_ctx is not None:
-                raise ParameterError("model_ctx and data_ctx must be those of the AudioEncoder: give them to it")
-            _require_tags(encoder.record.name)
-            self.encoder = encoder.fit()
-        elif isinstance(encoder, str):
-            self.encoder = load_encoder(encoder, model_ctx=model_ctx, data_ctx=data_ctx)
-        else:
-            raise ParameterError(f"encoder must be a name or an AudioEncoder, got {type(encoder).__name__}")
+            _require_tags(encoder)  # before its weights are loaded
+        self.encoder = get_encoder(encoder, {"model_ctx": model_ctx, "data_ctx": data_ctx})
+        _require_tags(self.encoder.record.name)
 
     def __repr__(self) -> str:
         """Return one line with the encoder and the number of tags."""
