@@ -93,9 +93,10 @@ def find_index_model(index_dir: Path, model_dir: Path | None, network: Network |
     SearchError
         If there is no index.
     """
-    if _describes_its_model(index_dir) and model_dir is None and network is None:
+    if model_dir is None and network is None and _describes_its_model(index_dir):
         return lambda: {"model_ctx": None if gpu is None else device(gpu)}
     load = find_model(model_dir, network, gpu)
+    _describes_its_model(index_dir)  # raises SearchError if there is no index
     return lambda: {"classifier": load()}
 
 

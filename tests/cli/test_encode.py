@@ -6,6 +6,8 @@ import shutil
 
 import numpy as np
 
+from tests.library.fake_encoder import load_fake_encoder
+
 
 def test_npz_and_csv(run, run_json, model, tones, bad_file, tmp_path):
     npz, table = tmp_path / "vektören.npz", tmp_path / "vectors.csv"
@@ -27,6 +29,21 @@ def test_npz_and_csv(run, run_json, model, tones, bad_file, tmp_path):
     assert [row[0] for row in rows] == paths
     np.testing.assert_array_equal(np.float32([row[1:] for row in rows]), vectors)
     assert {path.name for path in tmp_path.iterdir()} == {npz.name, table.name, bad_file.name}
+
+
+def test_encoder(run_json, tones, tmp_path, monkeypatch):
+    monkeypatch.setattr("mxnet_audio.pretrained.load_encoder", load_fake_encoder)
+    monkeypatch.chdir(tmp_path)
+    words = ("encode", tones / "low")
+    for options, model_id in (
+        (("--encoder", "musicnn"), "musicnn-max_pool"),
+        (("--encoder", "yamnet", "--embedding", "mean_std"), "yamnet-mean_std"),
+        ((), "yamnet-mean"),
+    ):
+        document = run_json(*words, *options)
+        assert (document["model_id"], document["dim"], len(document["paths"])) == (model_id, 8, 8)
+        with np.load("vectors.npz") as arrays:
+            assert arrays["vectors"].shape == (8, 8)
 
 
 def test_embed_is_a_hidden_alias(run, run_json, model, tones, tmp_path):

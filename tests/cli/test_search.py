@@ -40,6 +40,21 @@ def test_missing_index(run, model, tones, tmp_path, command):
     assert result.stderr.startswith(f"error: {tmp_path / 'nö'}: ")
 
 
+def test_only_the_index_is_needed(run, run_json, trained, indexed, tones, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    query = tones / "low" / "3 é.wav"
+    words = ("search", query, "--index", "ix", "-k", 5)
+    moved = shutil.copytree(trained[0], tmp_path / "model")
+    run("index", tones, "--index", "ix", "--model-dir", "model")
+    found = run_json(*words)["neighbours"]
+    assert found == run_json("search", query, "--index", indexed[0], "-k", 5)["neighbours"]
+    assert len(run_json("recommend", query, "--index", "ix")["recommendations"]) == 10
+    moved.rename(tmp_path / "moved")
+    result = run(*words, code=1)
+    assert result.stderr.startswith(f"error: {moved}: ") and "--model-dir" in result.stderr
+    assert run_json(*words, "--model-dir", "moved")["neighbours"] == found
+
+
 @pytest.mark.usefixtures("own_cache")
 def test_index_of_another_model(run, run_json, indexed, tones, tmp_path):
     other = ("--model-dir", tmp_path / "other")
