@@ -138,21 +138,26 @@ def _verified(record: Record, paths: Sequence[Path]) -> list[Path]:
             raise ModelError("no such file", path)
         found = _sha256(path)
         if found != file.sha256:
+            other = _identity(found)
+            cause, mend = f"this is {other}", ""
+            if other is None:
+                cause = "damaged or changed"
+                mend = f": delete it, then {record.command}{' --force-reinstall' if record.package else ''}"
             raise ModelError(
-                f"{_identity(found)}, not the published {file.name} of {record.name}: "
-                f"SHA-256 expected {file.sha256}, got {found}",
+                f"{cause}, not the published {file.name} of {record.name} (SHA-256 expected {file.sha256}, "
+                f"got {found}){mend}",
                 path,
             )
     return list(paths)
 
 
-def _identity(sha256: str) -> str:
-    """Describe a file that is not the expected one."""
+def _identity(sha256: str) -> str | None:
+    """Return the published file with this hash."""
     for name in names():
         for file in find_record(name).files:
             if file.sha256 == sha256:
-                return f"this is {file.name} of {name}"
-    return "damaged, changed or another file"
+                return f"{file.name} of {name}"
+    return None
 
 
 def _sha256(path: Path) -> str:

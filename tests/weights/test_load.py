@@ -127,7 +127,7 @@ def test_source_is_verified_even_if_the_cache_has_the_weights(musicnn_vgg, tmp_p
 
 
 def test_weights_of_another_network(bare, publish, host):
-    data = (Path(__file__).parent / "data" / "small.tflite").read_bytes()
+    data = (Path(__file__).parent / "readers" / "data" / "small.tflite").read_bytes()
     publish("yamnet", {"a.tflite": data}, [host.put("/a", data)])
     with pytest.raises(ModelError, match=r"a\.tflite: these are not the weights of yamnet: .*layer1/conv/Conv2D"):
         weights.load("yamnet", progress=False)

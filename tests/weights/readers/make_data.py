@@ -1,6 +1,6 @@
 """Write the small files in ``data/`` with TensorFlow and PyTorch, which the tests do not need.
 
-Run by hand: ``python tests/weights/make_data.py``. The expected values are in ``test_readers.py``.
+Run by hand: ``python tests/weights/readers/make_data.py``.
 """
 
 from pathlib import Path
