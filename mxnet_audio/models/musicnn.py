@@ -42,14 +42,18 @@ class ConvNorm(gluon.nn.HybridBlock):
 
     def __init__(self, conv: gluon.nn.Conv2D, channels: int, bands: int, **kwargs):
         super().__init__(**kwargs)
-        self._pool = {"kernel": (bands, 1), "pool_type": "max"} if bands > 1 else None
+        self._channels, self._bands = channels, bands
         self.conv = conv
         with self.name_scope():
             self.norm = batch_norm(channels, EPSILON)
 
     def hybrid_forward(self, F, x):
         x = self.norm(F.Activation(self.conv(x), act_type="relu"))
-        return x if self._pool is None else F.Pooling(x, **self._pool)
+        if self._bands == 1:
+            return x
+        # A global pool over neighboring elements takes a tenth of the time of a pool over one of two axes.
+        x = F.reshape(F.transpose(x, (0, 1, 3, 2)), (0, self._channels * FRAMES, self._bands, 1))
+        return F.reshape(F.Pooling(x, global_pool=True, pool_type="max"), (0, self._channels, 1, FRAMES))
 
 
 class MusicnnBody(gluon.nn.HybridBlock):

@@ -1,0 +1,67 @@
+"""Tests of trained models of encoders: their embedding is stored, copied, and part of their identity."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from mxnet_audio.engine import mx
+from mxnet_audio.errors import ModelError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.library.trained_model import TrainedModel
+from mxnet_audio.models import get_model
+
+CPU = {"model_ctx": mx.cpu(), "data_ctx": mx.cpu()}
+
+
+def make(network="yamnet", embedding="mean_std", labels=("a", "b"), **options):
+    config = (
+        AudioFeatureConfig(n_mels=16, n_frames=16)
+        if network == "cifar10"
+        else AudioFeatureConfig(type="yamnet", n_frames=150)
+    )
+    model = TrainedModel(network, list(labels), config, embedding=embedding, random_state=0, **CPU, **options)
+    model.notes = {"training": {}, "skipped": []}
+    return model
+
+
+def outputs(model):
+    return model.forward(np.random.default_rng(0).normal(size=(2, *model.net.input_shape)).astype(np.float32))
+
+
+def test_the_embedding_is_stored_and_copied(tmp_path):
+    model = make()
+    model.save(tmp_path)
+    loaded = TrainedModel.load(tmp_path, "yamnet", "last", **CPU)
+    for other in (loaded, pickle.loads(pickle.dumps(model))):
+        assert other.net.embedding == "mean_std" and other.id == model.id
+        for got, want in zip(outputs(other), outputs(model)):
+            np.testing.assert_array_equal(got, want)
+    net = get_model("yamnet", classes=3, pretrained=tmp_path)
+    assert net.embedding == "mean_std" and net.input_shape == (1, 64, 150)
+
+
+def test_vectors_of_another_embedding_have_another_identity():
+    labels = range(521)
+    models = [make(embedding=name, labels=labels, head="tags") for name in ("mean", "mean_std")]
+    assert models[0].id != models[1].id  # their parameters are the same
+
+
+def test_models_with_one_embedding_are_stored_as_before(tmp_path):
+    model = make("cifar10", None)
+    model.save(tmp_path)
+    path = tmp_path / "cifar10.json"
+    assert "embedding" not in json.loads(path.read_text())["network"]
+    assert TrainedModel.load(tmp_path, "cifar10", "last", **CPU).id == model.id
+
+
+@pytest.mark.parametrize("embedding", ["max_pool", 1, ["mean"]])
+def test_an_unknown_embedding_is_a_damaged_model(embedding, tmp_path):
+    make().save(tmp_path)
+    path = tmp_path / "yamnet.json"
+    manifest = json.loads(path.read_text())
+    manifest["network"]["embedding"] = embedding
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match=r"yamnet|embedding"):
+        TrainedModel.load(tmp_path, "yamnet", "last", **CPU)
