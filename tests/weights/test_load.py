@@ -149,6 +149,8 @@ print(*(name for name in sys.modules if name.partition(".")[0] in foreign and sy
 
 def test_processes_at_once_import_no_other_toolkit(own_cache):
     names = [name for name in NAMES if weights.available(name)]
+    if not names:
+        pytest.skip("no weights on this machine")
     command, root = [sys.executable, "-c", TWICE, *names], Path(weights.__file__).parents[2]
     runs = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=root)
