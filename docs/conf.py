@@ -23,6 +23,7 @@ release = version = mxnet_audio.__version__
 extensions = [
     "command_line",
     "gluon_sections",
+    "model_cards",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
