@@ -21,7 +21,7 @@ STEM_CHANNELS = 32
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
 TAGS = 521
 # Xavier's mean of inputs and outputs is far too small for depthwise kernels, of which the outputs would vanish.
-INITIALIZER = mx.init.MSRAPrelu(factor_type="in", slope=0)
+INITIALIZER = mx.init.Xavier(factor_type="in", magnitude=6)
 
 
 class SeparableConv(gluon.nn.HybridBlock):
