@@ -36,9 +36,11 @@ from .library.cifar10 import Cifar10AudioSearch as Cifar10AudioSearch
 from .library.m5 import M5AudioClassifier as M5AudioClassifier
 from .library.m5 import M5AudioRecommender as M5AudioRecommender
 from .library.m5 import M5AudioSearch as M5AudioSearch
+from .library.recommender import AudioRecommender as AudioRecommender
 from .library.resnet_v2 import ResNetV2AudioClassifier as ResNetV2AudioClassifier
 from .library.resnet_v2 import ResNetV2AudioRecommender as ResNetV2AudioRecommender
 from .library.resnet_v2 import ResNetV2AudioSearch as ResNetV2AudioSearch
+from .library.search import AudioSearch as AudioSearch
 from .library.tagger import AudioTagger as AudioTagger
 from .pretrained.encoder import AudioEncoder as AudioEncoder
 from .pretrained.encoder import load_encoder as load_encoder

@@ -52,15 +52,13 @@ class AudioRecommender(AudioSearch):
 
     Parameters
     ----------
-    model_ctx, data_ctx, engine, metric, classifier
+    model_ctx, data_ctx, engine, metric, classifier, encoder
         As for :class:`AudioSearch`, whose methods this class has too: `load_model`, `index_audio`, `index_many`,
         `query`, `remove`, `save`, `load`. The history is saved and loaded with the index, and `reset` clears it.
 
     Examples
     --------
-    >>> from mxnet_audio.library.cifar10 import Cifar10AudioRecommender     # doctest: +SKIP
-    >>> recommender = Cifar10AudioRecommender()                             # doctest: +SKIP
-    >>> recommender.load_model(model_dir_path='./models')                   # doctest: +SKIP
+    >>> recommender = AudioRecommender(encoder='musicnn')                   # doctest: +SKIP
     >>> recommender.index_many(paths, save_dir='./index')                   # doctest: +SKIP
     >>> recommender.track('song.mp3')                                       # doctest: +SKIP
     >>> recommender.recommend(top_k=1)                                      # doctest: +SKIP
@@ -86,7 +84,7 @@ class AudioRecommender(AudioSearch):
         AudioError
             If the song must be indexed and cannot be used; then the play is not recorded.
         ModelError
-            If the song must be indexed and no model is loaded.
+            If the song must be indexed and no model is loaded, or that of the index cannot be loaded.
         ParameterError
             If `path` is not a path.
         """

@@ -228,7 +228,7 @@ class AudioSearch:
         AudioError
             If the sound cannot be used.
         ModelError
-            If no model is loaded.
+            If no model is loaded, or that of the index cannot be loaded.
         ParameterError
             If `path` is not a path.
         """
@@ -276,7 +276,7 @@ class AudioSearch:
         Raises
         ------
         ModelError
-            If no model is loaded.
+            If no model is loaded, or that of the index cannot be loaded.
         ParameterError
             If `checkpoint_every` is below 1, or `paths` or `save_dir` is of the wrong type.
         SearchError
@@ -349,7 +349,7 @@ class AudioSearch:
         AudioError
             If the query cannot be used.
         ModelError
-            If no model is loaded.
+            If no model is loaded, or that of the index cannot be loaded.
         ParameterError
             If `top_k` is below 1.
         """

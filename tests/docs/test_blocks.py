@@ -9,7 +9,10 @@ import pytest
 import mxnet_audio
 from tests.docs.blocks import PAGES, ROOT, RUN, SHOWN, blocks_of, run_page
 
-SLOW = {"README.md", *(f"docs/guides/{name}.md" for name in ("classify", "cross-validate", "pretrained", "search", "speakers"))}
+SLOW = {
+    "README.md",
+    *(f"docs/guides/{name}.md" for name in ("classify", "cross-validate", "pretrained", "search", "speakers")),
+}
 
 
 def name_of(page):
