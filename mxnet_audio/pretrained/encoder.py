@@ -26,6 +26,7 @@ __all__ = ["AUTO", "AudioEncoder", "load_encoder"]
 
 log = logging.getLogger(__name__)
 
+SILENCE = "Silence"  # tag of AudioSet
 AUTO = ("yamnet", "musicnn")  # choices of 'auto', the first one whose weights can be had
 
 
@@ -96,7 +97,8 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         net = get_model(self.record.network, embedding=self._embedding_name, pretrained=self._loaded)
         net.collect_params().reset_ctx(model_ctx)
         net.hybridize(static_alloc=True)
-        return PatchEncoder(net, model_ctx=model_ctx, data_ctx=data_ctx)
+        silence = self.labels.index(SILENCE) if SILENCE in self.labels else None
+        return PatchEncoder(net, model_ctx=model_ctx, data_ctx=data_ctx, silence=silence)
 
     @property
     def _embedding_name(self) -> str:
@@ -192,7 +194,8 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         Yields
         ------
         Output
-            ``(path, scores, vector, error)``; the scores are means over the patches, between 0 and 1.
+            ``(path, scores, vector, error)``. The scores are means over the patches, between 0 and 1. Where "Silence"
+            is a tag, patches count by 1 minus their score of it, and its score is the lowest among the patches.
         """
         for source, vector, scores, error in self._encoder.encode_many(paths, batch_size):
             yield Output(source_name(source), scores, vector, error)

@@ -25,6 +25,7 @@ __all__ = ["BATCH_PATCHES", "Frames", "PatchEncoder", "SoundOutput"]
 BATCH_PATCHES = 32  # patches in one pass of the network
 # Sound of one file that is decoded ahead, in a thread: 15 MB of frames; the rest of a longer file is read as a stream.
 AHEAD_SECONDS = 600.0
+MIN_PATCH_WEIGHT = 1e-3  # so that sound that is silent throughout has scores, too
 
 
 class Frames(NamedTuple):
@@ -78,10 +79,13 @@ class PatchEncoder:
         Network with its parameters.
     model_ctx, data_ctx : mxnet.Context
         Device of the network, and device on which batches are put first.
+    silence : int, optional
+        Number of the tag for silence. A patch then counts for the scores of a sound by 1 minus its score of this tag,
+        so that a sneeze between pauses is tagged as a sneeze; the sound is as silent as its least silent patch.
     """
 
-    def __init__(self, net: EncoderNet, *, model_ctx: mx.Context, data_ctx: mx.Context):
-        self.net, self.model_ctx, self.data_ctx = net, model_ctx, data_ctx
+    def __init__(self, net: EncoderNet, *, model_ctx: mx.Context, data_ctx: mx.Context, silence: int | None = None):
+        self.net, self.model_ctx, self.data_ctx, self.silence = net, model_ctx, data_ctx, silence
         self.config = net.features
         self.sr, self.patch_samples = input_length(self.config)
         self.hop_samples = net.patch_hop * self.config.hop_length
@@ -195,7 +199,7 @@ class PatchEncoder:
         stream = map_ordered(lambda source: _Reading(source, self).start(), as_list(sources))
         with contextlib.closing(stream):
             for source, reading, error in stream:
-                sound = _Sound(source, Pool(self.net.pool), error=error)
+                sound = _Sound(source, Pool(self.net.pool), self.silence, error=error)
                 try:
                     if reading is not None:
                         yield from ((sound, patches) for patches, _ in reading.patches(batch_size))
@@ -234,17 +238,18 @@ class Pool:
     """
 
     def __init__(self, kind: str = "mean"):
-        self.kind, self.count = kind, 0
+        self.kind, self.count = kind, 0.0
         self.total: np.ndarray | float = 0.0
         self.squares: np.ndarray | float = 0.0
 
-    def add(self, vectors: np.ndarray) -> None:
-        """Add vectors [shape=(n, dim)]."""
+    def add(self, vectors: np.ndarray, weights: np.ndarray | None = None) -> None:
+        """Add vectors [shape=(n, dim)], which count by their weights [shape=(n,)], 1 by default."""
         vectors = vectors.astype(np.float64)
-        self.count += len(vectors)
-        self.total = self.total + vectors.sum(axis=0)
+        weights = np.ones(len(vectors)) if weights is None else weights
+        self.count += weights.sum()
+        self.total = self.total + weights @ vectors
         if self.kind == "mean_std":
-            self.squares = self.squares + np.square(vectors).sum(axis=0)
+            self.squares = self.squares + weights @ np.square(vectors)
 
     def result(self) -> np.ndarray:
         """Return the pooled vector [shape=(dim,)], float32."""
@@ -263,20 +268,30 @@ class _Sound:
 
     source: Any
     vectors: Pool
+    silence: int | None
     scores: Pool = field(default_factory=Pool)
+    least_silence: float = 1.0
     waiting: int = 0  # patches that are not yet computed
     is_read: bool = False
     error: AudioError | None = None
 
     def add(self, vectors: np.ndarray, scores: np.ndarray) -> None:
         self.vectors.add(vectors)
-        self.scores.add(scores)
         self.waiting -= len(vectors)
+        if self.silence is None:
+            self.scores.add(scores)
+            return
+        silence = scores[:, self.silence]
+        self.scores.add(scores, 1 - silence + MIN_PATCH_WEIGHT)
+        self.least_silence = min(self.least_silence, float(silence.min()))
 
     def output(self) -> SoundOutput:
         if self.error is not None:
             return SoundOutput(self.source, None, None, self.error)
-        return SoundOutput(self.source, self.vectors.result(), self.scores.result())
+        scores = self.scores.result()
+        if self.silence is not None:
+            scores[self.silence] = self.least_silence
+        return SoundOutput(self.source, self.vectors.result(), scores)
 
 
 class _Reading:

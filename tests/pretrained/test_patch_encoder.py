@@ -162,3 +162,14 @@ def test_pool(kind):
     expected = {"mean": mean, "mean_std": np.r_[mean, x.std(axis=0)], "unit_mean": mean / np.linalg.norm(mean)}[kind]
     np.testing.assert_allclose(pool.result(), expected, rtol=1e-5)
     assert pool.result().dtype == np.float32
+
+
+def test_silent_patches_hardly_count_for_the_scores(small_net, sound):
+    net, device = small_net(), {"model_ctx": mx.cpu(), "data_ctx": mx.cpu()}
+    (plain,) = PatchEncoder(net, **device).encode_many([sound(1.0)])
+    (weighted,) = PatchEncoder(net, silence=2, **device).encode_many([sound(1.0)])
+    frames = PatchEncoder(net, **device).encode_frames(sound(1.0))
+    means = np.average(frames.scores, axis=0, weights=1.001 - frames.scores[:, 2])
+    np.testing.assert_allclose(weighted.scores[:2], means[:2], atol=1e-5)
+    assert weighted.scores[2] == frames.scores[:, 2].min()
+    np.testing.assert_array_equal(weighted.vector, plain.vector)
