@@ -119,8 +119,8 @@ def _load_classifier(description: Description, contexts: Contexts) -> Any:
     path = path_argument("model", description.get("model"))
     if not path.exists():
         raise SearchError(
-            "missing, but the index was made with the model that was here: give its new place to load_model "
-            "(--model-dir of the commands), or index the files again with another model",
+            "missing, but the index was made with the model that was here: load it from its new place and pass it as "
+            "classifier= (--model-dir of the commands), or index the files again with another model",
             path,
         )
     if path.is_file():

@@ -207,8 +207,9 @@ class AudioSearch:
             else:
                 self.classifier = model
         if model is None or not model.model_id:
-            mend = "pass encoder= or classifier=" if self.classifier_class is None else "call load_model(...) first"
-            raise ModelError(f"no model is loaded: {mend}")
+            raise ModelError(
+                "no model is loaded: call load_model(model_dir_path=...) first, or pass encoder= or classifier="
+            )
         self._check_model(self.index, model)
         self._describe_model()
         return model
