@@ -10,8 +10,9 @@ from typing import ClassVar
 
 from mxnet_audio.engine import gluon
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models.blocks import SameConv2D, VectorNorm, batch_norm, global_mean
+from mxnet_audio.models.blocks import VectorNorm, batch_norm, global_mean
 from mxnet_audio.models.encoder_net import Embedding, EncoderNet
+from mxnet_audio.models.same_conv import SameConv2D
 
 __all__ = ["EPSILON", "MusicnnNet"]
 

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models.blocks import SameConv2D
 from mxnet_audio.models.encoder_net import Embedding, EncoderNet
+from mxnet_audio.models.same_conv import SameConv2D
 
 __all__ = ["YamnetNet"]
 

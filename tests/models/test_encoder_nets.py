@@ -10,8 +10,8 @@ from mxnet_audio import weights
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.models import NETWORKS, YamnetNet, get_model, patch_starts
-from mxnet_audio.models.blocks import SameConv2D
 from mxnet_audio.models.ge2e_lstm import LastState
+from mxnet_audio.models.same_conv import SameConv2D
 
 # musicnn_vgg_mtt differs from musicnn_vgg by its pools only, see test_published
 ENCODERS = {name: NETWORKS[name] for name in ("ge2e_lstm", "musicnn", "musicnn_vgg", "yamnet")}
