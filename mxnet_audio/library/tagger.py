@@ -128,7 +128,7 @@ class AudioTagger:
             raise prediction.error
         return prediction
 
-    def predict_many(self, paths: AudioSources, batch_size: int = 32) -> Iterator[Prediction]:
+    def predict_many(self, paths: AudioSources, batch_size: int | None = None) -> Iterator[Prediction]:
         """Tag many sounds, in order.
 
         Threads decode while the network computes. Memory does not grow with the number of sounds or their length.
@@ -137,8 +137,8 @@ class AudioTagger:
         ----------
         paths : iterable
             Sounds, each as in `predict_class`; or a single path.
-        batch_size : int > 0
-            Number of patches in one pass of the network.
+        batch_size : int > 0, optional
+            Number of patches in one pass of the network; by default those of half a minute.
 
         Yields
         ------

@@ -20,7 +20,7 @@ from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.predictor import AudioSource, AudioSources
 from mxnet_audio.inference.results import Encoding, Output
 from mxnet_audio.models import EncoderNet, get_model
-from mxnet_audio.pretrained.patch_encoder import BATCH_PATCHES, Frames, PatchEncoder
+from mxnet_audio.pretrained.patch_encoder import Frames, PatchEncoder
 
 __all__ = ["AUTO", "AudioEncoder", "load_encoder"]
 
@@ -163,15 +163,15 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         assert encoding.vector is not None
         return encoding.vector
 
-    def encode_many(self, paths: AudioSources, batch_size: int = BATCH_PATCHES) -> Iterator[Encoding]:
+    def encode_many(self, paths: AudioSources, batch_size: int | None = None) -> Iterator[Encoding]:
         """Compute the vectors of many sounds, in order.
 
         Parameters
         ----------
         paths : iterable
             Sounds, each as in `encode_audio`; or a single path.
-        batch_size : int > 0
-            Number of patches in one pass of the network.
+        batch_size : int > 0, optional
+            Number of patches in one pass of the network; by default those of half a minute.
 
         Yields
         ------
@@ -188,7 +188,7 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         for path, _, vector, error in self.forward_many(paths, batch_size):
             yield Encoding(path, vector, error)
 
-    def forward_many(self, paths: AudioSources, batch_size: int = BATCH_PATCHES) -> Iterator[Output]:
+    def forward_many(self, paths: AudioSources, batch_size: int | None = None) -> Iterator[Output]:
         """Compute tag scores and vectors of many sounds; parameters and errors as in `encode_many`.
 
         Yields

@@ -20,9 +20,10 @@ from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list, 
 from mxnet_audio.models import EncoderNet
 from mxnet_audio.parallel import map_ordered
 
-__all__ = ["BATCH_PATCHES", "Frames", "PatchEncoder", "SoundOutput"]
+__all__ = ["Frames", "PatchEncoder", "SoundOutput"]
 
-BATCH_PATCHES = 32  # patches in one pass of the network
+# Sound in one pass of the network: 32 patches of yamnet, 8 of musicnn, which needs 0.3 GB for 8 and 0.8 GB for 32.
+BATCH_SECONDS = 32.0
 # Sound of one file that is decoded ahead, in a thread: 15 MB of frames; the rest of a longer file is read as a stream.
 AHEAD_SECONDS = 600.0
 MIN_PATCH_WEIGHT = 1e-3  # so that sound that is silent throughout has scores, too
@@ -88,9 +89,9 @@ class PatchEncoder:
         self.net, self.model_ctx, self.data_ctx, self.silence = net, model_ctx, data_ctx, silence
         self.config = net.features
         self.sr, self.patch_samples = input_length(self.config)
-        self.hop_samples = net.patch_hop * self.config.hop_length
+        self.batch_size = 2 ** int(np.log2(BATCH_SECONDS * self.sr / self.patch_samples))
 
-    def encode_many(self, sources: AudioSources, batch_size: int = BATCH_PATCHES) -> Iterator[SoundOutput]:
+    def encode_many(self, sources: AudioSources, batch_size: int | None = None) -> Iterator[SoundOutput]:
         """Encode many sounds, in order.
 
         Threads decode while the network computes. Memory does not grow with the number of sounds or their length.
@@ -99,8 +100,8 @@ class PatchEncoder:
         ----------
         sources : iterable
             Sounds, each as `mxnet_audio.audio.load` takes it; or a single path.
-        batch_size : int > 0
-            Number of patches in one pass of the network.
+        batch_size : int > 0, optional
+            Number of patches in one pass of the network; by default those of half a minute.
 
         Yields
         ------
@@ -112,7 +113,7 @@ class PatchEncoder:
         ParameterError
             If `batch_size` is below 1, or `sources` is not iterable.
         """
-        batch_size = whole_number("batch_size", batch_size)
+        batch_size = self._batch_size(batch_size)
         pending: deque[_Sound] = deque()  # in order; yielded once their patches are computed
         waiting: list[tuple[_Sound, np.ndarray]] = []
         for sound, patches in self._patches_of_all(sources, batch_size):
@@ -130,15 +131,15 @@ class PatchEncoder:
         self._compute(waiting, batch_size)
         yield from (sound.output() for sound in pending)
 
-    def iter_frames(self, source: AudioSource, batch_size: int = BATCH_PATCHES) -> Iterator[Frames]:
+    def iter_frames(self, source: AudioSource, batch_size: int | None = None) -> Iterator[Frames]:
         """Yield the outputs for the patches of one sound, batch by batch, in constant memory.
 
         Parameters
         ----------
         source : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
             Sound, as `mxnet_audio.audio.load` takes it.
-        batch_size : int > 0
-            Number of patches in one pass of the network.
+        batch_size : int > 0, optional
+            Number of patches in one pass of the network; by default those of half a minute.
 
         Yields
         ------
@@ -150,7 +151,7 @@ class PatchEncoder:
             If the sound cannot be used; what shows only within the file is raised when it is reached.
         """
         reading = _Reading(source, self)
-        for patches, starts in reading.patches(whole_number("batch_size", batch_size)):
+        for patches, starts in reading.patches(self._batch_size(batch_size)):
             begin = starts * self.config.hop_length
             times = np.stack([begin, np.minimum(begin + self.patch_samples, reading.samples)], axis=1) / self.sr
             vectors, scores = self.forward(patches, batch_size)
@@ -165,7 +166,7 @@ class PatchEncoder:
         """
         return Frames(*(np.concatenate(parts) for parts in zip(*self.iter_frames(source))))
 
-    def forward(self, patches: np.ndarray, batch_size: int = BATCH_PATCHES) -> tuple[np.ndarray, np.ndarray]:
+    def forward(self, patches: np.ndarray, batch_size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Compute the outputs of the network for patches.
 
         The batches have sizes of powers of two, since MXNet keeps memory for every size that it has met.
@@ -173,8 +174,8 @@ class PatchEncoder:
         Parameters
         ----------
         patches : np.ndarray [shape=(n, 1, bands, frames)], float32
-        batch_size : int > 0
-            Number of patches in one pass of the network.
+        batch_size : int > 0, optional
+            Number of patches in one pass of the network; by default those of half a minute.
 
         Returns
         -------
@@ -183,6 +184,7 @@ class PatchEncoder:
         scores : np.ndarray [shape=(n, tags)], float32
             Score of each published tag, between 0 and 1.
         """
+        batch_size = self._batch_size(batch_size)
         vectors, scores, start = [], [], 0
         with autograd.predict_mode():
             while start < len(patches):
@@ -193,6 +195,9 @@ class PatchEncoder:
                 scores.append(np.empty((size, 0), np.float32) if logits is None else logits.sigmoid().asnumpy())
                 start += size
         return np.concatenate(vectors), np.concatenate(scores)
+
+    def _batch_size(self, batch_size: int | None) -> int:
+        return self.batch_size if batch_size is None else whole_number("batch_size", batch_size)
 
     def _patches_of_all(self, sources: AudioSources, batch_size: int) -> Iterator[tuple[_Sound, np.ndarray | None]]:
         """Yield the patches of each sound [shape=(n, 1, bands, frames)], and None at its end."""
