@@ -4,6 +4,7 @@ It replaces the lines ``<!-- facts: NAME -->`` of a page.
 """
 
 import re
+from urllib.parse import urlsplit
 
 from mxnet_audio import weights
 
@@ -13,6 +14,10 @@ MARKER = re.compile(r"^<!-- facts: (\w+) -->$", re.MULTILINE)
 def facts(record: weights.Record) -> list[tuple[str, str]]:
     """List the facts on published weights."""
     package = record.package
+    files = []
+    for file in record.files:
+        files += [("file", f"`{file.name}`, {file.size:,} bytes"), ("SHA-256", f"`{file.sha256}`")]
+        files += [("from", f"[{urlsplit(url).netloc}]({url})") for url in file.urls]
     return [
         ("weights", record.summary),
         ("domain", record.domain),
@@ -21,8 +26,7 @@ def facts(record: weights.Record) -> list[tuple[str, str]]:
         ("embeddings", ", ".join(f"`{name}` {width}" for name, width in record.embeddings.items())),
         ("published classes", str(record.n_tags or "none")),
         ("licence", record.licence),
-        *((f"`{file.name}`", f"{file.size:,} bytes, SHA-256 `{file.sha256}`") for file in record.files),
-        *(("from", f"<{url}>") for file in record.files for url in file.urls),
+        *files,
         *([("from", f"`{package.folder}` of {package.distribution} {package.version}")] if package else []),
         ("get them", f"`{record.command}`"),
     ]
