@@ -5,12 +5,25 @@
 ``python benchmarks/speakers.py known``      train on five digits of all four speakers; trials are all pairs of
                                              different digits among the other five; both ways
 ``python benchmarks/speakers.py readers``    train on all; compare halves of the recordings of three readers
+``python benchmarks/speakers.py pretrained`` no training: the published encoder resemblyzer, to which all are strangers
 
 Each of the four speakers is enrolled with takes 0 to 4 of five digits: with strangers, digits 0 to 4; with known
 speakers, those trained on. All recordings of the other five digits are compared with the four enrolled speakers, and
 identified among them. With strangers, only trials that include the fourth speaker count, and only its own recordings
 are identified; its impostors are speakers of the training set. Intervals are of 95%, by drawing speakers with
 replacement. Two runs at a time, one thread each; with ``--output DIR``, finished runs are kept there.
+
+With the pretrained encoder, pairs are all pairs of different digits among takes below ``--takes``: EER as mean over the
+ways, by digits as mean and deviation over the 45 pairs of digits, and with one threshold for all ways. Enrolled
+speakers and identification are mean and deviation over all 252 halves of the digits: each speaker is enrolled with
+takes 0 to 4 of five digits, and all words of the other five are compared with the enrolled speakers. With a background,
+half of the mean of other people's words is subtracted:
+
+- of two speakers; only the other two are compared, and identified between two; six ways. Those compared have no part in
+  the mean;
+- of three speakers; all four are enrolled, and only trials with the fourth count; four ways. Impostors have a part in
+  the mean, as in ``strangers``;
+- of the three readers, cut to the length of the words, at their sampling rate: another corpus.
 """
 
 import argparse
@@ -19,6 +32,7 @@ import os
 import re
 import statistics
 import tempfile
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,8 +41,11 @@ from joblib import Parallel, delayed, parallel_config
 
 from mxnet_audio import audio
 from mxnet_audio.metrics import bootstrap, eer, min_dcf
+from mxnet_audio.speakers.calibration import ErrorRates, find_threshold
+from mxnet_audio.speakers.default_thresholds import DEFAULT_THRESHOLDS
+from mxnet_audio.speakers.enrollment import EnrolledSpeakers
 from mxnet_audio.speakers.recognizer import SpeakerRecognizer
-from mxnet_audio.speakers.scoring import Cohort
+from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
 
 DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 NETWORKS = ("ecapa_tdnn", "resnet18", "sincnet")
@@ -149,10 +166,133 @@ def table(network: str, loss: str, runs: list[list[dict]], by_speaker: bool) -> 
     return f"{network:10s} {loss:12s} " + "; ".join(lines)
 
 
+class Words(NamedTuple):
+    """Vectors of words, with their digits, speakers and takes."""
+
+    vectors: np.ndarray
+    digits: np.ndarray
+    speakers: np.ndarray
+    takes: np.ndarray
+
+    def of(self, *names: str) -> "Words":
+        """Return the words of these speakers."""
+        kept = np.isin(self.speakers, names)
+        return Words(*(column[kept] for column in self))
+
+
+def encode(recognizer: SpeakerRecognizer, sounds: list) -> np.ndarray:
+    """Return the vectors of sounds [shape=(n, dim)]."""
+    return np.stack([found.vector for found in recognizer.encode_many(sounds)])
+
+
+def word_pairs(scorer: SpeakerScorer, words: Words, target: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels and scores of all pairs of different digits, and the pair of digits [shape=(trials,)]."""
+    first, second = np.triu_indices(len(words.digits), 1)
+    kept = words.digits[first] != words.digits[second]
+    if target is not None:
+        kept &= (words.speakers[first] == target) | (words.speakers[second] == target)
+    first, second = first[kept], second[kept]
+    digits = np.sort([words.digits[first], words.digits[second]], axis=0)
+    labels = (words.speakers[first] == words.speakers[second]).astype(int)
+    return labels, scorer.trial_scores(words.vectors, first, second), 10 * digits[0] + digits[1]
+
+
+def enrolled_words(scorer: SpeakerScorer, words: Words, target: str | None, digits: tuple) -> tuple:
+    """Enroll all speakers by some digits; return labels, scores and hits of the words of the other digits."""
+    names = sorted(set(words.speakers))
+    known = np.isin(words.digits, digits)
+    enrolled = EnrolledSpeakers()
+    for name in names:
+        enrolled.add(name, words.vectors[known & (words.takes < ENROLL_TAKES) & (words.speakers == name)])
+    scores, speakers = scorer.scores(words.vectors[~known], enrolled.centroids()), words.speakers[~known]
+    labels = (speakers[:, None] == names).astype(int)
+    hits = np.array(names)[scores.argmax(axis=1)] == speakers
+    if target is None:
+        return labels.ravel(), scores.ravel(), hits
+    kept = (speakers[:, None] == target) | (np.array(names) == target)
+    return labels[kept], scores[kept], hits[speakers == target]
+
+
+def pretrained_table(title: str, ways: list[tuple[SpeakerScorer, Words, str | None]]) -> dict:
+    """Print a row: mean over the ways, deviation over digits; return the trials of all ways together."""
+    pairs, halves = [word_pairs(*way) for way in ways], list(itertools.combinations(range(10), 5))
+    enrolled = [[enrolled_words(*way, half) for half in halves] for way in ways]
+    by_digits = np.array(
+        [[eer(labels[kind == k], scores[kind == k])[0] for k in np.unique(kind)] for labels, scores, kind in pairs]
+    )
+    pooled = {
+        "pairs": [np.concatenate(column) for column in zip(*(trials[:2] for trials in pairs))],
+        "enrolled": [np.concatenate(column) for column in zip(*(trials[:2] for way in enrolled for trials in way))],
+    }
+    of_enrolled = np.array([[eer(labels, scores)[0] for labels, scores, _ in way] for way in enrolled]).mean(axis=0)
+    identified = np.array([[hits.mean() for *_, hits in way] for way in enrolled]).mean(axis=0)
+    each = ", ".join(f"{100 * eer(labels, scores)[0]:.1f}" for labels, scores, _ in pairs)
+    print(
+        f"{title:42s} pairs {100 * np.mean([eer(*trials[:2])[0] for trials in pairs]):.1f}% ({each}; "
+        f"by digits {100 * by_digits.mean():.1f} ± {100 * by_digits.mean(axis=0).std():.1f}; one threshold "
+        f"{100 * eer(*pooled['pairs'])[0]:.1f}); "
+        f"enrolled {100 * of_enrolled.mean():.1f} ± {100 * of_enrolled.std():.1f}%; "
+        f"identified {100 * identified.mean():.1f} ± {100 * identified.std():.1f}%",
+        flush=True,
+    )
+    return pooled
+
+
+def pretrained(takes: int) -> None:
+    """Measure the published encoder without and with a background, and its default thresholds."""
+    recognizer = SpeakerRecognizer("resemblyzer")
+    every = [clip for clip in clips() if clip.take < takes]
+    started = time.monotonic()
+    columns = [np.array([getattr(clip, name) for clip in every]) for name in ("digit", "speaker", "take")]
+    words = Words(encode(recognizer, [clip.path for clip in every]), *columns)
+    seconds = time.monotonic() - started
+    length = sum(audio.info(clip.path).duration for clip in every)
+    print(f"resemblyzer: {len(every)} words of {length / len(every):.2f} s encoded in {seconds:.1f} s", flush=True)
+    names = sorted(set(words.speakers))
+    couples = list(itertools.combinations(names, 2))
+
+    def background(*others: str, **options) -> SpeakerScorer:
+        return SpeakerScorer(cohort=Cohort(words.of(*others).vectors), **options)
+
+    def others(*these: str) -> list[str]:
+        return [name for name in names if name not in these]
+
+    trials = {False: pretrained_table("no background", [(SpeakerScorer(), words, None)])}
+    pretrained_table("no background, two speakers", [(SpeakerScorer(), words.of(*two), None) for two in couples])
+    trials[True] = pretrained_table(
+        "the other two", [(background(*others(*two), centered=True), words.of(*two), None) for two in couples]
+    )
+    pretrained_table("no background, trials of one", [(SpeakerScorer(), words, name) for name in names])
+    pretrained_table("the other three", [(background(*others(name), centered=True), words, name) for name in names])
+    pieces = []
+    for path in sorted((DATA / "music").glob("libri_*.ogg")):
+        y, sr = audio.load(path, sr=audio.info(every[0].path).sr)
+        views = audio.views(y, int(sr * length / len(every)), int(len(y) / sr * len(every) / length))
+        pieces += [(view, sr) for view in views if np.std(view) > 0.3 * np.std(y)]
+    readers = Cohort(encode(recognizer, pieces))
+    pretrained_table(
+        f"three readers, {len(pieces)} pieces", [(SpeakerScorer(cohort=readers, centered=True), words, None)]
+    )
+    pretrained_table(
+        "S-norm by the other two",
+        [(background(*others(*two), normalize=True), words.of(*two), None) for two in couples],
+    )
+    pretrained_table("S-norm by three readers", [(SpeakerScorer(cohort=readers, normalize=True), words, None)])
+
+    for centered, pooled in trials.items():
+        threshold = round(find_threshold(*pooled["pairs"], far=0.05), 3)
+        for kind, (labels, scores) in pooled.items():
+            print(
+                f"{'centered' if centered else 'plain':8s} at {threshold}, {kind}:",
+                ErrorRates.measure(labels, scores, threshold, ""),
+            )
+        print("  in the package:", *DEFAULT_THRESHOLDS["resemblyzer"][centered])
+
+
 def main() -> None:
     """Print a line for each network and loss."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=("strangers", "known", "readers"))
+    parser.add_argument("task", choices=("strangers", "known", "readers", "pretrained"))
     parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
     parser.add_argument("--losses", nargs="+", default=LOSSES, choices=LOSSES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
@@ -170,6 +310,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--output", type=Path, help="keep finished runs here")
     arguments = parser.parse_args()
+    if arguments.task == "pretrained":
+        pretrained(arguments.takes)
+        return
     options = {name: getattr(arguments, name) for name in ("epochs", "batch_size", "seconds", "takes", "speeds")}
     print(f"{arguments.task}, {options}, seeds {arguments.seeds}", flush=True)
     run = {"strangers": strangers, "known": known, "readers": readers}[arguments.task]

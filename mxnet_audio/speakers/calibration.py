@@ -1,20 +1,74 @@
-"""Calibration of the speaker threshold: choose recordings, pair them, and find the score that separates the pairs."""
+"""Calibration of the speaker threshold: choose recordings, pair them, and find the score that separates the pairs.
+
+Needs no MXNet.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
 from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.metrics import eer, roc
 
-__all__ = ["check_far", "choose_recordings", "find_threshold", "trial_pairs"]
+__all__ = ["MAX_EER", "ErrorRates", "check_far", "choose_recordings", "find_threshold", "trial_pairs"]
 
 MAX_CALIBRATION = 1000  # recordings that a threshold is set by
 CALIBRATION_PER_SPEAKER = 4  # recordings of one speaker among these, where there are so many
+MAX_EER = 0.35  # equal error rate above which a threshold separates nothing; by chance it is 0.5
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """Error rates of a threshold, and the recordings that they were measured on.
+
+    Attributes
+    ----------
+    far : float, 0 to 1
+        False accept rate: share of the pairs of two speakers that pass.
+    frr : float, 0 to 1
+        False reject rate: share of the pairs of one speaker that do not pass.
+    eer : float, 0 to 1
+        Equal error rate, at another threshold.
+    n_target, n_impostor : int
+        Number of pairs of one speaker, and of two.
+    source : str
+        The recordings, in words.
+
+    Examples
+    --------
+    >>> print(ErrorRates.measure(np.array([1, 1, 0, 0]), np.array([0.9, 0.7, 0.8, 0.1]), 0.75, "four recordings"))
+    50.0% of 2 pairs of two speakers pass, 50.0% of 2 pairs of one do not (four recordings)
+    """
+
+    far: float
+    frr: float
+    eer: float
+    n_target: int
+    n_impostor: int
+    source: str
+
+    @classmethod
+    def measure(cls, labels: np.ndarray, scores: np.ndarray, threshold: float, source: str) -> ErrorRates:
+        """Measure the rates of a threshold on pairs, given as for `find_threshold`."""
+        same = labels == 1
+        far, frr = (float(np.mean(wrong)) for wrong in (scores[~same] >= threshold, scores[same] < threshold))
+        return cls(far, frr, eer(labels, scores)[0], int(same.sum()), int((~same).sum()), source)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ErrorRates:
+        """Make rates from what `dataclasses.asdict` gave; KeyError, TypeError or ValueError if they are damaged."""
+        far, frr, rate = (float(values[name]) for name in ("far", "frr", "eer"))
+        return cls(far, frr, rate, int(values["n_target"]), int(values["n_impostor"]), str(values["source"]))
+
+    def __str__(self) -> str:
+        accepted = f"{self.far:.1%} of {self.n_impostor:,} pairs of two speakers pass"
+        return f"{accepted}, {self.frr:.1%} of {self.n_target:,} pairs of one do not ({self.source})"
 
 
 def choose_recordings(speakers: Sequence[Hashable], limit: int, min_per_speaker: int = 1) -> list[int]:

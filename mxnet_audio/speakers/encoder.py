@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -15,13 +15,16 @@ from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.checks import whole_number
 from mxnet_audio.data.transforms import ExtractFeatures, Load, ToImage, Transform
-from mxnet_audio.errors import DatasetError, InvalidAudioError, ModelError, ParameterError
+from mxnet_audio.errors import InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Encoding
 from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.parallel import map_ordered
+from mxnet_audio.speakers.calibration import MAX_EER
 from mxnet_audio.speakers.enrollment import unit_length
+from mxnet_audio.speakers.recording_encoder import RecordingEncoder
+from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
 from mxnet_audio.speakers.state import SPEAKER_NETWORKS
 from mxnet_audio.speakers.training_set import MIN_SECONDS, TrainingSet, window_size
 
@@ -68,7 +71,7 @@ class Voice(Transform):
         return audio.repeat_to(y, self.n)
 
 
-class SpeakerEncoder(AudioClassifier):
+class SpeakerEncoder(RecordingEncoder, AudioClassifier):
     """Network of a recognizer, trained to classify speakers. Sound shorter than its input is repeated.
 
     Parameters
@@ -111,6 +114,30 @@ class SpeakerEncoder(AudioClassifier):
         )
         self.skipped = list({path: (path, error) for path, error in self.skipped}.values())  # once, not once a speed
         return history
+
+    def new_scorer(self, clips: TrainingSet, normalize: bool) -> SpeakerScorer:
+        """Make a scorer: its cohort are recordings that were trained on, its threshold is set by those held out."""
+        cohort, held_out = clips.choose()
+        indices = cohort + held_out
+        usable = []
+        for index, (path, vector, error) in zip(indices, self.encode_many(clips.paths[index] for index in indices)):
+            if error is None:
+                usable.append((index, vector))
+            elif index in clips.strangers:  # the others have been reported
+                log.warning("left out: %s", error)
+                self.skipped.append((path or f"item {index}", error))
+        indices, vectors = [index for index, _ in usable], np.array([vector for _, vector in usable])
+        speakers = np.array([str(clips.pairs[index][1]) for index in indices])
+        sessions = np.array([clips.sessions[index] for index in indices])
+        compared = np.isin(indices, held_out)
+        scorer = SpeakerScorer(cohort=Cohort(vectors[~compared], speakers[~compared].tolist()), normalize=normalize)
+        source = "held-out recordings of speakers who were trained on"
+        if clips.strangers:
+            source = f"{len(set(speakers[compared]))} speakers who were not trained on"
+        scorer.calibrate(vectors, speakers, sessions, held_out=compared, source=source, force=True)
+        if scorer.rates is not None and scorer.rates.eer > MAX_EER:
+            log.warning("the threshold separates nothing: equal error rate %.3f (%s)", scorer.rates.eer, source)
+        return scorer
 
     def windows(self, source: AudioSource) -> np.ndarray:
         """Compute the network's inputs [shape=(n, 1, bands, frames)] of a recording.
@@ -158,59 +185,6 @@ class SpeakerEncoder(AudioClassifier):
                     if count:
                         vector = unit_length(unit_length(np.stack(list(islice(vectors, count)))).mean(axis=0))
                     yield Encoding(source_name(path), vector, error)
-
-    def encode_usable(self, paths: AudioSources) -> tuple[np.ndarray, list[int]]:
-        """Compute the embeddings of the recordings that can be used; log the others and list them in `skipped`.
-
-        Returns
-        -------
-        vectors : np.ndarray [shape=(usable, dim)]
-        indices : list of int
-            Index of each usable recording.
-
-        Raises
-        ------
-        DatasetError
-            If no recording can be used.
-        """
-        vectors, indices, self.skipped = [], [], []
-        for index, (path, vector, error) in enumerate(self.encode_many(paths)):
-            if vector is not None:
-                vectors.append(vector)
-                indices.append(index)
-            elif error is not None:
-                log.warning("left out: %s", error)
-                self.skipped.append((path or f"item {index}", error))
-        if not vectors:
-            if not self.skipped:
-                raise DatasetError("no recordings are given")
-            first = self.skipped[0][1]
-            raise DatasetError(f"none of the {len(self.skipped)} recordings can be used; the first: {first}")
-        return np.stack(vectors), indices
-
-    def encode_trials(self, trials: Sequence[tuple]) -> tuple[np.ndarray, list[tuple[int | None, int | None]]]:
-        """Compute the embeddings of the recordings of trials (label, first, second), each recording once.
-
-        Returns
-        -------
-        vectors : np.ndarray [shape=(usable, dim)]
-        rows : list of (int or None, int or None)
-            Rows of the two recordings of each trial in `vectors`; None if a recording cannot be used.
-
-        Raises
-        ------
-        DatasetError
-            If no recording can be used.
-        """
-
-        def key(sound: Any) -> Any:
-            return os.fspath(sound) if isinstance(sound, (str, os.PathLike)) else id(sound)
-
-        sounds = {key(sound): sound for _, *both in trials for sound in both}
-        vectors, usable = self.encode_usable(sounds.values())
-        keys = list(sounds)
-        rows = {keys[index]: row for row, index in enumerate(usable)}
-        return vectors, [(rows.get(key(first)), rows.get(key(second))) for _, first, second in trials]
 
     def _vectors(self, x: np.ndarray) -> np.ndarray:
         starts = range(0, len(x), WINDOWS_PER_PASS)

@@ -1,4 +1,4 @@
-"""Speaker recognition: train a speaker encoder, enroll speakers, verify and identify recordings."""
+"""Speaker recognition: enroll speakers, verify and identify recordings, with a published or a trained encoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio import training
-from mxnet_audio.checks import iterable_argument, path_argument
+from mxnet_audio.checks import iterable_argument, one_of, path_argument
 from mxnet_audio.datasets.labels import checked_pairs
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
@@ -20,10 +20,17 @@ from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Encoding, Identification, Verification
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.metrics import VerificationReport, verification_report
-from mxnet_audio.speakers.calibration import CALIBRATION_PER_SPEAKER, MAX_CALIBRATION, check_far, choose_recordings
+from mxnet_audio.speakers.calibration import (
+    CALIBRATION_PER_SPEAKER,
+    MAX_CALIBRATION,
+    check_far,
+    choose_recordings,
+)
+from mxnet_audio.speakers.default_thresholds import DEFAULT_THRESHOLDS, default_scorer
 from mxnet_audio.speakers.encoder import SpeakerEncoder
-from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
-from mxnet_audio.speakers.state import SpeakerState
+from mxnet_audio.speakers.published_encoder import PublishedEncoder
+from mxnet_audio.speakers.scoring import SpeakerScorer
+from mxnet_audio.speakers.state import PUBLISHED_ENCODERS, SPEAKER_NETWORKS, SpeakerState, check_kind
 from mxnet_audio.speakers.training_set import TrainingSet, session_names, speaker_features, speaker_recipe
 
 __all__ = ["SpeakerRecognizer"]
@@ -32,17 +39,19 @@ log = logging.getLogger(__name__)
 
 
 class SpeakerRecognizer:
-    """Recognizer of speakers: trained on recordings of some, it verifies and identifies others, once enrolled.
+    """Recognizer of speakers: it verifies and identifies speakers, once they are enrolled.
 
     Speakers are represented by embeddings of their recordings, which are compared by their cosine. Only embeddings are
-    stored, not audio.
+    stored, not audio. 'resemblyzer' has published weights, and needs no training; its threshold was measured on words
+    of 0.4 s (FSDD), so `calibrate` on your own recordings where you have some. The other networks are trained by `fit`.
 
     Parameters
     ----------
     network : str
-        'ecapa_tdnn', 'resnet18' or 'sincnet'.
+        'resemblyzer', or the network to train: 'ecapa_tdnn', 'resnet18' or 'sincnet'.
     normalize : bool
-        Normalize scores by those against recordings of the training set (adaptive S-norm), in place of plain cosines.
+        Normalize scores by those against recordings of the training set, or of `set_background` (adaptive S-norm), in
+        place of plain cosines. With 'resemblyzer', call `set_background` and `calibrate` first.
     model_ctx, data_ctx : mxnet.Context, optional
         Device that the network computes on, and device that batches are put on first; the CPU by default.
 
@@ -50,6 +59,8 @@ class SpeakerRecognizer:
     ------
     ParameterError
         If there is no such network, or this machine, or this build of MXNet, has no such GPU.
+    ModelError
+        If published weights are missing or damaged.
 
     Attributes
     ----------
@@ -58,8 +69,7 @@ class SpeakerRecognizer:
 
     Examples
     --------
-    >>> recognizer = SpeakerRecognizer('resnet18')
-    >>> recognizer.fit(pairs, 'models/speakers')                     # doctest: +SKIP
+    >>> recognizer = SpeakerRecognizer('resemblyzer')                # doctest: +SKIP
     >>> recognizer.enroll('ann', ['ann1.wav', 'ann2.wav'])           # doctest: +SKIP
     2
     >>> recognizer.identify('unknown.wav').speaker                   # doctest: +SKIP
@@ -74,25 +84,32 @@ class SpeakerRecognizer:
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
     ):
-        self._encoder = SpeakerEncoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
-        self.scorer = SpeakerScorer(normalize=normalize)
+        self._encoder: SpeakerEncoder | PublishedEncoder
+        if one_of("network", network, (*SPEAKER_NETWORKS, *PUBLISHED_ENCODERS)) in PUBLISHED_ENCODERS:
+            self._encoder = PublishedEncoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
+            self.scorer = default_scorer(network, normalize=normalize)
+        else:
+            self._encoder = SpeakerEncoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
+            self.scorer = SpeakerScorer(normalize=normalize)
         self._model_dir: Path | None = None
 
     def __repr__(self) -> str:
         try:
             status = f"{len(self.speakers)} speakers enrolled, threshold {self.threshold:.3f}"
+            if self.scorer.rates is not None:
+                status += f" with {self.scorer.rates.far:.1%} false accepts: {self.scorer.rates.source}"
         except ModelError:
-            status = "not trained"
+            status = "not calibrated" if self.network in PUBLISHED_ENCODERS else "not trained"
         return f"{type(self).__name__}({self.network!r}, {status})"
 
     @property
     def network(self) -> str:
-        """Name of the network."""
+        """Name of the network, or of the encoder with published weights."""
         return self._encoder.network
 
     @property
     def skipped(self) -> list[tuple[str, AudioError]]:
-        """Files that the last `fit`, `enroll`, `calibrate` or `evaluate` could not use, with the reasons."""
+        """Files that the last call of `fit`, `enroll`, … could not use, with the reasons."""
         return self._encoder.skipped
 
     @property
@@ -102,7 +119,10 @@ class SpeakerRecognizer:
 
     @property
     def threshold(self) -> float:
-        """Score from which two recordings count as one speaker's; ModelError if there is no model yet."""
+        """Score from which two recordings count as one speaker's; ModelError if none is set yet.
+
+        ``scorer.rates`` are its error rates, and the recordings that they were measured on.
+        """
         return self.scorer.threshold
 
     @property
@@ -123,6 +143,7 @@ class SpeakerRecognizer:
         epochs: int = 20,
         batch_size: int = 32,
         test_size: float = 0.2,
+        held_out_speakers: int | None = 0,
         groups: Sequence[Hashable] | None = None,
         learning_rate: float = 0.001,
         loss: str | None = None,
@@ -141,8 +162,8 @@ class SpeakerRecognizer:
         """Train on recordings of speakers, and save the model in a directory.
 
         The threshold is set by the pairs of held-out recordings, where false accept and false reject rate are equal.
-        Scores of speakers outside the training set spread wider: `calibrate` on recordings of such speakers, if you
-        have them.
+        Scores of speakers outside the training set spread wider: hold out some speakers, too, or `calibrate` on
+        recordings of such speakers.
 
         Parameters
         ----------
@@ -154,6 +175,10 @@ class SpeakerRecognizer:
             As for `AudioClassifier.fit`.
         test_size : float in (0, 1)
             Share of each speaker's recordings that is held out.
+        held_out_speakers : int, optional
+            Number of speakers that are not trained on, 0 or at least 2, drawn from those with two recordings; the
+            threshold is set by theirs. None holds out a fifth, at most 40, where there are 10 or more of them, and
+            else nobody.
         groups : sequence of hashable, optional
             Session of each recording; recordings of one session are held out together.
         loss : str, optional
@@ -191,15 +216,19 @@ class SpeakerRecognizer:
         .. [1] H. Yamamoto et al., "Speaker augmentation and bandwidth extension for deep speaker embedding",
            Interspeech 2019.
         """
-        path_argument("model_dir_path", model_dir_path)
+        encoder = self._encoder
+        if isinstance(encoder, PublishedEncoder):
+            choices = ", ".join(SPEAKER_NETWORKS)
+            raise ParameterError(f"network must be one of {choices}, to be trained; got {self.network!r}")
+        check_kind(path_argument("model_dir_path", model_dir_path), self.network)
         if batch_size == 1:  # the last norm would make all embeddings zero
             raise ParameterError("batch_size must be >= 2, got 1")
-        clips = TrainingSet.prepare(pairs, groups, speeds, test_size, random_state)
+        clips = TrainingSet.prepare(pairs, groups, speeds, test_size, random_state, held_out_speakers)
         if feature_config is None:
             config = speaker_features(self.network, clips.paths, seconds)
         else:
             config = training.complete_config(clips.paths, feature_config)
-        history = self._encoder.fit_speakers(
+        history = encoder.fit_speakers(
             clips,
             model_dir_path,
             batch_size=batch_size,
@@ -214,18 +243,60 @@ class SpeakerRecognizer:
             recipe=speaker_recipe(recipe, loss, loss_options, config),
             callbacks=callbacks,
         )
-        if not self._restore(model_dir_path):
+        if not self._restore(model_dir_path, encoder):
             # From here on, a failure must not leave the threshold and speakers of another network.
             self.scorer, self._model_dir = SpeakerScorer(normalize=self.normalize), None
             if enrolled := SpeakerState.enrolled_in(model_dir_path):
                 log.warning("%s: the network has changed: enroll again: %s", model_dir_path, ", ".join(enrolled))
-            self._calibrate_on(clips)
+            self.scorer = encoder.new_scorer(clips, self.normalize)
             self._model_dir = Path(model_dir_path).resolve()
             self.save(model_dir_path)
         return history
 
+    def set_background(self, paths: AudioSources) -> int:
+        """Center embeddings by recordings of other people: half of their mean is subtracted from every embedding.
+
+        What all voices have in common then counts less: sound, microphone, language. The more of this the recordings
+        share with those to compare, the more it helps. Enrolled speakers stay enrolled; the threshold is the default
+        for centered embeddings, so `calibrate` after this. With ``normalize=True``, the recordings are the cohort of
+        the S-norm, and nothing is subtracted. Call `save` to keep the background.
+
+        Parameters
+        ----------
+        paths : iterable
+            Recordings, each as for `encode_audio`, 10 or more that can be used, of several people who will not be
+            compared; of more than 1,000, 1,000 are chosen, evenly. They replace those of an earlier call.
+
+        Returns
+        -------
+        int
+            Number of recordings in the background.
+
+        Raises
+        ------
+        DatasetError
+            If fewer than 10 recordings can be used. Nothing changes.
+        ParameterError
+            If the network was trained here: its training speakers are its cohort.
+        """
+        if isinstance(self._encoder, SpeakerEncoder):
+            choices = ", ".join(PUBLISHED_ENCODERS)
+            raise ParameterError(f"network must be {choices} for another background, got {self.network!r}")
+        cohort = self._encoder.background(paths)
+        before = self.scorer
+        self.scorer = default_scorer(self.network, before.enrolled, cohort, normalize=before.normalize)
+        defaults = [rates for _, rates in DEFAULT_THRESHOLDS[self.network].values()]
+        if before.rates is not None and before.rates not in defaults:
+            log.warning("the threshold was calibrated with another background: calibrate again")
+        return len(cohort.vectors)
+
     def calibrate(
-        self, pairs: training.Pairs, far: float | None = None, *, groups: Sequence[Hashable] | None = None
+        self,
+        pairs: training.Pairs,
+        far: float | None = None,
+        *,
+        groups: Sequence[Hashable] | None = None,
+        force: bool = False,
     ) -> VerificationReport:
         """Set the threshold by recordings of known speakers, best of speakers outside the training set.
 
@@ -238,6 +309,8 @@ class SpeakerRecognizer:
             Highest false accept rate; by default, false accept and false reject rate are equal.
         groups : sequence of hashable, optional
             Session of each recording; recordings of one speaker and session are not compared.
+        force : bool
+            Set the threshold even if the equal error rate is above 0.35.
 
         Returns
         -------
@@ -247,26 +320,29 @@ class SpeakerRecognizer:
         Raises
         ------
         DatasetError
-            If there are no pairs of one speaker, or none of two, or too few for `far`.
+            If there are no pairs of one speaker, or none of two, or too few for `far`; or if the equal error rate is
+            above 0.35, so that no threshold separates these speakers. The present threshold stays.
         ParameterError
             If `far` is not between 0 and 1.
         """
         check_far(far)
         pairs = checked_pairs(pairs)
         sessions = session_names(pairs, groups)
-        if trained := {str(speaker) for _, speaker in pairs} & {str(label) for label in self.model.labels}:
+        if trained := {str(speaker) for _, speaker in pairs} & {str(label) for label in self._encoder.labels}:
             log.warning("%d of these speakers are in the training set: expect more errors for others", len(trained))
         chosen = choose_recordings([speaker for _, speaker in pairs], MAX_CALIBRATION, CALIBRATION_PER_SPEAKER)
         vectors, usable = self._encoder.encode_usable([pairs[index][0] for index in chosen])
         indices = [chosen[index] for index in usable]
         speakers = np.array([str(pairs[index][1]) for index in indices])
-        labels, scores = self.scorer.calibrate(vectors, speakers, np.array([sessions[i] for i in indices]), far=far)
+        labels, scores = self.scorer.calibrate(
+            vectors, speakers, np.array([sessions[i] for i in indices]), far=far, force=force
+        )
         return verification_report(labels, scores, skipped=self.skipped, threshold=self.threshold)
 
     def encode_audio(self, path: AudioSource) -> np.ndarray:
         """Compute the embedding of one recording: float32 [shape=(dim,)], of length 1. Also named `embed`.
 
-        It is the mean over the windows of the recording, which is anything that `mxnet_audio.audio.load` takes.
+        It is the mean over the pieces of the recording, which is anything that `mxnet_audio.audio.load` takes.
         AudioDecodeError or InvalidAudioError is raised if the recording cannot be used, or is silent.
         """
         return self._encoder.encode_audio(path)
@@ -274,7 +350,7 @@ class SpeakerRecognizer:
     def encode_many(self, paths: AudioSources, batch_size: int = 16) -> Iterator[Encoding]:
         """Compute the embeddings of many recordings, in order; `error` is set where one cannot be used.
 
-        Also named `embed_many`; `batch_size` recordings are encoded at a time.
+        Also named `embed_many`; `batch_size` recordings, or pieces of 1.6 s with 'resemblyzer', are encoded at a time.
         """
         return self._encoder.encode_many(paths, batch_size)
 
@@ -379,16 +455,19 @@ class SpeakerRecognizer:
     def save(self, model_dir_path: str | os.PathLike) -> None:
         """Save network, threshold, cohort and enrolled speakers in a directory, for `load`.
 
-        The directory is created if missing. In the directory that the model is from, training can still be resumed.
+        The directory is created if missing. In the directory that the model is from, training can still be resumed. Of
+        an encoder with published weights, the name is saved.
 
         Raises
         ------
         ModelError
-            If there is no model yet, or the directory cannot be written to.
+            If there is no model or threshold yet, the directory cannot be written to, or it holds a trained network
+            and this one has published weights, or the other way round.
         ParameterError
             If `model_dir_path` is not a path.
         """
         if path_argument("model_dir_path", model_dir_path).resolve() != self._model_dir:
+            check_kind(model_dir_path, self.network)
             self._encoder.save_model(model_dir_path)
         SpeakerState(self.network, self._encoder.model_id, self.scorer).save(model_dir_path)
 
@@ -405,8 +484,8 @@ class SpeakerRecognizer:
         Raises
         ------
         ModelError
-            If there is no speaker recognizer, it is damaged or of a newer version, or its network has been trained
-            again since.
+            If there is no speaker recognizer, it is damaged or of a newer version, its network has been trained again
+            since, or published weights are missing or others.
         ParameterError
             If `model_dir_path` is not a path.
         """
@@ -414,39 +493,31 @@ class SpeakerRecognizer:
         recognizer = cls(state.network, normalize=state.scorer.normalize, model_ctx=model_ctx, data_ctx=data_ctx)
         recognizer._encoder.load_model(model_dir_path)
         if recognizer._encoder.model_id != state.model_id:
-            reason = "its network has been trained again since: finish that training (resume), then enroll again"
+            if state.network in PUBLISHED_ENCODERS:
+                found = f"{state.network} {state.model_id}, not {recognizer._encoder.model_id}"
+                reason = f"its speakers were enrolled with {found}: enroll them again, in another folder"
+            else:
+                reason = "its network has been trained again since: finish that training (resume), then enroll again"
             raise ModelError(reason, model_dir_path)
         recognizer.scorer, recognizer._model_dir = state.scorer, Path(model_dir_path).resolve()
         return recognizer
 
     def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:
-        """Write the network as one file that runs without MXNet; see `mxnet_audio.library.export.export_onnx`.
+        """Write a trained network as one file that runs without MXNet; see `mxnet_audio.library.export.export_onnx`.
 
-        It takes one window. To compute an embedding with it, repeat shorter sound, cut longer sound into windows that
-        overlap by half, scale their vectors to length 1 and take the mean.
+        The file takes one window. To compute an embedding with it, repeat shorter sound, cut longer sound into windows
+        that overlap by half, scale their vectors to length 1 and take the mean. ModelError is raised for an encoder
+        with published weights.
         """
         self._encoder.export_onnx(path, front_end=front_end)
 
-    def _calibrate_on(self, clips: TrainingSet) -> None:
-        """Set the cohort by recordings that were trained on, and the threshold by those that were held out."""
-        cohort, held_out = clips.choose()
-        indices = cohort + held_out
-        encodings = zip(indices, self.encode_many(clips.paths[index] for index in indices))
-        usable = [(index, encoding.vector) for index, encoding in encodings if encoding.error is None]
-        indices, vectors = [index for index, _ in usable], np.array([vector for _, vector in usable])
-        speakers = np.array([str(clips.pairs[index][1]) for index in indices])
-        sessions = np.array([clips.sessions[index] for index in indices])
-        compared = np.isin(indices, held_out)
-        self.scorer.cohort = Cohort(vectors[~compared], speakers[~compared].tolist())
-        self.scorer.calibrate(vectors, speakers, sessions, held_out=compared)
-
-    def _restore(self, directory: str | os.PathLike) -> bool:
+    def _restore(self, directory: str | os.PathLike, encoder: SpeakerEncoder) -> bool:
         """Load threshold and speakers of this very network, if it was trained before; return True if they exist."""
         try:
-            saved = self.load(directory, model_ctx=self._encoder.model_ctx, data_ctx=self._encoder.data_ctx)
+            saved = self.load(directory, model_ctx=encoder.model_ctx, data_ctx=encoder.data_ctx)
         except ModelError:
             return False
-        if saved.normalize != self.normalize:
+        if (saved.network, saved.normalize) != (self.network, self.normalize):
             return False
         self.scorer, self._model_dir = saved.scorer, saved._model_dir
         return True

@@ -1,4 +1,4 @@
-"""Scores of speaker embeddings: cosine, adaptive S-norm, verification and identification. Needs no MXNet."""
+"""Scores of speaker embeddings: cosine, centering, adaptive S-norm, verification, identification. Needs no MXNet."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from mxnet_audio.checks import whole_number
-from mxnet_audio.errors import ModelError
+from mxnet_audio.errors import DatasetError, ModelError
 from mxnet_audio.inference.results import Encoding, Identification, Verification
-from mxnet_audio.speakers.calibration import find_threshold, trial_pairs
+from mxnet_audio.speakers.calibration import MAX_EER, ErrorRates, find_threshold, trial_pairs
 from mxnet_audio.speakers.enrollment import EnrolledSpeakers, unit_length
 
 __all__ = ["Cohort", "SpeakerScorer"]
 
 MIN_DEVIATION = 1e-12
 TRIALS_PER_BLOCK = 65536  # bounds the memory of `Cohort.trial_scores`
+# Share of the cohort's mean that is subtracted. The mean of few people holds their own voices, too: with the whole mean
+# of two speakers of FSDD, pairs of the other two are separated worse than without (one threshold for all six ways: EER
+# 18.2% in place of 15.8%), with half of it better (15.3%). See benchmarks/speakers.py, pretrained.
+MEAN_SHARE = 0.5
 
 
 class Cohort:
-    """Embeddings of other speakers, for the adaptive S-norm.
+    """Embeddings of other speakers, for centering and for the adaptive S-norm.
 
-    The cosine of two embeddings is compared with the cosines between each of them and its `top` nearest neighbors in
-    the cohort: their mean is subtracted, the result is divided by their standard deviation, and both sides are averaged
-    [1]_.
+    Centering subtracts what all voices have in common. For the S-norm, the cosine of two embeddings is compared with
+    the cosines between each of them and its `top` nearest neighbors in the cohort: their mean is subtracted, the result
+    is divided by their standard deviation, and both sides are averaged [1]_.
 
     Parameters
     ----------
@@ -50,6 +54,16 @@ class Cohort:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.vectors)} embeddings, top={self.top})"
+
+    def center(self, vectors: np.ndarray) -> np.ndarray:
+        """Subtract half of the cohort's mean from vectors [shape=(..., dim)] of length 1, and scale them to length 1.
+
+        Examples
+        --------
+        >>> Cohort(np.array([[1.0, 0.0]])).center(np.array([0.8, 0.6])).round(3)
+        array([0.447, 0.894])
+        """
+        return unit_length(unit_length(vectors) - MEAN_SHARE * self.vectors.mean(axis=0))
 
     def statistics(self, vectors: np.ndarray, speakers: Sequence[str] | np.ndarray | None = None) -> np.ndarray:
         """Compute mean and standard deviation of the cosines between vectors and their neighbors in the cohort.
@@ -129,17 +143,22 @@ class SpeakerScorer:
     enrolled : EnrolledSpeakers, optional
         Nobody by default.
     cohort : Cohort, optional
-        Embeddings for the S-norm; empty by default.
+        Embeddings for `centered` and `normalize`; empty by default.
     threshold : float, optional
         Score from which two embeddings count as one speaker's; `calibrate` sets it.
     normalize : bool
         Normalize scores by the cohort, in place of plain cosines. The threshold depends on it.
+    centered : bool
+        Center all embeddings by the cohort. The threshold depends on it.
+    rates : ErrorRates, optional
+        Error rates of the threshold; `calibrate` measures them.
 
     Attributes
     ----------
     enrolled : EnrolledSpeakers
     cohort : Cohort
-    normalize : bool
+    normalize, centered : bool
+    rates : ErrorRates or None
 
     Examples
     --------
@@ -156,14 +175,17 @@ class SpeakerScorer:
         cohort: Cohort | None = None,
         threshold: float | None = None,
         normalize: bool = False,
+        *,
+        centered: bool = False,
+        rates: ErrorRates | None = None,
     ):
         self.enrolled = EnrolledSpeakers() if enrolled is None else enrolled
         self.cohort = Cohort(np.empty((0, 0))) if cohort is None else cohort
-        self.normalize = normalize
-        self._threshold = threshold
+        self.normalize, self.centered = normalize, centered
+        self._threshold, self.rates = threshold, rates
 
     def __repr__(self) -> str:
-        options = f"threshold={self._threshold}, normalize={self.normalize}"
+        options = f"threshold={self._threshold}, normalize={self.normalize}, centered={self.centered}"
         return f"{type(self).__name__}({self.enrolled!r}, {self.cohort!r}, {options})"
 
     @property
@@ -181,6 +203,8 @@ class SpeakerScorer:
         *,
         far: float | None = None,
         held_out: np.ndarray | None = None,
+        source: str = "calibration recordings",
+        force: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Set the threshold by the scores of all pairs of recordings.
 
@@ -194,6 +218,10 @@ class SpeakerScorer:
             False accept rate; see `find_threshold`.
         held_out : np.ndarray [shape=(n,)], bool, optional
             See `trial_pairs`.
+        source : str
+            The recordings in words, for `rates`.
+        force : bool
+            Set the threshold even if the equal error rate is above 0.35.
 
         Returns
         -------
@@ -202,13 +230,21 @@ class SpeakerScorer:
 
         Raises
         ------
-        DatasetError, ParameterError
+        DatasetError
+            If the equal error rate is above 0.35: no threshold separates these speakers. The present one stays. See
+            also `find_threshold`.
+        ParameterError
             See `find_threshold`.
         """
         first, second = trial_pairs(speakers, sessions, held_out)
         labels = (speakers[first] == speakers[second]).astype(int)
         scores = self.trial_scores(vectors, first, second, speakers)
-        self._threshold = find_threshold(labels, scores, far)
+        threshold = find_threshold(labels, scores, far)
+        rates = ErrorRates.measure(labels, scores, threshold, source)
+        if rates.eer > MAX_EER and not force:
+            reason = f"no threshold separates these speakers: equal error rate {rates.eer:.3f}, above {MAX_EER:g}"
+            raise DatasetError(f"{reason}; by chance it is 0.5. Check who speaks in which recording, or use force")
+        self._threshold, self.rates = threshold, rates
         return labels, scores
 
     def trial_scores(
@@ -218,12 +254,16 @@ class SpeakerScorer:
         second: Sequence[int] | np.ndarray,
         speakers: Sequence[str] | np.ndarray | None = None,
     ) -> np.ndarray:
-        """Score pairs of embeddings, normalized if `normalize`; parameters as in `Cohort.trial_scores`."""
-        return self._cohort_in_use.trial_scores(vectors, first, second, speakers)
+        """Score pairs of embeddings, as the scorer compares them; parameters as in `Cohort.trial_scores`."""
+        return self._norm.trial_scores(self._compared(vectors), first, second, speakers)
+
+    def scores(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Score each embedding of `first` against each of `second`; shapes as in `Cohort.scores`."""
+        return self._norm.scores(self._compared(first), self._compared(second))
 
     def verify(self, first: np.ndarray, second: np.ndarray) -> Verification:
         """Compare two embeddings [shape=(dim,)]; ModelError if no threshold is set."""
-        score = float(self._cohort_in_use.scores(first[None], second[None])[0, 0])
+        score = float(self.scores(first[None], second[None])[0, 0])
         return Verification(score, score >= self.threshold, self.threshold)
 
     def verify_as(self, name: str, vector: np.ndarray) -> Verification:
@@ -252,21 +292,27 @@ class SpeakerScorer:
             If nobody is enrolled or no threshold is set.
         """
         top_k = whole_number("top_k", top_k)
-        threshold, names, centroids = self.threshold, self.enrolled.names, self.enrolled.centroids()
-        cohort = self._cohort_in_use
-        statistics = cohort.statistics(centroids)
+        threshold, names, norm = self.threshold, self.enrolled.names, self._norm
+        centroids = self._compared(self.enrolled.centroids())
+        statistics = norm.statistics(centroids)
         for path, vector, error in encodings:
             if vector is None:
                 yield Identification(path, None, [], error)
                 continue
-            scores = cohort.scores(vector[None], centroids, statistics)[0]
+            scores = norm.scores(self._compared(vector[None]), centroids, statistics)[0]
             ranking = [(names[index], float(scores[index])) for index in np.argsort(-scores, kind="stable")]
             best, score = ranking[0]
             yield Identification(path, best if score >= threshold else None, ranking[:top_k])
 
     @property
-    def _cohort_in_use(self) -> Cohort:
-        return self.cohort if self.normalize else Cohort(np.empty((0, 0)))
+    def _norm(self) -> Cohort:
+        """Cohort of the S-norm, empty without it."""
+        if not self.normalize:
+            return Cohort(np.empty((0, 0)))
+        return Cohort(self._compared(self.cohort.vectors), self.cohort.speakers, self.cohort.top)
+
+    def _compared(self, vectors: np.ndarray) -> np.ndarray:
+        return self.cohort.center(vectors) if self.centered else vectors
 
 
 def _normalize(cosines: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from mxnet_audio import model_store
 from mxnet_audio.errors import ModelError
+from mxnet_audio.speakers.calibration import ErrorRates
 from mxnet_audio.speakers.enrollment import EnrolledSpeakers
 from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
 
-__all__ = ["SPEAKER_NETWORKS", "SpeakerState"]
+__all__ = ["PUBLISHED_ENCODERS", "SPEAKER_NETWORKS", "SpeakerState", "check_kind"]
 
 NAME = "speaker"
-SPEAKER_NETWORKS = ("ecapa_tdnn", "resnet18", "sincnet")
+SPEAKER_NETWORKS = ("ecapa_tdnn", "resnet18", "sincnet")  # those to train
+PUBLISHED_ENCODERS = ("resemblyzer",)  # those with published weights
 
 
 @dataclass
@@ -23,7 +25,7 @@ class SpeakerState:
     Parameters
     ----------
     network : str
-        Name of the network.
+        Name of the network or of the published encoder.
     model_id : str
         Identity of the network's embeddings.
     scorer : SpeakerScorer
@@ -49,6 +51,8 @@ class SpeakerState:
             "model_id": self.model_id,
             "threshold": self.scorer.threshold,
             "normalize": self.scorer.normalize,
+            "centered": self.scorer.centered,
+            "rates": None if self.scorer.rates is None else asdict(self.scorer.rates),
             "speakers": enrolled.names,
             "cohort": cohort.speakers,
         }
@@ -73,12 +77,21 @@ class SpeakerState:
             vectors = model_store.read_tensors(directory, manifest, "voices")
             cohort = model_store.read_tensors(directory, manifest, "cohort")["cohort"]
             enrolled = {name: vectors[str(index)] for index, name in enumerate(list(manifest["speakers"]))}
-            threshold, normalize = float(manifest["threshold"]), manifest["normalize"]
-            if manifest["network"] not in SPEAKER_NETWORKS:
+            if manifest["network"] not in (*SPEAKER_NETWORKS, *PUBLISHED_ENCODERS):
                 raise ValueError(f"network: {manifest['network']!r}")
-            if not isinstance(normalize, bool):
-                raise TypeError(f"normalize: {normalize!r}")
-            scorer = SpeakerScorer(EnrolledSpeakers(enrolled), Cohort(cohort, manifest["cohort"]), threshold, normalize)
+            switches = {name: manifest.get(name, False) for name in ("normalize", "centered")}
+            for name, value in switches.items():
+                if not isinstance(value, bool):
+                    raise TypeError(f"{name}: {value!r}")
+            if switches["centered"] and not len(cohort):
+                raise ValueError("centered: the cohort is empty")
+            scorer = SpeakerScorer(
+                EnrolledSpeakers(enrolled),
+                Cohort(cohort, manifest["cohort"]),
+                float(manifest["threshold"]),
+                **switches,
+                rates=None if manifest.get("rates") is None else ErrorRates.from_dict(manifest["rates"]),
+            )
             return cls(manifest["network"], manifest["model_id"], scorer)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"damaged: its description lacks or misstates {error}", directory) from error
@@ -90,3 +103,27 @@ class SpeakerState:
             return cls.load(directory).scorer.enrolled.names
         except ModelError:
             return []
+
+
+def check_kind(directory: str | os.PathLike, network: str) -> None:
+    """Check that a recognizer can be saved in a directory without loss of one of the other kind.
+
+    Parameters
+    ----------
+    directory : str or os.PathLike
+        The directory, which need not exist yet.
+    network : str
+        Name of the network to train, or of the published encoder.
+
+    Raises
+    ------
+    ModelError
+        If the directory holds speakers enrolled with a published encoder and `network` is to be trained, or a trained
+        network and `network` is a published encoder.
+    """
+    stored = model_store.stored_models(directory)
+    found = [name for name in stored if name in SPEAKER_NETWORKS]
+    if NAME in stored and not found:
+        found = [SpeakerState.load(directory).network]
+    if found and (found[0] in PUBLISHED_ENCODERS) != (network in PUBLISHED_ENCODERS):
+        raise ModelError(f"a recognizer with {found[0]} is here, not with {network}: choose another folder", directory)

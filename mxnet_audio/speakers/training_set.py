@@ -1,4 +1,4 @@
-"""Training set of a speaker encoder: held-out recordings, copies at other speeds, features and recipe."""
+"""Training set of a speaker encoder: held-out recordings and speakers, copies at other speeds, features, recipe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from mxnet_audio import audio, training
 from mxnet_audio.audio.headers import rates
-from mxnet_audio.checks import iterable_argument
+from mxnet_audio.checks import iterable_argument, whole_number
 from mxnet_audio.data.transforms import Repeat
 from mxnet_audio.datasets.labels import Label, Pair, Pairs, checked_pairs
 from mxnet_audio.errors import DatasetError, FeatureError, ParameterError
@@ -30,6 +30,8 @@ MIN_SECONDS = 0.1  # shorter sound is too short to recognize a speaker
 MAX_DEFAULT_SECONDS = 2.0  # longest window that is chosen if none is given
 MAX_SECONDS = 60.0  # longest window
 MAX_COHORT = 1000  # recordings in the cohort
+# Speakers held out by default: one of so many, at most as many as VoxCeleb1's test has, where there are enough.
+SPEAKERS_PER_STRANGER, MAX_STRANGERS, MIN_SPEAKERS = 5, 40, 10
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class TrainingSet:
     sessions : list of str
         Session of each recording.
     trained, held_out : list of int
-        Indices of the recordings to train on, and of the others.
+        Indices of the recordings to train on, and of others of these speakers.
+    strangers : list of int
+        Indices of the recordings of other speakers.
     copies : list of (Played, str)
         Recordings to train on at other speeds, each as a recording of another speaker.
     """
@@ -52,6 +56,7 @@ class TrainingSet:
     sessions: list[str]
     trained: list[int]
     held_out: list[int]
+    strangers: list[int]
     copies: list[Pair]
 
     @classmethod
@@ -62,15 +67,23 @@ class TrainingSet:
         speeds: Sequence[float],
         test_size: float,
         random_state: int,
+        held_out_speakers: int | None = 0,
     ) -> TrainingSet:
         """Check and split recordings; parameters and errors as for `SpeakerRecognizer.fit`."""
         pairs = checked_pairs(pairs)
         if np.size(speeds):  # speakers of copies have names, so all must have; and threads cannot share a stream
             pairs = [(_without_stream(sound), str(speaker)) for sound, speaker in pairs]
         sessions = session_names(pairs, groups)
-        trained, held_out = _hold_out(pairs, sessions, test_size, random_state)
+        strangers = _choose_strangers(pairs, sessions, held_out_speakers, random_state)
+        others = sorted(set(range(len(pairs))) - set(strangers))
+        trained, held_out = (
+            [others[position] for position in positions]
+            for positions in _hold_out(
+                [pairs[index] for index in others], [sessions[index] for index in others], test_size, random_state
+            )
+        )
         copies = copies_at_speeds([pairs[index] for index in trained], speeds)
-        return cls(pairs, sessions, trained, held_out, copies)
+        return cls(pairs, sessions, trained, held_out, strangers, copies)
 
     @property
     def paths(self) -> list:
@@ -94,14 +107,17 @@ class TrainingSet:
         return {copy: speaker for (_, copy), (_, speaker) in zip(self.copies, originals)}
 
     def choose(self) -> tuple[list[int], list[int]]:
-        """Choose recordings for the cohort, of those trained on, and for the threshold, of those held out."""
+        """Choose recordings for the cohort, of those trained on, and for the threshold, of those held out.
+
+        If speakers are held out, the threshold is set by theirs.
+        """
 
         def chosen(indices: list[int], limit: int, min_per_speaker: int = 1) -> list[int]:
             speakers = [self.pairs[index][1] for index in indices]
             return [indices[position] for position in choose_recordings(speakers, limit, min_per_speaker)]
 
         cohort = chosen(self.trained, MAX_COHORT)
-        return cohort, chosen(self.held_out, MAX_CALIBRATION, CALIBRATION_PER_SPEAKER)
+        return cohort, chosen(self.strangers or self.held_out, MAX_CALIBRATION, CALIBRATION_PER_SPEAKER)
 
 
 def speaker_features(network: str, paths: Sequence[str], seconds: float | None = None) -> AudioFeatureConfig:
@@ -205,6 +221,42 @@ def session_names(pairs: Sequence[Pair], groups: Sequence[Hashable] | None) -> l
     return names
 
 
+def _session_counts(pairs: Sequence[Pair], sessions: Sequence[str]) -> Counter[Label]:
+    """Count the sessions of each speaker."""
+    return Counter(speaker for speaker, _ in {(speaker, session) for (_, speaker), session in zip(pairs, sessions)})
+
+
+def _choose_strangers(
+    pairs: Sequence[Pair], sessions: Sequence[str], count: int | None, random_state: int
+) -> list[int]:
+    """Draw speakers who are not trained on, and list the indices of their recordings.
+
+    Parameters
+    ----------
+    pairs, sessions, random_state
+        As for `_hold_out`.
+    count : int or None
+        Number of speakers; None as for `SpeakerRecognizer.fit`.
+
+    Raises
+    ------
+    DatasetError
+        If there are too few speakers with two sessions.
+    ParameterError
+        If `count` is negative or 1.
+    """
+    several = sorted((name for name, n in _session_counts(pairs, sessions).items() if n > 1), key=str)
+    if count is None:
+        count = min(len(several) // SPEAKERS_PER_STRANGER, MAX_STRANGERS) if len(several) >= MIN_SPEAKERS else 0
+    if whole_number("held_out_speakers", count, 0) == 1:
+        raise ParameterError("held_out_speakers must be 0 or >= 2, for pairs of two speakers, got 1")
+    if count and len(several) < count + 2:
+        needed = f"{count} speakers held out and two to train on need {count + 2} with two recordings each"
+        raise DatasetError(f"{needed} (of two sessions), found {len(several)}")
+    drawn = {several[index] for index in np.random.default_rng(random_state).permutation(len(several))[:count]}
+    return [index for index, (_, speaker) in enumerate(pairs) if speaker in drawn]
+
+
 def _hold_out(
     pairs: Sequence[Pair], sessions: Sequence[str], test_size: float, random_state: int
 ) -> tuple[list[int], list[int]]:
@@ -234,8 +286,7 @@ def _hold_out(
     DatasetError
         If there are fewer than two speakers with two sessions.
     """
-    speaker_sessions = {(speaker, session) for (_, speaker), session in zip(pairs, sessions)}
-    counts = Counter(speaker for speaker, _ in speaker_sessions)
+    counts = _session_counts(pairs, sessions)
     single = sorted(str(speaker) for speaker, count in counts.items() if count == 1)
     if len(counts) - len(single) < 2:
         found = ", ".join(f"{speaker}: {count}" for speaker, count in sorted(counts.items(), key=str)[:5]) or "none"

@@ -1,9 +1,9 @@
-"""Fixtures of the speaker tests: recordings of four synthesised speakers, and a recognizer trained on three of them."""
+"""Fixtures of the speaker tests: four synthesised speakers, a recognizer trained on three of them, a fake encoder."""
 
 import pytest
 
 from mxnet_audio.speakers.recognizer import SpeakerRecognizer
-from tests.voices import TRAINED, write_speaker_model
+from tests.voices import TRAINED, FakeEncoder, write_speaker_model
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +38,18 @@ def recordings(people):
 def options():
     """Arguments of a quick `fit`."""
     return {"epochs": 1, "batch_size": 8, "seconds": 0.4, "checkpoint_interval": 9, "progress": False}
+
+
+@pytest.fixture
+def fake_encoder(monkeypatch):
+    """Stand-in for the published encoder."""
+    monkeypatch.setattr("mxnet_audio.speakers.published_encoder.load_encoder", FakeEncoder)
+
+
+@pytest.fixture
+def pretrained(fake_encoder):
+    """Recognizer with the stand-in; nobody is enrolled."""
+    return SpeakerRecognizer("resemblyzer")
 
 
 @pytest.fixture

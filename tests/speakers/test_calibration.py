@@ -1,5 +1,7 @@
 """Calibration: the recordings that are chosen, their pairs, and the threshold."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.metrics import eer
-from mxnet_audio.speakers.calibration import choose_recordings, find_threshold, trial_pairs
+from mxnet_audio.speakers.calibration import ErrorRates, choose_recordings, find_threshold, trial_pairs
 
 RNG = np.random.default_rng(0)
 
@@ -88,3 +90,12 @@ def test_far_is_a_number():
 def test_too_few_trials_are_refused(labels, far, numbers):
     with pytest.raises(DatasetError, match=numbers):
         find_threshold(np.array(labels), np.array([0.9, 0.1]), far)
+
+
+def test_rates_are_shares_of_the_pairs_of_each_kind():
+    labels, scores = np.array([1, 1, 1, 1, 0, 0]), np.array([0.9, 0.8, 0.5, 0.4, 0.5, 0.1])
+    rates = ErrorRates.measure(labels, scores, 0.5, "six pairs")  # a score at the threshold passes
+    assert (rates.far, rates.frr, rates.n_target, rates.n_impostor) == (0.5, 0.25, 4, 2)
+    assert rates.eer == pytest.approx(eer(labels, scores)[0])
+    assert str(rates) == "50.0% of 2 pairs of two speakers pass, 25.0% of 4 pairs of one do not (six pairs)"
+    assert ErrorRates.from_dict(dataclasses.asdict(rates)) == rates

@@ -157,8 +157,11 @@ def test_copies_give_the_same_scores(enrolled, recordings, people, copied):
 
 
 def test_reprs_have_one_line(enrolled):
-    expected = f"SpeakerRecognizer('resnet18', 3 speakers enrolled, threshold {enrolled.threshold:.3f})"
-    assert repr(enrolled) == expected
+    threshold = f"threshold {enrolled.threshold:.3f} with {enrolled.scorer.rates.far:.1%} false accepts"
+    source = "held-out recordings of speakers who were trained on"
+    assert repr(enrolled) == f"SpeakerRecognizer('resnet18', 3 speakers enrolled, {threshold}: {source})"
+    enrolled.scorer.rates = None  # saved by an earlier version
+    assert repr(enrolled) == f"SpeakerRecognizer('resnet18', 3 speakers enrolled, threshold {enrolled.threshold:.3f})"
     assert repr(SpeakerRecognizer("sincnet")) == "SpeakerRecognizer('sincnet', not trained)"
 
 
@@ -273,6 +276,42 @@ def test_the_threshold_has_equal_error_rates_or_the_requested_one(recognizer, re
             recognizer.calibrate(pairs, far=far)
 
 
+def test_a_threshold_that_separates_nothing_is_refused_unless_forced(recognizer, recordings):
+    pairs = [(path, str(index % 2)) for index, (path, _) in enumerate(recordings("ann", "bob"))]
+    before, rates = recognizer.threshold, recognizer.scorer.rates
+    with pytest.raises(DatasetError, match=r"0\.[45]\d\d"):
+        recognizer.calibrate(pairs)
+    assert (recognizer.threshold, recognizer.scorer.rates) == (before, rates)
+    report = recognizer.calibrate(pairs, force=True)
+    assert recognizer.threshold != before
+    assert recognizer.scorer.rates.eer == report.eer > 0.35
+
+
+def test_the_threshold_is_set_by_speakers_who_were_not_trained_on(recordings, options, tmp_path):
+    recognizer = SpeakerRecognizer("sincnet")
+    recognizer.fit(recordings("ann", "bob", "cem", "dan", takes=range(5)), tmp_path, **options, held_out_speakers=2)
+    labels, rates = set(recognizer.model.labels), recognizer.scorer.rates
+    assert len(labels) == 2 and set(recognizer.scorer.cohort.speakers) == labels
+    assert (rates.n_target, rates.n_impostor) == (20, 25)
+    assert "2 speakers" in rates.source
+    assert SpeakerRecognizer.load(tmp_path).scorer.rates == rates
+
+
+def test_unusable_recordings_of_held_out_speakers_are_listed(recordings, options, tmp_path):
+    bad = tmp_path / "bad.wav"
+    bad.write_text("no sound")
+    recognizer = SpeakerRecognizer("sincnet")
+    pairs = [*recordings("ann", "bob", "cem", "dan", takes=range(3)), *((str(bad), name) for name in TRAINED)]
+    recognizer.fit(pairs, tmp_path / "new", **options, held_out_speakers=2)
+    assert set(paths_of(recognizer.skipped)) == {str(bad)}
+
+
+def test_another_network_in_the_same_directory_has_a_threshold_of_its_own(model_dir, recordings, options, tmp_path):
+    shutil.copytree(model_dir, tmp_path, dirs_exist_ok=True)
+    SpeakerRecognizer("sincnet").fit(recordings("ann", "bob", takes=range(4)), tmp_path, **options)
+    assert SpeakerRecognizer.load(tmp_path).network == "sincnet"
+
+
 def test_normalized_scores_distinguish_speakers_too(model_dir, recordings, people, tmp_path):
     shutil.copytree(model_dir, tmp_path, dirs_exist_ok=True)
     manifest = json.loads((tmp_path / "speaker.json").read_text())
@@ -339,8 +378,13 @@ def test_without_a_model_or_enrolled_speakers(recognizer, people):
 def test_bad_arguments_are_refused(recognizer, recordings, people, tmp_path):
     with pytest.raises(ParameterError, match=r"top_k .*got 0"):
         recognizer.identify(people / "ann" / "1.wav", top_k=0)
-    with pytest.raises(ParameterError, match="network"):
+    with pytest.raises(ParameterError, match=r"network .*resnet18.*resemblyzer.*cifar10"):
         SpeakerRecognizer("cifar10")
+    with pytest.raises(ParameterError, match="network"):
+        SpeakerRecognizer(None)
+    for number in (-1, 1, 1.5):
+        with pytest.raises(ParameterError, match="held_out_speakers"):
+            SpeakerRecognizer("sincnet").fit(recordings("ann", "bob"), tmp_path / "new", held_out_speakers=number)
     for change in ({"batch_size": 1}, {"batch_size": 6, "loss": "ge2e"}):
         with pytest.raises(ParameterError, match="batch_size"):
             SpeakerRecognizer("sincnet").fit(recordings("ann", "bob"), tmp_path / "new", **change)
@@ -360,9 +404,9 @@ def test_one_held_out_recording_of_each_is_compared_with_those_trained_on(record
     """A fifth of 5 recordings is one: no pairs of one speaker are held out."""
     compared, calibrate = [], SpeakerScorer.calibrate
 
-    def remember(self, *args, held_out):
+    def remember(self, *args, held_out, **options):
         compared.append(held_out)
-        return calibrate(self, *args, held_out=held_out)
+        return calibrate(self, *args, held_out=held_out, **options)
 
     monkeypatch.setattr(SpeakerScorer, "calibrate", remember)
     recognizer = SpeakerRecognizer("sincnet")

@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from mxnet_audio.errors import InvalidAudioError, ModelError, ParameterError
+from mxnet_audio.errors import DatasetError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.inference.results import Encoding
 from mxnet_audio.speakers.enrollment import EnrolledSpeakers, unit_length
-from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
+from mxnet_audio.speakers.scoring import MEAN_SHARE, Cohort, SpeakerScorer
 
 RNG = np.random.default_rng(0)
 COHORT, FIRST, SECOND = (RNG.normal(size=(n, 16)).astype(np.float32) for n in (300, 5, 7))
@@ -85,18 +85,45 @@ def test_normalized_scores_are_those_of_the_cohort(scorer):
     assert scorer.verify_as("ann", vector).score != pytest.approx(expected)
 
 
+def test_centered_scores_are_cosines_without_a_share_of_the_mean(scorer):
+    cohort = Cohort(COHORT)
+    first, second = (unit_length(unit_length(x) - MEAN_SHARE * cohort.vectors.mean(axis=0)) for x in (FIRST, SECOND))
+    centered = SpeakerScorer(cohort=cohort, threshold=0.5, centered=True)
+    np.testing.assert_allclose(centered.scores(FIRST, 3 * SECOND), first @ second.T, atol=1e-6)
+    both = np.concatenate([FIRST, SECOND])
+    expected = centered.scores(FIRST, SECOND)[[0, 4], [0, 1]]
+    np.testing.assert_allclose(centered.trial_scores(both, [0, 4], [5, 6]), expected, atol=1e-6)
+    assert centered.verify(FIRST[0], SECOND[1]).score == pytest.approx(float(centered.scores(FIRST, SECOND)[0, 1]))
+    centered.enrolled.add("ann", SECOND[:3])
+    (answer,) = centered.identify([Encoding("a.wav", FIRST[0])])
+    assert answer.ranking == [("ann", pytest.approx(centered.verify_as("ann", FIRST[0]).score))]
+
+
+def test_calibration_refuses_to_separate_what_it_cannot(scorer):
+    speakers = np.array(["x", "y", "x", "y"])
+    vectors = np.array([[1, 0.1, 0], [1, 0, 0.1], [0, 1, 0.1], [0.1, 1, 0]])
+    with pytest.raises(DatasetError, match=r"rate [01]\.\d{3}, above 0\.35"):
+        scorer.calibrate(vectors, speakers, np.arange(4))
+    assert (scorer.threshold, scorer.rates) == (0.7, None)
+    scorer.calibrate(vectors, speakers, np.arange(4), force=True, source="four vectors")
+    assert scorer.threshold != 0.7
+    rates = scorer.rates
+    assert rates.eer > 0.35 and (rates.n_target, rates.n_impostor, rates.source) == (2, 4, "four vectors")
+
+
 def test_calibration_separates_vectors_of_two_speakers(scorer):
     vectors = np.array([[1, 0.1, 0], [1, 0, 0.1], [0, 1, 0.1], [0.1, 1, 0]])
     labels, scores = scorer.calibrate(vectors, np.array(["x", "x", "y", "y"]), np.arange(4))
     assert labels.tolist() == [1, 0, 0, 0, 0, 1]
     assert scores[labels == 0].max() < scorer.threshold < scores[labels == 1].min()
+    assert (scorer.rates.far, scorer.rates.frr, scorer.rates.eer) == (0, 0, 0)
 
 
 def test_reprs_have_one_line(scorer):
     assert repr(scorer.cohort) == "Cohort(3 embeddings, top=200)"
     assert repr(scorer) == (
         "SpeakerScorer(EnrolledSpeakers(2 speakers, 2 recordings), Cohort(3 embeddings, top=200), "
-        "threshold=0.7, normalize=False)"
+        "threshold=0.7, normalize=False, centered=False)"
     )
 
 
@@ -107,7 +134,7 @@ def test_without_a_threshold_and_bad_arguments():
         Cohort(COHORT, top=1)
 
 
-@pytest.mark.parametrize("module", ["enrollment", "scoring", "calibration", "state"])
+@pytest.mark.parametrize("module", ["enrollment", "scoring", "default_thresholds", "state"])
 def test_vectors_need_no_mxnet(module):
     code = f"import sys, mxnet_audio.speakers.{module}; sys.exit('mxnet' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

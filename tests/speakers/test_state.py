@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from mxnet_audio.errors import ModelError
+from mxnet_audio.speakers.calibration import ErrorRates
 from mxnet_audio.speakers.enrollment import EnrolledSpeakers
 from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
-from mxnet_audio.speakers.state import SpeakerState
+from mxnet_audio.speakers.state import SpeakerState, check_kind
+
+RATES = ErrorRates(0.05, 0.3, 0.1, 10, 20, "thirty pairs")
 
 
 @pytest.fixture
@@ -30,6 +33,33 @@ def test_a_saved_state_is_loaded_again(state, tmp_path):
     np.testing.assert_array_equal(loaded.scorer.enrolled.vectors["ann/é"], np.eye(4)[:2])
     np.testing.assert_array_equal(loaded.scorer.cohort.vectors, np.eye(4))
     assert loaded.scorer.cohort.speakers == list("abcd")
+
+
+def test_centering_and_rates_are_saved_and_an_earlier_state_has_neither(state, tmp_path):
+    state.network, state.scorer.centered, state.scorer.rates = "resemblyzer", True, RATES
+    state.save(tmp_path)
+    loaded = SpeakerState.load(tmp_path)
+    assert (loaded.network, loaded.scorer.centered, loaded.scorer.rates) == ("resemblyzer", True, RATES)
+    path = tmp_path / "speaker.json"
+    manifest = json.loads(path.read_text())
+    del manifest["centered"], manifest["rates"]
+    path.write_text(json.dumps(manifest))
+    assert (SpeakerState.load(tmp_path).scorer.centered, SpeakerState.load(tmp_path).scorer.rates) == (False, None)
+
+
+def test_a_directory_is_of_a_published_encoder_or_of_networks_to_train(state, tmp_path):
+    for network in ("resnet18", "resemblyzer"):
+        check_kind(tmp_path / "new", network)
+    (tmp_path / "trained").mkdir()
+    (tmp_path / "trained" / "resnet18.json").write_text("{}")
+    check_kind(tmp_path / "trained", "sincnet")
+    with pytest.raises(ModelError, match=r"trained: .*resnet18.* resemblyzer"):
+        check_kind(tmp_path / "trained", "resemblyzer")
+    state.network = "resemblyzer"
+    state.save(tmp_path / "published")
+    check_kind(tmp_path / "published", "resemblyzer")
+    with pytest.raises(ModelError, match=r"published: .*resemblyzer.* sincnet"):
+        check_kind(tmp_path / "published", "sincnet")
 
 
 def test_speakers_are_listed_and_forgotten_without_mxnet(state, tmp_path):
@@ -63,6 +93,10 @@ def test_a_missing_state_or_an_unfinished_training_is_named(tmp_path):
         {"network": "cifar10"},
         {"network": []},
         {"normalize": "yes"},
+        {"centered": 1},
+        {"rates": 3},
+        {"rates": {"far": 0.1}},
+        {"rates": {"far": "?", "frr": 0, "eer": 0, "n_target": 1, "n_impostor": 1, "source": ""}},
         {"speakers": ["ann", "bob", "cem"]},
         {"speakers": ["", "bob"]},
     ],

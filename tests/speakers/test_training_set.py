@@ -17,8 +17,8 @@ from mxnet_audio.speakers.state import SPEAKER_NETWORKS
 from mxnet_audio.speakers.training_set import TrainingSet, speaker_features, speaker_recipe
 
 
-def prepare(pairs, groups=None, speeds=(), test_size=0.2, random_state=42):
-    return TrainingSet.prepare(pairs, groups, speeds, test_size, random_state)
+def prepare(pairs, groups=None, speeds=(), test_size=0.2, random_state=42, held_out_speakers=0):
+    return TrainingSet.prepare(pairs, groups, speeds, test_size, random_state, held_out_speakers)
 
 
 def test_speaker_networks_are_those_of_the_package():
@@ -68,6 +68,33 @@ def test_a_single_recording_is_trained_on_and_a_single_speaker_is_refused(record
     for pairs in (recordings("ann"), recordings("ann") + recordings("bob", takes=[0]), []):
         with pytest.raises(DatasetError):
             prepare(pairs)
+
+
+def speakers_of(clips, indices):
+    return {clips.pairs[index][1] for index in indices}
+
+
+def test_speakers_are_held_out_with_all_their_recordings(recordings):
+    pairs = recordings("ann", "bob", "cem", "dan")
+    clips = prepare(pairs, held_out_speakers=2)
+    strangers = speakers_of(clips, clips.strangers)
+    assert len(strangers) == 2 and len(clips.strangers) == 20
+    assert speakers_of(clips, [*clips.trained, *clips.held_out]).isdisjoint(strangers)
+    assert sorted([*clips.trained, *clips.held_out, *clips.strangers]) == list(range(40))
+    assert speakers_of(clips, clips.choose()[1]) == strangers
+    assert prepare(pairs, held_out_speakers=2) == clips
+    with pytest.raises(DatasetError, match=r"4 .*found 3"):
+        prepare(recordings("ann", "bob", "cem") + recordings("dan", takes=[0]), held_out_speakers=2)
+
+
+def test_a_fifth_of_ten_speakers_is_held_out_if_no_number_is_given():
+    pairs = [(f"{take}.wav", f"{speaker}") for speaker in range(12) for take in range(2 if speaker < 10 else 1)]
+    clips = prepare(pairs, held_out_speakers=None)
+    assert len(speakers_of(clips, clips.strangers)) == 2
+    assert speakers_of(clips, clips.strangers) <= {f"{speaker}" for speaker in range(10)}
+    assert prepare(pairs[2:], held_out_speakers=None).strangers == []
+    many = [(f"{take}.wav", f"{speaker}") for speaker in range(300) for take in range(2)]
+    assert len(prepare(many, held_out_speakers=None).strangers) == 80
 
 
 def test_each_recording_is_trained_on_at_each_speed_and_none_is_held_out(recordings):
