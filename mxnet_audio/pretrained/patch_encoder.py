@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ __all__ = ["Frames", "PatchEncoder", "SoundOutput"]
 BATCH_SECONDS = 32.0
 # Sound of one file that is decoded ahead, in a thread: 15 MB of frames; the rest of a longer file is read as a stream.
 AHEAD_SECONDS = 600.0
+KEPT_SECONDS = 60.0  # longest sound that is decoded once if its level is needed first; longer sound is decoded twice
 MIN_PATCH_WEIGHT = 1e-3  # so that sound that is silent throughout has scores, too
 
 
@@ -115,7 +116,7 @@ class PatchEncoder:
         """
         batch_size = self._batch_size(batch_size)
         pending: deque[_Sound] = deque()  # in order; yielded once their patches are computed
-        waiting: list[tuple[_Sound, np.ndarray]] = []
+        waiting: deque[tuple[_Sound, np.ndarray]] = deque()
         for sound, patches in self._patches_of_all(sources, batch_size):
             if not pending or pending[-1] is not sound:
                 pending.append(sound)
@@ -124,11 +125,12 @@ class PatchEncoder:
             else:
                 sound.waiting += len(patches)
                 waiting.append((sound, patches))
-            if sum(len(patches) for _, patches in waiting) >= batch_size:
+            while sum(len(patches) for _, patches in waiting) >= batch_size:
                 self._compute(waiting, batch_size)
             while pending and pending[0].is_read and not pending[0].waiting:
                 yield pending.popleft().output()
-        self._compute(waiting, batch_size)
+        if waiting:
+            self._compute(waiting, batch_size)
         yield from (sound.output() for sound in pending)
 
     def iter_frames(self, source: AudioSource, batch_size: int | None = None) -> Iterator[Frames]:
@@ -212,17 +214,22 @@ class PatchEncoder:
                     sound.error = late
                 yield sound, None
 
-    def _compute(self, waiting: list[tuple[_Sound, np.ndarray]], batch_size: int) -> None:
-        """Compute the waiting patches, and add the outputs to their sounds."""
-        if not waiting:
-            return
-        vectors, scores = self.forward(np.concatenate([patches for _, patches in waiting]), batch_size)
+    def _compute(self, waiting: deque[tuple[_Sound, np.ndarray]], batch_size: int) -> None:
+        """Compute the first of the waiting patches, one batch, and add the outputs to their sounds."""
+        batch: list[tuple[_Sound, np.ndarray]] = []
+        left = batch_size
+        while waiting and left:
+            sound, patches = waiting.popleft()
+            if len(patches) > left:
+                waiting.appendleft((sound, patches[left:]))
+            batch.append((sound, patches[:left]))
+            left -= len(batch[-1][1])
+        vectors, scores = self.forward(np.concatenate([patches for _, patches in batch]), batch_size)
         start = 0
-        for sound, patches in waiting:
+        for sound, patches in batch:
             part = slice(start, start + len(patches))
             sound.add(vectors[part], scores[part])
             start = part.stop
-        waiting.clear()
 
 
 class Pool:
@@ -332,23 +339,29 @@ class _Reading:
 
     def _read(self) -> Iterator[np.ndarray]:
         """Yield blocks of samples, amplified to the network's lowest level."""
-        source: Any = self.source
-        gain = 1.0
-        if self.encoder.net.min_level is not None:
-            if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
-                source = source.read()  # it is read twice
-            gain = self._gain(source, self.encoder.net.min_level)
-        for block in audio.blocks(source, self.encoder.sr, allow_silence=False):
+        net, sr = self.encoder.net, self.encoder.sr
+        gain, blocks = (1.0, self._blocks(self.source)) if net.min_level is None else self._levelled(net.min_level)
+        for block in blocks:
             self.samples += len(block)
             yield block if gain == 1 else block * np.float32(gain)
-        if self.samples < self.encoder.net.min_seconds * self.encoder.sr:
-            reason = f"{self.samples / self.encoder.sr:.3f} s is too short"
-            raise InvalidAudioError(f"{reason}: give at least {self.encoder.net.min_seconds:g} s", source_name(source))
+        if self.samples < net.min_seconds * sr:
+            reason = f"{self.samples / sr:.3f} s is too short"
+            raise InvalidAudioError(f"{reason}: give at least {net.min_seconds:g} s", source_name(self.source))
 
-    def _gain(self, source: Any, min_level: float) -> float:
-        """Return the factor that raises the level of a sound to `min_level` [dBFS]; 1 for louder sound."""
-        squares, count = 0.0, 0
-        for block in audio.blocks(source, self.encoder.sr, allow_silence=False):
+    def _levelled(self, min_level: float) -> tuple[float, Iterable[np.ndarray]]:
+        """Return the factor that raises the sound to `min_level` [dBFS], 1 for louder sound, and its blocks."""
+        source: Any = self.source
+        if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
+            source = source.read()  # it may be read twice
+        kept: list[np.ndarray] = []
+        squares, count, most = 0.0, 0, KEPT_SECONDS * self.encoder.sr
+        for block in self._blocks(source):
             squares += float(np.square(block, dtype=np.float64).sum())
             count += len(block)
-        return max(1.0, 10 ** (min_level / 20) / np.sqrt(squares / count))
+            if count <= most:
+                kept.append(block)
+        gain = max(1.0, 10 ** (min_level / 20) / np.sqrt(squares / count))
+        return gain, kept if count <= most else self._blocks(source)
+
+    def _blocks(self, source: AudioSource) -> Iterator[np.ndarray]:
+        return audio.blocks(source, self.encoder.sr, allow_silence=False)

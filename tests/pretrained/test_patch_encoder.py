@@ -58,7 +58,12 @@ def test_passes_have_sizes_of_powers_of_two(encoder, sound, monkeypatch):
         return compute(x)
 
     monkeypatch.setattr(engine.net, "patch_outputs", note)
-    list(engine.encode_many([sound(1.0, seed) for seed in range(9)]))
+    sounds = [sound(1.0, seed) for seed in range(9)]
+    list(engine.encode_many(sounds, 16))
+    full, *rest = sorted(set(sizes), reverse=True)
+    assert full == 16 and sizes.count(full) == sum(sizes) // full and all(sizes.count(size) == 1 for size in rest)
+    sizes.clear()
+    list(engine.encode_many(sounds))
     assert engine.batch_size == 128 and set(sizes) <= {1, 2, 4, 8, 16, 32, 64, 128}
 
 
@@ -132,8 +137,10 @@ def test_sounds_are_read_only_as_far_as_needed(encoder, sound):
     with_close.close()
 
 
-def test_quiet_sound_is_raised_to_the_level_of_the_network(encoder, sound, monkeypatch):
+@pytest.mark.parametrize("kept_seconds", [60.0, 0.5])
+def test_quiet_sound_is_raised_to_the_level_of_the_network(encoder, sound, monkeypatch, kept_seconds):
     y, sr = sound(1.0)
+    monkeypatch.setattr("mxnet_audio.pretrained.patch_encoder.KEPT_SECONDS", kept_seconds)
     monkeypatch.setattr("tests.pretrained.conftest.SmallNet.min_level", -30.0)
     engine = encoder()
     level = 20 * np.log10(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
