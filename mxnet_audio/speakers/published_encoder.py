@@ -14,7 +14,6 @@ from mxnet_audio.inference.results import Encoding
 from mxnet_audio.pretrained import load_encoder
 from mxnet_audio.speakers.recording_encoder import RecordingEncoder
 from mxnet_audio.speakers.scoring import Cohort
-from mxnet_audio.speakers.state import SPEAKER_NETWORKS
 
 __all__ = ["PublishedEncoder"]
 
@@ -53,7 +52,7 @@ class PublishedEncoder(RecordingEncoder):
     @property
     def model(self) -> NoReturn:
         """ModelError: there is no network that was trained."""
-        raise ModelError(f"{self.network} has published weights: no network was trained")
+        raise ModelError(f"{self.network} has published weights: only trained networks can be inspected and exported")
 
     @property
     def labels(self) -> list[int | str]:
@@ -83,7 +82,3 @@ class PublishedEncoder(RecordingEncoder):
 
     def load_model(self, model_dir_path: str | os.PathLike) -> None:
         """Do nothing: the weights are loaded already."""
-
-    def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:
-        """Raise ModelError: only trained networks are exported."""
-        raise ModelError(f"{self.network} cannot be exported: only trained networks can, {', '.join(SPEAKER_NETWORKS)}")

@@ -114,7 +114,7 @@ class SpeakerRecognizer:
 
     @property
     def model(self) -> TrainedModel:
-        """The trained network with its labels and features; ModelError if there is none yet."""
+        """The trained network with its labels and features; ModelError if none was trained."""
         return self._encoder.model
 
     @property
@@ -509,7 +509,9 @@ class SpeakerRecognizer:
         that overlap by half, scale their vectors to length 1 and take the mean. ModelError is raised for an encoder
         with published weights.
         """
-        self._encoder.export_onnx(path, front_end=front_end)
+        from mxnet_audio.library.export import export_onnx  # needs packages that not every user has
+
+        export_onnx(self.model, path, front_end=front_end)
 
     def _restore(self, directory: str | os.PathLike, encoder: SpeakerEncoder) -> bool:
         """Load threshold and speakers of this very network, if it was trained before; return True if they exist."""

@@ -104,7 +104,7 @@ def test_normalized_scores_need_a_background_and_a_calibration(fake_encoder, rec
 def test_it_is_neither_trained_nor_exported(pretrained, recordings, tmp_path):
     with pytest.raises(ParameterError, match=", ".join(SPEAKER_NETWORKS)):
         pretrained.fit(recordings("ann", "bob"), tmp_path)
-    with pytest.raises(ModelError, match="resnet18"):
+    with pytest.raises(ModelError, match=r"resemblyzer.*exported"):
         pretrained.export_onnx(tmp_path / "voices.onnx")
     with pytest.raises(ModelError, match="resemblyzer"):
         _ = pretrained.model

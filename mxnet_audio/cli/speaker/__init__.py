@@ -1,9 +1,10 @@
-"""``mxnet-audio speaker``: train a speaker recognizer, enroll, verify and identify speakers."""
+"""``mxnet-audio speaker``: enroll, verify and identify speakers; train a recognizer."""
 
 from __future__ import annotations
 
 import typer
 
+from mxnet_audio.cli.speaker.background import background
 from mxnet_audio.cli.speaker.calibrate import calibrate
 from mxnet_audio.cli.speaker.enroll import enroll
 from mxnet_audio.cli.speaker.evaluate import evaluate
@@ -17,8 +18,8 @@ from mxnet_audio.cli.speaker.verify import verify
 __all__ = ["speaker"]
 
 speaker = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Enroll, verify and identify speakers.")
-for command in (train, enroll, verify, identify, calibrate):
+for command in (enroll, verify, identify):
     speaker.command()(command)
 speaker.command("list")(list_speakers)
-for command in (forget, evaluate, export):
+for command in (forget, background, calibrate, evaluate, train, export):
     speaker.command()(command)

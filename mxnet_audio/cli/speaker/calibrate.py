@@ -8,8 +8,8 @@ import typer
 
 from mxnet_audio.cli.options import AsJson, Gpu
 from mxnet_audio.cli.output import print_result
-from mxnet_audio.cli.speaker.model import list_recordings, updated_recognizer
-from mxnet_audio.cli.speaker.options import VOICES, ModelDir, SpeakerData
+from mxnet_audio.cli.speaker.model import find_state, list_recordings, rates_dict, updated_recognizer
+from mxnet_audio.cli.speaker.options import VOICES, Encoder, ModelDir, SpeakerData
 
 __all__ = ["calibrate"]
 
@@ -23,23 +23,33 @@ def calibrate(
             help="False accept rate: share of impostors to accept at most. [default: the equal error rate]",
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Set the threshold even if the equal error rate is above 0.35.")
+    ] = False,
     model_dir: ModelDir = VOICES,
+    encoder: Encoder = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
     """Set the threshold by recordings of labelled speakers.
 
-    Use speakers that the network was not trained on, recorded where the recognizer will be used.
+    Use speakers that the network was not trained on, recorded where the recognizer will be used. If the equal error
+    rate is above 0.35, no threshold separates them, and the present one stays.
 
     \b
     Examples:
       mxnet-audio speaker calibrate others/ --far 0.01
     """
     recordings = list_recordings(data)
+    find_state(model_dir, encoder)
     with updated_recognizer(model_dir, gpu) as recognizer:
         before = recognizer.threshold
         report = recognizer.calibrate(
-            [(path, name) for path, name, _ in recordings], far, groups=[session for *_, session in recordings]
+            [(path, name) for path, name, _ in recordings],
+            far,
+            groups=[session for *_, session in recordings],
+            force=force,
         )
     text = f"{report}\nthe threshold in {model_dir} is now {recognizer.threshold:.3f}, was {before:.3f}"
-    print_result({"model_dir": model_dir, "threshold": recognizer.threshold, **report.to_dict()}, text, as_json)
+    document = {"model_dir": model_dir, "threshold": recognizer.threshold, "rates": rates_dict(recognizer.scorer)}
+    print_result({**document, **report.to_dict()}, text, as_json)

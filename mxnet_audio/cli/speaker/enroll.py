@@ -8,8 +8,8 @@ import typer
 
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Gpu, Paths
-from mxnet_audio.cli.speaker.model import load_state, updated_recognizer
-from mxnet_audio.cli.speaker.options import VOICES, ModelDir, Name
+from mxnet_audio.cli.speaker.model import find_state, updated_recognizer
+from mxnet_audio.cli.speaker.options import VOICES, Encoder, ModelDir, Name
 
 __all__ = ["enroll"]
 
@@ -21,17 +21,20 @@ def enroll(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the speaker's earlier recordings instead of adding to them.")
     ] = False,
+    encoder: Encoder = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
     """Enroll a speaker. Only embeddings are stored, not audio.
+
+    No training is needed: in a new folder, a pretrained encoder is used.
 
     \b
     Examples:
       mxnet-audio speaker enroll ann ann/*.wav
       mxnet-audio speaker enroll ann new.wav --replace
     """
-    load_state(model_dir)
+    find_state(model_dir, encoder)
     job = BulkJob(as_json)
     files = job.find(paths)
     with updated_recognizer(model_dir, gpu) as recognizer:

@@ -16,7 +16,7 @@ def export(
     front_end: FrontEnd = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the network as an ONNX file, which runs without MXNet.
+    """Write a trained network as an ONNX file, which runs without MXNet.
 
     It computes the embedding of one window.
 

@@ -19,6 +19,7 @@ def forget(name: Name, model_dir: ModelDir = VOICES, as_json: AsJson = False) ->
     Examples:
       mxnet-audio speaker forget ann
     """
+    load_state(model_dir)  # raises ModelError if there is no recognizer, before a lock file is written
     with lock(model_dir):
         state = load_state(model_dir)
         state.scorer.enrolled.remove(name)

@@ -6,8 +6,8 @@ import typer
 
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Gpu, Paths, TopK
-from mxnet_audio.cli.speaker.model import load_recognizer, load_state
-from mxnet_audio.cli.speaker.options import VOICES, ModelDir
+from mxnet_audio.cli.speaker.model import find_state, load_recognizer, print_rates, rates_dict
+from mxnet_audio.cli.speaker.options import VOICES, Encoder, ModelDir
 
 __all__ = ["identify"]
 
@@ -16,6 +16,7 @@ def identify(
     paths: Paths,
     model_dir: ModelDir = VOICES,
     top_k: TopK = 3,
+    encoder: Encoder = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -28,10 +29,12 @@ def identify(
       mxnet-audio speaker identify call.wav
       mxnet-audio speaker identify calls/ --json
     """
-    load_state(model_dir).scorer.enrolled.centroids()  # raises ModelError if nobody is enrolled
+    state = find_state(model_dir, encoder)
+    state.scorer.enrolled.centroids()  # raises ModelError if nobody is enrolled
     job = BulkJob(as_json)
     files = job.find(paths)
     recognizer = load_recognizer(model_dir, gpu)
+    print_rates(state)
     rows = []
     for result, path in zip(recognizer.identify_many(files, top_k), files):
         if result.error is not None:
@@ -42,4 +45,5 @@ def identify(
         if not as_json:
             ranking = ", ".join(f"{name} {score:.3f}" for name, score in result.ranking)
             typer.echo(f"{path}\t{result.speaker or 'unknown'}\t{ranking}")
-    job.finish({"model_dir": model_dir, "threshold": recognizer.threshold, "results": rows})
+    document = {"model_dir": model_dir, "network": state.network, "threshold": recognizer.threshold}
+    job.finish({**document, "rates": rates_dict(state.scorer), "results": rows})

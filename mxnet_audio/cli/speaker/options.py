@@ -10,12 +10,37 @@ import typer
 
 from mxnet_audio.cli.options import parse_path
 
-__all__ = ["VOICES", "LossName", "ModelDir", "Name", "Recording", "SpeakerData", "SpeakerNetwork"]
+__all__ = [
+    "VOICES",
+    "Encoder",
+    "EncoderName",
+    "LossName",
+    "ModelDir",
+    "Name",
+    "Recording",
+    "SpeakerData",
+    "SpeakerNetwork",
+]
 
 VOICES = Path("voices")
 
+
+class EncoderName(str, Enum):
+    """Encoders with published weights: `speakers.state.PUBLISHED_ENCODERS`."""
+
+    resemblyzer = "resemblyzer"
+
+
+Encoder = Annotated[
+    EncoderName | None,
+    typer.Option(
+        "--encoder",
+        help="Encoder with published weights, which needs no training. [default: that of the folder, or resemblyzer if "
+        "it is new]",
+    ),
+]
 ModelDir = Annotated[
-    Path, typer.Option("--model-dir", parser=parse_path, metavar="DIR", help="Folder of the trained recognizer.")
+    Path, typer.Option("--model-dir", parser=parse_path, metavar="DIR", help="Folder of the recognizer.")
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the speaker.")]
 Recording = Annotated[Path, typer.Argument(parser=parse_path, metavar="FILE", help="Recording.")]

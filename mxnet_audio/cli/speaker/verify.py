@@ -10,8 +10,8 @@ import typer
 from mxnet_audio.cli.files import require_file
 from mxnet_audio.cli.options import AsJson, Gpu, parse_path
 from mxnet_audio.cli.output import print_result
-from mxnet_audio.cli.speaker.model import load_recognizer, load_state
-from mxnet_audio.cli.speaker.options import VOICES, ModelDir, Recording
+from mxnet_audio.cli.speaker.model import find_state, load_recognizer, print_rates, rates_dict
+from mxnet_audio.cli.speaker.options import VOICES, Encoder, ModelDir, Recording
 
 __all__ = ["verify"]
 
@@ -23,6 +23,7 @@ def verify(
     ] = None,
     speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Enrolled speaker to compare with.")] = None,
     model_dir: ModelDir = VOICES,
+    encoder: Encoder = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,7 +38,7 @@ def verify(
     """
     if (second is None) == (speaker is None):
         raise typer.BadParameter("give either a second FILE or --speaker", param_hint="FILE")
-    state = load_state(model_dir)
+    state = find_state(model_dir, encoder)
     if speaker is not None:
         state.scorer.enrolled.centroid(speaker)  # raises ModelError if it is not enrolled, before MXNet is imported
     for path in (first, second):
@@ -49,4 +50,6 @@ def verify(
     else:
         result, subject = recognizer.verify_as(str(speaker), first), speaker
     text = f"{'' if result.same else 'not '}{subject}: score {result.score:.3f}, threshold {result.threshold:.3f}"
-    print_result({"first": first, "second": second, "speaker": speaker, **result._asdict()}, text, as_json)
+    document = {"first": first, "second": second, "speaker": speaker, "network": state.network, **result._asdict()}
+    print_rates(state)
+    print_result({**document, "rates": rates_dict(state.scorer)}, text, as_json)

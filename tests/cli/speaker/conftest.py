@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from tests.voices import FakeEncoder
+
 
 @pytest.fixture(autouse=True)
 def feature_cache(own_cache):
@@ -25,6 +27,18 @@ def enrolled(run, people, model):
     for name in ("ann", "bob"):
         run("speaker", "enroll", name, *(people / name / f"{take}.wav" for take in range(4)), *model)
     return model
+
+
+@pytest.fixture
+def fake_encoder(monkeypatch):
+    """Stand-in for the published encoder."""
+    monkeypatch.setattr("mxnet_audio.speakers.published_encoder.load_encoder", FakeEncoder)
+
+
+@pytest.fixture
+def new(fake_encoder, tmp_path):
+    """The option for a folder that does not exist yet, where the stand-in is used."""
+    return "--model-dir", tmp_path / "néw"
 
 
 @pytest.fixture

@@ -16,3 +16,12 @@ def test_threshold_is_set(run, run_json, people, model, manifest, tmp_path):
     assert "far" in message and "2" in message
     message = run("speaker", "calibrate", tmp_path / "none", *model, code=1).stderr
     assert message.startswith(f"error: {tmp_path / 'none'}: ")
+
+
+def test_threshold_that_separates_nothing(run, run_json, people, new, tmp_path):
+    rows = [f"{path},{index % 2}" for index, path in enumerate(sorted(people.glob("*/*.wav")))]
+    (tmp_path / "wrong.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
+    message = run("speaker", "calibrate", tmp_path / "wrong.csv", *new, code=1).stderr
+    assert re.search(r"equal error rate 0\.\d{3}", message) and "force" in message
+    document = run_json("speaker", "calibrate", tmp_path / "wrong.csv", *new, "--force")
+    assert document["eer"] == document["rates"]["eer"] > 0.35

@@ -54,15 +54,26 @@ def fitted_threshold(speaker_model, manifest):
     return manifest((None, speaker_model))["threshold"]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("enroll", "ann", "a.wav"), ("verify", "a.wav", "b.wav"), ("identify", "a.wav"), ("list",), ("forget", "ann")],
-    ids=lambda words: words[0],
-)
-def test_missing_recognizer(run, trained, words, tmp_path):
-    result = run("speaker", *words, "--model-dir", tmp_path / "nö", "--json", code=1)
+COMMANDS = {
+    "enroll": ("ann", "a.wav"),
+    "verify": ("a.wav", "b.wav"),
+    "identify": ("a.wav",),
+    "list": (),
+    "forget": ("ann",),
+    "export": ("a.onnx",),
+}
+
+
+@pytest.mark.parametrize("command", ["list", "forget", "export"])
+def test_missing_recognizer(run, command, tmp_path):
+    result = run("speaker", command, *COMMANDS[command], "--model-dir", tmp_path / "nö", "--json", code=1)
     assert result.stdout == "" and result.stderr.startswith(f"error: {tmp_path / 'nö'}: ")
-    result = run("speaker", *words, "--model-dir", trained[0], code=1)
+    assert not (tmp_path / "nö").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_folder_of_another_model(run, trained, command):
+    result = run("speaker", command, *COMMANDS[command], "--model-dir", trained[0], code=1)
     assert result.stderr.startswith(f"error: {trained[0]}: ") and "cifar10" in result.stderr
     assert not (trained[0] / ".speaker.lock").exists()
 

@@ -25,6 +25,7 @@ def test_document(run_json, few, manifest, tmp_path):
     document = run_json("speaker", "train", few, "--model-dir", tmp_path, *SMALL, *words)
     assert document["model_dir"] == str(tmp_path) and document["network"] == "resnet18"
     assert document["speakers"] == ["ann", "bob", "cem"] and document["skipped"] == []
+    assert document["held_out_speakers"] == [] and "trained on" in document["rates"]["source"]
     assert all(len(values) == 1 for values in document["history"].values())
     saved = manifest((None, tmp_path))
     assert saved["model_id"] == document["model_id"] and saved["threshold"] == document["threshold"]
@@ -39,10 +40,31 @@ def test_text_and_a_speaker_with_one_recording(run, few, bad_file, tmp_path):
         path.unlink()
     shutil.copy(bad_file, folder / "ann")
     result = run("speaker", "train", folder, "--model-dir", tmp_path / "new", *SMALL, "--epochs", 1)
-    assert re.match(r"trained resnet18 on 3 speakers: .*%, threshold -?\d\.\d{3}\n", result.stdout)
-    assert result.stdout.endswith(f"{tmp_path / 'new'}\n")
+    trained, threshold, saved, warning = result.stdout.splitlines()
+    assert trained == "trained resnet18 on 3 speakers" and saved.endswith(f"{tmp_path / 'new'}")
+    assert re.match(r"threshold -?\d\.\d{3}: .*held-out recordings.*; equal error rate \d+\.\d%$", threshold)
+    assert "only these speakers" in warning
     assert "cem" in result.stderr
     assert bad_file.name in result.stderr and "1 of 10 files" in result.stderr
+
+
+def test_speakers_are_held_out(run, run_json, few, people, tmp_path):
+    folder = shutil.copytree(few, tmp_path / "people")
+    shutil.copytree(people / "dan", folder / "dan")
+    words = ("speaker", "train", folder, *SMALL, "--epochs", 1, "--held-out-speakers", 2)
+    document = run_json(*words, "--model-dir", tmp_path / "new")
+    assert sorted(document["speakers"] + document["held_out_speakers"]) == ["ann", "bob", "cem", "dan"]
+    assert len(document["held_out_speakers"]) == 2 and document["rates"]["source"].startswith("2 speakers")
+    result = run(*words, "--model-dir", tmp_path / "new", "--resume")
+    assert "pairs of two speakers" in result.stdout and "only these speakers" not in result.stdout
+    run(*words[:-1], 3, "--model-dir", tmp_path / "new", code=1)
+
+
+def test_folder_of_a_published_encoder_is_kept(run, few, new):
+    run("speaker", "enroll", "ann", few / "ann", *new)
+    message = run("speaker", "train", few, *new, *SMALL, code=1).stderr
+    assert str(new[1]) in message and "resemblyzer" in message and "resnet18" in message
+    assert run("speaker", "list", *new).stdout == "ann\t4\n"
 
 
 @pytest.mark.slow
