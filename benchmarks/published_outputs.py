@@ -39,12 +39,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 from unittest.mock import MagicMock
 
 import numpy as np
 
+SCORES = "model/Sigmoid:0"
 # Published name of each graph, and the tensors to keep of it.
 MUSICNN_FEATURES = {"max_pool": "model/Max:0", "penultimate": "model/batch_normalization_10/batchnorm/add_1:0"}
 VGG_FEATURES = {"pool5": "model/Flatten/flatten/Reshape:0"}
@@ -79,14 +82,13 @@ def waveforms(seed: int, items: int, samples: int) -> np.ndarray:
     return (0.9 * sound / np.abs(sound).max(axis=1, keepdims=True)).astype(np.float32)
 
 
-def graph_outputs(graph_name: str, features: dict[str, str], patches: np.ndarray) -> dict[str, np.ndarray]:
-    """Run one of musicnn's shipped TensorFlow graphs."""
+def graph_runner(graph_name: str, wanted: dict[str, str], threads: int = 0) -> Callable:
+    """Return a function from patches to the wanted tensors of one of musicnn's shipped TensorFlow graphs."""
     import tensorflow as tf
 
     folder = Path(str(distribution("musicnn").locate_file("musicnn"))) / graph_name
     meta = tf.compat.v1.MetaGraphDef()
     meta.ParseFromString((folder / ".meta").read_bytes())
-    wanted = {"scores": "model/Sigmoid:0"} | features
     # Of the training graph, only what the outputs and the restoring of variables need; today's TensorFlow refuses
     # the shapes noted at its gradients.
     nodes = [name.split(":")[0] for name in wanted.values()] + [meta.saver_def.restore_op_name]
@@ -94,23 +96,34 @@ def graph_outputs(graph_name: str, features: dict[str, str], patches: np.ndarray
     meta.collection_def.clear()
     placeholders = [node for node in meta.graph_def.node if node.op == "Placeholder"]
     training = next(node.name for node in placeholders if node.attr["dtype"].type == tf.bool.as_datatype_enum)
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        saver = tf.compat.v1.train.import_meta_graph(meta)
-        saver.restore(session, f"{folder}/")
-        outputs = session.run(wanted, {"model/Placeholder:0": patches, f"{training}:0": False})
+    limits = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+    with tf.Graph().as_default():
+        session = tf.compat.v1.Session(config=limits)
+        tf.compat.v1.train.import_meta_graph(meta).restore(session, f"{folder}/")
+    return lambda patches: session.run(wanted, {"model/Placeholder:0": patches, f"{training}:0": False})
+
+
+def graph_outputs(graph_name: str, features: dict[str, str], patches: np.ndarray) -> dict[str, np.ndarray]:
+    """Run one of musicnn's shipped TensorFlow graphs."""
+    outputs = graph_runner(graph_name, {"scores": SCORES} | features)(patches)
     return {name: array.reshape(len(patches), -1) for name, array in outputs.items()}
+
+
+def voice_encoder() -> Any:
+    """Return Resemblyzer's encoder."""
+    # Only the package's voice detector, which is not used here, needs these two; SciPy no longer has the second.
+    sys.modules["webrtcvad"] = MagicMock()
+    sys.modules["scipy.ndimage.morphology"] = MagicMock()
+    from resemblyzer.voice_encoder import VoiceEncoder
+
+    return VoiceEncoder("cpu", verbose=False)
 
 
 def voice_outputs(partials: np.ndarray, utterance: np.ndarray) -> dict[str, np.ndarray]:
     """Run Resemblyzer's encoder on mel spectra, and on a sound."""
     import torch
 
-    # Only the package's voice detector, which is not used here, needs these two; SciPy no longer has the second.
-    sys.modules["webrtcvad"] = MagicMock()
-    sys.modules["scipy.ndimage.morphology"] = MagicMock()
-    from resemblyzer.voice_encoder import VoiceEncoder
-
-    encoder = VoiceEncoder("cpu", verbose=False)
+    encoder = voice_encoder()
     with torch.no_grad():
         vectors = encoder(torch.from_numpy(partials)).numpy()
     mean = vectors.mean(axis=0)
