@@ -231,11 +231,23 @@ def pretrained_table(title: str, ways: list[tuple[SpeakerScorer, Words, str | No
         f"{title:42s} pairs {100 * np.mean([eer(*trials[:2])[0] for trials in pairs]):.1f}% ({each}; "
         f"by digits {100 * by_digits.mean():.1f} ± {100 * by_digits.mean(axis=0).std():.1f}; one threshold "
         f"{100 * eer(*pooled['pairs'])[0]:.1f}); "
-        f"enrolled {100 * of_enrolled.mean():.1f} ± {100 * of_enrolled.std():.1f}%; "
-        f"identified {100 * identified.mean():.1f} ± {100 * identified.std():.1f}%",
+        f"enrolled {100 * of_enrolled.mean():.1f} ± {100 * of_enrolled.std():.1f}% "
+        f"(by digits 0 to 4: {100 * of_enrolled[0]:.1f}, by 5 to 9: {100 * of_enrolled[-1]:.1f}); "
+        f"identified {100 * identified.mean():.1f} ± {100 * identified.std():.1f}% "
+        f"({100 * identified[0]:.1f}, {100 * identified[-1]:.1f})",
         flush=True,
     )
     return pooled
+
+
+def reader_pieces(seconds: float, sr: int) -> list[tuple[tuple[np.ndarray, int], str]]:
+    """Cut the readers' recordings into pieces, without the pauses; return sound and reader of each."""
+    pieces = []
+    for path in sorted((DATA / "music").glob("libri_*.ogg")):
+        y, _ = audio.load(path, sr=sr)
+        views = audio.views(y, int(sr * seconds), int(len(y) / (sr * seconds)))
+        pieces += [((view, sr), path.stem) for view in views if np.std(view) > 0.3 * np.std(y)]
+    return pieces
 
 
 def pretrained(takes: int) -> None:
@@ -264,21 +276,25 @@ def pretrained(takes: int) -> None:
     )
     pretrained_table("no background, trials of one", [(SpeakerScorer(), words, name) for name in names])
     pretrained_table("the other three", [(background(*others(name), centered=True), words, name) for name in names])
-    pieces = []
-    for path in sorted((DATA / "music").glob("libri_*.ogg")):
-        y, sr = audio.load(path, sr=audio.info(every[0].path).sr)
-        views = audio.views(y, int(sr * length / len(every)), int(len(y) / sr * len(every) / length))
-        pieces += [(view, sr) for view in views if np.std(view) > 0.3 * np.std(y)]
-    readers = Cohort(encode(recognizer, pieces))
-    pretrained_table(
-        f"three readers, {len(pieces)} pieces", [(SpeakerScorer(cohort=readers, centered=True), words, None)]
-    )
+    readers = {}
+    for seconds, sr in ((length / len(every), 8000), (3.0, 16000)):
+        pieces = reader_pieces(seconds, sr)
+        readers[sr] = Cohort(encode(recognizer, [piece for piece, _ in pieces]), [name for _, name in pieces])
+        title = f"three readers, {len(pieces)} pieces of {seconds:.1f} s"
+        pretrained_table(title, [(SpeakerScorer(cohort=readers[sr], centered=True), words, None)])
     pretrained_table(
         "S-norm by the other two",
         [(background(*others(*two), normalize=True), words.of(*two), None) for two in couples],
     )
-    pretrained_table("S-norm by three readers", [(SpeakerScorer(cohort=readers, normalize=True), words, None)])
+    pretrained_table("S-norm by three readers", [(SpeakerScorer(cohort=readers[8000], normalize=True), words, None)])
 
+    speakers = np.array(readers[16000].speakers)
+    first, second = np.triu_indices(len(speakers), 1)
+    for title, scorer in (("plain", SpeakerScorer()), ("centered", background(*names, centered=True))):
+        scores = scorer.trial_scores(readers[16000].vectors, first, second)
+        same, others = scores[speakers[first] == speakers[second]], scores[speakers[first] != speakers[second]]
+        found = f"same reader {same.min():.2f} to {same.max():.2f}, others at most {others.max():.2f}"
+        print(f"{title:8s} pieces of 3 s: {found}")
     for centered, pooled in trials.items():
         threshold = round(find_threshold(*pooled["pairs"], far=0.05), 3)
         for kind, (labels, scores) in pooled.items():

@@ -8,7 +8,7 @@ from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
 
 __all__ = ["DEFAULT_THRESHOLDS", "default_scorer"]
 
-_SOURCE = "FSDD, single words of four speakers; as another speaker who is enrolled, {:.0%} pass"
+_SOURCE = "FSDD, single words of four speakers; {:.0%} of words pass as another enrolled speaker"
 # Threshold and rates by encoder, without and with centering; `benchmarks/speakers.py pretrained` prints them. Free
 # Spoken Digit Dataset, takes 0 to 24 of ten words by four speakers, who are strangers to the encoder: all pairs of
 # different words. The threshold is the one that 5% of the pairs of two speakers pass. With centering: pairs of the

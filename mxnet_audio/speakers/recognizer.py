@@ -43,7 +43,7 @@ class SpeakerRecognizer:
 
     Speakers are represented by embeddings of their recordings, which are compared by their cosine. Only embeddings are
     stored, not audio. 'resemblyzer' has published weights, and needs no training; its threshold was measured on words
-    of 0.4 s (FSDD), so `calibrate` on your own recordings where you have some. The other networks are trained by `fit`.
+    of 0.5 s (FSDD), so `calibrate` on your own recordings where you have some. The other networks are trained by `fit`.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ class SpeakerRecognizer:
         groups: Sequence[Hashable] | None = None,
         force: bool = False,
     ) -> VerificationReport:
-        """Set the threshold by recordings of known speakers, best of speakers outside the training set.
+        """Set the threshold by recordings of known speakers, who are not in the training set or the background.
 
         Parameters
         ----------
@@ -438,9 +438,11 @@ class SpeakerRecognizer:
         DatasetError
             If no trials of one kind are left, or a label is neither 0 nor 1.
         ParameterError
-            If `trials` is not iterable.
+            If `trials` is not iterable, or one of them is not a sequence of three.
         """
-        trials = [tuple(trial) for trial in iterable_argument("trials", trials, "(label, first, second)")]
+        trials = list(iterable_argument("trials", trials, "(label, first, second)"))
+        if wrong := [trial for trial in trials if not (isinstance(trial, Sequence) and len(trial) == 3)]:
+            raise ParameterError(f"trials must be (label, first, second), got {wrong[0]!r}")
         if speakers is not None and len(speakers) != len(trials):
             raise DatasetError(f"speakers of {len(speakers)} trials for {len(trials)} trials: give one pair for each")
         vectors, rows = self._encoder.encode_trials(trials)

@@ -438,6 +438,9 @@ def test_a_model_directory_that_is_no_path(recognizer, recordings, path):
 def test_arguments_of_the_wrong_type(recognizer, recordings):
     with pytest.raises(ParameterError, match="trials"):
         recognizer.evaluate(None)
+    for trial in (5, (1, recordings("ann")[0][0])):
+        with pytest.raises(ParameterError, match="trials"):
+            recognizer.evaluate([trial])
     with pytest.raises(ParameterError, match="paths"):
         list(recognizer.encode_many(5))
     with pytest.raises(ParameterError, match="paths"):

@@ -17,11 +17,11 @@ def background(
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
-    """Center embeddings by recordings of other people, with a pretrained encoder.
+    """Center embeddings by recordings of other people.
 
-    What all voices have in common counts less then. Use recordings as those to compare, 10 or more, of several people
-    who will not be enrolled or verified. The threshold is then the default for centered embeddings; calibrate after
-    this.
+    This needs a pretrained encoder. What all voices have in common counts less then. Use recordings as those to
+    compare, 10 or more, of several people who will not be enrolled or verified. The threshold is then the default for
+    centered embeddings; calibrate after this.
 
     \b
     Examples:

@@ -33,8 +33,8 @@ def calibrate(
 ) -> None:
     """Set the threshold by recordings of labelled speakers.
 
-    Use speakers that the network was not trained on, recorded where the recognizer will be used. If the equal error
-    rate is above 0.35, no threshold separates them, and the present one stays.
+    Use speakers that the network was not trained on, nor the background computed from, recorded where the recognizer
+    will be used. If the equal error rate is above 0.35, no threshold separates them, and the present one stays.
 
     \b
     Examples:
