@@ -36,6 +36,7 @@ from .library.cifar10 import Cifar10AudioSearch as Cifar10AudioSearch
 from .library.m5 import M5AudioClassifier as M5AudioClassifier
 from .library.m5 import M5AudioRecommender as M5AudioRecommender
 from .library.m5 import M5AudioSearch as M5AudioSearch
+from .library.pretrained import PretrainedAudioClassifier as PretrainedAudioClassifier
 from .library.recommender import AudioRecommender as AudioRecommender
 from .library.resnet_v2 import ResNetV2AudioClassifier as ResNetV2AudioClassifier
 from .library.resnet_v2 import ResNetV2AudioRecommender as ResNetV2AudioRecommender

@@ -24,6 +24,7 @@ __all__ = [
     "FORMAT",
     "Tensors",
     "check_writable",
+    "encoder_name",
     "fingerprint",
     "read_manifest",
     "read_tensors",
@@ -143,6 +144,12 @@ def read_manifest(directory: str | os.PathLike, name: str) -> dict:
             f"written in format {version}, but this version of mxnet-audio reads format {FORMAT}: {mend}", path
         )
     return manifest
+
+
+def encoder_name(manifest: dict) -> str | None:
+    """Return the name of the pretrained encoder of a model, given its manifest; None if there is none."""
+    encoder = manifest.get("encoder")
+    return encoder.get("name") if isinstance(encoder, dict) else None
 
 
 def read_tensors(directory: str | os.PathLike, manifest: dict, role: str) -> Tensors:

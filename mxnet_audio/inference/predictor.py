@@ -16,8 +16,9 @@ import numpy as np
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.checks import iterable_argument, real_number, whole_number
-from mxnet_audio.errors import AudioError
+from mxnet_audio.errors import AudioError, ModelError
 from mxnet_audio.inference.evaluation import compare_predictions, labelled_pairs
+from mxnet_audio.inference.known_sounds import KnownSounds, checked_share
 from mxnet_audio.inference.missing_packages import naming_missing_packages
 from mxnet_audio.inference.results import Encoding, Output, Prediction, TimedPrediction
 from mxnet_audio.parallel import map_ordered
@@ -88,11 +89,26 @@ class Predictor(ABC):
         assert label is not None  # predict raises the error of a file that cannot be used
         return label
 
-    def predict(self, path: AudioSource) -> Prediction:
-        """Return label and probabilities of one file; parameters and errors as in `predict_class`."""
-        return _only(self.predict_many([path]))
+    @property
+    def known_sounds(self) -> KnownSounds:
+        """Description of the sounds that the model knows.
 
-    def predict_many(self, paths: AudioSources, batch_size: int = BATCH_SIZE) -> Iterator[Prediction]:
+        Raises
+        ------
+        ModelError
+            If the model has none.
+        """
+        raise ModelError(
+            "this model cannot tell unknown sounds: train a PretrainedAudioClassifier (mxnet-audio train --encoder)"
+        )
+
+    def predict(self, path: AudioSource, *, unknown: bool | float = False) -> Prediction:
+        """Return label and probabilities of one file; parameters and errors as in `predict_many`."""
+        return _only(self.predict_many([path], unknown=unknown))
+
+    def predict_many(
+        self, paths: AudioSources, batch_size: int = BATCH_SIZE, *, unknown: bool | float = False
+    ) -> Iterator[Prediction]:
         """Label many files.
 
         Threads decode while the network computes. Memory does not grow with the number of files.
@@ -103,6 +119,10 @@ class Predictor(ABC):
             Files, each as in `predict_class`; or a single path.
         batch_size : int > 0
             Number of files in one pass of the network.
+        unknown : bool or float
+            True sets `Prediction.known`, which is False for sounds unlike those of all classes, whatever their label
+            and its probability. 5% of known sounds are then turned away, too; a number above 0 and below 1 is another
+            share.
 
         Yields
         ------
@@ -112,12 +132,16 @@ class Predictor(ABC):
         Raises
         ------
         ModelError
-            If no model was trained or loaded.
+            If no model was trained or loaded, or the model cannot tell `unknown` sounds.
         ParameterError
-            If `batch_size` is below 1, or `paths` is not iterable.
+            If `batch_size` is below 1, `paths` is not iterable, or `unknown` is out of range.
         """
+        self._check_unknown(unknown)
         for output in self.forward_many(paths, batch_size):
-            yield self.postprocess(output)
+            prediction = self.postprocess(output)
+            if output.vector is not None:
+                (prediction.known,) = self._known(output.vector[np.newaxis], unknown)
+            yield prediction
 
     def encode_audio(self, path: AudioSource) -> np.ndarray:
         """Compute the embedding of one file.
@@ -182,7 +206,12 @@ class Predictor(ABC):
 
     @naming_missing_packages()
     def predict_timeline(
-        self, path: AudioSource, window: float | None = None, hop: float | None = None
+        self,
+        path: AudioSource,
+        window: float | None = None,
+        hop: float | None = None,
+        *,
+        unknown: bool | float = False,
     ) -> list[TimedPrediction]:
         """Label a long file window by window.
 
@@ -195,6 +224,8 @@ class Predictor(ABC):
             or the start if the features have ``crop='start'``.
         hop : float > 0 [s], optional
             Time from the start of a window to the start of the next, at most `window`; half of it by default.
+        unknown : bool or float
+            As for `predict_many`.
 
         Returns
         -------
@@ -210,28 +241,18 @@ class Predictor(ABC):
         ParameterError
             If `window` or `hop` is out of range.
         """
-        for name, seconds in (("window", window), ("hop", hop)):
-            if seconds is not None:
-                real_number(name, seconds, above=0)
+        self._check_timeline(window, hop, unknown)
         sr, n_samples = self._input_length
         window = n_samples / sr if window is None else window
         y, _ = audio.load(path, sr=sr)
         y = audio.valid_audio(y, source_name(path), allow_silence=False)
         windows = audio.windows(y, sr, window, window / 2 if hop is None else hop)
-        predictions = []
+        times = np.minimum(windows.times, len(y) / sr)
+        predictions: list[TimedPrediction] = []
         for start in range(0, len(windows.samples), BATCH_SIZE):
             batch = slice(start, start + BATCH_SIZE)
-            probabilities, _ = self._forward(self._inputs(windows.samples[batch]))
-            predictions += [
-                TimedPrediction(
-                    float(begin),
-                    min(float(end), len(y) / sr),
-                    self.labels[int(row.argmax())],
-                    row,
-                    labels=self.labels,
-                )
-                for (begin, end), row in zip(windows.times[batch], probabilities)
-            ]
+            outputs = self._forward(self._inputs(windows.samples[batch]))
+            predictions += self._timed(times[batch], *outputs, unknown)
         return predictions
 
     def preprocess(self, source: AudioSource) -> np.ndarray:
@@ -286,6 +307,33 @@ class Predictor(ABC):
         path, probabilities, _, error = output
         label = None if probabilities is None else self.labels[int(probabilities.argmax())]
         return Prediction(path, label, probabilities, error, labels=self.labels)
+
+    def _check_unknown(self, unknown: bool | float) -> None:
+        """Raise the errors of the argument `unknown` before any sound is read."""
+        if unknown is not False:
+            checked_share(unknown)
+            self.known_sounds  # noqa: B018
+
+    def _check_timeline(self, window: float | None, hop: float | None, unknown: bool | float) -> None:
+        for name, seconds in (("window", window), ("hop", hop)):
+            if seconds is not None:
+                real_number(name, seconds, above=0)
+        self._check_unknown(unknown)
+
+    def _known(self, vectors: np.ndarray, unknown: bool | float) -> list[bool | None]:
+        """Return for each embedding [shape=(n, dim)] whether the sound is known; None if that was not asked for."""
+        if unknown is False:
+            return [None] * len(vectors)
+        return self.known_sounds.contain(vectors, checked_share(unknown)).tolist()
+
+    def _timed(
+        self, times: np.ndarray, probabilities: np.ndarray, vectors: np.ndarray, unknown: bool | float
+    ) -> Iterator[TimedPrediction]:
+        """Make the predictions for windows [shape=(n, 2), seconds] from the outputs of the network."""
+        for (begin, end), row, known in zip(times.tolist(), probabilities, self._known(vectors, unknown)):
+            prediction = TimedPrediction(begin, end, self.labels[int(row.argmax())], row, labels=self.labels)
+            prediction.known = known
+            yield prediction
 
     @property
     def _input_length(self) -> tuple[int, int]:

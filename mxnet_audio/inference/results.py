@@ -42,6 +42,7 @@ class _Probabilities:
 
     labels: Sequence[Label] = ()
     encoder: str | None = None
+    known: bool | None = None
 
     @property
     def probability(self) -> float | None:
@@ -95,11 +96,13 @@ class _Probabilities:
             "probability": self.probability,
             "probabilities": self._by_label() or None,
             **({"encoder": self.encoder} if self.encoder else {}),
+            **({} if self.known is None else {"known": self.known}),
         }
 
     def _summary(self) -> str:
         probability = math.nan if self.probability is None else self.probability
-        return f"label={self.label!r}, probability={probability:.4g}"  # type: ignore[attr-defined]
+        known = "" if self.known is None else f", known={self.known}"
+        return f"label={self.label!r}, probability={probability:.4g}{known}"  # type: ignore[attr-defined]
 
 
 class _PredictionFields(NamedTuple):
@@ -135,6 +138,8 @@ class Prediction(_Probabilities, _PredictionFields):
         scores of tags, each between 0 and 1 on its own: several tags can apply, and the scores do not add up to 1.
     error : AudioError or None
         Reason why the file could not be used.
+    known : bool or None
+        False if the sound is unlike those of all classes; None if this was not asked for. Not an item of the tuple.
 
     Examples
     --------
@@ -229,6 +234,8 @@ class TimedPrediction(_Probabilities, _TimedFields):
         The most probable class.
     probabilities : np.ndarray [shape=(classes,)]
         Probabilities in the order of `labels`.
+    known : bool or None
+        False if the sound is unlike those of all classes; None if this was not asked for. Not an item of the tuple.
     """
 
     def __new__(

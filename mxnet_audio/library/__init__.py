@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,20 +21,27 @@ BUNDLED_MODELS = Path(__file__).parents[2] / "demo" / "models" / "esc10"
 _CLASSES = {"cifar10": "Cifar10AudioClassifier", "m5": "M5AudioClassifier", "resnet_v2": "ResNetV2AudioClassifier"}
 
 
-def classifiers() -> dict[str, type[AudioClassifier]]:
-    """Return the classifier classes by the name of their network.
+def classifiers() -> dict[str, Callable[..., AudioClassifier]]:
+    """Return the classifiers by name: of their network, or of the encoder of a `PretrainedAudioClassifier`.
+
+    Each is called with the arguments `model_ctx` and `data_ctx`.
 
     Examples
     --------
-    >>> sorted(classifiers())
-    ['cifar10', 'm5', 'resnet_v2']
+    >>> list(classifiers())
+    ['cifar10', 'm5', 'resnet_v2', 'yamnet', 'musicnn', 'musicnn_mtt', 'musicnn_vgg', 'musicnn_vgg_mtt', 'resemblyzer']
     """
-    modules = {network: importlib.import_module(f"{__name__}.{network}") for network in _CLASSES}
-    return {network: getattr(modules[network], name) for network, name in _CLASSES.items()}
+    from mxnet_audio import weights
+
+    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in (*_CLASSES, "pretrained")}
+    return {
+        **{network: getattr(modules[network], name) for network, name in _CLASSES.items()},
+        **{name: partial(modules["pretrained"].PretrainedAudioClassifier, name) for name in weights.names()},
+    }
 
 
 def find_classifier(model_dir_path: str | os.PathLike, name: str | None = None) -> str:
-    """Return the network of the model that `load_classifier` would load, without importing MXNet.
+    """Return the name, among `classifiers`, of what `load_classifier` would load, without importing MXNet.
 
     Parameters
     ----------
@@ -46,22 +55,33 @@ def find_classifier(model_dir_path: str | os.PathLike, name: str | None = None) 
     ParameterError
         If no classifier has this name, or `model_dir_path` is not a path.
     """
-    from mxnet_audio import model_store
+    from mxnet_audio import model_store, weights
     from mxnet_audio.checks import path_argument
     from mxnet_audio.errors import ModelError, ParameterError
 
     path_argument("model_dir_path", model_dir_path)
-    if name is None:
-        found = [stored for stored in model_store.stored_models(model_dir_path) if stored in _CLASSES]
+    networks = {encoder: weights.record(encoder).network for encoder in weights.names()}
+    stored = name if name is None else networks.get(name, name)
+    if stored is None:
+        known = {*_CLASSES, *networks.values()}
+        found = [stored for stored in model_store.stored_models(model_dir_path) if stored in known]
         if len(found) != 1:
             several = f"several models ({', '.join(found)}): choose one by name (--network of the command)"
             none = "no model here: train one first, or give the directory of one"
             raise ModelError(several if found else none, model_dir_path)
-        name = found[0]
-    if name not in _CLASSES:
-        raise ParameterError(f"name must be one of {', '.join(_CLASSES)}, got {name!r}", model_dir_path)
-    model_store.read_manifest(model_dir_path, name)
-    return name
+        stored = found[0]
+    elif stored not in _CLASSES and stored not in networks.values():
+        choices = ", ".join([*_CLASSES, *networks])
+        raise ParameterError(f"name must be one of {choices}, got {name!r}", model_dir_path)
+    manifest = model_store.read_manifest(model_dir_path, stored)
+    if stored in _CLASSES:
+        return stored
+    encoder = model_store.encoder_name(manifest)
+    if encoder not in networks or name not in (None, stored, encoder):
+        raise ModelError(
+            f"the {stored} model is of the encoder {encoder}, not of {name or 'a classifier'}", model_dir_path
+        )
+    return encoder
 
 
 def load_classifier(
@@ -74,7 +94,7 @@ def load_classifier(
     model_dir_path : str or os.PathLike
         Directory that was given to `AudioClassifier.fit`.
     name : str, optional
-        Name of the network; needed only if the directory holds several models.
+        Name of the network, or of the encoder; needed only if the directory holds several models.
     model_ctx : mxnet.Context, optional
         Device of the network; the CPU by default.
 

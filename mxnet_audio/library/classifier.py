@@ -57,6 +57,7 @@ class AudioClassifier(Predictor):
 
     network: str
     recipe = "spectrogram"  # default of `fit`
+    has_inner_groups = False  # `fit` splits the training clips again, so that `validation_pairs` may come with `groups`
     label_aliases: Mapping[int | str, int | str] = {}  # labels that count as others in the accuracy during training
 
     def __init__(self, model_ctx: mx.Context | None = None, data_ctx: mx.Context | None = None):
@@ -258,19 +259,12 @@ class AudioClassifier(Predictor):
             if test_size == 0 and validation_pairs is None:
                 raise ParameterError("test_size must be > 0 for a report, which needs held-out clips, got 0")
         pairs = training.checked_pairs(audio_path_label_pairs, "audio_path_label_pairs")
-        run = TrainingRun(
-            self.network,
-            choose_features(self.network, [sound for sound, _ in pairs], input_shape, feature_config),
-            training.get_recipe(recipe, self.recipe),
-            settings,
-            model_dir_path,
-            model_ctx=self.model_ctx,
-            data_ctx=self.data_ctx,
-        )
+        config = choose_features(self.network, [sound for sound, _ in pairs], input_shape, feature_config)
+        run = self._new_run(config, recipe, settings, path)
         clips = training.prepare(
             pairs,
             run.loader(cache),
-            self.input_transforms(run.config),
+            run.transforms or self.input_transforms(run.config),
             run.config,
             settings,
             run.recipe,
@@ -278,6 +272,7 @@ class AudioClassifier(Predictor):
             test_size=test_size,
             validation_pairs=validation_pairs,
             groups=groups,
+            inner_groups=self.has_inner_groups,
             label_aliases=self.label_aliases,
             show=progress,
         )
@@ -315,29 +310,41 @@ class AudioClassifier(Predictor):
         ParameterError
             If `batch_size` is below 1, `paths` is not iterable, or pairs of path and label are given.
         """
-        model, sounds = self.model, list(as_list(paths))
+        self.model  # noqa: B018 - raises ModelError if there is none
+        sounds = list(as_list(paths))
         if any(isinstance(sound, tuple) and sound and isinstance(sound[0], str | os.PathLike) for sound in sounds):
             raise ParameterError("paths must be without labels, got (path, label) pairs")
-        order = np.random.default_rng(0).permutation(len(sounds))
         self.skipped = []
+        self._adapt(sounds, batch_size)
+        self.model_path = None
+        if (usable := len(sounds) - len(self.skipped)) < MIN_ADAPT_CLIPS:
+            log.warning("adapted to %d clips: too few to represent a room or a speaker; use 50 or more", usable)
+
+    def _adapt(self, sounds: list[AudioSource], batch_size: int) -> None:
+        order = np.random.default_rng(0).permutation(len(sounds))
 
         def inputs() -> Iterator[np.ndarray]:
             positions = iter(order)
             for files, x in self._batches((sounds[position] for position in order), batch_size):
                 for (path, error), position in zip(files, positions):
-                    if error is not None:
-                        log.warning("left out: %s", error)
-                        self.skipped.append((source_name(path) or f"item {position}", error))
+                    self._note_error(path, position, error)
                 if x is not None:
                     yield x.reshape(-1, *x.shape[2:])  # each view counts
-            if len(self.skipped) == len(sounds):
-                first = f"; the first: {self.skipped[0][1]}" if sounds else ""
-                raise DatasetError(f"none of the {len(sounds)} files can be used{first}")
+            self._check_usable(sounds)
 
-        model.adapt(inputs())
-        self.model_path = None
-        if (usable := len(sounds) - len(self.skipped)) < MIN_ADAPT_CLIPS:
-            log.warning("adapted to %d clips: too few to represent a room or a speaker; use 50 or more", usable)
+        self.model.adapt(inputs())
+
+    def _note_error(self, path: AudioSource, position: int, error: AudioError | None) -> None:
+        """Log and list the error of a file that is left out."""
+        if error is not None:
+            log.warning("left out: %s", error)
+            self.skipped.append((source_name(path) or f"item {position}", error))
+
+    def _check_usable(self, sounds: list[AudioSource]) -> None:
+        """Raise DatasetError if all files were left out."""
+        if len(self.skipped) == len(sounds):
+            first = f"; the first: {self.skipped[0][1]}" if sounds else ""
+            raise DatasetError(f"none of the {len(sounds)} files can be used{first}")
 
     def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:
         """Load a model that `fit` or `save_model` saved.
@@ -391,6 +398,24 @@ class AudioClassifier(Predictor):
         from mxnet_audio.library.export import export_onnx  # needs packages that not every user has
 
         export_onnx(self.model, path, front_end=front_end)
+
+    def _new_run(
+        self,
+        config: AudioFeatureConfig,
+        recipe: training.Recipe | str | None,
+        settings: training.Settings,
+        model_dir: Path,
+    ) -> TrainingRun:
+        """Make the run behind `fit`; it checks its arguments."""
+        return TrainingRun(
+            self.network,
+            config,
+            training.get_recipe(recipe, self.recipe),
+            settings,
+            model_dir,
+            model_ctx=self.model_ctx,
+            data_ctx=self.data_ctx,
+        )
 
     def input_transforms(self, config: AudioFeatureConfig) -> list[Transform]:
         """Return the transforms from a sound to the input of the network, for training and for prediction."""

@@ -11,7 +11,7 @@ from mxnet_audio import training
 from mxnet_audio.data.transforms import Features, ToImage, Transform
 from mxnet_audio.errors import AudioError, FeatureError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models import NETWORKS, check_shape, default_features
+from mxnet_audio.models import NETWORKS, EncoderNet, check_shape, default_features
 
 __all__ = ["choose_features", "features_for_shape", "input_shape_of", "network_input"]
 
@@ -59,11 +59,17 @@ def choose_features(
     if feature_config is None:
         if input_shape is not None:
             return features_for_shape(network, input_shape)
-        feature_config = default_features(network)
+        feature_config = _open_features(network)
     if not isinstance(feature_config, AudioFeatureConfig):
         kind = type(feature_config).__name__
         raise FeatureError(f"feature_config must be an AudioFeatureConfig, as from_yaml returns it, got {kind}")
-    return training.complete_config(sounds, feature_config)
+    completed = training.complete_config(sounds, feature_config)
+    if not issubclass(NETWORKS[network], EncoderNet):
+        return completed
+    if completed.identity() | {"n_frames": None} != _open_features(network).identity():
+        raise ParameterError(f"feature_config of {network} may only set n_frames, since its weights fix the features")
+    n_frames = max(config.n_frames or 0 for config in (completed, default_features(network)))
+    return completed.model_copy(update={"n_frames": n_frames})
 
 
 def features_for_shape(network: str, input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
@@ -82,6 +88,8 @@ def features_for_shape(network: str, input_shape: tuple[int, int, int]) -> Audio
         raise FeatureError(f"input_shape must be (1, bands, frames), one channel, got {input_shape!r}")
     check_shape(network, input_shape)
     config = default_features(network)
+    if issubclass(NETWORKS[network], EncoderNet):
+        return config.model_copy(update={"n_frames": length})
     if config.type != "raw":
         return AudioFeatureConfig(**config.identity() | {"n_mels": bands, "n_frames": length})
     assert config.sr is not None  # raw features have a fixed rate
@@ -89,6 +97,12 @@ def features_for_shape(network: str, input_shape: tuple[int, int, int]) -> Audio
     if int(limit * config.sr) < length:  # rounded down, and the limit counts whole samples
         limit = math.nextafter(limit, math.inf)
     return AudioFeatureConfig(**config.identity() | {"audio_file_length_limit_in_s": limit})
+
+
+def _open_features(network: str) -> AudioFeatureConfig:
+    """Return a network's default features; those of an encoder without the length of its patches."""
+    config = default_features(network)
+    return config.model_copy(update={"n_frames": None}) if issubclass(NETWORKS[network], EncoderNet) else config
 
 
 def input_shape_of(network: str, config: AudioFeatureConfig) -> tuple[int, int, int]:

@@ -23,6 +23,7 @@ from mxnet_audio.nn.loss import LOSSES
 
 __all__ = ["TrainedModel", "head_for"]
 
+EXTRAS = ("vectors", "known")  # further tensors of a head on a frozen encoder
 STATES = ("best", "optimizer", "average", "loss")  # parts of `training.Progress` that only resuming needs
 
 
@@ -74,8 +75,11 @@ class TrainedModel:
     history : dict
         Measures of the training, epoch by epoch.
     notes : dict
-        Further entries of the manifest, JSON-serializable: settings of the training (``training``), and files that
-        could not be used (``skipped``).
+        Further entries of the manifest, JSON-serializable: settings of the training (``training``), files that could
+        not be used (``skipped``), and the pretrained ``encoder``, if it is one.
+    extras : dict of str to dict of str to np.ndarray
+        Further tensors of a head on a frozen encoder: the embeddings of the training clips (``vectors``), and what is
+        needed to tell unknown sounds (``known``).
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class TrainedModel:
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
         self.history = training.new_history()
         self.notes: dict[str, Any] = {}
+        self.extras: dict[str, model_store.Tensors] = {}
         self._make_net(head, embedding, random_state)
 
     def _make_net(self, head: str, embedding: str | None, random_state: int | None = None) -> None:
@@ -175,7 +180,7 @@ class TrainedModel:
         progress : training.Progress, optional
             State of the training. If omitted, training cannot be resumed.
         """
-        files = {"last": training.get_parameters(self.net)}
+        files = {"last": training.get_parameters(self.net), **self.extras}
         if progress is not None:
             self.history = progress.history
             files |= {name: state for name in STATES if (state := getattr(progress, name)) or name != "loss"}
@@ -215,6 +220,9 @@ class TrainedModel:
     ) -> TrainedModel:
         """Load a saved model; see `AudioClassifier.load_model`."""
         manifest = model_store.read_manifest(directory, network)
+        files = manifest.get("files")
+        if parameters == "best" and isinstance(files, dict) and "vectors" in files:
+            parameters = "last"  # a head on a frozen encoder has no best epoch
         tensors = model_store.read_tensors(directory, manifest, parameters)
         try:
             found = manifest["network"]["name"]
@@ -237,10 +245,17 @@ class TrainedModel:
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
             model.notes = {note: manifest[note] for note in ("training", "skipped")}
-        except (KeyError, TypeError) as error:
-            raise _damaged(error, directory) from error
+            if "encoder" in manifest:
+                model.notes["encoder"] = dict(manifest["encoder"])
+            model.extras = {
+                role: model_store.read_tensors(directory, manifest, role)
+                for role in EXTRAS
+                if role in manifest["files"]
+            }
         except (ModelError, ParameterError) as error:
             raise ModelError(error.reason, directory) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(error, directory) from error
         return model
 
     def resume(self, directory: str | os.PathLike, settings: dict[str, Any]) -> training.Progress:

@@ -9,6 +9,7 @@ from functools import partial
 
 from mxnet_audio import model_store, training
 from mxnet_audio.data import AudioDataset, AudioLoader
+from mxnet_audio.data.transforms import Transform
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.features import AudioFeatureConfig
@@ -49,6 +50,12 @@ class TrainingRun:
     ----------
     identity : dict
         Settings that must be the same for a run to be resumed.
+    head : str
+        Last layer of the network.
+    embedding : str or None
+        Embedding of an encoder's network.
+    transforms : list of Transform
+        Steps from a sound to what is learned from; if empty, those to the input of the network.
     """
 
     def __init__(
@@ -66,6 +73,8 @@ class TrainingRun:
         self.model_dir, self.model_ctx, self.data_ctx = model_dir, model_ctx, data_ctx
         self.identity: dict = {}
         self.head = head_for(network, recipe.loss)
+        self.embedding: str | None = None
+        self.transforms: list[Transform] = []
         training.check_batch(recipe, settings)
         input_shape_of(network, config)
         model_store.check_writable(model_dir)
@@ -90,20 +99,8 @@ class TrainingRun:
         ParameterError
             If more epochs are done than requested.
         """
-        model = TrainedModel(
-            self.network,
-            clips.labels,
-            self.config,
-            views=self.recipe.views,
-            head=self.head,
-            model_ctx=self.model_ctx,
-            data_ctx=self.data_ctx,
-            random_state=self.settings.random_state,
-        )
-        if model.net.standardizes:
-            model.net.standardize.set(clips.mean, clips.std)
-        recipe = {f"recipe.{name}": value for name, value in self.recipe.identity().items()}
-        self.identity = self.settings.identity() | recipe | clips.digests
+        model = self.new_model(clips)
+        self.identity = self.settings_of(clips)
         progress = training.Progress()
         if resume and self.network in model_store.stored_models(self.model_dir):
             progress = model.resume(self.model_dir, self.identity)
@@ -113,8 +110,30 @@ class TrainingRun:
                 raise ParameterError(f"{reason}; or start again without resume", self.model_dir)
         elif resume:
             log.info("%s: no checkpoint to resume from, starting from the beginning", self.model_dir)
-        model.notes = {"training": self.identity, "skipped": [[path, error.reason] for path, error in clips.skipped]}
+        model.notes |= {"training": self.identity, "skipped": [[path, error.reason] for path, error in clips.skipped]}
         return model, progress
+
+    def new_model(self, clips: training.Prepared) -> TrainedModel:
+        """Make the network, with its initial parameters."""
+        model = TrainedModel(
+            self.network,
+            clips.labels,
+            self.config,
+            views=self.recipe.views,
+            head=self.head,
+            embedding=self.embedding,
+            model_ctx=self.model_ctx,
+            data_ctx=self.data_ctx,
+            random_state=self.settings.random_state,
+        )
+        if model.net.standardizes:
+            model.net.standardize.set(clips.mean, clips.std)
+        return model
+
+    def settings_of(self, clips: training.Prepared) -> dict:
+        """Return the settings that must be the same for a run to be resumed, JSON-serializable."""
+        recipe = {f"recipe.{name}": value for name, value in self.recipe.identity().items()}
+        return self.settings.identity() | recipe | clips.digests
 
     def train(
         self,

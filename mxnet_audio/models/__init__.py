@@ -142,7 +142,7 @@ def get_model(
     input_shape : tuple of int [(channels, n_mels, frames)], optional
         Shape of one input, (1, 16, 16) or larger; for `m5` and `sincnet` (1, 1, samples) with at least 80 or 400
         samples. Default: that of the trained network, or one patch of an encoder; otherwise the shape is required.
-    head : {'dense', 'cosine', 'tags'}, optional
+    head : {'dense', 'cosine', 'mlp', 'tags'}, optional
         Last layer, one of the network's `heads`. Default: that of the trained network, or the first of `heads`.
     embedding : str, optional
         Layer and pooling of an encoder, one of its `embeddings`. Default: that of the trained network, or the first.

@@ -13,6 +13,7 @@ from mxnet_audio.nn.loss import unit
 
 __all__ = ["Embedding", "EncoderNet", "PatchOutputs", "patch_starts"]
 
+MLP_UNITS = 256  # of the hidden layer of the head "mlp"
 MIN_VARIANCE = 1e-30  # smaller variances over patches count as this one: a root has no finite gradient at 0
 
 
@@ -49,8 +50,9 @@ class EncoderNet(AudioNet):
 
     An input of one patch or more is cut into patches, as `patch_starts` lists them. All patches pass `body` as one
     batch, and the outputs of one of its layers are pooled over the patches of each input. The result is the embedding.
-    The head "dense" is a new layer on the embedding. The head "tags" is the published last layer; its scores are
-    logits, averaged over the patches. Inputs are not standardized, since published weights determine their scale.
+    The head "dense" is a new layer on the embedding, the head "mlp" two of them with a rectifier in between. The head
+    "tags" is the published last layer; its scores are logits, averaged over the patches. Inputs are not standardized,
+    since published weights determine their scale.
 
     A subclass defines the class attributes and `make_body`.
 
@@ -92,7 +94,7 @@ class EncoderNet(AudioNet):
         Layer that the published head takes.
     """
 
-    heads = ("dense", "tags")
+    heads = ("dense", "mlp", "tags")
     standardizes = False
     patch_hop: int
     min_level: float | None = None
@@ -140,6 +142,15 @@ class EncoderNet(AudioNet):
     def make_body(self, layers: int) -> gluon.nn.HybridBlock:
         """Make the block from patches to a list with the outputs of as many layers [shape=(patches, dim)]."""
         raise NotImplementedError
+
+    def new_head(self, width: int) -> gluon.nn.HybridBlock:
+        """Make the last layer or layers for embeddings of this length; call it within the network's name scope."""
+        if self.head_name != "mlp":
+            return super().new_head(width)
+        head = gluon.nn.HybridSequential()
+        head.add(gluon.nn.Dense(MLP_UNITS, activation="relu", in_units=width))
+        head.add(gluon.nn.Dense(self.classes, in_units=MLP_UNITS))
+        return head
 
     def forward(self, x, *args):
         """Check the shape of an array, and compute; a Symbol has no shape yet."""

@@ -71,7 +71,7 @@ class Ge2eLstmNet(EncoderNet):
         Number of classes; 0 for no head, as in the published network.
     input_shape : tuple of int [(1, 40, frames)]
         Shape of one input, (1, 40, 160) or longer.
-    head : {'cosine', 'dense'}
+    head : {'cosine', 'dense', 'mlp'}
         Last layer.
     embedding : {'voice'}
         Unit vector.
@@ -88,7 +88,7 @@ class Ge2eLstmNet(EncoderNet):
 
     features = AudioFeatureConfig(type="mel", sr=16000, n_fft=400, hop_length=160, n_mels=BANDS, n_frames=FRAMES)
     input_format = f"(1, {BANDS}, frames) with {FRAMES} frames or more"
-    heads = ("cosine", "dense")
+    heads = ("cosine", "dense", "mlp")
     patch_hop = 77
     min_level = -30.0
     min_seconds = 0.1

@@ -118,8 +118,8 @@ class MusicnnNet(EncoderNet):
         Number of classes.
     input_shape : tuple of int [(1, 96, frames)]
         Shape of one input, (1, 96, 187) or longer.
-    head : {'dense', 'tags'}
-        Last layer: a new one, or that of the 50 published tags.
+    head : {'dense', 'mlp', 'tags'}
+        Last layer: a new one, two of them, or that of the 50 published tags.
     embedding : {'max_pool', 'penultimate'}
         Maximum of each of 753 feature maps over a patch, or the dense layer.
 

@@ -62,8 +62,8 @@ class MusicnnVggNet(EncoderNet):
         Number of classes.
     input_shape : tuple of int [(1, 96, frames)]
         Shape of one input, (1, 96, 187) or longer.
-    head : {'dense', 'tags'}
-        Last layer: a new one, or that of the 50 published tags.
+    head : {'dense', 'mlp', 'tags'}
+        Last layer: a new one, two of them, or that of the 50 published tags.
     embedding : {'pool5'}
         Output of the last pool.
 

@@ -71,8 +71,8 @@ class YamnetNet(EncoderNet):
         Number of classes.
     input_shape : tuple of int [(1, 64, frames)]
         Shape of one input, (1, 64, 96) or longer.
-    head : {'dense', 'tags'}
-        Last layer: a new one, or that of the 521 published tags.
+    head : {'dense', 'mlp', 'tags'}
+        Last layer: a new one, two of them, or that of the 521 published tags.
     embedding : {'mean', 'mean_std'}
         Mean over the patches, or mean and standard deviation.
 

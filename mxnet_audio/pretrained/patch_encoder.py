@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -91,6 +92,7 @@ class PatchEncoder:
         self.config = net.features
         self.sr, self.patch_samples = input_length(self.config)
         self.batch_size = 2 ** int(np.log2(BATCH_SECONDS * self.sr / self.patch_samples))
+        self._lock = threading.Lock()  # the network computes in one thread at a time
 
     def encode_many(self, sources: AudioSources, batch_size: int | None = None) -> Iterator[SoundOutput]:
         """Encode many sounds, in order.
@@ -188,7 +190,7 @@ class PatchEncoder:
         """
         batch_size = self._batch_size(batch_size)
         vectors, scores, start = [], [], 0
-        with autograd.predict_mode():
+        with self._lock, autograd.predict_mode():
             while start < len(patches):
                 size = min(batch_size, 1 << (len(patches) - start).bit_length() - 1)
                 x = nd.array(patches[start : start + size], ctx=self.data_ctx).as_in_context(self.model_ctx)

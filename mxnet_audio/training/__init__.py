@@ -6,7 +6,7 @@ from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, Tens
 from mxnet_audio.training.feature_config import cache_options, complete_config
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.loop import Progress, initialize, run_epochs
-from mxnet_audio.training.prepare import Prepared, check_batch, prepare
+from mxnet_audio.training.prepare import Prepared, Skipped, check_batch, prepare, usable_samples
 from mxnet_audio.training.recipe import RECIPES, Recipe, get_recipe
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
 from mxnet_audio.training.settings import Settings
@@ -26,6 +26,7 @@ __all__ = [
     "Recipe",
     "Schedule",
     "Settings",
+    "Skipped",
     "Step",
     "TensorBoardLog",
     "best_epoch",
@@ -44,4 +45,5 @@ __all__ = [
     "set_parameters",
     "split",
     "to_targets",
+    "usable_samples",
 ]

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
 from mxnet_audio.training.split import check_test_size, split
 
-__all__ = ["Prepared", "check_batch", "prepare"]
+__all__ = ["Prepared", "Skipped", "check_batch", "prepare", "usable_samples"]
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,8 @@ class Prepared:
         Unusable files and their errors.
     digests : dict of str to str
         Digests of the training and test clips, which must be equal for a run to be resumed.
+    groups : list of hashable, optional
+        Recording, artist or speaker of each training clip.
     """
 
     labels: list[Label]
@@ -73,6 +75,7 @@ class Prepared:
     std: float
     skipped: Skipped
     digests: dict[str, str]
+    groups: list[Hashable] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def prepare(
     test_size: float,
     validation_pairs: Pairs | None = None,
     groups: Sequence[Hashable] | None = None,
+    inner_groups: bool = False,
     label_aliases: Mapping[Label, Label] | None = None,
     show: bool = True,
 ) -> Prepared:
@@ -126,7 +130,9 @@ def prepare(
     groups : sequence of hashable, optional
         Recording, artist or speaker of each clip; see `split`.
     validation_pairs : iterable of (path, label), optional
-        Test clips, in place of a share of `pairs`. They cannot be combined with `groups`.
+        Test clips, in place of a share of `pairs`. They cannot be combined with `groups`, except for `inner_groups`.
+    inner_groups : bool
+        True if the training clips will be split, too.
     label_aliases : mapping of label to label, optional
         For a label, another that counts as right, too.
     show : bool
@@ -137,7 +143,8 @@ def prepare(
     DatasetError
         If the labels or the split are impossible, a clip occurs twice, or no file can be used.
     ParameterError
-        If `groups` and `validation_pairs` are both given, `groups` is not iterable, or `test_size` is out of range.
+        If `groups` and `validation_pairs` are both given, without `inner_groups`, `groups` is not iterable, or
+        `test_size` is out of range.
     """
     splits = validation_pairs is None and test_size != 0
     if validation_pairs is None:
@@ -146,7 +153,7 @@ def prepare(
     held_out = []
     if validation_pairs is not None:
         held_out = [_Clip.of(pair) for pair in checked_pairs(validation_pairs, "validation_pairs")]
-    groups = _checked_groups(groups, clips, held_out)
+    groups = _checked_groups(groups, clips, refused=bool(held_out) and not inner_groups)
     _check_repeated(clips, held_out)
     labels = class_order([clip.label for clip in clips], nb_classes)
     every = clips + held_out
@@ -154,7 +161,11 @@ def prepare(
     sounds = [clip.sound for clip in every]
     plain = load(AudioDataset(sounds, targets.tolist(), transforms=transforms))
 
-    moments, skipped = _measure(plain, show)
+    skipped: Skipped = []
+    moments = {
+        index: (x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean())
+        for index, (x, _) in usable_samples(plain, skipped, show)
+    }
     train, test = _usable(moments, skipped, len(clips), len(every))
     if splits:
         kept_groups = groups and [groups[i] for i in train]
@@ -181,6 +192,7 @@ def prepare(
             "training clips": _digest([every[i] for i in train]),
             "test clips": _digest([every[i] for i in test]),
         },
+        groups=groups and [groups[i] for i in train],
     )
 
 
@@ -199,12 +211,10 @@ def _identity(sound: Any) -> str:
     return os.path.realpath(source) if isinstance(source, str | os.PathLike) else source_identity(source)
 
 
-def _checked_groups(
-    groups: Sequence[Hashable] | None, clips: list[_Clip], held_out: list[_Clip]
-) -> list[Hashable] | None:
+def _checked_groups(groups: Sequence[Hashable] | None, clips: list[_Clip], refused: bool) -> list[Hashable] | None:
     if groups is None:
         return None
-    if held_out:
+    if refused:
         raise ParameterError("groups and validation_pairs cannot be combined: with the latter, nothing is split")
     groups = list(iterable_argument("groups", groups))
     if len(groups) != len(clips):
@@ -226,21 +236,28 @@ def _check_repeated(clips: list[_Clip], held_out: list[_Clip]) -> None:
             raise DatasetError(reason, source_name(clip.sound))
 
 
-def _measure(loader: AudioLoader, show: bool) -> tuple[Moments, Skipped]:
-    """Read all clips; return the moments of the usable ones, and the errors of the others, which are logged."""
-    moments, skipped = {}, []
+def usable_samples(loader: AudioLoader, skipped: Skipped, show: bool) -> Iterator[tuple[int, Any]]:
+    """Read all clips, and yield the position and the sample of each usable one.
+
+    Parameters
+    ----------
+    loader : AudioLoader
+        Loader of the clips.
+    skipped : list of (path, AudioError)
+        List to which the errors of the others are added; they are logged, too.
+    show : bool
+        Show a progress bar.
+    """
     with (
         contextlib.closing(loader.samples()) as samples,
         tqdm(samples, total=loader.size, desc="features", unit="clip", disable=not show) as bar,
     ):
         for index, sample, error in bar:
             if error is None:
-                x = sample[0]
-                moments[index] = (x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean())
+                yield index, sample
             else:
                 log.warning("left out: %s", error)
                 skipped.append((error.path or f"item {index}", error))
-    return moments, skipped
 
 
 def _usable(moments: Moments, skipped: Skipped, n_clips: int, n_every: int) -> tuple[np.ndarray, np.ndarray]:

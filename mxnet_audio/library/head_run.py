@@ -1,0 +1,246 @@
+"""Training of a head on a frozen encoder: each clip is encoded once, and the head is fitted to the vectors."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mxnet_audio import training
+from mxnet_audio.data import AudioDataset, AudioLoader
+from mxnet_audio.data.transforms import Transform
+from mxnet_audio.engine import gluon, mx, nd
+from mxnet_audio.inference.predictor import AudioSource
+from mxnet_audio.library.heads import Layers, cross_entropy, fit_linear, head_scores, inner_folds
+from mxnet_audio.library.mlp_head import fit_mlp
+from mxnet_audio.library.trained_model import TrainedModel
+from mxnet_audio.library.training_run import TrainingRun
+from mxnet_audio.models import EncoderNet
+from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
+from mxnet_audio.pretrained.patch_encoder import Pool
+
+__all__ = [
+    "EncodeSound",
+    "HeadRun",
+    "copy_body",
+    "dense_layers",
+    "fit_head",
+    "group_numbers",
+    "move_embeddings",
+    "read_vectors",
+]
+
+
+class EncodeSound(Transform):
+    """Transform from a sound of any length to its embedding [shape=(dim,)].
+
+    Parameters
+    ----------
+    model_id : str
+        Identity of the embeddings, for caches.
+    encoder : PatchEncoder
+        Encoder; its network computes in one thread at a time.
+    """
+
+    takes_source = True
+
+    def __init__(self, model_id: str, encoder: PatchEncoder):
+        super().__init__(model_id=model_id)
+        self._encoder = encoder
+
+    def apply(self, source: AudioSource) -> np.ndarray:
+        """Encode a sound."""
+        pool = Pool(self._encoder.net.pool)
+        for frames in self._encoder.iter_frames(source):
+            pool.add(frames.vectors)
+        return pool.result()
+
+
+class HeadRun(TrainingRun):
+    """Training run that fits the head of a frozen encoder; attributes and errors as for `TrainingRun`.
+
+    Parameters
+    ----------
+    encoder : AudioEncoder
+        Encoder with its published weights.
+    head : {'dense', 'mlp'}
+        Kind of the head.
+    *arguments, **devices
+        Arguments of `TrainingRun`.
+    """
+
+    def __init__(self, encoder: AudioEncoder, head: str, *arguments: Any, **devices: mx.Context):
+        super().__init__(*arguments, **devices)
+        self.head, self.embedding, self._encoder = head, encoder.net.embedding, encoder
+        self.transforms = [EncodeSound(encoder.model_id, PatchEncoder(encoder.net, **devices))]
+
+    def loader(self, cache: bool | str | os.PathLike) -> Callable[[AudioDataset], AudioLoader]:
+        """Return the function that makes the loader of a dataset; vectors that are not cached are kept in memory."""
+        mode = training.cache_options(self.config, cache)["mode"]
+        return partial(super().loader(cache), **({"mode": "eager"} if mode == "lazy" else {}))
+
+    def start(self, clips: training.Prepared, resume: bool) -> tuple[TrainedModel, training.Progress]:
+        """Make the network with the published weights; a run is resumed by fitting again to vectors of the cache."""
+        return super().start(clips, resume=False)
+
+    def new_model(self, clips: training.Prepared) -> TrainedModel:
+        """Make the network with the published weights."""
+        model = super().new_model(clips)
+        copy_body(self._encoder.net, model.net)
+        model.notes["encoder"] = {"name": self._encoder.record.name, "model_id": self._encoder.model_id}
+        return model
+
+    def settings_of(self, clips: training.Prepared) -> dict:
+        """Return the settings of the run, JSON-serializable."""
+        return self.settings.identity() | {"epochs": self.settings.epochs} | clips.digests
+
+    def train(
+        self,
+        model: TrainedModel,
+        clips: training.Prepared,
+        progress: training.Progress,
+        callbacks: Sequence[training.Callback],
+        show: bool,
+    ) -> None:
+        """Fit the head, measure it, and save the model."""
+        vectors, targets = read_vectors(clips.train_plain)
+        fit_head(
+            model,
+            vectors,
+            targets,
+            group_numbers(clips.groups),
+            self.settings,
+            test=None if clips.test is None else read_vectors(clips.test),
+            counts_as=clips.counts_as,
+            callbacks=callbacks,
+        )
+        model.save(self.model_dir)
+
+
+def fit_head(
+    model: TrainedModel,
+    vectors: np.ndarray,
+    targets: np.ndarray,
+    groups: np.ndarray | None,
+    settings: training.Settings,
+    *,
+    test: tuple[np.ndarray, np.ndarray] | None = None,
+    counts_as: np.ndarray | None = None,
+    callbacks: Sequence[training.Callback] = (),
+) -> None:
+    """Fit the head of a model; its `history`, `extras` and `notes` change, too.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        Model with the parameters of the encoder.
+    vectors : np.ndarray [shape=(n, dim)]
+        Embeddings of the training clips.
+    targets : np.ndarray [shape=(n,)]
+        Class of each.
+    groups : np.ndarray [shape=(n,)], int, or None
+        Recording, artist or speaker of each.
+    settings : training.Settings
+        Settings of an MLP, and the seed.
+    test : tuple of vectors and targets, optional
+        Clips to measure on.
+    counts_as : np.ndarray [shape=(classes,)], optional
+        Class that each class counts as for the accuracy; by default itself.
+    callbacks : sequence of callable
+        Called with the history after each epoch of an MLP, or once. An MLP stops if one returns True.
+    """
+    classes, folds = len(model.labels), inner_folds(targets, groups, settings.random_state)
+    counts = np.arange(classes) if counts_as is None else counts_as
+    sides = {"train": (vectors, targets), **({} if test is None else {"test": test})}
+    history = training.new_history()
+
+    def measure(layers: Layers) -> None:
+        for side, (x, y) in sides.items():
+            scores = head_scores(layers, x)
+            history[f"loss_{side}"].append(cross_entropy(scores, y))
+            history[f"acc_{side}"].append(float(np.mean(counts[scores.argmax(axis=1)] == counts[y])))
+
+    def after_epoch(layers: Layers) -> bool:
+        measure(layers)
+        answers = [callback(history) for callback in callbacks]
+        return any(answers)
+
+    if model.net.head_name == "mlp":
+        fitted = fit_mlp(vectors, targets, classes, folds, settings, ctx=model.model_ctx, after_epoch=after_epoch)
+        for values in history.values():
+            del values[-1:]
+        measure(fitted.layers)  # again, since they are calibrated now
+    else:
+        fitted = fit_linear(vectors, targets, classes, folds)
+        after_epoch(fitted.layers)
+    for dense, (weight, bias) in zip(dense_layers(model.net), fitted.layers):
+        dense.weight.set_data(nd.array(weight))
+        dense.bias.set_data(nd.array(bias))
+    model.history = history
+    model.extras = {"vectors": {"vectors": vectors, "targets": targets}}
+    if groups is not None:
+        model.extras["vectors"]["groups"] = groups
+    if fitted.known is not None:
+        model.extras["known"] = fitted.known.to_tensors()
+    model.notes["encoder"] = {**model.notes["encoder"], **fitted.settings}
+
+
+def move_embeddings(model: TrainedModel, mean: np.ndarray) -> None:
+    """Change the head of a model so that it takes embeddings with another mean [shape=(dim,)].
+
+    The embeddings of the training clips, and what is known of them, move to that mean, too.
+    """
+    stored = model.extras["vectors"]
+    shift = mean - stored["vectors"].mean(axis=0)
+    first = dense_layers(model.net)[0]
+    bias = first.bias.data(model.model_ctx).asnumpy() - first.weight.data(model.model_ctx).asnumpy() @ shift
+    first.bias.set_data(nd.array(bias))
+    model.extras = {**model.extras, "vectors": {**stored, "vectors": stored["vectors"] + shift}}
+    if known := model.extras.get("known"):
+        model.extras["known"] = {**known, "center": known["center"] + shift}
+    model.__dict__.pop("id", None)  # it is another model now
+
+
+def dense_layers(net: EncoderNet) -> list[gluon.nn.Dense]:
+    """Return the layers of a head."""
+    head: Any = net.head
+    return list(head) if net.head_name == "mlp" else [head]
+
+
+def copy_body(source: EncoderNet, net: EncoderNet) -> None:
+    """Copy the parameters of a network, except its head, into another one of the same kind."""
+    tensors = training.get_parameters(source)
+    for name, parameter in net._collect_params_with_prefix().items():
+        if not name.startswith("head."):
+            parameter.set_data(nd.array(tensors[name]))
+
+
+def read_vectors(loader: AudioLoader) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vectors [shape=(n, dim)] and the targets [shape=(n,)] of all samples, in order."""
+    samples = []
+    with contextlib.closing(loader.samples()) as stream:
+        for _, sample, error in stream:
+            if error is not None:
+                raise error
+            samples.append(sample)
+    return np.stack([vector for vector, _ in samples]), np.array([target for _, target in samples])
+
+
+def group_numbers(groups: Sequence[Hashable] | None) -> np.ndarray | None:
+    """Return a number for each group, the same in every process.
+
+    Examples
+    --------
+    >>> a, b, c = group_numbers(["Ann", "Ben", "Ann"])
+    >>> a == c, a == b
+    (True, False)
+    """
+    if groups is None:
+        return None
+    digests = (hashlib.sha256(str(group).encode()).digest() for group in groups)
+    return np.array([int.from_bytes(digest[:8], "big", signed=True) for digest in digests])

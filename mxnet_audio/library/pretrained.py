@@ -1,0 +1,315 @@
+"""Classify sound with a pretrained encoder: a head is trained in seconds, or the whole network is fine-tuned."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Hashable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mxnet_audio import model_store, training, weights
+from mxnet_audio.audio.source import source_name
+from mxnet_audio.checks import iterable_argument, one_of, path_argument, whole_number
+from mxnet_audio.data import AudioDataset, AudioLoader
+from mxnet_audio.datasets.labels import class_order, to_targets
+from mxnet_audio.engine import autograd, mx, nd
+from mxnet_audio.errors import DatasetError, ModelError, ParameterError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.inference.known_sounds import KnownSounds
+from mxnet_audio.inference.predictor import BATCH_SIZE, AudioSource, AudioSources
+from mxnet_audio.inference.results import Output, TimedPrediction
+from mxnet_audio.library.classifier import AudioClassifier
+from mxnet_audio.library.head_run import EncodeSound, HeadRun, copy_body, fit_head, group_numbers, move_embeddings
+from mxnet_audio.library.trained_model import TrainedModel
+from mxnet_audio.library.training_run import TrainingRun
+from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
+from mxnet_audio.pretrained.patch_encoder import Pool
+
+__all__ = ["HEADS", "PretrainedAudioClassifier"]
+
+log = logging.getLogger(__name__)
+
+HEADS = {"linear": "dense", "mlp": "mlp"}  # and the last layers of the networks
+# More accurate than the encoder's default where that is another.
+EMBEDDINGS = {"yamnet": "mean_std"}
+MARGIN = 1e-6  # seconds, of rounding
+
+
+class PretrainedAudioClassifier(AudioClassifier):
+    """Classifier with published weights, which needs few clips; methods as of `AudioClassifier`.
+
+    Each training clip is encoded once, and a head is fitted to the vectors: by logistic regression, whose strength is
+    chosen by cross-validation within the training clips, or by a small network. Its probabilities are calibrated, and
+    it can tell sounds unlike those of all classes (``predict(path, unknown=True)``). All of a sound counts, whatever
+    its length, not its middle; it is read as a stream.
+
+    Parameters
+    ----------
+    encoder : str
+        One of `mxnet_audio.weights.names`.
+    head : {'linear', 'mlp'}
+        Logistic regression, or a network with a hidden layer of 256, which is trained by the arguments `epochs`,
+        `batch_size` and `learning_rate` of `fit`.
+    embedding : str, optional
+        Layer and pooling of the vectors, one of the encoder's ``embeddings``. Default: 'mean_std' for yamnet,
+        otherwise the first.
+    source : str or os.PathLike, optional
+        File or folder of the published weights; by default they are looked for as `mxnet_audio.weights.find` does.
+    trainable : bool
+        Train the whole network after the head, in place of the head alone.
+    model_ctx, data_ctx : mxnet.Context, optional
+        As for `AudioClassifier`.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such encoder, head, embedding or device.
+
+    Examples
+    --------
+    >>> classifier = PretrainedAudioClassifier("yamnet")                # doctest: +SKIP
+    >>> history = classifier.fit(pairs, "models")                       # doctest: +SKIP
+    >>> classifier.predict_class("clip.wav")                            # doctest: +SKIP
+    'dog'
+    >>> classifier.predict("trumpet.wav", unknown=True).known           # doctest: +SKIP
+    False
+    """
+
+    def __init__(
+        self,
+        encoder: str = "yamnet",
+        head: str = "linear",
+        *,
+        embedding: str | None = None,
+        source: str | os.PathLike | None = None,
+        trainable: bool = False,
+        model_ctx: mx.Context | None = None,
+        data_ctx: mx.Context | None = None,
+    ):
+        super().__init__(model_ctx, data_ctx)
+        record = weights.record(one_of("encoder", encoder, weights.names()))
+        self.encoder, self.head = encoder, one_of("head", head, tuple(HEADS))
+        if embedding is None:
+            embedding = EMBEDDINGS.get(encoder, record.embedding)
+        self.embedding = one_of(f"embedding of {encoder}", embedding, tuple(record.embeddings))
+        self.source, self.trainable, self.network = source, trainable, record.network
+
+    @property
+    def has_inner_groups(self) -> bool:  # type: ignore[override]
+        """Whether `fit` splits the training clips again, so that `validation_pairs` may come with `groups`."""
+        return not self.trainable
+
+    @property
+    def model_name(self) -> str:
+        """Name of the encoder."""
+        return self.encoder
+
+    @property
+    def known_sounds(self) -> KnownSounds:
+        """Description of the sounds that the model knows.
+
+        Raises
+        ------
+        ModelError
+            If there were too few clips to measure it.
+        """
+        if "known" not in self.model.extras:
+            raise ModelError("this model cannot tell unknown sounds: train it with two or more clips of each class")
+        return KnownSounds.from_tensors(self.model.extras["known"])
+
+    def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:
+        """Load a model that `fit` or `save_model` saved; it contains the weights of the encoder.
+
+        See `AudioClassifier.load_model`. A model on a frozen encoder has no best epoch: 'best' is 'last'.
+        """
+        manifest = model_store.read_manifest(path_argument("model_dir_path", model_dir_path), self.network)
+        if (found := model_store.encoder_name(manifest)) != self.encoder:
+            raise ModelError(f"a model of {found or self.network}, not of the encoder {self.encoder}", model_dir_path)
+        super().load_model(model_dir_path, parameters=parameters)
+
+    def forward_many(self, paths: AudioSources, batch_size: int = BATCH_SIZE) -> Iterator[Output]:
+        """Compute probabilities and embeddings of many files, in order, each from all of its sound.
+
+        Parameters and errors as in `predict_many`, except that `batch_size` has no effect: the network takes as many
+        patches of one or several files at a time as are half a minute long.
+        """
+        whole_number("batch_size", batch_size)
+        for source, vector, _, error in self._patch_encoder().encode_many(paths):
+            probabilities = None if vector is None else self._classify(vector[np.newaxis])[0]
+            yield Output(source_name(source), probabilities, vector, error)
+
+    def predict_timeline(
+        self,
+        path: AudioSource,
+        window: float | None = None,
+        hop: float | None = None,
+        *,
+        unknown: bool | float = False,
+    ) -> list[TimedPrediction]:
+        """Label a long file window by window.
+
+        Parameters
+        ----------
+        path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
+            Sound, as `mxnet_audio.audio.load` takes it.
+        window : float > 0 [s], optional
+            Length of a window; by default that of a patch, 0.975 s for yamnet. The embedding of a window is pooled
+            over the patches that are in it; of a shorter window it is that of the nearest patch.
+        hop : float > 0 [s], optional
+            Time from the start of a window to the start of the next, at most `window`; half of it by default.
+        unknown : bool or float
+            As for `predict_many`.
+
+        Returns
+        -------
+        list of TimedPrediction
+            In order; the last window ends with the last patch.
+
+        Raises
+        ------
+        AudioDecodeError, InvalidAudioError
+            If the file cannot be used.
+        ModelError
+            If no model was trained or loaded, or the model cannot tell `unknown` sounds.
+        ParameterError
+            If `window`, `hop` or `unknown` is out of range.
+        """
+        self._check_timeline(window, hop, unknown)
+        encoder = self._patch_encoder()
+        window = encoder.patch_samples / encoder.sr if window is None else window
+        hop = window / 2 if hop is None else hop
+        if hop > window:
+            raise ParameterError(f"hop must be <= window ({window:g} s), or sound would be left out, got {hop:g}")
+        frames = encoder.encode_frames(path)
+        begins, ends = frames.times.T
+        seconds = float(ends.max())
+        starts = np.arange(0, max(seconds - window, 0) + hop, hop).clip(max=max(seconds - window, 0))
+        times = np.stack([starts, np.minimum(starts + window, seconds)], axis=1)
+        times, vectors = np.unique(times, axis=0), []
+        for start, end in times:
+            inside = (begins >= start - MARGIN) & (ends <= end + MARGIN)
+            if not inside.any():
+                inside = np.abs(begins + ends - start - end).argmin()[np.newaxis]
+            pool = Pool(encoder.net.pool)
+            pool.add(frames.vectors[inside])
+            vectors.append(pool.result())
+        return list(self._timed(times, self._classify(np.stack(vectors)), np.stack(vectors), unknown))
+
+    def adapt(self, paths: AudioSources, batch_size: int = 64) -> None:
+        """Adapt to another microphone or room with unlabelled clips recorded there.
+
+        On a frozen encoder, the embeddings' mean over these clips takes the place of their mean over the training
+        clips. Of a network that was trained as a whole, the batch norms are measured again; see
+        `AudioClassifier.adapt` for the parameters, errors, and which clips to use.
+        """
+        super().adapt(paths, batch_size)
+
+    def _adapt(self, sounds: list[AudioSource], batch_size: int) -> None:
+        model = self.model
+        if "vectors" not in model.extras:
+            super()._adapt(sounds, batch_size)
+            return
+        vectors = []
+        for position, (sound, encoding) in enumerate(zip(sounds, self.encode_many(sounds, batch_size))):
+            self._note_error(sound, position, encoding.error)
+            if encoding.vector is not None:
+                vectors.append(encoding.vector)
+        self._check_usable(sounds)
+        move_embeddings(model, np.mean(vectors, axis=0))
+        model.notes["training"] = {**model.notes["training"], "adapted to, inputs": len(vectors)}
+
+    def add_classes(
+        self,
+        audio_path_label_pairs: training.Pairs,
+        *,
+        groups: Sequence[Hashable] | None = None,
+        cache: bool | str | os.PathLike = True,
+        progress: bool = True,
+    ) -> None:
+        """Learn from more clips, of new classes or of known ones: fit the head again to the old vectors and the new.
+
+        Nothing is held out. The model in memory changes; `save_model` saves it. Files that cannot be used are left out,
+        logged, and listed in `skipped`.
+
+        Parameters
+        ----------
+        audio_path_label_pairs : iterable of (path, label)
+            Further clips, as for `fit`.
+        groups : sequence of hashable, optional
+            Recording, artist or speaker of each of them.
+        cache, progress
+            As for `fit`.
+
+        Raises
+        ------
+        DatasetError
+            If the labels are unusable, or no file can be used. The model stays unchanged.
+        ModelError
+            If no model was trained or loaded, or the whole network was trained.
+        ParameterError
+            If an argument is of the wrong type.
+        """
+        old = self.model
+        if "vectors" not in old.extras:
+            raise ModelError("classes can only be added to a model on a frozen encoder: call fit with all clips")
+        pairs = training.checked_pairs(audio_path_label_pairs, "audio_path_label_pairs")
+        labels = class_order([*old.labels, *(label for _, label in pairs)], None)
+        if groups is not None and len(groups := list(iterable_argument("groups", groups))) != len(pairs):
+            raise DatasetError(f"{len(groups)} groups for {len(pairs)} clips: pass one for each clip")
+        transform = EncodeSound(old.notes["encoder"]["model_id"], self._patch_encoder())
+        dataset = AudioDataset([sound for sound, _ in pairs], transforms=[transform])
+        loader = AudioLoader(dataset, BATCH_SIZE, **training.cache_options(old.feature_config, cache))
+        self.skipped = []
+        vectors = dict(training.usable_samples(loader, self.skipped, progress))
+        if not vectors:
+            raise DatasetError(f"none of the {len(pairs)} files can be used; the first: {self.skipped[0][1]}")
+        stored, numbers = old.extras["vectors"], None
+        if groups is not None or "groups" in stored:  # without a group, each clip is one of its own
+            groups = [(0, row) for row in range(len(pairs))] if groups is None else groups
+            before = stored.get("groups", np.arange(len(stored["targets"])))
+            numbers = np.concatenate([before, group_numbers([groups[row] for row in vectors])])
+        every_label = [*(old.labels[target] for target in stored["targets"]), *(pairs[row][1] for row in vectors)]
+        model = TrainedModel(
+            self.network,
+            labels,
+            old.feature_config,
+            head=old.net.head_name,
+            embedding=old.net.embedding,
+            model_ctx=self.model_ctx,
+            data_ctx=self.data_ctx,
+        )
+        copy_body(old.net, model.net)
+        skipped = [[path, error.reason] for path, error in self.skipped]
+        model.notes = {**old.notes, "skipped": [*old.notes["skipped"], *skipped]}
+        names = ("batch_size", "epochs", "learning_rate", "random_state")
+        settings = training.Settings(checkpoint_interval=1, **{name: old.notes["training"][name] for name in names})
+        every_vector = np.concatenate([stored["vectors"], list(vectors.values())])
+        fit_head(model, every_vector, to_targets(every_label, labels), numbers, settings)
+        self._model, self.model_path = model, None
+
+    def _new_run(
+        self,
+        config: AudioFeatureConfig,
+        recipe: training.Recipe | str | None,
+        settings: training.Settings,
+        model_dir: Path,
+    ) -> TrainingRun:
+        encoder = AudioEncoder(self.encoder, embedding=self.embedding, source=self.source, **self._devices).fit()
+        if recipe is not None and recipe != "default":
+            raise ParameterError(f"recipe must be None for a head on a frozen encoder, got {recipe!r}")
+        arguments = (self.network, config, training.get_recipe("plain"), settings, model_dir)
+        return HeadRun(encoder, HEADS[self.head], *arguments, **self._devices)
+
+    def _patch_encoder(self) -> PatchEncoder:
+        return PatchEncoder(self.model.net, **self._devices)
+
+    def _classify(self, vectors: np.ndarray) -> np.ndarray:
+        """Compute the probabilities of the classes [shape=(n, classes)] for embeddings [shape=(n, dim)]."""
+        with autograd.predict_mode():
+            return self.model.net.head(nd.array(vectors, ctx=self.model_ctx)).softmax().asnumpy()
+
+    @property
+    def _devices(self) -> dict[str, mx.Context]:
+        return {"model_ctx": self.model_ctx, "data_ctx": self.data_ctx}
