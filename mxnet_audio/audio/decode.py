@@ -133,8 +133,12 @@ def _open_bytes(source: Any, stack: ExitStack) -> tuple[BinaryIO, str | None]:
             raise AudioDecodeError(f"cannot be opened: {error}", path) from error
     name = getattr(source, "name", None)
     path = name if isinstance(name, str) else None
-    if not (hasattr(source, "seekable") and source.seekable()):
-        source = io.BytesIO(source.read())
+    try:
+        if not (hasattr(source, "seekable") and source.seekable()):
+            return io.BytesIO(source.read()), path
+        source.read(0)  # fails here if the file object is closed, or open for writing only
+    except (OSError, TypeError, ValueError) as error:
+        raise AudioDecodeError(f"the file object cannot be read: {error}", path) from error
     return source, path
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from mxnet_audio.audio.shape import resample
-from mxnet_audio.audio.source import is_rate, naming_errors, resolve, source_name
+from mxnet_audio.audio.source import MAX_RATE, is_rate, naming_errors, resolve, source_name
 from mxnet_audio.checks import real_number
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ParameterError, TruncatedAudioError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "valid_audio"]
 
 SILENCE_PEAK = 1e-5  # -100 dBFS
+HIGHEST_PEAK = 1e12  # sound lies between -1 and 1; powers of much larger samples overflow
 
 
 def load(
@@ -43,7 +44,7 @@ def load(
         (channels, n); integers are scaled to [-1, 1) by the range of their type. Bytes are an encoded file. An entry
         is a mapping with ``array`` and ``sampling_rate``, or with ``bytes`` or ``path``.
     sr : int > 0 or None [Hz]
-        Rate to resample to; None keeps the file's.
+        Rate to resample to, at most 10 million; None keeps the file's.
     mono : bool
         True averages the channels.
     offset : float >= 0 [s]
@@ -65,7 +66,7 @@ def load(
     TruncatedAudioError
         The file ends before the length that it declares.
     InvalidAudioError
-        There are no samples (or none after ``offset``), or some are NaN or infinite.
+        There are no samples (or none after ``offset``), or some are NaN, infinite or above 1e12.
     ParameterError
         ``sr``, ``offset`` or ``duration`` is out of range, or ``source`` is no sound of any of these forms.
 
@@ -121,7 +122,7 @@ def valid_audio(y: np.ndarray, path: str | os.PathLike | None = None, allow_sile
     Raises
     ------
     InvalidAudioError
-        The samples are not a float array of one or two dimensions, or are empty, not finite or silent.
+        The samples are not a float array of one or two dimensions, or are empty, not finite, above 1e12, or silent.
 
     Examples
     --------
@@ -140,6 +141,8 @@ def valid_audio(y: np.ndarray, path: str | os.PathLike | None = None, allow_sile
     low, high = float(y.min()), float(y.max())  # NaN spreads to both, and no mask as large as the sound is allocated
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InvalidAudioError("some samples are NaN or infinite", path)
+    if max(-low, high) > HIGHEST_PEAK:
+        raise InvalidAudioError(f"samples of up to {max(-low, high):.3g} are no sound, which lies in [-1, 1]", path)
     if not allow_silence:
         check_not_silent(max(-low, high), path)
     return y
@@ -154,7 +157,7 @@ def check_not_silent(peak: float, path: str | os.PathLike | None = None) -> None
 def check_part(sr: int | None, offset: float, duration: float | None) -> None:
     """Raise ParameterError if a rate or a part of a sound is out of range."""
     if sr is not None and not is_rate(sr):
-        raise ParameterError(f"sr must be a whole number of Hz above 0, got {sr!r}")
+        raise ParameterError(f"sr must be a whole number of Hz from 1 to {MAX_RATE}, got {sr!r}")
     real_number("offset", offset, 0)
     if duration is not None:
         real_number("duration", duration, above=0)

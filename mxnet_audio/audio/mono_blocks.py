@@ -60,7 +60,7 @@ def blocks(
     >>> [len(block) for block in blocks((np.ones(2500), 1000), seconds=1)]
     [1000, 1000, 500]
     """
-    check_part(sr, 0.0, real_number("seconds", seconds, above=0))
+    check_part(sr, 0.0, real_number("seconds", seconds, maximum=1e9, above=0))
     with naming_errors(source_name(source)):
         target = resolve(source)
         if isinstance(target, tuple):

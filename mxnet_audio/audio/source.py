@@ -15,9 +15,10 @@ import numpy as np
 
 from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError, ParameterError
 
-__all__ = ["is_rate", "missing_reason", "naming_errors", "resolve", "source_identity", "source_name"]
+__all__ = ["MAX_RATE", "is_rate", "missing_reason", "naming_errors", "resolve", "source_identity", "source_name"]
 
 _MAX_CHANNELS = 1024  # libsndfile's own limit
+MAX_RATE = 10_000_000  # [Hz], far above any recorder's; soxr hangs or crashes at rates of 2**31 and more
 _READ_BYTES = 1 << 20
 _REMOTE = re.compile(r"([A-Za-z][\w+.-]+):/")  # one letter would be a drive of Windows
 
@@ -180,9 +181,9 @@ def naming_errors(name: str | os.PathLike | None) -> Iterator[None]:
 
 
 def is_rate(sr: Any) -> bool:
-    """Return True if an object is a sampling rate: a whole number above 0."""
+    """Return True if an object is a sampling rate: a whole number of Hz from 1 to 10 million."""
     try:
-        return isinstance(sr, Real) and float(sr) > 0 and float(sr).is_integer()
+        return isinstance(sr, Real) and 1 <= float(sr) <= MAX_RATE and float(sr).is_integer()
     except OverflowError:
         return False
 
@@ -225,7 +226,7 @@ def _item(source: Any, key: str) -> Any:
 def _check_array(array: Any, rate: Any) -> tuple[np.ndarray, int]:
     """Return samples and their rate; raise InvalidAudioError if their form is wrong."""
     if not is_rate(rate):
-        raise InvalidAudioError(f"expected (array, rate) with a whole rate above 0 Hz, got rate {rate!r}")
+        raise InvalidAudioError(f"expected (array, rate) with a whole rate from 1 to {MAX_RATE} Hz, got rate {rate!r}")
     try:
         y = array.asnumpy() if hasattr(array, "asnumpy") else np.asarray(array)
     except ValueError as error:  # rows of different lengths

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,6 +48,19 @@ def test_every_format_loads_completely(sound):
     assert np.corrcoef(got, y)[0, 1] > 0.9
     want, _ = sf.read(path, dtype="float32")
     np.testing.assert_array_equal(got, want)  # no gaps between blocks
+
+
+@pytest.mark.parametrize("kind", ["closed", "for writing", "of text"])
+def test_a_file_object_that_cannot_be_read(tmp_path, kind):
+    path = tmp_path / "a.wav"
+    with path.open("wb") as file:
+        if kind == "of text":
+            file = SimpleNamespace(read=lambda *_: "RIFF", name=str(path))
+        elif kind == "closed":
+            file.close()
+        for load in (audio.load, audio.info, audio.blocks):
+            with pytest.raises(AudioDecodeError, match=r"a\.wav: the file object cannot be read"):
+                next(iter(load(file)))
 
 
 def test_every_format_loads_from_a_file_object(sound):

@@ -147,6 +147,8 @@ def test_arrays_are_loaded_as_copies():
         (np.zeros(4, bool), 8000),
         (np.zeros(0), 8000),
         (np.array([1e300]), 8000),
+        (np.array([0.0, -1e13]), 8000),
+        (np.zeros(4), 10**15),
         (np.zeros(4), 0),
         (np.zeros(4), -1),
         (np.zeros(4), None),

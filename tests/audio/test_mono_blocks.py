@@ -49,13 +49,14 @@ def test_bad_sound_is_named(tmp_path):
         (silent, InvalidAudioError, "silent.wav"),
         (tmp_path / "missing.wav", AudioDecodeError, "missing.wav"),
         ((np.array([0.0, np.nan]), 8000), InvalidAudioError, "NaN"),
+        ((np.array([0.0, 1e13]), 8000), InvalidAudioError, r"1e\+13"),
         ((np.zeros(0), 8000), InvalidAudioError, "samples"),
     ):
         with pytest.raises(error, match=name):
             list(audio.blocks(source, allow_silence=False))
     with pytest.raises(InvalidAudioError, match="100 Hz"):
         list(audio.blocks((np.ones(3), 48000), 100))
-    for arguments in ({"sr": 0}, {"seconds": 0}):
+    for arguments in ({"sr": 0}, {"sr": 2**31}, {"seconds": 0}, {"seconds": 1e308}):
         with pytest.raises(ParameterError):
             list(audio.blocks((np.ones(3), 48000), **arguments))
 

@@ -191,7 +191,7 @@ def test_rates(sr, expected):
     assert is_rate(sr) is expected
 
 
-@pytest.mark.parametrize("sr", [-1, 0.5, float("nan"), float("inf"), 10**400, "8000", None])
+@pytest.mark.parametrize("sr", [-1, 0.5, float("nan"), float("inf"), 10_000_001, 10**400, "8000", None])
 def test_numbers_that_are_no_rate(sr):
     assert not is_rate(sr)
 
