@@ -65,7 +65,7 @@ def convert(network: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.nda
     Returns
     -------
     dict of str to np.ndarray
-        float32 arrays by the names of the network's parameters.
+        float32 arrays, read-only, by the names of the network's parameters.
 
     Raises
     ------
@@ -100,7 +100,9 @@ def _reordered(tensor: np.ndarray, source: _Source) -> np.ndarray:
         tensor = tensor.transpose(source.axes)
     if source.split is not None:
         tensor = tensor.reshape(len(tensor), -1)
-    return np.ascontiguousarray(tensor, np.float32)
+    tensor = np.ascontiguousarray(tensor, np.float32)
+    tensor.setflags(write=False)
+    return tensor
 
 
 def _yamnet() -> _Layout:

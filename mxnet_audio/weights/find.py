@@ -59,14 +59,15 @@ def find(
     record = find_record(name)
     try:
         if source is not None:
-            return _verified(record, _in_source(record, path_argument("source", source)))
+            return _verified(record, _in_source(record, path_argument("source", source)), "give another source")
         paths = published_files(record)
         if paths is not None:
-            return _verified(record, paths)
+            force = " --force-reinstall" if record.package else ""
+            return _verified(record, paths, f"delete it, then {record.command}{force}")
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror or error})", error.filename) from error
     if not download or not all(file.urls for file in record.files):
-        raise ModelError(f"the weights of {record.name} are not on this machine. {_remedy(record)}")
+        raise ModelError(f"{_missing(record)}. {_remedy(record)}")
     return [_download(record, file, progress) for file in record.files]
 
 
@@ -93,7 +94,7 @@ def _in_source(record: Record, source: Path) -> list[Path]:
         if paths is None:
             raise ModelError(f"the weights of {record.name} are not here: {_file_names(record)}", source)
         return paths
-    if len(record.files) == 1:
+    if len(record.files) == 1 or not source.is_file():
         return [source]
     return [source.with_name(file.name) for file in record.files]
 
@@ -131,21 +132,17 @@ def _in_folder(record: Record, folder: Path) -> list[Path] | None:
     return None
 
 
-def _verified(record: Record, paths: Sequence[Path]) -> list[Path]:
-    """Return the paths, if their bytes are the published ones."""
+def _verified(record: Record, paths: Sequence[Path], mend: str) -> list[Path]:
+    """Return the paths, if their bytes are the published ones; `mend` says what helps against damaged ones."""
     for path, file in zip(paths, record.files):
         if not path.is_file():  # a pipe or a device would block, or never end
             raise ModelError("no such file", path)
         found = _sha256(path)
         if found != file.sha256:
             other = _identity(found)
-            cause, mend = f"this is {other}", ""
-            if other is None:
-                cause = "damaged or changed"
-                mend = f": delete it, then {record.command}{' --force-reinstall' if record.package else ''}"
             raise ModelError(
-                f"{cause}, not the published {file.name} of {record.name} (SHA-256 expected {file.sha256}, "
-                f"got {found}){mend}",
+                f"{f'this is {other}' if other else 'damaged or changed'}, not the published {file.name} of "
+                f"{record.name} (SHA-256 expected {file.sha256}, got {found}): {mend}",
                 path,
             )
     return list(paths)
@@ -184,9 +181,7 @@ def _download(record: Record, file: PublishedFile, progress: bool) -> Path:
             return fetch(remote, folder, progress=progress)
     except DatasetError as error:
         cause, _, failures = error.reason.partition("\n")
-        raise ModelError(
-            f"the weights of {record.name} are not on this machine, and {cause}. {_remedy(record)}\n{failures}"
-        ) from error
+        raise ModelError(f"{_missing(record)}, and {cause}. {_remedy(record)}\n{failures}") from error
     except OSError as error:
         raise ModelError(
             f"the weights of {record.name} cannot be stored ({error.strerror or error})", folder
@@ -195,6 +190,13 @@ def _download(record: Record, file: PublishedFile, progress: bool) -> Path:
 
 def _file_names(record: Record) -> str:
     return " and ".join(file.name for file in record.files)
+
+
+def _missing(record: Record) -> str:
+    """Say that the files are missing; if a folder was searched for them in vain, which."""
+    folder = os.environ.get(_VARIABLE)
+    searched = f" ({_VARIABLE}={folder} has none)" if folder else ""
+    return f"the weights of {record.name} are not on this machine{searched}"
 
 
 def _remedy(record: Record) -> str:

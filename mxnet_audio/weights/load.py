@@ -89,18 +89,12 @@ def load(name: str, source: str | os.PathLike | None = None, *, download: bool =
 
 
 def available(name: str) -> bool:
-    """Return True if published weights can be loaded without a download.
-
-    Parameters
-    ----------
-    name : str
-        One of `names`.
-    """
+    """Return True if published weights can be loaded without a download; parameters and errors as in `location`."""
     return location(name) is not None
 
 
 def location(name: str) -> Path | None:
-    """Return the folder from which published weights are loaded without a download; None if there is none.
+    """Return the folder from which published weights are loaded without a download.
 
     It holds the published files, or, in the cache, the converted ones. Their content is not read.
 
@@ -108,6 +102,16 @@ def location(name: str) -> Path | None:
     ----------
     name : str
         One of `names`.
+
+    Returns
+    -------
+    Path or None
+        None if there is no such folder.
+
+    Raises
+    ------
+    ParameterError
+        If there are no such weights.
     """
     found = record(name)
     with contextlib.suppress(ModelError, OSError):

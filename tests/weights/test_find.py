@@ -71,13 +71,14 @@ def test_damaged_file(bare, publish, tmp_path, change):
         with pytest.raises(ModelError) as error:
             load("yamnet", path)
         assert all(text in str(error.value) for text in (str(path), sha256(DATA), sha256(damaged)))
+        assert "delete" not in str(error.value), "it is the user's own file"
 
 
 def test_damaged_file_in_a_folder_is_not_skipped(bare, publish, tmp_path, monkeypatch):
     publish("yamnet", {"a.tflite": DATA}, [DEAD])
     monkeypatch.setenv("MXNET_AUDIO_WEIGHTS", str(write(tmp_path / "x", {"a.tflite": OTHER})))
     write(bare, {"a.tflite": DATA})
-    with pytest.raises(ModelError, match=sha256(OTHER)):
+    with pytest.raises(ModelError, match=f"{sha256(OTHER)}.*: delete it, then mxnet-audio models download yamnet"):
         weights.find("yamnet")
 
 
@@ -89,18 +90,19 @@ def test_file_of_other_weights_is_named(bare, publish, tmp_path):
         weights.find("yamnet", path)
 
 
+@pytest.mark.parametrize("name", ["yamnet", "musicnn"])
 @pytest.mark.parametrize("kind", ["missing", "empty folder", "pipe", "long", "null"])
-def test_source_without_weights(bare, publish, tmp_path, kind):
-    publish("yamnet", {"a.tflite": DATA}, [DEAD])
+def test_source_without_weights(bare, publish, tmp_path, name, kind):
+    publish(name, MUSIC if name == "musicnn" else {"a.tflite": DATA}, [DEAD])
     source = tmp_path / {"long": "x" * 5000, "null": "a\0b"}.get(kind, "source")
     if kind == "empty folder":
         source.mkdir()
     elif kind == "pipe":
         os.mkfifo(source)
-    with pytest.raises(ModelError):
-        weights.find("yamnet", source)
-    with pytest.raises(ModelError):
-        weights.load("yamnet", source)
+    for load in (weights.find, weights.load):
+        with pytest.raises(ModelError) as error:
+            load(name, source)
+        assert error.value.path == str(source)
 
 
 @pytest.mark.parametrize("source", ["", 3, b"", [], True])
@@ -119,6 +121,7 @@ def test_nothing_here(bare, publish, monkeypatch, tmp_path):
             weights.find("yamnet", progress=False)
         assert "models download yamnet" in str(error.value) and "MXNET_AUDIO_WEIGHTS=" in str(error.value)
         assert DEAD in str(error.value) and DEAD + "2" in str(error.value)
+        assert folder is None or f"MXNET_AUDIO_WEIGHTS={folder} has none" in str(error.value)
     with pytest.raises(ModelError, match=r"models download yamnet.*MXNET_AUDIO_WEIGHTS=") as error:
         weights.find("yamnet", download=False)
     assert DEAD not in str(error.value)

@@ -53,6 +53,7 @@ def test_parameters_and_labels(name, published):
     assert loaded.record == weights.record(name)
     assert len(loaded.labels) == loaded.record.n_tags and loaded.labels[:3] == FIRST[name]
     assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in loaded.tensors.values())
+    assert not any(value.flags.writeable for value in loaded.tensors.values())
     if loaded.record.n_tags:
         assert loaded.tensors["head.bias"].shape == (loaded.record.n_tags,)
 
@@ -62,6 +63,7 @@ def test_second_load_reads_the_cache(musicnn_vgg, own_cache, monkeypatch, caplog
     forbid(monkeypatch, "find", "convert")
     second = weights.load("musicnn_vgg")
     assert second.labels == first.labels and list(second.tensors) == sorted(second.tensors)
+    assert not any(value.flags.writeable for value in first.tensors.values())
     for name, tensor in first.tensors.items():
         np.testing.assert_array_equal(second.tensors[name], tensor)
     assert caplog.text == ""
