@@ -182,9 +182,9 @@ def iterable_argument(name: str, value: Any, items: str = "items") -> Any:
     ...
     mxnet_audio.errors.ParameterError: sources must be a list or another iterable of sounds, got None
     """
-    # Data sets of Gluon have no __iter__.
+    # Data sets of Gluon have no __iter__; arrays of NumPy have it even if they have no axis.
     iterable = any(hasattr(type(value), method) for method in ("__iter__", "__getitem__"))
-    if iterable and not isinstance(value, str | bytes | os.PathLike):
+    if iterable and getattr(value, "shape", None) != () and not isinstance(value, str | bytes | os.PathLike):
         return value
     raise ParameterError(f"{name} must be a list or another iterable of {items}, got {reprlib.repr(value)}")
 

@@ -19,7 +19,7 @@ import numpy as np
 from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import AudioError
 
-__all__ = ["USABLE_CPUS", "map_ordered"]
+__all__ = ["USABLE_CPUS", "map_ordered", "without_tracebacks"]
 
 # The CPUs that this process may use, where the system provides them (Linux); elsewhere all CPUs.
 USABLE_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -99,8 +99,13 @@ def _outcome(call: Callable[[], Any]) -> tuple[Any, AudioError | None]:
     try:
         return call(), None
     except AudioError as error:
-        part: BaseException | None = error
-        while part is not None:
-            part.__traceback__ = None
-            part = part.__cause__ or part.__context__
-        return None, error
+        return None, without_tracebacks(error)
+
+
+def without_tracebacks(error: AudioError) -> AudioError:
+    """Remove the tracebacks of an error and its causes, whose frames would keep the sound in memory; return it."""
+    part: BaseException | None = error
+    while part is not None:
+        part.__traceback__ = None
+        part = part.__cause__ or part.__context__
+    return error

@@ -69,6 +69,6 @@ def test_paths():
 def test_iterables():
     items = iter([1, 2])
     assert iterable_argument("sources", items) is items and list(items) == [1, 2]
-    for value in (None, 3, "a.wav", b"RIFF", Path("a.wav")):
+    for value in (None, 3, "a.wav", b"RIFF", Path("a.wav"), np.array("a.wav")):
         with pytest.raises(ParameterError, match="sources"):
             iterable_argument("sources", value)

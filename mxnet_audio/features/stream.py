@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -173,5 +174,5 @@ def _patches(frame_blocks: Iterable[np.ndarray], n_frames: int, hop: int) -> Ite
 
 def _batches(items: Iterator[tuple[np.ndarray, int]], size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield patches and first frames, stacked."""
-    while batch := list(islice(items, size)):
+    while batch := list(islice(items, min(size, sys.maxsize))):
         yield np.stack([patch for patch, _ in batch]), np.array([start for _, start in batch])

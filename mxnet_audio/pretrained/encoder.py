@@ -81,8 +81,17 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         return {name: value for name, value in super().__getstate__().items() if name not in loaded}
 
     def set_params(self, **params: Any) -> AudioEncoder:
-        """Set parameters by name, as scikit-learn's estimators do; the network is loaded again on first use."""
-        super().set_params(**params)
+        """Set parameters by name, as scikit-learn's estimators do; the network is loaded again on first use.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such parameter.
+        """
+        try:
+            super().set_params(**params)
+        except ValueError as error:
+            raise ParameterError(str(error)) from error
         for name in ("_loaded", "_encoder"):
             self.__dict__.pop(name, None)
         return self
@@ -313,16 +322,18 @@ def load_encoder(
 
 def _load_weights(name: str, source: Any) -> weights.Loaded:
     """Load published weights by name; for 'auto' those of the first encoder that can be had."""
-    if name != "auto":
+    if one_of("name", name, ("auto", *weights.names())) != "auto":
         return weights.load(name, source)
     if source is not None:
         raise ParameterError("name must be that of an encoder if source is given, got 'auto'")
-    for candidate in AUTO[:-1]:
+    failures = []
+    for candidate in AUTO:
         try:
             return weights.load(candidate)
         except ModelError as error:
             log.info("%s is not at hand: %s", candidate, error)
-    return weights.load(AUTO[-1])
+            failures.append(str(error))
+    raise ModelError("\n".join(["no encoder is at hand:", *failures]))
 
 
 def _column(values: Any) -> Any:

@@ -19,7 +19,7 @@ from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import AudioError, InvalidAudioError
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list, input_length
 from mxnet_audio.models import EncoderNet
-from mxnet_audio.parallel import map_ordered
+from mxnet_audio.parallel import map_ordered, without_tracebacks
 
 __all__ = ["Frames", "PatchEncoder", "SoundOutput"]
 
@@ -154,11 +154,12 @@ class PatchEncoder:
         AudioError
             If the sound cannot be used; what shows only within the file is raised when it is reached.
         """
+        batch_size = self._batch_size(batch_size)
         reading = _Reading(source, self)
-        for patches, starts in reading.patches(self._batch_size(batch_size)):
+        for patches, starts in reading.patches(batch_size):
             begin = starts * self.config.hop_length
-            times = np.stack([begin, np.minimum(begin + self.patch_samples, reading.samples)], axis=1) / self.sr
-            vectors, scores = self.forward(patches, batch_size)
+            times = np.stack([begin, np.minimum(begin + self.patch_samples, reading.blocks.samples)], axis=1) / self.sr
+            vectors, scores = self._forward(patches, batch_size)
             yield Frames(vectors, times, scores)
 
     def encode_frames(self, source: AudioSource) -> Frames:
@@ -170,25 +171,11 @@ class PatchEncoder:
         """
         return Frames(*(np.concatenate(parts) for parts in zip(*self.iter_frames(source))))
 
-    def forward(self, patches: np.ndarray, batch_size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Compute the outputs of the network for patches.
+    def _forward(self, patches: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the vectors [shape=(n, dim)] and scores [shape=(n, tags)] of patches [shape=(n, 1, bands, frames)].
 
-        The batches have sizes of powers of two, since MXNet keeps memory for every size that it has met.
-
-        Parameters
-        ----------
-        patches : np.ndarray [shape=(n, 1, bands, frames)], float32
-        batch_size : int > 0, optional
-            Number of patches in one pass of the network; by default those of half a minute.
-
-        Returns
-        -------
-        vectors : np.ndarray [shape=(n, dim)], float32
-            Outputs of the layer that the embedding is pooled from.
-        scores : np.ndarray [shape=(n, tags)], float32
-            Score of each published tag, between 0 and 1.
+        Smaller batches have sizes of powers of two, since MXNet keeps memory for every size that it has met.
         """
-        batch_size = self._batch_size(batch_size)
         vectors, scores, start = [], [], 0
         with self._lock, autograd.predict_mode():
             while start < len(patches):
@@ -213,7 +200,7 @@ class PatchEncoder:
                     if reading is not None:
                         yield from ((sound, patches) for patches, _ in reading.patches(batch_size))
                 except AudioError as late:
-                    sound.error = late
+                    sound.error = without_tracebacks(late)
                 yield sound, None
 
     def _compute(self, waiting: deque[tuple[_Sound, np.ndarray]], batch_size: int) -> None:
@@ -226,7 +213,7 @@ class PatchEncoder:
                 waiting.appendleft((sound, patches[left:]))
             batch.append((sound, patches[:left]))
             left -= len(batch[-1][1])
-        vectors, scores = self.forward(np.concatenate([patches for _, patches in batch]), batch_size)
+        vectors, scores = self._forward(np.concatenate([patches for _, patches in batch]), batch_size)
         start = 0
         for sound, patches in batch:
             part = slice(start, start + len(patches))
@@ -308,8 +295,8 @@ class _Sound:
         return SoundOutput(self.source, self.vectors.result(), scores)
 
 
-class _Reading:
-    """Frames of one sound, read as a stream.
+class _Blocks:
+    """Samples of one sound in blocks, amplified to the network's lowest level.
 
     Attributes
     ----------
@@ -318,13 +305,50 @@ class _Reading:
     """
 
     def __init__(self, source: AudioSource, encoder: PatchEncoder):
-        self.encoder, self.source, self.samples = encoder, source, 0
-        self._frames = features.frame_blocks(self._read(), encoder.config)
+        self.source, self.net, self.sr, self.samples = source, encoder.net, encoder.sr, 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        min_level, min_seconds = self.net.min_level, self.net.min_seconds
+        gain, blocks = (1.0, self._read(self.source)) if min_level is None else self._levelled(min_level)
+        for block in blocks:
+            self.samples += len(block)
+            yield block if gain == 1 else block * np.float32(gain)
+        if self.samples < min_seconds * self.sr:
+            reason = f"{self.samples / self.sr:.3f} s is too short"
+            raise InvalidAudioError(f"{reason}: give at least {min_seconds:g} s", source_name(self.source))
+
+    def _levelled(self, min_level: float) -> tuple[float, Iterable[np.ndarray]]:
+        """Return the factor that raises the sound to `min_level` [dBFS], 1 for louder sound, and its blocks."""
+        source: Any = self.source
+        with contextlib.suppress(OSError, ValueError):  # of a file object that cannot be read, which `_read` reports
+            if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
+                source = source.read()  # it may be read twice
+        kept: list[np.ndarray] = []
+        squares, count, most = 0.0, 0, KEPT_SECONDS * self.sr
+        for block in self._read(source):
+            squares += float(np.square(block, dtype=np.float64).sum())
+            count += len(block)
+            if count <= most:
+                kept.append(block)
+        gain = max(1.0, 10 ** (min_level / 20) / np.sqrt(squares / count))
+        return gain, kept if count <= most else self._read(source)
+
+    def _read(self, source: AudioSource) -> Iterator[np.ndarray]:
+        return audio.blocks(source, self.sr, allow_silence=False)
+
+
+class _Reading:
+    """Frames of one sound, read as a stream. The file is closed at its end, or once the reading is not used anymore."""
+
+    def __init__(self, source: AudioSource, encoder: PatchEncoder):
+        self.blocks = _Blocks(source, encoder)  # does not refer to this object, which would keep the file open
+        self._net, self._hop_length = encoder.net, encoder.config.hop_length
+        self._frames = features.frame_blocks(self.blocks, encoder.config)
         self._ahead: list[np.ndarray] = []
 
     def start(self) -> _Reading:
         """Read the first ten minutes; called in a thread."""
-        frames_left = AHEAD_SECONDS * self.encoder.sr / self.encoder.config.hop_length
+        frames_left = AHEAD_SECONDS * self.blocks.sr / self._hop_length
         for block in self._frames:
             self._ahead.append(block)
             frames_left -= block.shape[1]
@@ -334,36 +358,6 @@ class _Reading:
 
     def patches(self, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield patches [shape=(n, 1, bands, frames)], and the frame that each starts with [shape=(n,)]."""
-        frames = itertools.chain(self._ahead, self._frames)
-        net = self.encoder.net
-        for patches, starts in features.patches(frames, net.patch_shape()[2], net.patch_hop, batch_size=batch_size):
+        frames, n_frames = itertools.chain(self._ahead, self._frames), self._net.patch_shape()[2]
+        for patches, starts in features.patches(frames, n_frames, self._net.patch_hop, batch_size=batch_size):
             yield patches[:, np.newaxis], starts
-
-    def _read(self) -> Iterator[np.ndarray]:
-        """Yield blocks of samples, amplified to the network's lowest level."""
-        net, sr = self.encoder.net, self.encoder.sr
-        gain, blocks = (1.0, self._blocks(self.source)) if net.min_level is None else self._levelled(net.min_level)
-        for block in blocks:
-            self.samples += len(block)
-            yield block if gain == 1 else block * np.float32(gain)
-        if self.samples < net.min_seconds * sr:
-            reason = f"{self.samples / sr:.3f} s is too short"
-            raise InvalidAudioError(f"{reason}: give at least {net.min_seconds:g} s", source_name(self.source))
-
-    def _levelled(self, min_level: float) -> tuple[float, Iterable[np.ndarray]]:
-        """Return the factor that raises the sound to `min_level` [dBFS], 1 for louder sound, and its blocks."""
-        source: Any = self.source
-        if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
-            source = source.read()  # it may be read twice
-        kept: list[np.ndarray] = []
-        squares, count, most = 0.0, 0, KEPT_SECONDS * self.encoder.sr
-        for block in self._blocks(source):
-            squares += float(np.square(block, dtype=np.float64).sum())
-            count += len(block)
-            if count <= most:
-                kept.append(block)
-        gain = max(1.0, 10 ** (min_level / 20) / np.sqrt(squares / count))
-        return gain, kept if count <= most else self._blocks(source)
-
-    def _blocks(self, source: AudioSource) -> Iterator[np.ndarray]:
-        return audio.blocks(source, self.encoder.sr, allow_silence=False)

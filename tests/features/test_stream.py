@@ -172,6 +172,11 @@ def all_starts(count, n_frames, hop):
     return starts if starts[-1] + n_frames == count else [*starts, count - n_frames]
 
 
+def test_a_batch_may_be_larger_than_any_list():
+    ((batch, starts),) = features.patches([np.ones((2, 9))], 4, 5, batch_size=10**30)
+    assert batch.shape == (2, 2, 4) and starts.tolist() == [0, 5]
+
+
 @pytest.mark.parametrize("size", [1, 7, 100, 1000])
 @pytest.mark.parametrize(("n_frames", "hop"), [(20, 10), (20, 7), (1, 1), (20, 20), (20, 33), (45, 1)])
 def test_patches_follow_the_hop_and_the_last_ends_with_the_sound(n_frames, hop, size):

@@ -130,6 +130,11 @@ def test_bad_arguments(published):
         load_encoder("musicnn", model_ctx="cpu")
     with pytest.raises(ParameterError, match="auto"):
         load_encoder("auto", source="weights")
+    for name in ("embeding", "yamnet"):
+        with pytest.raises(ParameterError, match=f"'{name}'"):
+            AudioEncoder().set_params(**{name: "mean"})
+    with pytest.raises(ParameterError, match="paths"):
+        AudioEncoder("yamnet").transform(np.array("a.wav"))
     with pytest.raises(ModelError, match="nowhere"):
         load_encoder("yamnet", source="nowhere")
 
@@ -146,6 +151,15 @@ def test_auto_is_yamnet_where_it_can_be_had(published, monkeypatch):
 
     monkeypatch.setattr(weights, "load", without_yamnet)
     assert AudioEncoder().record.name == "musicnn"
+
+
+def test_auto_says_how_to_get_either_encoder(monkeypatch):
+    def load(name):
+        raise ModelError(f"the weights of {name} are not on this machine")
+
+    monkeypatch.setattr(weights, "load", load)
+    with pytest.raises(ModelError, match=r"(?s)weights of yamnet.*weights of musicnn"):
+        load_encoder()
 
 
 FOREIGN = ("tensorflow", "torch", "musicnn", "resemblyzer", "tflite_runtime", "ai_edge_litert")
