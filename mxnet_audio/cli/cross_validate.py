@@ -8,16 +8,20 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.clips import clip_groups, list_clips
-from mxnet_audio.cli.model import device
-from mxnet_audio.cli.options import AsJson, Corpus, Data, Folds, Gpu, Network, parse_path
+from mxnet_audio.cli.options import AsJson, Corpus, Data, Folds, Gpu, parse_path
 from mxnet_audio.cli.output import print_message, print_result, show_progress
 from mxnet_audio.cli.training_options import (
     BatchSize,
-    Epochs,
+    Embedding,
+    Encoder,
+    EpochsOrDefault,
     FeatureFile,
     FeatureOptions,
+    FineTune,
+    Head,
     InputShape,
     LearningRate,
+    NetworkOptions,
     NewNetwork,
     RecipeName,
     RecipeOption,
@@ -32,8 +36,12 @@ DEFAULT_FOLDS = 5
 
 def cross_validate(
     data: Data,
-    network: NewNetwork = Network.cifar10,
-    epochs: Epochs = 40,
+    network: NewNetwork = None,
+    encoder: Encoder = None,
+    head: Head = None,
+    embedding: Embedding = None,
+    fine_tune: FineTune = False,
+    epochs: EpochsOrDefault = None,
     batch_size: BatchSize = 16,
     learning_rate: LearningRate = None,
     seconds: Seconds = None,
@@ -75,6 +83,7 @@ def cross_validate(
 
     \b
     Examples:
+      mxnet-audio cross-validate songs/ --encoder yamnet
       mxnet-audio cross-validate songs/ --k 5 --epochs 50
       mxnet-audio cross-validate clips.csv --seeds 0,1,2 --output folds/
       mxnet-audio cross-validate data/ESC-50 --corpus esc10 --network resnet_v2 --recipe plain
@@ -83,7 +92,9 @@ def cross_validate(
         seed_numbers = [int(seed) for seed in seeds.split(",")]
     except ValueError:
         raise typer.BadParameter(f"expected numbers such as 0,1,2, got {seeds!r}", param_hint="--seeds") from None
+    chosen = NetworkOptions(network, encoder, head, embedding, fine_tune)
     feature_options = FeatureOptions(features, seconds, input_shape)
+    chosen.check_features(feature_options)
     clips = list_clips(data, corpus, folds)
     in_folds = [clip for clip in clips if clip.fold is not None]
     if k is None and not in_folds:
@@ -93,10 +104,9 @@ def cross_validate(
         print_message(f"left out {len(clips) - len(in_folds)} of {len(clips)} clips, which are in no fold")
         clips = in_folds
     from mxnet_audio.cross_validation.run import cross_validate
-    from mxnet_audio.library import classifiers
 
     result = cross_validate(
-        classifiers()[network.value](model_ctx=device(gpu)),
+        chosen.classifier(gpu),
         [(clip.path, clip.label) for clip in clips],
         k or [clip.fold for clip in clips if clip.fold is not None],
         groups=clip_groups(clips),
@@ -104,9 +114,9 @@ def cross_validate(
         n_jobs=jobs,
         output_dir=output,
         progress=show_progress(),
-        epochs=epochs,
+        epochs=epochs or chosen.epochs,
         batch_size=batch_size,
-        feature_config=feature_options.config(network.value),
+        feature_config=chosen.config(feature_options),
         **fit_options(learning_rate, recipe),
     )
     if output is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mxnet_audio.cli.options import MODELS, Network
+from mxnet_audio.cli.options import MODELS, StoredModel
 from mxnet_audio.cli.output import print_message, show_progress
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library import BUNDLED_MODELS, find_classifier, load_classifier
@@ -32,7 +32,7 @@ def device(gpu: int | None) -> mx.Context:
     return context(gpu)
 
 
-def find_model(model_dir: Path | None, network: Network | None, gpu: int | None) -> Callable[[], Classifier]:
+def find_model(model_dir: Path | None, network: StoredModel | None, gpu: int | None) -> Callable[[], Classifier]:
     """Find a trained model or an .onnx file, and return the function that loads it.
 
     What can be wrong is checked now, as far as this is possible without importing MXNet; the function imports it.
@@ -41,7 +41,7 @@ def find_model(model_dir: Path | None, network: Network | None, gpu: int | None)
     ----------
     model_dir : Path or None
         Folder of the model, or .onnx file. None: ``./models`` or, if it is missing, the models of a clone.
-    network : Network or None
+    network : StoredModel or None
         Name of the network, if the folder holds several models.
     gpu : int or None
         Number of the GPU; the CPU if None.
@@ -52,7 +52,7 @@ def find_model(model_dir: Path | None, network: Network | None, gpu: int | None)
         If there is no such model.
     """
     if model_dir is None and not MODELS.exists() and BUNDLED_MODELS.is_dir():
-        network = network or Network.cifar10
+        network = network or StoredModel.cifar10
         print_message(f"no folder {MODELS} here: using the bundled ESC-10 model {network.value} of {BUNDLED_MODELS}")
         model_dir = BUNDLED_MODELS
     model_dir = model_dir or MODELS
@@ -63,7 +63,7 @@ def find_model(model_dir: Path | None, network: Network | None, gpu: int | None)
     return lambda: _load_onnx(model_dir, network)
 
 
-def find_labeller(model_dir: Path | None, network: Network | None, gpu: int | None) -> Callable[[], Labeller]:
+def find_labeller(model_dir: Path | None, network: StoredModel | None, gpu: int | None) -> Callable[[], Labeller]:
     """Find the model that labels sound, and return the function that loads it; parameters and errors as `find_model`.
 
     If none is chosen and there is no ``./models``, it is the tagger; where its weights cannot be had, a model of a
@@ -81,10 +81,10 @@ def _load_default_labeller(gpu: int | None) -> Labeller:
         if not BUNDLED_MODELS.is_dir():
             raise
         print_message(
-            f"no folder {MODELS} here: using the bundled ESC-10 model {Network.cifar10.value} of {BUNDLED_MODELS}, "
+            f"no folder {MODELS} here: using the bundled ESC-10 model {StoredModel.cifar10.value} of {BUNDLED_MODELS}, "
             f"which knows ten sounds only; for a tagger of 521: mxnet-audio models download {TAGGER}"
         )
-        return find_trained_model(BUNDLED_MODELS, Network.cifar10, gpu)()
+        return find_trained_model(BUNDLED_MODELS, StoredModel.cifar10, gpu)()
     print_message(f"no folder {MODELS} here: using the pretrained encoder {TAGGER}, which tags 521 kinds of sound")
     return load_tagger(TAGGER, gpu)
 
@@ -105,7 +105,7 @@ def _download_if_missing(encoder: str) -> None:
         weights.find(encoder, progress=show_progress())
 
 
-def find_trained_model(model_dir: Path, network: Network | None, gpu: int | None) -> Callable[[], AudioClassifier]:
+def find_trained_model(model_dir: Path, network: StoredModel | None, gpu: int | None) -> Callable[[], AudioClassifier]:
     """Find a trained model, and return the function that loads it; as `find_model`, without .onnx files."""
     if _is_onnx_file(model_dir):
         raise ModelError("expected the folder of a trained model, not a file", model_dir)
@@ -117,7 +117,7 @@ def _is_onnx_file(path: Path) -> bool:
     return not path.is_dir() and (path.is_file() or path.suffix.lower() == ".onnx")
 
 
-def _load_onnx(path: Path, network: Network | None) -> OnnxAudioClassifier:
+def _load_onnx(path: Path, network: StoredModel | None) -> OnnxAudioClassifier:
     from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 
     classifier = OnnxAudioClassifier(path)

@@ -12,7 +12,7 @@ from mxnet_audio.cli.output import print_result, show_progress
 __all__ = ["models"]
 
 models = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="List, describe and download the weights of pretrained encoders."
+    no_args_is_help=True, rich_markup_mode=None, help="List, describe and download pretrained encoders."
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the weights, as in `mxnet-audio models list`.")]

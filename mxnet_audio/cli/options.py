@@ -25,6 +25,7 @@ __all__ = [
     "ModelDir",
     "Network",
     "Paths",
+    "StoredModel",
     "StoredNetwork",
     "TopK",
     "parse_path",
@@ -40,6 +41,20 @@ class Network(str, Enum):
     cifar10 = "cifar10"
     m5 = "m5"
     resnet_v2 = "resnet_v2"
+
+
+class StoredModel(str, Enum):
+    """Names of stored classifiers: those of their networks, or of the pretrained encoders that they are trained on."""
+
+    cifar10 = "cifar10"
+    m5 = "m5"
+    resnet_v2 = "resnet_v2"
+    yamnet = "yamnet"
+    musicnn = "musicnn"
+    musicnn_mtt = "musicnn_mtt"
+    musicnn_vgg = "musicnn_vgg"
+    musicnn_vgg_mtt = "musicnn_vgg_mtt"
+    resemblyzer = "resemblyzer"
 
 
 def parse_path(value: str | os.PathLike) -> Path:
@@ -92,6 +107,7 @@ Paths = Annotated[
     typer.Argument(parser=parse_path, metavar="PATH", help="Sound files, or folders that are searched for them."),
 ]
 StoredNetwork = Annotated[
-    Network | None, typer.Option("--network", help="Network of the model, if the folder holds more than one.")
+    StoredModel | None,
+    typer.Option("--network", help="Network or encoder of the model, if the folder holds more than one."),
 ]
 TopK = Annotated[int, typer.Option("-k", "--top-k", min=1, help="Number of results.")]

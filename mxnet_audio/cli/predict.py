@@ -37,6 +37,13 @@ def predict(
             help="Time from the start of one window to the start of the next. [default: half a window]",
         ),
     ] = None,
+    unknown: Annotated[
+        bool,
+        typer.Option(
+            "--unknown",
+            help="Also tell sounds unlike those of all classes; for models on a pretrained encoder (train --encoder).",
+        ),
+    ] = False,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -49,6 +56,7 @@ def predict(
       mxnet-audio predict clip.wav
       mxnet-audio predict recordings/ --json > labels.json
       mxnet-audio predict night.flac --timeline 5 --hop 2.5
+      mxnet-audio predict clip.wav --model-dir models --unknown
     """
     if hop is not None and timeline is None:
         raise typer.BadParameter("needs --timeline", param_hint="--hop")
@@ -62,10 +70,11 @@ def predict(
     job = BulkJob(as_json)
     files = job.find(paths)
     classifier = load()
+    options = _unknown_option(classifier) if unknown else {}
     if timeline is None:
-        key, results = "predictions", _predictions(classifier, files, job)
+        key, results = "predictions", _predictions(classifier, files, job, options)
     else:
-        key, results = "timelines", _timelines(classifier, files, job, timeline, hop)
+        key, results = "timelines", _timelines(classifier, files, job, timeline, hop, options)
     entries = []
     for entry, text in results:
         job.done += 1
@@ -73,20 +82,31 @@ def predict(
             entries.append(entry)
         else:
             typer.echo(text)
-    encoder = getattr(classifier, "encoder", None)
+    encoder = getattr(classifier, "encoder", None)  # of a tagger, or the name of a classifier's
     document = {
         "model_id": classifier.model_id,
-        "encoder": encoder and encoder.record.name,
+        "encoder": encoder if encoder is None or isinstance(encoder, str) else encoder.record.name,
         "labels": classifier.labels,
         key: entries,
     }
     job.finish(document)
 
 
-def _predictions(classifier: Labeller, files: list[str], job: BulkJob) -> Iterator[tuple[dict[str, Any], str]]:
+def _unknown_option(classifier: Labeller) -> dict[str, bool]:
+    """Return the argument that asks for unknown sounds; BadParameter if no model was trained."""
+    from mxnet_audio.library.tagger import AudioTagger
+
+    if isinstance(classifier, AudioTagger):
+        raise typer.BadParameter("needs a model that was trained with --encoder", param_hint="--unknown")
+    return {"unknown": True}
+
+
+def _predictions(
+    classifier: Labeller, files: list[str], job: BulkJob, options: dict[str, bool]
+) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the result of each file, for JSON and as text."""
     width = _label_width(classifier)
-    for prediction, path in zip(classifier.predict_many(files), files):
+    for prediction, path in zip(classifier.predict_many(files, **options), files):
         if prediction.error is not None:
             job.skip(path, prediction.error)
             continue
@@ -94,13 +114,18 @@ def _predictions(classifier: Labeller, files: list[str], job: BulkJob) -> Iterat
 
 
 def _timelines(
-    classifier: Labeller, files: list[str], job: BulkJob, window: float, hop: float | None
+    classifier: Labeller,
+    files: list[str],
+    job: BulkJob,
+    window: float,
+    hop: float | None,
+    options: dict[str, bool],
 ) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the result of each file's windows, for JSON and as text."""
     width = _label_width(classifier)
     for path in files:
         try:
-            parts = classifier.predict_timeline(path, window, hop)
+            parts = classifier.predict_timeline(path, window, hop, **options)
         except AudioError as error:
             job.skip(path, error)
             continue
@@ -115,9 +140,11 @@ def _label_width(classifier: Labeller) -> int:
 
 def _to_text(prediction: Prediction | TimedPrediction, width: int) -> str:
     (label, probability), *_ = prediction.top(1)
-    return f"{label!s:<{width}}  {100 * probability:5.1f}%"
+    remark = "  unknown" if prediction.known is False else ""
+    return f"{label!s:<{width}}  {100 * probability:5.1f}%{remark}"
 
 
 def _json_fields(prediction: Prediction | TimedPrediction) -> dict[str, Any]:
     (label, probability), *_ = prediction.top(1)
-    return {"label": label, "probability": probability, "probabilities": prediction.probabilities}
+    fields = {"label": label, "probability": probability, "probabilities": prediction.probabilities}
+    return fields if prediction.known is None else {**fields, "known": prediction.known}

@@ -36,7 +36,7 @@ def tag(
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tag sound files with a pretrained encoder, without training.
+    """Tag sound files by a pretrained encoder.
 
     Each tag has a score from 0 to 1 of its own: several can be high, or none.
 

@@ -9,16 +9,20 @@ import typer
 
 from mxnet_audio.cli.clips import list_pairs
 from mxnet_audio.cli.files import skipped_files
-from mxnet_audio.cli.model import device
-from mxnet_audio.cli.options import MODELS, AsJson, Corpus, Data, Folds, Gpu, ModelDir, Network, parse_path
+from mxnet_audio.cli.options import MODELS, AsJson, Corpus, Data, Folds, Gpu, ModelDir, parse_path
 from mxnet_audio.cli.output import print_message, print_result, show_progress
 from mxnet_audio.cli.training_options import (
     BatchSize,
-    Epochs,
+    Embedding,
+    Encoder,
+    EpochsOrDefault,
     FeatureFile,
     FeatureOptions,
+    FineTune,
+    Head,
     InputShape,
     LearningRate,
+    NetworkOptions,
     NewNetwork,
     RecipeName,
     RecipeOption,
@@ -33,8 +37,12 @@ __all__ = ["train"]
 def train(
     data: Data,
     model_dir: ModelDir = MODELS,
-    network: NewNetwork = Network.cifar10,
-    epochs: Epochs = 40,
+    network: NewNetwork = None,
+    encoder: Encoder = None,
+    head: Head = None,
+    embedding: Embedding = None,
+    fine_tune: FineTune = False,
+    epochs: EpochsOrDefault = None,
     batch_size: BatchSize = 16,
     learning_rate: LearningRate = None,
     seconds: Seconds = None,
@@ -81,6 +89,7 @@ def train(
 
     \b
     Examples:
+      mxnet-audio train songs/ --encoder yamnet
       mxnet-audio train songs/ --epochs 50
       mxnet-audio train clips.csv --seconds 5 --network resnet_v2 --model-dir models/clips
       mxnet-audio train songs/ --epochs 50 --resume
@@ -90,19 +99,22 @@ def train(
     """
     if not 0 <= test_size < 1:
         raise ParameterError(f"test_size must be >= 0 and < 1, got {test_size}")
+    chosen = NetworkOptions(network, encoder, head, embedding, fine_tune)
     feature_options = FeatureOptions(features, seconds, input_shape)
+    chosen.check_features(feature_options)
     pairs, groups = list_pairs(data, corpus, folds)
     validation_pairs = None if validation is None else list_pairs(validation)[0]
-    from mxnet_audio.library import classifiers
+    if hint := chosen.hint():
+        print_message(hint)
     from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch
 
     logs = ((CsvLog, log), (TensorBoardLog, tensorboard))
-    classifier = classifiers()[network.value](model_ctx=device(gpu))
+    classifier = chosen.classifier(gpu)
     history = classifier.fit(
         pairs,
         model_dir,
         batch_size=batch_size,
-        epochs=epochs,
+        epochs=epochs or chosen.epochs,
         test_size=test_size,
         random_state=seed,
         checkpoint_interval=1,  # a killed run loses one epoch at most
@@ -110,7 +122,7 @@ def train(
         groups=groups if validation_pairs is None else None,
         resume=resume,
         early_stopping=early_stopping,
-        feature_config=feature_options.config(network.value),
+        feature_config=chosen.config(feature_options),
         progress=show_progress(),
         callbacks=[callback(path) for callback, path in logs if path is not None],
         report=report,
@@ -121,7 +133,9 @@ def train(
         print_message(f"{len(skipped)} of {len(pairs) + len(validation_pairs or ())} files were left out")
     last, best = len(history["acc_train"]) - 1, best_epoch(history)
     summary = "all clips, no validation set"
-    if history["acc_test"]:
+    if history["acc_test"] and last == 0:
+        summary = f"validation accuracy {100 * history['acc_test'][0]:.1f}%"
+    elif history["acc_test"]:
         summary = (
             f"validation accuracy {100 * history['acc_test'][last]:.1f}% after the last epoch ({last + 1}), "
             f"{100 * history['acc_test'][best]:.1f}% after the best ({best + 1})"
@@ -129,7 +143,7 @@ def train(
     print_result(
         {
             "model_dir": model_dir,
-            "network": network.value,
+            "network": chosen.name,
             "model_id": classifier.model_id,
             "labels": classifier.labels,
             "last": _epoch(history, last),
@@ -137,7 +151,7 @@ def train(
             "history": history,
             "skipped": skipped,
         },
-        f"trained {network.value} on {len(classifier.labels)} classes: {summary}\nsaved the model in {model_dir}",
+        f"trained {chosen.name} on {len(classifier.labels)} classes: {summary}\nsaved the model in {model_dir}",
         as_json,
     )
 

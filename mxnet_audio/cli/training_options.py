@@ -14,20 +14,31 @@ from mxnet_audio.cli.options import Network
 
 if TYPE_CHECKING:
     from mxnet_audio.features import AudioFeatureConfig
+    from mxnet_audio.library.classifier import AudioClassifier
 
 __all__ = [
     "BatchSize",
+    "Embedding",
+    "Encoder",
     "Epochs",
+    "EpochsOrDefault",
     "FeatureFile",
     "FeatureOptions",
+    "FineTune",
+    "Head",
+    "HeadName",
     "InputShape",
     "LearningRate",
+    "NetworkOptions",
     "NewNetwork",
     "RecipeName",
     "RecipeOption",
     "Seconds",
     "fit_options",
 ]
+
+
+AT_HAND = "yamnet"  # encoder that `train` recommends
 
 
 class RecipeName(str, Enum):
@@ -38,8 +49,39 @@ class RecipeName(str, Enum):
     speech = "speech"
 
 
-NewNetwork = Annotated[Network, typer.Option("--network", help="Network to train.")]
+class HeadName(str, Enum):
+    """Last layers on a pretrained encoder by name."""
+
+    linear = "linear"
+    mlp = "mlp"
+
+
+NewNetwork = Annotated[
+    Network | None, typer.Option("--network", help="Network to train from scratch. [default: cifar10]")
+]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Train a last layer on this pretrained encoder instead, in seconds and on few clips: a name that "
+        "`mxnet-audio models list` prints.",
+    ),
+]
+Head = Annotated[
+    HeadName | None,
+    typer.Option(help="Last layer on the encoder: logistic regression, or a small network. [default: linear]"),
+]
+Embedding = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Embedding of the encoder. [default: the best one for classes]")
+]
+FineTune = Annotated[bool, typer.Option("--fine-tune", help="Train the whole encoder after its last layer.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Number of passes over the training clips.")]
+EpochsOrDefault = Annotated[
+    int | None,
+    typer.Option(
+        "--epochs", min=1, help="Number of passes over the training clips. [default: 40; with --fine-tune 10]"
+    ),
+]
 BatchSize = Annotated[int, typer.Option(min=1, help="Number of clips in a batch.")]
 LearningRate = Annotated[
     float | None,
@@ -85,6 +127,100 @@ def fit_options(learning_rate: float | None, recipe: RecipeName) -> dict[str, An
     return given if recipe is RecipeName.default else {**given, "recipe": recipe.value}
 
 
+class NetworkOptions:
+    """The options ``--network``, ``--encoder``, ``--head``, ``--embedding`` and ``--fine-tune``.
+
+    They are checked without importing MXNet.
+
+    Parameters
+    ----------
+    network : Network or None
+    encoder : str or None
+    head : HeadName or None
+    embedding : str or None
+    fine_tune : bool
+
+    Raises
+    ------
+    typer.BadParameter
+        If options contradict each other.
+    ParameterError
+        If there is no such encoder or embedding.
+
+    Attributes
+    ----------
+    network : str
+        Name of the network.
+    name : str
+        Name of the encoder or, without one, of the network.
+    """
+
+    def __init__(
+        self,
+        network: Network | None,
+        encoder: str | None,
+        head: HeadName | None,
+        embedding: str | None,
+        fine_tune: bool,
+    ):
+        self.network = self.name = (network or Network.cifar10).value
+        self._encoder, self._head, self._embedding, self._fine_tune = encoder, head, embedding, fine_tune
+        if encoder is None:
+            for option, value in (("--head", head), ("--embedding", embedding), ("--fine-tune", fine_tune)):
+                if value:
+                    raise typer.BadParameter("needs --encoder", param_hint=option)
+            return
+        if network is not None:
+            raise typer.BadParameter("give --encoder or --network, not both", param_hint="--encoder")
+        from mxnet_audio import weights
+        from mxnet_audio.checks import one_of
+
+        record = weights.record(encoder)
+        self.network, self.name = record.network, encoder
+        if embedding is not None:
+            one_of(f"embedding of {encoder}", embedding, tuple(record.embeddings))
+
+    @property
+    def epochs(self) -> int:
+        """Default number of epochs."""
+        return 10 if self._fine_tune else 40
+
+    def check_features(self, features: FeatureOptions) -> None:
+        """Raise BadParameter if features are given for an encoder that is not trained as a whole."""
+        if self._encoder is not None and not self._fine_tune and features.are_given:
+            raise typer.BadParameter("all of a clip counts with --encoder", param_hint="--seconds")
+
+    def config(self, features: FeatureOptions) -> AudioFeatureConfig | None:
+        """Return the features to train with; None for those of an encoder."""
+        return features.config(self.network) if self._encoder is None or features.are_given else None
+
+    def classifier(self, gpu: int | None) -> AudioClassifier:
+        """Return the classifier to train."""
+        from mxnet_audio.cli.model import device
+
+        if self._encoder is None:
+            from mxnet_audio.library import classifiers
+
+            return classifiers()[self.network](model_ctx=device(gpu))
+        from mxnet_audio.library.pretrained import PretrainedAudioClassifier
+
+        return PretrainedAudioClassifier(
+            self._encoder,
+            (self._head or HeadName.linear).value,
+            embedding=self._embedding,
+            trainable=self._fine_tune,
+            model_ctx=device(gpu),
+        )
+
+    def hint(self) -> str | None:
+        """Return the line that names an encoder at hand; None if one is used, or there is none."""
+        from mxnet_audio import weights
+
+        if self._encoder is not None or not weights.available(AT_HAND):
+            return None
+        return f"the pretrained encoder {AT_HAND} is at hand: --encoder {AT_HAND} needs fewer clips, and seconds"
+
+
 class FeatureOptions:
     """The options ``--features``, ``--seconds`` and ``--input-shape``, checked without importing MXNet.
 
@@ -123,6 +259,11 @@ class FeatureOptions:
 
             self._file_config = AudioFeatureConfig.from_yaml(file)
         self._seconds, self._input_shape = seconds, input_shape
+
+    @property
+    def are_given(self) -> bool:
+        """Whether an option sets the features or their length."""
+        return any(option is not None for option in (self._file_config, self._seconds, self._input_shape))
 
     def config(self, network: str) -> AudioFeatureConfig:
         """Return the feature configuration for a network; its length is open if no option sets it."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from mxnet_audio.cli.model import device, find_model
-from mxnet_audio.cli.options import MODELS, Network, parse_path
+from mxnet_audio.cli.options import MODELS, StoredModel, parse_path
 from mxnet_audio.cli.output import print_message
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library import BUNDLED_MODELS
@@ -54,7 +54,7 @@ Load: TypeAlias = Callable[[], dict[str, Any]]
 
 
 def find_vector_model(
-    encoder: str | None, embedding: str | None, model_dir: Path | None, network: Network | None, gpu: int | None
+    encoder: str | None, embedding: str | None, model_dir: Path | None, network: StoredModel | None, gpu: int | None
 ) -> Load:
     """Find the model that computes vectors, and return the function that loads it.
 
@@ -81,7 +81,7 @@ def find_vector_model(
     return lambda: {"classifier": load()}
 
 
-def find_index_model(index_dir: Path, model_dir: Path | None, network: Network | None, gpu: int | None) -> Load:
+def find_index_model(index_dir: Path, model_dir: Path | None, network: StoredModel | None, gpu: int | None) -> Load:
     """Find the model of a saved index, unless another place of it is given; as `find_vector_model`.
 
     The function returns no model if the index knows its own, which `AudioSearch` loads itself.

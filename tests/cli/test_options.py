@@ -5,16 +5,17 @@ import re
 import pytest
 
 import mxnet_audio
-from mxnet_audio.cli.options import Network
+from mxnet_audio.cli.options import Network, StoredModel
 from mxnet_audio.cli.speaker.options import LossName, SpeakerNetwork
 from mxnet_audio.cli.training_options import RecipeName
 
 COMMANDS = (
-    "train", "cross-validate", "evaluate", "report", "adapt", "predict", "encode", "index", "search", "recommend",
-    "export", "info", "demo", "datasets list", "datasets info", "datasets download", "speaker train", "speaker enroll",
-    "speaker verify", "speaker identify", "speaker calibrate", "speaker list", "speaker forget", "speaker evaluate",
-    "speaker export",
+    "train", "cross-validate", "evaluate", "report", "adapt", "predict", "tag", "encode", "index", "search",
+    "recommend", "export", "info", "demo", "datasets list", "datasets info", "datasets download", "models list",
+    "models info", "models download", "speaker train", "speaker enroll", "speaker verify", "speaker identify",
+    "speaker background", "speaker calibrate", "speaker list", "speaker forget", "speaker evaluate", "speaker export",
 )  # fmt: skip
+GROUPS = ((), ("speaker",), ("datasets",), ("models",))
 WITH_MODEL = ("train", "evaluate", "report", "adapt", "predict", "encode", "index", "search", "recommend", "export")
 
 
@@ -32,7 +33,7 @@ def test_help_has_examples(run, command):
 def test_default_model_folder(run, command):
     text = " ".join(run(command, "--help").stdout.split())
     defaults = {
-        "predict": "models, or the bundled model of a clone",
+        "predict": "models or, if it is missing, the pretrained encoder yamnet",
         "encode": "models, if there is one",
         "index": "models, if there is one",
         "search": "what the index was made with",
@@ -43,26 +44,28 @@ def test_default_model_folder(run, command):
 
 
 def test_all_commands_are_listed(run):
-    listed = [run(*group, "--help").stdout for group in ((), ("speaker",), ("datasets",))]
+    listed = [run(*group, "--help").stdout for group in GROUPS]
     for command in COMMANDS:
         *group, name = command.split()
-        text = listed[("", "speaker", "datasets").index(group[0] if group else "")]
+        text = listed[GROUPS.index(tuple(group))]
         assert re.search(rf"^  {name} +[^ ]", text, re.MULTILINE), command
 
 
 def test_summaries_are_whole(run):
-    for group in ((), ("speaker",), ("datasets",)):
+    for group in GROUPS:
         commands = run(*group, "--help").stdout.partition("Commands:")[2]
         assert commands and "..." not in commands
 
 
 def test_names_are_those_of_the_library():
+    from mxnet_audio import weights
     from mxnet_audio.library import classifiers
     from mxnet_audio.models import NETWORKS, EncoderNet
     from mxnet_audio.nn import loss_names
     from mxnet_audio.training import RECIPES
 
-    assert sorted(network.value for network in Network) == sorted(classifiers())
+    assert [name.value for name in StoredModel] == list(classifiers())
+    assert [name.value for name in StoredModel] == [*(network.value for network in Network), *weights.names()]
     networks = [network.value for network in Network] + [network.value for network in SpeakerNetwork]
     assert sorted(networks) == sorted(name for name in NETWORKS if not issubclass(NETWORKS[name], EncoderNet))
     assert sorted(loss.value for loss in LossName) == sorted(loss_names())
@@ -88,6 +91,11 @@ def test_version(run):
         (("train", "x", "--seed", "-1"), ["--seed"]),
         (("train", "x", "--early-stopping", "0"), ["--early-stopping"]),
         (("train", "x", "--network", "vgg"), ["--network", "resnet_v2"]),
+        (("train", "x", "--encoder", "yamnet", "--network", "m5"), ["--encoder", "--network"]),
+        (("train", "x", "--encoder", "yamnet", "--seconds", "5"), ["--seconds", "--encoder"]),
+        (("train", "x", "--head", "mlp"), ["--head", "--encoder"]),
+        (("train", "x", "--encoder", "yamnet", "--head", "tree"), ["--head", "linear"]),
+        (("cross-validate", "x", "--fine-tune"), ["--fine-tune", "--encoder"]),
         (("train", "x", "--folds", "1,2"), ["--folds", "--corpus"]),
         (("cross-validate", "x", "--seconds", "-1"), ["--seconds", "got -1"]),
         (("predict", "x.wav", "--hop", "1"), ["--hop", "--timeline"]),

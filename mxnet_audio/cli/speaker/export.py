@@ -16,9 +16,9 @@ def export(
     front_end: FrontEnd = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a trained network as an ONNX file, which runs without MXNet.
+    """Write a trained network as an ONNX file.
 
-    It computes the embedding of one window.
+    It runs without MXNet, and computes the embedding of one window.
 
     \b
     Examples:
