@@ -200,3 +200,30 @@ def test_folds_and_groups_of_a_table(run, run_json, write_table, tmp_path):
     assert (tmp_path / "r" / "report.html").is_file()
     assert run_json("evaluate", data, "--model-dir", tmp_path / "m", "--folds", "2")["n_clips"] == 8
     assert "fold '7'" in run("train", data, *words, "--folds", "1,7", code=1).stderr
+
+
+def test_on_an_encoder(run, run_json, published, tones, tmp_path):
+    folder = tmp_path / "model"
+    document = run_json("train", tones, "--encoder", published("yamnet"), "--model-dir", folder)
+    assert document["network"] == "yamnet" and document["labels"] == LABELS
+    assert document["last"]["acc_test"] == document["history"]["acc_test"][0] == 1
+    predicted = run_json("predict", tones, "--model-dir", folder, "--unknown")
+    assert predicted["encoder"] == "yamnet" and {item["known"] for item in predicted["predictions"]} <= {True, False}
+    assert "known" not in run_json("predict", tones, "--model-dir", folder)["predictions"][0]
+    noise = np.random.default_rng(0).normal(0, 0.2, 32000)
+    sf.write(tmp_path / "noise.wav", noise, 16000)
+    assert "unknown" in run("predict", tmp_path / "noise.wav", "--model-dir", folder, "--unknown").stdout
+    assert run_json("evaluate", tones, "--model-dir", folder)["accuracy"] > 0.9
+
+
+def test_the_encoder_at_hand_is_named(run, published, tones, tmp_path):
+    published("yamnet")
+    arguments = ("train", tones, "--epochs", 1, *SMALL, "--model-dir", tmp_path / "model")
+    assert "--encoder yamnet" in run(*arguments).stderr
+
+
+def test_unknown_needs_a_model_that_can_tell(run, published, model, tones, tmp_path, monkeypatch):
+    assert "unknown" in run("predict", tones, *model, "--unknown", code=1).stderr
+    published("yamnet")
+    monkeypatch.chdir(tmp_path)
+    assert "--encoder" in run("predict", tones, "--unknown", code=2).stderr
