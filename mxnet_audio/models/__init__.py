@@ -10,6 +10,7 @@ are for speaker recognition: by default their scores are scaled cosines.
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models.blocks import MIN_INPUT_SIZE, AudioNet, CosineDense
 from mxnet_audio.models.cifar10 import Cifar10Net
 from mxnet_audio.models.ecapa_tdnn import EcapaTdnnNet
-from mxnet_audio.models.encoder_net import Embedding, EncoderNet, patch_starts
+from mxnet_audio.models.encoder_net import Embedding, EncoderNet
 from mxnet_audio.models.ge2e_lstm import Ge2eLstmNet
 from mxnet_audio.models.m5 import M5Net
 from mxnet_audio.models.musicnn import MusicnnNet
@@ -57,9 +58,7 @@ __all__ = [
     "default_features",
     "get_model",
     "model_names",
-    "patch_starts",
     "read_pretrained",
-    "read_published",
     "transfer",
 ]
 
@@ -90,7 +89,7 @@ def model_names() -> list[str]:
 
 
 def _network(name: str) -> type[AudioNet]:
-    if name not in NETWORKS:
+    if not isinstance(name, str) or name not in NETWORKS:
         raise ParameterError(f"network must be one of {', '.join(model_names())}, got {name!r}")
     return NETWORKS[name]
 
@@ -117,8 +116,12 @@ def check_shape(name: str, input_shape: tuple[int, int, int]) -> None:
     mxnet_audio.errors.ParameterError: input_shape of m5 must be (1, 1, samples) with 80 samples or more, ...
     """
     network = _network(name)
-    if not network.fits(tuple(input_shape)):
-        raise ParameterError(f"input_shape of {name} must be {network.input_format}, got {tuple(input_shape)}")
+    try:
+        fits = network.fits(tuple(map(operator.index, input_shape)))
+    except TypeError:  # something else than whole numbers
+        fits = False
+    if not fits:
+        raise ParameterError(f"input_shape of {name} must be {network.input_format}, got {input_shape!r}")
 
 
 def get_model(

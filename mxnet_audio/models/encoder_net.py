@@ -70,7 +70,8 @@ class EncoderNet(AudioNet):
     Raises
     ------
     ParameterError
-        If the network has no such head or embedding, or the number of classes is not that of the published tags.
+        If the network has no such head or embedding, the number of classes is not that of the published tags, or
+        `input_shape` is shorter than a patch.
 
     Attributes
     ----------
@@ -125,6 +126,8 @@ class EncoderNet(AudioNet):
         **kwargs,
     ):
         super().__init__(classes, input_shape, head, **kwargs)
+        if not self.fits(self.input_shape):
+            raise ParameterError(f"input_shape must be {self.input_format}, got {self.input_shape}")
         names = tuple(self.embeddings)
         self.embedding = names[0] if embedding is None else one_of("embedding", embedding, names)
         self.layer, self.pool = self.embeddings[self.embedding]

@@ -9,7 +9,8 @@ from scipy.signal import correlate
 from mxnet_audio import weights
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError, ParameterError
-from mxnet_audio.models import NETWORKS, YamnetNet, get_model, patch_starts
+from mxnet_audio.models import NETWORKS, YamnetNet, get_model
+from mxnet_audio.models.encoder_net import patch_starts
 from mxnet_audio.models.ge2e_lstm import LastState
 from mxnet_audio.models.same_conv import SameConv2D
 
@@ -70,6 +71,11 @@ def loaded(net, record):
 def test_patches_begin_at_hops_and_the_last_one_ends_with_the_sound(frames, starts):
     assert patch_starts(frames, 96, 48) == starts
     assert YamnetNet(2, (1, 64, frames))._slices == [(start, start + 96) for start in starts]
+
+
+def test_an_input_is_one_patch_or_more():
+    with pytest.raises(ParameterError, match=r"input_shape must be \(1, 64, frames\).*\(1, 64, 95\)"):
+        YamnetNet(2, (1, 64, 95))
 
 
 def test_patches_that_do_not_overlap_leave_no_gap():
