@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from mxnet_audio import audio
+from mxnet_audio import audio, training
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.checks import whole_number
 from mxnet_audio.data.transforms import ExtractFeatures, Load, ToImage, Transform
@@ -25,8 +25,14 @@ from mxnet_audio.speakers.calibration import MAX_EER
 from mxnet_audio.speakers.enrollment import unit_length
 from mxnet_audio.speakers.recording_encoder import RecordingEncoder
 from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
-from mxnet_audio.speakers.state import SPEAKER_NETWORKS
-from mxnet_audio.speakers.training_set import MIN_SECONDS, TrainingSet, window_size
+from mxnet_audio.speakers.state import SPEAKER_NETWORKS, check_resumed
+from mxnet_audio.speakers.training_set import (
+    MIN_SECONDS,
+    TrainingSet,
+    speaker_features,
+    speaker_recipe,
+    window_size,
+)
 
 __all__ = ["SpeakerEncoder", "Voice"]
 
@@ -105,12 +111,39 @@ class SpeakerEncoder(RecordingEncoder, AudioClassifier):
         ]
 
     def fit_speakers(
-        self, clips: TrainingSet, model_dir_path: str | os.PathLike, **options: Any
+        self,
+        clips: TrainingSet,
+        model_dir_path: str | os.PathLike,
+        *,
+        seconds: float | None,
+        feature_config: AudioFeatureConfig | None,
+        recipe: training.Recipe | str,
+        loss: str | None,
+        loss_options: Mapping[str, Any] | None,
+        batch_size: int,
+        resume: bool,
+        **options: Any,
     ) -> dict[str, list[float]]:
-        """Train on a training set; further arguments and the result as for `AudioClassifier.fit`."""
+        """Train on a training set; arguments, result and errors as for `SpeakerRecognizer.fit`."""
+        if batch_size == 1:  # the last norm would make all embeddings zero
+            raise ParameterError("batch_size must be >= 2, got 1")
+        if resume:
+            check_resumed(model_dir_path, self.network, {str(clips.pairs[index][1]) for index in clips.strangers})
+        if feature_config is None:
+            config = speaker_features(self.network, clips.paths, seconds)
+        else:
+            config = training.complete_config(clips.paths, feature_config)
         self.label_aliases = clips.label_aliases
         history = self.fit(
-            clips.train_pairs, model_dir_path, nb_classes=None, validation_pairs=clips.validation_pairs, **options
+            clips.train_pairs,
+            model_dir_path,
+            nb_classes=None,
+            validation_pairs=clips.validation_pairs,
+            feature_config=config,
+            recipe=speaker_recipe(recipe, loss, loss_options, config),
+            batch_size=batch_size,
+            resume=resume,
+            **options,
         )
         self.skipped = list({path: (path, error) for path, error in self.skipped}.values())  # once, not once a speed
         return history

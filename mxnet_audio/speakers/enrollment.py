@@ -9,7 +9,7 @@ import numpy as np
 
 from mxnet_audio.errors import ModelError, ParameterError
 
-__all__ = ["EnrolledSpeakers", "unit_length"]
+__all__ = ["EnrolledSpeakers", "canonical_name", "shared_recordings", "unit_length"]
 
 MIN_NORM = 1e-12
 DUPLICATE_COSINE = 1 - 1e-6  # cosine above which two embeddings are of one recording, up to rounding
@@ -26,10 +26,22 @@ def unit_length(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), MIN_NORM)
 
 
+def canonical_name(name: str) -> str:
+    """Return a name in Unicode's NFC form: macOS writes an accented letter as two characters."""
+    return unicodedata.normalize("NFC", name)
+
+
+def shared_recordings(vectors: np.ndarray, others: np.ndarray) -> int:
+    """Count the embeddings [shape=(n, dim)] of length 1 that occur in `others` [shape=(m, dim)], up to rounding."""
+    if not len(others):
+        return 0
+    return int((vectors @ others.T > DUPLICATE_COSINE).any(axis=1).sum())
+
+
 class EnrolledSpeakers:
     """Embeddings of enrolled speakers, by name.
 
-    Names are kept in Unicode's NFC form: macOS writes an accented letter as two characters.
+    Names are kept in Unicode's NFC form.
 
     Parameters
     ----------
@@ -76,7 +88,7 @@ class EnrolledSpeakers:
         """
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise ParameterError(f"the name of a speaker must be printable text, got {name!r}")
-        name = _canonical(name)
+        name = canonical_name(name)
         before = [] if replace or name not in self.vectors else [self.vectors[name]]
         embeddings = np.concatenate([*before, unit_length(vectors)])
         duplicate = np.tril(embeddings @ embeddings.T, -1).max(axis=1) > DUPLICATE_COSINE
@@ -92,26 +104,23 @@ class EnrolledSpeakers:
             If no speaker of this name is enrolled.
         """
         self.centroid(name)
-        del self.vectors[_canonical(name)]
+        del self.vectors[canonical_name(name)]
 
-    def duplicates(self, vectors: np.ndarray, name: str) -> dict[str, int]:
-        """Count the recordings [shape=(n, dim)] that other speakers than `name` are enrolled with.
+    def duplicates(self, vectors: np.ndarray, name: str | None = None) -> dict[str, int]:
+        """Count the recordings [shape=(n, dim)] that speakers, other than `name`, are enrolled with.
 
         Returns
         -------
         dict of str to int
-            Number of shared recordings, for each other speaker with at least one.
+            Number of shared recordings, for each speaker with at least one.
 
         Examples
         --------
         >>> EnrolledSpeakers({"ann": np.array([[1.0, 0.0]])}).duplicates(np.array([[2.0, 0.0], [0.0, 1.0]]), "bob")
         {'ann': 1}
         """
-        vectors, name = unit_length(vectors), _canonical(name)
-        counts = {
-            other: int((vectors @ embeddings.T > DUPLICATE_COSINE).any(axis=1).sum())
-            for other, embeddings in self.vectors.items()
-        }
+        vectors, name = unit_length(vectors), name and canonical_name(name)
+        counts = {other: shared_recordings(vectors, embeddings) for other, embeddings in self.vectors.items()}
         return {other: count for other, count in counts.items() if count and other != name}
 
     def centroid(self, name: str) -> np.ndarray:
@@ -122,7 +131,7 @@ class EnrolledSpeakers:
         ModelError
             If no speaker of this name is enrolled.
         """
-        name = _canonical(name)
+        name = canonical_name(name)
         if name not in self.vectors:
             raise ModelError(f"no speaker {name!r} is enrolled; enrolled: {', '.join(self.names) or 'nobody'}")
         return unit_length(self.vectors[name].mean(axis=0))
@@ -138,7 +147,3 @@ class EnrolledSpeakers:
         if not self.vectors:
             raise ModelError("nobody is enrolled: enroll a speaker first")
         return np.stack([self.centroid(name) for name in self.vectors])
-
-
-def _canonical(name: str) -> str:
-    return unicodedata.normalize("NFC", name)

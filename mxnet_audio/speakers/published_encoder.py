@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -12,10 +13,13 @@ from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Encoding
 from mxnet_audio.pretrained import load_encoder
+from mxnet_audio.speakers.default_thresholds import DEFAULT_THRESHOLDS, default_scorer
 from mxnet_audio.speakers.recording_encoder import RecordingEncoder
-from mxnet_audio.speakers.scoring import Cohort
+from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
 
 __all__ = ["PublishedEncoder"]
+
+log = logging.getLogger(__name__)
 
 MAX_BACKGROUND = 1000  # recordings of a background
 # With 5 words of two speakers of FSDD, the equal error rate for one threshold is 16.6%, in place of 15.3% with all 500;
@@ -67,15 +71,22 @@ class PublishedEncoder(RecordingEncoder):
         """Compute the embeddings of many recordings; `batch_size` pieces of 1.6 s pass the network at a time."""
         return self._encoder.encode_many(paths, batch_size)
 
-    def background(self, paths: AudioSources) -> Cohort:
-        """Compute the cohort of other people; parameters and errors as in `SpeakerRecognizer.set_background`."""
+    def scorer_with_background(self, paths: AudioSources, before: SpeakerScorer) -> SpeakerScorer:
+        """Make a scorer of the same speakers with recordings of other people as its cohort, and default threshold.
+
+        Recordings and errors are as in `SpeakerRecognizer.set_background`.
+        """
         sounds = list(as_list(paths))
         chosen = np.linspace(0, len(sounds) - 1, min(len(sounds), MAX_BACKGROUND)).round().astype(int)
         vectors, _ = self.encode_usable([sounds[index] for index in chosen])
         if len(vectors) < MIN_BACKGROUND:
             needed = f"a background needs {MIN_BACKGROUND} recordings or more, of several people"
             raise DatasetError(f"{needed}, got {len(vectors)}")
-        return Cohort(vectors)
+        for name, shared in before.enrolled.duplicates(vectors).items():
+            log.warning("%d recordings of the background are enrolled as %s's: give those of others", shared, name)
+        if before.rates not in (None, *(rates for _, rates in DEFAULT_THRESHOLDS[self.network].values())):
+            log.warning("the calibrated threshold does not hold with this background: calibrate again")
+        return default_scorer(self.network, before.enrolled, Cohort(vectors), normalize=before.normalize)
 
     def save_model(self, model_dir_path: str | os.PathLike) -> None:
         """Do nothing: the weights stay where they are."""

@@ -12,7 +12,6 @@ import numpy as np
 
 from mxnet_audio import training
 from mxnet_audio.checks import iterable_argument, one_of, path_argument
-from mxnet_audio.datasets.labels import checked_pairs
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
@@ -20,18 +19,14 @@ from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Encoding, Identification, Verification
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.metrics import VerificationReport, verification_report
-from mxnet_audio.speakers.calibration import (
-    CALIBRATION_PER_SPEAKER,
-    MAX_CALIBRATION,
-    check_far,
-    choose_recordings,
-)
-from mxnet_audio.speakers.default_thresholds import DEFAULT_THRESHOLDS, default_scorer
+from mxnet_audio.speakers.calibration import CALIBRATION_PER_SPEAKER, MAX_CALIBRATION, check_far, choose_recordings
+from mxnet_audio.speakers.default_thresholds import default_scorer
 from mxnet_audio.speakers.encoder import SpeakerEncoder
+from mxnet_audio.speakers.enrollment import shared_recordings
 from mxnet_audio.speakers.published_encoder import PublishedEncoder
 from mxnet_audio.speakers.scoring import SpeakerScorer
 from mxnet_audio.speakers.state import PUBLISHED_ENCODERS, SPEAKER_NETWORKS, SpeakerState, check_kind
-from mxnet_audio.speakers.training_set import TrainingSet, session_names, speaker_features, speaker_recipe
+from mxnet_audio.speakers.training_set import TrainingSet, session_names, speaker_pairs
 
 __all__ = ["SpeakerRecognizer"]
 
@@ -171,7 +166,7 @@ class SpeakerRecognizer:
             Recordings. A single recording of a speaker is trained on and not held out.
         model_dir_path : str or os.PathLike
             Directory of the model; created if missing.
-        epochs, batch_size, learning_rate, random_state, checkpoint_interval, resume, progress, callbacks
+        epochs, batch_size, learning_rate, recipe, random_state, checkpoint_interval, resume, progress, callbacks
             As for `AudioClassifier.fit`.
         test_size : float in (0, 1)
             Share of each speaker's recordings that is held out.
@@ -190,11 +185,10 @@ class SpeakerRecognizer:
             random in each epoch, shorter ones are repeated.
         speeds : sequence of float, 0.5 to 2
             Each recording is also trained on at these speeds, as a recording of another speaker: (0.9, 1.1) gives three
-            times as many speakers [1]_, and epochs three times as long. This helps with few speakers.
+            times as many speakers, and epochs three times as long. This helps with few speakers (H. Yamamoto et al.,
+            "Speaker augmentation and bandwidth extension for deep speaker embedding", Interspeech 2019).
         feature_config : AudioFeatureConfig, optional
             Features in place of those that `speaker_features` chooses; `seconds` is then ignored.
-        recipe : training.Recipe or str
-            Training recipe.
         cache : bool or str or os.PathLike
             As for `AudioClassifier.fit`, but False by default: speech could be reconstructed from cached features.
 
@@ -209,38 +203,30 @@ class SpeakerRecognizer:
         DatasetError
             If there are fewer than two speakers with two recordings, or no file can be used.
         ParameterError, FeatureError, ModelError
-            As for `AudioClassifier.fit`.
-
-        References
-        ----------
-        .. [1] H. Yamamoto et al., "Speaker augmentation and bandwidth extension for deep speaker embedding",
-           Interspeech 2019.
+            As for `AudioClassifier.fit`; a published encoder is not trained, and its directory not overwritten.
         """
         encoder = self._encoder
         if isinstance(encoder, PublishedEncoder):
             choices = ", ".join(SPEAKER_NETWORKS)
             raise ParameterError(f"network must be one of {choices}, to be trained; got {self.network!r}")
         check_kind(path_argument("model_dir_path", model_dir_path), self.network)
-        if batch_size == 1:  # the last norm would make all embeddings zero
-            raise ParameterError("batch_size must be >= 2, got 1")
         clips = TrainingSet.prepare(pairs, groups, speeds, test_size, random_state, held_out_speakers)
-        if feature_config is None:
-            config = speaker_features(self.network, clips.paths, seconds)
-        else:
-            config = training.complete_config(clips.paths, feature_config)
         history = encoder.fit_speakers(
             clips,
             model_dir_path,
+            seconds=seconds,
+            feature_config=feature_config,
+            recipe=recipe,
+            loss=loss,
+            loss_options=loss_options,
+            resume=resume,
             batch_size=batch_size,
             epochs=epochs,
             random_state=random_state,
             learning_rate=learning_rate,
             checkpoint_interval=checkpoint_interval,
-            resume=resume,
-            feature_config=config,
             cache=cache,
             progress=progress,
-            recipe=speaker_recipe(recipe, loss, loss_options, config),
             callbacks=callbacks,
         )
         if not self._restore(model_dir_path, encoder):
@@ -282,13 +268,8 @@ class SpeakerRecognizer:
         if isinstance(self._encoder, SpeakerEncoder):
             choices = ", ".join(PUBLISHED_ENCODERS)
             raise ParameterError(f"network must be {choices} for another background, got {self.network!r}")
-        cohort = self._encoder.background(paths)
-        before = self.scorer
-        self.scorer = default_scorer(self.network, before.enrolled, cohort, normalize=before.normalize)
-        defaults = [rates for _, rates in DEFAULT_THRESHOLDS[self.network].values()]
-        if before.rates is not None and before.rates not in defaults:
-            log.warning("the threshold was calibrated with another background: calibrate again")
-        return len(cohort.vectors)
+        self.scorer = self._encoder.scorer_with_background(paths, self.scorer)
+        return len(self.scorer.cohort.vectors)
 
     def calibrate(
         self,
@@ -326,12 +307,14 @@ class SpeakerRecognizer:
             If `far` is not between 0 and 1.
         """
         check_far(far)
-        pairs = checked_pairs(pairs)
+        pairs = speaker_pairs(pairs)
         sessions = session_names(pairs, groups)
-        if trained := {str(speaker) for _, speaker in pairs} & {str(label) for label in self._encoder.labels}:
-            log.warning("%d of these speakers are in the training set: expect more errors for others", len(trained))
         chosen = choose_recordings([speaker for _, speaker in pairs], MAX_CALIBRATION, CALIBRATION_PER_SPEAKER)
         vectors, usable = self._encoder.encode_usable([pairs[index][0] for index in chosen])
+        if trained := {str(speaker) for _, speaker in pairs} & {str(label) for label in self._encoder.labels}:
+            log.warning("%d of these speakers are in the training set: expect more errors for others", len(trained))
+        elif shared := shared_recordings(vectors, self.scorer.cohort.vectors):
+            log.warning("%d of these recordings are in the background: expect more errors for others", shared)
         indices = [chosen[index] for index in usable]
         speakers = np.array([str(pairs[index][1]) for index in indices])
         labels, scores = self.scorer.calibrate(
@@ -441,8 +424,6 @@ class SpeakerRecognizer:
             If `trials` is not iterable, or one of them is not a sequence of three.
         """
         trials = list(iterable_argument("trials", trials, "(label, first, second)"))
-        if wrong := [trial for trial in trials if not (isinstance(trial, Sequence) and len(trial) == 3)]:
-            raise ParameterError(f"trials must be (label, first, second), got {wrong[0]!r}")
         if speakers is not None and len(speakers) != len(trials):
             raise DatasetError(f"speakers of {len(speakers)} trials for {len(trials)} trials: give one pair for each")
         vectors, rows = self._encoder.encode_trials(trials)
@@ -458,7 +439,7 @@ class SpeakerRecognizer:
         """Save network, threshold, cohort and enrolled speakers in a directory, for `load`.
 
         The directory is created if missing. In the directory that the model is from, training can still be resumed. Of
-        an encoder with published weights, the name is saved.
+        an encoder with published weights, the name is saved. What others have saved there since `load` is replaced.
 
         Raises
         ------
@@ -494,13 +475,7 @@ class SpeakerRecognizer:
         state = SpeakerState.load(path_argument("model_dir_path", model_dir_path))
         recognizer = cls(state.network, normalize=state.scorer.normalize, model_ctx=model_ctx, data_ctx=data_ctx)
         recognizer._encoder.load_model(model_dir_path)
-        if recognizer._encoder.model_id != state.model_id:
-            if state.network in PUBLISHED_ENCODERS:
-                found = f"{state.network} {state.model_id}, not {recognizer._encoder.model_id}"
-                reason = f"its speakers were enrolled with {found}: enroll them again, in another folder"
-            else:
-                reason = "its network has been trained again since: finish that training (resume), then enroll again"
-            raise ModelError(reason, model_dir_path)
+        state.check_model(recognizer._encoder.model_id, model_dir_path)
         recognizer.scorer, recognizer._model_dir = state.scorer, Path(model_dir_path).resolve()
         return recognizer
 

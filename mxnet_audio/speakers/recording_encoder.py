@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio.errors import AudioError, DatasetError
+from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 from mxnet_audio.inference.predictor import AudioSources
 from mxnet_audio.inference.results import Encoding
 
@@ -79,7 +79,11 @@ class RecordingEncoder(ABC):
         ------
         DatasetError
             If no recording can be used.
+        ParameterError
+            If a trial is not a sequence of three.
         """
+        if wrong := [trial for trial in trials if not (isinstance(trial, Sequence) and len(trial) == 3)]:
+            raise ParameterError(f"trials must be (label, first, second), got {wrong[0]!r}")
 
         def key(sound: Any) -> Any:
             return os.fspath(sound) if isinstance(sound, (str, os.PathLike)) else id(sound)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from mxnet_audio import model_store
 from mxnet_audio.errors import ModelError
@@ -11,7 +14,7 @@ from mxnet_audio.speakers.calibration import ErrorRates
 from mxnet_audio.speakers.enrollment import EnrolledSpeakers
 from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
 
-__all__ = ["PUBLISHED_ENCODERS", "SPEAKER_NETWORKS", "SpeakerState", "check_kind"]
+__all__ = ["PUBLISHED_ENCODERS", "SPEAKER_NETWORKS", "SpeakerState", "check_kind", "check_resumed", "lock"]
 
 NAME = "speaker"
 SPEAKER_NETWORKS = ("ecapa_tdnn", "resnet18", "sincnet")  # those to train
@@ -44,7 +47,6 @@ class SpeakerState:
         ModelError
             If the directory cannot be written to, or there is no threshold yet.
         """
-        model_store.check_writable(directory)
         enrolled, cohort = self.scorer.enrolled, self.scorer.cohort
         manifest = {
             "network": self.network,
@@ -58,7 +60,8 @@ class SpeakerState:
         }
         # By index: not every name of a speaker can be the name of a tensor.
         vectors = {str(index): vectors for index, vectors in enumerate(enrolled.vectors.values())}
-        model_store.save_state(directory, NAME, manifest, {"cohort": {"cohort": cohort.vectors}, "voices": vectors})
+        with lock(directory):
+            model_store.save_state(directory, NAME, manifest, {"cohort": {"cohort": cohort.vectors}, "voices": vectors})
 
     @classmethod
     def load(cls, directory: str | os.PathLike) -> SpeakerState:
@@ -96,6 +99,17 @@ class SpeakerState:
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"damaged: its description lacks or misstates {error}", directory) from error
 
+    def check_model(self, model_id: str, directory: str | os.PathLike) -> None:
+        """Check that the embeddings are those of a network; ModelError, with the directory, if they are not."""
+        if model_id == self.model_id:
+            return
+        if self.network in PUBLISHED_ENCODERS:
+            found = f"{self.network} {self.model_id}, not {model_id}"
+            reason = f"its speakers were enrolled with {found}: enroll them again, in another folder"
+        else:
+            reason = "its network has been trained again since: finish that training (resume), then enroll again"
+        raise ModelError(reason, directory)
+
     @classmethod
     def enrolled_in(cls, directory: str | os.PathLike) -> list[str]:
         """List the speakers enrolled in a directory; none if it holds no state, or a damaged one."""
@@ -108,18 +122,8 @@ class SpeakerState:
 def check_kind(directory: str | os.PathLike, network: str) -> None:
     """Check that a recognizer can be saved in a directory without loss of one of the other kind.
 
-    Parameters
-    ----------
-    directory : str or os.PathLike
-        The directory, which need not exist yet.
-    network : str
-        Name of the network to train, or of the published encoder.
-
-    Raises
-    ------
-    ModelError
-        If the directory holds speakers enrolled with a published encoder and `network` is to be trained, or a trained
-        network and `network` is a published encoder.
+    ModelError is raised if the directory, which need not exist yet, holds speakers enrolled with a published encoder
+    and `network` is to be trained, or a trained network and `network` is a published encoder.
     """
     stored = model_store.stored_models(directory)
     found = [name for name in stored if name in SPEAKER_NETWORKS]
@@ -127,3 +131,36 @@ def check_kind(directory: str | os.PathLike, network: str) -> None:
         found = [SpeakerState.load(directory).network]
     if found and (found[0] in PUBLISHED_ENCODERS) != (network in PUBLISHED_ENCODERS):
         raise ModelError(f"a recognizer with {found[0]} is here, not with {network}: choose another folder", directory)
+
+
+def check_resumed(directory: str | os.PathLike, network: str, strangers: set[str]) -> None:
+    """Check that the run to resume was not trained on speakers who are held out now; ModelError if it was.
+
+    Earlier versions held out nobody, where some speakers are held out by default now.
+    """
+    if network not in model_store.stored_models(directory):
+        return
+    labels = model_store.read_manifest(directory, network).get("labels")
+    if isinstance(labels, list) and strangers.intersection(map(str, labels)):
+        reason = "the checkpoint was trained on speakers who are held out now: resume with as many held out as before"
+        raise ModelError(f"{reason}, such as held_out_speakers=0 (--held-out-speakers 0)", directory)
+
+
+@contextmanager
+def lock(directory: str | os.PathLike) -> Iterator[None]:
+    """Wait for others who change the recognizer of a directory, and make others wait.
+
+    The directory is created if missing. The thread that holds the lock can take it again.
+
+    Raises
+    ------
+    ModelError
+        If the directory cannot be written to.
+    """
+    from filelock import FileLock  # reading a state does not need it
+
+    model_store.check_writable(directory)
+    path = Path(directory).resolve()
+    path.mkdir(parents=True, exist_ok=True)
+    with FileLock(path / ".speaker.lock", is_singleton=True):
+        yield

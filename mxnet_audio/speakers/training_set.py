@@ -21,8 +21,17 @@ from mxnet_audio.errors import DatasetError, FeatureError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import MIN_INPUT_SIZE, default_features
 from mxnet_audio.speakers.calibration import CALIBRATION_PER_SPEAKER, MAX_CALIBRATION, choose_recordings
+from mxnet_audio.speakers.enrollment import canonical_name
 
-__all__ = ["MIN_SECONDS", "TrainingSet", "session_names", "speaker_features", "speaker_recipe", "window_size"]
+__all__ = [
+    "MIN_SECONDS",
+    "TrainingSet",
+    "session_names",
+    "speaker_features",
+    "speaker_pairs",
+    "speaker_recipe",
+    "window_size",
+]
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +79,7 @@ class TrainingSet:
         held_out_speakers: int | None = 0,
     ) -> TrainingSet:
         """Check and split recordings; parameters and errors as for `SpeakerRecognizer.fit`."""
-        pairs = checked_pairs(pairs)
+        pairs = speaker_pairs(pairs)
         if np.size(speeds):  # speakers of copies have names, so all must have; and threads cannot share a stream
             pairs = [(_without_stream(sound), str(speaker)) for sound, speaker in pairs]
         sessions = session_names(pairs, groups)
@@ -203,6 +212,11 @@ def copies_at_speeds(pairs: Sequence[Pair], speeds: Iterable[float]) -> list[Pai
     if len({1, *numbers}) <= len(numbers) or not all(0.5 <= speed <= 2 for speed in numbers):
         raise ParameterError(f"speeds must be between 0.5 and 2, all different, and not 1; got {numbers}")
     return [(audio.Played(path, speed), f"sp{speed}-{speaker}") for speed in numbers for path, speaker in pairs]
+
+
+def speaker_pairs(pairs: Pairs) -> list[Pair]:
+    """Return checked pairs of a recording and its speaker, with names in one spelling; errors of `checked_pairs`."""
+    return [(sound, canonical_name(name) if isinstance(name, str) else name) for sound, name in checked_pairs(pairs)]
 
 
 def session_names(pairs: Sequence[Pair], groups: Sequence[Hashable] | None) -> list[str]:

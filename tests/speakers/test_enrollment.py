@@ -27,7 +27,7 @@ def test_a_name_is_one_in_both_unicode_spellings():
     assert enrolled.add(composed, np.array([[0.0, 1.0]])) == 2 and enrolled.names == [composed]
     np.testing.assert_array_equal(enrolled.centroid(decomposed), enrolled.centroid(composed))
     assert enrolled.duplicates(np.array([[1.0, 0.0]]), decomposed) == {}
-    assert enrolled.duplicates(np.eye(2), "bob") == {composed: 2}
+    assert enrolled.duplicates(np.eye(2), "bob") == enrolled.duplicates(np.eye(2)) == {composed: 2}
     enrolled.remove(decomposed)
     assert enrolled.names == []
     loaded = EnrolledSpeakers({decomposed: np.array([[1.0, 0.0]]), composed: np.array([[0.0, 1.0]])})

@@ -62,6 +62,16 @@ def test_a_background_centers_and_has_a_threshold_of_its_own(pretrained, recordi
     assert pretrained.scorer.rates == CENTERED[1] and "calibrate again" in caplog.text
 
 
+def test_recordings_of_the_background_are_noticed_where_they_are_compared(pretrained, recordings, caplog):
+    ann, cem = (paths_of(recordings(name)) for name in ("ann", "cem"))
+    pretrained.enroll("ann", ann[:3])
+    pretrained.set_background([*ann[2:], *cem])
+    assert [record.args for record in caplog.records] == [(1, "ann")]
+    caplog.clear()
+    pretrained.calibrate([*recordings("bob"), *recordings("cem", takes=range(4))])
+    assert [record.args for record in caplog.records] == [(4,)]
+
+
 def test_a_background_of_few_recordings_is_refused(pretrained, recordings, tmp_path):
     silent = tmp_path / "silent.wav"
     sf.write(silent, np.zeros(8000), 8000)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -108,6 +109,18 @@ def test_a_damaged_description_is_named(state, tmp_path, change):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ModelError, match="damaged"):
         SpeakerState.load(tmp_path)
+
+
+def test_savers_of_one_directory_wait_for_each_other(tmp_path):
+    """Each removes the files of the one before it."""
+
+    def save(number):
+        enrolled = EnrolledSpeakers({f"{number}": np.eye(64)[[number]]})
+        SpeakerState("resnet18", "0123", SpeakerScorer(enrolled, threshold=0.5)).save(tmp_path)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(save, range(64)))
+    assert len(SpeakerState.load(tmp_path).scorer.enrolled.names) == 1
 
 
 def test_damaged_vectors_are_named(state, tmp_path):

@@ -70,6 +70,12 @@ def test_a_single_recording_is_trained_on_and_a_single_speaker_is_refused(record
             prepare(pairs)
 
 
+def test_a_name_is_one_speaker_in_both_unicode_spellings(recordings):
+    pairs = [(path, name) for path, name in recordings("bob")]
+    pairs += [(path, ("J\u00f6rg", "Jo\u0308rg")[take % 2]) for take, (path, _) in enumerate(recordings("ann"))]
+    assert speakers_of(prepare(pairs), range(20)) == {"bob", "J\u00f6rg"}
+
+
 def speakers_of(clips, indices):
     return {clips.pairs[index][1] for index in indices}
 

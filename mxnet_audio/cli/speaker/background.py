@@ -5,7 +5,7 @@ from __future__ import annotations
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Gpu, Paths
 from mxnet_audio.cli.speaker.model import find_state, rates_dict, updated_recognizer
-from mxnet_audio.cli.speaker.options import VOICES, Encoder, ModelDir
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir
 
 __all__ = ["background"]
 
@@ -13,7 +13,6 @@ __all__ = ["background"]
 def background(
     paths: Paths,
     model_dir: ModelDir = VOICES,
-    encoder: Encoder = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -27,7 +26,7 @@ def background(
     Examples:
       mxnet-audio speaker background others/
     """
-    find_state(model_dir, encoder)
+    find_state(model_dir)
     job = BulkJob(as_json)
     files = job.find(paths)
     with updated_recognizer(model_dir, gpu) as recognizer:

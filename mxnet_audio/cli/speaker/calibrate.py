@@ -9,7 +9,7 @@ import typer
 from mxnet_audio.cli.options import AsJson, Gpu
 from mxnet_audio.cli.output import print_result
 from mxnet_audio.cli.speaker.model import find_state, list_recordings, rates_dict, updated_recognizer
-from mxnet_audio.cli.speaker.options import VOICES, Encoder, ModelDir, SpeakerData
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir, SpeakerData
 
 __all__ = ["calibrate"]
 
@@ -27,7 +27,6 @@ def calibrate(
         bool, typer.Option("--force", help="Set the threshold even if the equal error rate is above 0.35.")
     ] = False,
     model_dir: ModelDir = VOICES,
-    encoder: Encoder = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +40,7 @@ def calibrate(
       mxnet-audio speaker calibrate others/ --far 0.01
     """
     recordings = list_recordings(data)
-    find_state(model_dir, encoder)
+    find_state(model_dir)
     with updated_recognizer(model_dir, gpu) as recognizer:
         before = recognizer.threshold
         report = recognizer.calibrate(

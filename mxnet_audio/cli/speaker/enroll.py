@@ -9,7 +9,7 @@ import typer
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Gpu, Paths
 from mxnet_audio.cli.speaker.model import find_state, updated_recognizer
-from mxnet_audio.cli.speaker.options import VOICES, Encoder, ModelDir, Name
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir, Name
 
 __all__ = ["enroll"]
 
@@ -21,7 +21,6 @@ def enroll(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the speaker's earlier recordings instead of adding to them.")
     ] = False,
-    encoder: Encoder = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,7 +33,7 @@ def enroll(
       mxnet-audio speaker enroll ann ann/*.wav
       mxnet-audio speaker enroll ann new.wav --replace
     """
-    find_state(model_dir, encoder)
+    find_state(model_dir)
     job = BulkJob(as_json)
     files = job.find(paths)
     with updated_recognizer(model_dir, gpu) as recognizer:

@@ -10,7 +10,7 @@ import typer
 from mxnet_audio.cli.options import AsJson, Gpu
 from mxnet_audio.cli.output import print_result
 from mxnet_audio.cli.speaker.model import find_state, load_recognizer
-from mxnet_audio.cli.speaker.options import VOICES, Encoder, ModelDir
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir
 
 __all__ = ["evaluate"]
 
@@ -23,7 +23,6 @@ def evaluate(
         Path | None, typer.Option(metavar="DIR", help="Folder that the paths are relative to. [default: the list's]")
     ] = None,
     model_dir: ModelDir = VOICES,
-    encoder: Encoder = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,7 +35,7 @@ def evaluate(
     Examples:
       mxnet-audio speaker evaluate veri_test.txt --root vox1/wav
     """
-    find_state(model_dir, encoder)
+    find_state(model_dir)
     from mxnet_audio.datasets.speakers import read_trials
 
     pairs = read_trials(trials, root)

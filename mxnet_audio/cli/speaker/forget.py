@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mxnet_audio.cli.options import AsJson
 from mxnet_audio.cli.output import print_result
-from mxnet_audio.cli.speaker.model import load_state, lock
+from mxnet_audio.cli.speaker.model import load_state
 from mxnet_audio.cli.speaker.options import VOICES, ModelDir, Name
 
 __all__ = ["forget"]
@@ -19,6 +19,8 @@ def forget(name: Name, model_dir: ModelDir = VOICES, as_json: AsJson = False) ->
     Examples:
       mxnet-audio speaker forget ann
     """
+    from mxnet_audio.speakers.state import lock
+
     load_state(model_dir)  # raises ModelError if there is no recognizer, before a lock file is written
     with lock(model_dir):
         state = load_state(model_dir)

@@ -7,7 +7,7 @@ import typer
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Gpu, Paths, TopK
 from mxnet_audio.cli.speaker.model import find_state, load_recognizer, print_rates, rates_dict
-from mxnet_audio.cli.speaker.options import VOICES, Encoder, ModelDir
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir
 
 __all__ = ["identify"]
 
@@ -16,7 +16,6 @@ def identify(
     paths: Paths,
     model_dir: ModelDir = VOICES,
     top_k: TopK = 3,
-    encoder: Encoder = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -29,7 +28,7 @@ def identify(
       mxnet-audio speaker identify call.wav
       mxnet-audio speaker identify calls/ --json
     """
-    state = find_state(model_dir, encoder)
+    state = find_state(model_dir)
     state.scorer.enrolled.centroids()  # raises ModelError if nobody is enrolled
     job = BulkJob(as_json)
     files = job.find(paths)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mxnet_audio.cli.model import device
 from mxnet_audio.cli.output import print_message
-from mxnet_audio.cli.speaker.options import EncoderName
-from mxnet_audio.errors import DatasetError, ModelError
+from mxnet_audio.errors import DatasetError
 
 if TYPE_CHECKING:
     from mxnet_audio.speakers.recognizer import SpeakerRecognizer
@@ -23,25 +22,25 @@ __all__ = [
     "list_recordings",
     "load_recognizer",
     "load_state",
-    "lock",
     "print_rates",
     "rates_dict",
     "updated_recognizer",
 ]
 
-NEW_ENCODER = EncoderName.resemblyzer  # of a folder that holds no recognizer
+NEW_ENCODER = "resemblyzer"  # of a folder that holds no recognizer
 
 
 def list_recordings(data: Path) -> list[tuple[str, str, str]]:
     """List path, speaker and session of the recordings in a folder or a CSV file."""
     from mxnet_audio import datasets
     from mxnet_audio.datasets.speakers import speaker_folder
+    from mxnet_audio.speakers.enrollment import canonical_name
 
     if not data.exists():
         raise DatasetError("no such folder or CSV file", data)
     if data.is_dir():
-        return [(clip.path, clip.speaker, clip.session) for clip in speaker_folder(data)]
-    return [(clip.path, clip.label, clip.group) for clip in datasets.clips(data)]
+        return [(clip.path, canonical_name(clip.speaker), clip.session) for clip in speaker_folder(data)]
+    return [(clip.path, canonical_name(clip.label), clip.group) for clip in datasets.clips(data)]
 
 
 def load_state(model_dir: Path) -> SpeakerState:
@@ -51,23 +50,18 @@ def load_state(model_dir: Path) -> SpeakerState:
     return SpeakerState.load(model_dir)
 
 
-def find_state(model_dir: Path, encoder: EncoderName | None) -> SpeakerState:
+def find_state(model_dir: Path) -> SpeakerState:
     """Load enrolled speakers and threshold; those of a new folder are nobody and the default, and a message says so.
 
-    Commands that need the network, too, call this first: a damaged recognizer, or one with another encoder than
-    `encoder`, is reported at once, by a ModelError.
+    Commands that need the network, too, call this first, so that a damaged recognizer is reported at once.
     """
     if not _is_new(model_dir):
-        state = load_state(model_dir)
-        if encoder is not None and encoder.value != state.network:
-            raise ModelError(f"a recognizer with {state.network}, not {encoder.value}", model_dir)
-        return state
+        return load_state(model_dir)
     from mxnet_audio.speakers.default_thresholds import default_scorer
     from mxnet_audio.speakers.state import SpeakerState
 
-    name = (encoder or NEW_ENCODER).value
-    print_message(f"no recognizer in {model_dir} yet: using the pretrained encoder {name}")
-    return SpeakerState(name, "", default_scorer(name))
+    print_message(f"no recognizer in {model_dir} yet: using the pretrained encoder {NEW_ENCODER}")
+    return SpeakerState(NEW_ENCODER, "", default_scorer(NEW_ENCODER))
 
 
 def print_rates(state: SpeakerState) -> None:
@@ -86,26 +80,15 @@ def load_recognizer(model_dir: Path, gpu: int | None) -> SpeakerRecognizer:
     from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 
     if _is_new(model_dir):
-        return SpeakerRecognizer(NEW_ENCODER.value, model_ctx=device(gpu))
+        return SpeakerRecognizer(NEW_ENCODER, model_ctx=device(gpu))
     return SpeakerRecognizer.load(model_dir, model_ctx=device(gpu))
 
 
 @contextlib.contextmanager
-def lock(model_dir: Path) -> Iterator[None]:
-    """Wait for other commands that change the recognizer of a folder, and make others wait."""
-    from filelock import FileLock
-
-    from mxnet_audio.model_store import check_writable
-
-    check_writable(model_dir)
-    model_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(model_dir / ".speaker.lock"):
-        yield
-
-
-@contextlib.contextmanager
 def updated_recognizer(model_dir: Path, gpu: int | None = None) -> Iterator[SpeakerRecognizer]:
-    """Load a recognizer that is saved at the end, under the folder's `lock`; call `find_state` first."""
+    """Load a recognizer that is saved at the end, while others wait; call `find_state` first."""
+    from mxnet_audio.speakers.state import lock
+
     with lock(model_dir):
         recognizer = load_recognizer(model_dir, gpu)
         yield recognizer
@@ -113,7 +96,7 @@ def updated_recognizer(model_dir: Path, gpu: int | None = None) -> Iterator[Spea
 
 
 def _is_new(model_dir: Path) -> bool:
-    """Return True if a folder does not exist, or holds no model."""
-    from mxnet_audio.model_store import stored_models
-
-    return not model_dir.exists() or (model_dir.is_dir() and not stored_models(model_dir))
+    """Return True if a folder does not exist, or holds no model; OSError if it must not be read."""
+    if not model_dir.is_dir():
+        return not model_dir.exists()
+    return not any(path.suffix == ".json" for path in model_dir.iterdir())

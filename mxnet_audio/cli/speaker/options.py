@@ -12,8 +12,6 @@ from mxnet_audio.cli.options import parse_path
 
 __all__ = [
     "VOICES",
-    "Encoder",
-    "EncoderName",
     "LossName",
     "ModelDir",
     "Name",
@@ -24,21 +22,6 @@ __all__ = [
 
 VOICES = Path("voices")
 
-
-class EncoderName(str, Enum):
-    """Encoders with published weights: `speakers.state.PUBLISHED_ENCODERS`."""
-
-    resemblyzer = "resemblyzer"
-
-
-Encoder = Annotated[
-    EncoderName | None,
-    typer.Option(
-        "--encoder",
-        help="Encoder with published weights, which needs no training. [default: that of the folder, or resemblyzer if "
-        "it is new]",
-    ),
-]
 ModelDir = Annotated[
     Path, typer.Option("--model-dir", parser=parse_path, metavar="DIR", help="Folder of the recognizer.")
 ]

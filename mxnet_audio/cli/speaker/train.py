@@ -111,7 +111,7 @@ def train(
         lines[1] += f": {rates}; equal error rate {rates.eer:.1%}"
     lines.append(f"saved the recognizer in {model_dir}")
     if not held_out:
-        lines.append("only these speakers were measured, and others are harder: of 10 or more, some are held out")
+        lines.append("people who were not trained on are harder to recognize: --held-out-speakers measures it")
     print_result(
         {
             "model_dir": model_dir,

@@ -11,7 +11,7 @@ from mxnet_audio.cli.files import require_file
 from mxnet_audio.cli.options import AsJson, Gpu, parse_path
 from mxnet_audio.cli.output import print_result
 from mxnet_audio.cli.speaker.model import find_state, load_recognizer, print_rates, rates_dict
-from mxnet_audio.cli.speaker.options import VOICES, Encoder, ModelDir, Recording
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir, Recording
 
 __all__ = ["verify"]
 
@@ -23,7 +23,6 @@ def verify(
     ] = None,
     speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Enrolled speaker to compare with.")] = None,
     model_dir: ModelDir = VOICES,
-    encoder: Encoder = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +37,7 @@ def verify(
     """
     if (second is None) == (speaker is None):
         raise typer.BadParameter("give either a second FILE or --speaker", param_hint="FILE")
-    state = find_state(model_dir, encoder)
+    state = find_state(model_dir)
     if speaker is not None:
         state.scorer.enrolled.centroid(speaker)  # raises ModelError if it is not enrolled, before MXNet is imported
     for path in (first, second):

@@ -43,7 +43,7 @@ def test_text_and_a_speaker_with_one_recording(run, few, bad_file, tmp_path):
     trained, threshold, saved, warning = result.stdout.splitlines()
     assert trained == "trained resnet18 on 3 speakers" and saved.endswith(f"{tmp_path / 'new'}")
     assert re.match(r"threshold -?\d\.\d{3}: .*held-out recordings.*; equal error rate \d+\.\d%$", threshold)
-    assert "only these speakers" in warning
+    assert "--held-out-speakers" in warning
     assert "cem" in result.stderr
     assert bad_file.name in result.stderr and "1 of 10 files" in result.stderr
 
@@ -56,8 +56,14 @@ def test_speakers_are_held_out(run, run_json, few, people, tmp_path):
     assert sorted(document["speakers"] + document["held_out_speakers"]) == ["ann", "bob", "cem", "dan"]
     assert len(document["held_out_speakers"]) == 2 and document["rates"]["source"].startswith("2 speakers")
     result = run(*words, "--model-dir", tmp_path / "new", "--resume")
-    assert "pairs of two speakers" in result.stdout and "only these speakers" not in result.stdout
+    assert "pairs of two speakers" in result.stdout and "--held-out-speakers" not in result.stdout
     run(*words[:-1], 3, "--model-dir", tmp_path / "new", code=1)
+
+
+def test_run_that_held_out_nobody_is_not_resumed_with_speakers_held_out(run, people, model):
+    words = ("speaker", "train", people, *SMALL, *model, "--held-out-speakers", 2, "--resume")
+    message = run(*words, code=1).stderr
+    assert message.startswith(f"error: {model[1]}: ") and "--held-out-speakers 0" in message
 
 
 def test_folder_of_a_published_encoder_is_kept(run, few, new):
