@@ -11,6 +11,8 @@ from mxnet_audio.errors import InvalidAudioError, ParameterError
 
 __all__ = ["Windows", "fit_length", "repeat_to", "resample", "views", "windows"]
 
+MAX_WINDOW = 1e9  # [samples]
+
 
 class Windows(NamedTuple):
     """Overlapping windows of a sound.
@@ -211,7 +213,8 @@ def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:
     InvalidAudioError
         ``y`` is empty, or does not have one dimension.
     ParameterError
-        A length or the rate is not finite or too short, or ``hop`` is above ``window``.
+        A length or the rate is not finite or too short, the window has more than a billion samples, or ``hop`` is above
+        ``window``.
 
     Examples
     --------
@@ -226,6 +229,8 @@ def windows(y: np.ndarray, sr: float, window: float, hop: float) -> Windows:
         raise InvalidAudioError(f"expected samples of one channel, got shape {y.shape}")
     for name, value in (("window", window), ("hop", hop), ("sr", sr)):
         real_number(name, value, above=0)
+    if max(window, hop) * sr > MAX_WINDOW:
+        raise ParameterError(f"window must be at most {MAX_WINDOW:g} samples at {sr} Hz, got {window} s")
     size, step = round(window * sr), round(hop * sr)
     if size < 1 or step < 1 or step > size:
         raise ParameterError(

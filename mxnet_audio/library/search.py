@@ -279,7 +279,7 @@ class AudioSearch:
         ModelError
             If no model is loaded, or that of the index cannot be loaded.
         ParameterError
-            If `checkpoint_every` is below 1, or `paths` or `save_dir` is of the wrong type.
+            If `checkpoint_every` is below 1, or `paths`, one of them or `save_dir` is of the wrong type.
         SearchError
             If `save_dir` holds another index than this one, or cannot be written to.
         """
@@ -390,6 +390,8 @@ class AudioSearch:
 
         Raises
         ------
+        ParameterError
+            If `directory` is not a path.
         SearchError
             If the directory cannot be written to.
         """
@@ -400,6 +402,8 @@ class AudioSearch:
 
         Raises
         ------
+        ParameterError
+            If `directory` is not a path.
         SearchError
             If the index is missing, damaged, of a newer format, or holds embeddings of another model. This one stays.
         """

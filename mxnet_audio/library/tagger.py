@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AudioTagger", "encoders_with_tags"]
 
+MAX_WINDOW = 1e9  # [s]
+
 
 def encoders_with_tags() -> list[str]:
     """List the names of the encoders that have tags.
@@ -181,7 +183,8 @@ class AudioTagger:
         AudioDecodeError, InvalidAudioError
             If the sound cannot be used.
         ParameterError
-            If `window` or `hop` is out of range: `hop` is at least one frame of the features, `window` two.
+            If `window` or `hop` is out of range: `hop` is at least one frame of the features, `window` two, and at
+            most a billion seconds.
         """
         sr, patch = input_length(self.encoder.feature_config)
         parts = self.encoder.iter_frames(path)
@@ -189,7 +192,7 @@ class AudioTagger:
             rows = ((begin, end, scores) for part in parts for (begin, end), scores in zip(part.times, part.scores))
         else:
             frame = self.encoder.feature_config.hop_length / sr
-            window = real_number("window", patch / sr if window is None else window, 2 * frame)
+            window = real_number("window", patch / sr if window is None else window, 2 * frame, MAX_WINDOW)
             hop = real_number("hop", window / 2 if hop is None else hop, frame, window)
             rows = _window_scores(parts, sr, round(window * sr), round(hop * sr))
         labels, name = self.labels, self.encoder.record.name

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mxnet_audio.checks import whole_number
+from mxnet_audio.checks import path_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.search import store
 from mxnet_audio.search.engines import Engine, create_engine
@@ -39,8 +39,11 @@ class _Entry:
 
 
 def real_path(path: str | os.PathLike) -> str:
-    """Return the absolute path with symbolic links resolved, which identifies a file."""
-    return os.path.realpath(os.fsdecode(path))
+    """Return the absolute path with symbolic links resolved, which identifies a file; ParameterError if it is none."""
+    try:
+        return os.path.realpath(os.fsdecode(path))
+    except TypeError:
+        raise ParameterError(f"path must be a path, got {path!r}") from None
 
 
 class VectorIndex:
@@ -242,9 +245,12 @@ class VectorIndex:
 
         Raises
         ------
+        ParameterError
+            If `directory` is not a path.
         SearchError
             If the directory cannot be written.
         """
+        directory = path_argument("directory", directory)
         fields = {
             "engine": self.engine, "choice": self._requested_engine, "metric": self.metric, "dimension": self.dim,
             "model_id": self.model_id, "model": self.model, "count": len(self), "notes": self.notes,
@@ -289,13 +295,16 @@ class VectorIndex:
 
         Raises
         ------
+        ParameterError
+            If `directory` is not a path.
         SearchError
             If the index is missing, damaged, of a newer format, of another model or of another size of vectors.
         """
+        directory = path_argument("directory", directory)
         while True:
             manifest = store.read_manifest(directory)
             try:
-                return cls._load(Path(directory), manifest, model_id, dim)
+                return cls._load(directory, manifest, model_id, dim)
             except SearchError:
                 # Another process may have replaced the generation while it was read: then read the new one.
                 if store.read_manifest(directory)["generation"] == manifest["generation"]:

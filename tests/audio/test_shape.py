@@ -93,7 +93,8 @@ def test_windows_are_copies_with_times_in_seconds():
 
 
 @pytest.mark.parametrize(
-    "window, hop", [(0, 1), (1, 0), (1, 2), (-1, -1), (np.inf, 1), (np.inf, np.inf), (1, np.nan), ("1", 1)]
+    "window, hop",
+    [(0, 1), (1, 0), (1, 2), (-1, -1), (np.inf, 1), (np.inf, np.inf), (1, np.nan), ("1", 1), (1e308, 1), (1e10, 1e10)],
 )
 def test_windows_refuse_lengths(window, hop):
     with pytest.raises(ParameterError, match=r"window|hop"):

@@ -418,3 +418,9 @@ def test_paths_of_the_wrong_type():
             search.index_many(paths)
     with pytest.raises(ParameterError, match="save_dir"):
         search.index_many([], save_dir=3)
+    for path in (None, 3):
+        with pytest.raises(ParameterError, match="path must be a path"):
+            search.index_many([path])
+        for use in (search.save, search.load):
+            with pytest.raises(ParameterError, match="directory"):
+                use(path)

@@ -109,7 +109,8 @@ def test_windows_cover_the_sound(window, hop, count):
 
 
 @pytest.mark.parametrize(
-    "window, hop", [(0, None), (-1, None), ("1", None), (float("nan"), None), (0.1, None), (1, 1.5), (1, 0.01), (1, 0)]
+    "window, hop",
+    [(0, None), (1e308, None), (-1, None), ("1", None), (float("nan"), None), (0.1, None), (1, 1.5), (1, 0.01), (1, 0)],
 )
 def test_windows_out_of_range(window, hop):
     with pytest.raises(ParameterError, match=r"(window|hop) must be a number"):

@@ -91,6 +91,17 @@ def test_top_k_is_checked_even_if_the_index_is_empty(top_k):
             index.query(vectors(1)[0], top_k)
 
 
+@pytest.mark.parametrize("path", [None, 3, ["a.wav"]], ids=repr)
+def test_what_is_no_path_is_refused(path, tmp_path):
+    index = filled()
+    for use in (index.save, VectorIndex.load):
+        with pytest.raises(ParameterError, match="directory must be a path"):
+            use(path)
+    for use in (index.remove, index.vector, index.stamp, index.__contains__):
+        with pytest.raises(ParameterError, match="path must be a path"):
+            use(path)
+
+
 def test_errors_of_bad_vectors_name_the_file():
     index = filled()
     for bad, reason in (
