@@ -49,6 +49,8 @@ def encode(
     load = find_vector_model(encoder, embedding, model_dir, network, gpu)
     job = BulkJob(as_json)
     files = job.find(paths)
+    from mxnet_audio.library.index_model import describe
+
     (model,) = load().values()
     names: list[str] = []
     vectors: list[Any] = []
@@ -63,6 +65,7 @@ def encode(
         writers[output.suffix.lower()](output, names, vectors)
     document = {
         "model_id": model.model_id,
+        "model": describe(model),
         "labels": model.labels,
         "output": output if names else None,
         "dim": model.embedding_dim,

@@ -53,5 +53,10 @@ def recommend(
     found = recommender.recommend(top_k if limits is None else limits) if job.done else []
     if job.done and not found:
         print_message(f"{index_dir} holds no file that was not heard")
-    document = {"heard": heard, "index": index_dir, "recommendations": [item._asdict() for item in found]}
+    document = {
+        "heard": heard,
+        "index": index_dir,
+        "model": recommender.index.model,
+        "recommendations": [item._asdict() for item in found],
+    }
     job.finish(document, "\n".join(f"{score:7.4f}  {path}" for path, score in found))

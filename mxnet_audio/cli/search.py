@@ -42,5 +42,10 @@ def search(
     found = engine.query(query, top_k=top_k)
     if not found:
         print_message(f"{index_dir} holds no other file")
-    document = {"query": query, "index": index_dir, "neighbours": [item._asdict() for item in found]}
+    document = {
+        "query": query,
+        "index": index_dir,
+        "model": engine.index.model,
+        "neighbours": [item._asdict() for item in found],
+    }
     print_result(document, "\n".join(f"{distance:7.4f}  {path}" for path, distance in found), as_json)

@@ -72,7 +72,7 @@ def find_vector_model(
         if model_dir is not None or network is not None:
             raise typer.BadParameter("not with --model-dir or --network", param_hint="--encoder")
         _check_encoder(encoder, embedding)
-        return lambda: {"encoder": _load_encoder(encoder, embedding, gpu)}
+        return lambda: _load_named(encoder, embedding, gpu)
     if embedding is not None:
         raise typer.BadParameter("needs --encoder", param_hint="--embedding")
     if model_dir is None and network is None and not MODELS.exists():
@@ -117,17 +117,22 @@ def _check_encoder(name: str, embedding: str | None) -> None:
     from mxnet_audio import weights
     from mxnet_audio.checks import one_of
 
-    if name == "auto":
-        return
-    record = weights.record(name)
-    if embedding is not None:
-        one_of(f"embedding of {name}", embedding, tuple(record.embeddings))
+    one_of("--encoder", name, ("auto", *weights.names()))
+    if name != "auto" and embedding is not None:
+        one_of(f"--embedding of {name}", embedding, tuple(weights.record(name).embeddings))
 
 
 def _load_encoder(name: str, embedding: str | None, gpu: int | None) -> Any:
     from mxnet_audio.pretrained import load_encoder
 
     return load_encoder(name, embedding=embedding, model_ctx=device(gpu))
+
+
+def _load_named(name: str, embedding: str | None, gpu: int | None) -> dict[str, Any]:
+    encoder = _load_encoder(name, embedding, gpu)
+    if name == "auto":
+        print_message(f"using the pretrained encoder {encoder.record.name}")
+    return {"encoder": encoder}
 
 
 def _load_default(gpu: int | None) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def test_npz_and_csv(run, run_json, model, tones, bad_file, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {npz.name, table.name, bad_file.name}
 
 
-def test_encoder(run_json, tones, tmp_path, monkeypatch):
+def test_encoder(run, run_json, tones, tmp_path, monkeypatch):
     monkeypatch.setattr("mxnet_audio.pretrained.load_encoder", load_fake_encoder)
     monkeypatch.chdir(tmp_path)
     words = ("encode", tones / "low")
@@ -42,8 +42,10 @@ def test_encoder(run_json, tones, tmp_path, monkeypatch):
     ):
         document = run_json(*words, *options)
         assert (document["model_id"], document["dim"], len(document["paths"])) == (model_id, 8, 8)
+        assert "-".join((document["model"]["encoder"], document["model"]["embedding"])) == model_id
         with np.load("vectors.npz") as arrays:
             assert arrays["vectors"].shape == (8, 8)
+    assert "yamnet" in run(*words, "--encoder", "auto").stderr
 
 
 def test_embed_is_a_hidden_alias(run, run_json, model, tones, tmp_path):

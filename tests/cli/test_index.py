@@ -46,8 +46,9 @@ def test_without_a_trained_model_an_encoder_is_used(run, run_json, tones, bad_fi
     query = tones / "low" / "0 é.wav"
     result = run("index", tones / "low")
     assert "yamnet" in result.stderr and "--encoder" in result.stderr
-    assert len(run_json("search", query, "-k", 3)["neighbours"]) == 3
-    assert len(run_json("recommend", query, "-k", 3)["recommendations"]) == 3
+    for command, key in (("search", "neighbours"), ("recommend", "recommendations")):
+        document = run_json(command, query, "-k", 3)
+        assert len(document[key]) == 3 and document["model"]["encoder"] == "yamnet"
     document = run_json("index", tones, bad_file)
     assert (document["added"], document["unchanged"]) == (8, 8)
     assert document["model"]["encoder"] == "yamnet"
@@ -94,5 +95,6 @@ def test_encoder_and_trained_model_are_alternatives(run, model, tones):
     for command in ("index", "encode"):
         assert "--model-dir" in run(command, tones, "--encoder", "yamnet", *model, code=2).stderr
         assert "--encoder" in run(command, tones, "--embedding", "mean", code=2).stderr
-        assert "yamnet" in run(command, tones, "--encoder", "yamnett", code=1).stderr
+        message = run(command, tones, "--encoder", "yamnett", code=1).stderr
+        assert "--encoder must be one of 'auto', 'yamnet'" in message and "'yamnett'" in message
         assert "mean_std" in run(command, tones, "--encoder", "yamnet", "--embedding", "max_pool", code=1).stderr
