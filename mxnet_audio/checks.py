@@ -138,7 +138,7 @@ def path_argument(name: str, value: Any) -> Path:
     Raises
     ------
     ParameterError
-        If it is not a path, or the empty string.
+        If it is not a path, is empty, or holds a null character.
 
     Examples
     --------
@@ -149,8 +149,8 @@ def path_argument(name: str, value: Any) -> Path:
     ...
     mxnet_audio.errors.ParameterError: model_dir_path must be a path, got None
     """
-    if isinstance(value, str | os.PathLike) and os.fsdecode(value):
-        return Path(os.fsdecode(value))  # `Path` refuses an os.DirEntry of bytes
+    if isinstance(value, str | os.PathLike) and (text := os.fsdecode(value)) and "\0" not in text:
+        return Path(text)  # `Path` refuses an os.DirEntry of bytes
     raise ParameterError(f"{name} must be a path, got {reprlib.repr(value)}")
 
 

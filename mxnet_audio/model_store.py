@@ -128,12 +128,12 @@ def read_manifest(directory: str | os.PathLike, name: str) -> dict:
         If the directory or the model is missing, or the manifest is damaged or of a newer version.
     """
     path = Path(directory) / f"{name}.json"
-    if not path.is_file():
-        others = ", ".join(stored_models(directory))
-        raise ModelError(f"no {name} model here" + (f"; found: {others}" if others else ""), directory)
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["format"]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        others = ", ".join(stored_models(directory))
+        raise ModelError(f"no {name} model here" + (f"; found: {others}" if others else ""), directory) from error
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror})", path) from error
     except (ValueError, KeyError, TypeError) as error:

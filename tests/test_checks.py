@@ -60,7 +60,7 @@ def test_choices():
 
 def test_paths():
     assert path_argument("report", "a/b") == path_argument("report", Path("a/b")) == Path("a/b")
-    for value in (None, 3, "", b"a", ["a"]):
+    for value in (None, 3, "", b"a", ["a"], "a\0b"):
         with pytest.raises(ParameterError, match="report") as caught:
             path_argument("report", value)
         assert repr(value) in str(caught.value)

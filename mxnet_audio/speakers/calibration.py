@@ -181,7 +181,7 @@ def find_threshold(labels: np.ndarray, scores: np.ndarray, far: float | None = N
     if not impostors:
         raise DatasetError("there are no two speakers to compare")
     if far is not None and far * impostors < 1:
-        reason = f"a false accept rate of {far:g} needs {1 / far:.0f} pairs of two speakers, found {impostors}"
+        reason = f"a false accept rate of {far:g} needs {np.ceil(1 / far):g} pairs of two speakers, found {impostors}"
         raise DatasetError(f"{reason}: give more recordings, or a far of at least 1/{impostors}")
     rate, threshold = eer(labels, scores)
     if rate == 0:

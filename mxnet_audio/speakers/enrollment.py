@@ -9,7 +9,7 @@ import numpy as np
 
 from mxnet_audio.errors import ModelError, ParameterError
 
-__all__ = ["EnrolledSpeakers", "canonical_name", "shared_recordings", "unit_length"]
+__all__ = ["EnrolledSpeakers", "canonical_name", "distinct_recordings", "shared_recordings", "unit_length"]
 
 MIN_NORM = 1e-12
 DUPLICATE_COSINE = 1 - 1e-6  # cosine above which two embeddings are of one recording, up to rounding
@@ -36,6 +36,12 @@ def shared_recordings(vectors: np.ndarray, others: np.ndarray) -> int:
     if not len(others):
         return 0
     return int((vectors @ others.T > DUPLICATE_COSINE).any(axis=1).sum())
+
+
+def distinct_recordings(vectors: np.ndarray) -> np.ndarray:
+    """Leave out the embeddings [shape=(n, dim)] of length 1 that occur before, up to rounding."""
+    repeated = np.tril(vectors @ vectors.T, -1).max(axis=1) > DUPLICATE_COSINE
+    return vectors[~repeated]
 
 
 class EnrolledSpeakers:
@@ -90,9 +96,7 @@ class EnrolledSpeakers:
             raise ParameterError(f"the name of a speaker must be printable text, got {name!r}")
         name = canonical_name(name)
         before = [] if replace or name not in self.vectors else [self.vectors[name]]
-        embeddings = np.concatenate([*before, unit_length(vectors)])
-        duplicate = np.tril(embeddings @ embeddings.T, -1).max(axis=1) > DUPLICATE_COSINE
-        self.vectors[name] = embeddings[~duplicate]
+        self.vectors[name] = distinct_recordings(np.concatenate([*before, unit_length(vectors)]))
         return len(self.vectors[name])
 
     def remove(self, name: str) -> None:
@@ -131,7 +135,7 @@ class EnrolledSpeakers:
         ModelError
             If no speaker of this name is enrolled.
         """
-        name = canonical_name(name)
+        name = canonical_name(str(name))
         if name not in self.vectors:
             raise ModelError(f"no speaker {name!r} is enrolled; enrolled: {', '.join(self.names) or 'nobody'}")
         return unit_length(self.vectors[name].mean(axis=0))

@@ -14,6 +14,7 @@ from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Encoding
 from mxnet_audio.pretrained import load_encoder
 from mxnet_audio.speakers.default_thresholds import DEFAULT_THRESHOLDS, default_scorer
+from mxnet_audio.speakers.enrollment import distinct_recordings
 from mxnet_audio.speakers.recording_encoder import RecordingEncoder
 from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
 
@@ -79,8 +80,9 @@ class PublishedEncoder(RecordingEncoder):
         sounds = list(as_list(paths))
         chosen = np.linspace(0, len(sounds) - 1, min(len(sounds), MAX_BACKGROUND)).round().astype(int)
         vectors, _ = self.encode_usable([sounds[index] for index in chosen])
+        vectors = distinct_recordings(vectors)
         if len(vectors) < MIN_BACKGROUND:
-            needed = f"a background needs {MIN_BACKGROUND} recordings or more, of several people"
+            needed = f"a background needs {MIN_BACKGROUND} different recordings or more, of several people"
             raise DatasetError(f"{needed}, got {len(vectors)}")
         for name, shared in before.enrolled.duplicates(vectors).items():
             log.warning("%d recordings of the background are enrolled as %s's: give those of others", shared, name)

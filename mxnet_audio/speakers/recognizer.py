@@ -157,8 +157,7 @@ class SpeakerRecognizer:
         """Train on recordings of speakers, and save the model in a directory.
 
         The threshold is set by the pairs of held-out recordings, where false accept and false reject rate are equal.
-        Scores of speakers outside the training set spread wider: hold out some speakers, too, or `calibrate` on
-        recordings of such speakers.
+        Scores of people outside the training set spread wider: hold out some speakers, too, or `calibrate` on others.
 
         Parameters
         ----------
@@ -171,9 +170,8 @@ class SpeakerRecognizer:
         test_size : float in (0, 1)
             Share of each speaker's recordings that is held out.
         held_out_speakers : int, optional
-            Number of speakers that are not trained on, 0 or at least 2, drawn from those with two recordings; the
-            threshold is set by theirs. None holds out a fifth, at most 40, where there are 10 or more of them, and
-            else nobody.
+            Number of speakers that are not trained on, 0 or at least 2, drawn from those with two recordings; they set
+            the threshold. None holds out a fifth of 10 or more speakers, at most 40, and nobody of fewer.
         groups : sequence of hashable, optional
             Session of each recording; recordings of one session are held out together.
         loss : str, optional
@@ -251,7 +249,8 @@ class SpeakerRecognizer:
         ----------
         paths : iterable
             Recordings, each as for `encode_audio`, 10 or more that can be used, of several people who will not be
-            compared; of more than 1,000, 1,000 are chosen, evenly. They replace those of an earlier call.
+            compared; of more than 1,000, 1,000 are chosen, evenly. They replace those of an earlier call, and a
+            recording that occurs twice counts once.
 
         Returns
         -------
@@ -261,7 +260,7 @@ class SpeakerRecognizer:
         Raises
         ------
         DatasetError
-            If fewer than 10 recordings can be used. Nothing changes.
+            If fewer than 10 different recordings can be used. Nothing changes.
         ParameterError
             If the network was trained here: its training speakers are its cohort.
         """
@@ -421,10 +420,10 @@ class SpeakerRecognizer:
         DatasetError
             If no trials of one kind are left, or a label is neither 0 nor 1.
         ParameterError
-            If `trials` is not iterable, or one of them is not a sequence of three.
+            If `trials` or `speakers` is not iterable, or a trial is not a sequence of three.
         """
         trials = list(iterable_argument("trials", trials, "(label, first, second)"))
-        if speakers is not None and len(speakers) != len(trials):
+        if speakers is not None and len(speakers := list(iterable_argument("speakers", speakers))) != len(trials):
             raise DatasetError(f"speakers of {len(speakers)} trials for {len(trials)} trials: give one pair for each")
         vectors, rows = self._encoder.encode_trials(trials)
         complete = [index for index, row in enumerate(rows) if None not in row]

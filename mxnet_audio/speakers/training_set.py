@@ -14,9 +14,11 @@ import numpy as np
 
 from mxnet_audio import audio, training
 from mxnet_audio.audio.headers import rates
+from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import iterable_argument, whole_number
 from mxnet_audio.data.transforms import Repeat
 from mxnet_audio.datasets.labels import Label, Pair, Pairs, checked_pairs
+from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.errors import DatasetError, FeatureError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import MIN_INPUT_SIZE, default_features
@@ -215,8 +217,18 @@ def copies_at_speeds(pairs: Sequence[Pair], speeds: Iterable[float]) -> list[Pai
 
 
 def speaker_pairs(pairs: Pairs) -> list[Pair]:
-    """Return checked pairs of a recording and its speaker, with names in one spelling; errors of `checked_pairs`."""
-    return [(sound, canonical_name(name) if isinstance(name, str) else name) for sound, name in checked_pairs(pairs)]
+    """Return checked pairs of a recording and its speaker, with names in one spelling.
+
+    Raises
+    ------
+    DatasetError, ParameterError
+        As for `checked_pairs`; DatasetError, too, if the name of a speaker is missing.
+    """
+    checked = checked_pairs(pairs)
+    for row, (sound, name) in enumerate(checked):
+        if is_missing(name):
+            raise DatasetError(f"the speaker of {source_name(sound) or 'a recording'} is missing", f"row {row}")
+    return [(sound, canonical_name(name) if isinstance(name, str) else name) for sound, name in checked]
 
 
 def session_names(pairs: Sequence[Pair], groups: Sequence[Hashable] | None) -> list[str]:

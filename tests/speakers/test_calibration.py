@@ -85,7 +85,12 @@ def test_far_is_a_number():
 
 @pytest.mark.parametrize(
     ("labels", "far", "numbers"),
-    [([1, 1], None, "two speakers"), ([0, 0], None, "two recordings"), ([0, 1], 0.01, "0.01 .* 100 .* 1/1")],
+    [
+        ([1, 1], None, "two speakers"),
+        ([0, 0], None, "two recordings"),
+        ([0, 1], 0.3, "0.3 .* 4 .* 1/1"),
+        ([0, 1], 1e-300, r"1e-300 needs 1e\+300 .* 1/1"),
+    ],
 )
 def test_too_few_trials_are_refused(labels, far, numbers):
     with pytest.raises(DatasetError, match=numbers):

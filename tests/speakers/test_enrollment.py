@@ -41,8 +41,9 @@ def test_missing_speakers_and_bad_names():
     with pytest.raises(ModelError, match=r"'ann'.* nobody"):
         enrolled.remove("ann")
     enrolled.add("bob", np.ones((1, 2)))
-    with pytest.raises(ModelError, match=r"'ann'.* bob"):
-        enrolled.centroid("ann")
+    for name in ("ann", 7):
+        with pytest.raises(ModelError, match=rf"'{name}'.* bob"):
+            enrolled.centroid(name)
     for name in ("", "  ", 7, "a\tb", "a\nb"):
         with pytest.raises(ParameterError, match="name"):
             enrolled.add(name, np.ones((1, 2)))

@@ -79,6 +79,8 @@ def test_a_background_of_few_recordings_is_refused(pretrained, recordings, tmp_p
     with pytest.raises(DatasetError, match=r"10 .*got 9"):
         pretrained.set_background(few)
     assert paths_of(pretrained.skipped) == [str(silent)]
+    with pytest.raises(DatasetError, match=r"10 .*got 1"):
+        pretrained.set_background(few[:1] * 12)
     with pytest.raises(DatasetError, match="no recordings"):
         pretrained.set_background([])
     with pytest.raises(ParameterError, match="paths"):

@@ -441,6 +441,13 @@ def test_arguments_of_the_wrong_type(recognizer, recordings):
     for trial in (5, (1, recordings("ann")[0][0])):
         with pytest.raises(ParameterError, match="trials"):
             recognizer.evaluate([trial])
+    first, second = (path for path, _ in recordings("ann", takes=range(2)))
+    with pytest.raises(ParameterError, match="speakers"):
+        recognizer.evaluate([(1, first, second)], speakers=5)
+    with pytest.raises(DatasetError, match=rf"row 1: .*{second}.* missing"):
+        recognizer.calibrate([(first, "ann"), (second, None)])
+    with pytest.raises(ModelError, match="'7'"):
+        recognizer.forget(7)
     with pytest.raises(ParameterError, match="paths"):
         list(recognizer.encode_many(5))
     with pytest.raises(ParameterError, match="paths"):
