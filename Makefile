@@ -1,4 +1,4 @@
-# make demo: train, classify, embed and search synthesised sound (DATA=dir: your own). make test: the test suite.
+# make demo: tag, search, train, classify and embed synthesised sound (DATA=dir: your own). make test: the test suite.
 # A supported Python (3.10 to 3.12) is found automatically; PYTHON=/path/to/python chooses one, VENV=dir another environment.
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
@@ -13,7 +13,7 @@ DATA ?=
 .PHONY: help demo test lint docs bench clean
 
 help:
-	@echo "make demo   train, classify, embed, search and draw (DATA=dir: on your own sounds)"
+	@echo "make demo   tag, search, train, classify, embed and draw (DATA=dir: your own sounds)"
 	@echo "make test   run the test suite, on all cores"
 	@echo "make lint   run the linter, the formatter's check and the type checker"
 	@echo "make docs   build the documentation into docs/_build/html"

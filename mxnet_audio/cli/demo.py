@@ -33,8 +33,9 @@ def demo(
 ) -> None:
     """Show all features on synthesised or your own sounds.
 
-    A classifier is trained; clips are labelled, encoded, indexed and searched; results are plotted. No internet
-    connection is needed.
+    With a pretrained encoder that is on this machine, clips are tagged and searched, and a classifier is trained in
+    seconds. Another is trained from scratch; clips are labelled, encoded, indexed and searched with it, and results
+    plotted. Nothing is downloaded.
 
     \b
     Examples:
