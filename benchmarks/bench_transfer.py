@@ -11,12 +11,15 @@ ai-edge-litert torch tensorflow-cpu librosa``, and ``pip install --no-deps music
 """
 
 import argparse
+import contextlib
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +39,33 @@ DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or HERE.parents[1] / "shared" / "
 STEPS = {"files": "from Ogg files", "samples": "from samples", "network": "the network"}
 CLIPS = 24  # of 5 s each, all of one length; the peers hold all their patches in memory
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+# Programs that a user would write, run in a process of their own, so that the imports count. Arguments: a folder of
+# clips to learn or to index, one of other clips, and a folder to write to.
+SEARCH = """
+import sys
+from mxnet_audio import AudioSearch, datasets
+search = AudioSearch(encoder="yamnet")
+search.index_many([path for path, _ in datasets.folder(sys.argv[1])], save_dir=sys.argv[3])
+queries = datasets.folder(sys.argv[2])
+print(len(search), "clips, of which the nearest to", queries[0][0], "is", search.query(queries[0][0], top_k=1)[0].path)
+"""
+CLASSIFIER = """
+import sys
+from mxnet_audio import PretrainedAudioClassifier, datasets
+classifier = PretrainedAudioClassifier("yamnet")
+classifier.fit(datasets.folder(sys.argv[1]), sys.argv[3], test_size=0)
+print("accuracy", classifier.evaluate(datasets.folder(sys.argv[2])).accuracy)
+"""
+SCRATCH = """
+import sys
+from mxnet_audio import Cifar10AudioClassifier, datasets
+classifier, held_out = Cifar10AudioClassifier(), datasets.folder(sys.argv[2])
+options = {"epochs": 80, "batch_size": 8, "input_shape": (1, 96, 235), "nb_classes": None}
+classifier.fit(datasets.folder(sys.argv[1]), sys.argv[3], validation_pairs=held_out, **options)
+print("accuracy", classifier.evaluate(held_out).accuracy)
+"""
 
 
 class Runtime:
@@ -142,7 +172,44 @@ def agreement(folder, runtime, step):
     return f" (outputs correlate by {np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(ours, theirs)]):.3f})"
 
 
-PARTS = {"encoding": encoding}
+def classifier(arguments):
+    """Print the time to a tested classifier."""
+    with folders() as (folder, environment):
+        from_folder("classifier of yamnet", CLASSIFIER, folder, environment)
+        if arguments.scratch:
+            from_folder("cifar10 from scratch", SCRATCH, folder, environment, ("cold",))
+
+
+def search(arguments):
+    """Print the time to an answered query."""
+    with folders() as (folder, environment):
+        from_folder("search with yamnet", SEARCH, folder, environment)
+
+
+@contextlib.contextmanager
+def folders():
+    """Make a folder with the clips of folds 1 to 3 and of fold 4, and the environment with a cache there."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (DATA / "esc10").glob("*/*.ogg"):
+            part = Path(folder) / ("test" if path.name[0] == "4" else "train") / path.parent.name
+            part.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, part)
+        weights_of = {"MXNET_AUDIO_WEIGHTS": str(published_file("yamnet").parent)}  # a new cache has no download
+        yield Path(folder), os.environ | weights_of | {"XDG_CACHE_HOME": f"{folder}/cache"}
+
+
+def from_folder(description, program, folder, environment, states=("cold", "warm")):
+    """Run a program with an empty cache and again with what it has left there, and print the seconds."""
+    for state in states:
+        start = time.perf_counter()
+        paths = (str(folder / name) for name in ("train", "test", f"{description} {state}"))
+        command = [sys.executable, "-c", program, *paths]
+        answer = subprocess.check_output(command, env=environment, stderr=subprocess.DEVNULL, text=True)
+        seconds = time.perf_counter() - start
+        print(f"{description}, {state} cache: {seconds:.1f} s ({answer.strip()})", flush=True)
+
+
+PARTS = {"encoding": encoding, "classifier": classifier, "search": search}
 
 
 def main():
