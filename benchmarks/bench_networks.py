@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 
 from mxnet_audio.engine import autograd, cores, gluon, mx, nd
-from mxnet_audio.library import classifiers
 from mxnet_audio.library.export import export_onnx
 from mxnet_audio.library.inputs import features_for_shape
 from mxnet_audio.library.trained_model import TrainedModel
@@ -29,6 +28,7 @@ from mxnet_audio.models import NETWORKS
 from mxnet_audio.parallel import USABLE_CPUS
 
 CLASSES = 10
+SCRATCH = ("cifar10", "m5", "resnet_v2")  # networks of classifiers without published weights
 THREADS = int(os.environ.get("OMP_NUM_THREADS") or cores() or USABLE_CPUS)
 WITHOUT_TORCH = {"resnet18", "sincnet"}  # not in torch_networks
 TORCH_WAYS = ("eager", "channels_last", "compiled")
@@ -176,7 +176,7 @@ def main():
         parser.error("--cpu counts waiting threads as busy: set OMP_NUM_THREADS=1")
     clock = time.process_time if arguments.cpu else time.perf_counter
     print(f"{THREADS} threads each")
-    for name in arguments.networks or sorted(classifiers()):
+    for name in arguments.networks or SCRATCH:
         shapes = [(1, 1, 32000)] if name == "m5" else [(1, 96, frames) for frames in arguments.frames]
         for shape in shapes:
             for batch in arguments.batch:

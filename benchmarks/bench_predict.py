@@ -16,6 +16,7 @@ from pathlib import Path
 
 import librosa
 import numpy as np
+from bench_networks import SCRATCH
 
 from mxnet_audio import datasets, training
 from mxnet_audio.datasets.synthetic import synthesise
@@ -117,7 +118,7 @@ def main():
         corpora = {"synthetic WAV, 44.1 kHz": sound}
         if (DATA / "esc10").is_dir():
             corpora["ESC-10 Ogg, 44.1 kHz"] = DATA / "esc10"
-        for network in arguments.networks or sorted(classifiers()):
+        for network in arguments.networks or SCRATCH:
             classifier, shape = classifiers()[network](), (1, 1, 40000) if network == "m5" else (1, 96, 235)
             pairs = datasets.folder(sound)
             classifier.fit(pairs, folder, epochs=1, input_shape=shape, nb_classes=None, progress=False)
