@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -35,10 +35,8 @@ class Job:
 
     Parameters
     ----------
-    classifier : class
-        Class of the classifier to train.
-    devices : dict of str to (str, int)
-        Device type and number by argument of the class.
+    classifier : AudioClassifier
+        Classifier to train; a copy of it is trained.
     fold : int or str
         Fold that is held out.
     seed : int
@@ -47,15 +45,17 @@ class Job:
         Clips of the other folds, and of this one.
     options : dict
         Further arguments of `fit`.
+    groups : list of hashable or None
+        Recording, artist or speaker of each training clip, for classifiers that split these again.
     """
 
-    classifier: type[AudioClassifier]
-    devices: dict[str, tuple[str, int]]
+    classifier: AudioClassifier
     fold: Fold
     seed: int
     train: list[Pair]
     held_out: list[Pair]
     options: dict[str, Any]
+    groups: list[Hashable] | None
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class CrossValidationError(ModelError):
         return error
 
 
-def count_workers(n_jobs: int | None, devices: dict[str, tuple[str, int]]) -> int:
+def count_workers(n_jobs: int | None, ctx: mx.Context) -> int:
     """Return the number of runs at a time: `n_jobs`, or one on a GPU, or as many as there are usable CPUs.
 
     Raises
@@ -124,7 +124,7 @@ def count_workers(n_jobs: int | None, devices: dict[str, tuple[str, int]]) -> in
         If `n_jobs` is no integer, or below 1 and not -1.
     """
     if n_jobs is None:
-        n_jobs = 1 if devices["model_ctx"][0] == "gpu" else -1
+        n_jobs = 1 if ctx.device_type == "gpu" else -1
     if not isinstance(n_jobs, Integral) or (n_jobs < 1 and n_jobs != -1):
         raise ParameterError(f"n_jobs must be an integer >= 1, or -1 for all CPUs, got {n_jobs!r}")
     return USABLE_CPUS if n_jobs == -1 else int(n_jobs)
@@ -170,13 +170,14 @@ def _try(job: Job, scratch: str) -> FoldRun | FailedRun:
 
 
 def _run(job: Job, scratch: str) -> FoldRun:
-    classifier = job.classifier(**{name: mx.Context(*device) for name, device in job.devices.items()})
+    classifier = job.classifier.untrained()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         history = classifier.fit(
             job.train,
             folder,
             validation_pairs=job.held_out,
+            groups=job.groups,
             random_state=job.seed,
             **{**job.options, "progress": False},
         )

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from mxnet_audio import training
 from mxnet_audio.atomic import write_json
-from mxnet_audio.checks import path_argument
+from mxnet_audio.checks import iterable_argument, path_argument
 from mxnet_audio.cross_validation.jobs import CrossValidationError, FailedRun, Job, count_workers, run_jobs
 from mxnet_audio.cross_validation.results import CrossValidation
 from mxnet_audio.cross_validation.store import load_runs, run_settings, save_run
@@ -67,7 +67,7 @@ def cross_validate(
     Parameters
     ----------
     classifier : class, AudioClassifier or str
-        A classifier class, the name of a network, or a classifier, whose devices are used; it is not trained itself.
+        A classifier, which is not trained itself; its class, or the name of a network or of a pretrained encoder.
     audio_path_label_pairs : iterable of (path, label)
         As for `AudioClassifier.fit`. Clips that cannot be used are left out, and listed once.
     folds : int >= 2 or sequence of int or str
@@ -119,23 +119,24 @@ def cross_validate(
     >>> print(result)                                                                      # doctest: +SKIP
     >>> result.plot('folds.png')                                                           # doctest: +SKIP
     """
-    kind, devices = _class_and_devices(classifier)
+    classifier = _untrained(classifier)
     seeds = _checked_seeds(seeds)
     pairs = training.checked_pairs(audio_path_label_pairs, "audio_path_label_pairs")
     options = {"checkpoint_interval": 10**6, **fit_options}  # checkpoints are never resumed from
-    options = _complete_options(kind, pairs, seeds, options)
+    options = _complete_options(classifier, pairs, seeds, options)
     if output_dir is not None:
         path_argument("output_dir", output_dir)
-    n_jobs = count_workers(n_jobs, devices)
+    n_jobs = count_workers(n_jobs, classifier.model_ctx)
+    groups = None if groups is None else list(iterable_argument("groups", groups))
     assigned = assign_folds([label for _, label in pairs], folds, groups, random_state=seeds[0])
     files = [(os.path.realpath(sound), fold) for (sound, _), fold in zip(pairs, assigned) if isinstance(sound, str)]
     check_disjoint("file", [file for file, _ in files], [fold for _, fold in files])
     order = fold_order(assigned)
-    settings = _settings(kind, pairs, assigned, options)
+    settings = _settings(classifier, pairs, assigned, options)
     saved = [] if output_dir is None else load_runs(output_dir, settings)
     done = {(run.fold, run.seed): run for run in saved if run.fold in order and run.seed in seeds}
     missing = [(fold, seed) for seed in seeds for fold in order if (fold, seed) not in done]
-    jobs = [Job(kind, devices, fold, seed, *_split(pairs, assigned, fold), options) for fold, seed in missing]
+    jobs = [_job(classifier, pairs, assigned, fold, seed, options, groups) for fold, seed in missing]
     if done:
         log.info("%s: %d of %d runs are finished, continuing", output_dir, len(done), len(done) + len(jobs))
     failed: list[FailedRun] = []
@@ -144,7 +145,9 @@ def cross_validate(
     # The temporary files of all runs are removed here, since a killed process does not remove its own.
     with bar, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         try:
-            for run in run_jobs(jobs, max(1, min(n_jobs, len(jobs))), scratch):
+            if (n_jobs := min(n_jobs, len(jobs))) > 1:
+                classifier.fill_cache([sound for sound, _ in pairs], options["cache"], progress)
+            for run in run_jobs(jobs, max(1, n_jobs), scratch):
                 bar.update()
                 if isinstance(run, FailedRun):
                     log.error("fold %r, seed %d failed: %s", run.fold, run.seed, run.detail)
@@ -163,7 +166,7 @@ def cross_validate(
         ended = done.keys() | {(run.fold, run.seed) for run in failed}
         killed = [(fold, seed) for fold in order for seed in seeds if (fold, seed) not in ended]
         raise CrossValidationError.of_runs(failed, killed, runs, output_dir) from killed_by
-    result = CrossValidation(kind.network, tuple(runs), settings)
+    result = CrossValidation(classifier.model_name, tuple(runs), settings)
     for path, reason in result.skipped:
         log.warning("left out: %s: %s", path, reason)
     if output_dir is not None:
@@ -171,18 +174,17 @@ def cross_validate(
     return result
 
 
-def _class_and_devices(classifier: Any) -> tuple[type[AudioClassifier], dict[str, tuple[str, int]]]:
-    """Return the class of the classifiers to make, and their devices in a form that another process can read."""
+def _untrained(classifier: Any) -> AudioClassifier:
+    """Return a classifier without a model, given one, its class or its name."""
     if isinstance(classifier, str):
         by_name = classifiers()
         if classifier not in by_name:
             raise ParameterError(f"classifier must be one of {', '.join(sorted(by_name))}; got {classifier!r}")
-        classifier = by_name[classifier]
+        classifier = by_name[classifier]()
     instance = classifier() if isinstance(classifier, type) else classifier
     if not isinstance(instance, AudioClassifier):
         raise ParameterError(f"classifier must be a classifier, its class or a network's name, got {classifier!r}")
-    contexts = {"model_ctx": instance.model_ctx, "data_ctx": instance.data_ctx}
-    return type(instance), {name: (ctx.device_type, ctx.device_id) for name, ctx in contexts.items()}
+    return instance.untrained()
 
 
 def _checked_seeds(seeds: Sequence[int]) -> list[int]:
@@ -196,14 +198,15 @@ def _checked_seeds(seeds: Sequence[int]) -> list[int]:
 
 
 def _complete_options(
-    kind: type[AudioClassifier], pairs: list[Pair], seeds: list[int], options: dict[str, Any]
+    classifier: AudioClassifier, pairs: list[Pair], seeds: list[int], options: dict[str, Any]
 ) -> dict[str, Any]:
     """Return all arguments of `fit`, with defaults; raise now what each run would raise."""
     if reserved := [name for name in RESERVED if name in options]:
         raise TypeError(f"cross_validate itself sets these arguments of fit: {', '.join(reserved)}")
     if options.get("early_stopping") is not None:
         raise ParameterError("early_stopping must be None: the held-out fold would choose the epoch that is measured")
-    fits = [vars(base)["fit"] for base in kind.__mro__[::-1] if "fit" in vars(base)]  # a fit may pass **options on
+    bases = type(classifier).__mro__[::-1]
+    fits = [vars(base)["fit"] for base in bases if "fit" in vars(base)]  # a fit may pass **options on
     parameters = {name: parameter for fit in fits for name, parameter in inspect.signature(fit).parameters.items()}
     if unknown := [name for name in options if name not in parameters]:
         raise TypeError(f"fit has no argument {', '.join(unknown)}")
@@ -213,7 +216,7 @@ def _complete_options(
     for seed in seeds:
         training.Settings(random_state=seed, **{name: options[name] for name in numbers})
     config = choose_features(
-        kind.network, [sound for sound, _ in pairs], options["input_shape"], options["feature_config"]
+        classifier.network, [sound for sound, _ in pairs], options["input_shape"], options["feature_config"]
     )
     training.cache_options(config, options["cache"])
     if options["input_shape"] is None or options["feature_config"] is not None:
@@ -222,21 +225,38 @@ def _complete_options(
 
 
 def _settings(
-    kind: type[AudioClassifier], pairs: list[Pair], assigned: list[Fold], options: dict[str, Any]
+    classifier: AudioClassifier, pairs: list[Pair], assigned: list[Fold], options: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the settings that saved runs must share."""
-    config = choose_features(kind.network, [], options["input_shape"], options["feature_config"])
-    recipe = training.get_recipe(options["recipe"], kind.recipe)
+    config = choose_features(classifier.network, [], options["input_shape"], options["feature_config"])
+    recipe = training.get_recipe(options["recipe"], classifier.recipe)
     return run_settings(
-        kind.network,
+        classifier.network,
         len(training.class_order([label for _, label in pairs], options["nb_classes"])),
-        input_shape_of(kind.network, config),
+        input_shape_of(classifier.network, config),
         [(*pair, fold) for pair, fold in zip(pairs, assigned)],
-        {name: value for name, value in options.items() if name not in WITHOUT_EFFECT} | {"recipe": recipe},
+        {name: value for name, value in options.items() if name not in WITHOUT_EFFECT}
+        | {"recipe": recipe, **classifier.settings},
     )
 
 
-def _split(pairs: list[Pair], assigned: list[Fold], held_out: Fold) -> tuple[list[Pair], list[Pair]]:
-    """Return the clips of the other folds, and those of the fold that is held out."""
-    others = [pair for pair, fold in zip(pairs, assigned) if fold != held_out]
-    return others, [pair for pair, fold in zip(pairs, assigned) if fold == held_out]
+def _job(
+    classifier: AudioClassifier,
+    pairs: list[Pair],
+    assigned: list[Fold],
+    held_out: Fold,
+    seed: int,
+    options: dict[str, Any],
+    groups: list[Hashable] | None,
+) -> Job:
+    """Return the run that holds out one fold."""
+    others = [row for row, fold in enumerate(assigned) if fold != held_out]
+    return Job(
+        classifier,
+        held_out,
+        seed,
+        [pairs[row] for row in others],
+        [pair for pair, fold in zip(pairs, assigned) if fold == held_out],
+        options,
+        [groups[row] for row in others] if groups and classifier.has_inner_groups else None,
+    )

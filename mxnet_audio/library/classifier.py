@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -279,12 +280,26 @@ class AudioClassifier(Predictor):
         self.skipped = clips.skipped
         model, done = run.start(clips, resume)
         run.train(model, clips, done, callbacks, progress)
-        self._model, self.model_path = model, path.absolute()
+        self._use(model, path, run, cache)
         if report is not None:
             from mxnet_audio.viz.report import write_report  # needs Jinja2 and matplotlib
 
             write_report(self, clips.held_out, report, settings=run.identity)
         return self.history
+
+    def untrained(self) -> AudioClassifier:
+        """Return a copy without a model."""
+        twin = copy.copy(self)
+        twin._model, twin.model_path, twin.skipped = None, None, []
+        return twin
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings, beside those of `fit`, that results depend on, JSON-serializable: none but of encoders."""
+        return {}
+
+    def fill_cache(self, sounds: Sequence[AudioSource], cache: bool | str | os.PathLike, progress: bool) -> None:
+        """Compute what several runs of `fit` would each compute; nothing, except with a frozen encoder."""
 
     def adapt(self, paths: AudioSources, batch_size: int = 64) -> None:
         """Adapt to another speaker, microphone or room with unlabelled clips recorded there (AdaBN).
@@ -398,6 +413,10 @@ class AudioClassifier(Predictor):
         from mxnet_audio.library.export import export_onnx  # needs packages that not every user has
 
         export_onnx(self.model, path, front_end=front_end)
+
+    def _use(self, model: TrainedModel, path: Path, run: TrainingRun, cache: bool | str | os.PathLike) -> None:
+        """Take the trained model of a run."""
+        self._model, self.model_path = model, path.absolute()
 
     def _new_run(
         self,

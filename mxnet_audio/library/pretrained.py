@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import os
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from mxnet_audio import model_store, training, weights
 from mxnet_audio.audio.source import source_name
@@ -15,25 +18,27 @@ from mxnet_audio.checks import iterable_argument, one_of, path_argument, whole_n
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.datasets.labels import class_order, to_targets
 from mxnet_audio.engine import autograd, mx, nd
-from mxnet_audio.errors import DatasetError, ModelError, ParameterError
-from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
+from mxnet_audio.features import AudioFeatureConfig, FeatureCache
 from mxnet_audio.inference.known_sounds import KnownSounds
-from mxnet_audio.inference.predictor import BATCH_SIZE, AudioSource, AudioSources
+from mxnet_audio.inference.predictor import BATCH_SIZE, AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Output, TimedPrediction
 from mxnet_audio.library.classifier import AudioClassifier
-from mxnet_audio.library.head_run import EncodeSound, HeadRun, copy_body, fit_head, group_numbers, move_embeddings
+from mxnet_audio.library.encoder_head import copy_body, fit_head, group_numbers, move_embeddings
+from mxnet_audio.library.encoder_run import EncodeSound, FineTuningRun, HeadRun, vector_cache
+from mxnet_audio.library.inputs import choose_features
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.library.training_run import TrainingRun
+from mxnet_audio.models import NETWORKS
 from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
 from mxnet_audio.pretrained.patch_encoder import Pool
 
 __all__ = ["HEADS", "PretrainedAudioClassifier"]
 
-log = logging.getLogger(__name__)
-
 HEADS = {"linear": "dense", "mlp": "mlp"}  # and the last layers of the networks
 # More accurate than the encoder's default where that is another.
 EMBEDDINGS = {"yamnet": "mean_std"}
+CHUNK = 64  # sounds that are looked up in the cache at a time
 MARGIN = 1e-6  # seconds, of rounding
 
 
@@ -94,7 +99,30 @@ class PretrainedAudioClassifier(AudioClassifier):
         if embedding is None:
             embedding = EMBEDDINGS.get(encoder, record.embedding)
         self.embedding = one_of(f"embedding of {encoder}", embedding, tuple(record.embeddings))
+        if not isinstance(trainable, bool):
+            raise ParameterError(f"trainable must be True or False, got {trainable!r}")
+        if trainable and getattr(NETWORKS[record.network], "min_level", None) is not None:
+            raise ParameterError(
+                f"trainable must be False for {encoder}, which takes sound at a fixed level: to learn voices, train a "
+                "SpeakerRecognizer"
+            )
         self.source, self.trainable, self.network = source, trainable, record.network
+        self._vectors: FeatureCache | None = None  # of the sounds that the current model was trained on
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all attributes, without the cache of vectors."""
+        return {**vars(self), "_vectors": None}
+
+    @property
+    def recipe(self) -> str:  # type: ignore[override]
+        """Default of `fit`."""
+        return "fine_tune" if self.trainable else "plain"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings, beside those of `fit`, that results depend on, JSON-serializable."""
+        names = ("encoder", "head", "embedding", "trainable")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def has_inner_groups(self) -> bool:  # type: ignore[override]
@@ -128,6 +156,7 @@ class PretrainedAudioClassifier(AudioClassifier):
         if (found := model_store.encoder_name(manifest)) != self.encoder:
             raise ModelError(f"a model of {found or self.network}, not of the encoder {self.encoder}", model_dir_path)
         super().load_model(model_dir_path, parameters=parameters)
+        self._vectors = None
 
     def forward_many(self, paths: AudioSources, batch_size: int = BATCH_SIZE) -> Iterator[Output]:
         """Compute probabilities and embeddings of many files, in order, each from all of its sound.
@@ -136,9 +165,26 @@ class PretrainedAudioClassifier(AudioClassifier):
         patches of one or several files at a time as are half a minute long.
         """
         whole_number("batch_size", batch_size)
-        for source, vector, _, error in self._patch_encoder().encode_many(paths):
+        for source, vector, error in self._encoded(paths):
             probabilities = None if vector is None else self._classify(vector[np.newaxis])[0]
             yield Output(source_name(source), probabilities, vector, error)
+
+    def _encoded(self, paths: AudioSources) -> Iterator[tuple[AudioSource, np.ndarray | None, AudioError | None]]:
+        """Yield the embeddings of sounds, in order; those of training clips come from the cache."""
+        encoder, cache = self._patch_encoder(), self._vectors
+        if cache is None:
+            yield from ((source, vector, error) for source, vector, _, error in encoder.encode_many(paths))
+            return
+        sources = iter(as_list(paths))
+        while chunk := list(islice(sources, CHUNK)):
+            cached = [cache.get(cache.name(s)) if isinstance(s, str | os.PathLike) else None for s in chunk]
+            encoded = encoder.encode_many([source for source, vector in zip(chunk, cached) if vector is None])
+            for source, vector in zip(chunk, cached):
+                if vector is not None:
+                    yield source, vector, None
+                else:
+                    _, vector, _, error = next(encoded)
+                    yield source, vector, error
 
     def predict_timeline(
         self,
@@ -296,11 +342,31 @@ class PretrainedAudioClassifier(AudioClassifier):
         settings: training.Settings,
         model_dir: Path,
     ) -> TrainingRun:
-        encoder = AudioEncoder(self.encoder, embedding=self.embedding, source=self.source, **self._devices).fit()
-        if recipe is not None and recipe != "default":
+        if not self.trainable and recipe is not None and recipe != "default":
             raise ParameterError(f"recipe must be None for a head on a frozen encoder, got {recipe!r}")
-        arguments = (self.network, config, training.get_recipe("plain"), settings, model_dir)
-        return HeadRun(encoder, HEADS[self.head], *arguments, **self._devices)
+        chosen = training.get_recipe(recipe, self.recipe)
+        run = FineTuningRun if self.trainable else HeadRun
+        arguments = (self.network, config, chosen, settings, model_dir)
+        return run(self._load_encoder(), HEADS[self.head], *arguments, **self._devices)
+
+    def _use(self, model: TrainedModel, path: Path, run: TrainingRun, cache: bool | str | os.PathLike) -> None:
+        super()._use(model, path, run, cache)
+        self._vectors = vector_cache(run.transforms[0], run.config, cache) if isinstance(run, HeadRun) else None
+
+    def fill_cache(self, sounds: Sequence[AudioSource], cache: bool | str | os.PathLike, progress: bool) -> None:
+        """Encode sounds, for several runs of `fit` with a frozen encoder; those that cannot be used are left out."""
+        config = choose_features(self.network, [])
+        if self.trainable or (options := training.cache_options(config, cache))["mode"] == "lazy":
+            return
+        encoder = self._load_encoder()
+        transform = EncodeSound(encoder.model_id, PatchEncoder(encoder.net, **self._devices))
+        loader = AudioLoader(AudioDataset(sounds, transforms=[transform]), BATCH_SIZE, **options)
+        with contextlib.closing(loader.samples()) as samples:
+            for _ in tqdm(samples, total=loader.size, desc="features", unit="clip", disable=not progress):
+                pass
+
+    def _load_encoder(self) -> AudioEncoder:
+        return AudioEncoder(self.encoder, embedding=self.embedding, source=self.source, **self._devices).fit()
 
     def _patch_encoder(self) -> PatchEncoder:
         return PatchEncoder(self.model.net, **self._devices)

@@ -153,7 +153,15 @@ class TrainedModel:
         return scores.softmax().asnumpy(), embedding.asnumpy()
 
     def adapt(self, inputs: Iterable[np.ndarray]) -> None:
-        """Measure the statistics of the batch norms again, on batches of inputs; if that fails, nothing changes."""
+        """Measure the statistics of the batch norms again, on batches of inputs; if that fails, nothing changes.
+
+        Raises
+        ------
+        ModelError
+            If the network has none.
+        """
+        if not any(name.endswith("running_mean") for name in self.net._collect_params_with_prefix()):
+            raise ModelError(f"{self.network} has no batch norms to adapt; models on a frozen encoder can be adapted")
         before, count = training.get_parameters(self.net), 0
 
         def batches() -> Iterator[tuple[nd.NDArray, None]]:

@@ -19,6 +19,7 @@ from mxnet_audio.training.average import WeightAverage, refresh_norms
 from mxnet_audio.training.callbacks import Callback
 from mxnet_audio.training.criterion import Criterion, SpeakerCriterion, class_weights
 from mxnet_audio.training.history import History, best_epoch, new_history
+from mxnet_audio.training.layer_rates import set_layer_rates
 from mxnet_audio.training.prepare import Prepared
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
@@ -135,6 +136,7 @@ class _Run:
         self.saved = progress.epochs  # number of epochs in the last checkpoint
         self.criterion = self._make_criterion()
         net.collect_params(".*(gamma|beta|bias)$").setattr("wd_mult", 0.0)
+        set_layer_rates(net, recipe.body_rate, recipe.layer_decay)
         parameters = [p for _, p in sorted(net.collect_params().items())] + self.criterion.parameters
         self.trainer = self._make_trainer(parameters)
         self.learned = [p for p in parameters if p.grad_req != "null"]

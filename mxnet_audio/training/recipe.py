@@ -40,6 +40,8 @@ RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "weight_decay": (">= 0", lambda value: 0 <= value < math.inf),
     "clip_gradient": ("> 0, or None", lambda value: 0 < value < math.inf),
     "average": ("between 0 and 1", lambda value: 0 <= value <= 1),
+    "body_rate": ("> 0 and <= 1", lambda value: 0 < value <= 1),
+    "layer_decay": ("> 0 and <= 1", lambda value: 0 < value <= 1),
     "views": ("a whole number >= 1", lambda value: value >= 1 and value.is_integer()),
 }
 
@@ -76,6 +78,11 @@ class Recipe:
         Schedule of the learning rate: `Constant`, `Step` or `Cosine`.
     weight_decay : float >= 0
         Weight decay of Adam, as part of the gradient; for weights, not for biases and norms.
+    body_rate : float, above 0 and at most 1
+        Factor of the learning rate of all layers but the head, for networks that are trained already.
+    layer_decay : float, above 0 and at most 1
+        Ratio of the learning rates of successive layers below the head, so that the first ones change the least (arXiv
+        1801.06146).
     clip_gradient : float > 0, optional
         Maximum norm of the gradient of all parameters together.
     average : float, 0 to 1
@@ -114,6 +121,8 @@ class Recipe:
     balance: Literal["batches", "weights"] | None = None
     schedule: Schedule = dataclasses.field(default_factory=Constant)
     weight_decay: float = 0.0
+    body_rate: float = 1.0
+    layer_decay: float = 1.0
     clip_gradient: float | None = None
     average: float = 0.0
     refresh_norms: bool = False
@@ -201,6 +210,9 @@ class Recipe:
             del settings["loss"], settings["loss_options"]
         if not self.splice:
             del settings["splice"]
+        for name in ("body_rate", "layer_decay"):
+            if settings[name] == 1:
+                del settings[name]
         return {**settings, "schedule": repr(self.schedule)}
 
 
@@ -256,6 +268,15 @@ RECIPES = {
         mixup=0.3,
         schedule=Cosine(warmup=0.05),
         average=0.1,
+    ),
+    # For encoders with published weights.
+    "fine_tune": Recipe(
+        features=(TimeMasking(0.1), FrequencyMasking(0.1)),
+        mixup=0.2,
+        schedule=Cosine(warmup=0.1),
+        body_rate=0.1,
+        layer_decay=0.8,
+        average=0.2,
     ),
     # For speakers: another speed would make another voice, and speaker networks do not depend on loudness. Splices and
     # wide masks are for few speakers, whose words would otherwise be learned along with the voices. The margin is that

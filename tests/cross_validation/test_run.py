@@ -18,6 +18,7 @@ from mxnet_audio.errors import DatasetError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.library.classifier import AudioClassifier
+from mxnet_audio.library.pretrained import PretrainedAudioClassifier
 from mxnet_audio.library.search import AudioSearch
 from mxnet_audio.metrics import precision_at_k
 from mxnet_audio.training import RECIPES, Recipe
@@ -269,3 +270,35 @@ def test_each_reason_is_named_once(corpus, quick, recording):
     reason = r"fold 1, seed 42 and fold 3, seed 42: ValueError: out of luck\. 1 of 3 runs"
     with pytest.raises(CrossValidationError, match=reason):
         cross_validate(recording, corpus, FOLDS, n_jobs=1, **quick)
+
+
+def test_encoders_encode_each_clip_once_and_keep_groups_together(corpus, published, tmp_path, monkeypatch):
+    from mxnet_audio.library.encoder_run import EncodeSound
+
+    published("yamnet")
+    encoded, grouped = [], []
+    apply, fit = EncodeSound.apply, PretrainedAudioClassifier.fit
+
+    def record_fit(self, *arguments, **options):
+        grouped.append(options["groups"])
+        return fit(self, *arguments, **options)
+
+    monkeypatch.setattr(EncodeSound, "apply", lambda self, x: encoded.append(x) or apply(self, x))
+    monkeypatch.setattr(PretrainedAudioClassifier, "fit", record_fit)
+    groups = [f"{fold} {row % 2}" for row, fold in enumerate(FOLDS)]
+    options = {"groups": groups, "n_jobs": 1, "cache": tmp_path, "progress": False}
+    result = cross_validate("yamnet", corpus, FOLDS, **options)
+    assert sorted(encoded) == sorted(path for path, _ in corpus)
+    assert grouped[0] == [group for group, fold in zip(groups, FOLDS) if fold != 1]
+    assert result.accuracy > 0.9 and result.network == "yamnet" and result.precision_at_5 > 0.5
+    assert result.settings["encoder"] == "yamnet" and result.settings["head"] == "linear"
+
+
+@pytest.mark.slow
+def test_encoders_in_several_processes(corpus, published, tmp_path, caplog):
+    classifier = PretrainedAudioClassifier(published("yamnet"), head="mlp")
+    options = {"cache": tmp_path, "progress": False, "epochs": 10, "output_dir": tmp_path / "runs"}
+    result = cross_validate(classifier, corpus, FOLDS, n_jobs=2, **options)
+    assert len(result.runs) == 3 and result.accuracy > 0.9
+    with pytest.raises(ModelError, match="head"):
+        cross_validate(PretrainedAudioClassifier("yamnet"), corpus, FOLDS, n_jobs=1, **options)

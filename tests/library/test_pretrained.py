@@ -13,7 +13,7 @@ from mxnet_audio import Cifar10AudioClassifier, PretrainedAudioClassifier, load_
 from mxnet_audio.errors import AudioDecodeError, DatasetError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library import find_classifier
-from mxnet_audio.library.head_run import EncodeSound
+from mxnet_audio.library.encoder_run import EncodeSound
 from mxnet_audio.model_store import read_manifest
 from mxnet_audio.training import get_parameters
 
@@ -255,7 +255,11 @@ def test_models_of_other_encoders(pretrained_dir, model_dir, tmp_path):
             PretrainedAudioClassifier(encoder).load_model(pretrained_dir)
     shutil.copytree(pretrained_dir, tmp_path, dirs_exist_ok=True)
     manifest = json.loads((tmp_path / "yamnet.json").read_text())
-    for damage, reason in (({"encoder": {"name": "other"}}, "other"), ({"encoder": "x"}, "yamnet"), ({"files": 3}, "damaged|only the directory")):
+    for damage, reason in (
+        ({"encoder": {"name": "other"}}, "other"),
+        ({"encoder": "x"}, "yamnet"),
+        ({"files": 3}, "damaged|only the directory"),
+    ):
         (tmp_path / "yamnet.json").write_text(json.dumps({**manifest, **damage}))
         with pytest.raises(ModelError, match=reason):
             PretrainedAudioClassifier("yamnet").load_model(tmp_path, parameters="best")
@@ -311,3 +315,59 @@ def test_real_recordings(esc10, published, tmp_path):
     classifier = PretrainedAudioClassifier(published("yamnet"))
     classifier.fit(train[::2], tmp_path, validation_pairs=test[::2], cache=False, progress=False)
     assert classifier.history["acc_test"][0] > 0.9
+
+
+@pytest.fixture(scope="module")
+def tuning(vector_cache):
+    """Arguments of a quick fine-tuning."""
+    return {"batch_size": 8, "epochs": 2, "checkpoint_interval": 1, "cache": vector_cache, "progress": False}
+
+
+def test_fine_tuning_changes_all_layers_the_last_ones_most(corpus, published, tuning, tmp_path):
+    classifier = PretrainedAudioClassifier(published("yamnet"), trainable=True)
+    history = classifier.fit(corpus, tmp_path, test_size=0.25, **tuning)
+    assert [len(values) for values in history.values()] == [2] * 4 and history["acc_test"][-1] == 1
+    published_net, net = (get_parameters(c) for c in (load_encoder("yamnet").net, classifier.model.net))
+    change = [
+        np.abs(net[name] - published_net[name]).max()
+        for name in ("body.stem.weight", "body.blocks.6.pointwise.weight", "body.blocks.12.pointwise.weight")
+    ]
+    assert 0 < change[0] < change[1] < change[2] < 0.01
+    assert net["head.weight"].shape == (3, 2048)
+    loaded = load_classifier(tmp_path)
+    assert loaded.evaluate(corpus).accuracy == 1 and loaded.model.notes["encoder"]["name"] == "yamnet"
+    assert loaded.predict(corpus[0][0], unknown=True).known in (True, False)
+    with pytest.raises(ModelError, match="frozen encoder"):
+        loaded.add_classes(corpus)
+    with pytest.raises(ModelError, match="batch norms"):
+        loaded.adapt([path for path, _ in corpus])
+    loaded.load_model(tmp_path, parameters="best")
+
+
+@pytest.mark.slow
+def test_resumed_fine_tuning_equals_an_uninterrupted_run(corpus, published, tuning, tmp_path):
+    def interrupt(history):
+        raise KeyboardInterrupt
+
+    published("yamnet")
+    whole = PretrainedAudioClassifier(trainable=True, head="mlp")
+    whole.fit(corpus, tmp_path / "whole", **tuning)
+    parts = PretrainedAudioClassifier(trainable=True, head="mlp")
+    with pytest.raises(KeyboardInterrupt):
+        parts.fit(corpus, tmp_path / "parts", callbacks=[interrupt], **tuning)
+    history = parts.fit(corpus, tmp_path / "parts", resume=True, **tuning)
+    assert history == whole.history and parts.model_id == whole.model_id
+    with pytest.raises(ModelError, match="head changed"):
+        PretrainedAudioClassifier(trainable=True).fit(corpus, tmp_path / "parts", resume=True, **tuning)
+
+
+def test_fine_tuning_with_bad_arguments(corpus, published, tuning, tmp_path):
+    with pytest.raises(ParameterError, match="trainable must be False for resemblyzer"):
+        PretrainedAudioClassifier("resemblyzer", trainable=True)
+    with pytest.raises(ParameterError, match="trainable"):
+        PretrainedAudioClassifier(trainable="yes")
+    classifier = PretrainedAudioClassifier(published("yamnet"), trainable=True)
+    with pytest.raises(ParameterError, match="loss"):
+        classifier.fit(corpus, tmp_path, recipe="voice", **tuning)
+    with pytest.raises(ParameterError, match="groups and validation_pairs"):
+        classifier.fit(corpus[:18], tmp_path, validation_pairs=corpus[18:], groups=[0] * 18, **tuning)

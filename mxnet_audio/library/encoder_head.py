@@ -1,125 +1,21 @@
-"""Training of a head on a frozen encoder: each clip is encoded once, and the head is fitted to the vectors."""
+"""Head of a model on an encoder: fitted to embeddings, moved to another mean."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-from collections.abc import Callable, Hashable, Sequence
-from functools import partial
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from mxnet_audio import training
-from mxnet_audio.data import AudioDataset, AudioLoader
-from mxnet_audio.data.transforms import Transform
-from mxnet_audio.engine import gluon, mx, nd
-from mxnet_audio.inference.predictor import AudioSource
+from mxnet_audio.engine import gluon, nd
 from mxnet_audio.library.heads import Layers, cross_entropy, fit_linear, head_scores, inner_folds
 from mxnet_audio.library.mlp_head import fit_mlp
 from mxnet_audio.library.trained_model import TrainedModel
-from mxnet_audio.library.training_run import TrainingRun
 from mxnet_audio.models import EncoderNet
-from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
-from mxnet_audio.pretrained.patch_encoder import Pool
 
-__all__ = [
-    "EncodeSound",
-    "HeadRun",
-    "copy_body",
-    "dense_layers",
-    "fit_head",
-    "group_numbers",
-    "move_embeddings",
-    "read_vectors",
-]
-
-
-class EncodeSound(Transform):
-    """Transform from a sound of any length to its embedding [shape=(dim,)].
-
-    Parameters
-    ----------
-    model_id : str
-        Identity of the embeddings, for caches.
-    encoder : PatchEncoder
-        Encoder; its network computes in one thread at a time.
-    """
-
-    takes_source = True
-
-    def __init__(self, model_id: str, encoder: PatchEncoder):
-        super().__init__(model_id=model_id)
-        self._encoder = encoder
-
-    def apply(self, source: AudioSource) -> np.ndarray:
-        """Encode a sound."""
-        pool = Pool(self._encoder.net.pool)
-        for frames in self._encoder.iter_frames(source):
-            pool.add(frames.vectors)
-        return pool.result()
-
-
-class HeadRun(TrainingRun):
-    """Training run that fits the head of a frozen encoder; attributes and errors as for `TrainingRun`.
-
-    Parameters
-    ----------
-    encoder : AudioEncoder
-        Encoder with its published weights.
-    head : {'dense', 'mlp'}
-        Kind of the head.
-    *arguments, **devices
-        Arguments of `TrainingRun`.
-    """
-
-    def __init__(self, encoder: AudioEncoder, head: str, *arguments: Any, **devices: mx.Context):
-        super().__init__(*arguments, **devices)
-        self.head, self.embedding, self._encoder = head, encoder.net.embedding, encoder
-        self.transforms = [EncodeSound(encoder.model_id, PatchEncoder(encoder.net, **devices))]
-
-    def loader(self, cache: bool | str | os.PathLike) -> Callable[[AudioDataset], AudioLoader]:
-        """Return the function that makes the loader of a dataset; vectors that are not cached are kept in memory."""
-        mode = training.cache_options(self.config, cache)["mode"]
-        return partial(super().loader(cache), **({"mode": "eager"} if mode == "lazy" else {}))
-
-    def start(self, clips: training.Prepared, resume: bool) -> tuple[TrainedModel, training.Progress]:
-        """Make the network with the published weights; a run is resumed by fitting again to vectors of the cache."""
-        return super().start(clips, resume=False)
-
-    def new_model(self, clips: training.Prepared) -> TrainedModel:
-        """Make the network with the published weights."""
-        model = super().new_model(clips)
-        copy_body(self._encoder.net, model.net)
-        model.notes["encoder"] = {"name": self._encoder.record.name, "model_id": self._encoder.model_id}
-        return model
-
-    def settings_of(self, clips: training.Prepared) -> dict:
-        """Return the settings of the run, JSON-serializable."""
-        return self.settings.identity() | {"epochs": self.settings.epochs} | clips.digests
-
-    def train(
-        self,
-        model: TrainedModel,
-        clips: training.Prepared,
-        progress: training.Progress,
-        callbacks: Sequence[training.Callback],
-        show: bool,
-    ) -> None:
-        """Fit the head, measure it, and save the model."""
-        vectors, targets = read_vectors(clips.train_plain)
-        fit_head(
-            model,
-            vectors,
-            targets,
-            group_numbers(clips.groups),
-            self.settings,
-            test=None if clips.test is None else read_vectors(clips.test),
-            counts_as=clips.counts_as,
-            callbacks=callbacks,
-        )
-        model.save(self.model_dir)
+__all__ = ["copy_body", "dense_layers", "fit_head", "group_numbers", "move_embeddings"]
 
 
 def fit_head(
@@ -218,17 +114,6 @@ def copy_body(source: EncoderNet, net: EncoderNet) -> None:
     for name, parameter in net._collect_params_with_prefix().items():
         if not name.startswith("head."):
             parameter.set_data(nd.array(tensors[name]))
-
-
-def read_vectors(loader: AudioLoader) -> tuple[np.ndarray, np.ndarray]:
-    """Return the vectors [shape=(n, dim)] and the targets [shape=(n,)] of all samples, in order."""
-    samples = []
-    with contextlib.closing(loader.samples()) as stream:
-        for _, sample, error in stream:
-            if error is not None:
-                raise error
-            samples.append(sample)
-    return np.stack([vector for vector, _ in samples]), np.array([target for _, target in samples])
 
 
 def group_numbers(groups: Sequence[Hashable] | None) -> np.ndarray | None:

@@ -1,0 +1,188 @@
+"""Training runs on an encoder with published weights: of its head alone, or of the whole network."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mxnet_audio import training
+from mxnet_audio.data import AudioDataset, AudioLoader
+from mxnet_audio.data.transforms import Transform
+from mxnet_audio.engine import autograd, mx
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.features import AudioFeatureConfig, FeatureCache
+from mxnet_audio.inference.known_sounds import KnownSounds
+from mxnet_audio.inference.predictor import AudioSource
+from mxnet_audio.library.encoder_head import copy_body, fit_head, group_numbers
+from mxnet_audio.library.trained_model import TrainedModel
+from mxnet_audio.library.training_run import TrainingRun
+from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
+from mxnet_audio.pretrained.patch_encoder import Pool
+
+__all__ = ["EncodeSound", "FineTuningRun", "HeadRun", "read_vectors", "vector_cache"]
+
+
+class EncodeSound(Transform):
+    """Transform from a sound of any length to its embedding [shape=(dim,)].
+
+    Parameters
+    ----------
+    model_id : str
+        Identity of the embeddings, for caches.
+    encoder : PatchEncoder
+        Encoder; its network computes in one thread at a time.
+    """
+
+    takes_source = True
+
+    def __init__(self, model_id: str, encoder: PatchEncoder):
+        super().__init__(model_id=model_id)
+        self._encoder = encoder
+
+    def apply(self, source: AudioSource) -> np.ndarray:
+        """Encode a sound."""
+        pool = Pool(self._encoder.net.pool)
+        for frames in self._encoder.iter_frames(source):
+            pool.add(frames.vectors)
+        return pool.result()
+
+
+class EncoderRun(TrainingRun):
+    """Base of the training runs on an encoder; attributes and errors as for `TrainingRun`.
+
+    Parameters
+    ----------
+    encoder : AudioEncoder
+        Encoder with its published weights.
+    head : {'dense', 'mlp'}
+        Kind of the head.
+    *arguments, **devices
+        Arguments of `TrainingRun`.
+    """
+
+    def __init__(self, encoder: AudioEncoder, head: str, *arguments: Any, **devices: mx.Context):
+        super().__init__(*arguments, **devices)
+        self.head, self.embedding, self._encoder = head, encoder.net.embedding, encoder
+
+    def new_model(self, clips: training.Prepared) -> TrainedModel:
+        """Make the network with the published weights, except the head."""
+        model = super().new_model(clips)
+        copy_body(self._encoder.net, model.net)
+        model.notes["encoder"] = {"name": self._encoder.record.name, "model_id": self._encoder.model_id}
+        return model
+
+
+class HeadRun(EncoderRun):
+    """Training run of the head alone: each clip is encoded once; parameters as for `EncoderRun`."""
+
+    def __init__(self, encoder: AudioEncoder, head: str, *arguments: Any, **devices: mx.Context):
+        super().__init__(encoder, head, *arguments, **devices)
+        self.transforms = [EncodeSound(encoder.model_id, PatchEncoder(encoder.net, **devices))]
+
+    def loader(self, cache: bool | str | os.PathLike) -> Callable[[AudioDataset], AudioLoader]:
+        """Return the function that makes the loader of a dataset; vectors that are not cached are kept in memory."""
+        mode = training.cache_options(self.config, cache)["mode"]
+        return partial(super().loader(cache), **({"mode": "eager"} if mode == "lazy" else {}))
+
+    def start(self, clips: training.Prepared, resume: bool) -> tuple[TrainedModel, training.Progress]:
+        """Make the network with the published weights; a run is resumed by fitting again to vectors of the cache."""
+        return super().start(clips, resume=False)
+
+    def settings_of(self, clips: training.Prepared) -> dict:
+        """Return the settings of the run, JSON-serializable."""
+        return self.settings.identity() | {"epochs": self.settings.epochs} | clips.digests
+
+    def train(
+        self,
+        model: TrainedModel,
+        clips: training.Prepared,
+        progress: training.Progress,
+        callbacks: Sequence[training.Callback],
+        show: bool,
+    ) -> None:
+        """Fit the head, measure it, and save the model."""
+        vectors, targets = read_vectors(clips.train_plain)
+        fit_head(
+            model,
+            vectors,
+            targets,
+            group_numbers(clips.groups),
+            self.settings,
+            test=None if clips.test is None else read_vectors(clips.test),
+            counts_as=clips.counts_as,
+            callbacks=callbacks,
+        )
+        model.save(self.model_dir)
+
+
+class FineTuningRun(EncoderRun):
+    """Training run of the whole network, after its head; parameters as for `EncoderRun`.
+
+    The learning rates of the layers fall toward the first one, as the recipe sets it.
+    """
+
+    def __init__(self, encoder: AudioEncoder, head: str, *arguments: Any, **devices: mx.Context):
+        super().__init__(encoder, head, *arguments, **devices)
+        if self.recipe.loss != "softmax":
+            raise ParameterError(f"recipe: loss must be 'softmax' for a pretrained encoder, got {self.recipe.loss!r}")
+
+    def settings_of(self, clips: training.Prepared) -> dict:
+        """Return the settings that must be the same for a run to be resumed, JSON-serializable."""
+        return super().settings_of(clips) | {"encoder": self._encoder.model_id, "head": self.head}
+
+    def train(
+        self,
+        model: TrainedModel,
+        clips: training.Prepared,
+        progress: training.Progress,
+        callbacks: Sequence[training.Callback],
+        show: bool,
+    ) -> None:
+        """Fit the head, unless the run is resumed, and train the network; then measure the sounds that it knows."""
+        if not progress.epochs:
+            fit_head(model, *_embeddings(model, clips.train_plain), None, self.settings)
+            model.extras = {}
+        super().train(model, clips, progress, callbacks, show)
+        if clips.test is not None:
+            vectors, targets = _embeddings(model, clips.train_plain)
+            known = KnownSounds.of(vectors, targets)
+            held_out, _ = _embeddings(model, clips.test)
+            model.extras["known"] = KnownSounds.of(vectors, targets, known.scores(held_out)).to_tensors()
+            model.save(self.model_dir, progress)
+
+
+def _embeddings(model: TrainedModel, loader: AudioLoader) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the embeddings [shape=(n, dim)] of the network's inputs, and return the targets [shape=(n,)]."""
+    vectors, targets, epoch = [], [], loader.epoch
+    with contextlib.closing(iter(loader)) as stream:
+        for x, y in stream:
+            with autograd.predict_mode():
+                _, embedding = model.net(x.as_in_context(model.model_ctx))
+            vectors.append(embedding.asnumpy())
+            targets.append(y.asnumpy().astype(int))
+    loader.epoch = epoch  # the order of a resumed run is that of an uninterrupted one
+    return np.concatenate(vectors), np.concatenate(targets)
+
+
+def vector_cache(
+    transform: EncodeSound, config: AudioFeatureConfig, cache: bool | str | os.PathLike
+) -> FeatureCache | None:
+    """Open the cache of vectors that runs fill; None if there is none."""
+    options = training.cache_options(config, cache)
+    return FeatureCache(str(transform.key), options["cache_dir"]) if options["mode"] == "lazy_cached" else None
+
+
+def read_vectors(loader: AudioLoader) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vectors [shape=(n, dim)] and the targets [shape=(n,)] of all samples, in order."""
+    samples = []
+    with contextlib.closing(loader.samples()) as stream:
+        for _, sample, error in stream:
+            if error is not None:
+                raise error
+            samples.append(sample)
+    return np.stack([vector for vector, _ in samples]), np.array([target for _, target in samples])
