@@ -24,8 +24,9 @@ def print_message(message: str) -> None:
 
 
 def print_result(document: Mapping[str, Any], text: str, as_json: bool) -> None:
-    """Print a result on stdout: `document` as strict JSON, or `text`."""
-    typer.echo(json.dumps(_to_json(document), allow_nan=False, indent=1) if as_json else text)
+    """Print a result on stdout: `document` as strict JSON, or `text`, which may be empty."""
+    if as_json or text:
+        typer.echo(json.dumps(_to_json(document), allow_nan=False, indent=1) if as_json else text)
 
 
 def _to_json(value: Any) -> Any:

@@ -168,7 +168,7 @@ def fetch(remote: Remote, directory: Path, url: str | None = None, progress: boo
             path = _download(source, remote, part, verify=url is None, progress=progress)
         except (requests.RequestException, ValueError, DatasetError) as error:
             logger.debug("%s failed: %s", source, error)
-            failures.append(f"{source}: {error}")
+            failures.append(f"{source}: {_innermost(error)}")
             continue
         if (not remote.certain or url is not None) and (difference := archive_difference(path, remote)):
             logger.warning("%s is not the published %s: %s", source, remote.filename, difference)
@@ -178,6 +178,14 @@ def fetch(remote: Remote, directory: Path, url: str | None = None, progress: boo
         return target
     hint = "; run again to resume" if part.exists() else ""
     raise DatasetError(f"could not be downloaded{hint}\n  " + "\n  ".join(failures), directory / remote.filename)
+
+
+def _innermost(error: Exception) -> Exception:
+    """Return the cause of an error of requests, which wraps it in several others that repeat the address."""
+    for part in (getattr(error, "reason", None), *error.args):
+        if isinstance(part, Exception):
+            return _innermost(part)
+    return error
 
 
 def _download(source: str, remote: Remote, part: Path, verify: bool, progress: bool) -> Path:

@@ -331,7 +331,7 @@ def _load_weights(name: str, source: Any) -> weights.Loaded:
         try:
             return weights.load(candidate)
         except ModelError as error:
-            log.info("%s is not at hand: %s", candidate, error)
+            log.info("%s is not at hand: %s", candidate, str(error).partition("\n")[0])
             failures.append(str(error))
     raise ModelError("\n".join(["no encoder is at hand:", *failures]))
 

@@ -91,10 +91,10 @@ def test_file_of_other_weights_is_named(bare, publish, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["yamnet", "musicnn"])
-@pytest.mark.parametrize("kind", ["missing", "empty folder", "pipe", "long", "null"])
+@pytest.mark.parametrize("kind", ["missing", "empty folder", "pipe", "long"])
 def test_source_without_weights(bare, publish, tmp_path, name, kind):
     publish(name, MUSIC if name == "musicnn" else {"a.tflite": DATA}, [DEAD])
-    source = tmp_path / {"long": "x" * 5000, "null": "a\0b"}.get(kind, "source")
+    source = tmp_path / ("x" * 5000 if kind == "long" else "source")
     if kind == "empty folder":
         source.mkdir()
     elif kind == "pipe":
@@ -105,7 +105,7 @@ def test_source_without_weights(bare, publish, tmp_path, name, kind):
         assert error.value.path == str(source)
 
 
-@pytest.mark.parametrize("source", ["", 3, b"", [], True])
+@pytest.mark.parametrize("source", ["", "a\0b", 3, b"", [], True])
 def test_source_is_no_path(source):
     with pytest.raises(ParameterError, match="source"):
         weights.find("yamnet", source)
@@ -121,6 +121,7 @@ def test_nothing_here(bare, publish, monkeypatch, tmp_path):
             weights.find("yamnet", progress=False)
         assert "models download yamnet" in str(error.value) and "MXNET_AUDIO_WEIGHTS=" in str(error.value)
         assert DEAD in str(error.value) and DEAD + "2" in str(error.value)
+        assert "refused" in str(error.value) and "Max retries" not in str(error.value)
         assert folder is None or f"MXNET_AUDIO_WEIGHTS={folder} has none" in str(error.value)
     with pytest.raises(ModelError, match=r"models download yamnet.*MXNET_AUDIO_WEIGHTS=") as error:
         weights.find("yamnet", download=False)
