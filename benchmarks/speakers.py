@@ -41,6 +41,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from mxnet_audio import audio
 from mxnet_audio.metrics import bootstrap, eer, min_dcf
+from mxnet_audio.speakers import scoring
 from mxnet_audio.speakers.calibration import ErrorRates, find_threshold
 from mxnet_audio.speakers.default_thresholds import DEFAULT_THRESHOLDS
 from mxnet_audio.speakers.enrollment import EnrolledSpeakers
@@ -287,6 +288,20 @@ def pretrained(takes: int) -> None:
         [(background(*others(*two), normalize=True), words.of(*two), None) for two in couples],
     )
     pretrained_table("S-norm by three readers", [(SpeakerScorer(cohort=readers[8000], normalize=True), words, None)])
+
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        scoring.MEAN_SHARE = share
+        found = []
+        for ways in (
+            [(SpeakerScorer(cohort=readers[8000], centered=True), words, None)],
+            [(background(*others(*two), centered=True), words.of(*two), None) for two in couples],
+            [(background(*others(name), centered=True), words, name) for name in names],
+        ):
+            pairs = [word_pairs(*way)[:2] for way in ways]
+            each, pooled = [eer(*trials)[0] for trials in pairs], [np.concatenate(column) for column in zip(*pairs)]
+            found.append(f"{100 * np.mean(each):.1f}% (one threshold {100 * eer(*pooled)[0]:.1f})")
+        print(f"share {share} of the mean, pairs: readers, the other two, the other three:", *found, flush=True)
+    scoring.MEAN_SHARE = 0.5
 
     speakers = np.array(readers[16000].speakers)
     first, second = np.triu_indices(len(speakers), 1)

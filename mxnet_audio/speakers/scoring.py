@@ -16,9 +16,10 @@ __all__ = ["Cohort", "SpeakerScorer"]
 
 MIN_DEVIATION = 1e-12
 TRIALS_PER_BLOCK = 65536  # bounds the memory of `Cohort.trial_scores`
-# Share of the cohort's mean that is subtracted. The mean of few people holds their own voices, too: with the whole mean
-# of two speakers of FSDD, pairs of the other two are separated worse than without (one threshold for all six ways: EER
-# 18.2% in place of 15.8%), with half of it better (15.3%). See benchmarks/speakers.py, pretrained.
+# Share of the cohort's mean that is subtracted, chosen on FSDD. The mean of few people holds their own voices, too:
+# with the whole mean of two speakers, pairs of the other two are separated worse than without (EER 18.2%, without
+# 15.8%, by one threshold for all six ways), with half of it better (15.3%). `benchmarks/speakers.py pretrained` has
+# all shares.
 MEAN_SHARE = 0.5
 
 
