@@ -43,7 +43,7 @@ class ErrorRates:
     Examples
     --------
     >>> print(ErrorRates.measure(np.array([1, 1, 0, 0]), np.array([0.9, 0.7, 0.8, 0.1]), 0.75, "four recordings"))
-    50.0% of 2 pairs of two speakers pass, 50.0% of 2 pairs of one do not (four recordings)
+    50.0% of 2 pairs of two speakers pass, 50.0% of 2 pairs of one speaker do not (four recordings)
     """
 
     far: float
@@ -68,7 +68,7 @@ class ErrorRates:
 
     def __str__(self) -> str:
         accepted = f"{self.far:.1%} of {self.n_impostor:,} pairs of two speakers pass"
-        return f"{accepted}, {self.frr:.1%} of {self.n_target:,} pairs of one do not ({self.source})"
+        return f"{accepted}, {self.frr:.1%} of {self.n_target:,} pairs of one speaker do not ({self.source})"
 
 
 def choose_recordings(speakers: Sequence[Hashable], limit: int, min_per_speaker: int = 1) -> list[int]:

@@ -102,5 +102,5 @@ def test_rates_are_shares_of_the_pairs_of_each_kind():
     rates = ErrorRates.measure(labels, scores, 0.5, "six pairs")  # a score at the threshold passes
     assert (rates.far, rates.frr, rates.n_target, rates.n_impostor) == (0.5, 0.25, 4, 2)
     assert rates.eer == pytest.approx(eer(labels, scores)[0])
-    assert str(rates) == "50.0% of 2 pairs of two speakers pass, 25.0% of 4 pairs of one do not (six pairs)"
+    assert str(rates) == "50.0% of 2 pairs of two speakers pass, 25.0% of 4 pairs of one speaker do not (six pairs)"
     assert ErrorRates.from_dict(dataclasses.asdict(rates)) == rates
