@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +14,7 @@ import numpy as np
 from mxnet_audio.checks import real_number
 from mxnet_audio.errors import ModelError, ParameterError
 
-__all__ = ["DEFAULT_SHARE", "KnownSounds", "Standardization", "checked_share"]
+__all__ = ["DEFAULT_SHARE", "KnownSounds", "Standardization", "checked_share", "from_text", "to_text"]
 
 DEFAULT_SHARE = 0.05  # of known sounds that are turned away
 # Smallest scale, as a share of the root mean square of all deviations. Elements that hardly vary over a few hundred
@@ -80,9 +83,7 @@ class KnownSounds:
     known_scores: np.ndarray
 
     @classmethod
-    def of(
-        cls, vectors: np.ndarray, targets: np.ndarray, known_scores: Any = ()
-    ) -> KnownSounds:
+    def of(cls, vectors: np.ndarray, targets: np.ndarray, known_scores: Any = ()) -> KnownSounds:
         """Compute the means of the classes.
 
         Parameters
@@ -137,6 +138,28 @@ class KnownSounds:
             return cls(**{name: tensors[name] for name in cls.__dataclass_fields__})
         except KeyError as error:
             raise ModelError(f"damaged: the description of known sounds lacks {error}") from error
+
+
+def to_text(known: KnownSounds) -> str:
+    """Encode the arrays as text, for the metadata of a file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **known.to_tensors())
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def from_text(text: str) -> KnownSounds:
+    """Decode the result of `to_text`.
+
+    Raises
+    ------
+    ModelError
+        If it is something else.
+    """
+    try:
+        with np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) as arrays:
+            return KnownSounds.from_tensors(arrays)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(f"damaged: the description of known sounds cannot be read ({error})") from error
 
 
 def checked_share(unknown: bool | float) -> float:

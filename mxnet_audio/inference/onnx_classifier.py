@@ -24,6 +24,7 @@ from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.checks import path_argument, whole_number
 from mxnet_audio.errors import InvalidAudioError, ModelError, ParameterError
+from mxnet_audio.inference.known_sounds import KnownSounds, from_text
 from mxnet_audio.inference.missing_packages import naming_missing_packages
 from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, is_exported, is_intact
 from mxnet_audio.inference.predictor import AudioSource, Predictor
@@ -118,6 +119,11 @@ class OnnxAudioClassifier(Predictor):
             from mxnet_audio.features import AudioFeatureConfig
 
         return AudioFeatureConfig(**self.description.features)
+
+    @cached_property
+    def known_sounds(self) -> KnownSounds:
+        """Description of the sounds that the model knows; ModelError if it has none."""
+        return super().known_sounds if self.description.known is None else from_text(self.description.known)
 
     @property
     def views(self) -> int:

@@ -44,6 +44,8 @@ class Description:
         Number of windows, or shifts, of a sound that outputs are averaged over.
     mxnet_audio : str
         Version that wrote the file.
+    known : str or None
+        Sounds that the model knows, as `known_sounds.to_text` writes them; None if it cannot tell unknown ones.
 
     Examples
     --------
@@ -65,6 +67,7 @@ class Description:
     reach: float | None
     views: int
     mxnet_audio: str
+    known: str | None = None
 
     def metadata(self) -> dict[str, str]:
         """Return the format and all attributes as text."""
@@ -85,7 +88,11 @@ class Description:
             version = json.loads(metadata["format"])
             if version != FORMAT:
                 raise ModelError(f"written in format {version}; this version of mxnet-audio reads format {FORMAT}")
-            return cls(**{name: json.loads(metadata[name]) for name in cls.__dataclass_fields__})
+            required = [
+                name for name in cls.__dataclass_fields__ if name != "known"
+            ]  # files of earlier versions lack it
+            known = json.loads(metadata.get("known", "null"))
+            return cls(**{name: json.loads(metadata[name]) for name in required}, known=known)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"damaged: missing or invalid in its description: {error}") from error
 

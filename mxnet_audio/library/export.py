@@ -19,6 +19,7 @@ from mxnet_audio.checks import path_argument
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.inference.known_sounds import KnownSounds, to_text
 from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, checksum_entry
 from mxnet_audio.inference.predictor import input_length
 from mxnet_audio.library.trained_model import TrainedModel
@@ -35,9 +36,12 @@ def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool
 
     The graph takes ``features`` [shape=(batch, 1, bands, frames)], or with `front_end` ``samples``
     [shape=(batch, n)] at the rate of the features, in batches of any size. It returns ``probabilities``
-    [shape=(batch, classes)] and ``embedding`` [shape=(batch, dim)]. Labels, feature configuration and the identity of
-    the embeddings are in the file's metadata. Before the file is put in place, it is checked by onnx and, if ONNX
-    Runtime is installed, run and compared with MXNet (tolerance 1e-4).
+    [shape=(batch, classes)] and ``embedding`` [shape=(batch, dim)]. Labels, feature configuration, the identity of the
+    embeddings, and what is needed to tell unknown sounds, are in the file's metadata. Before the file is put in place,
+    it is checked by onnx and, if ONNX Runtime is installed, run and compared with MXNet (tolerance 1e-4).
+
+    A model on a pretrained encoder takes inputs of the length of a typical training clip, and of longer sound the
+    middle, while its classifier takes all of a sound.
 
     Parameters
     ----------
@@ -54,7 +58,8 @@ def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool
     ModelError
         If the extra ``[onnx]`` is not installed, or the file cannot be written.
     ParameterError
-        If `path` is not a path, or a directory, or the features cannot be computed in the graph.
+        If `path` is not a path, or a directory, or the features cannot be computed in the graph; or for the encoder
+        resemblyzer, which raises the level of quiet sound.
 
     See Also
     --------
@@ -68,6 +73,8 @@ def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool
     if path_argument("path", path).is_dir():
         raise ParameterError("path must be the name of a file, got a directory", path)
     config = model.feature_config
+    if getattr(model.net, "min_level", None) is not None:
+        raise ParameterError(f"model must take sound at its own level; {model.network} raises that of quiet sound")
     front = _front_end(config) if front_end else None
     try:
         with _quiet_exporter(), replacing(path) as temporary:
@@ -112,6 +119,7 @@ def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> 
     for output in exported.graph.output:
         batch, width = output.type.tensor_type.shape.dim
         batch.dim_param, width.dim_value = "batch", widths[output.name]
+    known = model.extras.get("known")
     description = Description(
         network=model.network,
         labels=model.labels,
@@ -124,6 +132,7 @@ def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> 
         reach=config.reach,
         views=model.views,
         mxnet_audio=mxnet_audio.__version__,
+        known=None if known is None else to_text(KnownSounds.from_tensors(known)),
     )
     for key, value in description.metadata().items():
         exported.metadata_props.add(key=key, value=value)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from mxnet_audio import model_store, training, weights
 from mxnet_audio.audio.source import source_name
-from mxnet_audio.checks import iterable_argument, one_of, path_argument, whole_number
+from mxnet_audio.checks import iterable_argument, one_of, path_argument, real_number, whole_number
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.datasets.labels import class_order, to_targets
 from mxnet_audio.engine import autograd, mx, nd
@@ -39,7 +39,9 @@ HEADS = {"linear": "dense", "mlp": "mlp"}  # and the last layers of the networks
 # More accurate than the encoder's default where that is another.
 EMBEDDINGS = {"yamnet": "mean_std"}
 CHUNK = 64  # sounds that are looked up in the cache at a time
-MARGIN = 1e-6  # seconds, of rounding
+# Patches in a window of a timeline, by the pooling. One has no deviation: on pieces of ESC-10's clips of 1, 2 and 3
+# patches, heads on mean_std have an accuracy of 0.86, 0.93 and 0.96, those on mean of 0.92, 0.93 and 0.96.
+WINDOW_PATCHES = {"mean_std": 3}
 
 
 class PretrainedAudioClassifier(AudioClassifier):
@@ -50,6 +52,9 @@ class PretrainedAudioClassifier(AudioClassifier):
     it can tell sounds unlike those of all classes (``predict(path, unknown=True)``). All of a sound counts, whatever
     its length, not its middle; it is read as a stream.
 
+    With `trainable`, the network learns from inputs of one length, as other classifiers do, its probabilities are not
+    calibrated, and unknown sounds can only be told if clips are held out.
+
     Parameters
     ----------
     encoder : str
@@ -59,7 +64,8 @@ class PretrainedAudioClassifier(AudioClassifier):
         `batch_size` and `learning_rate` of `fit`.
     embedding : str, optional
         Layer and pooling of the vectors, one of the encoder's ``embeddings``. Default: 'mean_std' for yamnet,
-        otherwise the first.
+        otherwise the first. For sounds shorter than 2 s, 'mean' is more accurate: they have too few patches to measure
+        a deviation.
     source : str or os.PathLike, optional
         File or folder of the published weights; by default they are looked for as `mxnet_audio.weights.find` does.
     trainable : bool
@@ -72,6 +78,11 @@ class PretrainedAudioClassifier(AudioClassifier):
     ParameterError
         If there is no such encoder, head, embedding or device.
 
+    Attributes
+    ----------
+    encoder, head, embedding, source, trainable
+        The parameters; after `load_model`, those of the loaded model.
+
     Examples
     --------
     >>> classifier = PretrainedAudioClassifier("yamnet")                # doctest: +SKIP
@@ -81,6 +92,8 @@ class PretrainedAudioClassifier(AudioClassifier):
     >>> classifier.predict("trumpet.wav", unknown=True).known           # doctest: +SKIP
     False
     """
+
+    has_inner_groups = True
 
     def __init__(
         self,
@@ -125,11 +138,6 @@ class PretrainedAudioClassifier(AudioClassifier):
         return {name: getattr(self, name) for name in names}
 
     @property
-    def has_inner_groups(self) -> bool:  # type: ignore[override]
-        """Whether `fit` splits the training clips again, so that `validation_pairs` may come with `groups`."""
-        return not self.trainable
-
-    @property
     def model_name(self) -> str:
         """Name of the encoder."""
         return self.encoder
@@ -141,10 +149,11 @@ class PretrainedAudioClassifier(AudioClassifier):
         Raises
         ------
         ModelError
-            If there were too few clips to measure it.
+            If there were too few clips to measure it, or the parameters are those of the best epoch.
         """
         if "known" not in self.model.extras:
-            raise ModelError("this model cannot tell unknown sounds: train it with two or more clips of each class")
+            remedy = "hold clips out, and load the last parameters" if self.trainable else "train it with more clips"
+            raise ModelError(f"this model cannot tell unknown sounds: {remedy}")
         return KnownSounds.from_tensors(self.model.extras["known"])
 
     def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:
@@ -156,7 +165,9 @@ class PretrainedAudioClassifier(AudioClassifier):
         if (found := model_store.encoder_name(manifest)) != self.encoder:
             raise ModelError(f"a model of {found or self.network}, not of the encoder {self.encoder}", model_dir_path)
         super().load_model(model_dir_path, parameters=parameters)
-        self._vectors = None
+        net = self.model.net
+        self.head = next(name for name, head in HEADS.items() if head == net.head_name)
+        self.embedding, self.trainable, self._vectors = net.embedding, "vectors" not in self.model.extras, None
 
     def forward_many(self, paths: AudioSources, batch_size: int = BATCH_SIZE) -> Iterator[Output]:
         """Compute probabilities and embeddings of many files, in order, each from all of its sound.
@@ -201,8 +212,9 @@ class PretrainedAudioClassifier(AudioClassifier):
         path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
             Sound, as `mxnet_audio.audio.load` takes it.
         window : float > 0 [s], optional
-            Length of a window; by default that of a patch, 0.975 s for yamnet. The embedding of a window is pooled
-            over the patches that are in it; of a shorter window it is that of the nearest patch.
+            Length of a window; by default that of a patch, or of three for an embedding with deviations: 1.935 s for
+            yamnet's 'mean_std', 0.975 s for its 'mean'. The embedding of a window is pooled over the patches in it,
+            rounded to the time between two patches; of a shorter window it is that of the nearest patch.
         hop : float > 0 [s], optional
             Time from the start of a window to the start of the next, at most `window`; half of it by default.
         unknown : bool or float
@@ -220,28 +232,29 @@ class PretrainedAudioClassifier(AudioClassifier):
         ModelError
             If no model was trained or loaded, or the model cannot tell `unknown` sounds.
         ParameterError
-            If `window`, `hop` or `unknown` is out of range.
+            If `window`, `hop` or `unknown` is out of range: `hop` is at least one frame of the features, `window` two.
         """
-        self._check_timeline(window, hop, unknown)
+        self._check_unknown(unknown)
         encoder = self._patch_encoder()
-        window = encoder.patch_samples / encoder.sr if window is None else window
-        hop = window / 2 if hop is None else hop
-        if hop > window:
-            raise ParameterError(f"hop must be <= window ({window:g} s), or sound would be left out, got {hop:g}")
+        net, frame = encoder.net, encoder.config.hop_length / encoder.sr
+        between = net.patch_hop * frame  # from the start of a patch to the start of the next
+        if window is None:
+            window = encoder.patch_samples / encoder.sr + (WINDOW_PATCHES.get(net.pool, 1) - 1) * between
+        window = real_number("window", window, 2 * frame)
+        hop = real_number("hop", window / 2 if hop is None else hop, frame, window)
         frames = encoder.encode_frames(path)
         begins, ends = frames.times.T
         seconds = float(ends.max())
-        starts = np.arange(0, max(seconds - window, 0) + hop, hop).clip(max=max(seconds - window, 0))
+        last_start = max(seconds - window, 0)
+        starts = np.unique(np.arange(0, last_start + hop, hop).clip(max=last_start))
         times = np.stack([starts, np.minimum(starts + window, seconds)], axis=1)
-        times, vectors = np.unique(times, axis=0), []
-        for start, end in times:
-            inside = (begins >= start - MARGIN) & (ends <= end + MARGIN)
-            if not inside.any():
-                inside = np.abs(begins + ends - start - end).argmin()[np.newaxis]
-            pool = Pool(encoder.net.pool)
-            pool.add(frames.vectors[inside])
-            vectors.append(pool.result())
-        return list(self._timed(times, self._classify(np.stack(vectors)), np.stack(vectors), unknown))
+        first = np.searchsorted(begins, times[:, 0] - between / 2)
+        last = np.searchsorted(ends, times[:, 1] + between / 2)
+        centers = frames.times.mean(axis=1)
+        nearest = np.searchsorted((centers[1:] + centers[:-1]) / 2, times.mean(axis=1))
+        rows = np.where(first < last, [first, last], [nearest, nearest + 1]).T
+        vectors = np.stack([pooled(net.pool, [frames.vectors[start:end]]) for start, end in rows])
+        return list(self._timed(times, self._classify(vectors), vectors, unknown))
 
     def adapt(self, paths: AudioSources, batch_size: int = 64) -> None:
         """Adapt to another microphone or room with unlabelled clips recorded there.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mxnet_audio.errors import ModelError, ParameterError
-from mxnet_audio.inference.known_sounds import KnownSounds, Standardization, checked_share
+from mxnet_audio.inference.known_sounds import KnownSounds, Standardization, checked_share, from_text, to_text
 
 
 @pytest.fixture
@@ -57,3 +57,14 @@ def test_shares():
     for wrong in (0, 1, 1.5, -0.1, "5%", None, float("nan")):
         with pytest.raises(ParameterError, match="unknown"):
             checked_share(wrong)
+
+
+def test_text(embeddings):
+    vectors, targets, others = embeddings
+    known = KnownSounds.of(vectors, targets, [0.5, 0.2])
+    text = to_text(known)
+    assert text == to_text(known)
+    np.testing.assert_allclose(from_text(text).scores(others), known.scores(others), atol=1e-5)
+    for damaged in ("", "abc", text[:100], "%"):
+        with pytest.raises(ModelError, match="known sounds"):
+            from_text(damaged)

@@ -22,7 +22,7 @@ SHAPES = {"cifar10": (1, 32, 40), "resnet_v2": (1, 32, 40), "m5": (1, 1, 8000)}
 CPU = {"model_ctx": mx.cpu(), "data_ctx": mx.cpu()}
 
 
-@pytest.fixture(scope="module", params=sorted(classifiers()))
+@pytest.fixture(scope="module", params=sorted(SHAPES))
 def trained(request, corpus, tmp_path_factory):
     """A classifier with each network, trained on a few clips."""
     classifier = classifiers()[request.param]()

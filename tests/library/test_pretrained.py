@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from mxnet_audio import Cifar10AudioClassifier, PretrainedAudioClassifier, load_classifier, load_encoder
+from mxnet_audio import (
+    Cifar10AudioClassifier,
+    OnnxAudioClassifier,
+    PretrainedAudioClassifier,
+    load_classifier,
+    load_encoder,
+)
 from mxnet_audio.errors import AudioDecodeError, DatasetError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library import find_classifier
@@ -371,3 +377,38 @@ def test_fine_tuning_with_bad_arguments(corpus, published, tuning, tmp_path):
         classifier.fit(corpus, tmp_path, recipe="voice", **tuning)
     with pytest.raises(ParameterError, match="groups and validation_pairs"):
         classifier.fit(corpus[:18], tmp_path, validation_pairs=corpus[18:], groups=[0] * 18, **tuning)
+
+
+@pytest.mark.parametrize("front_end", [False, True])
+def test_exported_files_contain_front_end_encoder_and_head(pretrained, corpus, chirps, tmp_path, front_end):
+    path = tmp_path / "model.onnx"
+    pretrained.export_onnx(path, front_end=front_end)
+    exported = OnnxAudioClassifier(path)
+    assert exported.labels == LABELS and exported.network == "yamnet" and exported.model_id == pretrained.model_id
+    assert exported.description.front_end is front_end and exported.embedding_dim == 2048
+    sounds = [path for path, _ in [*corpus[:6], *chirps[:2]]]
+    found, expected = (list(c.predict_many(sounds, unknown=True)) for c in (exported, pretrained))
+    assert [p.label for p in found[:6]] == [p.label for p in expected[:6]]
+    assert [p.known for p in found] == [p.known for p in expected]
+    long = (np.tile(sf.read(corpus[0][0])[0], 3), 12000)
+    assert exported.predict_class(long) == corpus[0][1]
+    assert [w.label for w in exported.predict_timeline(long, 1.0, unknown=True)] == [corpus[0][1]] * 5
+
+
+def test_exported_mlp(corpus, vector_cache, published, tmp_path):
+    classifier = PretrainedAudioClassifier(published("yamnet"), head="mlp", embedding="mean")
+    classifier.fit(corpus, tmp_path / "m", epochs=4, input_shape=(1, 64, 200), cache=vector_cache, progress=False)
+    classifier.export_onnx(tmp_path / "m.onnx", front_end=True)
+    assert OnnxAudioClassifier(tmp_path / "m.onnx").description.n_samples == 199 * 160 + 400
+
+
+def test_other_encoders(corpus, published, tmp_path):
+    for encoder, width in (("musicnn_vgg", 256), ("resemblyzer", 256)):
+        classifier = PretrainedAudioClassifier(published(encoder))
+        pairs = [pair for pair in corpus if pair[1] != "low"][:6]
+        classifier.fit(pairs, tmp_path / encoder, test_size=0, cache=False, progress=False)
+        assert classifier.embedding_dim == width and classifier.evaluate(pairs).accuracy > 0.6
+        assert find_classifier(tmp_path / encoder) == encoder
+        assert load_classifier(tmp_path / encoder).model_id == classifier.model_id
+    with pytest.raises(ParameterError, match="level"):
+        classifier.export_onnx(tmp_path / "m.onnx")
