@@ -145,7 +145,8 @@ class AudioTagger:
         Yields
         ------
         Prediction
-            One for each sound: means over its patches. If it cannot be used, `error` holds the reason.
+            One for each sound: means over its patches, as in `AudioEncoder.forward_many`. If it cannot be used, `error`
+            holds the reason.
 
         Raises
         ------

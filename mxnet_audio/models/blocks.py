@@ -185,7 +185,7 @@ class AudioNet(gluon.nn.HybridBlock):
     input_format : str
         Accepted input shapes, in words.
     heads : tuple of str
-        Possible last layers: "dense" (plain scores), "cosine" (`CosineDense`), "tags" (published, see `EncoderNet`).
+        Possible last layers: "dense" (plain scores), "cosine" (`CosineDense`), "mlp" and "tags" (see `EncoderNet`).
     head_name : str
         Last layer of this network.
     embedding : str or None

@@ -31,7 +31,7 @@ class Pretrained:
     input_shape : tuple of int
         Shape of one input.
     head : str
-        Last layer: "dense", "cosine" or "tags".
+        Last layer: "dense", "cosine", "mlp" or "tags".
     tensors : dict of str to np.ndarray
         Parameters, by their names within the network.
     embedding : str or None

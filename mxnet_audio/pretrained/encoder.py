@@ -27,6 +27,7 @@ __all__ = ["AUTO", "AudioEncoder", "load_encoder"]
 log = logging.getLogger(__name__)
 
 SILENCE = "Silence"  # tag of AudioSet
+LOADED = ("_loaded", "_encoder")  # attributes of an encoder that are computed from its parameters
 AUTO = ("yamnet", "musicnn")  # choices of 'auto', the first one whose weights can be had
 
 
@@ -77,11 +78,17 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the parameters without the network, which is loaded again on first use."""
-        loaded = ("_loaded", "_encoder")
-        return {name: value for name, value in super().__getstate__().items() if name not in loaded}
+        return {name: value for name, value in super().__getstate__().items() if name not in LOADED}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a parameter; the network is loaded again on first use."""
+        super().__setattr__(name, value)
+        if not name.startswith("_"):
+            for loaded in LOADED:
+                self.__dict__.pop(loaded, None)
 
     def set_params(self, **params: Any) -> AudioEncoder:
-        """Set parameters by name, as scikit-learn's estimators do; the network is loaded again on first use.
+        """Set parameters by name, as scikit-learn's estimators do.
 
         Raises
         ------
@@ -92,8 +99,6 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
             super().set_params(**params)
         except ValueError as error:
             raise ParameterError(str(error)) from error
-        for name in ("_loaded", "_encoder"):
-            self.__dict__.pop(name, None)
         return self
 
     @cached_property

@@ -108,6 +108,8 @@ def test_copies_and_parameters(yamnet, clips):
     assert len(pickle.dumps(yamnet)) < 1000  # the weights are loaded again
     other = copy.deepcopy(yamnet).set_params(embedding="mean_std")
     assert other.encode_audio(clips[0]).shape == (2048,) and yamnet.embedding_dim == 1024
+    other.embedding = "mean"
+    assert other.encode_audio(clips[0]).shape == (1024,) == (other.embedding_dim,)
 
 
 def test_unusable_sounds(yamnet, clips, tmp_path):
