@@ -120,6 +120,7 @@ def write_inputs(encoder, paths, folder):
         patches=np.concatenate(patches),
         filters=yamnet_filters(),
         published=str(published_file(encoder) or ""),
+        silence=loaded.labels.index("Silence") if "Silence" in loaded.labels else -1,
         **{f"@{name}": tensor for name, tensor in loaded.tensors.items()},
     )
     return sum(map(len, sounds)) / SR
@@ -194,8 +195,8 @@ def folders():
             part = Path(folder) / ("test" if path.name[0] == "4" else "train") / path.parent.name
             part.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, part)
-        weights_of = {"MXNET_AUDIO_WEIGHTS": str(published_file("yamnet").parent)}  # a new cache has no download
-        yield Path(folder), os.environ | weights_of | {"XDG_CACHE_HOME": f"{folder}/cache"}
+        source = weights.find("yamnet", download=False)[0].parent  # the cache of the programs has no download
+        yield Path(folder), os.environ | {"MXNET_AUDIO_WEIGHTS": str(source), "XDG_CACHE_HOME": f"{folder}/cache"}
 
 
 def from_folder(description, program, folder, environment, states=("cold", "warm")):
@@ -225,7 +226,10 @@ def main():
         parser.exit(message=f"no ESC-10 in {DATA}: set MXNET_AUDIO_DATA\n")
     print(f"{USABLE_CPUS} CPUs")
     for name in arguments.parts or PARTS:
-        PARTS[name](arguments)
+        try:
+            PARTS[name](arguments)
+        except ModelError as error:
+            print(f"{name}: {error}", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,19 @@ def steps_of(inputs, patches_of, network, layout=None):
     patches [shape=(n, 1, bands, frames)] into the order of the network.
     """
 
+    def mean(outputs):
+        silence = inputs["silence"]  # number of a tag, or -1
+        if silence < 0:
+            return outputs.mean(axis=0)
+        found = np.average(outputs, axis=0, weights=1.001 - outputs[:, silence])  # as `PatchEncoder` weights patches
+        found[silence] = outputs[:, silence].min()
+        return found
+
     def pooled(parts):
         patches = np.concatenate(parts)
         outputs = np.concatenate([network(patches[start : start + BATCH]) for start in range(0, len(patches), BATCH)])
         ends = np.cumsum([len(part) for part in parts])
-        return np.stack([part.mean(axis=0) for part in np.split(outputs, ends[:-1])])
+        return np.stack([mean(part) for part in np.split(outputs, ends[:-1])])
 
     steps = {
         "files": lambda: pooled([patches_of(load(path)) for path in inputs["paths"]]),
