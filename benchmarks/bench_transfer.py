@@ -216,7 +216,7 @@ PARTS = {"encoding": encoding, "classifier": classifier, "search": search}
 def main():
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all by default")
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--encoders", nargs="+", default=list(RUNTIMES), choices=list(RUNTIMES), help="of encoding")
     parser.add_argument("--peer-python", default=sys.executable, metavar="PYTHON", help="interpreter of the peers")
@@ -225,7 +225,7 @@ def main():
     if not (DATA / "esc10").is_dir():
         parser.exit(message=f"no ESC-10 in {DATA}: set MXNET_AUDIO_DATA\n")
     print(f"{USABLE_CPUS} CPUs")
-    for name in arguments.parts or PARTS:
+    for name in arguments.parts:
         try:
             PARTS[name](arguments)
         except ModelError as error:
