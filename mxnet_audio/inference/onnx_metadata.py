@@ -88,11 +88,8 @@ class Description:
             version = json.loads(metadata["format"])
             if version != FORMAT:
                 raise ModelError(f"written in format {version}; this version of mxnet-audio reads format {FORMAT}")
-            required = [
-                name for name in cls.__dataclass_fields__ if name != "known"
-            ]  # files of earlier versions lack it
-            known = json.loads(metadata.get("known", "null"))
-            return cls(**{name: json.loads(metadata[name]) for name in required}, known=known)
+            metadata = {"known": "null", **metadata}  # files of earlier versions lack it
+            return cls(**{name: json.loads(metadata[name]) for name in cls.__dataclass_fields__})
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"damaged: missing or invalid in its description: {error}") from error
 
