@@ -45,6 +45,8 @@ class Predictor(ABC):
     `views` and `model_id`, and `_forward`.
     """
 
+    encoder: str | None = None  # name of the pretrained encoder, if there is one
+
     @property
     @abstractmethod
     def labels(self) -> list[int | str]:
@@ -306,7 +308,7 @@ class Predictor(ABC):
         """Make the prediction for one file from the outputs of the network."""
         path, probabilities, _, error = output
         label = None if probabilities is None else self.labels[int(probabilities.argmax())]
-        return Prediction(path, label, probabilities, error, labels=self.labels)
+        return Prediction(path, label, probabilities, error, labels=self.labels, encoder=self.encoder)
 
     def _check_unknown(self, unknown: bool | float) -> None:
         """Raise the errors of the argument `unknown` before any sound is read."""
@@ -331,7 +333,8 @@ class Predictor(ABC):
     ) -> Iterator[TimedPrediction]:
         """Make the predictions for windows [shape=(n, 2), seconds] from the outputs of the network."""
         for (begin, end), row, known in zip(times.tolist(), probabilities, self._known(vectors, unknown)):
-            prediction = TimedPrediction(begin, end, self.labels[int(row.argmax())], row, labels=self.labels)
+            label = self.labels[int(row.argmax())]
+            prediction = TimedPrediction(begin, end, label, row, labels=self.labels, encoder=self.encoder)
             prediction.known = known
             yield prediction
 

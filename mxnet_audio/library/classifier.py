@@ -355,7 +355,7 @@ class AudioClassifier(Predictor):
             log.warning("left out: %s", error)
             self.skipped.append((source_name(path) or f"item {position}", error))
 
-    def _check_usable(self, sounds: list[AudioSource]) -> None:
+    def _check_usable(self, sounds: Sequence[Any]) -> None:
         """Raise DatasetError if all files were left out."""
         if len(self.skipped) == len(sounds):
             first = f"; the first: {self.skipped[0][1]}" if sounds else ""

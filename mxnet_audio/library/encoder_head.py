@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from mxnet_audio import training
 from mxnet_audio.engine import gluon, nd
+from mxnet_audio.errors import ModelError
 from mxnet_audio.library.heads import Layers, cross_entropy, fit_linear, head_scores, inner_folds
 from mxnet_audio.library.mlp_head import fit_mlp
 from mxnet_audio.library.trained_model import TrainedModel
@@ -49,6 +51,11 @@ def fit_head(
         Class that each class counts as for the accuracy; by default itself.
     callbacks : sequence of callable
         Called with the history after each epoch of an MLP, or once. An MLP stops if one returns True.
+
+    Raises
+    ------
+    ModelError
+        If the loss becomes infinite or NaN.
     """
     classes, folds = len(model.labels), inner_folds(targets, groups, settings.random_state)
     counts = np.arange(classes) if counts_as is None else counts_as
@@ -63,6 +70,9 @@ def fit_head(
 
     def after_epoch(layers: Layers) -> bool:
         measure(layers)
+        if not math.isfinite(history["loss_train"][-1]):
+            epoch = len(history["loss_train"])
+            raise ModelError(f"the loss is NaN or infinite after epoch {epoch}: lower the learning rate")
         answers = [callback(history) for callback in callbacks]
         return any(answers)
 

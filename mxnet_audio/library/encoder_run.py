@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from mxnet_audio import training
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.data.transforms import Transform
-from mxnet_audio.engine import autograd, mx
+from mxnet_audio.engine import mx
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.features import AudioFeatureConfig, FeatureCache
 from mxnet_audio.inference.known_sounds import KnownSounds
@@ -24,7 +25,7 @@ from mxnet_audio.library.training_run import TrainingRun
 from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
 from mxnet_audio.pretrained.patch_encoder import Pool
 
-__all__ = ["EncodeSound", "FineTuningRun", "HeadRun", "read_vectors", "vector_cache"]
+__all__ = ["EncodeSound", "FineTuningRun", "HeadRun", "pooled", "read_vectors", "vector_cache"]
 
 
 class EncodeSound(Transform):
@@ -46,10 +47,7 @@ class EncodeSound(Transform):
 
     def apply(self, source: AudioSource) -> np.ndarray:
         """Encode a sound."""
-        pool = Pool(self._encoder.net.pool)
-        for frames in self._encoder.iter_frames(source):
-            pool.add(frames.vectors)
-        return pool.result()
+        return pooled(self._encoder.net.pool, (frames.vectors for frames in self._encoder.iter_frames(source)))
 
 
 class EncoderRun(TrainingRun):
@@ -144,29 +142,36 @@ class FineTuningRun(EncoderRun):
         show: bool,
     ) -> None:
         """Fit the head, unless the run is resumed, and train the network; then measure the sounds that it knows."""
+        batch_size = self.settings.batch_size
         if not progress.epochs:
-            fit_head(model, *_embeddings(model, clips.train_plain), None, self.settings)
+            vectors, targets = _embeddings(model, clips.train_plain, batch_size)
+            fit_head(model, vectors, targets, group_numbers(clips.groups), self.settings)
             model.extras = {}
         super().train(model, clips, progress, callbacks, show)
         if clips.test is not None:
-            vectors, targets = _embeddings(model, clips.train_plain)
+            vectors, targets = _embeddings(model, clips.train_plain, batch_size)
             known = KnownSounds.of(vectors, targets)
-            held_out, _ = _embeddings(model, clips.test)
+            held_out, _ = _embeddings(model, clips.test, batch_size)
             model.extras["known"] = KnownSounds.of(vectors, targets, known.scores(held_out)).to_tensors()
             model.save(self.model_dir, progress)
 
 
-def _embeddings(model: TrainedModel, loader: AudioLoader) -> tuple[np.ndarray, np.ndarray]:
+def _embeddings(model: TrainedModel, loader: AudioLoader, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Compute the embeddings [shape=(n, dim)] of the network's inputs, and return the targets [shape=(n,)]."""
-    vectors, targets, epoch = [], [], loader.epoch
-    with contextlib.closing(iter(loader)) as stream:
-        for x, y in stream:
-            with autograd.predict_mode():
-                _, embedding = model.net(x.as_in_context(model.model_ctx))
-            vectors.append(embedding.asnumpy())
-            targets.append(y.asnumpy().astype(int))
-    loader.epoch = epoch  # the order of a resumed run is that of an uninterrupted one
-    return np.concatenate(vectors), np.concatenate(targets)
+    vectors, targets = [], []
+    with contextlib.closing(_samples(loader)) as samples:
+        while batch := list(islice(samples, batch_size)):
+            vectors.append(model.forward(np.stack([x for x, _ in batch]))[1])
+            targets += [target for _, target in batch]
+    return np.concatenate(vectors), np.array(targets)
+
+
+def pooled(pool: str, parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Pool the vectors of patches [shape=(n, dim)], which come in one or more parts."""
+    running = Pool(pool)
+    for vectors in parts:
+        running.add(vectors)
+    return running.result()
 
 
 def vector_cache(
@@ -179,10 +184,14 @@ def vector_cache(
 
 def read_vectors(loader: AudioLoader) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors [shape=(n, dim)] and the targets [shape=(n,)] of all samples, in order."""
-    samples = []
+    samples = list(_samples(loader))
+    return np.stack([vector for vector, _ in samples]), np.array([target for _, target in samples])
+
+
+def _samples(loader: AudioLoader) -> Generator[tuple[np.ndarray, int], None, None]:
+    """Yield the samples, in order; raise the error of the first that cannot be read."""
     with contextlib.closing(loader.samples()) as stream:
         for _, sample, error in stream:
             if error is not None:
                 raise error
-            samples.append(sample)
-    return np.stack([vector for vector, _ in samples]), np.array([target for _, target in samples])
+            yield sample

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -44,23 +45,26 @@ def fit_mlp(
     ctx : mxnet.Context
         Device.
     after_epoch : callable
-        Called with the layers after each epoch on all vectors; training stops if it returns True.
+        Called with the layers after each epoch on all vectors; training stops if it returns True. The folds are trained
+        for as many epochs.
 
     Returns
     -------
     FittedHead
     """
 
-    def fit(rows: np.ndarray | slice, after_epoch: Callable[[Layers], bool] = lambda layers: False) -> Layers:
+    def epochs(rows: np.ndarray | slice) -> Iterator[Layers]:
         standardization = Standardization.of(vectors[rows])
         x = standardization.apply(vectors[rows])
-        layers = _train(
-            x, targets[rows], classes, settings, ctx, lambda layers: after_epoch(folded(layers, standardization))
-        )
-        return folded(layers, standardization)
+        return (folded(layers, standardization) for layers in _train(x, targets[rows], classes, settings, ctx))
 
-    scores = [head_scores(fit(rows), vectors[left_out]) for rows, left_out in folds]
-    return calibrated(fit(slice(None), after_epoch), scores, vectors, targets, folds)
+    done = 0
+    for layers in epochs(slice(None)):
+        done += 1
+        if after_epoch(layers):
+            break
+    scores = [head_scores(next(islice(epochs(rows), done - 1, None)), vectors[left_out]) for rows, left_out in folds]
+    return calibrated(layers, scores, vectors, targets, folds)
 
 
 def _train(
@@ -69,8 +73,8 @@ def _train(
     classes: int,
     settings: Settings,
     ctx: mx.Context,
-    after_epoch: Callable[[Layers], bool],
-) -> Layers:
+) -> Iterator[Layers]:
+    """Train on standardized vectors [shape=(n, dim)], and yield the layers after each epoch."""
     mx.random.seed(settings.random_state)
     rng = np.random.default_rng(settings.random_state)
     net = gluon.nn.HybridSequential()
@@ -83,7 +87,6 @@ def _train(
     trainer = gluon.Trainer(net.collect_params(), "adam", options, kvstore=None)
     loss_of = gluon.loss.SoftmaxCrossEntropyLoss()
     data, labels = nd.array(x, ctx=ctx, dtype="float32"), nd.array(targets, ctx=ctx)
-    layers: Layers = []
     for _ in range(settings.epochs):
         for rows in np.array_split(rng.permutation(len(x)), batches):
             batch = nd.array(rows, ctx=ctx)
@@ -91,7 +94,4 @@ def _train(
                 loss = loss_of(net(data.take(batch)), labels.take(batch))
             loss.backward()
             trainer.step(len(rows))
-        layers = [(dense.weight.data(ctx).asnumpy(), dense.bias.data(ctx).asnumpy()) for dense in net]
-        if after_epoch(layers):
-            break
-    return layers
+        yield [(dense.weight.data(ctx).asnumpy(), dense.bias.data(ctx).asnumpy()) for dense in net]

@@ -25,13 +25,12 @@ from mxnet_audio.inference.predictor import BATCH_SIZE, AudioSource, AudioSource
 from mxnet_audio.inference.results import Output, TimedPrediction
 from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.library.encoder_head import copy_body, fit_head, group_numbers, move_embeddings
-from mxnet_audio.library.encoder_run import EncodeSound, FineTuningRun, HeadRun, vector_cache
+from mxnet_audio.library.encoder_run import EncodeSound, FineTuningRun, HeadRun, pooled, vector_cache
 from mxnet_audio.library.inputs import choose_features
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.library.training_run import TrainingRun
 from mxnet_audio.models import NETWORKS
 from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
-from mxnet_audio.pretrained.patch_encoder import Pool
 
 __all__ = ["HEADS", "PretrainedAudioClassifier"]
 
@@ -39,6 +38,7 @@ HEADS = {"linear": "dense", "mlp": "mlp"}  # and the last layers of the networks
 # More accurate than the encoder's default where that is another.
 EMBEDDINGS = {"yamnet": "mean_std"}
 CHUNK = 64  # sounds that are looked up in the cache at a time
+ROUNDING = 1e-6  # of a number of windows
 # Patches in a window of a timeline, by the pooling. One has no deviation: on pieces of ESC-10's clips of 1, 2 and 3
 # patches, heads on mean_std have an accuracy of 0.86, 0.93 and 0.96, those on mean of 0.92, 0.93 and 0.96.
 WINDOW_PATCHES = {"mean_std": 3}
@@ -93,6 +93,7 @@ class PretrainedAudioClassifier(AudioClassifier):
     False
     """
 
+    encoder: str
     has_inner_groups = True
 
     def __init__(
@@ -152,7 +153,11 @@ class PretrainedAudioClassifier(AudioClassifier):
             If there were too few clips to measure it, or the parameters are those of the best epoch.
         """
         if "known" not in self.model.extras:
-            remedy = "hold clips out, and load the last parameters" if self.trainable else "train it with more clips"
+            remedy = (
+                "hold clips out, and load the last parameters"
+                if self.trainable
+                else "train it with two or more clips of each class"
+            )
             raise ModelError(f"this model cannot tell unknown sounds: {remedy}")
         return KnownSounds.from_tensors(self.model.extras["known"])
 
@@ -166,8 +171,8 @@ class PretrainedAudioClassifier(AudioClassifier):
             raise ModelError(f"a model of {found or self.network}, not of the encoder {self.encoder}", model_dir_path)
         super().load_model(model_dir_path, parameters=parameters)
         net = self.model.net
-        self.head = next(name for name, head in HEADS.items() if head == net.head_name)
-        self.embedding, self.trainable, self._vectors = net.embedding, "vectors" not in self.model.extras, None
+        self.head = next((name for name, head in HEADS.items() if head == net.head_name), self.head)
+        self.embedding, self.trainable, self._vectors = str(net.embedding), "vectors" not in self.model.extras, None
 
     def forward_many(self, paths: AudioSources, batch_size: int = BATCH_SIZE) -> Iterator[Output]:
         """Compute probabilities and embeddings of many files, in order, each from all of its sound.
@@ -246,7 +251,7 @@ class PretrainedAudioClassifier(AudioClassifier):
         begins, ends = frames.times.T
         seconds = float(ends.max())
         last_start = max(seconds - window, 0)
-        starts = np.unique(np.arange(0, last_start + hop, hop).clip(max=last_start))
+        starts = np.minimum(hop * np.arange(np.ceil(last_start / hop - ROUNDING) + 1), last_start)
         times = np.stack([starts, np.minimum(starts + window, seconds)], axis=1)
         first = np.searchsorted(begins, times[:, 0] - between / 2)
         last = np.searchsorted(ends, times[:, 1] + between / 2)
@@ -295,7 +300,8 @@ class PretrainedAudioClassifier(AudioClassifier):
         Parameters
         ----------
         audio_path_label_pairs : iterable of (path, label)
-            Further clips, as for `fit`.
+            Further clips, as for `fit`. Those whose embedding is that of another clip are left out, too: the folds that
+            calibrate the head must not share a clip.
         groups : sequence of hashable, optional
             Recording, artist or speaker of each of them.
         cache, progress
@@ -321,14 +327,22 @@ class PretrainedAudioClassifier(AudioClassifier):
         dataset = AudioDataset([sound for sound, _ in pairs], transforms=[transform])
         loader = AudioLoader(dataset, BATCH_SIZE, **training.cache_options(old.feature_config, cache))
         self.skipped = []
-        vectors = dict(training.usable_samples(loader, self.skipped, progress))
-        if not vectors:
-            raise DatasetError(f"none of the {len(pairs)} files can be used; the first: {self.skipped[0][1]}")
-        stored, numbers = old.extras["vectors"], None
+        vectors: dict[int, np.ndarray] = {}
+        stored = old.extras["vectors"]
+        learned, numbers = {vector.tobytes() for vector in stored["vectors"]}, None
+        for row, vector in training.usable_samples(loader, self.skipped, progress):
+            if vector.tobytes() in learned:
+                sound = pairs[row][0]
+                self._note_error(sound, row, DatasetError("the model has learned it already", source_name(sound)))
+                continue
+            learned.add(vector.tobytes())
+            vectors[row] = vector
+        self._check_usable(pairs)
         if groups is not None or "groups" in stored:  # without a group, each clip is one of its own
-            groups = [(0, row) for row in range(len(pairs))] if groups is None else groups
-            before = stored.get("groups", np.arange(len(stored["targets"])))
-            numbers = np.concatenate([before, group_numbers([groups[row] for row in vectors])])
+            count = len(stored["targets"])
+            own = np.arange(count + len(pairs))
+            new = own[count:] if (given := group_numbers(groups)) is None else given
+            numbers = np.concatenate([stored.get("groups", own[:count]), new[list(vectors)]])
         every_label = [*(old.labels[target] for target in stored["targets"]), *(pairs[row][1] for row in vectors)]
         model = TrainedModel(
             self.network,

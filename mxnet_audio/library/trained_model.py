@@ -258,7 +258,7 @@ class TrainedModel:
             model.extras = {
                 role: model_store.read_tensors(directory, manifest, role)
                 for role in EXTRAS
-                if role in manifest["files"]
+                if role in manifest["files"] and parameters == "last"  # they were measured with these
             }
         except (ModelError, ParameterError) as error:
             raise ModelError(error.reason, directory) from error

@@ -51,7 +51,7 @@ def test_fit_learns_holds_out_and_is_stored(pretrained, pretrained_dir, corpus):
     assert len(pretrained.model.extras["vectors"]["targets"]) == 18  # the others are held out
     assert pretrained.embedding_dim == 2048 and pretrained.model_name == "yamnet"
     assert find_classifier(pretrained_dir) == find_classifier(pretrained_dir, "yamnet") == "yamnet"
-    assert find_classifier(pretrained_dir) == "yamnet" and isinstance(pretrained, PretrainedAudioClassifier)
+    assert isinstance(pretrained, PretrainedAudioClassifier)
 
 
 def test_embeddings_are_those_of_the_encoder_for_sound_of_any_length(pretrained, corpus):
@@ -159,7 +159,6 @@ def test_timeline(pretrained, corpus):
     whole = pretrained.predict_timeline((y, 12000), window=100)
     assert len(whole) == 1 and whole[0].end == pytest.approx(9, abs=0.01)
     np.testing.assert_allclose(whole[0].probabilities, pretrained.predict((y, 12000)).probabilities, atol=1e-4)
-    assert all(w.end - w.start == pytest.approx(0.975) for w in pretrained.predict_timeline((y, 12000)))
     for wrong in ({"window": 0}, {"hop": -1}, {"window": 1, "hop": 2}, {"unknown": 3}):
         with pytest.raises(ParameterError):
             pretrained.predict_timeline((y, 12000), **wrong)
@@ -176,7 +175,7 @@ def test_add_classes(pretrained, corpus, chirps, vector_cache, tmp_path):
     assert all((encoder[name] == after[name]).all() for name in encoder if not name.startswith("head."))
     pretrained.save_model(tmp_path)
     again = load_classifier(tmp_path)
-    again.add_classes(corpus[18:], groups=[1] * 6, cache=vector_cache, progress=False)  # further clips of known classes
+    again.add_classes(corpus, groups=[1] * 24, cache=vector_cache, progress=False)  # those held out are new
     assert again.labels == pretrained.labels and len(again.model.extras["vectors"]["targets"]) == 18 + 6 + 6
     assert len(set(again.model.extras["vectors"]["groups"])) == 18 + 6 + 1
 
@@ -217,14 +216,11 @@ def test_adapt(pretrained, corpus, tmp_path):
         y, sr = sf.read(path)
         elsewhere.append((str(tmp_path / f"{i}.wav"), label))
         sf.write(elsewhere[-1][0], 0.1 * y + rng.normal(0, 0.01, len(y)), sr)
-    before, loss = (
-        pretrained.model_id,
-        np.mean([p.probability for p in pretrained.predict_many(p for p, _ in elsewhere)]),
-    )
+    before = pretrained.model_id
     accuracy = pretrained.evaluate(elsewhere).accuracy
     pretrained.adapt([*(path for path, _ in elsewhere), "missing.wav"])
     assert [path for path, _ in pretrained.skipped] == ["missing.wav"] and pretrained.model_id != before
-    assert pretrained.evaluate(elsewhere).accuracy >= accuracy and loss is not None
+    assert pretrained.evaluate(elsewhere).accuracy >= accuracy
     pretrained.save_model(tmp_path / "m")
     again = load_classifier(tmp_path / "m")
     assert again.model_id == pretrained.model_id and again.model.notes["training"]["adapted to, inputs"] == 24
@@ -375,8 +371,6 @@ def test_fine_tuning_with_bad_arguments(corpus, published, tuning, tmp_path):
     classifier = PretrainedAudioClassifier(published("yamnet"), trainable=True)
     with pytest.raises(ParameterError, match="loss"):
         classifier.fit(corpus, tmp_path, recipe="voice", **tuning)
-    with pytest.raises(ParameterError, match="groups and validation_pairs"):
-        classifier.fit(corpus[:18], tmp_path, validation_pairs=corpus[18:], groups=[0] * 18, **tuning)
 
 
 @pytest.mark.parametrize("front_end", [False, True])
