@@ -119,7 +119,7 @@ def train(
         random_state=seed,
         checkpoint_interval=1,  # a killed run loses one epoch at most
         validation_pairs=validation_pairs,
-        groups=groups if validation_pairs is None else None,
+        groups=groups if validation_pairs is None or classifier.has_inner_groups else None,
         resume=resume,
         early_stopping=early_stopping,
         feature_config=chosen.config(feature_options),

@@ -188,7 +188,8 @@ class NetworkOptions:
     def check_features(self, features: FeatureOptions) -> None:
         """Raise BadParameter if features are given for an encoder that is not trained as a whole."""
         if self._encoder is not None and not self._fine_tune and features.are_given:
-            raise typer.BadParameter("all of a clip counts with --encoder", param_hint="--seconds")
+            reason = "not with --encoder, which fixes the features and hears all of a clip, unless you --fine-tune"
+            raise typer.BadParameter(reason, param_hint="--seconds, --input-shape, --features")
 
     def config(self, features: FeatureOptions) -> AudioFeatureConfig | None:
         """Return the features to train with; None for those of an encoder."""
