@@ -142,8 +142,8 @@ def check_resumed(directory: str | os.PathLike, network: str, strangers: set[str
         return
     labels = model_store.read_manifest(directory, network).get("labels")
     if isinstance(labels, list) and strangers.intersection(map(str, labels)):
-        reason = "the checkpoint was trained on speakers who are held out now: resume with as many held out as before"
-        raise ModelError(f"{reason}, such as held_out_speakers=0 (--held-out-speakers 0)", directory)
+        mend = "if nobody was held out before, resume with held_out_speakers=0 (--held-out-speakers 0)"
+        raise ModelError(f"the checkpoint was trained on speakers who are held out now: {mend}", directory)
 
 
 @contextmanager
