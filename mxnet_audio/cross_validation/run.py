@@ -132,11 +132,12 @@ def cross_validate(
     files = [(os.path.realpath(sound), fold) for (sound, _), fold in zip(pairs, assigned) if isinstance(sound, str)]
     check_disjoint("file", [file for file, _ in files], [fold for _, fold in files])
     order = fold_order(assigned)
-    settings = _settings(classifier, pairs, assigned, options)
+    inner_groups = groups if classifier.has_inner_groups else None  # the jobs of others do not split again
+    settings = _settings(classifier, pairs, assigned, options, inner_groups)
     saved = [] if output_dir is None else load_runs(output_dir, settings)
     done = {(run.fold, run.seed): run for run in saved if run.fold in order and run.seed in seeds}
     missing = [(fold, seed) for seed in seeds for fold in order if (fold, seed) not in done]
-    jobs = [_job(classifier, pairs, assigned, fold, seed, options, groups) for fold, seed in missing]
+    jobs = [_job(classifier, pairs, assigned, fold, seed, options, inner_groups) for fold, seed in missing]
     if done:
         log.info("%s: %d of %d runs are finished, continuing", output_dir, len(done), len(done) + len(jobs))
     failed: list[FailedRun] = []
@@ -225,16 +226,23 @@ def _complete_options(
 
 
 def _settings(
-    classifier: AudioClassifier, pairs: list[Pair], assigned: list[Fold], options: dict[str, Any]
+    classifier: AudioClassifier,
+    pairs: list[Pair],
+    assigned: list[Fold],
+    options: dict[str, Any],
+    groups: list[Hashable] | None,
 ) -> dict[str, Any]:
     """Return the settings that saved runs must share."""
     config = choose_features(classifier.network, [], options["input_shape"], options["feature_config"])
     recipe = training.get_recipe(options["recipe"], classifier.recipe)
+    clips: list[tuple] = [(*pair, fold) for pair, fold in zip(pairs, assigned)]
+    if groups:
+        clips = [(*clip, str(group)) for clip, group in zip(clips, groups)]
     return run_settings(
         classifier.network,
         len(training.class_order([label for _, label in pairs], options["nb_classes"])),
         input_shape_of(classifier.network, config),
-        [(*pair, fold) for pair, fold in zip(pairs, assigned)],
+        clips,
         {name: value for name, value in options.items() if name not in WITHOUT_EFFECT}
         | {"recipe": recipe, **classifier.settings},
     )
@@ -258,5 +266,5 @@ def _job(
         [pairs[row] for row in others],
         [pair for pair, fold in zip(pairs, assigned) if fold == held_out],
         options,
-        [groups[row] for row in others] if groups and classifier.has_inner_groups else None,
+        groups and [groups[row] for row in others],
     )

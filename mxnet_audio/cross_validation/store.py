@@ -38,12 +38,12 @@ def run_settings(
         Number of classes.
     input_shape : tuple of int
         Shape of the network's input; with the classes, it determines the network's graph.
-    clips : list of (sound, label, fold)
+    clips : list of (sound, label, fold) or (sound, label, fold, group)
         All clips.
     options : dict
         All arguments of `fit`, including defaults, which may change in later versions.
     """
-    identities = [(s if isinstance(s, str) else source_identity(s), label, fold) for s, label, fold in clips]
+    identities = [(sound if isinstance(sound, str) else source_identity(sound), *others) for sound, *others in clips]
     settings = {
         "network": network,
         "graph": _graph_digest(network, classes, input_shape),

@@ -201,7 +201,7 @@ class AudioClassifier(Predictor):
             Clips to measure on, in place of a held-out share.
         groups : sequence of hashable, optional
             Recording, artist or speaker of each pair: clips of one group are held out together. Not with
-            `validation_pairs`.
+            `validation_pairs`, except for a `PretrainedAudioClassifier`, which splits the training clips again.
         resume : bool
             Resume from the last checkpoint in `model_dir_path`, if there is one; the result is the same as without the
             interruption. If False, an existing model is replaced. With more epochs than the interrupted run was

@@ -216,6 +216,17 @@ def test_on_an_encoder(run, run_json, published, tones, tmp_path):
     assert run_json("evaluate", tones, "--model-dir", folder)["accuracy"] > 0.9
 
 
+def test_groups_count_beside_a_validation_set_on_an_encoder(run, published, write_table, tones, tmp_path):
+    table = write_table(groups=["Ann", "Ben"], clips=4)
+    (held_out := tmp_path / "held out").mkdir()
+    for label in LABELS:
+        shutil.copytree(tones / label, held_out / label, ignore=lambda _, names: [n for n in names if n < "4"])
+    words = ("train", table, "--encoder", published("yamnet"), "--validation", held_out)
+    run(*words, "--model-dir", tmp_path / "model")
+    manifest = read_manifest(tmp_path / "model", "yamnet")
+    assert len(set(model_store.read_tensors(tmp_path / "model", manifest, "vectors")["groups"])) == 2
+
+
 def test_the_encoder_at_hand_is_named(run, published, tones, tmp_path):
     published("yamnet")
     arguments = ("train", tones, "--epochs", 1, *SMALL, "--model-dir", tmp_path / "model")

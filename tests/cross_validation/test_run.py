@@ -286,12 +286,14 @@ def test_encoders_encode_each_clip_once_and_keep_groups_together(corpus, publish
     monkeypatch.setattr(EncodeSound, "apply", lambda self, x: encoded.append(x) or apply(self, x))
     monkeypatch.setattr(PretrainedAudioClassifier, "fit", record_fit)
     groups = [f"{fold} {row % 2}" for row, fold in enumerate(FOLDS)]
-    options = {"groups": groups, "n_jobs": 1, "cache": tmp_path, "progress": False}
+    options = {"groups": groups, "n_jobs": 1, "cache": tmp_path, "output_dir": tmp_path / "runs", "progress": False}
     result = cross_validate("yamnet", corpus, FOLDS, **options)
     assert sorted(encoded) == sorted(path for path, _ in corpus)
     assert grouped[0] == [group for group, fold in zip(groups, FOLDS) if fold != 1]
     assert result.accuracy > 0.9 and result.network == "yamnet" and result.precision_at_5 > 0.5
     assert result.settings["encoder"] == "yamnet" and result.settings["head"] == "linear"
+    with pytest.raises(ModelError, match="clips changed"):  # the inner folds would be others
+        cross_validate("yamnet", corpus, FOLDS, **{**options, "groups": None})
 
 
 @pytest.mark.slow
