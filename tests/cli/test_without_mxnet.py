@@ -86,7 +86,6 @@ def test_input_is_checked_before_mxnet_is_imported(
         ("speaker", "train", missing): missing,
         ("speaker", "train", tones, "--features", tmp_path / "features.yaml"): "features.yaml",
         ("speaker", "enroll", "ann", missing, *voices): missing,
-        ("speaker", "enroll", "ann", clip, "--model-dir", missing): missing,
         ("speaker", "verify", clip, missing, *voices): missing,
         ("speaker", "verify", clip, "--speaker", "eve", *voices): "eve",
         ("speaker", "identify", clip, *voices): "enrolled",
