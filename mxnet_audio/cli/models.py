@@ -39,7 +39,7 @@ def list_models(as_json: AsJson = False) -> None:
 
 @models.command()
 def info(name: Name, as_json: AsJson = False) -> None:
-    """Show network, embeddings, licence, citation and source of published weights.
+    """Show what is known of published weights: network, licence, source.
 
     \b
     Example:
@@ -68,7 +68,7 @@ def info(name: Name, as_json: AsJson = False) -> None:
 
 @models.command()
 def download(name: Name, as_json: AsJson = False) -> None:
-    """Find or download published weights, verify them, and prepare them for use.
+    """Find or download published weights, and prepare them for use.
 
     \b
     Example:
