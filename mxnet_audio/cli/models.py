@@ -39,7 +39,7 @@ def list_models(as_json: AsJson = False) -> None:
 
 @models.command()
 def info(name: Name, as_json: AsJson = False) -> None:
-    """Show what is known of published weights: network, licence, source.
+    """Show network, licence and source of published weights.
 
     \b
     Example:
