@@ -9,7 +9,7 @@ import typer
 
 from mxnet_audio.cli.model import find_trained_model
 from mxnet_audio.cli.options import MODELS, AsJson, ModelDir, StoredNetwork
-from mxnet_audio.cli.output import print_result
+from mxnet_audio.cli.output import print_message, print_result
 
 if TYPE_CHECKING:
     from mxnet_audio.library.trained_model import TrainedModel
@@ -41,9 +41,12 @@ def export(
 
 def write_onnx(model: TrainedModel, output: Path, front_end: bool, as_json: bool) -> None:
     """Write a model as an ONNX file and print the result."""
-    from mxnet_audio.library.export import export_onnx
+    from mxnet_audio.inference.predictor import input_length
+    from mxnet_audio.library.export import export_onnx, exported_id
 
     export_onnx(model, output, front_end=front_end)
+    sr, n_samples = input_length(model.feature_config)
+    print_message(f"it takes {n_samples / sr:.2f} s: the middle of longer sound; shorter sound is padded with silence")
     takes = "samples" if front_end else "features"
-    document = {"output": output, "takes": takes, "model_id": model.id, "labels": model.labels}
+    document = {"output": output, "takes": takes, "model_id": exported_id(model), "labels": model.labels}
     print_result(document, f"wrote the model to {output}; its input is {takes}", as_json)

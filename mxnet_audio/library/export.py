@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import logging
 import os
@@ -23,8 +24,9 @@ from mxnet_audio.inference.known_sounds import KnownSounds, to_text
 from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, checksum_entry
 from mxnet_audio.inference.predictor import input_length
 from mxnet_audio.library.trained_model import TrainedModel
+from mxnet_audio.models import EncoderNet
 
-__all__ = ["TOLERANCE", "export_onnx"]
+__all__ = ["TOLERANCE", "export_onnx", "exported_id"]
 
 OPSET, IR = 13, 7  # operators that MXNet 1.9.1 writes, and the version of the format released with them
 TOLERANCE = 1e-4  # of probabilities, and of embeddings relative to their peak
@@ -40,8 +42,9 @@ def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool
     embeddings, and what is needed to tell unknown sounds, are in the file's metadata. Before the file is put in place,
     it is checked by onnx and, if ONNX Runtime is installed, run and compared with MXNet (tolerance 1e-4).
 
-    A model on a pretrained encoder takes inputs of the length of a typical training clip, and of longer sound the
-    middle, while its classifier takes all of a sound.
+    The file takes inputs of one length: the middle of longer sound, and shorter sound padded with silence. The
+    classifier on a pretrained encoder takes all of a sound instead, and nothing else. So the results differ for sound
+    of other lengths, and the file has a `model_id` of its own: indexes do not mix the embeddings of both.
 
     Parameters
     ----------
@@ -85,6 +88,13 @@ def export_onnx(model: TrainedModel, path: str | os.PathLike, *, front_end: bool
         raise ModelError(f"cannot be written ({error.strerror})", path) from error
 
 
+def exported_id(model: TrainedModel) -> str:
+    """Return the identity of the embeddings of an exported model: its own for a network on an encoder."""
+    if not isinstance(model.net, EncoderNet):
+        return model.id
+    return hashlib.sha256(f"{model.id} {model.net.input_shape}".encode()).hexdigest()[:16]
+
+
 def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> None:
     try:
         import onnx
@@ -124,7 +134,7 @@ def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> 
         network=model.network,
         labels=model.labels,
         features=config.identity(),
-        model_id=model.id,
+        model_id=exported_id(model),
         sr=sr,
         n_samples=n_samples,
         front_end=front is not None,

@@ -158,6 +158,8 @@ def prepare(
     labels = class_order([clip.label for clip in clips], nb_classes)
     every = clips + held_out
     targets = to_targets([clip.label for clip in every], labels)
+    if splits:  # an impossible split is refused before the clips are read
+        split(targets, test_size, settings.random_state, groups, labels)
     sounds = [clip.sound for clip in every]
     plain = load(AudioDataset(sounds, targets.tolist(), transforms=transforms))
 
