@@ -186,7 +186,7 @@ def _logistic_path(vectors: np.ndarray, targets: np.ndarray, classes: int) -> Ca
 
     standardization = Standardization.of(vectors)
     x, basis = standardization.apply(vectors), None
-    if len(x) < x.shape[1]:  # the weights are sums of the vectors: as many coordinates as vectors are enough
+    if 4 * len(x) < x.shape[1]:  # the weights are sums of the vectors: as many coordinates as vectors are enough
         left, values, basis = np.linalg.svd(x, full_matrices=False)
         x = left * values
 
