@@ -99,9 +99,7 @@ def test_mean_of_the_partials_of_a_sound(published):
     np.testing.assert_allclose(vector, EXPECTED["resemblyzer_sound"], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "record", ["yamnet", pytest.param("musicnn", marks=pytest.mark.slow), "musicnn_vgg_mtt", "resemblyzer"]
-)
+@pytest.mark.parametrize("record", ["yamnet", pytest.param("musicnn", marks=pytest.mark.slow), "musicnn_vgg_mtt"])
 def test_onnx_files_of_several_patches_agree(record, published, tmp_path):
     """The exporter compares the probabilities and vectors of both runtimes, from samples on."""
     pytest.importorskip("onnx")
