@@ -58,6 +58,8 @@ def refresh_norms(net: gluon.Block, clips: Iterable[tuple[nd.NDArray, Any]], ctx
     """
     norms: list[gluon.nn.BatchNorm] = []
     net.apply(lambda block: norms.append(block) if isinstance(block, gluon.nn.BatchNorm) else None)
+    if not norms:
+        return
     means, squares, count = [0.0] * len(norms), [0.0] * len(norms), 0
     for x, _ in clips:
         for norm in norms:
