@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["AudioInfo", "Stream"]
+__all__ = ["UNKNOWN_FRAMES", "AudioInfo", "Refused", "Stream"]
+
+UNKNOWN_FRAMES = 1 << 60  # more frames than any file has; libsndfile's count of an unknown length is near 2**63
 
 
 @dataclass(frozen=True)
@@ -74,3 +76,7 @@ class Stream:
     format: str
     decoder: str
     blocks: Callable[[int, int | None], Iterator[np.ndarray]]
+
+
+class Refused(Exception):
+    """Raised if one decoder cannot read the format, and the next is to be tried."""

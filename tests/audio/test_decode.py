@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio import audio
-from mxnet_audio.audio import decode
+from mxnet_audio.audio import decode_soundfile
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, TruncatedAudioError
 
 FORMATS = {
@@ -145,7 +145,7 @@ def test_only_the_requested_part_is_decoded(kind, preroll, monkeypatch):
         decoded.append(len(block))
         return block
 
-    monkeypatch.setattr(decode._SoundFile, "read", read)
+    monkeypatch.setattr(decode_soundfile._SoundFile, "read", read)
     assert len(audio.load(file, offset=30, duration=1)[0]) == sr
     assert sum(decoded) <= sr + preroll
 
