@@ -29,7 +29,7 @@ from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.data.transforms import Features, Load
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.parallel import USABLE_CPUS
+from mxnet_audio.parallel import usable_cpus
 
 CLASSES, BATCH = 10, 32
 CONFIG = AudioFeatureConfig(
@@ -207,7 +207,7 @@ def decode(path: str) -> np.ndarray:
 def threaded(function: Callable, paths: list[str]) -> float:
     """Return the seconds for all files, on as many threads as the loader has."""
     start = time.perf_counter()
-    with ThreadPoolExecutor(USABLE_CPUS) as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         for _ in pool.map(function, paths):
             pass
     return time.perf_counter() - start
@@ -253,7 +253,7 @@ def report(args: argparse.Namespace, folder: Path, paths: list[str], scratch: st
     plain_way = child("--part", "plain", "--clips", str(args.sample), *common)
     plain_way = {name: value * (1 if name in ("VmHWM", "RssAnon") else scale) for name, value in plain_way.items()}
     decoding, loading = threaded(decode, paths), threaded(Load(sr=CONFIG.sr), paths)
-    print(f"{args.clips} clips; the plain way on {args.sample}, scaled; seconds; {USABLE_CPUS} threads")
+    print(f"{args.clips} clips; the plain way on {args.sample}, scaled; seconds; {usable_cpus()} threads")
     print(f"plain: up front {plain_way['load']:.1f}, later epochs {plain_way['later']:.2f}")
     print(f"plain: every epoch {plain_way['lazy']:.1f}, with 2 worker threads {plain_way['lazy, 2 threads']:.1f}")
     print(f"decoding and resampling alone: soundfile and soxr {decoding:.1f}, audio.load {loading:.1f}")

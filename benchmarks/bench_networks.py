@@ -25,11 +25,11 @@ from mxnet_audio.library.export import export_onnx
 from mxnet_audio.library.inputs import features_for_shape
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.models import NETWORKS
-from mxnet_audio.parallel import USABLE_CPUS
+from mxnet_audio.parallel import usable_cpus
 
 CLASSES = 10
 SCRATCH = ("cifar10", "m5", "resnet_v2")  # networks of classifiers without published weights
-THREADS = int(os.environ.get("OMP_NUM_THREADS") or cores() or USABLE_CPUS)
+THREADS = int(os.environ.get("OMP_NUM_THREADS") or cores() or usable_cpus())
 WITHOUT_TORCH = {"resnet18", "sincnet"}  # not in torch_networks
 TORCH_WAYS = ("eager", "channels_last", "compiled")
 

@@ -21,7 +21,7 @@ from bench_networks import SCRATCH
 from mxnet_audio import datasets, training
 from mxnet_audio.datasets.synthetic import synthesise
 from mxnet_audio.library import classifiers
-from mxnet_audio.parallel import USABLE_CPUS
+from mxnet_audio.parallel import usable_cpus
 
 try:
     import torch
@@ -89,7 +89,7 @@ def torch_pipeline(classifier, paths):
     loader = torch.utils.data.DataLoader(
         Files(paths, classifier.feature_config),
         batch_size=16,
-        num_workers=USABLE_CPUS,
+        num_workers=usable_cpus(),
         multiprocessing_context="spawn",
         persistent_workers=True,
     )

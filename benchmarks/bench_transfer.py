@@ -32,7 +32,7 @@ from mxnet_audio import audio, features, weights
 from mxnet_audio.errors import ModelError
 from mxnet_audio.features.pretrained import yamnet_filters
 from mxnet_audio.models import NETWORKS
-from mxnet_audio.parallel import USABLE_CPUS
+from mxnet_audio.parallel import usable_cpus
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("MXNET_AUDIO_DATA") or HERE.parents[1] / "shared" / "data")
@@ -224,7 +224,7 @@ def main():
     arguments = parser.parse_args()
     if not (DATA / "esc10").is_dir():
         parser.exit(message=f"no ESC-10 in {DATA}: set MXNET_AUDIO_DATA\n")
-    print(f"{USABLE_CPUS} CPUs")
+    print(f"{usable_cpus()} CPUs")
     for name in arguments.parts:
         try:
             PARTS[name](arguments)

@@ -37,6 +37,7 @@ import scipy.linalg  # its OpenBLAS must choose its kernels before the choice of
 import scipy.sparse
 
 from mxnet_audio.errors import EngineError, ParameterError
+from mxnet_audio.parallel import usable_cpus
 
 __all__ = ["autograd", "context", "contexts", "cores", "gluon", "mx", "nd"]
 
@@ -51,7 +52,8 @@ def _has_avx2() -> bool:
 def cores() -> int:
     """Return the number of cores that this process may use, which MXNet uses unless ``OMP_NUM_THREADS`` is set.
 
-    Two processors of one core (hyper-threading) count once.
+    Two processors of one core (hyper-threading) count once. A quota of a control group, such as that of ``docker run
+    --cpus``, is respected.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def cores() -> int:
     """
     try:
         files = (f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list" for cpu in os.sched_getaffinity(0))
-        return len({Path(file).read_text() for file in files})
+        return min(len({Path(file).read_text() for file in files}), usable_cpus())
     except (AttributeError, OSError):
         return 0
 

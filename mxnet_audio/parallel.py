@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,10 +18,24 @@ import numpy as np
 from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import AudioError
 
-__all__ = ["USABLE_CPUS", "map_ordered", "without_tracebacks"]
+__all__ = ["map_ordered", "usable_cpus", "without_tracebacks"]
 
-# The CPUs that this process may use, where the system provides them (Linux); elsewhere all CPUs.
-USABLE_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+@functools.cache
+def usable_cpus() -> int:
+    """Return the number of CPUs that this process may use: a container or a batch system often grants it a few of many.
+
+    CPU affinity and the quotas of control groups (``docker run --cpus``, Kubernetes, Slurm) are respected, and so is the
+    environment variable ``LOKY_MAX_CPU_COUNT``.
+
+    Examples
+    --------
+    >>> usable_cpus() >= 1
+    True
+    """
+    import joblib  # takes 0.2 s
+
+    return joblib.cpu_count()
 
 
 def map_ordered(
@@ -61,7 +74,7 @@ def map_ordered(
     >>> [result for _, result, _ in map_ordered(abs, [-3, 1, -2])]
     [3, 1, 2]
     """
-    workers = USABLE_CPUS if workers is None else whole_number("workers", workers)
+    workers = usable_cpus() if workers is None else whole_number("workers", workers)
     ahead = 4 * workers if ahead is None else whole_number("ahead", ahead, 0)
     _keep_large_blocks()
     if not ahead:

@@ -90,7 +90,10 @@ def test_processors_of_one_core_count_once(monkeypatch):
     siblings = {0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
     monkeypatch.setattr(engine.Path, "read_text", lambda path: siblings[int(path.parts[5][3:])])
+    monkeypatch.setattr(engine, "usable_cpus", lambda: 4)
     assert engine.cores() == 2
+    monkeypatch.setattr(engine, "usable_cpus", lambda: 1)  # the quota of a container
+    assert engine.cores() == 1
     monkeypatch.delattr(os, "sched_getaffinity")
     assert engine.cores() == 0
 

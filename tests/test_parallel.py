@@ -6,11 +6,20 @@ import time
 import pytest
 
 from mxnet_audio.errors import AudioDecodeError, ParameterError
-from mxnet_audio.parallel import map_ordered
+from mxnet_audio.parallel import map_ordered, usable_cpus
 
 
 def worker_threads():
     return [t for t in threading.enumerate() if t.name.startswith("mxnet-audio")]
+
+
+def test_the_quota_of_a_container_limits_the_cpus(monkeypatch):
+    monkeypatch.setattr("joblib.externals.loky.backend.context._cpu_count_cgroup", lambda cpus: 1)
+    usable_cpus.cache_clear()
+    try:
+        assert usable_cpus() == 1
+    finally:
+        usable_cpus.cache_clear()
 
 
 def test_results_come_in_the_order_of_the_items():

@@ -86,7 +86,7 @@ def _fallback_decoder() -> str | None:
 
 def _devices() -> dict[str, int | str]:
     """Count CPUs and GPUs. MXNet is imported: it counts the GPUs that it can use, and this shows whether it works."""
-    from mxnet_audio.parallel import USABLE_CPUS
+    from mxnet_audio.parallel import usable_cpus
 
     try:
         from mxnet_audio.engine import mx
@@ -94,4 +94,4 @@ def _devices() -> dict[str, int | str]:
         gpus = mx.context.num_gpus()
     except Exception as error:  # whatever it is: the command exists to show it
         gpus = f"unknown: {error}"
-    return {"cpus": USABLE_CPUS, "gpus": gpus}
+    return {"cpus": usable_cpus(), "gpus": gpus}

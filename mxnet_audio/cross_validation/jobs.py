@@ -21,7 +21,7 @@ from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, ModelError, ParameterError
 from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.metrics import precision_at_k
-from mxnet_audio.parallel import USABLE_CPUS
+from mxnet_audio.parallel import usable_cpus
 from mxnet_audio.training.folds import Fold
 
 __all__ = ["CrossValidationError", "FailedRun", "Job", "count_workers", "run_jobs"]
@@ -127,7 +127,7 @@ def count_workers(n_jobs: int | None, ctx: mx.Context) -> int:
         n_jobs = 1 if ctx.device_type == "gpu" else -1
     if not isinstance(n_jobs, Integral) or (n_jobs < 1 and n_jobs != -1):
         raise ParameterError(f"n_jobs must be an integer >= 1, or -1 for all CPUs, got {n_jobs!r}")
-    return USABLE_CPUS if n_jobs == -1 else int(n_jobs)
+    return usable_cpus() if n_jobs == -1 else int(n_jobs)
 
 
 def run_jobs(jobs: Sequence[Job], n_jobs: int, scratch: str) -> Iterator[FoldRun | FailedRun]:
@@ -148,7 +148,7 @@ def run_jobs(jobs: Sequence[Job], n_jobs: int, scratch: str) -> Iterator[FoldRun
 
     # MXNet reads its number of threads at import, from OMP_NUM_THREADS, which joblib sets for its processes.
     # Idle processes end sooner than by default: each holds the memory of a network.
-    threads = max(1, USABLE_CPUS // n_jobs)
+    threads = max(1, usable_cpus() // n_jobs)
     with parallel_config(backend="loky", inner_max_num_threads=threads, idle_worker_timeout=5):
         parallel = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
     with contextlib.closing(parallel(delayed(_try)(job, scratch) for job in jobs)) as results:
