@@ -1,7 +1,6 @@
 from setuptools import find_packages, setup
 
-# Metadata is in pyproject.toml. The lists of data/lists are installed as a package of their own.
-setup(
-    packages=[*find_packages(include=["mxnet_audio*"]), "mxnet_audio.datasets.lists"],
-    package_dir={"mxnet_audio.datasets.lists": "data/lists"},
-)
+# Metadata is in pyproject.toml. These folders of the repository are installed as packages of their own.
+DATA = {"mxnet_audio.datasets.lists": "data/lists", "mxnet_audio.library.esc10": "demo/models/esc10"}
+
+setup(packages=[*find_packages(include=["mxnet_audio*"]), *DATA], package_dir=DATA)

@@ -124,8 +124,8 @@ if sys.version_info >= (3, 13):
     )
 if int(np.__version__.partition(".")[0]) >= 2:
     raise EngineError(
-        f"MXNet 1.9.1 needs NumPy below 2, this is {np.__version__}: pip install 'numpy<2'; for pandas and "
-        "Hugging Face data sets beside it pip install 'mxnet-audio[tables]'"
+        f"MXNet 1.9.1 needs NumPy below 2, this is {np.__version__}: pip install 'numpy<2'; with pandas and "
+        "Hugging Face data sets beside it: pip install 'numpy<2' 'pandas<3' 'pyarrow<26'"
     )
 
 with contextlib.ExitStack() as _stack:

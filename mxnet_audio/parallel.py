@@ -23,10 +23,10 @@ __all__ = ["map_ordered", "usable_cpus", "without_tracebacks"]
 
 @functools.cache
 def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use: a container or a batch system often grants it a few of many.
+    """Return the number of CPUs that this process may use; containers and batch systems often grant a few of many.
 
-    CPU affinity and the quotas of control groups (``docker run --cpus``, Kubernetes, Slurm) are respected, and so is the
-    environment variable ``LOKY_MAX_CPU_COUNT``.
+    CPU affinity and the quotas of control groups (``docker run --cpus``, Kubernetes, Slurm) are respected, and so is
+    the environment variable ``LOKY_MAX_CPU_COUNT``.
 
     Examples
     --------

@@ -1,6 +1,7 @@
 """Tests of the package's public face: names, types, requirements, and an import without MXNet."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +80,10 @@ def test_mxnet_is_required_only_where_it_runs(version):
     assert ("mxnet" in here) == supported and here["numpy"].specifier.contains("1.26.4") == supported
     assert here["numpy"].specifier.contains("2.3.0") != supported
     assert version in SpecifierSet(project["requires-python"])
+
+
+def test_installation_commands_in_messages_name_packages_of_the_index():
+    messages = [text for path in (ROOT / "mxnet_audio").rglob("*.py") for text in path.read_text().splitlines()]
+    commands = [line.partition("pip install ")[2] for line in messages if "pip install " in line]
+    assert len(commands) >= 5
+    assert not [command for command in commands if re.match(r"\W*mxnet.audio", command)]  # it is not on the index

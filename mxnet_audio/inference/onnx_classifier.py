@@ -6,8 +6,8 @@ Packages needed beside this one:
 - sound files as well: ``soundfile soxr`` (and ``av`` or ``audioread`` for formats that libsndfile does not read)
 - a file without a front end: ``scipy librosa pydantic pyyaml safetensors platformdirs`` as well
 
-On CPython 3.13 and later, where MXNet does not run, ``pip install 'mxnet-audio[runtime]'`` installs all of it without
-MXNet. On 3.10 to 3.12 that command installs MXNet too; ``pip install --no-deps mxnet-audio`` does not.
+On CPython 3.13 and later, where MXNet does not run, ``pip install '.[runtime]'`` in a clone installs all of it without
+MXNet. On 3.10 to 3.12 that command installs MXNet, too; ``pip install --no-deps .`` does not.
 """
 
 from __future__ import annotations

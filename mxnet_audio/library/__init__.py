@@ -15,8 +15,11 @@ if TYPE_CHECKING:  # names only: users of features, datasets and search do not i
 
 __all__ = ["BUNDLED_MODELS", "classifiers", "find_classifier", "load_classifier"]
 
-#: Directory of the ESC-10 models that come with a clone; a wheel contains none.
-BUNDLED_MODELS = Path(__file__).parents[2] / "demo" / "models" / "esc10"
+_INSTALLED_MODELS = Path(__file__).with_name("esc10")
+#: Folder of the ESC-10 models: in the installed package, or in demo/models of a checkout.
+BUNDLED_MODELS = (
+    _INSTALLED_MODELS if _INSTALLED_MODELS.is_dir() else Path(__file__).parents[2] / "demo" / "models" / "esc10"
+)
 
 _CLASSES = {"cifar10": "Cifar10AudioClassifier", "m5": "M5AudioClassifier", "resnet_v2": "ResNetV2AudioClassifier"}
 

@@ -100,7 +100,7 @@ def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> 
         import onnx
         import onnx.mapping  # imported by MXNet's exporter, and removed in onnx 1.18
     except ImportError as error:
-        raise ModelError("to write ONNX, pip install 'mxnet-audio[onnx]' (onnx below 1.18)") from error
+        raise ModelError("to write ONNX, pip install 'onnx<1.18'") from error
 
     config, net = model.feature_config, model.net
     sr, n_samples = input_length(config)

@@ -239,7 +239,7 @@ class AnnoyEngine(_ApproximateEngine):
     """
 
     name = "annoy"
-    _requirement = "'mxnet-audio[annoy]'"
+    _requirement = "annoy"
     _N_TREES, _MIN_SEARCH_NODES = 50, 10_000
 
     def _is_stale(self) -> bool:

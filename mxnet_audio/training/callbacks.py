@@ -110,7 +110,7 @@ class TensorBoardLog:
         try:
             from tensorboardX.event_file_writer import EventsWriter
         except ImportError:
-            raise ModelError("TensorBoard logs need tensorboardX: pip install 'mxnet-audio[tensorboard]'") from None
+            raise ModelError("TensorBoard logs need tensorboardX: pip install tensorboardX") from None
         directory.mkdir(parents=True, exist_ok=True)
         self._has_events = any(directory.glob("events.*"))
         # SummaryWriter would write later, in a thread, and a killed run would lose epochs.

@@ -11,12 +11,22 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = ("onnxruntime", "numpy", "lazy_loader", "soundfile", "soxr")  # for files with a front end, on sound files
+# For files with a front end, on sound files.
+NEEDED = (
+    "onnxruntime",
+    "numpy",
+    "joblib",
+    "lazy_loader",
+    "soundfile",
+    "soxr",
+)
 
 CODE = """
 import importlib.util, json, sys
 from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 assert not any(importlib.util.find_spec(name) for name in ("mxnet", "scipy", "librosa", "onnx"))
+from mxnet_audio.library import BUNDLED_MODELS
+assert "site-packages" in str(BUNDLED_MODELS) and (BUNDLED_MODELS / "cifar10.json").is_file()
 print(json.dumps([prediction.label for prediction in OnnxAudioClassifier(sys.argv[1]).predict_many(sys.argv[2:])]))
 """
 
