@@ -15,6 +15,7 @@ import typer
 
 import mxnet_audio
 from mxnet_audio.cli.adapt import adapt
+from mxnet_audio.cli.cache import cache
 from mxnet_audio.cli.command_group import ErrorReportingGroup
 from mxnet_audio.cli.cross_validate import cross_validate
 from mxnet_audio.cli.datasets import datasets
@@ -50,6 +51,7 @@ app.command("embed", hidden=True)(encode)
 app.add_typer(speaker, name="speaker")
 app.add_typer(datasets, name="datasets")
 app.add_typer(models, name="models")
+app.add_typer(cache, name="cache")
 for command in (info, demo):
     app.command()(command)
 

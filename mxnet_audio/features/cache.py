@@ -25,7 +25,7 @@ from mxnet_audio.atomic import replacing
 from mxnet_audio.audio.source import source_identity
 from mxnet_audio.errors import AudioError
 
-__all__ = ["FeatureCache"]
+__all__ = ["FeatureCache", "cache_folder"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,11 @@ _SUFFIX = ".features"
 _SHARD_BYTES = 32 << 20
 _MAX_DELAY = 10.0  # seconds
 _ABANDONED_AFTER = 3600.0  # seconds: an unfinished file this old has lost its writer
+
+
+def cache_folder() -> Path:
+    """Return the default folder of cached features, such as ``~/.cache/mxnet-audio/features``."""
+    return platformdirs.user_cache_path("mxnet-audio") / "features"
 
 
 class FeatureCache:
@@ -72,9 +77,7 @@ class FeatureCache:
     """
 
     def __init__(self, key: str, directory: str | os.PathLike | None = None):
-        if directory is None:
-            directory = platformdirs.user_cache_path("mxnet-audio") / "features"
-        self.directory = Path(directory)
+        self.directory = cache_folder() if directory is None else Path(directory)
         folder = hashlib.sha256(f"{mxnet_audio.__version__} {_FORMAT} {key}".encode()).hexdigest()[:32]
         self._folder = self.directory / folder
         self._lock = threading.Lock()
