@@ -8,21 +8,22 @@ removed after that. Whenever a run is killed, the directory holds one complete s
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as format_tensors
 
-from mxnet_audio.atomic import replacing, write_json
+from mxnet_audio.atomic import contents, read_json, replacing, write_json
 from mxnet_audio.errors import ModelError
 
 __all__ = [
     "FORMAT",
     "Tensors",
+    "check_finite",
     "check_writable",
     "encoder_name",
     "fingerprint",
@@ -34,6 +35,7 @@ __all__ = [
 
 FORMAT = 2  # format 1: the first networks of version 0.1, which normalised before pooling
 Tensors = dict[str, np.ndarray]
+_LARGEST = 16 << 30  # [bytes], of a file of tensors
 
 
 def fingerprint(tensors: Tensors) -> str:
@@ -44,6 +46,25 @@ def fingerprint(tensors: Tensors) -> str:
         digest.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
+
+
+def check_finite(tensors: Tensors, path: str | os.PathLike | None = None) -> None:
+    """Check that tensors are numbers: a network with NaN or infinity among its parameters answers nonsense.
+
+    Parameters
+    ----------
+    tensors : dict of str to np.ndarray
+    path : str or os.PathLike, optional
+        File to name in the error.
+
+    Raises
+    ------
+    ModelError
+        If a tensor holds NaN or infinity; it is named.
+    """
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+            raise ModelError(f"unusable: the tensor {name!r} holds NaN or infinity; train or get the model again", path)
 
 
 def check_writable(directory: str | os.PathLike) -> None:
@@ -81,8 +102,19 @@ def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: d
         Description of the model, JSON-serializable; ``format`` and ``files`` are added.
     files : dict of str to dict of str to np.ndarray
         Sets of tensors by role, such as ``last`` and ``best``.
+
+    Raises
+    ------
+    ModelError
+        If a file cannot be written, as on a full disk; then the former state remains.
     """
-    directory = Path(directory)
+    try:
+        _save_state(Path(directory), name, manifest, files)
+    except OSError as error:
+        raise ModelError(f"cannot be saved ({error.strerror or error})", error.filename or directory) from error
+
+
+def _save_state(directory: Path, name: str, manifest: dict, files: dict[str, Tensors]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     entries = {}
     for role, tensors in files.items():
@@ -96,7 +128,8 @@ def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: d
     write_json(directory / f"{name}.json", {"format": FORMAT, **manifest, "files": entries})
     current = {entry["file"] for entry in entries.values()}
     file = rf"{re.escape(name)}-[a-z]+-[0-9a-f]{{12}}\.safetensors"
-    unfinished = rf"\.({re.escape(name)}\.json|{file})\..*\.tmp"  # left behind by a killed run
+    # Left behind by a killed run; the temporary name of a file has the beginning of its name.
+    unfinished = rf"\.{re.escape(name)}(\.json|-[a-z]+-[0-9a-f]{{12}}).*\.tmp"
     for path in directory.iterdir():
         if path.name not in current and re.fullmatch(f"{file}|{unfinished}", path.name):
             path.unlink(missing_ok=True)
@@ -125,11 +158,12 @@ def read_manifest(directory: str | os.PathLike, name: str) -> dict:
     Raises
     ------
     ModelError
-        If the directory or the model is missing, or the manifest is damaged or of a newer version.
+        If the directory or the model is missing, or the manifest is damaged or of a newer version, or lists no files or
+        files elsewhere.
     """
     path = Path(directory) / f"{name}.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
         version = manifest["format"]
     except (FileNotFoundError, NotADirectoryError) as error:
         others = ", ".join(stored_models(directory))
@@ -143,7 +177,20 @@ def read_manifest(directory: str | os.PathLike, name: str) -> dict:
         raise ModelError(
             f"written in format {version}, but this version of mxnet-audio reads format {FORMAT}: {mend}", path
         )
+    _check_files(manifest.get("files"), path)
     return manifest
+
+
+def _check_files(files: Any, path: Path) -> None:
+    """Check that the files of a manifest are in its directory, and that each has a checksum."""
+    if not isinstance(files, dict) or not files:
+        raise ModelError("damaged: it lists no files, so nothing could be checked", path)
+    for role, entry in files.items():
+        file, digest = (entry.get("file"), entry.get("sha256")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(file, str) or not re.fullmatch(r"[^/\\:\0]+\.safetensors", file):
+            raise ModelError(f"refused: its file {role!r} is not a safetensors file beside it: {file!r}", path)
+        if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
+            raise ModelError(f"damaged: the SHA-256 of its file {role!r} is missing", path)
 
 
 def encoder_name(manifest: dict) -> str | None:
@@ -167,18 +214,21 @@ def read_tensors(directory: str | os.PathLike, manifest: dict, role: str) -> Ten
     Raises
     ------
     ModelError
-        If the manifest lists no such file, or the file is missing or damaged.
+        If the manifest lists no such file, the file is missing or damaged, or a tensor holds NaN or infinity.
     """
+    entry = manifest["files"].get(role)
+    if entry is None:
+        raise ModelError(f"no {role!r} parameters: only the directory given to fit holds them", directory)
+    path = Path(directory) / entry["file"]
     try:
-        entry = manifest["files"][role]
-        path = Path(directory) / entry["file"]
-        expected = entry["sha256"]
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"no {role!r} parameters: only the directory given to fit holds them", directory) from error
-    try:
-        data = path.read_bytes()
+        data = contents(path, _LARGEST)
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror})", path) from error
-    if hashlib.sha256(data).hexdigest() != expected:
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise ModelError("damaged: its SHA-256 differs from the one in the model's description", path)
-    return parse_tensors(data)
+    try:
+        tensors = parse_tensors(data)
+    except Exception as error:  # of many types
+        raise ModelError(f"damaged, or no safetensors file ({error})", path) from error
+    check_finite(tensors, path)
+    return tensors

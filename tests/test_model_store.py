@@ -1,6 +1,10 @@
 """Model directories: complete or absent, checked when read."""
 
+import errno
+import hashlib
 import json
+import os
+import random
 
 import numpy as np
 import pytest
@@ -36,9 +40,14 @@ def test_a_new_state_replaces_the_former_and_leaves_other_models_alone(tmp_path)
 
 def test_an_unfinished_state_leaves_the_former_one(tmp_path, monkeypatch):
     save(tmp_path, step=1)
-    monkeypatch.setattr(model_store, "write_json", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+
+    def fail(path, _):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(model_store, "write_json", fail)
+    with pytest.raises(ModelError, match="No space left") as raised:
         save(tmp_path, tensors={"weight": np.ones(1, np.float32)}, step=2)
+    assert raised.value.path == str(tmp_path / "net.json")
     manifest = model_store.read_manifest(tmp_path, "net")
     assert manifest["step"] == 1
     np.testing.assert_array_equal(model_store.read_tensors(tmp_path, manifest, "last")["weight"], TENSORS["weight"])
@@ -47,7 +56,7 @@ def test_an_unfinished_state_leaves_the_former_one(tmp_path, monkeypatch):
 def test_unfinished_files_of_a_killed_run_are_removed(tmp_path):
     save(tmp_path, "net-2")
     killed = [".net.json.0123.tmp", ".net-last-0123456789ab.safetensors.0123.tmp"]
-    others = [".net-2.json.0123.tmp", ".index.json.0123.tmp"]
+    others = [".net-2.json.0123.tmp", ".net-2-last-0123456789ab.safetensors.0123.tmp", ".index.json.0123.tmp"]
     for name in (*killed, *others):
         (tmp_path / name).write_text("half")
     save(tmp_path)
@@ -117,7 +126,7 @@ def test_missing_and_damaged_files_are_named(tmp_path):
         model_store.read_tensors(tmp_path, manifest, "last")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"format": 99}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"format": 99}', "[" * 100_000, '{"format": NaN}'])
 def test_an_unusable_manifest_is_refused(tmp_path, text):
     (tmp_path / "net.json").write_text(text)
     with pytest.raises(ModelError, match=r"damaged|format 99"):
@@ -129,3 +138,130 @@ def test_the_manifest_is_strict_json(tmp_path):
         save(tmp_path, loss=float("nan"))
     save(tmp_path, loss=0.5)
     json.loads((tmp_path / "net.json").read_text(), parse_constant=lambda c: pytest.fail(c))
+
+
+def test_manifests_and_tensors_must_be_regular_files(tmp_path):
+    os.mkfifo(tmp_path / "net.json")
+    with pytest.raises(ModelError, match=r"net\.json.*not a regular file"):
+        model_store.read_manifest(tmp_path, "net")
+    (tmp_path / "net.json").unlink()
+    save(tmp_path)
+    (file,) = tmp_path.glob("*.safetensors")
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(ModelError, match=rf"{file.name}.*not a regular file"):
+        model_store.read_tensors(tmp_path, model_store.read_manifest(tmp_path, "net"), "last")
+
+
+BAD_FILES = {
+    "none": {},
+    "no object": [],
+    "missing": None,
+    "absolute": {"last": {"file": "/etc/net.safetensors", "sha256": "0" * 64}},
+    "above": {"last": {"file": "../net.safetensors", "sha256": "0" * 64}},
+    "below": {"last": {"file": "a/net.safetensors", "sha256": "0" * 64}},
+    "drive": {"last": {"file": "c:net.safetensors", "sha256": "0" * 64}},
+    "other kind": {"last": {"file": "net.json", "sha256": "0" * 64}},
+    "null character": {"last": {"file": "a\0.safetensors", "sha256": "0" * 64}},
+    "no name": {"last": {"file": 3, "sha256": "0" * 64}},
+    "no checksum": {"last": {"file": "a.safetensors"}},
+    "checksum of another kind": {"last": {"file": "a.safetensors", "sha256": None}},
+    "no entry": {"last": "a.safetensors"},
+    "a second one": {
+        "last": {"file": "a.safetensors", "sha256": "0" * 64},
+        "best": {"file": "../a.safetensors", "sha256": "0" * 64},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_a_manifest_lists_files_of_its_directory_with_checksums(kind, tmp_path):
+    write = {"format": model_store.FORMAT, "files": BAD_FILES[kind]}
+    (tmp_path / "net.json").write_text(json.dumps(write))
+    with pytest.raises(ModelError) as raised:
+        model_store.read_manifest(tmp_path, "net")
+    assert raised.value.path == str(tmp_path / "net.json")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_tensors_that_are_not_numbers_are_named(value, dtype, tmp_path):
+    save(tmp_path, tensors={"good": np.ones(3, np.float32), "head.weight": np.array([0, value], dtype)})
+    manifest = model_store.read_manifest(tmp_path, "net")
+    with pytest.raises(ModelError, match=r"'head\.weight'") as raised:
+        model_store.read_tensors(tmp_path, manifest, "last")
+    assert raised.value.path.endswith(".safetensors")
+
+
+def write_with_checksum(directory, data):
+    """Write bytes as the tensors of a model, with a checksum that fits."""
+    digest = hashlib.sha256(data).hexdigest()
+    (directory / "net-last.safetensors").write_bytes(data)
+    entry = {"file": "net-last.safetensors", "sha256": digest}
+    (directory / "net.json").write_text(json.dumps({"format": model_store.FORMAT, "files": {"last": entry}}))
+
+
+def safetensors(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+ODD = {
+    "empty": b"",
+    "no header": b"\0" * 8,
+    "a huge header": (1 << 60).to_bytes(8, "little") + b"{}",
+    "deep": safetensors(b"[" * 100_000),
+    "not JSON": safetensors(b"{"),
+    "overlap": safetensors({n: {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} for n in "ab"}, b"\0" * 8),
+    "behind the end": safetensors({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}),
+    "unused bytes": safetensors({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, b"\0" * 8),
+    "another size": safetensors({"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}}, b"\0" * 8),
+    "overflow": safetensors({"a": {"dtype": "F32", "shape": [1 << 62, 4], "data_offsets": [0, 8]}}, b"\0" * 8),
+    "a type that is unknown": safetensors({"a": {"dtype": "F7", "shape": [2], "data_offsets": [0, 8]}}, b"\0" * 8),
+    "a type without a NumPy type": safetensors(
+        {"a": {"dtype": "F8_E4M3", "shape": [8], "data_offsets": [0, 8]}}, b"\0" * 8
+    ),
+    "a key twice": safetensors(
+        b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}',
+        b"\0" * 16,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_tensors_with_a_fresh_checksum_are_named(kind, tmp_path):
+    write_with_checksum(tmp_path, ODD[kind])
+    with pytest.raises(ModelError) as raised:
+        model_store.read_tensors(tmp_path, model_store.read_manifest(tmp_path, "net"), "last")
+    assert raised.value.path == str(tmp_path / "net-last.safetensors")
+
+
+def mutant(data, chance):
+    """Change, remove or repeat a few bytes."""
+    data = bytearray(data)
+    for _ in range(chance.randint(1, 4)):
+        start = chance.randrange(len(data) + 1)
+        length = chance.choice([0, 1, 1, 2, 8])
+        data[start : start + length] = chance.choice(
+            [chance.randbytes(length), b"", b"9" * chance.randint(1, 20), data[start : start + 30]]
+        )
+    return bytes(data)
+
+
+def test_mutants_of_a_model_are_read_or_refused(tmp_path):
+    chance = random.Random(17)
+    save(tmp_path)
+    manifest = (tmp_path / "net.json").read_bytes()
+    (file,) = tmp_path.glob("*.safetensors")
+    tensors = file.read_bytes()
+    refused = 0
+    for number in range(600):
+        if number % 2:
+            (tmp_path / "net.json").write_bytes(mutant(manifest, chance))
+        else:
+            write_with_checksum(tmp_path, mutant(tensors, chance))
+        try:
+            model_store.read_tensors(tmp_path, model_store.read_manifest(tmp_path, "net"), "last")
+        except ModelError:
+            refused += 1
+    assert refused > 300
