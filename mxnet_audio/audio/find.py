@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+from mxnet_audio.audio.formats import AUDIO_SUFFIXES as AUDIO_SUFFIXES
 from mxnet_audio.audio.source import missing_reason
 from mxnet_audio.errors import AudioDecodeError
 
 __all__ = ["AUDIO_SUFFIXES", "find_audio"]
 
 logger = logging.getLogger(__name__)
-
-#: Suffixes (lower case) of the files that `find_audio` lists.
-AUDIO_SUFFIXES = frozenset(
-    (
-        ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".m4r", ".mp2", ".mp3", ".mp4",
-        ".oga", ".ogg", ".opus", ".snd", ".w64", ".wav", ".webm", ".wma",
-    )
-)  # fmt: skip
 
 
 def find_audio(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[str]:
@@ -29,9 +23,10 @@ def find_audio(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[st
     Parameters
     ----------
     path : str, os.PathLike, or an iterable of them
-        Files are listed whatever their suffix; folders are searched to any depth for `AUDIO_SUFFIXES`. Hidden files
-        and folders are skipped (their names begin with ``.``, like macOS's ``._x.wav``), and so are folders without
-        permission, with a warning.
+        Files are listed whatever their suffix; folders are searched to any depth for `AUDIO_SUFFIXES`. Linked folders
+        are searched like others, each real folder once. Hidden files and folders are skipped (their names begin with
+        ``.``, like macOS's ``._x.wav``). Pipes, devices, broken links and folders without permission are skipped with
+        a warning.
 
     Returns
     -------
@@ -53,22 +48,54 @@ def find_audio(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[st
     ['a.ogg', 'b.WAV']
     """
     found: set[str] = set()
+    folders: list[str] = []
     for item in [path] if isinstance(path, str | os.PathLike) else path:
-        item = Path(item)
-        if item.is_dir():
-            for folder, folders, files in os.walk(item, onerror=_log_skipped):
-                folders[:] = [name for name in folders if not name.startswith(".")]
-                found.update(str(Path(folder, name)) for name in files if _has_audio_name(name))
-        elif item.exists():
-            found.add(str(item))
+        name = str(Path(os.fsdecode(item)))
+        if os.path.isdir(name):  # noqa: PTH112 - Path's methods raise OSError for names that are too long
+            folders.append(name)
+        elif os.path.exists(name):  # noqa: PTH110
+            found.add(name)
         else:
             raise AudioDecodeError(missing_reason(item, "file or folder"), item)
+    found.update(_search(folders))
     return sorted(found)
 
 
-def _log_skipped(error: OSError) -> None:
-    logger.warning("%s is skipped: %s", error.filename, error.strerror)
+def _search(roots: Iterable[str]) -> set[str]:
+    """List the sound files in folders, and in folders that are linked in them."""
+    found: set[str] = set()
+    seen: set[tuple[int, int]] = set()
+    folders = deque(roots)
+    links: deque[str] = deque()  # searched last: a folder with several names is listed under its real one
+    while folders or links:
+        for entry in _visible_entries((folders or links).popleft(), seen):
+            try:
+                if entry.is_dir():
+                    (links if entry.is_symlink() else folders).append(entry.path)
+                elif Path(entry.name).suffix.lower() not in AUDIO_SUFFIXES:
+                    continue
+                elif entry.is_file():
+                    found.add(str(Path(entry.path)))
+                else:
+                    logger.warning("%s is skipped: it is not a regular file", entry.path)
+            except OSError as error:  # links that lead to each other
+                logger.warning("%s is skipped: %s", entry.path, error.strerror)
+    return found
 
 
-def _has_audio_name(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in AUDIO_SUFFIXES
+def _visible_entries(folder: str, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
+    """List a folder, by names; nothing if it is one of those seen, which it is added to."""
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+        if (status.st_dev, status.st_ino) in seen:
+            return []
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=_name)
+    except OSError as error:
+        logger.warning("%s is skipped: %s", folder, error.strerror)
+        return []
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
