@@ -1,6 +1,9 @@
-from .decode import info as info
+from .channel import Channel as Channel
+from .channel import channel_sources as channel_sources
+from .channel import file_of as file_of
 from .find import AUDIO_SUFFIXES as AUDIO_SUFFIXES
 from .find import find_audio as find_audio
+from .headers import info as info
 from .headers import typical_length as typical_length
 from .load import load as load
 from .load import valid_audio as valid_audio

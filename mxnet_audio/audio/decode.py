@@ -12,53 +12,11 @@ from typing import Any, BinaryIO
 from mxnet_audio.audio.container import check_complete
 from mxnet_audio.audio.decode_audioread import open_audioread
 from mxnet_audio.audio.decode_soundfile import open_soundfile
-from mxnet_audio.audio.source import missing_reason, naming_errors, resolve, source_name
-from mxnet_audio.audio.stream import AudioInfo, Refused, Stream
+from mxnet_audio.audio.source import missing_reason
+from mxnet_audio.audio.stream import Refused, Stream
 from mxnet_audio.errors import AudioDecodeError
 
-__all__ = ["info", "open_stream"]
-
-
-def info(source: str | os.PathLike | BinaryIO | Any) -> AudioInfo:
-    """Read the header of a sound file.
-
-    Parameters
-    ----------
-    source : as for `load`
-        File, its bytes, or an entry of a data set; for an array, the facts of the array.
-
-    Returns
-    -------
-    AudioInfo
-        Rate, channels, length, format and decoder.
-
-    Raises
-    ------
-    AudioDecodeError
-        The file cannot be opened, or no decoder can read it.
-    TruncatedAudioError
-        The file is shorter than its header declares.
-    InvalidAudioError
-        An array, or its rate, cannot be used.
-
-    Examples
-    --------
-    >>> import io, numpy, soundfile
-    >>> file = io.BytesIO()
-    >>> soundfile.write(file, numpy.zeros(4000), 8000, format="WAV")
-    >>> info(file).duration
-    0.5
-    """
-    name = source_name(source)
-    with naming_errors(name):
-        target = resolve(source)
-        if isinstance(target, tuple):
-            y, sr = target
-            channels, frames = (1, *y.shape)[-2:]
-            return AudioInfo(name, sr, channels, frames, frames / sr, "array", "numpy")
-        with open_stream(target) as stream:
-            duration = None if stream.frames is None else stream.frames / stream.sr
-            return AudioInfo(name, stream.sr, stream.channels, stream.frames, duration, stream.format, stream.decoder)
+__all__ = ["open_stream"]
 
 
 @contextmanager

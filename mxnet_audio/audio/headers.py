@@ -1,4 +1,4 @@
-"""Statistics of a collection of files, from their headers."""
+"""Facts in the headers of sound files, and statistics of a collection."""
 
 from __future__ import annotations
 
@@ -7,14 +7,52 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
+from typing import Any, BinaryIO
 
-from mxnet_audio.audio.decode import info
+from mxnet_audio.audio.opened import open_source
+from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.audio.stream import AudioInfo
 from mxnet_audio.errors import AudioError
 
-__all__ = ["rates", "typical_length"]
+__all__ = ["info", "rates", "typical_length"]
 
 SAMPLE_SIZE = 100  # files whose headers are read: enough for a median
+
+
+def info(source: str | os.PathLike | BinaryIO | Any) -> AudioInfo:
+    """Read the header of a sound file.
+
+    Parameters
+    ----------
+    source : as for `load`
+        File, its bytes, or an entry of a data set; for an array, the facts of the array.
+
+    Returns
+    -------
+    AudioInfo
+        Rate, channels, length, format and decoder.
+
+    Raises
+    ------
+    AudioDecodeError
+        The file cannot be opened, or no decoder can read it.
+    TruncatedAudioError
+        The file is shorter than its header declares.
+    InvalidAudioError
+        An array, or its rate, cannot be used.
+
+    Examples
+    --------
+    >>> import io, numpy, soundfile
+    >>> file = io.BytesIO()
+    >>> soundfile.write(file, numpy.zeros(4000), 8000, format="WAV")
+    >>> info(file).duration
+    0.5
+    """
+    name = source_name(source)
+    with naming_errors(name), open_source(source) as stream:
+        duration = None if stream.frames is None else stream.frames / stream.sr
+        return AudioInfo(name, stream.sr, stream.channels, stream.frames, duration, stream.format, stream.decoder)
 
 
 def typical_length(paths: Sequence[str | os.PathLike]) -> float | None:

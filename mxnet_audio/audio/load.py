@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from mxnet_audio.audio.channel import check_channel, one_channel
+from mxnet_audio.audio.opened import open_source
 from mxnet_audio.audio.shape import resample
-from mxnet_audio.audio.source import MAX_RATE, is_rate, naming_errors, resolve, source_name
+from mxnet_audio.audio.source import MAX_RATE, is_rate, naming_errors, source_name
 from mxnet_audio.checks import real_number
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ParameterError, TruncatedAudioError
 
@@ -29,6 +31,8 @@ def load(
     mono: bool = True,
     offset: float = 0.0,
     duration: float | None = None,
+    *,
+    channel: str | int = "mix",
 ) -> tuple[np.ndarray, int]:
     """Load sound as float32 samples.
 
@@ -51,6 +55,8 @@ def load(
         Start of the part to load.
     duration : float > 0 or None [s]
         Length of the part to load; None, or more than the rest of the sound, loads to the end.
+    channel : {'mix', 'left', 'right'} or int >= 0
+        'mix' uses all channels, as ``mono`` says; 'left' (0), 'right' (1) or a number loads that channel alone.
 
     Returns
     -------
@@ -66,9 +72,10 @@ def load(
     TruncatedAudioError
         The file ends before the length that it declares.
     InvalidAudioError
-        There are no samples (or none after ``offset``), or some are NaN, infinite or above 1e12.
+        There are no samples (or none after ``offset``), some are NaN, infinite or above 1e12, or the sound does not
+        have this channel.
     ParameterError
-        ``sr``, ``offset`` or ``duration`` is out of range, or ``source`` is no sound of any of these forms.
+        ``sr``, ``offset``, ``duration`` or ``channel`` is out of range, or ``source`` is no sound of these forms.
 
     See Also
     --------
@@ -82,16 +89,13 @@ def load(
     (array([0.  , 0.25], dtype=float32), 8000)
     """
     check_part(sr, offset, duration)
+    channel = check_channel(channel)
     with naming_errors(source_name(source)):
-        target = resolve(source)
-        if isinstance(target, tuple):
-            y, rate = from_array(*target, mono, offset, duration)
-        else:
-            from mxnet_audio.audio.decode import open_stream  # arrays need no decoder
-
-            with open_stream(target) as stream:
-                y, rate = _read(stream, mono, offset, duration), stream.sr
-        if y.ndim == 2 and len(y) == 1:
+        with open_source(source) as stream:
+            if mono or channel != "mix":
+                stream = one_channel(stream, channel)
+            y, rate = _read(stream, offset, duration), stream.sr
+        if len(y) == 1:
             y = y[0]
         valid_audio(y)
         if sr is not None and sr != rate:
@@ -163,20 +167,6 @@ def check_part(sr: int | None, offset: float, duration: float | None) -> None:
         real_number("duration", duration, above=0)
 
 
-def from_array(y: np.ndarray, rate: int, mono: bool, offset: float, duration: float | None) -> tuple[np.ndarray, int]:
-    """Return a part of an array as float32 samples, and the rate."""
-    start, count = _frame_range(y.shape[-1], rate, offset, duration, None)
-    y = y[..., slice(start, None if count is None else start + count)]
-    if np.issubdtype(y.dtype, np.integer):
-        limits = np.iinfo(y.dtype)
-        half = (int(limits.max) - int(limits.min) + 1) // 2
-        y = y.astype(np.float64) / half - (limits.min == 0)  # the zero of unsigned samples is in the middle
-    if mono and y.ndim == 2 and len(y):
-        y = y.mean(axis=0)
-    with np.errstate(over="ignore"):  # too large values become infinite, and are refused later
-        return np.array(y, dtype=np.float32), rate
-
-
 def _frame_range(
     frames: int | None, sr: int, offset: float, duration: float | None, path: str | None
 ) -> tuple[int, int | None]:
@@ -191,21 +181,19 @@ def _frame_range(
     return start, frames - start if count is None else min(count, frames - start)
 
 
-def _read(stream: Stream, mono: bool, offset: float, duration: float | None) -> np.ndarray:
-    """Decode a part of a stream into [shape=(n,)] (mono) or [shape=(channels, n)]."""
+def _read(stream: Stream, offset: float, duration: float | None) -> np.ndarray:
+    """Decode a part of a stream into [shape=(channels, n)]."""
     declared = None if stream.slack is None else stream.frames
     start, count = _frame_range(declared, stream.sr, offset, duration, stream.path)
     expected = 0 if declared is None or count is None else count
     try:
-        y = np.empty((1 if mono else stream.channels, expected), dtype=np.float32)
+        y = np.empty((stream.channels, expected), dtype=np.float32)
     except (MemoryError, ValueError):
         raise AudioDecodeError(f"declares {expected} frames, which do not fit in memory", stream.path) from None
     extra, done = [], 0
     # A declared length may be a little short (slack), so that without a duration everything is read.
     for block in stream.blocks(start, None if duration is None else count):
-        if block.shape[1] != stream.channels:
-            raise AudioDecodeError("the number of channels changes within the file", stream.path)
-        block = downmix(block) if mono else block.T
+        block = block.T
         fits = max(0, min(block.shape[1], y.shape[1] - done))
         y[:, done : done + fits] = block[:, :fits]
         if fits < block.shape[1]:
@@ -216,8 +204,7 @@ def _read(stream: Stream, mono: bool, offset: float, duration: float | None) -> 
             raise InvalidAudioError(f"offset {offset:g} s is beyond the end of the sound", stream.path)
     else:
         check_reached_end(stream, start + done, start + expected)
-    y = np.concatenate([y, *extra], axis=1) if extra else y[:, :done]
-    return y[0] if mono else y
+    return np.concatenate([y, *extra], axis=1) if extra else y[:, :done]
 
 
 def check_reached_end(stream: Stream, done: int, expected: int | None = None) -> None:
@@ -227,15 +214,3 @@ def check_reached_end(stream: Stream, done: int, expected: int | None = None) ->
     if done < (stream.frames if expected is None else expected) - stream.slack:
         seconds, decoded = stream.frames / stream.sr, done / stream.sr
         raise TruncatedAudioError(f"truncated: declares {seconds:.3f} s, decodes to {decoded:.3f} s", stream.path)
-
-
-def downmix(block: np.ndarray) -> np.ndarray:
-    """Average the channels of a block [shape=(n, channels)] to [shape=(1, n)]."""
-    if block.shape[1] == 1:
-        return block.T
-    # Column by column: NumPy's mean over an axis of two is several times slower.
-    total = block[:, 0] + block[:, 1]
-    for channel in range(2, block.shape[1]):
-        total += block[:, channel]
-    total *= np.float32(1 / block.shape[1])
-    return total[np.newaxis]

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from mxnet_audio.audio.load import check_not_silent, check_part, check_reached_end, downmix, from_array, valid_audio
-from mxnet_audio.audio.source import naming_errors, resolve, source_name
+from mxnet_audio.audio.channel import check_channel, one_channel
+from mxnet_audio.audio.load import check_not_silent, check_part, check_reached_end, valid_audio
+from mxnet_audio.audio.opened import open_source
+from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.checks import real_number
-from mxnet_audio.errors import AudioDecodeError, InvalidAudioError
+from mxnet_audio.errors import InvalidAudioError
 
 if TYPE_CHECKING:
     from mxnet_audio.audio.stream import Stream
@@ -25,8 +27,9 @@ def blocks(
     *,
     seconds: float = 10.0,
     allow_silence: bool = True,
+    channel: str | int = "mix",
 ) -> Iterator[np.ndarray]:
-    """Yield a sound as consecutive mono blocks; together they equal ``load(source, sr)[0]``.
+    """Yield a sound as consecutive mono blocks; together they equal ``load(source, sr, channel=channel)[0]``.
 
     Memory does not grow with the length of a file.
 
@@ -37,9 +40,11 @@ def blocks(
     sr : int > 0 or None [Hz]
         Rate to resample to; None keeps the file's.
     seconds : float > 0 [s]
-        Length of a block at most, before it is resampled. Blocks of files may be shorter.
+        Length of a block at most, before it is resampled. Blocks may be shorter.
     allow_silence : bool
         False refuses sound with a peak below -100 dBFS; this is known only at its end.
+    channel : {'mix', 'left', 'right'} or int >= 0
+        Channel, as for `load`.
 
     Yields
     ------
@@ -61,30 +66,16 @@ def blocks(
     [1000, 1000, 500]
     """
     check_part(sr, 0.0, real_number("seconds", seconds, maximum=1e9, above=0))
-    with naming_errors(source_name(source)):
-        target = resolve(source)
-        if isinstance(target, tuple):
-            y, rate = target
-            step = max(1, round(seconds * rate))
-            parts = (
-                from_array(y[..., start : start + step], rate, True, 0.0, None)[0]
-                for start in range(0, y.shape[-1], step)
-            )
-            yield from _checked(parts, rate, sr, allow_silence)
-            return
-        from mxnet_audio.audio.decode import open_stream  # arrays need no decoder
-
-        with open_stream(target) as stream:
-            yield from _checked(_decoded(stream, seconds), stream.sr, sr, allow_silence)
+    channel = check_channel(channel)
+    with naming_errors(source_name(source)), open_source(source) as stream:
+        yield from _checked(_decoded(one_channel(stream, channel), seconds), stream.sr, sr, allow_silence)
 
 
 def _decoded(stream: Stream, seconds: float) -> Iterator[np.ndarray]:
-    """Yield the mono blocks of a file, and check its length at the end."""
+    """Yield the blocks of a stream of one channel, and check its length at the end."""
     step, done = max(1, round(seconds * stream.sr)), 0
     for block in stream.blocks(0, None):
-        if block.shape[1] != stream.channels:
-            raise AudioDecodeError("the number of channels changes within the file", stream.path)
-        y = downmix(block)[0]
+        y = block[:, 0]
         done += len(y)
         for start in range(0, len(y), step):
             yield y[start : start + step]

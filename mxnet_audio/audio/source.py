@@ -13,11 +13,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from mxnet_audio.audio.array import check_array
 from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError, ParameterError
 
 __all__ = ["MAX_RATE", "is_rate", "missing_reason", "naming_errors", "resolve", "source_identity", "source_name"]
 
-_MAX_CHANNELS = 1024  # libsndfile's own limit
 MAX_RATE = 10_000_000  # [Hz], far above any recorder's; soxr hangs or crashes at rates of 2**31 and more
 _READ_BYTES = 1 << 20
 _REMOTE = re.compile(r"([A-Za-z][\w+.-]+):/")  # one letter would be a drive of Windows
@@ -28,11 +28,11 @@ def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int
 
     Parameters
     ----------
-    source : path, binary file object, bytes, (array, rate), an audio entry, or one of them `Played`
+    source : path, binary file object, bytes, (array, rate), an audio entry, or one of them `Played` or a `Channel`
         ``bytes``, ``bytearray`` and ``memoryview`` hold an encoded file. An array, or an object with ``asnumpy()``, has
         shape (n,) or (channels, n). An entry is one of Hugging Face's datasets: a mapping with ``array`` and
         ``sampling_rate`` (or an ``AudioDecoder`` of datasets 4 and later), or without decoding, with ``bytes`` or
-        ``path``.
+        ``path``. Of a played sound or a channel, the sound that it was made of is returned: `open_source` opens them.
 
     Returns
     -------
@@ -62,15 +62,15 @@ def resolve(source: Any) -> str | os.PathLike | BinaryIO | tuple[np.ndarray, int
         return source
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source)
-    if hasattr(source, "decoded"):
-        return source.decoded()
+    if hasattr(source, "opened"):
+        return resolve(source.source)
     if isinstance(source, tuple):
         if len(source) != 2:
             raise InvalidAudioError(f"expected (array, rate), got a tuple of {len(source)}")
-        return _check_array(*source)
+        return _rated(*source)
     if _is_entry(source):
         if (array := _item(source, "array")) is not None:
-            return _check_array(array, _item(source, "sampling_rate"))
+            return _rated(array, _item(source, "sampling_rate"))
         for key in ("bytes", "path"):
             if (inner := _item(source, key)) is not None:
                 return resolve(inner)
@@ -223,18 +223,8 @@ def _item(source: Any, key: str) -> Any:
         raise AudioDecodeError(f"the audio entry cannot be decoded: {error}") from error
 
 
-def _check_array(array: Any, rate: Any) -> tuple[np.ndarray, int]:
+def _rated(array: Any, rate: Any) -> tuple[np.ndarray, int]:
     """Return samples and their rate; raise InvalidAudioError if their form is wrong."""
     if not is_rate(rate):
         raise InvalidAudioError(f"expected (array, rate) with a whole rate from 1 to {MAX_RATE} Hz, got rate {rate!r}")
-    try:
-        y = array.asnumpy() if hasattr(array, "asnumpy") else np.asarray(array)
-    except ValueError as error:  # rows of different lengths
-        raise InvalidAudioError(f"expected shape (n,) or (channels, n): {error}") from None
-    if y.ndim not in (1, 2):
-        raise InvalidAudioError(f"expected shape (n,) or (channels, n), got {y.shape}")
-    if y.ndim == 2 and len(y) > _MAX_CHANNELS:
-        raise InvalidAudioError(f"shape {y.shape} means {len(y)} channels: transpose it to (channels, n)")
-    if not np.issubdtype(y.dtype, np.integer) and not np.issubdtype(y.dtype, np.floating):
-        raise InvalidAudioError(f"expected integers or floats, got {y.dtype}")
-    return y, int(rate)
+    return check_array(array), int(rate)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from mxnet_audio.audio.load import load
+from mxnet_audio.audio.opened import open_source
 from mxnet_audio.audio.source import source_identity, source_name
+from mxnet_audio.audio.stream import Stream
 from mxnet_audio.checks import real_number
 
 __all__ = ["Played"]
@@ -39,10 +40,10 @@ class Played:
 
     Examples
     --------
-    >>> from mxnet_audio.audio.source import resolve
-    >>> played = Played((np.zeros(8000), 8000), 1.25)
-    >>> resolve(played)[1], source_name(Played("a.wav", 1.25))
-    (10000, 'a.wav')
+    >>> import numpy as np
+    >>> from mxnet_audio import audio
+    >>> audio.info(Played((np.zeros(8000), 8000), 1.25)).duration, Played("a.wav", 1.25).name
+    (0.8, 'a.wav')
     """
 
     source: Any
@@ -56,11 +57,17 @@ class Played:
         """Path of the source."""
         return source_name(self.source)
 
+    @property
+    def change(self) -> str:
+        """Text that tells this speed from others."""
+        return f"played at {self.speed}"
+
     def identity(self) -> str:
         """Return a text that changes when the sound changes, as `source_identity`."""
-        return f"{source_identity(self.source)}\0played at {self.speed}"
+        return f"{source_identity(self.source)}\0{self.change}"
 
-    def decoded(self) -> tuple[np.ndarray, int]:
-        """Return the samples, and the rate at which they play at this speed; errors as `mxnet_audio.audio.load`."""
-        y, rate = load(self.source, mono=False)
-        return y, max(round(rate * self.speed), 1)
+    @contextmanager
+    def opened(self) -> Iterator[Stream]:
+        """Open the sound at the rate at which it plays at this speed; errors as `mxnet_audio.audio.load`."""
+        with open_source(self.source) as stream:
+            yield replace(stream, sr=max(round(stream.sr * self.speed), 1))

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio.audio.source import resolve
-from mxnet_audio.audio.speed import Played
 from mxnet_audio.checks import whole_number
 from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
@@ -49,7 +48,7 @@ def checked_pairs(pairs: Pairs, name: str = "pairs") -> list[Pair]:
         if is_missing(sound):
             raise DatasetError("the sound is missing", f"row {row}")
         try:
-            resolve(sound.source if isinstance(sound, Played) else sound)
+            resolve(sound)
         except AudioError as error:
             reason = f"each clip must be a pair (path, label), got {reprlib.repr(pair)}: {error.reason}"
             raise DatasetError(reason, f"row {row}") from error

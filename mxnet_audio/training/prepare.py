@@ -15,7 +15,6 @@ import numpy as np
 from tqdm import tqdm
 
 from mxnet_audio.audio.source import resolve, source_identity, source_name
-from mxnet_audio.audio.speed import Played
 from mxnet_audio.checks import iterable_argument
 from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, ClassBatchSampler, Mixup, Splice
 from mxnet_audio.datasets.labels import Label, Pair, Pairs, checked_pairs, class_order, to_targets
@@ -207,8 +206,8 @@ def check_batch(recipe: Recipe, settings: Settings) -> None:
 
 def _identity(sound: Any) -> str:
     """Return what is equal for two names of the same sound: the real path of a file, else the content."""
-    if isinstance(sound, Played):
-        return f"{_identity(sound.source)}\0played at {sound.speed}"
+    if hasattr(sound, "change"):  # played at another speed, or one channel
+        return f"{_identity(sound.source)}\0{sound.change}"
     source = resolve(sound)
     return os.path.realpath(source) if isinstance(source, str | os.PathLike) else source_identity(source)
 
