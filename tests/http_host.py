@@ -58,6 +58,13 @@ class Host:
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.server.shutdown()
+        self.server.server_close()
+
     def put(self, path, data, **options):
         """Serve the bytes and return their URL."""
         self.files[path] = (data, options)
@@ -68,7 +75,5 @@ class Host:
 def host(monkeypatch):
     """Local HTTP server, which is reached without a proxy."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    host = Host()
-    yield host
-    host.server.shutdown()
-    host.server.server_close()
+    with Host() as host:
+        yield host

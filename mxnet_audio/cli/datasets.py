@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mxnet_audio.cli.options import AsJson, parse_path
-from mxnet_audio.cli.output import print_result
+from mxnet_audio.cli.output import print_result, show_progress
 
 __all__ = ["datasets"]
 
@@ -85,7 +85,7 @@ def download(
         raise typer.BadParameter("give --url or --archive, not both", param_hint="--url")
     from mxnet_audio import datasets as corpora
 
-    home = corpora.get(name).download(directory, url=url, archive=archive, progress=True)
+    home = corpora.get(name).download(directory, url=url, archive=archive, progress=show_progress())
     print_result({"name": name, "directory": home}, f"{name} is in {home}", as_json)
 
 

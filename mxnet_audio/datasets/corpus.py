@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mxnet_audio.audio import find_audio, info
+from mxnet_audio.checks import path_argument
 from mxnet_audio.datasets.fetch import Remote, archive_difference, fetch
-from mxnet_audio.datasets.install import install, installed_files, is_complete
+from mxnet_audio.datasets.install import has_leftovers, install, installed_files, is_complete, remove_leftovers
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
+from mxnet_audio.locks import locked
 
 __all__ = ["Clip", "Corpus", "Remote", "Validation"]
 
@@ -155,7 +157,8 @@ class Corpus:
         """Download, verify and extract the archive.
 
         If the corpus is complete, nothing is done. After an interruption, call the method again: the download is
-        resumed. The folder is created atomically; an existing, incomplete one is completed.
+        resumed. The folder is created atomically; an existing, incomplete one is completed. Other processes and threads
+        that download the same corpus to the same directory wait for the first one, and find the work done.
 
         Parameters
         ----------
@@ -179,30 +182,36 @@ class Corpus:
         DatasetError
             If no address gave the published archive, or the archive is missing, unsafe, damaged or without clips.
         """
-        directory = Path(directory)
+        directory = path_argument("directory", directory)
         home = directory / self.home
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            if self._is_complete(home):
-                return str(home)
-            downloaded = False
-            path = directory / self.remote.filename if archive is None else Path(archive)
-            if path.is_file():
-                if difference := archive_difference(path, self.remote):
-                    logger.warning("%s is not the published archive: %s", path, difference)
-            elif archive is not None:
-                raise DatasetError("no such file", path)
-            else:
-                path, downloaded = fetch(self.remote, directory, url, progress), True
-            try:
-                install(path, home, lambda extracted: self._check(extracted, path))
-            except DatasetError:
-                if downloaded:  # otherwise the next call would use it again
-                    path.unlink(missing_ok=True)
-                raise
+            if not self._is_complete(home) or has_leftovers(home):
+                with locked(directory / f".{self.home}.lock", f"the download of {self.name} to {directory}"):
+                    remove_leftovers(home)
+                    if not self._is_complete(home):  # another process may have completed it meanwhile
+                        self._install(home, url, archive, progress)
         except OSError as error:
             raise DatasetError(f"{self.name} cannot be stored: {error}", directory) from error
         return str(home)
+
+    def _install(self, home: Path, url: str | None, archive: str | os.PathLike | None, progress: bool) -> None:
+        """Extract the archive as the folder `home`; download it first if it is not there."""
+        downloaded = False
+        path = home.with_name(self.remote.filename) if archive is None else path_argument("archive", archive)
+        if path.is_file():
+            if difference := archive_difference(path, self.remote):
+                logger.warning("%s is not the published archive: %s", path, difference)
+        elif archive is not None:
+            raise DatasetError("is not a regular file" if path.exists() else "no such file", path)
+        else:
+            path, downloaded = fetch(self.remote, home.parent, url, progress), True
+        try:
+            install(path, home, lambda extracted: self._check(extracted, path))
+        except DatasetError:
+            if downloaded:  # otherwise the next call would use it again
+                path.unlink(missing_ok=True)
+            raise
 
     def validate(self, directory: str | os.PathLike) -> Validation:
         """Read the header of every clip, and compare the clips with the expected ones.

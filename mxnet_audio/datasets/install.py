@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from mxnet_audio.atomic import read_json, write_json
 from mxnet_audio.datasets.archive import extract
 
-__all__ = ["install", "installed_files", "is_complete"]
+__all__ = ["has_leftovers", "install", "installed_files", "is_complete", "remove_leftovers"]
 
 # In the installed folder: the name of the archive, its files and their sizes.
 _RECORD = ".mxnet-audio.json"
@@ -18,7 +18,7 @@ _RECORD = ".mxnet-audio.json"
 def installed_files(home: Path) -> dict[str, int] | None:
     """Return the files of the archive and their sizes [bytes]; None if there is no record of them."""
     try:
-        return dict(json.loads((home / _RECORD).read_text(encoding="utf-8"))["files"])
+        return dict(read_json(home / _RECORD)["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -29,11 +29,22 @@ def is_complete(home: Path, files: dict[str, int]) -> bool:
     return all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
 
+def has_leftovers(home: Path) -> bool:
+    """Return True if an installation is in progress, or was killed."""
+    return _unpacking(home).exists()
+
+
+def remove_leftovers(home: Path) -> None:
+    """Delete what a killed installation has left."""
+    shutil.rmtree(_unpacking(home), ignore_errors=True)
+
+
 def install(archive: Path, home: Path, check: Callable[[Path], None]) -> None:
     """Extract an archive as the folder `home`.
 
     The archive is extracted beside `home` and moved when it is complete. If the process is killed, `home` is missing
-    or unchanged, and the next call deletes the leftovers.
+    or unchanged, and the next call deletes the leftovers. The caller holds a lock: two installations must not run at
+    the same time.
 
     Parameters
     ----------
@@ -49,8 +60,8 @@ def install(archive: Path, home: Path, check: Callable[[Path], None]) -> None:
     DatasetError
         If the archive is damaged or unsafe.
     """
-    temporary = home.with_name(f".{home.name}.unpacking")
-    shutil.rmtree(temporary, ignore_errors=True)
+    remove_leftovers(home)
+    temporary = _unpacking(home)
     try:
         files = extract(archive, temporary)
         items = list(temporary.iterdir())
@@ -58,7 +69,7 @@ def install(archive: Path, home: Path, check: Callable[[Path], None]) -> None:
         prefix = "" if inner is temporary else f"{inner.name}/"
         files = {name.removeprefix(prefix): size for name, size in files.items()}
         check(inner)
-        (inner / _RECORD).write_text(json.dumps({"archive": archive.name, "files": files}), encoding="utf-8")
+        write_json(inner / _RECORD, {"archive": archive.name, "files": files})
         if not home.exists():
             inner.rename(home)
             return
@@ -66,4 +77,8 @@ def install(archive: Path, home: Path, check: Callable[[Path], None]) -> None:
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             (inner / name).replace(home / name)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_leftovers(home)
+
+
+def _unpacking(home: Path) -> Path:
+    return home.with_name(f".{home.name}.unpacking")

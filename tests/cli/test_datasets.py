@@ -9,6 +9,7 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio import datasets
+from tests.http_host import host as host
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,11 @@ def test_download_from_an_archive_then_train_by_folds(run, run_json, archive, tm
     assert run_json("evaluate", *corpus, "2")["n_clips"] == 12
     assert run_json("evaluate", *corpus, "1, 2")["n_clips"] == 24
     assert "9" in run("evaluate", *corpus, "9", code=1).stderr
+
+
+def test_no_progress_bar_where_stderr_is_no_terminal(run, archive, host, tmp_path):
+    url = host.put("/mine.zip", archive.read_bytes())
+    assert "%|" not in run("datasets", "download", "esc10", tmp_path, "--url", url).stderr
 
 
 def test_missing_archive(run, tmp_path):

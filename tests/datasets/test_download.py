@@ -8,17 +8,20 @@ import subprocess
 import sys
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks import concurrent_writers
 from mxnet_audio import datasets
 from mxnet_audio.datasets.archive import extract
 from mxnet_audio.datasets.fetch import Remote, fetch
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
 DATA = np.random.default_rng(0).bytes(300_000)
+LOCK = ".free-spoken-digit-dataset.lock"
 
 
 def _remote(*urls, data=DATA, **changes):
@@ -139,14 +142,14 @@ def test_damaged_download_is_not_kept(tmp_path, host):
     url = host.put("/a", DATA)
     with pytest.raises(DatasetError, match="damaged"):
         datasets.get("fsdd").download(tmp_path, url=url, progress=False)
-    assert list(tmp_path.iterdir()) == []
+    assert [item.name for item in tmp_path.iterdir()] == [LOCK]
 
 
 def test_archive_without_clips_is_refused(tmp_path, miniature):
     _, archive = miniature("gtzan")
     with pytest.raises(DatasetError, match="no clips of fsdd"):
         datasets.get("fsdd").download(tmp_path / "data", archive=archive, progress=False)
-    assert list((tmp_path / "data").iterdir()) == []
+    assert [item.name for item in (tmp_path / "data").iterdir()] == [LOCK]
 
 
 def test_copy_extracted_by_other_means_is_complete(tmp_path):
@@ -156,6 +159,65 @@ def test_copy_extracted_by_other_means_is_complete(tmp_path):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
     assert corpus.download(tmp_path, url="http://127.0.0.1:9/never") == str(tmp_path / corpus.home)
+
+
+def test_downloads_at_once_to_one_folder_lose_nothing(tmp_path, miniature, host):
+    corpus, archive = miniature("fsdd")
+    url = host.put("/a", archive.read_bytes(), slow=0.001)
+    with ThreadPoolExecutor(3) as pool:
+        homes = list(pool.map(lambda _: corpus.download(tmp_path / "data", url=url, progress=False), range(3)))
+    assert len(host.requests) == 1, "the others find the work done"
+    assert len(set(homes)) == 1 and len(corpus.pairs(homes[0])) == 3
+    names = {item.name for item in (tmp_path / "data").iterdir()}
+    assert names == {corpus.home, corpus.remote.filename, LOCK}
+
+
+@pytest.mark.slow
+def test_processes_that_download_at_once_lose_nothing(tmp_path):
+    for number in range(3):
+        assert concurrent_writers.download(tmp_path / str(number), 3) == (600, 600, [])
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_leftovers_of_a_killed_installation_are_deleted(tmp_path, miniature, complete):
+    corpus, archive = miniature("fsdd")
+    if complete:  # killed after the folder was moved
+        corpus.download(tmp_path, archive=archive, progress=False)
+    leftovers = tmp_path / f".{corpus.home}.unpacking" / "free-spoken-digit-dataset-1.0.9" / "recordings"
+    leftovers.mkdir(parents=True)
+    (leftovers / "0_george_0.wav").write_bytes(b"RI")
+    home = corpus.download(tmp_path, archive=archive, progress=False)
+    assert len(corpus.pairs(home)) == 3 and corpus.validate(home).ok is False  # three of 2,500 clips
+    assert not leftovers.parents[1].exists()
+
+
+def test_complete_corpus_needs_no_permission_to_write(tmp_path, miniature):
+    corpus, archive = miniature("fsdd")
+    corpus.download(tmp_path, archive=archive, progress=False)
+    (tmp_path / LOCK).unlink()
+    corpus.download(tmp_path, url="http://127.0.0.1:9/never", progress=False)
+    assert not (tmp_path / LOCK).exists()
+
+
+@pytest.mark.parametrize("record", [b"[" * 100_000, b'{"files": 3}', b"\xff", b'{"files": {"a": NaN}}'])
+def test_damaged_record_of_the_files(tmp_path, miniature, record):
+    corpus, archive = miniature("fsdd")
+    home = Path(corpus.download(tmp_path, archive=archive, progress=False))
+    (home / ".mxnet-audio.json").write_bytes(record)
+    corpus.download(tmp_path, archive=archive, progress=False)
+    assert len(corpus.pairs(home)) == 3
+
+
+def test_archive_that_is_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tar.gz")
+    with pytest.raises(DatasetError, match=r"pipe\.tar\.gz: is not a regular file"):
+        datasets.get("fsdd").download(tmp_path / "data", archive=tmp_path / "pipe.tar.gz")
+
+
+@pytest.mark.parametrize("arguments", [(3,), ("",), ("data", None, 3)])
+def test_arguments_that_are_no_paths(arguments):
+    with pytest.raises(ParameterError, match="must be a path"):
+        datasets.get("fsdd").download(*arguments)
 
 
 def test_progress_is_shown_on_standard_error(tmp_path, host, capsys):
@@ -200,4 +262,4 @@ def test_download_of_a_killed_process_is_resumed(tmp_path, miniature, host):
     assert host.requests[-1] == ("/big", f"bytes={offset}-")
     assert len(datasets.get("fsdd").pairs(home)) == 3
     names = {item.name for item in home.iterdir()}
-    assert names == {"free-spoken-digit-dataset", "free-spoken-digit-dataset-1.0.9.tar.gz"}
+    assert names == {"free-spoken-digit-dataset", "free-spoken-digit-dataset-1.0.9.tar.gz", LOCK}
