@@ -78,7 +78,7 @@ class Channel:
     def opened(self) -> Iterator[Stream]:
         """Open the sound as a stream of this channel; errors as `mxnet_audio.audio.load`."""
         with open_source(self.source) as stream:
-            yield one_channel(stream, self.channel)
+            yield one_channel(stream, self.channel, self.name)
 
 
 def channel_sources(sources: Iterable[Any], channel: str | int = "mix") -> Iterator[Any]:
@@ -158,10 +158,10 @@ def check_channel(channel: Any, *, each: bool = False) -> str | int:
         raise ParameterError(f"channel must be {choices}, got {channel!r}") from None
 
 
-def one_channel(stream: Stream, channel: str | int) -> Stream:
-    """Return a stream of one channel, or of the mix of all; InvalidAudioError if there is no such channel."""
+def one_channel(stream: Stream, channel: str | int, name: str | None = None) -> Stream:
+    """Return a stream of one channel or of the mix, with a name for warnings; InvalidAudioError if there is none."""
     if channel == "mix":
-        return mixed(stream)
+        return mixed(stream, name)
     number = _NUMBERS[channel] if isinstance(channel, str) else channel
     if number >= stream.channels:
         having = "one channel" if stream.channels == 1 else f"channels 0 to {stream.channels - 1}"

@@ -50,7 +50,8 @@ def load(
     sr : int > 0 or None [Hz]
         Rate to resample to, at most 10 million; None keeps the file's.
     mono : bool
-        True averages the channels.
+        True averages the channels. Where they cancel each other, since one is inverted, the first that has sound is
+        used alone, and a warning names the file.
     offset : float >= 0 [s]
         Start of the part to load.
     duration : float > 0 or None [s]
@@ -90,10 +91,11 @@ def load(
     """
     check_part(sr, offset, duration)
     channel = check_channel(channel)
-    with naming_errors(source_name(source)):
+    name = source_name(source)
+    with naming_errors(name):
         with open_source(source) as stream:
             if mono or channel != "mix":
-                stream = one_channel(stream, channel)
+                stream = one_channel(stream, channel, name)
             y, rate = _read(stream, offset, duration), stream.sr
         if len(y) == 1:
             y = y[0]

@@ -67,8 +67,9 @@ def blocks(
     """
     check_part(sr, 0.0, real_number("seconds", seconds, maximum=1e9, above=0))
     channel = check_channel(channel)
-    with naming_errors(source_name(source)), open_source(source) as stream:
-        yield from _checked(_decoded(one_channel(stream, channel), seconds), stream.sr, sr, allow_silence)
+    name = source_name(source)
+    with naming_errors(name), open_source(source) as stream:
+        yield from _checked(_decoded(one_channel(stream, channel, name), seconds), stream.sr, sr, allow_silence)
 
 
 def _decoded(stream: Stream, seconds: float) -> Iterator[np.ndarray]:
