@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import unicodedata
 from collections.abc import Mapping
 
@@ -13,6 +14,7 @@ __all__ = ["EnrolledSpeakers", "canonical_name", "distinct_recordings", "shared_
 
 MIN_NORM = 1e-12
 DUPLICATE_COSINE = 1 - 1e-6  # cosine above which two embeddings are of one recording, up to rounding
+_LOCK = threading.Lock()  # one for all objects, which can then be copied and pickled
 
 
 def unit_length(vectors: np.ndarray) -> np.ndarray:
@@ -33,9 +35,14 @@ def canonical_name(name: str) -> str:
 
 def shared_recordings(vectors: np.ndarray, others: np.ndarray) -> int:
     """Count the embeddings [shape=(n, dim)] of length 1 that occur in `others` [shape=(m, dim)], up to rounding."""
-    if not len(others):
-        return 0
-    return int((vectors @ others.T > DUPLICATE_COSINE).any(axis=1).sum())
+    return len(vectors) - len(_without(vectors, others))
+
+
+def _without(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Leave out the embeddings [shape=(n, dim)] of length 1 that occur in `others` [shape=(m, dim)], up to rounding."""
+    if not (len(vectors) and len(others)):
+        return vectors
+    return vectors[~(vectors @ others.T > DUPLICATE_COSINE).any(axis=1)]
 
 
 def distinct_recordings(vectors: np.ndarray) -> np.ndarray:
@@ -95,9 +102,11 @@ class EnrolledSpeakers:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise ParameterError(f"the name of a speaker must be printable text, got {name!r}")
         name = canonical_name(name)
-        before = [] if replace or name not in self.vectors else [self.vectors[name]]
-        self.vectors[name] = distinct_recordings(np.concatenate([*before, unit_length(vectors)]))
-        return len(self.vectors[name])
+        vectors = unit_length(vectors)
+        with _LOCK:
+            before = [] if replace or name not in self.vectors else [self.vectors[name]]
+            self.vectors[name] = distinct_recordings(np.concatenate([*before, vectors]))
+            return len(self.vectors[name])
 
     def remove(self, name: str) -> None:
         """Remove a speaker and their embeddings.
@@ -109,6 +118,28 @@ class EnrolledSpeakers:
         """
         self.centroid(name)
         del self.vectors[canonical_name(name)]
+
+    def with_changes(self, before: EnrolledSpeakers, after: EnrolledSpeakers) -> EnrolledSpeakers:
+        """Return these speakers with the recordings that were added to and removed from others, `before` to `after`.
+
+        Examples
+        --------
+        >>> ann, bob = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+        >>> stored = EnrolledSpeakers({"ann": ann})
+        >>> stored.with_changes(EnrolledSpeakers(), EnrolledSpeakers({"bob": bob})).counts
+        {'ann': 1, 'bob': 1}
+        """
+        result = EnrolledSpeakers()
+        for name in dict.fromkeys([*self.vectors, *after.vectors]):
+            mine, old, new = (side.vectors.get(name, np.empty((0, 0))) for side in (self, before, after))
+            parts = [_without(mine, _without(old, new)), _without(new, old)]
+            if kept := [part for part in parts if len(part)]:
+                result.add(name, np.concatenate(kept))
+        return result
+
+    def copy(self) -> EnrolledSpeakers:
+        """Return the same speakers, to which others can be added."""
+        return EnrolledSpeakers(self.vectors)
 
     def duplicates(self, vectors: np.ndarray, name: str | None = None) -> dict[str, int]:
         """Count the recordings [shape=(n, dim)] that speakers, other than `name`, are enrolled with.

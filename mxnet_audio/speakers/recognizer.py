@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio import training
+from mxnet_audio import audio, training
 from mxnet_audio.checks import iterable_argument, one_of, path_argument
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
@@ -25,7 +25,7 @@ from mxnet_audio.speakers.encoder import SpeakerEncoder
 from mxnet_audio.speakers.enrollment import shared_recordings
 from mxnet_audio.speakers.published_encoder import PublishedEncoder
 from mxnet_audio.speakers.scoring import SpeakerScorer
-from mxnet_audio.speakers.state import PUBLISHED_ENCODERS, SPEAKER_NETWORKS, SpeakerState, check_kind
+from mxnet_audio.speakers.state import PUBLISHED_ENCODERS, SPEAKER_NETWORKS, SpeakerState, check_kind, lock
 from mxnet_audio.speakers.training_set import TrainingSet, session_names, speaker_pairs
 
 __all__ = ["SpeakerRecognizer"]
@@ -87,6 +87,8 @@ class SpeakerRecognizer:
             self._encoder = SpeakerEncoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
             self.scorer = SpeakerScorer(normalize=normalize)
         self._model_dir: Path | None = None
+        self._initial = self._saved = self.scorer.copy()
+        self._saved_dir: Path | None = None  # directory that `_saved` was loaded from or saved in
 
     def __repr__(self) -> str:
         try:
@@ -199,7 +201,8 @@ class SpeakerRecognizer:
         Raises
         ------
         DatasetError
-            If there are fewer than two speakers with two recordings, or no file can be used.
+            If there are fewer than two speakers with two recordings, or too few for ``normalize=True``, or no file can
+            be used.
         ParameterError, FeatureError, ModelError
             As for `AudioClassifier.fit`; a published encoder is not trained, and its directory not overwritten.
         """
@@ -209,6 +212,8 @@ class SpeakerRecognizer:
             raise ParameterError(f"network must be one of {choices}, to be trained; got {self.network!r}")
         check_kind(path_argument("model_dir_path", model_dir_path), self.network)
         clips = TrainingSet.prepare(pairs, groups, speeds, test_size, random_state, held_out_speakers)
+        if self.normalize:
+            clips.check_cohort()
         history = encoder.fit_speakers(
             clips,
             model_dir_path,
@@ -234,7 +239,8 @@ class SpeakerRecognizer:
                 log.warning("%s: the network has changed: enroll again: %s", model_dir_path, ", ".join(enrolled))
             self.scorer = encoder.new_scorer(clips, self.normalize)
             self._model_dir = Path(model_dir_path).resolve()
-            self.save(model_dir_path)
+            SpeakerState(self.network, encoder.model_id, self.scorer).save(model_dir_path)
+            self._saved, self._saved_dir = self.scorer.copy(), self._model_dir
         return history
 
     def set_background(self, paths: AudioSources) -> int:
@@ -324,7 +330,8 @@ class SpeakerRecognizer:
     def encode_audio(self, path: AudioSource) -> np.ndarray:
         """Compute the embedding of one recording: float32 [shape=(dim,)], of length 1. Also named `embed`.
 
-        It is the mean over the pieces of the recording, which is anything that `mxnet_audio.audio.load` takes.
+        It is the mean over the pieces of the recording, which is anything that `mxnet_audio.audio.load` takes, such as
+        ``audio.Channel("call.wav", "left")``, one side of a call that is recorded in two channels.
         AudioDecodeError or InvalidAudioError is raised if the recording cannot be used, or is silent.
         """
         return self._encoder.encode_audio(path)
@@ -338,15 +345,19 @@ class SpeakerRecognizer:
 
     embed, embed_many = encode_audio, encode_many
 
-    def verify(self, first: AudioSource, second: AudioSource) -> Verification:
-        """Compare two recordings, each as for `encode_audio`: ``(score, same, threshold)``."""
+    def verify(self, first: AudioSource, second: AudioSource, *, channel: str | int = "mix") -> Verification:
+        """Compare two recordings, each as for `encode_audio`: ``(score, same, threshold)``.
+
+        `channel` chooses one of both: 'left', 'right' or an index. For two sides of one call, give two `audio.Channel`.
+        """
+        first, second = (audio.Channel(recording, channel) for recording in (first, second))
         return self.scorer.verify(self.encode_audio(first), self.encode_audio(second))
 
-    def verify_as(self, name: str, path: AudioSource) -> Verification:
-        """Compare a recording with an enrolled speaker; ModelError if no speaker of this name is enrolled."""
-        return self.scorer.verify_as(name, self.encode_audio(path))
+    def verify_as(self, name: str, path: AudioSource, *, channel: str | int = "mix") -> Verification:
+        """Compare a recording, or a channel, with an enrolled speaker; ModelError if no such speaker is enrolled."""
+        return self.scorer.verify_as(name, self.encode_audio(audio.Channel(path, channel)))
 
-    def enroll(self, name: str, paths: AudioSources, *, replace: bool = False) -> int:
+    def enroll(self, name: str, paths: AudioSources, *, replace: bool = False, channel: str | int = "mix") -> int:
         """Enroll a speaker, or add recordings to an enrolled one. Call `save` to keep them.
 
         Parameters
@@ -358,6 +369,8 @@ class SpeakerRecognizer:
             Recordings that another speaker is enrolled with are logged, too.
         replace : bool
             Remove the embeddings that the speaker was enrolled with before.
+        channel : {'mix', 'left', 'right', 'each'} or int >= 0
+            Channel of the recordings, such as the speaker's side of calls; 'each' enrolls each as a recording.
 
         Returns
         -------
@@ -371,7 +384,7 @@ class SpeakerRecognizer:
         ParameterError
             If the name is empty or not printable.
         """
-        vectors, _ = self._encoder.encode_usable(as_list(paths))
+        vectors, _ = self._encoder.encode_usable(audio.channel_sources(as_list(paths), channel))
         count = self.scorer.enrolled.add(name, vectors, replace)
         for other, shared in self.scorer.enrolled.duplicates(vectors, name).items():
             log.warning("%s: %d of these recordings are enrolled as %s's, too", name, shared, other)
@@ -381,21 +394,26 @@ class SpeakerRecognizer:
         """Remove an enrolled speaker; ModelError if no speaker of this name is enrolled."""
         self.scorer.enrolled.remove(name)
 
-    def identify(self, path: AudioSource, top_k: int = 5) -> Identification:
+    def identify(self, path: AudioSource, top_k: int = 5, *, channel: str | int = "mix") -> Identification:
         """Find the enrolled speaker of a recording; `speaker` of the result is None if no score reaches the threshold.
 
         The false accept rate grows with the number of enrolled speakers: where one impostor in 100 is accepted as a
         given speaker, about N in 100 are accepted as one of N. Further parameters and errors as for
         `SpeakerScorer.identify`.
         """
-        (result,) = self.identify_many([path], top_k)
+        (result,) = self.identify_many([audio.Channel(path, channel)], top_k)
         if result.error is not None:
             raise result.error
         return result
 
-    def identify_many(self, paths: AudioSources, top_k: int = 5) -> Iterator[Identification]:
-        """Identify many recordings, in order; `error` is set for those that cannot be used. See `identify`."""
-        return self.scorer.identify(self.encode_many(paths), top_k)
+    def identify_many(
+        self, paths: AudioSources, top_k: int = 5, *, channel: str | int = "mix"
+    ) -> Iterator[Identification]:
+        """Identify many recordings, in order; `error` is set for those that cannot be used. See `identify`.
+
+        With `channel` 'each', every channel is a recording of its own, named ``call.wav [left]``, ``call.wav [right]``.
+        """
+        return self.scorer.identify(self.encode_many(audio.channel_sources(as_list(paths), channel)), top_k)
 
     def evaluate(
         self, trials: Iterable[tuple[int, AudioSource, AudioSource]], speakers: Sequence[tuple[str, str]] | None = None
@@ -438,20 +456,27 @@ class SpeakerRecognizer:
         """Save network, threshold, cohort and enrolled speakers in a directory, for `load`.
 
         The directory is created if missing. In the directory that the model is from, training can still be resumed. Of
-        an encoder with published weights, the name is saved. What others have saved there since `load` is replaced.
+        an encoder with published weights, the name is saved. Several processes may enroll speakers in one directory:
+        those that others have saved there since `load` are kept, and are then enrolled here, too.
 
         Raises
         ------
         ModelError
-            If there is no model or threshold yet, the directory cannot be written to, or it holds a trained network
-            and this one has published weights, or the other way round.
+            If there is no model or threshold yet, the directory cannot be written to, or it holds speakers enrolled
+            with another network.
         ParameterError
             If `model_dir_path` is not a path.
         """
-        if path_argument("model_dir_path", model_dir_path).resolve() != self._model_dir:
-            check_kind(model_dir_path, self.network)
-            self._encoder.save_model(model_dir_path)
-        SpeakerState(self.network, self._encoder.model_id, self.scorer).save(model_dir_path)
+        directory = path_argument("model_dir_path", model_dir_path).resolve()
+        state = SpeakerState(self.network, self._encoder.model_id, self.scorer)
+        self.threshold  # noqa: B018 - raises ModelError before anything is written
+        check_kind(directory, self.network)
+        with lock(directory):
+            state.add_saved(directory, self._saved if directory == self._saved_dir else self._initial)
+            if directory != self._model_dir:
+                self._encoder.save_model(directory)
+            state.save(directory)
+        self.scorer, self._saved, self._saved_dir = state.scorer, state.scorer.copy(), directory
 
     @classmethod
     def load(
@@ -476,6 +501,7 @@ class SpeakerRecognizer:
         recognizer._encoder.load_model(model_dir_path)
         state.check_model(recognizer._encoder.model_id, model_dir_path)
         recognizer.scorer, recognizer._model_dir = state.scorer, Path(model_dir_path).resolve()
+        recognizer._saved, recognizer._saved_dir = state.scorer.copy(), recognizer._model_dir
         return recognizer
 
     def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:
@@ -498,4 +524,5 @@ class SpeakerRecognizer:
         if (saved.network, saved.normalize) != (self.network, self.normalize):
             return False
         self.scorer, self._model_dir = saved.scorer, saved._model_dir
+        self._saved, self._saved_dir = saved._saved, saved._saved_dir
         return True

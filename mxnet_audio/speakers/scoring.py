@@ -15,6 +15,7 @@ from mxnet_audio.speakers.enrollment import EnrolledSpeakers, unit_length
 __all__ = ["Cohort", "SpeakerScorer"]
 
 MIN_DEVIATION = 1e-12
+MIN_NEIGHBORS = 2  # recordings of other speakers that the S-norm needs
 TRIALS_PER_BLOCK = 65536  # bounds the memory of `Cohort.trial_scores`
 # Share of the cohort's mean that is subtracted, chosen on FSDD. The mean of few people holds their own voices, too:
 # with the whole mean of two speakers, pairs of the other two are separated worse than without (EER 18.2%, without
@@ -78,16 +79,22 @@ class Cohort:
         Returns
         -------
         np.ndarray [shape=(n, 2)]
+            0 and 1, which leave the cosines as they are, where fewer than two embeddings are left.
         """
-        if len(self.vectors) < 2:
-            return np.tile([0.0, 1.0], (len(vectors), 1))
-        scores, count = unit_length(vectors) @ self.vectors.T, len(self.vectors)
+        statistics = np.tile([0.0, 1.0], (len(vectors), 1))
+        if len(self.vectors) < MIN_NEIGHBORS:
+            return statistics
+        scores = unit_length(vectors) @ self.vectors.T
+        counts = np.full(len(vectors), len(self.vectors))
         if speakers is not None and self.speakers:
             same = np.asarray(speakers)[:, None] == np.asarray(self.speakers)
             scores[same] = -np.inf  # first after sorting
-            count -= same.sum(axis=1).max()
-        nearest = np.sort(scores, axis=1)[:, -min(self.top, max(count, 2)) :]
-        return np.stack([nearest.mean(axis=1), np.maximum(nearest.std(axis=1), MIN_DEVIATION)], axis=1)
+            counts -= same.sum(axis=1)
+        if (enough := counts >= MIN_NEIGHBORS).any():
+            nearest = np.sort(scores[enough], axis=1)[:, -min(self.top, counts[enough].min()) :]
+            deviation = np.maximum(nearest.std(axis=1), MIN_DEVIATION)
+            statistics[enough] = np.stack([nearest.mean(axis=1), deviation], axis=1)
+        return statistics
 
     def scores(self, first: np.ndarray, second: np.ndarray, second_statistics: np.ndarray | None = None) -> np.ndarray:
         """Score each vector of `first` against each of `second`.
@@ -304,6 +311,27 @@ class SpeakerScorer:
             ranking = [(names[index], float(scores[index])) for index in np.argsort(-scores, kind="stable")]
             best, score = ranking[0]
             yield Identification(path, best if score >= threshold else None, ranking[:top_k])
+
+    def copy(self) -> SpeakerScorer:
+        """Return a scorer with the same speakers and settings, which does not change with this one."""
+        return SpeakerScorer(
+            self.enrolled.copy(),
+            self.cohort,
+            self._threshold,
+            self.normalize,
+            centered=self.centered,
+            rates=self.rates,
+        )
+
+    def with_changes(self, before: SpeakerScorer, after: SpeakerScorer) -> SpeakerScorer:
+        """Return this scorer with the changes of another, `before` to `after`.
+
+        Recordings of speakers are added and removed; threshold and cohort are those of `after` if they were changed.
+        """
+        changed = after.cohort is not before.cohort or after._threshold != before._threshold
+        result = (after if changed else self).copy()
+        result.enrolled = self.enrolled.with_changes(before.enrolled, after.enrolled)
+        return result
 
     @property
     def _norm(self) -> Cohort:

@@ -63,6 +63,21 @@ class SpeakerState:
         with lock(directory):
             model_store.save_state(directory, NAME, manifest, {"cohort": {"cohort": cohort.vectors}, "voices": vectors})
 
+    def add_saved(self, directory: str | os.PathLike, before: SpeakerScorer) -> None:
+        """Add what others have saved in a directory, except what was changed here since `before`; hold its lock.
+
+        Raises
+        ------
+        ModelError
+            If the state there is damaged, or speakers are enrolled there with another network.
+        """
+        if NAME not in model_store.stored_models(directory):
+            return
+        stored = SpeakerState.load(directory)
+        if stored.scorer.enrolled.names or stored.model_id == self.model_id:
+            stored.check_model(self.model_id, directory)
+            self.scorer = stored.scorer.with_changes(before, self.scorer)
+
     @classmethod
     def load(cls, directory: str | os.PathLike) -> SpeakerState:
         """Load the state from a directory.

@@ -24,6 +24,7 @@ from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models import MIN_INPUT_SIZE, default_features
 from mxnet_audio.speakers.calibration import CALIBRATION_PER_SPEAKER, MAX_CALIBRATION, choose_recordings
 from mxnet_audio.speakers.enrollment import canonical_name
+from mxnet_audio.speakers.scoring import MIN_NEIGHBORS
 
 __all__ = [
     "MIN_SECONDS",
@@ -116,6 +117,23 @@ class TrainingSet:
         """Speaker that each speaker of the copies counts as."""
         originals = cycle(self.pairs[index] for index in self.trained)
         return {copy: speaker for (_, copy), (_, speaker) in zip(self.copies, originals)}
+
+    def check_cohort(self) -> None:
+        """Check that the S-norm finds recordings of others to compare with; DatasetError if there are too few.
+
+        Examples
+        --------
+        >>> pairs = [("a1.wav", "ann"), ("a2.wav", "ann"), ("b1.wav", "bob"), ("b2.wav", "bob")]
+        >>> TrainingSet.prepare(pairs, None, (), 0.5, 0).check_cohort()
+        Traceback (most recent call last):
+        ...
+        mxnet_audio.errors.DatasetError: normalize=True needs 2 recordings of others for each speaker, ann has 1: ...
+        """
+        counts = Counter(str(self.pairs[index][1]) for index in self.choose()[0])
+        speaker, count = counts.most_common(1)[0]
+        if (others := counts.total() - count) < MIN_NEIGHBORS:
+            needed = f"normalize=True needs {MIN_NEIGHBORS} recordings of others for each speaker"
+            raise DatasetError(f"{needed}, {speaker} has {others}: add recordings, or leave normalize out")
 
     def choose(self) -> tuple[list[int], list[int]]:
         """Choose recordings for the cohort, of those trained on, and for the threshold, of those held out.

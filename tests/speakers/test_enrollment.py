@@ -1,5 +1,7 @@
 """Enrolled speakers: embeddings by name, centroids, duplicates, and names in one spelling."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,25 @@ def test_missing_speakers_and_bad_names():
     for name in ("", "  ", 7, "a\tb", "a\nb"):
         with pytest.raises(ParameterError, match="name"):
             enrolled.add(name, np.ones((1, 2)))
+
+
+def test_changes_of_two_writers_are_combined():
+    one, two, three, four = np.eye(4)[:, None]
+    before = EnrolledSpeakers({"ann": np.concatenate([one, two]), "bob": three})
+    mine, theirs = before.copy(), before.copy()
+    mine.add("ann", four)  # both add to one speaker, one of them replaces recordings, and one speaker is removed
+    mine.remove("bob")
+    theirs.add("ann", np.concatenate([two, three]), replace=True)
+    theirs.add("cem", one)
+    for combined in (theirs.with_changes(before, mine), mine.with_changes(before, theirs)):
+        assert combined.counts == {"ann": 3, "cem": 1}
+        found = combined.vectors["ann"][np.argsort(-combined.vectors["ann"] @ np.arange(4))]
+        np.testing.assert_array_equal(found, np.concatenate([four, three, two]))
+    assert before.counts == {"ann": 2, "bob": 1}
+
+
+def test_speakers_are_enrolled_from_threads():
+    enrolled, rows = EnrolledSpeakers(), np.eye(64)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda index: enrolled.add(f"speaker {index % 2}", rows[index : index + 1]), range(64)))
+    assert enrolled.counts == {"speaker 0": 32, "speaker 1": 32}

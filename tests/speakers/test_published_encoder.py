@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from mxnet_audio import audio
 from mxnet_audio.errors import DatasetError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.metrics import eer
 from mxnet_audio.speakers.default_thresholds import DEFAULT_THRESHOLDS
@@ -192,3 +193,59 @@ def test_strangers_are_separated_by_single_words(published_recognizer, fsdd):
     first, second = first[kept], second[kept]
     labels = (names[first] == names[second]).astype(int)
     assert eer(labels, published_recognizer.scorer.trial_scores(vectors, first, second))[0] <= 0.17
+
+
+def test_recognizers_of_one_directory_keep_what_others_have_saved(pretrained, fake_encoder, recordings, tmp_path):
+    paths = {name: paths_of(recordings(name)) for name in ("ann", "bob", "cem", "dan")}
+    pretrained.enroll("ann", paths["ann"][:3])
+    pretrained.enroll("bob", paths["bob"][:3])
+    pretrained.save(tmp_path)
+    first, second = (SpeakerRecognizer.load(tmp_path) for _ in range(2))
+    first.enroll("cem", paths["cem"][:3])
+    first.enroll("ann", paths["ann"][3:5])
+    first.calibrate(recordings("cem", "dan"), 0.2)
+    first.save(tmp_path)
+    second.enroll("dan", paths["dan"][:3])
+    second.enroll("ann", paths["ann"][5:6])
+    second.forget("bob")
+    second.save(tmp_path)
+    new = SpeakerRecognizer("resemblyzer")  # that was never loaded from there
+    new.enroll("eve", paths["bob"][5:6])
+    new.save(tmp_path)
+    for recognizer in (SpeakerRecognizer.load(tmp_path), new):
+        assert recognizer.speakers == {"ann": 6, "cem": 3, "dan": 3, "eve": 1}
+        assert recognizer.threshold == first.threshold != second._initial.threshold
+
+
+def test_a_copy_is_saved_elsewhere_with_all_its_speakers(pretrained, fake_encoder, recordings, tmp_path):
+    pretrained.enroll("ann", paths_of(recordings("ann"))[:3])
+    pretrained.save(tmp_path / "one")
+    other = SpeakerRecognizer("resemblyzer")
+    other.enroll("bob", paths_of(recordings("bob"))[:3])
+    other.save(tmp_path / "two")
+    pretrained.save(tmp_path / "two")
+    assert SpeakerRecognizer.load(tmp_path / "two").speakers == {"bob": 3, "ann": 3}
+    assert SpeakerRecognizer.load(tmp_path / "one").speakers == {"ann": 3}
+
+
+def test_both_sides_of_a_call_are_recognized(pretrained, recordings, tmp_path):
+    sides = [sf.read(paths_of(recordings(name, takes=[9]))[0]) for name in ("ann", "bob")]
+    length = min(len(y) for y, _ in sides)
+    call = tmp_path / "call.wav"
+    sf.write(call, np.stack([y[:length] for y, _ in sides], axis=1), sides[0][1])
+    for name in ("ann", "bob"):
+        pretrained.enroll(name, paths_of(recordings(name, takes=range(5))))
+    pretrained.calibrate(recordings("cem", "dan"))
+    assert pretrained.verify_as("ann", call, channel="left").same
+    assert not pretrained.verify_as("ann", call, channel="right").same
+    assert pretrained.identify(call, channel=1).speaker == "bob"
+    results = list(pretrained.identify_many([call], channel="each"))
+    assert [(result.path, result.speaker) for result in results] == [
+        (f"{call} [left]", "ann"),
+        (f"{call} [right]", "bob"),
+    ]
+    assert not pretrained.verify(audio.Channel(call, "left"), audio.Channel(call, "right")).same
+    assert pretrained.verify(call, call, channel="right").same
+    assert pretrained.enroll("ann", [call], channel="left") == 6
+    with pytest.raises(ParameterError, match="channel"):
+        pretrained.enroll("ann", [call], channel="middle")

@@ -456,3 +456,16 @@ def test_arguments_of_the_wrong_type(recognizer, recordings):
         recognizer.calibrate(recordings("ann", "bob"), far="x")
     with pytest.raises(ParameterError, match="model_ctx"):
         SpeakerRecognizer(model_ctx="cpu")
+
+
+def test_normalization_needs_recordings_of_others_which_is_checked_before_training(recordings, options, tmp_path):
+    recognizer = SpeakerRecognizer("resnet18", normalize=True)
+    with pytest.raises(DatasetError, match=r"normalize=True .*ann has 1"):
+        recognizer.fit(recordings("ann", "bob", takes=range(2)), tmp_path, test_size=0.5, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_normalization_with_few_recordings(recordings, options, tmp_path):
+    recognizer = SpeakerRecognizer("resnet18", normalize=True)
+    recognizer.fit(recordings("ann", "bob", "cem", takes=range(2)), tmp_path, test_size=0.5, **options)
+    assert np.isfinite(recognizer.threshold) and SpeakerRecognizer.load(tmp_path).normalize

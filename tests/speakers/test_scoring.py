@@ -138,3 +138,12 @@ def test_without_a_threshold_and_bad_arguments():
 def test_vectors_need_no_mxnet(module):
     code = f"import sys, mxnet_audio.speakers.{module}; sys.exit('mxnet' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_too_few_recordings_of_others_leave_the_cosines_as_they_are():
+    vectors = np.array([[1.0, 0.0, 0.0], [0.8, 0.6, 0.0], [0.0, 0.6, 0.8]])
+    cohort = Cohort(vectors, ["ann", "ann", "bob"])
+    scores = cohort.trial_scores(vectors, [0, 0], [1, 2], ["ann", "ann", "bob"])
+    assert np.isfinite(scores).all()
+    statistics = cohort.statistics(vectors, ["ann", "ann", "bob"])  # one recording of others for ann, two for bob
+    assert statistics[:2].tolist() == [[0, 1], [0, 1]] and statistics[2].tolist() != [0, 1]

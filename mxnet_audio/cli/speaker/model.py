@@ -86,13 +86,10 @@ def load_recognizer(model_dir: Path, gpu: int | None) -> SpeakerRecognizer:
 
 @contextlib.contextmanager
 def updated_recognizer(model_dir: Path, gpu: int | None = None) -> Iterator[SpeakerRecognizer]:
-    """Load a recognizer that is saved at the end, while others wait; call `find_state` first."""
-    from mxnet_audio.speakers.state import lock
-
-    with lock(model_dir):
-        recognizer = load_recognizer(model_dir, gpu)
-        yield recognizer
-        recognizer.save(model_dir)
+    """Load a recognizer that is saved at the end, with what others have saved meanwhile; call `find_state` first."""
+    recognizer = load_recognizer(model_dir, gpu)
+    yield recognizer
+    recognizer.save(model_dir)
 
 
 def _is_new(model_dir: Path) -> bool:
