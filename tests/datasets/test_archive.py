@@ -1,8 +1,11 @@
 """Test the extraction of valid, unsafe and damaged archives."""
 
+import gzip
 import io
 import os
+import struct
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
@@ -132,3 +135,97 @@ def test_flipped_bit(tmp_path):
 def test_missing(tmp_path):
     with pytest.raises(DatasetError, match="No such file"):
         extract(tmp_path / "none.zip", tmp_path / "out")
+
+
+def _header(name, size, kind=tarfile.REGTYPE):
+    member = tarfile.TarInfo(name)
+    member.size, member.type = size, kind
+    return member.tobuf(tarfile.USTAR_FORMAT)
+
+
+def _padded(data):
+    return data + b"\0" * (-len(data) % tarfile.BLOCKSIZE)
+
+
+def _record(key, value):
+    """Return a PAX record, which begins with its own length."""
+    size = len(key) + len(value) + 3
+    size += next(digits for digits in range(1, 9) if len(str(size + digits)) == digits)
+    return b"%d %s=%s\n" % (size, key, value)
+
+
+def _pax(*records, kind=tarfile.XHDTYPE):
+    data = b"".join(records)
+    return _header("pax", len(data), kind) + _padded(data)
+
+
+FILE = _header("a.wav", 3) + _padded(b"abc")
+END = b"\0" * 2 * tarfile.BLOCKSIZE
+LONG = b"a" * (8 << 20)
+EXTENDED_SPARSE = bytearray(_header("s", 0, tarfile.GNUTYPE_SPARSE))
+EXTENDED_SPARSE[482] = 1  # more blocks of the map follow
+EXTENDED_SPARSE[148:156] = b"%06o\0 " % (sum(EXTENDED_SPARSE) - sum(EXTENDED_SPARSE[148:156]) + 8 * 32)
+SPARSE_BLOCK = b"00000000001\0" * 42 + b"\1" + b"\0" * 7
+
+TARS = {
+    "a PAX record of 8 MB": (_pax(_record(b"comment", LONG)) + FILE, "headers of more than"),
+    "a PAX record for all members": (_pax(_record(b"comment", LONG), kind=tarfile.XGLTYPE) + FILE, "headers of more"),
+    "a name of 8 MB": (_header("l", len(LONG), tarfile.GNUTYPE_LONGNAME) + LONG + FILE, "headers of more than"),
+    "a chain of PAX headers": (_pax(_record(b"comment", b"b")) * 900 + FILE, "headers of more than"),
+    "a map of a sparse file": (bytes(EXTENDED_SPARSE) + SPARSE_BLOCK * 4000, "headers of more than"),
+    "a map that is no map": (_pax(_record(b"GNU.sparse.map", b"a,b")) + FILE, "damaged"),
+    "a negative size": (_pax(_record(b"size", b"-5")) + FILE, "damaged"),
+    "a name of 3,000 characters": (_pax(_record(b"path", b"b" * 3000)) + FILE, "cannot be unpacked"),
+    "a null in a name": (_pax(_record(b"path", b"a\0b")) + FILE, "foreign path"),
+    "1,500 folders in each other": (_pax(_record(b"path", b"a/" * 1500 + b"b")) + FILE, "more than 100 folders"),
+    "zeros behind the end": (FILE + END + bytes(100 << 20), "unpacks to more than"),
+}
+
+
+@pytest.mark.parametrize("case", TARS)
+def test_headers_of_a_tar_are_limited(tmp_path, case):
+    data, message = TARS[case]
+    with gzip.open(tmp_path / "a.tar.gz", "wb", compresslevel=1) as file:
+        file.write(data + END)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetError, match=message):
+            extract(tmp_path / "a.tar.gz", tmp_path / "out", max_members=1000)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_headers_of_usual_length_are_read(tmp_path):
+    name = b"\xc3\xa4/" * 50 + b"\xff.wav"
+    records = [_pax(_record(b"comment", b"c" * 40), kind=tarfile.XGLTYPE)]
+    for i in range(300):
+        records += [_pax(_record(b"path", b"%d" % i + name), _record(b"xattr", b"x" * 10_000)), FILE]
+    (tmp_path / "a.tar").write_bytes(b"".join(records) + END)
+    files = extract(tmp_path / "a.tar", tmp_path / "out")
+    assert list(files.values()) == [3] * 300 and os.fsencode(list(files)[7]) == b"7" + name
+
+
+@pytest.mark.parametrize("declared", [300_000, 5])
+def test_members_of_a_zip_are_counted_before_its_directory_is_read(tmp_path, declared):
+    entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, *(0,) * 7, 1, *(0,) * 6) + b"a"
+    directory = entry * 300_000
+    end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, declared, declared, len(directory), 0)
+    end += struct.pack("<4sLQL", b"PK\6\7", 0, len(directory), 1)
+    end += struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *(0xFFFF,) * 2, *(0xFFFFFFFF,) * 2, 0)
+    (tmp_path / "a.zip").write_bytes(directory + end)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetError, match="more than 100000 members"):
+            extract(tmp_path / "a.zip", tmp_path / "out")
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_zip_members_that_zipfile_decompresses_at_once_are_refused(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("a", bytes(1 << 20))
+    with pytest.raises(DatasetError, match=r"'a' .*not compressed by deflate"):
+        extract(tmp_path / "a.zip", tmp_path / "out")
