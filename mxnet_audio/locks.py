@@ -18,7 +18,8 @@ _PATIENCE = 3.0  # [s] of waiting without a message
 def locked(path: str | os.PathLike, work: str) -> Iterator[None]:
     """Hold the lock of a file, after other processes and threads have released it.
 
-    The lock ends with the process, also if it is killed. The file stays: who deletes it may delete the lock of another.
+    The thread that holds the lock can take it again. The lock ends with the process, also if it is killed. The file
+    stays: who deletes it may delete the lock of another.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def locked(path: str | os.PathLike, work: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # who only reads needs no lock
 
-    lock = FileLock(path)
+    lock = FileLock(path, is_singleton=True)
     try:
         lock.acquire(timeout=_PATIENCE)
     except Timeout:

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mxnet_audio.audio.channel import check_channel
 from mxnet_audio.checks import path_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.library.search import AudioSearch
-from mxnet_audio.search.index import real_path
+from mxnet_audio.search.contents import is_missing, real_path
 
 __all__ = ["AudioRecommender", "Recommendation"]
 
@@ -72,12 +73,23 @@ class AudioRecommender(AudioSearch):
 
     def _plays(self) -> list[list[str]]:
         """Return path and real path of each play; stored in the index's notes, to be saved with it in one step."""
-        return self.index.notes.get("heard", [])
+        plays = self.index.notes.get("heard", [])
+        pairs = isinstance(plays, list) and all(isinstance(play, list) and len(play) == 2 for play in plays)
+        if not pairs or not all(isinstance(name, str) for play in plays for name in play):
+            raise SearchError("the index is damaged: its list of plays cannot be read")
+        return plays
 
-    def track(self, path: str | os.PathLike) -> None:
+    def track(self, path: str | os.PathLike, *, channel: str | int = "mix") -> None:
         """Record that a song was played; a song played again counts more.
 
         A song that is missing in the index is indexed.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The song.
+        channel : {'mix', 'left', 'right'} or int >= 0
+            Channel to index, if the song is missing in the index.
 
         Raises
         ------
@@ -86,12 +98,17 @@ class AudioRecommender(AudioSearch):
         ModelError
             If the song must be indexed and no model is loaded, or that of the index cannot be loaded.
         ParameterError
-            If `path` is not a path.
+            If `path` is not a path, or there is no such `channel`.
         """
         path_argument("path", path)
+        check_channel(channel)
         if path not in self:
-            self.index_audio(path)
-        self.index.notes.setdefault("heard", []).append([os.fsdecode(path), real_path(path)])
+            self.index_audio(path, channel=channel)
+        with self.index.lock:
+            plays = self.index.notes.setdefault("heard", [])
+            if not isinstance(plays, list):
+                raise SearchError("the index is damaged: its list of plays cannot be read")
+            plays.append([os.fsdecode(path), real_path(path)])
 
     def recommend(self, top_k: int = 10, *, limits: int | None = None) -> list[Recommendation]:
         """Recommend songs that were not played yet.
@@ -106,7 +123,8 @@ class AudioRecommender(AudioSearch):
         Returns
         -------
         list of Recommendation
-            ``(path, score)``, best first; empty if every song of the index was played.
+            ``(path, score)``, best first; empty if every song of the index was played. Files that are missing now are
+            left out, and the log says so once.
 
         Raises
         ------
@@ -119,14 +137,19 @@ class AudioRecommender(AudioSearch):
         count = whole_number(name, count)
         if limits is not None and top_k not in (10, limits):  # 10 is the default
             raise ParameterError(f"limits is another name of top_k, got {limits!r} and {top_k!r}: pass one of them")
+        with self.index.lock:
+            return self._best(count)
+
+    def _best(self, count: int) -> list[Recommendation]:
+        """Return the songs of the best scores whose files exist."""
         plays = Counter(real for _, real in self._plays())
         recent = list(dict.fromkeys(real for _, real in reversed(self._plays()) if real in self.index))
         recent = recent[:HISTORY_SONGS]
         if not recent:
             reason = "none of the tracked sounds is in the index now" if plays else "nothing was tracked yet"
             raise SearchError(f"{reason}: call track(path) for each sound that was heard")
-        songs = self.index.paths
-        fresh = np.array([real not in plays for real in self.index.real_paths], dtype=bool)
+        songs = self.index.entries
+        fresh = np.array([song.real not in plays for song in songs], dtype=bool)
         if not fresh.any():
             return []
         distances = self.index.pairwise(np.stack([self.index.vector(real) for real in recent]))[:, fresh]
@@ -135,7 +158,17 @@ class AudioRecommender(AudioSearch):
         weight = np.array([plays[real] for real in recent], dtype=float)
         # At least 1e-12, since the reach of a played song with ten copies is 0.
         scores = weight @ np.exp(-distances / np.maximum(reach, 1e-12)) / weight.sum()
-        # Rounded, so that songs with equal vectors stay in order in spite of rounding errors.
-        order = np.argsort(-np.round(scores, 9), kind="stable")[:count]
         fresh_songs = np.flatnonzero(fresh)
-        return [Recommendation(songs[fresh_songs[row]], float(scores[row])) for row in order]
+        found: list[Recommendation] = []
+        missing: list[str] = []
+        # Rounded, so that songs with equal vectors stay in order in spite of rounding errors.
+        for row in np.argsort(-np.round(scores, 9), kind="stable"):
+            if len(found) == count:
+                break
+            song = songs[fresh_songs[row]]
+            if is_missing(song):
+                missing.append(song.path)
+            else:
+                found.append(Recommendation(song.path, float(scores[row])))
+        self._note_left_out(missing)
+        return found

@@ -6,21 +6,22 @@ import contextlib
 import copy
 import logging
 import os
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
+from mxnet_audio.audio import Channel, channel_sources, file_of
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import iterable_argument, path_argument, whole_number
 from mxnet_audio.errors import AudioError, ModelError, ParameterError, SearchError
 from mxnet_audio.library.index_model import describe, get_encoder, model_name, restore
 from mxnet_audio.search import Neighbour, VectorIndex
-from mxnet_audio.search.index import real_path
-from mxnet_audio.search.store import has_index
+from mxnet_audio.search.contents import Entry, is_missing, real_path
+from mxnet_audio.search.store import has_index, locked
 from mxnet_audio.search.vectors import VectorTable, check_vectors
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["AudioSearch", "IndexReport"]
 
 log = logging.getLogger(__name__)
+
+_CHANNELS: dict[str | int, int] = {"left": 0, "right": 1}
 
 
 @dataclass
@@ -58,7 +61,9 @@ class AudioSearch:
 
     The vectors that are compared come from a pretrained encoder, which needs no training and takes sound of any length,
     or from a trained classifier. A saved index knows which one made it: after :meth:`load`, an `AudioSearch` without
-    `encoder` and `classifier` loads that one on first use. A search can be pickled and copied.
+    `encoder` and `classifier` loads that one on first use. A search can be pickled and copied, and shared by threads.
+
+    Files that are missing at the time of a query are left out; :meth:`prune` and :meth:`relocate` put the index right.
 
     Parameters
     ----------
@@ -82,6 +87,8 @@ class AudioSearch:
         The pretrained encoder whose embeddings are compared.
     index : VectorIndex
         The embeddings and their paths.
+    left_out : set of str
+        Paths of the index that queries have left out since it was loaded, because their files are missing.
 
     Raises
     ------
@@ -126,6 +133,15 @@ class AudioSearch:
         self._contexts = {"model_ctx": model_ctx, "data_ctx": data_ctx}
         self.encoder = None if encoder is None else get_encoder(encoder, self._contexts)
         self._restored: Any = None  # encoder or classifier that was loaded because an index names it
+        self.left_out: set[str] = set()
+        self._lock = threading.RLock()  # held while the model or the index is chosen
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes that can be pickled."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.RLock())
 
     def __repr__(self) -> str:
         """Return one line with the number of files, the engine and the metric."""
@@ -137,6 +153,11 @@ class AudioSearch:
 
     def __contains__(self, path: str | os.PathLike) -> bool:
         return path in self.index
+
+    @property
+    def paths(self) -> list[str]:
+        """Paths of the index as they were given, in the order of indexing."""
+        return self.index.paths
 
     def load_model(self, model_dir_path: str | os.PathLike) -> None:
         """Load the trained classifier whose embeddings are compared. If that fails, nothing changes.
@@ -197,6 +218,10 @@ class AudioSearch:
 
     def _loaded(self) -> Any:
         """Return the encoder or the classifier, once it is certain that its model is the index's."""
+        with self._lock:
+            return self._load_and_check()
+
+    def _load_and_check(self) -> Any:
         model, description = self._model, self.index.model
         if model is None and description is not None and self.classifier_class is None:
             model = restore(description, self._contexts)
@@ -214,7 +239,9 @@ class AudioSearch:
         self._describe_model()
         return model
 
-    def index_audio(self, path: str | os.PathLike, sound: AudioSource | None = None) -> None:
+    def index_audio(
+        self, path: str | os.PathLike, sound: AudioSource | None = None, *, channel: str | int = "mix"
+    ) -> None:
         """Add one file to the index; a file that is in the index already is replaced.
 
         Parameters
@@ -223,6 +250,8 @@ class AudioSearch:
             The file.
         sound : str or os.PathLike or binary file or bytes or (np.ndarray, rate), optional
             Sound to index under the name `path`, such as an array with its rate; read from the file by default.
+        channel : {'mix', 'left', 'right', 'each'} or int >= 0
+            Channel to index. 'each' adds every channel of its own, as ``call.wav [left]`` and ``call.wav [right]``.
 
         Raises
         ------
@@ -231,15 +260,19 @@ class AudioSearch:
         ModelError
             If no model is loaded, or that of the index cannot be loaded.
         ParameterError
-            If `path` is not a path.
+            If `path` is not a path, or there is no such `channel`.
         """
         model = self._loaded()
         if not isinstance(path, str | os.PathLike):
             kind = type(path).__name__
             raise ParameterError(f"path must be a path, got {kind}; pass sound= for sound that is not a file")
+        name = os.fsdecode(path)
         # The stamp is taken before the file is read: a file that changes meanwhile counts as changed.
-        stamp = _stamp(path) if sound is None else None
-        self.index.add(path, model.encode_audio(path if sound is None else sound), stamp)
+        stamp = _stamp(name, channel) if sound is None else None
+        source = name if sound is None else sound
+        for part in channel_sources([source], channel):
+            suffix = "" if part is source else (source_name(part) or "").removeprefix(source_name(source) or "item 0")
+            self.index.add(name + suffix, model.encode_audio(part), stamp)
 
     def index_many(
         self,
@@ -248,6 +281,7 @@ class AudioSearch:
         save_dir: str | os.PathLike | None = None,
         checkpoint_every: int = 200,
         progress: bool = False,
+        channel: str | int = "mix",
     ) -> IndexReport:
         """Add many files; an interrupted run is resumed by the same call.
 
@@ -256,7 +290,8 @@ class AudioSearch:
 
         With `save_dir` each finished file is appended to the journal there at once, so that a killed run loses only
         the files in progress; at the end the whole index is saved. If this index is still empty and `save_dir` holds
-        one, that is loaded first, with its engine and metric.
+        one, that is loaded first, with its engine and metric. Several processes can add files to one `save_dir` at the
+        same time.
 
         Parameters
         ----------
@@ -268,6 +303,9 @@ class AudioSearch:
             Files after which the journal is forced to disk, in case of a power failure.
         progress : bool
             Show a progress bar.
+        channel : {'mix', 'left', 'right', 'each'} or int >= 0
+            Channel of the files to index. 'each' adds every channel of its own, as ``call.wav [left]`` and
+            ``call.wav [right]``.
 
         Returns
         -------
@@ -285,33 +323,36 @@ class AudioSearch:
         """
         checkpoint_every = whole_number("checkpoint_every", checkpoint_every)
         paths = [paths] if isinstance(paths, str | os.PathLike) else iterable_argument("paths", paths, "paths")
-        if save_dir is not None:
-            self._load_saved(path_argument("save_dir", save_dir))
-        model = self._loaded()
-        if save_dir is not None:
-            self.save(save_dir)
-        distinct: dict[str, str | os.PathLike] = {}
-        for path in paths:
-            distinct.setdefault(real_path(path), path)
-        stamps = {path: _stamp(path) for path in distinct.values()}
-        todo = [path for path, stamp in stamps.items() if stamp is None or self.index.stamp(path) != stamp]
+        sources = channel_sources((_path_text(path) for path in paths), channel)
+        with self._lock:
+            if save_dir is not None:
+                self._load_saved(path_argument("save_dir", save_dir))
+            model = self._loaded()
+            if save_dir is not None:
+                self._create_saved(save_dir)
+                self._check_model(self.index, model, save_dir)
+        distinct: dict[str, Any] = {}
+        for source in sources:
+            distinct.setdefault(real_path(source_name(source) or ""), source)
+        stamps = {real: _stamp(real, channel) for real in distinct}
+        todo = {real: source for real, source in distinct.items() if self._is_new(real, stamps[real])}
         report = IndexReport(unchanged=len(stamps) - len(todo))
         with contextlib.ExitStack() as stack:
             journal = None
             if save_dir is not None and todo:
                 journal = stack.enter_context(self.index.journal(save_dir, checkpoint_every))
             bar = stack.enter_context(tqdm(total=len(todo), unit="file", disable=not progress))
-            for path, encoding in zip(todo, model.encode_many(todo)):
+            for (real, source), encoding in zip(todo.items(), model.encode_many(list(todo.values()))):
                 bar.update()
-                error = encoding.error
+                path, error = source_name(source) or "", encoding.error
                 if error is None:
                     try:
-                        self.index.add(path, encoding.vector, stamps[path])
+                        self.index.add(path, encoding.vector, stamps[real])
                     except SearchError as refused:
                         error = refused
                 if error is not None:
                     log.warning("skipped %s", error)
-                    report.skipped.append((os.fsdecode(path), error))
+                    report.skipped.append((path, error))
                     continue
                 report.added += 1
                 if journal is not None:
@@ -327,7 +368,22 @@ class AudioSearch:
                 raise SearchError("the directory holds another index: load it first, or choose another", save_dir)
             self.load(save_dir)
 
-    def query(self, path: AudioSource, top_k: int = 10, skip_exact_match: bool = True) -> list[Neighbour]:
+    def _create_saved(self, save_dir: str | os.PathLike) -> None:
+        """Save the index in a directory, so that there is one to add to, even if another process does so, too."""
+        if not has_index(save_dir):
+            with locked(save_dir):
+                self._load_saved(save_dir)
+                self.save(save_dir)
+        else:
+            self.save(save_dir)
+
+    def _is_new(self, real: str, stamp: tuple[int, ...] | None) -> bool:
+        """Return True if a file must be read: it is not in the index, or has changed since."""
+        return stamp is None or self.index.stamp(real) != stamp
+
+    def query(
+        self, path: AudioSource, top_k: int = 10, skip_exact_match: bool = True, *, channel: str | int = "mix"
+    ) -> list[Neighbour]:
         """Find the indexed files that sound most like a query.
 
         Parameters
@@ -337,13 +393,15 @@ class AudioSearch:
         top_k : int > 0
             Number of files; a smaller index returns all it has.
         skip_exact_match : bool
-            Leave out the query itself, recognized by its real path, and return `top_k` others. Copies of it under
-            other names are returned, at distance 0: they are files of their own.
+            Leave out the query itself, recognized by its real path, with its channels, and return `top_k` others.
+            Copies of it under other names are returned, at distance 0: they are files of their own.
+        channel : {'mix', 'left', 'right'} or int >= 0
+            Channel of the query.
 
         Returns
         -------
         list of Neighbour
-            ``(path, distance)``, nearest first.
+            ``(path, distance)``, nearest first. Files that are missing now are left out, and the log says so once.
 
         Raises
         ------
@@ -352,15 +410,44 @@ class AudioSearch:
         ModelError
             If no model is loaded, or that of the index cannot be loaded.
         ParameterError
-            If `top_k` is below 1.
+            If `top_k` is below 1, or there is no such `channel`.
         """
-        vector = self._loaded().encode_audio(path)
+        vector = self._loaded().encode_audio(one_channel_of(path, channel))
         name = source_name(path)
-        return self.index.query(vector, top_k, exclude=[] if name is None or not skip_exact_match else [name])
+        return self._nearest(vector, top_k, None if name is None or not skip_exact_match else file_of(name))
 
     def query_vector(self, vector: np.ndarray, top_k: int = 10) -> list[Neighbour]:
-        """Find the indexed files nearest to an embedding [shape=(dim,)]; needs no model."""
-        return self.index.query(vector, top_k)
+        """Find the indexed files nearest to an embedding [shape=(dim,)]; needs no model. Missing files are left out."""
+        return self._nearest(vector, top_k, None)
+
+    def _nearest(self, vector: np.ndarray, top_k: int, own_file: str | None) -> list[Neighbour]:
+        """Find the nearest entries that are not of `own_file` and whose files exist."""
+        own = None if own_file is None else real_path(own_file)
+        missing: list[str] = []
+
+        def keep(entry: Entry) -> bool:
+            if own is not None and file_of(entry.real) == own:
+                return False
+            if is_missing(entry):
+                missing.append(entry.path)
+                return False
+            return True
+
+        found = self.index.query(vector, top_k, exclude=[] if own is None else [own], keep=keep)
+        self._note_left_out(missing)
+        return found
+
+    def _note_left_out(self, missing: list[str]) -> None:
+        """Remember the paths that an answer left out, and say so at the first of them."""
+        if missing and not self.left_out:
+            log.warning(
+                "%d files were left out of the answer, since they are missing now, such as %s: remove them from the "
+                "index with prune() (mxnet-audio index --prune), or tell it the new folder with relocate(old, new) "
+                "(mxnet-audio index relocate OLD NEW)",
+                len(missing),
+                missing[0],
+            )
+        self.left_out.update(missing)
 
     def distance(self, first: np.ndarray, second: np.ndarray) -> float:
         """Compute the distance of two embeddings [shape=(dim,)] by the metric of the index.
@@ -375,25 +462,99 @@ class AudioSearch:
         (query,) = check_vectors(first, table.dim, table.metric)
         return float(table.nearest(query, 1)[1][0])
 
-    def remove(self, path: str | os.PathLike) -> None:
-        """Remove a file from the index; SearchError if it is not in the index."""
-        self.index.remove(path)
+    def remove(self, path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[str]:
+        """Remove files from the index; they stay on disk.
+
+        Parameters
+        ----------
+        path : str or os.PathLike, or iterable of them
+            Files, which stand for their channels, too; or folders, which stand for all files in them.
+
+        Returns
+        -------
+        list of str
+            Paths that were removed.
+
+        Raises
+        ------
+        ParameterError
+            If one is not a path.
+        SearchError
+            If one is not in the index; then nothing is removed.
+        """
+        single = isinstance(path, str | bytes | os.PathLike)
+        paths = [path] if single else iterable_argument("path", path, "paths")
+        with self.index.lock:
+            found = self.index.find(paths)
+            for name, reals in found.items():
+                if not reals:
+                    raise SearchError("the file is not in the index", name)
+            return self._remove({real for reals in found.values() for real in reals})
+
+    def _remove(self, reals: set[str]) -> list[str]:
+        """Remove entries by real path, and return their paths."""
+        entries = [entry for entry in self.index.entries if entry.real in reals]
+        self.index.remove([entry.real for entry in entries])
+        return [entry.path for entry in entries]
+
+    def prune(self) -> list[str]:
+        """Remove the files that are missing now, such as moved and deleted ones; return their paths.
+
+        Sounds that were indexed under a name of their own stay.
+        """
+        entries = self.index.entries
+        missing = {entry.real for entry in entries if is_missing(entry)}  # not under the lock: a slow disk may be asked
+        with self.index.lock:
+            self.left_out.clear()
+            return self._remove(missing & set(self.index.real_paths))
+
+    def relocate(self, old: str | os.PathLike, new: str | os.PathLike) -> list[str]:
+        """Give the files of a folder that was moved, or one file, their new paths, without reading them again.
+
+        A file that was indexed under its new path, too, is in the index once afterwards.
+
+        Parameters
+        ----------
+        old, new : str or os.PathLike
+            File or folder, before and after it was moved.
+
+        Returns
+        -------
+        list of str
+            The new paths.
+
+        Raises
+        ------
+        ParameterError
+            If `old` or `new` is not a path.
+        SearchError
+            If the index has nothing of `old`.
+        """
+        with self.index.lock:
+            moved = self.index.relocate(old, new)
+            for play in self.index.notes.get("heard", []):  # those of a recommender that shares the index
+                play[:] = moved.get(play[1], play)
+            self.left_out.clear()
+            return [path for path, _ in moved.values()]
 
     def reset(self) -> None:
         """Remove all files from the index, and what was saved with them; a saved index stays on disk."""
-        for path in self.index.paths:
-            self.index.remove(path)
-        self.index.notes.clear()
+        with self.index.lock:
+            self.index.remove(self.index.real_paths)
+            self.index.notes.clear()
 
     def save(self, directory: str | os.PathLike) -> None:
-        """Save the index in a directory, completely or not at all; an existing index is replaced.
+        """Save the index in a directory, completely or not at all.
+
+        What others have changed there since this index was loaded or saved is kept, see `VectorIndex.save`; any other
+        index is replaced. Nothing is written if nothing changed.
 
         Raises
         ------
         ParameterError
             If `directory` is not a path.
         SearchError
-            If the directory cannot be written to.
+            If the directory cannot be written to, or holds the index of another model now.
         """
         self.index.save(directory)
 
@@ -408,20 +569,35 @@ class AudioSearch:
             If the index is missing, damaged, of a newer format, or holds embeddings of another model. This one stays.
         """
         index = VectorIndex.load(directory)
-        # A model that was loaded because the former index names it is not needed for this one.
-        model = None if self._model is self._restored else self._model
-        if model is None:
-            self.classifier = self.encoder = self._restored = None
-        elif model.model_id:
-            self._check_model(index, model, directory)
-            index.check(dim=model.embedding_dim, directory=directory)
-        self.index = index
+        with self._lock:
+            # A model that was loaded because the former index names it is not needed for this one.
+            model = None if self._model is self._restored else self._model
+            if model is None:
+                self.classifier = self.encoder = self._restored = None
+            elif model.model_id:
+                self._check_model(index, model, directory)
+                index.check(dim=model.embedding_dim, directory=directory)
+            self.index = index
+            self.left_out = set()
 
 
-def _stamp(path: str | os.PathLike) -> tuple[int, int] | None:
-    """Return size and time of a file; None if it is missing, which reading it will report."""
+def one_channel_of(source: AudioSource, channel: str | int) -> Any:
+    """Return a sound's channel as a source; ParameterError if there is no such channel."""
+    return source if channel == "mix" else Channel(source, channel)
+
+
+def _path_text(path: Any) -> str:
+    """Return a path as text, in which bytes are the name of a file, and not its content."""
+    if isinstance(path, str | bytes | os.PathLike):
+        return os.fsdecode(path)
+    raise ParameterError(f"path must be a path, got {path!r}")
+
+
+def _stamp(name: str, channel: str | int) -> tuple[int, ...] | None:
+    """Return size and time of a file, and the channel if one was chosen; None if it is missing, as reading will say."""
     try:
-        status = Path(path).stat()
-    except OSError:
+        status = os.stat(file_of(name))  # noqa: PTH116 - names that are not UTF-8 are kept
+    except (OSError, ValueError):
         return None
-    return status.st_size, status.st_mtime_ns
+    chosen = () if channel in ("mix", "each") else (_CHANNELS.get(channel, channel),)
+    return status.st_size, status.st_mtime_ns, *chosen

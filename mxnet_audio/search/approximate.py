@@ -143,6 +143,8 @@ class _ApproximateEngine(ExactEngine, abc.ABC):
         graph = Path(path) / f"graph.{self.name}"
         try:
             self._structure.save(str(graph))
+        except UnicodeEncodeError:  # libraries in C++ take no other names; the structure is built again when needed
+            return
         except RuntimeError as error:  # raised by voyager if the disk is full
             raise OSError(f"{graph.name} cannot be written: {error}") from error
 
@@ -156,6 +158,8 @@ class _ApproximateEngine(ExactEngine, abc.ABC):
         self._label_pending()  # labels depend on the vectors alone, so they equal those of the saved structure
         try:
             self._structure = self._open(str(graph))
+        except UnicodeEncodeError:  # as in `save`
+            self._reset()
         except (OSError, ValueError, RuntimeError) as error:
             raise SearchError(f"the {self.name} structure cannot be read: {error}", graph) from error
 

@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import copy
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mxnet_audio.checks import path_argument, whole_number
-from mxnet_audio.errors import ParameterError, SearchError
+from mxnet_audio.checks import iterable_argument, path_argument, whole_number
+from mxnet_audio.errors import SearchError
 from mxnet_audio.search import store
-from mxnet_audio.search.engines import Engine, create_engine
+from mxnet_audio.search.changes import merged
+from mxnet_audio.search.contents import Contents, Entry, Neighbour, is_missing, real_path
+from mxnet_audio.search.journal import Journal, journal_length
 from mxnet_audio.search.vectors import check_vectors
 
-__all__ = ["AUTO_EXACT_LIMIT", "Neighbour", "VectorIndex", "real_path"]
+__all__ = ["VectorIndex"]
 
-# Limit of engine='auto': up to this size an exact search takes a few milliseconds.
-AUTO_EXACT_LIMIT = 20_000
-
-
-class Neighbour(NamedTuple):
-    """A file found by a search: its path as given to :meth:`VectorIndex.add`, and its distance."""
-
-    path: str
-    distance: float
+_LOAD_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class _Entry:
-    id: int
-    path: str
-    stamp: tuple[int, ...] | None
+class _Saved:
+    """State of a saved index with which an index in memory was last equal."""
 
-
-def real_path(path: str | os.PathLike) -> str:
-    """Return the absolute path with symbolic links resolved, which identifies a file; ParameterError if it is none."""
-    try:
-        return os.path.realpath(os.fsdecode(path))
-    except TypeError:
-        raise ParameterError(f"path must be a path, got {path!r}") from None
+    directory: str
+    generation: str
+    journal_length: int
+    header: dict[str, Any]  # model_id, model and notes
 
 
 class VectorIndex:
@@ -51,7 +41,7 @@ class VectorIndex:
 
     A file is identified by its real path, so ``a.wav``, ``./a.wav`` and a link to it are one file. Results have the
     paths as they were given. An index can be copied (``copy.deepcopy``) and sent to other processes (joblib,
-    multiprocessing).
+    multiprocessing), and threads can share one.
 
     Parameters
     ----------
@@ -63,6 +53,8 @@ class VectorIndex:
 
     Attributes
     ----------
+    lock : threading.RLock
+        Held during each call; hold it to make several calls in one step, and to change `notes`.
     model : dict or None
         Description of the model as JSON types, by which it can be found again; saved with the vectors.
     notes : dict
@@ -87,28 +79,27 @@ class VectorIndex:
     """
 
     def __init__(self, engine: str = "auto", metric: str = "cosine", model_id: str | None = None):
-        self._requested_engine = engine
-        self.metric = metric
-        self._clear_engine()
+        self.lock = threading.RLock()
+        self._contents = Contents(engine, metric)
         self.model_id = model_id
         self.model: dict[str, Any] | None = None
         self.notes: dict[str, Any] = {}
-        self._entries: dict[str, _Entry] = {}  # by real path, in the order of insertion
-        self._real_paths: dict[int, str] = {}  # by id
-        self._next_id = 0
-        self._saved: tuple[str, str] | None = None  # directory and generation of the last save or load
-        self._changed = True  # since then
+        self._saved: _Saved | None = None
+        self._changes: dict[str, None] = {}  # real paths of entries that were added, replaced or removed since then
 
-    def _clear_engine(self) -> None:
-        self._engine: Engine = create_engine(
-            "exact" if self._requested_engine == "auto" else self._requested_engine, self.metric
-        )
+    def __getstate__(self) -> dict[str, Any]:
+        """Return a copy of the attributes, which other threads do not change while it is written."""
+        with self.lock:
+            return copy.deepcopy({name: value for name, value in vars(self).items() if name != "lock"})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, lock=threading.RLock())
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._contents)
 
     def __contains__(self, path: str | os.PathLike) -> bool:
-        return real_path(path) in self._entries
+        return real_path(path) in self._contents.entries
 
     def __repr__(self) -> str:
         return f"VectorIndex({len(self)} vectors, dim={self.dim}, engine={self.engine!r}, metric={self.metric!r})"
@@ -116,40 +107,53 @@ class VectorIndex:
     @property
     def engine(self) -> str:
         """Name of the engine in use."""
-        return self._engine.name
+        return self._contents.engine.name
+
+    @property
+    def metric(self) -> str:
+        """Name of the distance."""
+        return self._contents.metric
 
     @property
     def dim(self) -> int | None:
         """Size of the vectors; None if the index is empty."""
-        return self._engine.table.dim
+        return self._contents.dim
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Entries in the order of insertion."""
+        with self.lock:
+            return list(self._contents.entries.values())
 
     @property
     def paths(self) -> list[str]:
         """Paths as they were given, in the order of insertion."""
-        return [entry.path for entry in self._entries.values()]
+        return [entry.path for entry in self.entries]
 
     @property
     def real_paths(self) -> list[str]:
         """Real paths, in the order of insertion."""
-        return list(self._entries)
+        return [entry.real for entry in self.entries]
 
     @property
     def vectors(self) -> np.ndarray:
         """Vectors in the order of insertion [shape=(n, dim), float32]."""
-        return self._engine.table.vectors()
+        with self.lock:
+            return self._contents.engine.table.vectors()
 
     def vector(self, path: str | os.PathLike) -> np.ndarray:
         """Return the vector of a file [shape=(dim,), float32], or raise SearchError if it is not in the index."""
-        return self._engine.table.vectors([self._entry(path).id])[0]
+        with self.lock:
+            return self._contents.vectors([self._entry(path).real])[0]
 
     def stamp(self, path: str | os.PathLike) -> tuple[int, ...] | None:
         """Return the stamp of a file; None if it has none or is not in the index."""
-        entry = self._entries.get(real_path(path))
+        entry = self._contents.entries.get(real_path(path))
         return None if entry is None else entry.stamp
 
-    def _entry(self, path: str | os.PathLike) -> _Entry:
+    def _entry(self, path: str | os.PathLike) -> Entry:
         try:
-            return self._entries[real_path(path)]
+            return self._contents.entries[real_path(path)]
         except KeyError:
             raise SearchError("the file is not in the index", path) from None
 
@@ -161,39 +165,88 @@ class VectorIndex:
         path : str or os.PathLike
         vector : array_like [shape=(dim,)]
         stamp : iterable of int, optional
-            Numbers that change with the file, such as its size and modification time.
+            Numbers that change with the file, such as its size and modification time. With them, the path is known to
+            be one of a file, which may be missing later.
 
         Raises
         ------
         SearchError
             If the vector has another size than the others, holds NaN or infinity, or is zero with 'cosine'.
         """
-        self._add(os.fsdecode(path), real_path(path), vector, stamp)
+        real = real_path(path)
+        with self.lock:
+            self._contents.add(os.fsdecode(path), real, vector, stamp)
+            self._changes[real] = None
 
-    def _add(self, path: str, real: str, vector: ArrayLike, stamp: Iterable[int] | None) -> None:
-        row = check_vectors(vector, self.dim, self.metric, path)
-        if len(row) != 1:
-            raise SearchError(f"a file must have one vector, got {len(row)}", path)
-        existing = self._entries.get(real)
-        key = self._next_id if existing is None else existing.id
-        self._engine.add([key], row)
-        self._entries[real] = _Entry(key, path, None if stamp is None else tuple(stamp))
-        self._real_paths[key] = real
-        self._next_id = max(self._next_id, key + 1)
-        self._changed = True
-        if self._requested_engine == "auto" and self.engine == "exact" and len(self) > AUTO_EXACT_LIMIT:
-            self._engine = create_engine("voyager", self.metric, self._engine.table)
+    def remove(self, paths: str | os.PathLike | Iterable[str | os.PathLike]) -> None:
+        """Remove a file or several; if one is not in the index, raise SearchError and remove none."""
+        single = isinstance(paths, str | bytes | os.PathLike)
+        given = [paths] if single else iterable_argument("path", paths, "paths")
+        with self.lock:
+            reals = list(dict.fromkeys(self._entry(path).real for path in given))
+            self._contents.remove(reals)
+            self._changes.update(dict.fromkeys(reals))
 
-    def remove(self, path: str | os.PathLike) -> None:
-        """Remove a file, or raise SearchError if it is not in the index."""
-        key = self._entry(path).id
-        self._engine.remove([key])
-        del self._entries[self._real_paths.pop(key)]
-        if not self._entries:  # an empty index accepts vectors of any size
-            self._clear_engine()
-        self._changed = True
+    def find(self, paths: Iterable[str | os.PathLike]) -> dict[str, list[str]]:
+        """Find the entries of files and folders.
 
-    def query(self, vector: ArrayLike, top_k: int = 10, exclude: Iterable[str | os.PathLike] = ()) -> list[Neighbour]:
+        Parameters
+        ----------
+        paths : iterable of path
+            Names of entries, files (which stand for their channels, too), or folders, which need not exist.
+
+        Returns
+        -------
+        dict of str to list of str
+            Real paths of the entries for each path; none for a path that is not in the index.
+        """
+        with self.lock:
+            return {path: [real for real, _ in found] for path, found in self._contents.find(paths).items()}
+
+    def relocate(self, old: str | os.PathLike, new: str | os.PathLike) -> dict[str, tuple[str, str]]:
+        """Give the entries of a file or a folder that was moved their new paths; their vectors stay.
+
+        An entry whose new path is in the index already is removed: the other was read from where the file is now.
+
+        Parameters
+        ----------
+        old, new : str or os.PathLike
+            File or folder, before and after it was moved.
+
+        Returns
+        -------
+        dict of str to (str, str)
+            New path and new real path of each entry, by its former real path.
+
+        Raises
+        ------
+        ParameterError
+            If `old` or `new` is not a path.
+        SearchError
+            If the index has nothing of `old`.
+        """
+        former, target = os.fsdecode(path_argument("old", old)), os.fsdecode(path_argument("new", new))
+        with self.lock:
+            (found,) = self._contents.find([former]).values()
+            if not found:
+                raise SearchError("neither a file nor a folder of the index", former)
+            names = {real: _moved(former, target, rest) for real, rest in found}
+            moved = {real: (path, real_path(path)) for real, path in names.items()}
+            self._contents.rename(moved)
+            self._changes.update(dict.fromkeys([*moved, *(real for _, real in moved.values())]))
+            return moved
+
+    def missing(self) -> list[str]:
+        """Return the paths of the entries whose files do not exist, such as moved and deleted ones."""
+        return [entry.path for entry in self.entries if is_missing(entry)]
+
+    def query(
+        self,
+        vector: ArrayLike,
+        top_k: int = 10,
+        exclude: Iterable[str | os.PathLike] = (),
+        keep: Callable[[Entry], bool] | None = None,
+    ) -> list[Neighbour]:
         """Find the files with the nearest vectors.
 
         Parameters
@@ -203,6 +256,9 @@ class VectorIndex:
             Number of neighbours; a smaller index returns all its files.
         exclude : iterable of path
             Files to leave out, identified by their real paths.
+        keep : callable, optional
+            Function of an entry that returns False to leave it out; called for the nearest ones, in their order, until
+            `top_k` are found.
 
         Returns
         -------
@@ -217,65 +273,115 @@ class VectorIndex:
             If the vector has another size than those of the index, is not finite or, with 'cosine', zero.
         """
         top_k = whole_number("top_k", top_k)
-        row = check_vectors(vector, self.dim, self.metric)
-        if len(row) != 1:
-            raise SearchError(f"a query must be one vector, got {len(row)}")
-        excluded = {real_path(path) for path in exclude} & self._entries.keys()
-        if len(self) == len(excluded):
-            return []
-        ids, distances = self._engine.query(row[0], top_k + len(excluded))
-        found = [(self._real_paths[key], distance) for key, distance in zip(ids.tolist(), distances.tolist())]
-        neighbours = [Neighbour(self._entries[real].path, dist) for real, dist in found if real not in excluded]
-        return neighbours[:top_k]
+        excluded = {real_path(path) for path in exclude}
+        with self.lock:
+            return self._contents.nearest(vector, top_k, excluded, keep)
 
     def pairwise(self, vectors: ArrayLike) -> np.ndarray:
         """Compute the distance from each vector to each file of :attr:`paths` [shape=(m, n), float64]."""
-        return self._engine.table.pairwise(check_vectors(vectors, self.dim, self.metric))
+        with self.lock:
+            return self._contents.engine.table.pairwise(check_vectors(vectors, self.dim, self.metric))
 
     def saved_in(self, directory: str | os.PathLike) -> bool:
-        """Return True if the index was last loaded from or saved to the directory and no other has replaced it."""
-        if self._saved is None or self._saved[0] != real_path(directory) or not store.has_index(directory):
-            return False
-        return store.read_manifest(directory)["generation"] == self._saved[1]
+        """Return True if the index was last loaded from or saved to the directory, and one is still there."""
+        return self._saved is not None and self._saved.directory == real_path(directory) and store.has_index(directory)
 
     def save(self, directory: str | os.PathLike) -> None:
         """Save the index atomically: at any moment the directory holds the previous index or this one, complete.
 
-        An existing index is replaced. If only `notes` changed since the last save, only they are written.
+        If the index was loaded from the directory, or saved there before, what others have changed there since is kept
+        and is in this index afterwards: files that they added or removed, and `notes`. Of a file that both changed,
+        this index is kept. Any other index in the directory is replaced. Nothing is written if nothing changed, and if
+        only `notes` changed, only they are.
 
         Raises
         ------
         ParameterError
-            If `directory` is not a path.
+            If `directory` is not a path, or `notes` are not of JSON types.
         SearchError
-            If the directory cannot be written.
+            If the directory cannot be written, or another index of another model has replaced this one there.
         """
         directory = path_argument("directory", directory)
-        fields = {
-            "engine": self.engine, "choice": self._requested_engine, "metric": self.metric, "dimension": self.dim,
-            "model_id": self.model_id, "model": self.model, "count": len(self), "notes": self.notes,
-        }  # fmt: skip
-        if not self._changed and self.saved_in(directory):
-            store.write_manifest(directory, {**store.read_manifest(directory), **fields})
-            return
-        manifest = store.write(directory, self._write_files, fields)
-        self._saved, self._changed = (real_path(directory), manifest["generation"]), False
+        with self.lock:
+            if self.saved_in(directory) and not self._is_changed():
+                return
+        with store.locked(directory), self.lock:
+            # In this order: who waits for other processes does not block other threads.
+            manifest = self._merge(directory) if self.saved_in(directory) else None
+            header = self._header()
+            if manifest is None or self._changes or self._journal_length():
+                fields = {
+                    "engine": self.engine, "choice": self._contents.choice, "metric": self.metric,
+                    "dimension": self.dim, "count": len(self), **header,
+                }  # fmt: skip
+                manifest = store.write(directory, self._contents.write, fields)
+            else:
+                store.write_manifest(directory, {**manifest, **header})
+            self._saved = _Saved(real_path(directory), manifest["generation"], 0, header)
+            self._changes.clear()
 
-    def _write_files(self, folder: Path) -> None:
-        self._engine.save(folder)
-        entries = [[entry.id, entry.path, real, entry.stamp] for real, entry in self._entries.items()]
-        (folder / "entries.json").write_text(json.dumps(entries, indent=0), encoding="ascii")
+    def _header(self) -> dict[str, Any]:
+        return copy.deepcopy({"model_id": self.model_id, "model": self.model, "notes": self.notes})
 
-    def journal(self, directory: str | os.PathLike, sync_every: int) -> store.Journal:
+    def _is_changed(self) -> bool:
+        """Return True if there is something to write since the last save or load."""
+        if self._saved is None or self._changes or self._header() != self._saved.header:
+            return True
+        # Only the journal is to be put in order, which is not done in a directory that is for reading.
+        return self._journal_length() > 0 and os.access(self._saved.directory, os.W_OK)
+
+    def _journal_length(self) -> int:
+        saved = self._saved
+        return 0 if saved is None else journal_length(store.generation_folder(saved.directory, saved.generation))
+
+    def _merge(self, directory: Path) -> dict[str, Any]:
+        """Take over what others have changed in the directory, and return the manifest there."""
+        base = self._saved
+        assert base is not None
+        manifest = store.read_manifest(directory)
+        header = {name: copy.deepcopy(manifest[name]) for name in base.header}
+        length = journal_length(store.generation_folder(directory, manifest["generation"]))
+        mine = theirs = self._contents
+        if (manifest["generation"], length) != (base.generation, base.journal_length):
+            theirs, length = Contents.read(store.verify(directory, manifest), manifest)
+        added = [real for real in self._changes if real in mine.entries]
+        same_model = self.model_id == base.header["model_id"]
+        if theirs is not mine and len(theirs) and header["model_id"] != self.model_id and (added or not same_model):
+            raise SearchError(
+                f"another index has replaced this one, of the model {header['model_id']}: "
+                "save this one in another directory",
+                directory,
+            )
+        if same_model and self.model == base.header["model"] and (not added or header["model_id"] == self.model_id):
+            self.model_id, self.model = manifest["model_id"], manifest["model"]
+        if theirs is not mine:
+            theirs.remove([real for real in self._changes if real in theirs.entries and real not in mine.entries])
+            for real, vector in zip(added, mine.vectors(added)):
+                theirs.add(mine.entries[real].path, real, vector, mine.entries[real].stamp)
+            self._contents = theirs
+        self.notes = merged(base.header["notes"], self.notes, manifest["notes"])
+        self._saved = _Saved(base.directory, manifest["generation"], length, header)
+        return manifest
+
+    def journal(self, directory: str | os.PathLike, sync_every: int) -> Journal:
         """Open the journal of the saved index, for :meth:`record`."""
-        if self._changed or self._saved is None or not self.saved_in(directory):
+        if not self.saved_in(directory):
             raise SearchError("save the index before opening its journal", directory)
-        return store.Journal(store.generation_folder(directory, self._saved[1]), sync_every)
+        return Journal(path_argument("directory", directory), self.model_id, self.metric, sync_every)
 
-    def record(self, journal: store.Journal, path: str | os.PathLike) -> None:
-        """Append a file of the index to the journal, from which :meth:`load` reads it."""
-        entry = self._entry(path)
-        journal.append({"path": entry.path, "real": real_path(path), "stamp": entry.stamp}, self.vector(path))
+    def record(self, journal: Journal, path: str | os.PathLike) -> None:
+        """Append a file to the journal, from which :meth:`load` reads it, unless it was removed meanwhile."""
+        with store.locked(journal.directory), self.lock:
+            entry = self._contents.entries.get(real_path(path))
+            if entry is None:
+                return
+            fields = {"path": entry.path, "real": entry.real, "stamp": entry.stamp}
+            span = journal.append(fields, self._contents.vectors([entry.real])[0])
+            # The file is saved now: if another writer removes it before the next save, it stays removed.
+            self._changes.pop(entry.real, None)
+            saved = self._saved
+            if saved is not None and (saved.generation, saved.journal_length) == span[:2]:
+                self._saved = replace(saved, journal_length=span.end)
 
     @classmethod
     def load(cls, directory: str | os.PathLike, model_id: str | None = None, dim: int | None = None) -> VectorIndex:
@@ -301,42 +407,28 @@ class VectorIndex:
             If the index is missing, damaged, of a newer format, of another model or of another size of vectors.
         """
         directory = path_argument("directory", directory)
-        while True:
+        for _ in range(_LOAD_ATTEMPTS):
             manifest = store.read_manifest(directory)
             try:
-                return cls._load(directory, manifest, model_id, dim)
+                index = cls._load(directory, manifest, model_id, dim)
             except SearchError:
-                # Another process may have replaced the generation while it was read: then read the new one.
                 if store.read_manifest(directory)["generation"] == manifest["generation"]:
                     raise
+            else:
+                if store.generation_folder(directory, manifest["generation"]).exists():
+                    return index
+            # Another process has replaced the generation while it was read: the new one is read.
+        with store.locked(directory):  # others write faster than this process reads
+            return cls._load(directory, store.read_manifest(directory), model_id, dim)
 
     @classmethod
     def _load(cls, directory: Path, manifest: dict, model_id: str | None, dim: int | None) -> VectorIndex:
-        folder = store.verify(directory, manifest)
-        try:
-            index = cls(manifest["choice"], manifest["metric"], manifest["model_id"])
-            if index.engine != manifest["engine"]:
-                index._engine = create_engine(manifest["engine"], manifest["metric"])
-        except ParameterError as error:
-            raise SearchError(f"the index is damaged: {error.reason}", directory) from error
+        contents, length = Contents.read(store.verify(directory, manifest), manifest)
+        index = cls(contents.choice, contents.metric, manifest["model_id"])
+        index._contents = contents
         index.model, index.notes = manifest["model"], manifest["notes"]
-        index._engine.load(folder)
-        try:
-            rows = json.loads((folder / "entries.json").read_text(encoding="ascii"))
-            for key, path, real, stamp in rows:
-                index._entries[real] = _Entry(key, path, None if stamp is None else tuple(stamp))
-                index._real_paths[key] = real
-        except (OSError, ValueError, TypeError) as error:
-            raise SearchError(f"the list of files is damaged: {error}", folder) from error
-        table = index._engine.table
-        if not manifest["count"] == len(rows) == len(table) or list(index._real_paths) != table.ids.tolist():
-            raise SearchError("the index is damaged: its files and vectors do not match", directory)
-        index._next_id = 1 + max(index._real_paths, default=-1)
-        for entry, vector in store.replay(folder):
-            index._add(entry["path"], entry["real"], vector, entry["stamp"])
         index.check(model_id, dim, directory)
-        index._saved = (real_path(directory), manifest["generation"])
-        index._changed = store.has_journal(folder)
+        index._saved = _Saved(real_path(directory), manifest["generation"], length, index._header())
         return index
 
     def check(
@@ -353,3 +445,11 @@ class VectorIndex:
             )
         if dim is not None and self.dim != dim:
             raise SearchError(f"the index holds vectors of {self.dim} numbers, the loaded model makes {dim}", directory)
+
+
+def _moved(old: str, new: str, rest: str) -> str:
+    """Return the new path of an entry, whose name is that of the moved file or folder `old` and the rest."""
+    if rest.startswith(os.sep):
+        return str(Path(new) / rest.lstrip(os.sep))
+    file = Path(new) / Path(old).name if Path(new).is_dir() else new  # the file itself, or one of its channels
+    return f"{file}{rest}"

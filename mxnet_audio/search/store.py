@@ -5,41 +5,38 @@
     index.json                          manifest: the current generation and the checksums of its files
     generation-<unique>/                vectors, entries and the engine's structure; written once, never changed
     generation-<unique>/journal.jsonl   files indexed since, one per line
+    .index.lock                         held by a process while it writes
 
 A new generation is written beside the old one and gets its name when it is complete. Then the manifest is replaced, and
-after that the old generation is deleted. One process may write at a time; any number may read.
+after that the old generation is deleted. Writers wait for each other; readers need no lock and write nothing.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
+import errno
 import hashlib
-import json
-import logging
 import os
 import re
 import shutil
+import stat
 import uuid
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mxnet_audio.atomic import write_json
-from mxnet_audio.errors import SearchError
+from mxnet_audio import locks
+from mxnet_audio.atomic import read_json, write_json
+from mxnet_audio.errors import ParameterError, SearchError
 
 __all__ = [
     "FORMAT",
-    "Journal",
     "generation_folder",
     "has_index",
-    "has_journal",
+    "locked",
+    "manifest_stamp",
+    "naming_errors",
     "read_manifest",
-    "replay",
     "verify",
     "write",
     "write_manifest",
@@ -47,9 +44,9 @@ __all__ = [
 
 FORMAT = 1
 
-_logger = logging.getLogger(__name__)
 _MANIFEST = "index.json"
-_JOURNAL = "journal.jsonl"
+_LOCK = ".index.lock"
+_REQUIRED_FILES = {"vectors.npz", "entries.json"}
 _OWN_NAMES = re.compile(r"generation-[0-9a-f]{32}|\.generation-.+\.tmp|\.index\.json\..+\.tmp")
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "generation": str, "engine": str, "choice": str, "metric": str, "dimension": (int, type(None)),
@@ -57,9 +54,32 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
+@contextlib.contextmanager
+def locked(directory: str | os.PathLike) -> Iterator[None]:
+    """Wait for others who write the index of a directory, and make others wait.
+
+    The directory is created if it is missing. The thread that holds the lock can take it again. The lock of a process
+    that was killed is released by the operating system.
+
+    Raises
+    ------
+    SearchError
+        If the directory cannot be written to, or its file system has no locks.
+    """
+    stack = contextlib.ExitStack()  # errors within the block are not those of the lock
+    with naming_errors(directory):
+        path = Path(os.path.realpath(directory)) / _LOCK
+        stack.enter_context(locks.locked(path, f"writing the index {os.fsdecode(directory)}"))
+    with stack:
+        yield
+
+
 def has_index(directory: str | os.PathLike) -> bool:
-    """Return True if the directory holds an index."""
-    return (Path(directory) / _MANIFEST).is_file()
+    """Return True if the directory holds an index; SearchError if that cannot be told."""
+    try:
+        return (Path(directory) / _MANIFEST).is_file()
+    except OSError as error:
+        raise SearchError(f"the index cannot be read: {error.strerror}", directory) from error
 
 
 def generation_folder(directory: str | os.PathLike, generation: str) -> Path:
@@ -68,7 +88,7 @@ def generation_folder(directory: str | os.PathLike, generation: str) -> Path:
 
 
 def write(directory: str | os.PathLike, write_files: Callable[[Path], None], fields: dict[str, Any]) -> dict[str, Any]:
-    """Save a new generation and make it the current one.
+    """Save a new generation and make it the current one; the caller holds the lock of the directory.
 
     Parameters
     ----------
@@ -93,7 +113,7 @@ def write(directory: str | os.PathLike, write_files: Callable[[Path], None], fie
     generation = uuid.uuid4().hex
     temporary = directory / f".generation-{generation}.tmp"
     try:
-        with _naming_errors(directory):
+        with naming_errors(directory):
             directory.mkdir(parents=True, exist_ok=True)
             temporary.mkdir()
             write_files(temporary)
@@ -112,19 +132,32 @@ def write(directory: str | os.PathLike, write_files: Callable[[Path], None], fie
 
 
 def write_manifest(directory: str | os.PathLike, manifest: dict[str, Any]) -> None:
-    """Replace the manifest atomically."""
-    with _naming_errors(directory):
-        write_json(Path(directory) / _MANIFEST, manifest)
+    """Replace the manifest atomically; the caller holds the lock of the directory."""
+    with naming_errors(directory):
+        try:
+            write_json(Path(directory) / _MANIFEST, manifest)
+        except (TypeError, ValueError) as error:
+            raise ParameterError(f"notes must consist of JSON types: {error}") from error
         _sync(Path(directory))
 
 
+def manifest_stamp(directory: str | os.PathLike) -> tuple[int, ...]:
+    """Return numbers that change when the manifest is replaced; SearchError if there is none."""
+    try:
+        status = (Path(directory) / _MANIFEST).stat()
+    except OSError as error:
+        raise SearchError(f"the index cannot be read: {error.strerror}", directory) from error
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 @contextlib.contextmanager
-def _naming_errors(path: str | os.PathLike) -> Iterator[None]:
+def naming_errors(path: str | os.PathLike) -> Iterator[None]:
     """Raise SearchError in place of OSError."""
     try:
         yield
-    except OSError as error:
-        raise SearchError(f"the index cannot be saved: {error.strerror or error}", path) from error
+    except (OSError, NotImplementedError) as error:  # filelock raises the second where there are no locks
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise SearchError(f"the index cannot be saved: {reason or error}", path) from error
 
 
 def read_manifest(directory: str | os.PathLike) -> dict[str, Any]:
@@ -139,7 +172,9 @@ def read_manifest(directory: str | os.PathLike) -> dict[str, Any]:
     if not has_index(directory):
         raise SearchError("there is no index in this directory", directory)
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
+    except FileNotFoundError:
+        raise SearchError("there is no index in this directory", directory) from None
     except OSError as error:
         raise SearchError(f"the index cannot be read: {error.strerror}", path) from error
     except ValueError as error:
@@ -156,6 +191,10 @@ def read_manifest(directory: str | os.PathLike) -> dict[str, Any]:
     for name, kind in _FIELDS.items():
         if name not in manifest or not isinstance(manifest[name], kind):
             raise SearchError(f"the index is damaged: {name!r} is missing or has the wrong type", path)
+    if not re.fullmatch(r"\w+", manifest["generation"]):  # it becomes the name of a folder
+        raise SearchError("the index is damaged: the name of its generation cannot be used", path)
+    if missing := _REQUIRED_FILES - manifest["files"].keys():
+        raise SearchError(f"the index is damaged: no checksum of {min(missing)}", path)
     return manifest
 
 
@@ -179,75 +218,6 @@ def verify(directory: str | os.PathLike, manifest: dict[str, Any]) -> Path:
     return folder
 
 
-class Journal:
-    """Journal of the files indexed since the last save, one line each.
-
-    Every record is flushed to the operating system at once, so it survives a killed process. After every `sync_every`
-    records the file is forced to the disk, so they survive a power failure, too.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the generation.
-    sync_every : int > 0 [records]
-
-    Raises
-    ------
-    SearchError
-        If the journal cannot be written; raised by the methods, too.
-    """
-
-    def __init__(self, folder: Path, sync_every: int):
-        self._sync_every = sync_every
-        self._count = 0
-        self._path = folder / _JOURNAL
-        with _naming_errors(self._path):
-            self._file = self._path.open("ab")
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with _naming_errors(self._path), self._file:
-            os.fsync(self._file.fileno())
-
-    def append(self, entry: dict[str, Any], vector: np.ndarray) -> None:
-        """Append a record; `entry` consists of JSON types."""
-        numbers = base64.b64encode(np.asarray(vector, dtype="<f4").tobytes()).decode("ascii")
-        body = json.dumps({**entry, "vector": numbers}).encode("ascii")
-        with _naming_errors(self._path):
-            self._file.write(b"%08x %s\n" % (zlib.crc32(body), body))
-            self._file.flush()
-            self._count += 1
-            if self._count % self._sync_every == 0:
-                os.fsync(self._file.fileno())
-
-
-def has_journal(folder: Path) -> bool:
-    """Return True if files were indexed since the generation was written."""
-    path = folder / _JOURNAL
-    return path.exists() and path.stat().st_size > 0
-
-
-def replay(folder: Path) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Yield the records of the journal up to the first incomplete one, at which the writer was killed."""
-    if not has_journal(folder):
-        return
-    with (folder / _JOURNAL).open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                if not line.endswith(b"\n") or int(line[:8], 16) != zlib.crc32(line[9:-1]):
-                    raise ValueError("it is truncated or changed")
-                entry = json.loads(line[9:-1])
-                vector = np.frombuffer(base64.b64decode(entry.pop("vector")), dtype="<f4")
-            except (ValueError, KeyError, binascii.Error) as error:
-                _logger.warning(
-                    "%s: record %d is damaged (%s); it and later records are ignored", file.name, number, error
-                )
-                return
-            yield entry, vector
-
-
 def _remove_previous(directory: Path, generation: str) -> None:
     keep = generation_folder(directory, generation).name
     for path in directory.iterdir():
@@ -259,6 +229,8 @@ def _remove_previous(directory: Path, generation: str) -> None:
 
 
 def _digest(path: Path) -> str:
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

@@ -185,7 +185,7 @@ class VectorTable:
             If one of them is missing; then none is removed.
         """
         ids = {int(key) for key in ids}
-        if missing := ids - self._row.keys():
+        if missing := [key for key in ids if key not in self._row]:  # a difference of sets would walk all rows
             raise SearchError(f"no vector has the id {min(missing)}")
         for key in ids:
             self._alive[self._row.pop(key)] = False
@@ -293,8 +293,12 @@ class VectorTable:
         """
         try:
             with np.load(path) as data:
+                if any(info.compress_size != info.file_size for info in data.zip.infolist()):
+                    raise ValueError("it is compressed")  # a small file could become very large
                 ids, vectors = data["ids"], data["vectors"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            if (ids.ndim, vectors.ndim) != (1, 2) or ids.dtype.kind != "i":
+                raise ValueError(f"its arrays have shapes {ids.shape} and {vectors.shape}")
+        except (OSError, ValueError, KeyError, EOFError, AttributeError, MemoryError, zipfile.BadZipFile) as error:
             raise SearchError(f"the vectors cannot be read: {error}", path) from error
         self._clear()
         if len(vectors):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -61,25 +62,45 @@ def test_truncated_record_is_ignored(tmp_path, cut, caplog):
     assert "record 6" in caplog.text
 
 
-def test_changed_record_and_later_ones_are_ignored(tmp_path):
+def test_changed_record_is_ignored(tmp_path):
     journalled(tmp_path)
     lines = journal_file(tmp_path).read_bytes().splitlines(keepends=True)
     lines[2] = lines[2].replace(b"2.wav", b"7.wav")
     journal_file(tmp_path).write_bytes(b"".join(lines))
-    assert VectorIndex.load(tmp_path).paths == ["first é.wav", "0.wav", "1.wav"]
+    assert VectorIndex.load(tmp_path).paths == ["first é.wav", "0.wav", "1.wav", "3.wav", "4.wav", "5.wav"]
 
 
-def test_journal_with_a_truncated_record_cannot_be_continued(tmp_path):
+def test_journal_with_a_truncated_record_is_continued(tmp_path):
     journalled(tmp_path)
     journal_file(tmp_path).write_bytes(journal_file(tmp_path).read_bytes()[:20])
     index = VectorIndex.load(tmp_path)
-    with pytest.raises(SearchError, match="save the index"):
-        index.journal(tmp_path, 1)
-    index.save(tmp_path)
     with index.journal(tmp_path, 1) as journal:
         index.add("later.wav", [1.0, 3.0])
         index.record(journal, "later.wav")
     assert VectorIndex.load(tmp_path).paths == ["first é.wav", "later.wav"]
+    index.save(tmp_path)
+    assert not journal_file(tmp_path).exists()
+    assert VectorIndex.load(tmp_path).paths == ["first é.wav", "later.wav"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"[]",
+        b'{"path": 3, "real": "/a", "stamp": null, "vector": "AACAPwAAgD8="}',
+        b'{"path": "a", "real": "/a", "stamp": ["x"], "vector": "AACAPwAAgD8="}',
+        b'{"path": "a", "real": "/a", "stamp": null, "vector": "AACAPwAAgD8AAIA/"}',
+        b'{"path": "a", "real": "/a", "stamp": null, "vector": 3}',
+        b"[" * 100_000,
+    ],
+    ids=["list", "path", "stamp", "size", "vector", "deep"],
+)
+def test_record_of_another_kind_is_ignored(tmp_path, record, caplog):
+    journalled(tmp_path, n=2)
+    with journal_file(tmp_path).open("ab") as file:
+        file.write(b"%08x %s\n" % (zlib.crc32(record), record))
+    assert VectorIndex.load(tmp_path).paths == ["first é.wav", "0.wav", "1.wav"]
+    assert "ignored" in caplog.text
 
 
 def test_full_disk(tmp_path, monkeypatch):
@@ -96,11 +117,20 @@ def test_full_disk(tmp_path, monkeypatch):
     assert journal._file.closed
 
 
-def test_replaced_index_cannot_open_its_journal(tmp_path):
+def test_journal_of_a_replaced_index(tmp_path):
     replaced = journalled(tmp_path, n=0)
+    open_journal = replaced.journal(tmp_path, 1)
     journalled(tmp_path, n=0)
-    with pytest.raises(SearchError, match="save the index"):
+    replaced.add("later.wav", [1.0, 3.0])
+    replaced.record(open_journal, "later.wav")  # it is continued in the new generation
+    open_journal.__exit__()
+    assert VectorIndex.load(tmp_path).paths == ["first é.wav", "later.wav"]
+    VectorIndex(model_id="other").save(tmp_path)
+    replaced.add("last.wav", [1.0, 3.0])
+    with pytest.raises(SearchError, match="another index.*model other"):
         replaced.journal(tmp_path, 1)
+    with pytest.raises(SearchError, match="save the index"):
+        VectorIndex(model_id="m").journal(tmp_path, 1)
 
 
 SAVER = """
@@ -141,7 +171,7 @@ def test_kill_during_save(tmp_path, engine):
         index.save(directory)
         index.add("new.wav", vectors[0])
         index.save(directory)
-        assert len(list(directory.iterdir())) == 2  # leftovers of the killed process are removed
+        assert len(list(directory.iterdir())) == 3  # leftovers of the killed process are removed
         assert json.loads((directory / "index.json").read_text())["count"] == len(index)
 
 
