@@ -1,22 +1,26 @@
-"""Decoders: files become blocks of float32 samples, by soundfile (libsndfile), else by PyAV, else by audioread."""
+"""Decoders: files become blocks of float32 samples, by soundfile (libsndfile), PyAV, ffmpeg or audioread."""
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO
+from dataclasses import replace
+from typing import BinaryIO
 
 from mxnet_audio.audio.container import check_complete
 from mxnet_audio.audio.decode_audioread import open_audioread
+from mxnet_audio.audio.decode_ffmpeg import open_ffmpeg
 from mxnet_audio.audio.decode_soundfile import open_soundfile
-from mxnet_audio.audio.source import missing_reason
+from mxnet_audio.audio.formats import ffmpeg_formats
+from mxnet_audio.audio.open_file import open_file
 from mxnet_audio.audio.stream import Refused, Stream
-from mxnet_audio.errors import AudioDecodeError
+from mxnet_audio.errors import AudioDecodeError, AudioError
 
 __all__ = ["open_stream"]
+
+# Monkey's Audio, the densest, stores 294,912 frames of digital silence in 12 bytes.
+_MAX_FRAMES_PER_BYTE = 1 << 15
 
 
 @contextmanager
@@ -29,69 +33,81 @@ def open_stream(source: str | os.PathLike | BinaryIO) -> Iterator[Stream]:
     Parameters
     ----------
     source : str, os.PathLike or binary file object
-        A file object is read from its beginning, and stays open.
+        A file object is read from its beginning, and stays open. A pipe is read to its end: at most 256 MiB.
 
     Yields
     ------
     Stream
+        Its blocks raise AudioDecodeError, whatever fails while they are decoded.
 
     Raises
     ------
     AudioDecodeError
-        The file is missing, a directory, not permitted, or no decoder can read it; each decoder's reason is given.
+        The file is missing, a directory, a device, not permitted, or no decoder can read it; each decoder's reason is
+        given.
     TruncatedAudioError
         The file is shorter than its header declares.
     """
     with ExitStack() as stack:
-        file, path = _open_bytes(source, stack)
-        check_complete(file, path)
-        # libsndfile opens a path by itself: reading through a Python object would need the GIL at each step.
-        target = path if isinstance(source, str | os.PathLike) else file
-        refusals = []
-        for open_one in (open_soundfile, _open_av, open_audioread):
-            file.seek(0)
-            try:
-                stream = open_one(target, file, path, stack)
-            except Refused as refused:
-                refusals.append(str(refused))
-            else:
-                yield stream
-                return
-        raise AudioDecodeError("no decoder reads this as sound (" + "; ".join(refusals) + ")", path)
+        file, path, is_regular = open_file(source, stack)
+        with _naming_failures(path):
+            check_complete(file, path)
+            size = file.seek(0, os.SEEK_END)
+            # libsndfile opens a path by itself: reading through a Python object would need the GIL at each step.
+            stream = _open_with_first(path if is_regular else None, file, path, stack)
+        if stream.slack is not None and stream.frames is not None and stream.frames > size * _MAX_FRAMES_PER_BYTE:
+            raise AudioDecodeError(f"damaged: declares {stream.frames} frames in {size} bytes", path)
+
+        def blocks(start: int, count: int | None) -> Iterator:
+            with _naming_failures(path):
+                yield from stream.blocks(start, count)
+
+        yield replace(stream, blocks=blocks)
 
 
-def _open_bytes(source: Any, stack: ExitStack) -> tuple[BinaryIO, str | None]:
-    if isinstance(source, str | os.PathLike):
-        path = os.fspath(source)
+def _open_with_first(own_path: str | None, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
+    """Open a file with the first decoder that can read it; `own_path` is None if there is only the file object."""
+    formats = ffmpeg_formats(file)
+    decoders = [lambda: open_soundfile(own_path or file, file, path, stack)]
+    if formats:
+        decoders += [
+            lambda: _open_av(file, path, formats, stack),
+            lambda: open_ffmpeg(own_path, formats, path, stack),
+            lambda: open_audioread(own_path, path, stack),
+        ]
+    refusals = []
+    for open_one in decoders:
+        file.seek(0)
         try:
-            if Path(path).is_dir():
-                raise AudioDecodeError("this is a directory, not a sound file", path)
-            return stack.enter_context(open(path, "rb")), path  # noqa: PTH123 - bytes paths are strings here
-        except FileNotFoundError:
-            raise AudioDecodeError(missing_reason(path), path) from None
-        except PermissionError:
-            raise AudioDecodeError("no permission to read this file", path) from None
-        except (OSError, ValueError) as error:
-            raise AudioDecodeError(f"cannot be opened: {error}", path) from error
-    name = getattr(source, "name", None)
-    path = name if isinstance(name, str) else None
+            return open_one()
+        except Refused as refused:
+            refusals.append(str(refused))
+    if not formats:
+        refusals.append("PyAV, ffmpeg, audioread: the first bytes are of no known format")
+    raise AudioDecodeError("no decoder reads this as sound (" + "; ".join(refusals) + ")", path)
+
+
+@contextmanager
+def _naming_failures(path: str | None) -> Iterator[None]:
+    """Raise AudioDecodeError, whatever fails: the decoders, the disk or the memory."""
     try:
-        if not (hasattr(source, "seekable") and source.seekable()):
-            return io.BytesIO(source.read()), path
-        source.read(0)  # fails here if the file object is closed, or open for writing only
-    except (OSError, TypeError, ValueError) as error:
-        raise AudioDecodeError(f"the file object cannot be read: {error}", path) from error
-    return source, path
+        yield
+    except (AudioError, Refused):
+        raise
+    except MemoryError as error:
+        raise AudioDecodeError("there is not enough memory to decode this", path) from error
+    except Exception as error:
+        raise AudioDecodeError(f"cannot be decoded: {str(error) or type(error).__name__}", path) from error
 
 
-def _open_av(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
+def _open_av(file: BinaryIO, path: str | None, formats: str, stack: ExitStack) -> Stream:
     try:
         import av  # optional, and slow to import
     except ImportError:
-        raise Refused("PyAV, which reads m4a/AAC, is not installed: pip install av") from None
+        raise Refused("PyAV, which reads m4a/AAC, is not installed: pip install 'mxnet-audio[av]'") from None
     from mxnet_audio.audio.decode_av import open_av
 
     try:
-        return open_av(file, path, stack)
+        return open_av(file, path, formats, stack)
     except (av.error.FFmpegError, ValueError) as error:
         raise Refused(f"PyAV: {getattr(error, 'strerror', None) or error}") from error

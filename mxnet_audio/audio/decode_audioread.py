@@ -1,13 +1,14 @@
-"""Decoder by audioread: the codecs of the system, such as the command ffmpeg or macOS's Core Audio."""
+"""Decoder by audioread: the codecs of the system, such as macOS's Core Audio."""
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -19,15 +20,13 @@ __all__ = ["open_audioread"]
 _AUDIOREAD_LOCK = threading.Lock()
 
 
-def open_audioread(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
+def open_audioread(own_path: str | None, path: str | None, stack: ExitStack) -> Stream:
     """Open a sound file with audioread.
 
     Parameters
     ----------
-    target : str or binary file object
-        Source: a path, if there is one.
-    file : binary file object
-        The same file, opened, at position 0.
+    own_path : str or None
+        Path of the file; None if there is only a file object.
     path : str or None
         Path to name in errors.
     stack : contextlib.ExitStack
@@ -42,17 +41,18 @@ def open_audioread(target: Any, file: BinaryIO, path: str | None, stack: ExitSta
     Refused
         audioread cannot read the format.
     """
-    if not isinstance(target, str):
+    if own_path is None:
         raise Refused("audioread: needs a path")
     try:
         audioread = _import_audioread()
     except ImportError:
         raise Refused("audioread: not installed") from None
-    # Its reader of raw WAV, AU and AIFF accepts more than libsndfile, which has refused the file already.
-    raw = audioread.rawread.RawAudioFile
-    backends = [backend for backend in audioread.available_backends() if backend is not raw]
+    # Its reader of raw WAV, AU and AIFF accepts more than libsndfile, which has refused the file already. Its call of
+    # ffmpeg restricts neither formats nor protocols, and holds the whole sound in memory.
+    others = (audioread.rawread.RawAudioFile, audioread.ffdec.FFmpegAudioFile)
+    backends = [backend for backend in audioread.available_backends() if backend not in others]
     try:
-        sound = stack.enter_context(audioread.audio_open(target, backends=backends))
+        sound = stack.enter_context(audioread.audio_open(os.path.realpath(own_path), backends=backends))
     except (audioread.DecodeError, OSError, EOFError) as error:
         raise Refused(f"audioread: {str(error) or 'no system codec reads it'}") from error
     if not (sound.samplerate and sound.channels):

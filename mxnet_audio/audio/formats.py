@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import BinaryIO, NamedTuple
 
-from mxnet_audio.audio.mp3 import _after_tags
+from mxnet_audio.audio.mp3 import after_tags
 
 __all__ = ["AUDIO_SUFFIXES", "ffmpeg_formats"]
 
@@ -87,7 +87,7 @@ def ffmpeg_formats(file: BinaryIO) -> str | None:
     >>> ffmpeg_formats(io.BytesIO(b"fLaC")), ffmpeg_formats(io.BytesIO(b"#EXTM3U"))
     ('flac', None)
     """
-    file.seek(_after_tags(file))
+    file.seek(after_tags(file))
     head = file.read(_HEAD_BYTES)
     file.seek(0)
     for row in _CONTAINERS:

@@ -31,7 +31,7 @@ class AudioInfo:
     format : str
         Container, by the decoder's name for it, such as ``'WAV'``.
     decoder : str
-        Library that reads it: ``'soundfile'``, ``'av'`` or ``'audioread'``; ``'numpy'`` for an array.
+        Program that reads it: ``'soundfile'``, ``'av'``, ``'ffmpeg'`` or ``'audioread'``; ``'numpy'`` for an array.
     """
 
     path: str | None
@@ -62,7 +62,7 @@ class Stream:
     format : str
         Container, by the decoder's name for it.
     decoder : str
-        Library that reads it: ``'soundfile'``, ``'av'`` or ``'audioread'``.
+        Program that reads it: ``'soundfile'``, ``'av'``, ``'ffmpeg'`` or ``'audioread'``.
     blocks : callable
         Function ``blocks(start, count)`` that yields float32 blocks [shape=(n, channels)] from frame ``start`` on, at
         most ``count`` frames in total (None: to the end).
