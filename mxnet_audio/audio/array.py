@@ -13,6 +13,7 @@ from mxnet_audio.errors import InvalidAudioError
 __all__ = ["array_stream", "check_array"]
 
 _BLOCK_FRAMES = 1 << 16  # as of files: little memory beside the result
+_SCALED_TYPES = (np.int8, np.uint8, np.int16)  # integers whose range is the range of the sound
 _MAX_CHANNELS = 1024  # libsndfile's own limit
 
 
@@ -30,6 +31,8 @@ def check_array(array: Any) -> np.ndarray:
         raise InvalidAudioError(f"shape {y.shape} means {len(y)} channels: transpose it to (channels, n)")
     if not np.issubdtype(y.dtype, np.integer) and not np.issubdtype(y.dtype, np.floating):
         raise InvalidAudioError(f"expected integers or floats, got {y.dtype}")
+    if np.issubdtype(y.dtype, np.integer) and y.dtype not in _SCALED_TYPES and y.size:
+        _check_full_scale(y)
     return y
 
 
@@ -44,6 +47,18 @@ def array_stream(y: np.ndarray, rate: int) -> Stream:
             yield _as_float32(rows[:, first : min(stop, first + _BLOCK_FRAMES)]).T
 
     return Stream(None, rate, len(rows), frames, 0, "array", "numpy", blocks)
+
+
+def _check_full_scale(y: np.ndarray) -> None:
+    """Refuse wide integers unless they are plainly 32-bit sound, as `scipy.io.wavfile` reads it.
+
+    They may as well be 8- to 24-bit sound, such as a list of Python's integers, which would become up to 144 dB too
+    quiet.
+    """
+    peak = max(int(y.max()), -int(y.min()))
+    if peak and not (y.dtype == np.int32 and peak > 1 << 24):
+        remedy = "as array / 2**15 for 16-bit, / 2**23 for 24-bit and / 2**31 for 32-bit sound"
+        raise InvalidAudioError(f"{y.dtype} samples up to {peak} have no known full scale: divide them by it, {remedy}")
 
 
 def _as_float32(y: np.ndarray) -> np.ndarray:

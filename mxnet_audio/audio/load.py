@@ -13,6 +13,7 @@ from mxnet_audio.audio.channel import check_channel, one_channel
 from mxnet_audio.audio.opened import open_source
 from mxnet_audio.audio.shape import resample
 from mxnet_audio.audio.source import MAX_RATE, is_rate, naming_errors, source_name
+from mxnet_audio.audio.stream import UNKNOWN_FRAMES
 from mxnet_audio.checks import real_number
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ParameterError, TruncatedAudioError
 
@@ -44,9 +45,11 @@ def load(
     ----------
     source : str, os.PathLike, binary file object, bytes, (array, rate), or a Hugging Face audio entry
         Sound. WAV, AU, FLAC, Ogg Vorbis, Opus, MP3 and AIFF are read by libsndfile; M4A/AAC and video by PyAV (extra
-        ``[av]``); others by the system's codecs. A file object is read from its beginning. An array has shape (n,) or
-        (channels, n); integers are scaled to [-1, 1) by the range of their type. Bytes are an encoded file. An entry
-        is a mapping with ``array`` and ``sampling_rate``, or with ``bytes`` or ``path``.
+        ``[av]``); others by the system's codecs. A file object is read from its beginning. Bytes are an encoded file.
+        An array has shape (n,) or (channels, n). Integers of int16, int8 and uint8 are scaled to [-1, 1) by the range
+        of their type, and so are those of int32 if some are above 2**24. Other wide integers have no known scale, and
+        are refused: divide them by their full scale, as ``array / 2**15`` for 16-bit sound. An entry is a mapping with
+        ``array`` and ``sampling_rate``, or with ``bytes`` or ``path``.
     sr : int > 0 or None [Hz]
         Rate to resample to, at most 10 million; None keeps the file's.
     mono : bool
@@ -73,8 +76,8 @@ def load(
     TruncatedAudioError
         The file ends before the length that it declares.
     InvalidAudioError
-        There are no samples (or none after ``offset``), some are NaN, infinite or above 1e12, or the sound does not
-        have this channel.
+        There are no samples (or none after ``offset``), some are NaN, infinite or above 1e12, the sound does not have
+        this channel, or it does not fit in memory at this rate (see `resample`).
     ParameterError
         ``sr``, ``offset``, ``duration`` or ``channel`` is out of range, or ``source`` is no sound of these forms.
 
@@ -96,7 +99,10 @@ def load(
         with open_source(source) as stream:
             if mono or channel != "mix":
                 stream = one_channel(stream, channel, name)
-            y, rate = _read(stream, offset, duration), stream.sr
+            try:
+                y, rate = _read(stream, offset, duration), stream.sr
+            except MemoryError:
+                raise InvalidAudioError("does not fit in memory: load parts of it, or use `blocks`") from None
         if len(y) == 1:
             y = y[0]
         valid_audio(y)
@@ -173,8 +179,8 @@ def _frame_range(
     frames: int | None, sr: int, offset: float, duration: float | None, path: str | None
 ) -> tuple[int, int | None]:
     """Convert offset and duration to the first frame and the number of frames (None: to an unknown end)."""
-    start = round(offset * sr)
-    count = None if duration is None else max(1, round(duration * sr))
+    start = round(min(offset * sr, UNKNOWN_FRAMES))
+    count = None if duration is None else max(1, round(min(duration * sr, UNKNOWN_FRAMES)))
     if frames is None:
         return start, count
     if start and start >= frames:

@@ -11,6 +11,7 @@ import numpy as np
 from mxnet_audio.audio.channel import check_channel, one_channel
 from mxnet_audio.audio.load import check_not_silent, check_part, check_reached_end, valid_audio
 from mxnet_audio.audio.opened import open_source
+from mxnet_audio.audio.shape import check_enlargement
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.checks import real_number
 from mxnet_audio.errors import InvalidAudioError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mxnet_audio.audio.stream import Stream
 
 __all__ = ["blocks"]
+
+_MAX_SAMPLES = 1 << 22  # in a block after resampling
 
 
 def blocks(
@@ -69,12 +72,13 @@ def blocks(
     channel = check_channel(channel)
     name = source_name(source)
     with naming_errors(name), open_source(source) as stream:
-        yield from _checked(_decoded(one_channel(stream, channel, name), seconds), stream.sr, sr, allow_silence)
+        yield from _checked(_decoded(one_channel(stream, channel, name), seconds, sr), stream.sr, sr, allow_silence)
 
 
-def _decoded(stream: Stream, seconds: float) -> Iterator[np.ndarray]:
+def _decoded(stream: Stream, seconds: float, sr: int | None) -> Iterator[np.ndarray]:
     """Yield the blocks of a stream of one channel, and check its length at the end."""
-    step, done = max(1, round(seconds * stream.sr)), 0
+    ratio = 1 if sr is None else sr / stream.sr
+    step, done = max(1, round(min(seconds * stream.sr, _MAX_SAMPLES / ratio))), 0
     for block in stream.blocks(0, None):
         y = block[:, 0]
         done += len(y)
@@ -89,6 +93,7 @@ def _checked(parts: Iterator[np.ndarray], rate: int, sr: int | None, allow_silen
     if sr is not None and sr != rate:
         import soxr
 
+        check_enlargement(0, rate, sr)
         resampler = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality="HQ")
     peak, any_input, any_output = 0.0, False, False
     for part in parts:

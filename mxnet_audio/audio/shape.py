@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mxnet_audio.audio.source import MAX_RATE
 from mxnet_audio.checks import real_number, whole_number
 from mxnet_audio.errors import InvalidAudioError, ParameterError
 
 __all__ = ["Windows", "fit_length", "repeat_to", "resample", "views", "windows"]
 
 MAX_WINDOW = 1e9  # [samples]
+MAX_RATIO = 1000  # of a new rate to that of the sound
 
 
 class Windows(NamedTuple):
@@ -36,7 +38,7 @@ def resample(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
     ----------
     y : np.ndarray [shape=(..., n)], float32
         Samples.
-    orig_sr, target_sr : number > 0 [Hz]
+    orig_sr, target_sr : number from 0.1 to 10 million [Hz]
         Current and new sampling rate.
 
     Returns
@@ -47,18 +49,38 @@ def resample(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
     Raises
     ------
     ParameterError
-        A rate is not above 0.
+        A rate is out of range.
+    InvalidAudioError
+        The new rate is more than 1,000 times the current one, or more than 16 times with a result of over 2**28
+        samples, or the result does not fit in memory.
 
     Examples
     --------
     >>> resample(np.zeros(44100, np.float32), 44100, 12000).shape
     (12000,)
     """
-    real_number("orig_sr", orig_sr, above=0)
-    real_number("target_sr", target_sr, above=0)
+    for name, value in (("orig_sr", orig_sr), ("target_sr", target_sr)):
+        real_number(name, value, 0.1, MAX_RATE)  # soxr hangs or crashes beyond these
     y = np.asarray(y, dtype=np.float32)
     if orig_sr == target_sr:
         return y
+    check_enlargement(y.size, orig_sr, target_sr)
+    try:
+        return _resampled(y, orig_sr, target_sr)
+    except MemoryError:
+        raise InvalidAudioError(f"{y.size} samples do not fit in memory at {target_sr:g} Hz") from None
+
+
+def check_enlargement(size: int, orig_sr: float, target_sr: float) -> None:
+    """Raise InvalidAudioError if samples at a rate far below that of sound would become very many."""
+    ratio = target_sr / orig_sr
+    if ratio > MAX_RATIO or (ratio > 16 and size * ratio > 1 << 28):
+        length = f"{size / orig_sr:.4g} s of sound" if size else "sound"
+        reason = f"{length} at {orig_sr:g} Hz cannot be resampled to {target_sr:g} Hz"
+        raise InvalidAudioError(f"{reason}: check the rate, or load a part of it")
+
+
+def _resampled(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:
     import soxr
 
     if y.ndim == 1:

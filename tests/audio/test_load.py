@@ -4,13 +4,17 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.io.wavfile
 import soundfile as sf
 import soxr
 
 from mxnet_audio import audio
+from mxnet_audio.engine import nd
 from mxnet_audio.errors import InvalidAudioError, ParameterError
 
 
@@ -125,6 +129,90 @@ def test_integers_are_scaled_by_their_range(dtype, low, high):
     assert sr == 8000 and y.dtype == np.float32
     np.testing.assert_allclose(y, [-1, 0, 1], atol=0.01)
     assert y[0] == -1 and y[1] == 0
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "PCM_U8"])
+@pytest.mark.filterwarnings("ignore::scipy.io.wavfile.WavFileWarning")
+def test_a_file_read_with_scipy_is_as_loud_as_the_file(tmp_path, write_tone, subtype):
+    path = write_tone(tmp_path / "a.wav", channels=2, subtype=subtype)
+    sr, y = scipy.io.wavfile.read(path)
+    np.testing.assert_array_equal(audio.load((y.T, sr))[0], audio.load(path)[0])
+
+
+@pytest.mark.parametrize("bits", [12, 16, 24])
+@pytest.mark.parametrize("form", ["int32", "int64", "uint32", "list", "nd"])
+def test_wide_integers_without_a_known_full_scale_are_refused(bits, form):
+    y = np.abs(np.sin(np.arange(800)) * 2 ** (bits - 1)).astype(int)
+    wide = y.tolist() if form == "list" else nd.array(y, dtype="int32") if form == "nd" else y.astype(form)
+    for source in ((wide, 8000), {"array": wide, "sampling_rate": 8000, "path": "a.wav"}):
+        for function in (audio.load, audio.info, lambda source: list(audio.blocks(source))):
+            with pytest.raises(InvalidAudioError, match=r"full scale.* array / 2\*\*15 for 16-bit"):
+                function(source)
+    assert 0.9 < audio.load((y / 2 ** (bits - 1), 8000))[0].max() <= 1
+
+
+def test_unsigned_integers_of_16_bits_are_refused():
+    with pytest.raises(InvalidAudioError, match="uint16 samples up to 4095"):
+        audio.load((np.array([0, 2048, 4095], np.uint16), 8000))
+
+
+def test_wide_integers_of_digital_silence():
+    assert not audio.load(([0, 0], 8000))[0].any()
+
+
+@pytest.mark.parametrize("rate", [1, 43])
+def test_a_wrong_rate_does_not_fill_the_memory(tmp_path, rate):
+    """136,000 samples at 1 Hz are 24 GB at 44.1 kHz."""
+    sf.write(tmp_path / "a.wav", np.full(136_000, 0.1), rate)
+    tracemalloc.start()
+    for source in (tmp_path / "a.wav", (np.full(136_000, 0.1), rate)):
+        with pytest.raises(InvalidAudioError, match=f"{rate} Hz cannot be resampled to 44100 Hz"):
+            audio.load(source, 44100)
+        with pytest.raises(InvalidAudioError, match=f"{rate} Hz"):
+            next(audio.blocks(source, 44100, seconds=1e9))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+    assert len(audio.load(tmp_path / "a.wav")[0]) == 136_000
+
+
+def test_a_low_rate_is_resampled_within_limits(tmp_path):
+    """Ultralow rates of sensors, and long sound at 100 Hz: streamed in small blocks, loaded as far as it fits."""
+    assert len(audio.load((np.ones(200), 20), 16000)[0]) == 160_000
+    sf.write(tmp_path / "a.wav", np.full(2_000_000, 0.1), 100)
+    with pytest.raises(InvalidAudioError, match="2e\\+04 s of sound at 100 Hz"):
+        audio.load(tmp_path / "a.wav", 44100)
+    assert len(audio.load(tmp_path / "a.wav", 44100, duration=1)[0]) == 44100
+    assert len(next(audio.blocks(tmp_path / "a.wav", 44100, seconds=1e6))) < 5_000_000
+
+
+def test_too_little_memory_is_named(monkeypatch, tmp_path, write_tone):
+    def fail(*arguments, **options):
+        raise MemoryError
+
+    path = write_tone(tmp_path / "a.wav", sr=8000)
+    for target in ("soxr.resample", "numpy.concatenate"):
+        with monkeypatch.context() as patch, pytest.raises(InvalidAudioError, match=r"a\.wav: .*memory"):
+            patch.setattr(target, fail)
+            audio.load(EndlessSound(audio.Played(path, 1)), 16000)
+
+
+class EndlessSound:
+    """Source whose length is unknown, so that its blocks are joined at the end."""
+
+    def __init__(self, source):
+        self.source, self.name = source, source.name
+
+    @contextmanager
+    def opened(self):
+        with self.source.opened() as stream:
+            yield replace(stream, frames=None, slack=None)
+
+
+def test_parts_beyond_any_length():
+    with pytest.raises(InvalidAudioError, match="beyond the end"):
+        audio.load((np.ones(9), 8000), offset=1e308)
+    assert len(audio.load((np.ones(9), 8000), duration=1e308)[0]) == 9
 
 
 def test_arrays_are_loaded_as_copies():

@@ -23,7 +23,17 @@ def test_resample_is_soxr_in_one_shot():
 
 
 @pytest.mark.parametrize(
-    "rates", [(0, 1), (1, 0), (-8000, 8000), (float("nan"), 8000), (8000, float("inf")), ("8000", 8000)]
+    "rates",
+    [
+        (0, 1),
+        (1, 0),
+        (-8000, 8000),
+        (float("nan"), 8000),
+        (8000, float("inf")),
+        ("8000", 8000),
+        (2**31, 1),
+        (8000, 1e-5),
+    ],
 )
 def test_resample_refuses_rates(rates):
     with pytest.raises(ParameterError, match=r"(orig|target)_sr"):
