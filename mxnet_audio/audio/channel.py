@@ -143,7 +143,8 @@ def file_of(name: str) -> str:
     >>> file_of("call.wav [left]"), file_of("call.wav")
     ('call.wav', 'call.wav')
     """
-    return name if os.path.lexists(name) else _SUFFIX.sub("", name)
+    ending = _SUFFIX.search(name)
+    return name if ending is None or os.path.lexists(name) else name[: ending.start()]
 
 
 def check_channel(channel: Any, *, each: bool = False) -> str | int:

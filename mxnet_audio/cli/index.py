@@ -1,10 +1,17 @@
-"""``mxnet-audio index``: add sound files to an index."""
+"""``mxnet-audio index``: add sound files to an index, list and remove them, and follow files that were moved."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.options import INDEX, AsJson, Gpu, IndexDir, Paths, StoredNetwork
-from mxnet_audio.cli.output import show_progress
+from mxnet_audio.cli.options import INDEX, AsJson, Channel, Gpu, IndexDir, StoredNetwork, parse_path
+from mxnet_audio.cli.output import print_message, print_result, show_progress
 from mxnet_audio.cli.vector_model import (
     EmbeddingName,
     EncoderName,
@@ -13,13 +20,51 @@ from mxnet_audio.cli.vector_model import (
     find_vector_model,
     knows_its_model,
 )
+from mxnet_audio.errors import SearchError
 
 __all__ = ["index"]
 
 
-def index(
-    paths: Paths,
+class _AddByDefault(TyperGroup):
+    """Group whose command `add` is meant where the first word is none of its commands."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Insert the command."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["add", *args]
+        return super().parse_args(ctx, args)
+
+
+index = typer.Typer(
+    cls=_AddByDefault,
+    rich_markup_mode=None,
+    subcommand_metavar="[add] PATH... | COMMAND [ARGS]...",
+    help="""Add sound files to an index; list, remove and relocate them.
+
+    `add` can be left out: `mxnet-audio index songs/` adds a folder. One that is named like a command is written with
+    its path, as ./list.
+
+    \b
+    Examples:
+      mxnet-audio index songs/
+      mxnet-audio index add --help                # the options of adding
+      mxnet-audio index --prune                   # remove files that are missing on disk
+      mxnet-audio index relocate songs/ archive/  # the files were moved
+    """,
+)
+
+
+@index.command()
+def add(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(parser=parse_path, metavar="PATH", help="Sound files, or folders that are searched for them."),
+    ] = None,
     index_dir: IndexDir = INDEX,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove the files that are missing on disk from the index.")
+    ] = False,
+    channel: Channel = "mix",
     encoder: EncoderName = None,
     embedding: EmbeddingName = None,
     model_dir: VectorModel = None,
@@ -30,15 +75,24 @@ def index(
     """Add sound files to a new or an existing index.
 
     Files that are indexed already and unchanged are not read again: after an interruption, run the same command. An
-    existing index is continued with the encoder or the trained model that made it.
+    existing index is continued with the encoder or the trained model that made it. Several of these commands can add
+    to one index at the same time.
 
     \b
     Examples:
       mxnet-audio index songs/
       mxnet-audio index songs/ --encoder musicnn --index songs-index
-      mxnet-audio index new-songs/ --index songs-index
+      mxnet-audio index calls/ --channel each
+      mxnet-audio index --prune
     """
     chosen = encoder, embedding, model_dir, network
+    if not paths:
+        if not prune:
+            raise typer.BadParameter("name files or folders, or give --prune", param_hint="PATH")
+        if chosen != (None, None, None, None) or gpu is not None or channel != "mix":
+            raise typer.BadParameter("without PATH, nothing is computed: leave the other options out")
+        _prune(index_dir, as_json)
+        return
     if chosen == (None, None, None, None) and knows_its_model(index_dir):
         load = find_index_model(index_dir, None, None, gpu)
     else:
@@ -48,7 +102,9 @@ def index(
     from mxnet_audio.library.search import AudioSearch
 
     search = AudioSearch(**load())
-    report = search.index_many(files, save_dir=index_dir, progress=show_progress())
+    report = search.index_many(files, save_dir=index_dir, progress=show_progress(), channel=channel)
+    pruned = search.prune() if prune else []
+    search.save(index_dir)
     job.done = report.added + report.unchanged
     job.add_skipped(report.skipped)
     document = {
@@ -57,6 +113,115 @@ def index(
         "model": search.index.model,
         "added": report.added,
         "unchanged": report.unchanged,
+        "pruned": pruned,
         "count": len(search),
     }
-    job.finish(document, f"{report.added} added, {report.unchanged} unchanged: {index_dir} holds {len(search)} files")
+    counts = f"{report.added} added, {report.unchanged} unchanged" + (f", {len(pruned)} removed" if prune else "")
+    job.finish(document, f"{counts}: {_holding(index_dir, search)}")
+
+
+def _prune(index_dir: Path, as_json: bool) -> None:
+    search = _load(index_dir)
+    pruned = search.prune()
+    search.save(index_dir)
+    document = {"index": index_dir, "pruned": pruned, "count": len(search)}
+    print_result(document, f"{len(pruned)} removed: {_holding(index_dir, search)}", as_json)
+
+
+@index.command("list")
+def list_files(index_dir: IndexDir = INDEX, as_json: AsJson = False) -> None:
+    """List the files of an index, and say which are missing on disk.
+
+    \b
+    Example:
+      mxnet-audio index list --index songs-index
+    """
+    from mxnet_audio.search.contents import is_missing
+
+    search = _load(index_dir)
+    entries = [{"path": entry.path, "missing": is_missing(entry)} for entry in search.index.entries]
+    missing = sum(bool(entry["missing"]) for entry in entries)
+    document = {"index": index_dir, "model": search.index.model, "files": entries, "missing": missing}
+    print_result(document, [f"{entry['path']}{'  (missing)' * bool(entry['missing'])}" for entry in entries], as_json)
+    _report_missing(missing, len(entries))
+
+
+@index.command()
+def remove(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            parser=parse_path, metavar="PATH", help="Files of the index, or folders of them; they need not exist."
+        ),
+    ],
+    index_dir: IndexDir = INDEX,
+    as_json: AsJson = False,
+) -> None:
+    """Remove files from an index; on disk they stay.
+
+    \b
+    Examples:
+      mxnet-audio index remove songs/a.mp3
+      mxnet-audio index remove songs/jazz --index songs-index
+    """
+    job = BulkJob(as_json)
+    search = _load(index_dir)
+    removed: list[str] = []
+    known = []
+    for path, found in search.index.find(paths).items():
+        if found:
+            known.append(path)
+        else:
+            job.skip(path, SearchError("not in the index", path))
+    if known:
+        removed = search.remove(known)
+        search.save(index_dir)
+    job.done = len(removed)
+    document = {"index": index_dir, "removed": removed, "count": len(search)}
+    job.finish(document, f"{len(removed)} removed: {_holding(index_dir, search)}")
+
+
+@index.command()
+def relocate(
+    old: Annotated[Path, typer.Argument(parser=parse_path, metavar="OLD", help="File or folder as it was.")],
+    new: Annotated[Path, typer.Argument(parser=parse_path, metavar="NEW", help="Where it is now.")],
+    index_dir: IndexDir = INDEX,
+    as_json: AsJson = False,
+) -> None:
+    """Tell an index that a file or a folder was moved; the files are not read again.
+
+    \b
+    Example:
+      mxnet-audio index relocate songs/ /archive/songs/
+    """
+    from mxnet_audio.search.contents import is_missing
+
+    search = _load(index_dir)
+    paths = search.relocate(old, new)
+    search.save(index_dir)
+    moved = set(paths)
+    missing = sum(is_missing(entry) for entry in search.index.entries if entry.path in moved)
+    document = {"index": index_dir, "relocated": paths, "missing": missing, "count": len(search)}
+    print_result(document, f"{len(paths)} relocated: {_holding(index_dir, search)}", as_json)
+    _report_missing(missing, len(paths))
+
+
+def _load(index_dir: Path) -> Any:
+    """Return the search of an index; its model is not loaded."""
+    from mxnet_audio.library.search import AudioSearch
+
+    search = AudioSearch()
+    search.load(index_dir)
+    return search
+
+
+def _holding(index_dir: Path, search: Any) -> str:
+    return f"{os.fspath(index_dir)} holds {len(search)} files"
+
+
+def _report_missing(missing: int, count: int) -> None:
+    if missing:
+        print_message(
+            f"missing on disk: {missing} of {count} files; `mxnet-audio index --prune` removes them from the index, "
+            "`mxnet-audio index relocate OLD NEW` follows a folder that was moved"
+        )

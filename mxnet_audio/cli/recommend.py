@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.options import INDEX, AsJson, Gpu, IndexDir, StoredNetwork, TopK, parse_path
+from mxnet_audio.cli.options import INDEX, AsJson, Gpu, IndexDir, OneChannel, StoredNetwork, TopK, parse_path
 from mxnet_audio.cli.output import print_message
 from mxnet_audio.cli.vector_model import IndexModel, find_index_model
 from mxnet_audio.errors import AudioError
@@ -23,6 +23,7 @@ def recommend(
     index_dir: IndexDir = INDEX,
     top_k: TopK = 10,
     limits: Annotated[int | None, typer.Option("-n", "--limits", min=1, hidden=True)] = None,
+    channel: OneChannel = "mix",
     model_dir: IndexModel = None,
     network: StoredNetwork = None,
     gpu: Gpu = None,
@@ -30,7 +31,7 @@ def recommend(
 ) -> None:
     """Recommend indexed sounds similar to those heard.
 
-    The index knows the encoder or the trained model that made it.
+    The index knows the encoder or the trained model that made it. Files that are missing on disk are left out.
 
     \b
     Examples:
@@ -46,17 +47,18 @@ def recommend(
     recommender.load(index_dir)
     for path in files:
         try:
-            recommender.track(path)
+            recommender.track(path, channel=channel)
             job.done += 1
         except AudioError as error:
             job.skip(path, error)
     found = recommender.recommend(top_k if limits is None else limits) if job.done else []
     if job.done and not found:
-        print_message(f"{index_dir} holds no file that was not heard")
+        print_message(f"{index_dir} holds no file that was not heard{' and exists' if recommender.left_out else ''}")
     document = {
         "heard": heard,
         "index": index_dir,
         "model": recommender.index.model,
         "recommendations": [item._asdict() for item in found],
+        "missing": len(recommender.left_out),
     }
-    job.finish(document, "\n".join(f"{score:7.4f}  {path}" for path, score in found))
+    job.finish(document, [f"{score:7.4f}  {path}" for path, score in found])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.files import require_file
-from mxnet_audio.cli.options import INDEX, AsJson, Gpu, IndexDir, StoredNetwork, TopK, parse_path
+from mxnet_audio.cli.options import INDEX, AsJson, Gpu, IndexDir, OneChannel, StoredNetwork, TopK, parse_path
 from mxnet_audio.cli.output import print_message, print_result
 from mxnet_audio.cli.vector_model import IndexModel, find_index_model
 
@@ -19,6 +19,7 @@ def search(
     query: Annotated[Path, typer.Argument(parser=parse_path, metavar="QUERY", help="Sound file.")],
     index_dir: IndexDir = INDEX,
     top_k: TopK = 10,
+    channel: OneChannel = "mix",
     model_dir: IndexModel = None,
     network: StoredNetwork = None,
     gpu: Gpu = None,
@@ -26,7 +27,7 @@ def search(
 ) -> None:
     """Find the indexed sounds most similar to a query file.
 
-    The index knows the encoder or the trained model that made it.
+    The index knows the encoder or the trained model that made it. Files that are missing on disk are left out.
 
     \b
     Examples:
@@ -39,13 +40,14 @@ def search(
 
     engine = AudioSearch(**load())
     engine.load(index_dir)
-    found = engine.query(query, top_k=top_k)
+    found = engine.query(query, top_k=top_k, channel=channel)
     if not found:
-        print_message(f"{index_dir} holds no other file")
+        print_message(f"{index_dir} holds no other file{' that exists' if engine.left_out else ''}")
     document = {
         "query": query,
         "index": index_dir,
         "model": engine.index.model,
         "neighbours": [item._asdict() for item in found],
+        "missing": len(engine.left_out),
     }
-    print_result(document, "\n".join(f"{distance:7.4f}  {path}" for path, distance in found), as_json)
+    print_result(document, [f"{distance:7.4f}  {path}" for path, distance in found], as_json)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mxnet_audio.audio.channel import check_channel
+from mxnet_audio.audio.channel import check_channel, file_of
 from mxnet_audio.checks import path_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.library.search import AudioSearch
@@ -149,7 +149,7 @@ class AudioRecommender(AudioSearch):
             reason = "none of the tracked sounds is in the index now" if plays else "nothing was tracked yet"
             raise SearchError(f"{reason}: call track(path) for each sound that was heard")
         songs = self.index.entries
-        fresh = np.array([song.real not in plays for song in songs], dtype=bool)
+        fresh = np.array([song.real not in plays and file_of(song.real) not in plays for song in songs], dtype=bool)
         if not fresh.any():
             return []
         distances = self.index.pairwise(np.stack([self.index.vector(real) for real in recent]))[:, fresh]

@@ -441,8 +441,8 @@ class AudioSearch:
         """Remember the paths that an answer left out, and say so at the first of them."""
         if missing and not self.left_out:
             log.warning(
-                "%d files were left out of the answer, since they are missing now, such as %s: remove them from the "
-                "index with prune() (mxnet-audio index --prune), or tell it the new folder with relocate(old, new) "
+                "left out of the answer, as missing on disk: %d of the index's files, such as %s. Remove them with "
+                "prune() (mxnet-audio index --prune); if a folder was moved, use relocate(old, new) "
                 "(mxnet-audio index relocate OLD NEW)",
                 len(missing),
                 missing[0],
@@ -483,7 +483,7 @@ class AudioSearch:
             If one is not in the index; then nothing is removed.
         """
         single = isinstance(path, str | bytes | os.PathLike)
-        paths = [path] if single else iterable_argument("path", path, "paths")
+        paths: Any = [path] if single else iterable_argument("path", path, "paths")
         with self.index.lock:
             found = self.index.find(paths)
             for name, reals in found.items():

@@ -181,7 +181,7 @@ class VectorIndex:
     def remove(self, paths: str | os.PathLike | Iterable[str | os.PathLike]) -> None:
         """Remove a file or several; if one is not in the index, raise SearchError and remove none."""
         single = isinstance(paths, str | bytes | os.PathLike)
-        given = [paths] if single else iterable_argument("path", paths, "paths")
+        given: Any = [paths] if single else iterable_argument("path", paths, "paths")
         with self.lock:
             reals = list(dict.fromkeys(self._entry(path).real for path in given))
             self._contents.remove(reals)

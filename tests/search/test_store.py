@@ -127,7 +127,7 @@ def test_journal_of_a_replaced_index(tmp_path):
     assert VectorIndex.load(tmp_path).paths == ["first é.wav", "later.wav"]
     VectorIndex(model_id="other").save(tmp_path)
     replaced.add("last.wav", [1.0, 3.0])
-    with pytest.raises(SearchError, match="another index.*model other"):
+    with pytest.raises(SearchError, match=r"another index.*model other"):
         replaced.journal(tmp_path, 1)
     with pytest.raises(SearchError, match="save the index"):
         VectorIndex(model_id="m").journal(tmp_path, 1)
