@@ -1,14 +1,13 @@
 """The command ``mxnet-audio``: train, evaluate, predict, tag, encode, search, recognize speakers, and more.
 
 Each command prints its result on stdout, as text or with ``--json`` as one JSON document, and everything else on
-stderr. Exit codes: 0 success, 1 an error in a file or another input, 2 wrong usage. MXNet and other large packages
-are imported inside the commands, after the arguments are checked, so that ``--help`` and usage errors are quick.
+stderr. Exit codes: 0 if all of the input was used, 1 if a file was skipped or something else in the input is wrong,
+2 for wrong usage. MXNet and other large packages are imported inside the commands, after the arguments are checked,
+so that ``--help`` and usage errors are quick.
 """
 
 from __future__ import annotations
 
-import io
-import sys
 from typing import Annotated
 
 import typer
@@ -26,6 +25,7 @@ from mxnet_audio.cli.export import export
 from mxnet_audio.cli.index import index
 from mxnet_audio.cli.info import info
 from mxnet_audio.cli.models import models
+from mxnet_audio.cli.output import open_streams, print_lines
 from mxnet_audio.cli.predict import predict
 from mxnet_audio.cli.recommend import recommend
 from mxnet_audio.cli.report import report
@@ -45,7 +45,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, cross_validate, evaluate, report, adapt, predict, tag, encode, index, search, recommend, export):
+for command in (train, cross_validate, evaluate, report, adapt, predict, tag, encode):
+    app.command()(command)
+app.add_typer(index, name="index")
+for command in (search, recommend, export):
     app.command()(command)
 app.command("embed", hidden=True)(encode)
 app.add_typer(speaker, name="speaker")
@@ -58,7 +61,7 @@ for command in (info, demo):
 
 def _print_version(requested: bool) -> None:
     if requested:
-        typer.echo(mxnet_audio.__version__)
+        print_lines(mxnet_audio.__version__)
         raise typer.Exit
 
 
@@ -81,7 +84,5 @@ def _global_options(
 
 def main() -> None:
     """Run the command line."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file name that the terminal cannot show is no error
+    open_streams()
     app(prog_name="mxnet-audio")  # the name, even when run as python -m mxnet_audio

@@ -9,7 +9,7 @@ import typer
 
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.model import find_trained_model
-from mxnet_audio.cli.options import MODELS, AsJson, Gpu, ModelDir, Paths, StoredNetwork, parse_path
+from mxnet_audio.cli.options import MODELS, AsJson, Channel, Gpu, ModelDir, Overwrite, Paths, StoredNetwork, parse_path
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library import find_classifier
 
@@ -23,6 +23,8 @@ def adapt(
     ],
     model_dir: ModelDir = MODELS,
     network: StoredNetwork = None,
+    overwrite: Overwrite = False,
+    channel: Channel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -40,14 +42,15 @@ def adapt(
 
     model_store.check_writable(output)  # before hours of work
     name = find_classifier(model_dir, network and network.value)
-    if name in model_store.stored_models(output):
-        raise ModelError(f"holds a {name} model already, whose training could not be resumed: choose another", output)
+    if not overwrite and name in model_store.stored_models(output):
+        reason = f"holds a {name} model already: choose another folder, or replace the model with --overwrite"
+        raise ModelError(reason, output)
     job = BulkJob(as_json)
-    files = job.find(paths)
+    sources = [source for _, source in job.find_sources(paths, channel)]
     classifier = load()
-    classifier.adapt(files)
+    classifier.adapt(sources)
     job.add_skipped(classifier.skipped)
-    job.done = len(files) - len(classifier.skipped)
+    job.done = len(sources) - len(classifier.skipped)
     classifier.save_model(output)
     document = {"model_dir": output, "model_id": classifier.model_id, "labels": classifier.labels, "clips": job.done}
     job.finish(document, f"adapted the model to {job.done} clips and saved it in {output}")

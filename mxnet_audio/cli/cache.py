@@ -37,7 +37,7 @@ def info(as_json: AsJson = False) -> None:
     """
     parts = [_facts(part) for part in Part]
     lines = [f"{facts['part']:<9} {_megabytes(facts['bytes']):>10}  {facts['folder']}" for facts in parts]
-    print_result({"parts": parts}, "\n".join(lines), as_json)
+    print_result({"parts": parts}, lines, as_json)
 
 
 @cache.command()
@@ -63,7 +63,7 @@ def clear(
         except OSError as error:
             raise AudioError(f"cannot be deleted: {error.strerror or error}", facts["folder"]) from error
     lines = [f"{facts['part']}: deleted {_megabytes(facts['bytes'])}" for facts in cleared]
-    print_result({"cleared": cleared}, "\n".join(lines), as_json)
+    print_result({"cleared": cleared}, lines, as_json)
 
 
 def _facts(part: Part) -> dict[str, Any]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from mxnet_audio.cli.output import print_message
+from mxnet_audio.cli.output import escaped, print_message
 from mxnet_audio.errors import AudioError
 
-__all__ = ["ErrorReportingGroup"]
+__all__ = ["ErrorReportingGroup", "MessageHandler"]
+
+_UsageError: Any = typer.BadParameter.__base__  # of click, or of the copy of click that comes with newer typers
 
 
 class ErrorReportingGroup(TyperGroup):
@@ -24,24 +27,32 @@ class ErrorReportingGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the requested command."""
         logger = logging.getLogger("mxnet_audio")
-        logger.handlers = [_MessageHandler()]
+        logger.handlers = [MessageHandler()]
         logger.setLevel(logging.INFO)
         try:
             return super().invoke(ctx)
+        except _UsageError as error:
+            error.message = escaped(error.message)
+            raise
         except AudioError as error:
-            print_message(f"error: {error}")
+            path = "" if error.path is None else f"{error.path}: "
+            first, *others = error.reason.split("\n")  # such as each address that failed
+            print_message(f"error: {path}{first}")
+            for line in others:
+                print_message(f"  {line.strip()}")
             raise typer.Exit(1) from None
         except BrokenPipeError:  # the reader of our output has closed it; typer exits quietly
             raise
         except OSError as error:
-            print_message(f"error: {error.filename or ''}{': ' if error.filename else ''}{error.strerror or error}")
+            path = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+            print_message(f"error: {'' if path is None else f'{path}: '}{error.strerror or error}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             print_message("stopped")
             raise typer.Exit(130) from None
 
 
-class _MessageHandler(logging.Handler):
+class MessageHandler(logging.Handler):
     """Print the library's log records on stderr, without a prefix."""
 
     def emit(self, record: logging.LogRecord) -> None:

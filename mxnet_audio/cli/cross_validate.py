@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mxnet_audio.cli.clips import clip_groups, list_clips
+from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Corpus, Data, Folds, Gpu, parse_path
-from mxnet_audio.cli.output import print_message, print_result, show_progress
+from mxnet_audio.cli.output import print_message, show_progress
 from mxnet_audio.cli.training_options import (
     BatchSize,
     Embedding,
@@ -28,6 +30,7 @@ from mxnet_audio.cli.training_options import (
     Seconds,
     fit_options,
 )
+from mxnet_audio.errors import AudioError
 
 __all__ = ["cross_validate"]
 
@@ -121,4 +124,8 @@ def cross_validate(
     )
     if output is not None:
         result.plot(output / "cross_validation.png")
-    print_result({"output": output, **result.to_dict()}, str(result), as_json)
+    job = BulkJob(as_json)
+    job.add_skipped((path, AudioError(reason, path)) for path, reason in result.skipped)
+    job.done = len(clips) - len(job.skipped)
+    table = replace(result, runs=tuple(replace(run, skipped=()) for run in result.runs))  # the log has named them
+    job.finish({"output": output, **result.to_dict()}, str(table))

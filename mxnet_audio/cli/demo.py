@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.options import AsJson, parse_path
-from mxnet_audio.cli.output import print_message, print_result, show_progress
+from mxnet_audio.cli.output import print_lines, print_message, print_result, show_progress
 from mxnet_audio.errors import DatasetError
 
 __all__ = ["demo"]
@@ -46,6 +46,10 @@ def demo(
         raise DatasetError("no such folder or CSV file", data)
     from mxnet_audio.cli.tour import run
 
-    figures = run(output, data=data, echo=print_message if as_json else typer.echo, progress=show_progress())
+    def echo(text: str) -> None:
+        for line in text.split("\n"):
+            (print_message if as_json else print_lines)(line)
+
+    figures = run(output, data=data, echo=echo, progress=show_progress())
     if as_json:
         print_result(figures, "", as_json)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mxnet_audio.cli.clips import list_pairs
+from mxnet_audio.cli.files import BulkJob, with_channel
 from mxnet_audio.cli.model import find_model
-from mxnet_audio.cli.options import MODELS, AnyModel, AsJson, Corpus, Data, Folds, Gpu, StoredNetwork
-from mxnet_audio.cli.output import print_result
+from mxnet_audio.cli.options import MODELS, AnyModel, AsJson, Corpus, Data, Folds, Gpu, OneChannel, StoredNetwork
 
 __all__ = ["evaluate"]
 
@@ -16,6 +18,7 @@ def evaluate(
     network: StoredNetwork = None,
     corpus: Corpus = None,
     folds: Folds = None,
+    channel: OneChannel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -31,5 +34,10 @@ def evaluate(
     """
     pairs, _ = list_pairs(data, corpus, folds)
     classifier = find_model(model_dir, network, gpu)()
-    report = classifier.evaluate(pairs)
-    print_result({"model_dir": model_dir, "model_id": classifier.model_id, **report.to_dict()}, str(report), as_json)
+    report = classifier.evaluate(with_channel(pairs, channel))
+    job = BulkJob(as_json)
+    for path, error in report.skipped:
+        job.skip(path, error)
+    job.done = report.n_clips
+    document = {"model_dir": model_dir, "model_id": classifier.model_id, **report.to_dict()}
+    job.finish(document, str(replace(report, skipped=())))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mxnet_audio.cli.model import find_trained_model
-from mxnet_audio.cli.options import MODELS, AsJson, ModelDir, StoredNetwork
+from mxnet_audio.cli.options import MODELS, AsJson, ModelDir, StoredNetwork, parse_path
 from mxnet_audio.cli.output import print_message, print_result
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FrontEnd", "OnnxFile", "export", "write_onnx"]
 
-OnnxFile = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="File to write.")]
+OnnxFile = Annotated[Path, typer.Argument(parser=parse_path, metavar="MODEL.onnx", help="File to write.")]
 FrontEnd = Annotated[
     bool, typer.Option("--front-end", help="Include the feature extraction: the input is samples, not features.")
 ]

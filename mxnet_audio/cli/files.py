@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import typer
 
 from mxnet_audio.cli.output import print_message, print_result
 from mxnet_audio.errors import AudioDecodeError, AudioError
 
-__all__ = ["BulkJob", "require_file", "skipped_files"]
+__all__ = ["BulkJob", "Sources", "require_file", "skipped_files", "with_channel"]
+
+Sources: TypeAlias = list[tuple[str, Any]]  # names and sounds
 
 
 def _is_missing(path: str | os.PathLike) -> bool:
@@ -39,7 +41,7 @@ def require_file(path: str | os.PathLike) -> None:
 
 
 class BulkJob:
-    """Job over many files: a file that fails is reported and skipped; the job fails only if all files do.
+    """Job over many files: a file that fails is reported and skipped, and the command ends with exit code 1.
 
     Parameters
     ----------
@@ -82,33 +84,46 @@ class BulkJob:
             self.finish({})
         return list(files)
 
-    def skip(self, path: str | os.PathLike, error: AudioError) -> None:
+    def find_sources(self, paths: Iterable[Path], channel: str | int) -> Sources:
+        """List the sounds of a channel, or of each channel, of the files that `find` lists."""
+        from mxnet_audio.audio import channel_sources
+        from mxnet_audio.audio.source import source_name
+
+        return [(str(source_name(source)), source) for source in channel_sources(self.find(paths), channel)]
+
+    def skip(self, path: str | os.PathLike, error: Exception) -> None:
         """Skip a file and print the reason."""
-        self.skipped.append({"path": str(path), "reason": error.reason})
-        print_message(f"skipped {path}: {error.reason}")
+        reason = getattr(error, "reason", str(error))
+        self.skipped.append({"path": str(path), "reason": reason})
+        print_message(f"skipped {path}: {reason}")
 
     def add_skipped(self, errors: Iterable[tuple[Any, AudioError]]) -> None:
-        """Add files that the library skipped and has reported already."""
+        """Add files that the library left out, and has reported in its log."""
         self.skipped += skipped_files(errors)
 
-    def finish(self, document: Mapping[str, Any], text: str = "") -> None:
-        """Print the result, and exit with code 1 if no file was processed.
+    def finish(self, document: Mapping[str, Any], text: str | Iterable[object] = "") -> None:
+        """Print the result, and exit with code 1 if a file was skipped, or none was processed.
 
         Parameters
         ----------
         document : dict
             Result as JSON; ``skipped`` is added.
-        text : str
-            Result, or the rest of it, as text.
+        text : str or iterable
+            Result, or the rest of it, as a line or as several.
         """
-        if self.as_json:
-            print_result({**document, "skipped": self.skipped}, "", as_json=True)
-        elif text and self.done:
-            typer.echo(text)
+        print_result({**document, "skipped": self.skipped}, text if self.done else "", self.as_json)
         if self.skipped:
             print_message(f"{self.done} done, {len(self.skipped)} skipped")
-        if not self.done:
+        if self.skipped or not self.done:
             raise typer.Exit(1)
+
+
+def with_channel(pairs: list[tuple[str, int | str]], channel: str | int) -> list[tuple[Any, int | str]]:
+    """Return labelled files as labelled sounds of one channel."""
+    from mxnet_audio.audio import channel_sources
+
+    sources = channel_sources([path for path, _ in pairs], channel)
+    return [(source, label) for source, (_, label) in zip(sources, pairs)]
 
 
 def skipped_files(errors: Iterable[tuple[Any, AudioError]]) -> list[dict[str, str]]:

@@ -35,7 +35,7 @@ def info(as_json: AsJson = False) -> None:
     lines = [f"{name:<12} {value or 'not installed'}" for name, value in versions.items()]
     lines += ["", *(f"{name:<12} {decoder or 'cannot be read'}" for name, decoder in formats.items())]
     lines += ["", *(f"{name:<12} {value}" for name, value in devices.items())]
-    print_result({"versions": versions, "formats": formats, "devices": devices}, "\n".join(lines), as_json)
+    print_result({"versions": versions, "formats": formats, "devices": devices}, lines, as_json)
 
 
 def _versions() -> dict[str, str | None]:

@@ -34,7 +34,7 @@ def list_models(as_json: AsJson = False) -> None:
         f"  {item['licence']:<11} {item['found'] or 'not here'}"
         for item in facts
     ]
-    print_result({"models": facts}, "\n".join(lines), as_json)
+    print_result({"models": facts}, lines, as_json)
 
 
 @models.command()
@@ -61,9 +61,9 @@ def info(name: Name, as_json: AsJson = False) -> None:
         f"found       {facts['found'] or 'not here'}",
         f"get         {facts['command']}",
         "cite",
-        facts["citation"],
+        *facts["citation"].split("\n"),
     ]
-    print_result(facts, "\n".join(lines), as_json)
+    print_result(facts, lines, as_json)
 
 
 @models.command()
@@ -78,8 +78,7 @@ def download(name: Name, as_json: AsJson = False) -> None:
 
     files = weights.find(name, progress=show_progress())
     weights.load(name)
-    text = "\n".join(f"{name} is in {file}" for file in files)
-    print_result({"name": name, "files": files}, text, as_json)
+    print_result({"name": name, "files": files}, [f"{name} is in {file}" for file in files], as_json)
 
 
 def _facts(name: str) -> dict[str, Any]:

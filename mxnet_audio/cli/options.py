@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +19,7 @@ __all__ = [
     "AnyModel",
     "AnyModelOrTagger",
     "AsJson",
+    "Channel",
     "Corpus",
     "Data",
     "Folds",
@@ -24,6 +27,8 @@ __all__ = [
     "IndexDir",
     "ModelDir",
     "Network",
+    "OneChannel",
+    "Overwrite",
     "Paths",
     "StoredModel",
     "StoredNetwork",
@@ -58,10 +63,34 @@ class StoredModel(str, Enum):
 
 
 def parse_path(value: str | os.PathLike) -> Path:
-    """Return a path; raise AudioError if it is empty, such as an unset variable: Path would make it the folder "."."""
+    """Return the path of an argument or option.
+
+    A leading ``~`` is the home folder, as in a shell, which leaves it as it is in ``--model-dir=~/models``; the name of
+    a file that exists is kept.
+
+    Raises
+    ------
+    AudioError
+        If the path is empty, such as an unset variable: Path would make it the folder ".".
+    """
     if value == "":
         raise AudioError("the path is empty")
-    return Path(value)
+    return Path(value if os.path.lexists(value) else os.path.expanduser(value))  # noqa: PTH111 - "~x" may be no user
+
+
+def _parse_channel(value: str) -> str | int:
+    """Return a channel or 'each'."""
+    return value if value == "each" else _parse_one_channel(value, ["each"])
+
+
+def _parse_one_channel(value: str, more: Sequence[str] = ()) -> str | int:
+    """Return a channel; as `mxnet_audio.audio.channel_sources`, which imports NumPy, checks it."""
+    words = ["mix", "left", "right", *more]
+    if value in words:
+        return value
+    if re.fullmatch(r"\d{1,4}", value, re.ASCII):
+        return int(value)
+    raise typer.BadParameter(f"expected {', '.join(words)} or a number from 0, got {value!r}")
 
 
 _TRAINED = "Folder of the trained model, or an .onnx file exported from it."
@@ -77,6 +106,22 @@ AnyModelOrTagger = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
+Channel = Annotated[
+    str,
+    typer.Option(
+        parser=_parse_channel,
+        metavar="mix|left|right|N|each",
+        help="Channel to use: the mix of all, one by name or by number from 0, or each as a sound of its own.",
+    ),
+]
+OneChannel = Annotated[
+    str,
+    typer.Option(
+        parser=_parse_one_channel,
+        metavar="mix|left|right|N",
+        help="Channel to use: the mix of all, or one by name or by number from 0.",
+    ),
+]
 Corpus = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Name of the corpus in DATA, as `mxnet-audio datasets download` writes it."),
@@ -102,6 +147,7 @@ IndexDir = Annotated[Path, typer.Option("--index", parser=parse_path, metavar="D
 ModelDir = Annotated[
     Path, typer.Option("--model-dir", parser=parse_path, metavar="DIR", help="Folder of the trained model.")
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model in the folder.")]
 Paths = Annotated[
     list[Path],
     typer.Argument(parser=parse_path, metavar="PATH", help="Sound files, or folders that are searched for them."),

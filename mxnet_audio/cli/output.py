@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import typer
 
-__all__ = ["print_message", "print_result", "show_progress"]
+from mxnet_audio.errors import AudioError
+
+__all__ = ["escaped", "open_streams", "print_lines", "print_message", "print_result", "show_progress"]
+
+# Control characters except the tab, marks and controls of the direction of text, line and paragraph separators, and
+# surrogates, which stand for bytes of a file name that are not UTF-8.
+_HIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def escaped(text: object) -> str:
+    r"""Return text without characters that move the cursor, start a line, or reorder or hide what is printed.
+
+    File names, and messages that contain them, can hold any of these; escapes such as ``\n`` are shown in their place.
+
+    Examples
+    --------
+    >>> print(escaped("a\nb\x1b[31m\udcff.wav"))
+    a\nb\x1b[31m\xff.wav
+    """
+    return _HIDDEN.sub(_escape, str(text))
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def open_streams() -> None:
+    """Open the standard streams that are closed, on nothing, and let the others escape what they cannot encode.
+
+    The next file that is opened, such as a model, would have the number of a closed stream, and libraries in C write
+    their messages to these numbers.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            _discard(name, mode)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def show_progress() -> bool:
@@ -18,15 +60,58 @@ def show_progress() -> bool:
     return sys.stderr.isatty()
 
 
-def print_message(message: str) -> None:
-    """Print a message on stderr."""
-    typer.echo(message, err=True)
+def print_lines(*lines: object) -> None:
+    """Print lines on stdout; characters that are not printable are escaped."""
+    for line in lines:
+        _write(escaped(line))
 
 
-def print_result(document: Mapping[str, Any], text: str, as_json: bool) -> None:
-    """Print a result on stdout: `document` as strict JSON, or `text`, which may be empty."""
-    if as_json or text:
-        typer.echo(json.dumps(_to_json(document), allow_nan=False, indent=1) if as_json else text)
+def print_message(message: object) -> None:
+    """Print a message as one line on stderr; characters that are not printable are escaped."""
+    try:
+        typer.echo(escaped(message), err=True)
+    except OSError:  # who reads the messages has closed the pipe, or the disk of a log is full: the work goes on
+        _discard("stderr")
+
+
+def _write(text: str) -> None:
+    """Print a line on stdout.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be written, as on a full disk; a pipe whose reader has closed it raises BrokenPipeError.
+    """
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard("stdout")
+        raise AudioError(f"cannot be written ({error.strerror or error})", "standard output") from error
+
+
+def _discard(name: str, mode: str = "w") -> None:
+    """Connect a standard stream to nothing. Of one that failed, Python would write the rest at its exit, and fail."""
+    setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the end
+
+
+def print_result(document: Mapping[str, Any], text: str | Iterable[object], as_json: bool) -> None:
+    """Print a result on stdout.
+
+    Parameters
+    ----------
+    document : dict
+        Result for ``--json``; it is printed as strict JSON.
+    text : str or iterable
+        Result as a line, which may be empty, or as several.
+    as_json : bool
+        Print the document, not the text.
+    """
+    if as_json:
+        _write(json.dumps(_to_json(document), allow_nan=False, indent=1))
+    elif text:
+        print_lines(*(text.split("\n") if isinstance(text, str) else text))
 
 
 def _to_json(value: Any) -> Any:

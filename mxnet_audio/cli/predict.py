@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mxnet_audio.cli.files import BulkJob
+from mxnet_audio.cli.files import BulkJob, Sources
 from mxnet_audio.cli.model import find_labeller
-from mxnet_audio.cli.options import AnyModelOrTagger, AsJson, Gpu, Paths, StoredNetwork
+from mxnet_audio.cli.options import AnyModelOrTagger, AsJson, Channel, Gpu, Paths, StoredNetwork
+from mxnet_audio.cli.output import print_lines
 from mxnet_audio.errors import AudioError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def predict(
             help="Also tell sounds unlike those of all classes; for models on a pretrained encoder (train --encoder).",
         ),
     ] = False,
+    channel: Channel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -68,20 +70,20 @@ def predict(
         raise typer.BadParameter(reason, param_hint="--hop")
     load = find_labeller(model_dir, network, gpu)
     job = BulkJob(as_json)
-    files = job.find(paths)
+    sources = job.find_sources(paths, channel)
     classifier = load()
     options = _unknown_option(classifier) if unknown else {}
     if timeline is None:
-        key, results = "predictions", _predictions(classifier, files, job, options)
+        key, results = "predictions", _predictions(classifier, sources, job, options)
     else:
-        key, results = "timelines", _timelines(classifier, files, job, timeline, hop, options)
+        key, results = "timelines", _timelines(classifier, sources, job, timeline, hop, options)
     entries = []
-    for entry, text in results:
+    for entry, lines in results:
         job.done += 1
         if as_json:
             entries.append(entry)
         else:
-            typer.echo(text)
+            print_lines(*lines)
     encoder = getattr(classifier, "encoder", None)  # of a tagger, or the name of a classifier's
     document = {
         "model_id": classifier.model_id,
@@ -102,36 +104,36 @@ def _unknown_option(classifier: Labeller) -> dict[str, bool]:
 
 
 def _predictions(
-    classifier: Labeller, files: list[str], job: BulkJob, options: dict[str, bool]
-) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield the result of each file, for JSON and as text."""
+    classifier: Labeller, sources: Sources, job: BulkJob, options: dict[str, bool]
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """Yield the result of each sound, for JSON and as lines."""
     width = _label_width(classifier)
-    for prediction, path in zip(classifier.predict_many(files, **options), files):
+    for prediction, (path, _) in zip(classifier.predict_many([source for _, source in sources], **options), sources):
         if prediction.error is not None:
             job.skip(path, prediction.error)
             continue
-        yield {"path": path, **_json_fields(prediction)}, f"{_to_text(prediction, width)}  {path}"
+        yield {"path": path, **_json_fields(prediction)}, [f"{_to_text(prediction, width)}  {path}"]
 
 
 def _timelines(
     classifier: Labeller,
-    files: list[str],
+    sources: Sources,
     job: BulkJob,
     window: float,
     hop: float | None,
     options: dict[str, bool],
-) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield the result of each file's windows, for JSON and as text."""
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """Yield the result of each sound's windows, for JSON and as lines."""
     width = _label_width(classifier)
-    for path in files:
+    for path, source in sources:
         try:
-            parts = classifier.predict_timeline(path, window, hop, **options)
+            parts = classifier.predict_timeline(source, window, hop, **options)
         except AudioError as error:
             job.skip(path, error)
             continue
         segments = [{"start": part.start, "end": part.end, **_json_fields(part)} for part in parts]
         lines = [f"  {part.start:8.2f} to {part.end:8.2f} s  {_to_text(part, width)}" for part in parts]
-        yield {"path": path, "segments": segments}, "\n".join([path, *lines])
+        yield {"path": path, "segments": segments}, [path, *lines]
 
 
 def _label_width(classifier: Labeller) -> int:

@@ -8,9 +8,21 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.clips import list_pairs
+from mxnet_audio.cli.files import BulkJob, with_channel
 from mxnet_audio.cli.model import find_model
-from mxnet_audio.cli.options import MODELS, AnyModel, AsJson, Corpus, Data, Folds, Gpu, StoredNetwork
-from mxnet_audio.cli.output import print_result, show_progress
+from mxnet_audio.cli.options import (
+    MODELS,
+    AnyModel,
+    AsJson,
+    Corpus,
+    Data,
+    Folds,
+    Gpu,
+    OneChannel,
+    StoredNetwork,
+    parse_path,
+)
+from mxnet_audio.cli.output import show_progress
 
 __all__ = ["report"]
 
@@ -20,10 +32,12 @@ def report(
     model_dir: AnyModel = MODELS,
     network: StoredNetwork = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the report, report.html.")
+        Path,
+        typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help="Folder for the report, report.html."),
     ] = Path("report"),
     corpus: Corpus = None,
     folds: Folds = None,
+    channel: OneChannel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,10 +56,21 @@ def report(
     from mxnet_audio.viz.report import write_report
 
     settings = classifier.model.notes.get("training") if hasattr(classifier, "model") else None
-    path = write_report(classifier, pairs, output, settings=settings, progress=show_progress())
+    skipped: list[tuple[str, Exception]] = []
+    path = write_report(
+        classifier,
+        with_channel(pairs, channel),
+        output,
+        settings=settings,
+        progress=show_progress(),
+        skipped=skipped,
+    )
+    job = BulkJob(as_json)
+    for name, error in skipped:
+        job.skip(name, error)
+    job.done = len(pairs) - len(skipped)
     size = path.stat().st_size
-    print_result(
+    job.finish(
         {"model_dir": model_dir, "model_id": classifier.model_id, "report": path, "bytes": size},
         f"wrote the report to {path} ({size / 1e6:.1f} MB)",
-        as_json,
     )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mxnet_audio.checks import one_of
-from mxnet_audio.cli.files import BulkJob
+from mxnet_audio.cli.files import BulkJob, Sources
 from mxnet_audio.cli.model import TAGGER, load_tagger
-from mxnet_audio.cli.options import AsJson, Gpu, Paths, TopK
-from mxnet_audio.cli.output import print_message
+from mxnet_audio.cli.options import AsJson, Channel, Gpu, Paths, TopK
+from mxnet_audio.cli.output import print_lines, print_message
 from mxnet_audio.errors import AudioError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def tag(
             metavar="NAME", help="Pretrained encoder that has tags, such as yamnet (any sound) or musicnn (music)."
         ),
     ] = TAGGER,
+    channel: Channel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,40 +51,44 @@ def tag(
 
     one_of("--encoder", encoder, encoders_with_tags())
     job = BulkJob(as_json)
-    files = job.find(paths)
+    sources = job.find_sources(paths, channel)
     tagger = load_tagger(encoder, gpu)
     print_message(f"tags by the encoder {encoder}: {tagger.encoder.record.summary}")
     entries = []
-    for entry, text in (_timelines if timeline else _tags)(tagger, files, job, top_k):
+    for entry, lines in (_timelines if timeline else _tags)(tagger, sources, job, top_k):
         job.done += 1
         if as_json:
             entries.append(entry)
         else:
-            typer.echo(text)
+            print_lines(*lines)
     job.finish({"encoder": encoder, "model_id": tagger.model_id, "files": entries})
 
 
-def _tags(tagger: AudioTagger, files: list[str], job: BulkJob, top_k: int) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield the tags of each file, for JSON and as text."""
-    for prediction, path in zip(tagger.predict_many(files), files):
+def _tags(
+    tagger: AudioTagger, sources: Sources, job: BulkJob, top_k: int
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """Yield the tags of each sound, for JSON and as lines."""
+    for prediction, (path, _) in zip(tagger.predict_many([source for _, source in sources]), sources):
         if prediction.error is not None:
             job.skip(path, prediction.error)
             continue
         lines = [f"  {score:.3f}  {name}" for name, score in prediction.top(top_k)]
-        yield {"path": path, "tags": _json_tags(prediction, top_k)}, "\n".join([path, *lines])
+        yield {"path": path, "tags": _json_tags(prediction, top_k)}, [path, *lines]
 
 
-def _timelines(tagger: AudioTagger, files: list[str], job: BulkJob, top_k: int) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield the tags of each file's windows, for JSON and as text."""
-    for path in files:
+def _timelines(
+    tagger: AudioTagger, sources: Sources, job: BulkJob, top_k: int
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """Yield the tags of each sound's windows, for JSON and as lines."""
+    for path, source in sources:
         try:
-            parts = tagger.predict_timeline(path)
+            parts = tagger.predict_timeline(source)
         except AudioError as error:
             job.skip(path, error)
             continue
         segments = [{"start": part.start, "end": part.end, "tags": _json_tags(part, top_k)} for part in parts]
         lines = [f"  {part.start:8.2f} to {part.end:8.2f} s  {_to_text(part, top_k)}" for part in parts]
-        yield {"path": path, "segments": segments}, "\n".join([path, *lines])
+        yield {"path": path, "segments": segments}, [path, *lines]
 
 
 def _to_text(part: TimedPrediction, top_k: int) -> str:

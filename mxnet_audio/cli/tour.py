@@ -16,6 +16,7 @@ import numpy as np
 
 from mxnet_audio import datasets, viz, weights
 from mxnet_audio.atomic import write_json
+from mxnet_audio.cli.output import escaped
 from mxnet_audio.datasets.synthetic import synthesise
 from mxnet_audio.features import load_features
 from mxnet_audio.library import BUNDLED_MODELS, classifiers, load_classifier
@@ -113,7 +114,7 @@ def run(
     unusable = {path for path, _ in [*classifier.skipped, *report.skipped]}
     clips = [pair for pair in held_out if pair[0] not in unusable]
     for path, label in _examples(clips):
-        echo(f"  {Path(path).name:<28} {label:<16} -> {classifier.predict_class(path)}")
+        echo(f"  {escaped(Path(path).name):<28} {label:<16} -> {classifier.predict_class(path)}")
     example = clips[0][0]
     spectrogram = load_features(example, classifier.feature_config)
     viz.plot_spectrogram(spectrogram, classifier.feature_config, output / "spectrogram.png")
@@ -127,8 +128,8 @@ def run(
     search.save(output / "index")
     neighbours = search.query(example, top_k=5)
     echo(
-        f"\nThe {len(neighbours)} of {len(search)} training clips most similar to {Path(example).name} (query), with"
-        " their distances:"
+        f"\nThe {len(neighbours)} of {len(search)} training clips most similar to {escaped(Path(example).name)}"
+        " (query), with their distances:"
     )
     for neighbour in neighbours:
         echo(f"  {neighbour.distance:.3f}  {_short_path(neighbour.path)}")
@@ -139,7 +140,8 @@ def run(
     recommender.load(output / "index")
     for path, _ in clips[:2]:
         recommender.track(path)
-    echo(f"\nRecommendations after listening to {' and '.join(Path(path).name for path, _ in clips[:2])} (recommend):")
+    listened = " and ".join(escaped(Path(path).name) for path, _ in clips[:2])
+    echo(f"\nRecommendations after listening to {listened} (recommend):")
     for recommendation in recommender.recommend(limits=3):
         echo(f"  {_short_path(recommendation.path)}")
 
@@ -186,7 +188,7 @@ def _use_encoder(
     for (path, label), prediction in zip(shown, AudioTagger(encoder).predict_many(path for path, _ in shown)):
         if prediction.error is None:
             tags = ", ".join(f"{tag} {score:.2f}" for tag, score in prediction.top(3))
-            echo(f"  {Path(path).name:<28} {label:<16} -> {tags}")
+            echo(f"  {escaped(Path(path).name):<28} {label:<16} -> {tags}")
 
     started = time.monotonic()
     search = AudioSearch(encoder=encoder)
@@ -254,9 +256,9 @@ def _predict_bundled(paths: list[str], echo: Callable[[str], None]) -> None:
             for name, prediction in predictions
             for label, probability in prediction.top(1)
         )
-        echo(f"  {Path(path).name:<28} {text}")
+        echo(f"  {escaped(Path(path).name):<28} {text}")
 
 
 def _short_path(path: str) -> str:
     """Return class folder and name: files in several folders may have the same name."""
-    return "/".join(Path(path).parts[-2:])
+    return escaped("/".join(Path(path).parts[-2:]))

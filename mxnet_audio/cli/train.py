@@ -8,9 +8,21 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.clips import list_pairs
-from mxnet_audio.cli.files import skipped_files
-from mxnet_audio.cli.options import MODELS, AsJson, Corpus, Data, Folds, Gpu, ModelDir, parse_path
-from mxnet_audio.cli.output import print_message, print_result, show_progress
+from mxnet_audio.cli.files import BulkJob, with_channel
+from mxnet_audio.cli.model import check_no_model
+from mxnet_audio.cli.options import (
+    MODELS,
+    AsJson,
+    Corpus,
+    Data,
+    Folds,
+    Gpu,
+    ModelDir,
+    OneChannel,
+    Overwrite,
+    parse_path,
+)
+from mxnet_audio.cli.output import print_message, show_progress
 from mxnet_audio.cli.training_options import (
     BatchSize,
     Embedding,
@@ -60,6 +72,7 @@ def train(
         int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split, the initial weights and the batches.")
     ] = 42,
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")] = False,
+    overwrite: Overwrite = False,
     early_stopping: Annotated[
         int | None,
         typer.Option(
@@ -72,7 +85,8 @@ def train(
         typer.Option(parser=parse_path, metavar="DIR", help="Write an HTML report on the validation set: report.html."),
     ] = None,
     log: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="Write loss and accuracy of each epoch to this file.")
+        Path | None,
+        typer.Option(parser=parse_path, metavar="FILE.csv", help="Write loss and accuracy of each epoch to this file."),
     ] = None,
     tensorboard: Annotated[
         Path | None,
@@ -82,6 +96,7 @@ def train(
             help="Also write loss and accuracy of each epoch as TensorBoard logs; needs tensorboardX.",
         ),
     ] = None,
+    channel: OneChannel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -99,11 +114,16 @@ def train(
     """
     if not 0 <= test_size < 1:
         raise ParameterError(f"test_size must be >= 0 and < 1, got {test_size}")
+    if resume and overwrite:
+        raise typer.BadParameter("give --resume or --overwrite, not both", param_hint="--overwrite")
     chosen = NetworkOptions(network, encoder, head, embedding, fine_tune)
     feature_options = FeatureOptions(features, seconds, input_shape)
     chosen.check_features(feature_options)
     pairs, groups = list_pairs(data, corpus, folds)
-    validation_pairs = None if validation is None else list_pairs(validation)[0]
+    pairs = with_channel(pairs, channel)
+    validation_pairs = None if validation is None else with_channel(list_pairs(validation)[0], channel)
+    if not (resume or overwrite):
+        check_no_model(model_dir, chosen.network)
     if hint := chosen.hint():
         print_message(hint)
     from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch
@@ -121,6 +141,7 @@ def train(
         validation_pairs=validation_pairs,
         groups=groups if validation_pairs is None or classifier.has_inner_groups else None,
         resume=resume,
+        overwrite=overwrite,
         early_stopping=early_stopping,
         feature_config=chosen.config(feature_options),
         progress=show_progress(),
@@ -128,9 +149,9 @@ def train(
         report=report,
         **fit_options(learning_rate, recipe),
     )
-    skipped = skipped_files(classifier.skipped)
-    if skipped:  # each has been reported by the library
-        print_message(f"{len(skipped)} of {len(pairs) + len(validation_pairs or ())} files were left out")
+    job = BulkJob(as_json)
+    job.add_skipped(classifier.skipped)
+    job.done = len(pairs) + len(validation_pairs or ()) - len(job.skipped)
     last, best = len(history["acc_train"]) - 1, best_epoch(history)
     summary = "all clips, no validation set"
     if history["acc_test"] and last == 0:
@@ -140,7 +161,9 @@ def train(
             f"validation accuracy {100 * history['acc_test'][last]:.1f}% after the last epoch ({last + 1}), "
             f"{100 * history['acc_test'][best]:.1f}% after the best ({best + 1})"
         )
-    print_result(
+    lines = [f"trained {chosen.name} on {len(classifier.labels)} classes: {summary}"]
+    lines += [f"wrote the report to {report / 'report.html'}"] if report is not None else []
+    job.finish(
         {
             "model_dir": model_dir,
             "network": chosen.name,
@@ -149,10 +172,8 @@ def train(
             "last": _epoch(history, last),
             "best": _epoch(history, best),
             "history": history,
-            "skipped": skipped,
         },
-        f"trained {chosen.name} on {len(classifier.labels)} classes: {summary}\nsaved the model in {model_dir}",
-        as_json,
+        [*lines, f"saved the model in {model_dir}"],
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mxnet_audio.checks import real_number
-from mxnet_audio.cli.options import Network
+from mxnet_audio.cli.options import Network, parse_path
 
 if TYPE_CHECKING:
     from mxnet_audio.features import AudioFeatureConfig
@@ -107,6 +107,7 @@ InputShape = Annotated[
 FeatureFile = Annotated[
     Path | None,
     typer.Option(
+        parser=parse_path,
         metavar="FILE",
         help="YAML file of the feature configuration, such as a Ludwig preprocessing block. "
         "[default: log-mel; m5: samples at 8 kHz]",

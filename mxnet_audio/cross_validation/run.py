@@ -40,6 +40,7 @@ RESERVED = (
     "groups",
     "random_state",
     "resume",
+    "overwrite",
     "report",
     "callbacks",
 )

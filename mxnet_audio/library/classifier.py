@@ -157,6 +157,7 @@ class AudioClassifier(Predictor):
         validation_pairs: training.Pairs | None = None,
         groups: Sequence[Hashable] | None = None,
         resume: bool = False,
+        overwrite: bool = True,
         early_stopping: int | None = None,
         feature_config: AudioFeatureConfig | None = None,
         cache: bool | str | os.PathLike = True,
@@ -204,9 +205,11 @@ class AudioClassifier(Predictor):
             `validation_pairs`, except for a `PretrainedAudioClassifier`, which splits the training clips again.
         resume : bool
             Resume from the last checkpoint in `model_dir_path`, if there is one; the result is the same as without the
-            interruption. If False, an existing model is replaced. With more epochs than the interrupted run was
-            planned for, the schedule of the recipe is stretched over all of them from there on, unlike in an
-            uninterrupted run.
+            interruption. With more epochs than the interrupted run was planned for, the schedule of the recipe is
+            stretched over all of them from there on, unlike in an uninterrupted run.
+        overwrite : bool
+            Replace a model of this network that is in `model_dir_path`, finished or not. If False, it is an error,
+            unless its training is resumed.
         early_stopping : int > 0, optional
             Shorthand for the callback `training.EarlyStopping` with this patience, in epochs.
         feature_config : AudioFeatureConfig, optional
@@ -239,8 +242,8 @@ class AudioClassifier(Predictor):
         ParameterError
             If an argument is out of range, of the wrong type, or contradicts another.
         ModelError
-            If the directory cannot be written to, training cannot be resumed from the checkpoint, or the loss becomes
-            infinite or NaN.
+            If the directory cannot be written to, or holds a model that is not to be overwritten; if training cannot be
+            resumed from the checkpoint, or the loss becomes infinite or NaN.
         """
         path = path_argument("model_dir_path", model_dir_path)
         settings = training.Settings(
@@ -262,6 +265,8 @@ class AudioClassifier(Predictor):
         pairs = training.checked_pairs(audio_path_label_pairs, "audio_path_label_pairs")
         config = choose_features(self.network, [sound for sound, _ in pairs], input_shape, feature_config)
         run = self._new_run(config, recipe, settings, path)
+        if keep := not (overwrite or resume):
+            run.check_free()
         clips = training.prepare(
             pairs,
             run.loader(cache),
@@ -278,8 +283,11 @@ class AudioClassifier(Predictor):
             show=progress,
         )
         self.skipped = clips.skipped
-        model, done = run.start(clips, resume)
-        run.train(model, clips, done, callbacks, progress)
+        with run.alone():
+            if keep:  # another process may have trained here meanwhile
+                run.check_free()
+            model, done = run.start(clips, resume)
+            run.train(model, clips, done, callbacks, progress)
         self._use(model, path, run, cache)
         if report is not None:
             from mxnet_audio.viz.report import write_report  # needs Jinja2 and matplotlib

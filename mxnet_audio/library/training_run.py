@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 
 from mxnet_audio import model_store, training
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.data.transforms import Transform
 from mxnet_audio.engine import mx
-from mxnet_audio.errors import ParameterError
+from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.inputs import input_shape_of
 from mxnet_audio.library.trained_model import TrainedModel, head_for
+from mxnet_audio.locks import locked
 
 __all__ = ["TrainingRun"]
 
@@ -78,6 +81,32 @@ class TrainingRun:
         training.check_batch(recipe, settings)
         input_shape_of(network, config)
         model_store.check_writable(model_dir)
+
+    def check_free(self) -> None:
+        """Raise ModelError if the directory holds a model of this network, finished or not."""
+        if self.network in model_store.stored_models(self.model_dir):
+            reason = (
+                f"holds a {self.network} model already: overwrite it, resume its training, or choose another folder"
+            )
+            raise ModelError(reason, self.model_dir)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until no other process trains this network in the directory, and make others wait.
+
+        Raises
+        ------
+        ModelError
+            If the directory cannot be written to.
+        """
+        with ExitStack() as stack:
+            try:
+                lock = Path(self.model_dir) / f".{self.network}.lock"
+                stack.enter_context(locked(lock, f"the training of {self.network} in {self.model_dir}"))
+            except OSError as error:
+                reason = f"a model cannot be saved here ({error.strerror or error})"
+                raise ModelError(reason, self.model_dir) from error
+            yield
 
     def loader(self, cache: bool | str | os.PathLike) -> Callable[[AudioDataset], AudioLoader]:
         """Return the function that makes the loader of a dataset, with features cached as requested."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["write_report"]
 
-log = logging.getLogger(__name__)
-
 # Bounds of the page's size.
 MAX_MISTAKES = 12  # 0.1 to 0.4 MB each
 MAX_SECONDS = 10.0  # of the sound of a mistake
@@ -60,6 +57,7 @@ def write_report(
     *,
     settings: Mapping[str, Any] | None = None,
     progress: bool = False,
+    skipped: list[tuple[str, Exception]] | None = None,
 ) -> Path:
     """Measure a classifier on labelled clips, and write a report as one HTML page.
 
@@ -80,6 +78,8 @@ def write_report(
         Training settings, which are listed in the report.
     progress : bool
         Show a progress bar on standard error.
+    skipped : list of (path, Exception), optional
+        List to which the clips that cannot be used, and their errors, are added.
 
     Returns
     -------
@@ -139,7 +139,8 @@ def write_report(
     )
     with _naming(directory), replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")
-    log.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
+    if skipped is not None:
+        skipped += report.skipped
     return path
 
 
@@ -225,7 +226,7 @@ def _mistakes(clips: Sequence[_Clip], classifier: Predictor, name: Callable) -> 
 def _part(classifier: Predictor) -> str:
     """Return the part of a longer sound that the network takes: 'middle' or 'start'."""
     config = classifier.feature_config
-    return "middle" if config.time_axis == -1 or classifier.views > 1 else config.crop
+    return "middle" if config.time_axis == -1 or classifier.views != 1 else config.crop
 
 
 def _map(clips: Sequence[_Clip], name: Callable) -> Markup | None:

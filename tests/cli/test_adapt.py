@@ -2,14 +2,15 @@
 
 
 def test_adapted_model_is_saved_and_used(run, run_json, trained, model, tones, bad_file, tmp_path):
-    document = run_json("adapt", tones, bad_file, *model, "-o", tmp_path / "töne")
+    document = run_json("adapt", tones, bad_file, *model, "-o", tmp_path / "töne", code=1)
     assert document["model_dir"] == str(tmp_path / "töne")
     assert document["labels"] == trained[1]["labels"] and document["clips"] == 16
     assert document["model_id"] != trained[1]["model_id"]
     assert [entry["path"] for entry in document["skipped"]] == [str(bad_file)]
     answers = run_json("predict", tones, "--model-dir", tmp_path / "töne")
     assert answers["model_id"] == document["model_id"] and len(answers["predictions"]) == 16
-    result = run("adapt", tones, *model, "-o", tmp_path / "two")
+    for words in ((), ("--overwrite",)):
+        result = run("adapt", tones, *model, "-o", tmp_path / "two", *words)
     assert "16 clips" in result.stdout and result.stdout.endswith(f"{tmp_path / 'two'}\n")
 
 
@@ -23,5 +24,5 @@ def test_nothing_is_written_if_it_fails(run, trained, model, tones, bad_file, tm
     result = run("adapt", bad_file, *model, "-o", bad_file, code=1)
     assert f"error: {bad_file}: " in result.stderr
     result = run("adapt", tones, *model, "-o", trained[0], code=1)
-    assert f"error: {trained[0]}: " in result.stderr and "cifar10" in result.stderr
+    assert f"error: {trained[0]}: " in result.stderr and "cifar10" in result.stderr and "--overwrite" in result.stderr
     assert not (tmp_path / "new").exists()

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 from mxnet_audio.cli.command_group import ErrorReportingGroup
 from mxnet_audio.errors import FeatureError, ModelError, ParameterError
 
+DOWNLOAD = "error: a: could not be downloaded\n  first: 404\n  second: 404\n"
+
 
 def fail_with(error):
     """Run a command that raises an error."""
@@ -28,12 +30,21 @@ def fail_with(error):
         (FeatureError("n_fft must be >= 1, got 0"), "error: n_fft must be >= 1, got 0\n"),
         (PermissionError(13, "Permission denied", "/root/x"), "error: /root/x: Permission denied\n"),
         (OSError("disk on fire"), "error: disk on fire\n"),
+        (ModelError("no\x1b[1m", "a\nb"), "error: a\\nb: no\\x1b[1m\n"),
+        (ModelError("could not be downloaded\n  first: 404\n  second: 404", "a"), DOWNLOAD),
+        (PermissionError(13, "Permission denied", "a\nb"), "error: a\\nb: Permission denied\n"),
+        (OSError(5, "Input/output error", b"\xff"), "error: \\xff: Input/output error\n"),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_errors_become_one_line(error, message):
+def test_errors_become_a_line_each(error, message):
     result = fail_with(error)
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", message)
+
+
+def test_wrong_usage_is_shown_without_control_characters():
+    result = fail_with(typer.BadParameter("got \x1b[2J"))
+    assert result.exit_code == 2 and "\x1b" not in result.stderr and "got \\x1b[2J" in result.stderr
 
 
 def test_interrupt():

@@ -11,7 +11,7 @@ from tests.library.fake_encoder import load_fake_encoder
 
 def test_npz_and_csv(run, run_json, model, tones, bad_file, tmp_path):
     npz, table = tmp_path / "vektören.npz", tmp_path / "vectors.csv"
-    document = run_json("encode", tones, bad_file, "--output", npz, *model)
+    document = run_json("encode", tones, bad_file, "--output", npz, *model, code=1)
     with np.load(npz) as arrays:
         paths, vectors = arrays["paths"].tolist(), arrays["vectors"]
     assert paths == document["paths"]

@@ -24,7 +24,7 @@ def test_text(run, model, tmp_path):
 
 def test_results_are_those_of_the_folder(run_json, onnx_file, trained, tones, bad_file, tmp_path):
     models = {"onnx": onnx_file[0], "folder": trained[0]}
-    onnx, folder = (run_json("predict", tones, bad_file, "--model-dir", path) for path in models.values())
+    onnx, folder = (run_json("predict", tones, bad_file, "--model-dir", path, code=1) for path in models.values())
     assert onnx["model_id"] == folder["model_id"] and onnx["skipped"] == folder["skipped"]
     for one, other in zip(onnx["predictions"], folder["predictions"]):
         assert (one["path"], one["label"]) == (other["path"], other["label"])

@@ -26,10 +26,10 @@ def test_unchanged_files_are_not_read_again(run, run_json, model, tones, bad_fil
     words = ("--index", tmp_path / "index", *model)
     document = run_json("index", tones / "low", *words)
     assert document["index"] == str(tmp_path / "index") and document["count"] == 8
-    document = run_json("index", tones, bad_file, tmp_path / "missing.wav", *words)
+    document = run_json("index", tones, bad_file, tmp_path / "missing.wav", *words, code=1)
     assert (document["added"], document["unchanged"], document["count"]) == (8, 8, 16)
     assert {item["path"] for item in document["skipped"]} == {str(bad_file), str(tmp_path / "missing.wav")}
-    result = run("index", tones, bad_file, *words)
+    result = run("index", tones, bad_file, *words, code=1)
     assert result.stdout.startswith("0 added, 16 unchanged") and str(tmp_path / "index") in result.stdout
     assert result.stderr.count(str(bad_file)) == 1
 
@@ -49,7 +49,7 @@ def test_without_a_trained_model_an_encoder_is_used(run, run_json, tones, bad_fi
     for command, key in (("search", "neighbours"), ("recommend", "recommendations")):
         document = run_json(command, query, "-k", 3)
         assert len(document[key]) == 3 and document["model"]["encoder"] == "yamnet"
-    document = run_json("index", tones, bad_file)
+    document = run_json("index", tones, bad_file, code=1)
     assert (document["added"], document["unchanged"]) == (8, 8)
     assert document["model"]["encoder"] == "yamnet"
     assert [item["path"] for item in document["skipped"]] == [str(bad_file)]

@@ -53,7 +53,7 @@ def test_the_tagger_is_the_default(run, run_json, published, no_models, fsdd):
     result = run("predict", clip)
     assert result.stdout.startswith("Speech ") and result.stdout.endswith(f"%  {clip}\n")
     assert result.stderr.startswith("no folder models here: ") and "yamnet" in result.stderr
-    document = run_json("predict", clip, no_models / "missing.wav")
+    document = run_json("predict", clip, no_models / "missing.wav", code=1)
     assert document["encoder"] == "yamnet" and len(document["labels"]) == 521
     (item,) = document["predictions"]
     assert item["label"] == "Speech" and item["probability"] == max(item["probabilities"])
@@ -96,12 +96,12 @@ def test_bad_files_are_skipped(run, run_json, model, tones, bad_file, tmp_path):
     good = tones / "low" / "0 é.wav"
     missing, empty = tmp_path / "mißing.wav", tmp_path / "empty folder"
     empty.mkdir()
-    result = run("predict", bad_file, missing, empty, good, *model)
+    result = run("predict", bad_file, missing, empty, good, *model, code=1)
     assert len(result.stdout.splitlines()) == 1
     for path in (bad_file, missing, empty):
         assert f"skipped {path}: " in result.stderr
     assert "1 done, 3 skipped" in result.stderr
-    document = run_json("predict", bad_file, missing, empty, good, *model)
+    document = run_json("predict", bad_file, missing, empty, good, *model, code=1)
     assert {item["path"] for item in document["skipped"]} == {str(bad_file), str(missing), str(empty)}
     assert all(item["reason"] for item in document["skipped"])
 
@@ -119,14 +119,14 @@ def test_timeline(run, run_json, model, tones, bad_file, tmp_path):
     parts = [sf.read(tones / label / f"{i} é.wav")[0] for label in ("low", "high ♪") for i in range(3)]
     sf.write(tmp_path / "long.wav", np.concatenate(parts), 12000)  # 1.2 s low, 1.2 s high
     words = ("predict", tmp_path / "long.wav", bad_file, "--timeline", 0.4, "--hop", 0.2, *model)
-    document = run_json(*words)
+    document = run_json(*words, code=1)
     (timeline,) = document["timelines"]
     segments = timeline["segments"]
     assert [s["start"] for s in segments] == pytest.approx(np.arange(11) * 0.2)
     assert segments[-1]["end"] == pytest.approx(2.4)
     assert (segments[0]["label"], segments[-1]["label"]) == ("low", "high ♪")
     assert [item["path"] for item in document["skipped"]] == [str(bad_file)]
-    head, *lines = run(*words).stdout.splitlines()
+    head, *lines = run(*words, code=1).stdout.splitlines()
     assert head == str(tmp_path / "long.wav")
     assert len(lines) == 11
     assert lines[1].split()[:4] == ["0.20", "to", "0.60", "s"]

@@ -33,8 +33,8 @@ def test_terminal_that_cannot_show_a_file_name(tmp_path, encoding, shown):
 
 def test_file_name_that_is_not_unicode(trained, tones):
     words = [*MODULE, "predict", tones / "low" / "0 é.wav", b"\xff.wav", "--model-dir", trained[0], "--json"]
-    process = subprocess.run(words, capture_output=True, check=True)
-    assert rb"skipped \udcff.wav: no such file" in process.stderr
+    process = subprocess.run(words, capture_output=True)
+    assert process.returncode == 1 and rb"skipped \xff.wav: no such file" in process.stderr
     assert os.fsencode(json.loads(process.stdout)["skipped"][0]["path"]) == b"\xff.wav"
 
 
@@ -47,6 +47,47 @@ def test_closed_pipe_is_no_traceback():
         assert process.wait() in (0, 1)
     assert "Traceback" not in message
     assert "BrokenPipe" not in message
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "messages"),
+    [
+        (">&-", 0, 0),
+        ("2>&-", 0, 0),
+        ("<&- >&- 2>&-", 0, 0),
+        ("> /dev/full", 1, 1),
+        ("2> /dev/full", 0, 0),
+    ],
+)
+def test_streams_that_are_closed_or_full(redirection, code, messages):
+    command = f"{MODULE[0]} -m mxnet_audio datasets list {redirection}"
+    process = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert process.returncode == code and "Traceback" not in process.stderr
+    assert process.stderr.count("error: standard output: ") == process.stderr.count("\n") == messages
+
+
+CLOSED = """
+import os, sys
+from mxnet_audio.cli.output import open_streams
+open_streams()
+assert open(sys.argv[1], "w").fileno() > 2
+os.write(2, b"a message of a library in C")
+assert os.path.getsize(sys.argv[1]) == 0
+"""
+
+
+def test_a_file_never_gets_the_number_of_a_closed_stream(tmp_path):
+    command = [f"exec {sys.executable} -c '{CLOSED}' {tmp_path}/model <&- >&- 2>&-"]
+    assert subprocess.run(["sh", "-c", *command]).returncode == 0
+
+
+def test_messages_that_nobody_reads_do_not_stop_the_work(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [*MODULE, "predict", "a.wav", "b.wav", "--model-dir", tmp_path, "--json"]
+    process = subprocess.run([*words], stderr=writer, stdout=subprocess.PIPE)
+    os.close(writer)
+    assert process.returncode == 1
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import shutil
 def test_recommendations(run, run_json, model, indexed, tones, bad_file):
     heard = [tones / "low" / f"{i} é.wav" for i in range(3)]
     words = ("recommend", *heard, bad_file, "--index", indexed[0], *model)
-    document = run_json(*words, "-k", 4)
+    document = run_json(*words, "-k", 4, code=1)
     assert document["heard"] == [str(path) for path in [*heard, bad_file]]
     paths = [item["path"] for item in document["recommendations"]]
     scores = [item["score"] for item in document["recommendations"]]
@@ -15,7 +15,7 @@ def test_recommendations(run, run_json, model, indexed, tones, bad_file):
     assert not set(paths) & {str(path) for path in heard}
     assert sum("low" in path for path in paths) >= 3
     assert [item["path"] for item in document["skipped"]] == [str(bad_file)]
-    result = run(*words, "--top-k", 4)
+    result = run(*words, "--top-k", 4, code=1)
     assert [line[9:] for line in result.stdout.splitlines()] == paths
     assert f"skipped {bad_file}" in result.stderr
 

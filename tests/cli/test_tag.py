@@ -11,7 +11,7 @@ def test_files_and_folders(run, run_json, published, fsdd, bad_file, tmp_path):
     (tmp_path / "words").mkdir()
     copy = tmp_path / "words" / "é.wav"
     copy.write_bytes((fsdd / "1_lucas_0.wav").read_bytes())
-    result = run("tag", clip, copy.parent, bad_file, "-k", 2)
+    result = run("tag", clip, copy.parent, bad_file, "-k", 2, code=1)
     assert (
         "yamnet" in result.stderr and f"skipped {bad_file}: " in result.stderr and "2 done, 1 skipped" in result.stderr
     )
@@ -19,7 +19,7 @@ def test_files_and_folders(run, run_json, published, fsdd, bad_file, tmp_path):
     assert (first, second, len(rest)) == (str(clip), str(copy), 2)
     score, name = best.split()
     assert name == "Speech" and 0.5 < float(score) <= 1
-    document = run_json("tag", clip, copy.parent, bad_file, "-k", 2)
+    document = run_json("tag", clip, copy.parent, bad_file, "-k", 2, code=1)
     assert document["encoder"] == "yamnet" and document["model_id"]
     assert [item["path"] for item in document["files"]] == [str(clip), str(copy)]
     assert [item["path"] for item in document["skipped"]] == [str(bad_file)]
@@ -31,7 +31,7 @@ def test_files_and_folders(run, run_json, published, fsdd, bad_file, tmp_path):
 def test_timeline(run, run_json, published, fsdd, bad_file):
     published("yamnet")
     clip = fsdd / "0_jackson_0.wav"  # 0.64 s: one window
-    document = run_json("tag", clip, bad_file, "--timeline", "-k", 1)
+    document = run_json("tag", clip, bad_file, "--timeline", "-k", 1, code=1)
     (item,) = document["files"]
     (segment,) = item["segments"]
     assert item["path"] == str(clip) and segment["start"] == 0 and segment["end"] == pytest.approx(0.64, abs=0.01)

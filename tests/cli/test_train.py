@@ -66,6 +66,7 @@ def test_every_epoch_is_saved(run, tones, tmp_path, monkeypatch):
 def test_errors_name_the_argument(run, tones, tmp_path):
     words = ("train", tones, "--model-dir", tmp_path / "model", "--epochs", 2, *SMALL)
     run(*words)
+    words = (*words, "--overwrite")
     for wrong in (("--learning-rate", 0), ("--test-size", 1), ("--input-shape", "1,8,16")):
         name = wrong[0].strip("-").replace("-", "_")
         assert name in run(*words, *wrong, code=1).stderr
@@ -91,10 +92,10 @@ def test_seconds_seed_and_validation_set(run_json, write_table, tones, tmp_path)
 def test_unusable_files_are_left_out(run_json, run, tones, tmp_path):
     data = shutil.copytree(tones, tmp_path / "data")
     (data / "low" / "broken ü.wav").write_bytes(b"RIFF, so to say")
-    document = run_json("train", data, "--model-dir", tmp_path / "model", "--epochs", 1, *SMALL)
+    document = run_json("train", data, "--model-dir", tmp_path / "model", "--epochs", 1, *SMALL, code=1)
     assert [item["path"] for item in document["skipped"]] == [str(data / "low" / "broken ü.wav")]
-    result = run("evaluate", data, "--model-dir", tmp_path / "model")
-    assert result.stdout.count("broken ü.wav") == 1 and "broken" not in result.stderr
+    result = run("evaluate", data, "--model-dir", tmp_path / "model", code=1)
+    assert result.stderr.count("broken ü.wav") == 1 and "broken" not in result.stdout
 
 
 def test_one_class(run, tones, tmp_path):
@@ -199,7 +200,7 @@ def test_folds_and_groups_of_a_table(run, run_json, write_table, tmp_path):
     run("train", data, *words, "--folds", "1", "--test-size", 0.5, "--recipe", "plain", "--report", tmp_path / "r")
     assert (tmp_path / "r" / "report.html").is_file()
     assert run_json("evaluate", data, "--model-dir", tmp_path / "m", "--folds", "2")["n_clips"] == 8
-    assert "fold '7'" in run("train", data, *words, "--folds", "1,7", code=1).stderr
+    assert "fold '7'" in run("train", data, *words, "--overwrite", "--folds", "1,7", code=1).stderr
 
 
 def test_on_an_encoder(run, run_json, published, tones, tmp_path):
