@@ -5,21 +5,27 @@ Nothing here needs MXNet.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 
 from mxnet_audio import audio
+from mxnet_audio.audio.channel import Channel, channel_sources, check_channel
 from mxnet_audio.audio.source import naming_errors, source_name
-from mxnet_audio.checks import iterable_argument, real_number, whole_number
+from mxnet_audio.audio.spans import rereadable
+from mxnet_audio.audio.speed import Played
+from mxnet_audio.audio.stream_windows import StreamedWindow, stream_windows
+from mxnet_audio.checks import iterable_argument, whole_number
 from mxnet_audio.errors import AudioError, ModelError
 from mxnet_audio.inference.evaluation import compare_predictions, labelled_pairs
 from mxnet_audio.inference.known_sounds import KnownSounds, checked_share
 from mxnet_audio.inference.missing_packages import naming_missing_packages
+from mxnet_audio.inference.parts import mean_outputs, read_views, window_length, window_parts
 from mxnet_audio.inference.results import Encoding, Output, Prediction, TimedPrediction
 from mxnet_audio.parallel import map_ordered
 
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AudioSource", "AudioSources", "Predictor", "as_list", "input_length"]
 
-AudioSource = str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping[str, Any]
+AudioSource = str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping[str, Any] | Channel | Played
 AudioSources = Iterable[AudioSource] | str | os.PathLike
 Result = TypeVar("Result", Prediction, Encoding)
 
@@ -59,21 +65,27 @@ class Predictor(ABC):
 
     @property
     @abstractmethod
-    def views(self) -> int:
-        """Number of windows, or shifts, of a sound that outputs are averaged over."""
+    def views(self) -> int | None:
+        """Number of parts, or shifts, of a sound that outputs are averaged over; None for as many as cover it.
+
+        Those are at most 10, spread evenly from start to end. Sound up to a tenth longer than the network's input, and
+        shorter sound, is then a single part.
+        """
 
     @property
     @abstractmethod
     def model_id(self) -> str:
         """Identity of the embeddings: it changes with the parameters and with the features."""
 
-    def predict_class(self, path: AudioSource) -> int | str:
+    def predict_class(self, path: AudioSource, *, channel: str | int = "mix") -> int | str:
         """Return the label of one file.
 
         Parameters
         ----------
         path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
             Sound, as `mxnet_audio.audio.load` takes it.
+        channel : {'mix', 'left', 'right'} or int >= 0
+            Channel to use; 'mix' is the average of all.
 
         Returns
         -------
@@ -87,7 +99,7 @@ class Predictor(ABC):
         ModelError
             If no model was trained or loaded.
         """
-        label = self.predict(path).label
+        label = self.predict(path, channel=channel).label
         assert label is not None  # predict raises the error of a file that cannot be used
         return label
 
@@ -104,16 +116,22 @@ class Predictor(ABC):
             "this model cannot tell unknown sounds: train a PretrainedAudioClassifier (mxnet-audio train --encoder)"
         )
 
-    def predict(self, path: AudioSource, *, unknown: bool | float = False) -> Prediction:
+    def predict(self, path: AudioSource, *, unknown: bool | float = False, channel: str | int = "mix") -> Prediction:
         """Return label and probabilities of one file; parameters and errors as in `predict_many`."""
-        return _only(self.predict_many([path], unknown=unknown))
+        return _only(self.predict_many([path], unknown=unknown, channel=check_channel(channel)))
 
     def predict_many(
-        self, paths: AudioSources, batch_size: int = BATCH_SIZE, *, unknown: bool | float = False
+        self,
+        paths: AudioSources,
+        batch_size: int = BATCH_SIZE,
+        *,
+        unknown: bool | float = False,
+        channel: str | int = "mix",
     ) -> Iterator[Prediction]:
         """Label many files.
 
-        Threads decode while the network computes. Memory does not grow with the number of files.
+        Threads decode while the network computes. Memory grows neither with the number of files nor with their length:
+        of a long file only the parts that are used are read, see `views`.
 
         Parameters
         ----------
@@ -125,27 +143,31 @@ class Predictor(ABC):
             True sets `Prediction.known`, which is False for sounds unlike those of all classes, whatever their label
             and its probability. 5% of known sounds are then turned away, too; a number above 0 and below 1 is another
             share.
+        channel : {'mix', 'left', 'right', 'each'} or int >= 0
+            Channel of each file to use: 'mix' is the average of all, 'each' makes every channel a sound of its own,
+            named as `mxnet_audio.audio.channel_sources` names it.
 
         Yields
         ------
         Prediction
-            One for each file, in order. If a file cannot be used, `error` holds the reason.
+            One for each file, in order. If a file cannot be used, `error` holds the reason. `seconds_used` says how
+            much of a sound was used if that was not all.
 
         Raises
         ------
         ModelError
             If no model was trained or loaded, or the model cannot tell `unknown` sounds.
         ParameterError
-            If `batch_size` is below 1, `paths` is not iterable, or `unknown` is out of range.
+            If `batch_size` is below 1, `paths` is not iterable, or `unknown` or `channel` is out of range.
         """
         self._check_unknown(unknown)
-        for output in self.forward_many(paths, batch_size):
+        for output in self.forward_many(paths, batch_size, channel=channel):
             prediction = self.postprocess(output)
             if output.vector is not None:
                 (prediction.known,) = self._known(output.vector[np.newaxis], unknown)
             yield prediction
 
-    def encode_audio(self, path: AudioSource) -> np.ndarray:
+    def encode_audio(self, path: AudioSource, *, channel: str | int = "mix") -> np.ndarray:
         """Compute the embedding of one file.
 
         Parameters and errors as in `predict_class`.
@@ -155,16 +177,20 @@ class Predictor(ABC):
         np.ndarray [shape=(dim,)], float32
             Output of the penultimate layer.
         """
-        vector = _only(self.encode_many([path])).vector
+        vector = _only(self.encode_many([path], channel=check_channel(channel))).vector
         assert vector is not None
         return vector
 
-    def encode_many(self, paths: AudioSources, batch_size: int = BATCH_SIZE) -> Iterator[Encoding]:
+    def encode_many(
+        self, paths: AudioSources, batch_size: int = BATCH_SIZE, *, channel: str | int = "mix"
+    ) -> Iterator[Encoding]:
         """Compute the embeddings of many files, in order; parameters and errors as in `predict_many`."""
-        for path, _, vector, error in self.forward_many(paths, batch_size):
+        for path, _, vector, error in self.forward_many(paths, batch_size, channel=channel):
             yield Encoding(path, vector, error)
 
-    def forward_many(self, paths: AudioSources, batch_size: int = BATCH_SIZE) -> Iterator[Output]:
+    def forward_many(
+        self, paths: AudioSources, batch_size: int = BATCH_SIZE, *, channel: str | int = "mix"
+    ) -> Iterator[Output]:
         """Compute probabilities and embeddings of many files, in order; parameters and errors as in `predict_many`.
 
         Yields
@@ -173,13 +199,18 @@ class Predictor(ABC):
             ``(path, probabilities, vector, error)``; `postprocess` makes a `Prediction` of it.
         """
         with naming_missing_packages():
-            for files, x in self._batches(paths, batch_size):
-                outputs = iter(() if x is None else zip(*self.forward(x)))
-                for path, error in files:
-                    probabilities, vector = (None, None) if error is not None else next(outputs)
-                    yield Output(source_name(path), probabilities, vector, error)
+            for batch in self._batches(channel_sources(as_list(paths), channel), batch_size):
+                inputs = [sound.inputs for sound in batch if sound.inputs is not None]
+                outputs = iter(zip(*self.forward(inputs)) if inputs else ())
+                for sound in batch:
+                    probabilities, vector = (None, None) if sound.inputs is None else next(outputs)
+                    output = Output(source_name(sound.source), probabilities, vector, sound.error)
+                    output.seconds, output.seconds_used = sound.seconds, sound.seconds_used
+                    yield output
 
-    def evaluate(self, audio_path_label_pairs: Pairs, batch_size: int = BATCH_SIZE) -> ClassificationReport:
+    def evaluate(
+        self, audio_path_label_pairs: Pairs, batch_size: int = BATCH_SIZE, *, channel: str | int = "mix"
+    ) -> ClassificationReport:
         """Compare predictions with labels.
 
         Parameters
@@ -188,6 +219,8 @@ class Predictor(ABC):
             Labelled files. The report lists files that cannot be used, and does not count them.
         batch_size : int > 0
             Number of files in one pass of the network.
+        channel : {'mix', 'left', 'right'} or int >= 0
+            Channel of each file to use.
 
         Returns
         -------
@@ -204,9 +237,10 @@ class Predictor(ABC):
             If `batch_size` is below 1, or `audio_path_label_pairs` is not iterable.
         """
         pairs = labelled_pairs(audio_path_label_pairs, self.labels)
-        return compare_predictions(pairs, self.predict_many([sound for sound, _ in pairs], batch_size), self.labels)
+        sounds = [sound for sound, _ in pairs]
+        predictions = self.predict_many(sounds, batch_size, channel=check_channel(channel))
+        return compare_predictions(pairs, predictions, self.labels)
 
-    @naming_missing_packages()
     def predict_timeline(
         self,
         path: AudioSource,
@@ -214,25 +248,28 @@ class Predictor(ABC):
         hop: float | None = None,
         *,
         unknown: bool | float = False,
+        channel: str | int = "mix",
     ) -> list[TimedPrediction]:
-        """Label a long file window by window.
+        """Label a long file window by window. It is read as a stream; only the results are kept.
 
         Parameters
         ----------
         path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
             Sound, as `mxnet_audio.audio.load` takes it.
         window : float > 0 [s], optional
-            Length of a window; the length of the network's input by default. Of a longer window the middle is used,
-            or the start if the features have ``crop='start'``.
+            Length of a window; the length of the network's input by default. A longer window is cut into inputs that
+            cover it, and their outputs are averaged. For a shorter window, the network takes the sound around it, too.
         hop : float > 0 [s], optional
             Time from the start of a window to the start of the next, at most `window`; half of it by default.
         unknown : bool or float
             As for `predict_many`.
+        channel : {'mix', 'left', 'right'} or int >= 0
+            Channel to use; 'mix' is the average of all.
 
         Returns
         -------
         list of TimedPrediction
-            In order; the last window ends with the sound.
+            In order; the last window ends with the sound. The label of digital silence is None.
 
         Raises
         ------
@@ -241,21 +278,61 @@ class Predictor(ABC):
         ModelError
             If no model was trained or loaded.
         ParameterError
-            If `window` or `hop` is out of range.
+            If `window`, `hop`, `unknown` or `channel` is out of range.
+
+        See Also
+        --------
+        iter_timeline : the same without a list, for sound of many hours.
         """
-        self._check_timeline(window, hop, unknown)
+        return list(self.iter_timeline(path, window, hop, unknown=unknown, channel=channel))
+
+    def iter_timeline(
+        self,
+        path: AudioSource,
+        window: float | None = None,
+        hop: float | None = None,
+        *,
+        unknown: bool | float = False,
+        channel: str | int = "mix",
+    ) -> Iterator[TimedPrediction]:
+        """Label a long file window by window, in constant memory; parameters and errors as in `predict_timeline`.
+
+        Yields
+        ------
+        TimedPrediction
+            In order. What shows only within the file is raised when it is reached.
+        """
+        self._check_unknown(unknown)
         sr, n_samples = self._input_length
-        window = n_samples / sr if window is None else window
-        y, _ = audio.load(path, sr=sr)
-        y = audio.valid_audio(y, source_name(path), allow_silence=False)
-        windows = audio.windows(y, sr, window, window / 2 if hop is None else hop)
-        times = np.minimum(windows.times, len(y) / sr)
-        predictions: list[TimedPrediction] = []
-        for start in range(0, len(windows.samples), BATCH_SIZE):
-            batch = slice(start, start + BATCH_SIZE)
-            outputs = self._forward(self._inputs(windows.samples[batch]))
-            predictions += self._timed(times[batch], *outputs, unknown)
-        return predictions
+        size, step = window_length(sr, n_samples, window, hop)
+        blocks = audio.blocks(path, sr, allow_silence=False, channel=check_channel(channel))
+        return self._label_windows(stream_windows(blocks, size, step, n_samples), unknown)
+
+    def _label_windows(self, windows: Iterator[StreamedWindow], unknown: bool | float) -> Iterator[TimedPrediction]:
+        """Label windows, a batch at a time."""
+        sr, n_samples = self._input_length
+        times: list[tuple[float, float]] = []
+        parts: list[list[np.ndarray]] = []
+        with naming_missing_packages():
+            for window in windows:
+                times.append((window.start / sr, window.end / sr))
+                parts.append(window_parts(window, n_samples))
+                if sum(map(len, parts)) >= BATCH_SIZE:
+                    yield from self._timed(times, self._part_outputs(parts), unknown)
+                    times, parts = [], []
+            yield from self._timed(times, self._part_outputs(parts), unknown)
+
+    def _part_outputs(self, parts: list[list[np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray] | None]:
+        """Compute the mean outputs over the parts of each window; None for a window without any."""
+        every = [part for of_window in parts for part in of_window]
+        if not every:
+            return [None] * len(parts)
+        passes = (
+            self._forward(self._inputs(np.stack(every[start : start + BATCH_SIZE])))
+            for start in range(0, len(every), BATCH_SIZE)
+        )
+        outputs = zip(*mean_outputs(passes, [len(of_window) for of_window in parts if of_window]))
+        return [next(outputs) if of_window else None for of_window in parts]
 
     def preprocess(self, source: AudioSource) -> np.ndarray:
         """Read a sound and return the inputs of the network; called in threads.
@@ -268,30 +345,36 @@ class Predictor(ABC):
         Returns
         -------
         np.ndarray [shape=(views, ...)], float32
-            One input for each view: windows of a sound that is longer than the input, shifts of a shorter one.
+            One input for each view: parts of a sound that is longer than the input, without those that are digital
+            silence; shifts of a shorter one.
 
         Raises
         ------
         AudioError
             If the sound cannot be used; the error names the file.
         """
-        if self.views == 1:
-            return self._input(source)[np.newaxis]
-        sr, n_samples = self._input_length
+        inputs = self._prepare(source).inputs
+        assert inputs is not None  # _prepare raises the error of a sound that cannot be used
+        return inputs
+
+    def _prepare(self, source: AudioSource) -> _Sound:
+        """Read a sound; called in threads."""
         with naming_errors(source_name(source)):
-            y = audio.valid_audio(audio.load(source, sr=sr)[0], allow_silence=False)
-            return self._inputs(audio.views(y, n_samples, self.views))
+            sound = rereadable(source)
+            views = read_views(sound, *self._input_length, self.views)
+            inputs = self._input(sound)[np.newaxis] if views.samples is None else self._inputs(views.samples)
+        return _Sound(source, inputs, views.seconds, views.seconds_used)
 
     @abstractmethod
     def _forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compute probabilities [shape=(n, classes)] and embeddings [shape=(n, dim)] of inputs [shape=(n, ...)]."""
 
-    def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def forward(self, x: Sequence[np.ndarray] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compute the outputs of the network for several sounds, averaged over the views.
 
         Parameters
         ----------
-        x : np.ndarray [shape=(n, views, ...)]
+        x : sequence of np.ndarray [shape=(views, ...)]
             Inputs, as `preprocess` returns them for each sound.
 
         Returns
@@ -299,28 +382,23 @@ class Predictor(ABC):
         probabilities : np.ndarray [shape=(n, classes)], float32
         vectors : np.ndarray [shape=(n, dim)], float32
         """
-        probabilities, vectors = (
-            output.reshape(*x.shape[:2], -1).mean(axis=1) for output in self._forward(x.reshape(-1, *x.shape[2:]))
-        )
-        return probabilities, vectors
+        inputs, size = np.concatenate(x), max(BATCH_SIZE, len(x))
+        passes = (self._forward(inputs[start : start + size]) for start in range(0, len(inputs), size))
+        return mean_outputs(passes, [len(views) for views in x])
 
     def postprocess(self, output: Output) -> Prediction:
         """Make the prediction for one file from the outputs of the network."""
         path, probabilities, _, error = output
         label = None if probabilities is None else self.labels[int(probabilities.argmax())]
-        return Prediction(path, label, probabilities, error, labels=self.labels, encoder=self.encoder)
+        prediction = Prediction(path, label, probabilities, error, labels=self.labels, encoder=self.encoder)
+        prediction.seconds, prediction.seconds_used = output.seconds, output.seconds_used
+        return prediction
 
     def _check_unknown(self, unknown: bool | float) -> None:
         """Raise the errors of the argument `unknown` before any sound is read."""
         if unknown is not False:
             checked_share(unknown)
             self.known_sounds  # noqa: B018
-
-    def _check_timeline(self, window: float | None, hop: float | None, unknown: bool | float) -> None:
-        for name, seconds in (("window", window), ("hop", hop)):
-            if seconds is not None:
-                real_number(name, seconds, above=0)
-        self._check_unknown(unknown)
 
     def _known(self, vectors: np.ndarray, unknown: bool | float) -> list[bool | None]:
         """Return for each embedding [shape=(n, dim)] whether the sound is known; None if that was not asked for."""
@@ -329,13 +407,19 @@ class Predictor(ABC):
         return self.known_sounds.contain(vectors, checked_share(unknown)).tolist()
 
     def _timed(
-        self, times: np.ndarray, probabilities: np.ndarray, vectors: np.ndarray, unknown: bool | float
+        self,
+        times: Iterable[tuple[float, float]],
+        outputs: Sequence[tuple[np.ndarray, np.ndarray] | None],
+        unknown: bool | float,
     ) -> Iterator[TimedPrediction]:
-        """Make the predictions for windows [shape=(n, 2), seconds] from the outputs of the network."""
-        for (begin, end), row, known in zip(times.tolist(), probabilities, self._known(vectors, unknown)):
-            label = self.labels[int(row.argmax())]
+        """Make the predictions for windows from probabilities and embedding of each; None for one that is silent."""
+        vectors = [output[1] for output in outputs if output is not None]
+        known_ones = iter(self._known(np.stack(vectors), unknown) if vectors else [])
+        for (begin, end), output in zip(times, outputs):
+            row = None if output is None else output[0]
+            label = None if row is None else self.labels[int(row.argmax())]
             prediction = TimedPrediction(begin, end, label, row, labels=self.labels, encoder=self.encoder)
-            prediction.known = known
+            prediction.known = None if output is None else next(known_ones)
             yield prediction
 
     @property
@@ -357,22 +441,24 @@ class Predictor(ABC):
         config = self.feature_config
         return as_image(extract(y, self._input_length[0], config), config.time_axis)
 
-    def _batches(
-        self, paths: AudioSources, batch_size: int
-    ) -> Iterator[tuple[list[tuple[AudioSource, AudioError | None]], np.ndarray | None]]:
-        """Yield [(path, error or None), …] of a batch of files, and the inputs [shape=(n, views, ...)] of usable ones.
-
-        The inputs are None if none of the files can be used.
-        """
+    def _batches(self, sounds: Iterable[AudioSource], batch_size: int) -> Iterator[list[_Sound]]:
+        """Yield the inputs of sounds, or their errors, in batches."""
         batch_size = whole_number("batch_size", batch_size)
         self.views  # noqa: B018 - raises ModelError here, and not in each thread, if there is no model
-        stream = map_ordered(self.preprocess, as_list(paths))
-        try:
+        stream = map_ordered(self._prepare, sounds)
+        with contextlib.closing(stream):
             while batch := list(islice(stream, batch_size)):
-                usable = [x for _, x, error in batch if error is None]
-                yield [(path, error) for path, _, error in batch], np.stack(usable) if usable else None
-        finally:
-            stream.close()
+                yield [_Sound(source, error=error) if sound is None else sound for source, sound, error in batch]
+
+
+class _Sound(NamedTuple):
+    """Sound that is prepared for the network; the inputs are None if it cannot be used."""
+
+    source: AudioSource
+    inputs: np.ndarray | None = None
+    seconds: float | None = None
+    seconds_used: float | None = None
+    error: AudioError | None = None
 
 
 def input_length(config: AudioFeatureConfig) -> tuple[int, int]:

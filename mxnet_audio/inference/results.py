@@ -16,8 +16,15 @@ __all__ = ["Encoding", "Identification", "Output", "Prediction", "TimedPredictio
 Label = int | str
 
 
-class Output(NamedTuple):
-    """Outputs of a network for one file.
+class _OutputFields(NamedTuple):
+    path: str | None
+    probabilities: np.ndarray | None
+    vector: np.ndarray | None
+    error: AudioError | None = None
+
+
+class Output(_OutputFields):
+    """Outputs of a network for one file: a tuple ``(path, probabilities, vector, error)``.
 
     Attributes
     ----------
@@ -29,12 +36,12 @@ class Output(NamedTuple):
         The embedding; None if the file could not be used.
     error : AudioError or None
         Reason why the file could not be used.
+    seconds, seconds_used : float or None
+        As of a `Prediction`; not items of the tuple.
     """
 
-    path: str | None
-    probabilities: np.ndarray | None
-    vector: np.ndarray | None
-    error: AudioError | None = None
+    seconds: float | None = None
+    seconds_used: float | None = None
 
 
 class _Probabilities:
@@ -46,7 +53,7 @@ class _Probabilities:
 
     @property
     def probability(self) -> float | None:
-        """Probability of the label; None if the file could not be used."""
+        """Probability of the label; None if there is none."""
         array = self._array
         return None if array is None else float(array.max())
 
@@ -61,7 +68,7 @@ class _Probabilities:
         Returns
         -------
         list of (int or str, float)
-            Empty if the file could not be used.
+            Empty if there are no probabilities.
         """
         k = whole_number("k", k)
         return sorted(self._by_label().items(), key=lambda item: -item[1])[:k]
@@ -83,7 +90,7 @@ class _Probabilities:
         return self.probabilities  # type: ignore[attr-defined]  # a field of the tuple
 
     def _by_label(self) -> dict[Label, float]:
-        """Map labels to probabilities, in the order of the labels; empty if the file could not be used."""
+        """Map labels to probabilities, in the order of the labels; empty if there are none."""
         if (array := self._array) is None:
             return {}
         if len(self.labels) != len(array):
@@ -140,6 +147,9 @@ class Prediction(_Probabilities, _PredictionFields):
         Reason why the file could not be used.
     known : bool or None
         False if the sound is unlike those of all classes; None if this was not asked for. Not an item of the tuple.
+    seconds, seconds_used : float or None
+        Length of the sound, and of its parts that the result is computed from; None if all of it was used (of a sound
+        that is up to a tenth longer than the network's input, its middle counts as all). Not items of the tuple.
 
     Examples
     --------
@@ -150,6 +160,9 @@ class Prediction(_Probabilities, _PredictionFields):
     >>> prediction
     Prediction(path='a.wav', label='tone', probability=0.75)
     """
+
+    seconds: float | None = None
+    seconds_used: float | None = None
 
     def __new__(
         cls,
@@ -167,8 +180,12 @@ class Prediction(_Probabilities, _PredictionFields):
         return prediction
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result in JSON's types: path, label, probability, probabilities by label, error."""
-        return {"path": self.path, **self._class_items(), "error": _message(self.error)}
+        """Return the result in JSON's types: path, label, probability, probabilities by label, error.
+
+        If a part of the sound was not used, also ``seconds`` and ``seconds_used``.
+        """
+        used = {} if self.seconds is None else {"seconds": self.seconds, "seconds_used": self.seconds_used}
+        return {"path": self.path, **self._class_items(), **used, "error": _message(self.error)}
 
     def __repr__(self) -> str:
         """Return one line without the array."""
@@ -207,8 +224,8 @@ class Encoding(NamedTuple):
 class _TimedFields(NamedTuple):
     start: float
     end: float
-    label: Label
-    probabilities: np.ndarray
+    label: Label | None
+    probabilities: np.ndarray | None
 
 
 class TimedPrediction(_Probabilities, _TimedFields):
@@ -230,10 +247,10 @@ class TimedPrediction(_Probabilities, _TimedFields):
     ----------
     start, end : float [s]
         Position of the window.
-    label : int or str
-        The most probable class.
-    probabilities : np.ndarray [shape=(classes,)]
-        Probabilities in the order of `labels`.
+    label : int or str or None
+        The most probable class; None for digital silence, a peak below -100 dBFS.
+    probabilities : np.ndarray [shape=(classes,)] or None
+        Probabilities in the order of `labels`; None for digital silence.
     known : bool or None
         False if the sound is unlike those of all classes; None if this was not asked for. Not an item of the tuple.
     """
@@ -242,8 +259,8 @@ class TimedPrediction(_Probabilities, _TimedFields):
         cls,
         start: float,
         end: float,
-        label: Label,
-        probabilities: np.ndarray,
+        label: Label | None,
+        probabilities: np.ndarray | None,
         *,
         labels: Sequence[Label] = (),
         encoder: str | None = None,

@@ -21,7 +21,7 @@ from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, Predictor, as_list
 from mxnet_audio.library.inputs import choose_features, network_input
 from mxnet_audio.library.trained_model import TrainedModel
-from mxnet_audio.library.training_run import TrainingRun
+from mxnet_audio.library.training_run import TrainingRun, model_lock
 
 __all__ = ["AudioClassifier"]
 
@@ -107,8 +107,12 @@ class AudioClassifier(Predictor):
         return self.model.feature_config
 
     @property
-    def views(self) -> int:
-        """Number of windows, or shifts, of a sound that outputs are averaged over, as the recipe sets it."""
+    def views(self) -> int | None:
+        """Number of parts, or shifts, of a sound that outputs are averaged over, as the recipe sets it.
+
+        None is as many as cover the sound, at most 10. Models that were saved by earlier versions have 1: they use the
+        middle of a longer sound.
+        """
         return self.model.views
 
     @property
@@ -283,7 +287,7 @@ class AudioClassifier(Predictor):
             show=progress,
         )
         self.skipped = clips.skipped
-        with run.alone():
+        with model_lock(path, self.network):
             if keep:  # another process may have trained here meanwhile
                 run.check_free()
             model, done = run.start(clips, resume)
@@ -348,11 +352,13 @@ class AudioClassifier(Predictor):
 
         def inputs() -> Iterator[np.ndarray]:
             positions = iter(order)
-            for files, x in self._batches((sounds[position] for position in order), batch_size):
-                for (path, error), position in zip(files, positions):
-                    self._note_error(path, position, error)
-                if x is not None:
-                    yield x.reshape(-1, *x.shape[2:])  # each view counts
+            for batch in self._batches((sounds[position] for position in order), batch_size):
+                for sound, position in zip(batch, positions):
+                    self._note_error(sound.source, position, sound.error)
+                if any(sound.inputs is not None for sound in batch):
+                    views = np.concatenate([sound.inputs for sound in batch if sound.inputs is not None])
+                    for start in range(0, len(views), batch_size):  # each view counts
+                        yield views[start : start + batch_size]
             self._check_usable(sounds)
 
         self.model.adapt(inputs())
@@ -413,7 +419,8 @@ class AudioClassifier(Predictor):
         """
         path = path_argument("model_dir_path", model_dir_path)
         model_store.check_writable(path)
-        self.model.save(path)
+        with model_lock(path, self.network):
+            self.model.save(path)
         self.model_path = path.absolute()
 
     def export_onnx(self, path: str | os.PathLike, *, front_end: bool = False) -> None:

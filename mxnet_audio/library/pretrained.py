@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mxnet_audio import model_store, training, weights
+from mxnet_audio.audio.channel import channel_sources, check_channel
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import iterable_argument, one_of, path_argument, real_number, whole_number
 from mxnet_audio.data import AudioDataset, AudioLoader
@@ -31,6 +32,7 @@ from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.library.training_run import TrainingRun
 from mxnet_audio.models import NETWORKS
 from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
+from mxnet_audio.pretrained.patch_windows import PatchWindow, patch_windows
 
 __all__ = ["HEADS", "PretrainedAudioClassifier"]
 
@@ -174,24 +176,27 @@ class PretrainedAudioClassifier(AudioClassifier):
         self.head = next((name for name, head in HEADS.items() if head == net.head_name), self.head)
         self.embedding, self.trainable, self._vectors = str(net.embedding), "vectors" not in self.model.extras, None
 
-    def forward_many(self, paths: AudioSources, batch_size: int = BATCH_SIZE) -> Iterator[Output]:
+    def forward_many(
+        self, paths: AudioSources, batch_size: int = BATCH_SIZE, *, channel: str | int = "mix"
+    ) -> Iterator[Output]:
         """Compute probabilities and embeddings of many files, in order, each from all of its sound.
 
         Parameters and errors as in `predict_many`, except that `batch_size` has no effect: the network takes as many
         patches of one or several files at a time as are half a minute long.
         """
         whole_number("batch_size", batch_size)
-        for source, vector, error in self._encoded(paths):
+        for source, vector, error in self._encoded(channel_sources(as_list(paths), channel)):
             probabilities = None if vector is None else self._classify(vector[np.newaxis])[0]
             yield Output(source_name(source), probabilities, vector, error)
 
-    def _encoded(self, paths: AudioSources) -> Iterator[tuple[AudioSource, np.ndarray | None, AudioError | None]]:
+    def _encoded(
+        self, sources: Iterator[AudioSource]
+    ) -> Iterator[tuple[AudioSource, np.ndarray | None, AudioError | None]]:
         """Yield the embeddings of sounds, in order; those of training clips come from the cache."""
         encoder, cache = self._patch_encoder(), self._vectors
         if cache is None:
-            yield from ((source, vector, error) for source, vector, _, error in encoder.encode_many(paths))
+            yield from ((source, vector, error) for source, vector, _, error in encoder.encode_many(sources))
             return
-        sources = iter(as_list(paths))
         while chunk := list(islice(sources, CHUNK)):
             cached = [cache.get(cache.name(s)) if isinstance(s, str | os.PathLike) else None for s in chunk]
             encoded = encoder.encode_many([source for source, vector in zip(chunk, cached) if vector is None])
@@ -202,15 +207,16 @@ class PretrainedAudioClassifier(AudioClassifier):
                     _, vector, _, error = next(encoded)
                     yield source, vector, error
 
-    def predict_timeline(
+    def iter_timeline(
         self,
         path: AudioSource,
         window: float | None = None,
         hop: float | None = None,
         *,
         unknown: bool | float = False,
-    ) -> list[TimedPrediction]:
-        """Label a long file window by window.
+        channel: str | int = "mix",
+    ) -> Iterator[TimedPrediction]:
+        """Label a long file window by window, in constant memory.
 
         Parameters
         ----------
@@ -224,16 +230,18 @@ class PretrainedAudioClassifier(AudioClassifier):
             Time from the start of a window to the start of the next, at most `window`; half of it by default.
         unknown : bool or float
             As for `predict_many`.
+        channel : {'mix', 'left', 'right'} or int >= 0
+            Channel to use; 'mix' is the average of all.
 
-        Returns
-        -------
-        list of TimedPrediction
-            In order; the last window ends with the last patch.
+        Yields
+        ------
+        TimedPrediction
+            In order; the last window ends with the last patch. The label of digital silence is None.
 
         Raises
         ------
         AudioDecodeError, InvalidAudioError
-            If the file cannot be used.
+            If the file cannot be used; what shows only within the file is raised when it is reached.
         ModelError
             If no model was trained or loaded, or the model cannot tell `unknown` sounds.
         ParameterError
@@ -242,24 +250,35 @@ class PretrainedAudioClassifier(AudioClassifier):
         self._check_unknown(unknown)
         encoder = self._patch_encoder()
         net, frame = encoder.net, encoder.config.hop_length / encoder.sr
-        between = net.patch_hop * frame  # from the start of a patch to the start of the next
+        patch, between = encoder.patch_samples / encoder.sr, net.patch_hop * frame  # lengths, and from start to start
         if window is None:
-            window = encoder.patch_samples / encoder.sr + (WINDOW_PATCHES.get(net.pool, 1) - 1) * between
+            window = patch + (WINDOW_PATCHES.get(net.pool, 1) - 1) * between
         window = real_number("window", window, 2 * frame)
         hop = real_number("hop", window / 2 if hop is None else hop, frame, window)
-        frames = encoder.encode_frames(path)
-        begins, ends = frames.times.T
-        seconds = float(ends.max())
-        last_start = max(seconds - window, 0)
-        starts = np.minimum(hop * np.arange(np.ceil(last_start / hop - ROUNDING) + 1), last_start)
-        times = np.stack([starts, np.minimum(starts + window, seconds)], axis=1)
-        first = np.searchsorted(begins, times[:, 0] - between / 2)
-        last = np.searchsorted(ends, times[:, 1] + between / 2)
-        centers = frames.times.mean(axis=1)
-        nearest = np.searchsorted((centers[1:] + centers[:-1]) / 2, times.mean(axis=1))
-        rows = np.where(first < last, [first, last], [nearest, nearest + 1]).T
-        vectors = np.stack([pooled(net.pool, [frames.vectors[start:end]]) for start, end in rows])
-        return list(self._timed(times, self._classify(vectors), vectors, unknown))
+        frames = encoder.iter_frames(*channel_sources([path], check_channel(channel)))
+        return self._label_vectors(patch_windows(frames, window, hop, patch + between), between, unknown)
+
+    def _label_vectors(
+        self, windows: Iterator[PatchWindow], between: float, unknown: bool | float
+    ) -> Iterator[TimedPrediction]:
+        """Label windows by the vectors of the patches in them, a batch at a time."""
+        while batch := list(islice(windows, CHUNK)):
+            vectors = [self._pooled(window, between) for window in batch]
+            audible = [vector for vector in vectors if vector is not None]
+            rows = iter(self._classify(np.stack(audible)) if audible else ())
+            outputs = [None if vector is None else (next(rows), vector) for vector in vectors]
+            yield from self._timed([(window.start, window.end) for window in batch], outputs, unknown)
+
+    def _pooled(self, window: PatchWindow, between: float) -> np.ndarray | None:
+        """Pool the vectors of the patches in a window, or of the nearest; None if they are digital silence."""
+        patches = window.patches
+        begins, ends = patches.times.T
+        inside = (begins >= window.start - between / 2) & (ends < window.end + between / 2)
+        if not inside.any():
+            inside[np.abs(begins + ends - window.start - window.end).argmin()] = True
+        if patches.silent[inside].all():
+            return None
+        return pooled(self.model.net.pool, [patches.vectors[inside]])
 
     def adapt(self, paths: AudioSources, batch_size: int = 64) -> None:
         """Adapt to another microphone or room with unlabelled clips recorded there.

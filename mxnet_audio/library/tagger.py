@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mxnet_audio import weights
+from mxnet_audio.audio.channel import check_channel
 from mxnet_audio.checks import one_of, real_number
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, input_length
 from mxnet_audio.inference.results import Prediction, TimedPrediction
@@ -15,11 +16,13 @@ from mxnet_audio.library.index_model import get_encoder
 
 if TYPE_CHECKING:
     from mxnet_audio.engine import mx
-    from mxnet_audio.pretrained import AudioEncoder, Frames
+    from mxnet_audio.pretrained import AudioEncoder
+    from mxnet_audio.pretrained.patch_windows import PatchWindow
 
 __all__ = ["AudioTagger", "encoders_with_tags"]
 
 MAX_WINDOW = 1e9  # [s]
+ROUNDING = 1e-9  # [s]
 
 
 def encoders_with_tags() -> list[str]:
@@ -98,13 +101,15 @@ class AudioTagger:
         """Identity of the encoder's weights, layer and features."""
         return self.encoder.model_id
 
-    def predict_class(self, path: AudioSource) -> str:
+    def predict_class(self, path: AudioSource, *, channel: str | int = "mix") -> str:
         """Return the tag of one sound that has the highest score.
 
         Parameters
         ----------
         path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
             Sound, as `mxnet_audio.audio.load` takes it.
+        channel : {'mix', 'left', 'right'} or int >= 0
+            Channel to use; 'mix' is the average of all.
 
         Returns
         -------
@@ -115,9 +120,9 @@ class AudioTagger:
         AudioDecodeError, InvalidAudioError
             If the sound cannot be used.
         """
-        return str(self.predict(path).label)
+        return str(self.predict(path, channel=channel).label)
 
-    def predict(self, path: AudioSource) -> Prediction:
+    def predict(self, path: AudioSource, *, channel: str | int = "mix") -> Prediction:
         """Return the scores of all tags for one sound; parameters and errors as in `predict_class`.
 
         Returns
@@ -125,12 +130,14 @@ class AudioTagger:
         Prediction
             ``top(5)`` lists (tag, score), best first.
         """
-        (prediction,) = self.predict_many([path])
+        (prediction,) = self.predict_many([path], channel=check_channel(channel))
         if prediction.error is not None:
             raise prediction.error
         return prediction
 
-    def predict_many(self, paths: AudioSources, batch_size: int | None = None) -> Iterator[Prediction]:
+    def predict_many(
+        self, paths: AudioSources, batch_size: int | None = None, *, channel: str | int = "mix"
+    ) -> Iterator[Prediction]:
         """Tag many sounds, in order.
 
         Threads decode while the network computes. Memory does not grow with the number of sounds or their length.
@@ -141,6 +148,8 @@ class AudioTagger:
             Sounds, each as in `predict_class`; or a single path.
         batch_size : int > 0, optional
             Number of patches in one pass of the network; by default those of half a minute.
+        channel : {'mix', 'left', 'right', 'each'} or int >= 0
+            Channel of each sound to use, as for `AudioEncoder.encode_many`.
 
         Yields
         ------
@@ -151,15 +160,20 @@ class AudioTagger:
         Raises
         ------
         ParameterError
-            If `batch_size` is below 1, or `paths` is not iterable.
+            If `batch_size` is below 1, `paths` is not iterable, or `channel` is none of these.
         """
         labels, name = self.labels, self.encoder.record.name
-        for path, scores, _, error in self.encoder.forward_many(paths, batch_size):
+        for path, scores, _, error in self.encoder.forward_many(paths, batch_size, channel=channel):
             label = None if scores is None else labels[int(scores.argmax())]
             yield Prediction(path, label, scores, error, labels=labels, encoder=name)
 
     def predict_timeline(
-        self, path: AudioSource, window: float | None = None, hop: float | None = None
+        self,
+        path: AudioSource,
+        window: float | None = None,
+        hop: float | None = None,
+        *,
+        channel: str | int = "mix",
     ) -> list[TimedPrediction]:
         """Tag a long sound window by window. It is read as a stream; only the scores are kept.
 
@@ -173,11 +187,14 @@ class AudioTagger:
             patch is a window: 0.975 s every 0.48 s for yamnet, 3 s without overlap for musicnn.
         hop : float [s], optional
             Time from the start of a window to the start of the next, at most `window`; half of it by default.
+        channel : {'mix', 'left', 'right'} or int >= 0
+            Channel to use; 'mix' is the average of all.
 
         Returns
         -------
         list of TimedPrediction
-            In order; the last window ends with the sound.
+            In order; the last window ends with the sound. Digital silence has the tag Silence, or if the encoder has no
+            such tag, the label None.
 
         Raises
         ------
@@ -187,37 +204,55 @@ class AudioTagger:
             If `window` or `hop` is out of range: `hop` is at least one frame of the features, `window` two, and at
             most a billion seconds.
         """
-        sr, patch = input_length(self.encoder.feature_config)
-        parts = self.encoder.iter_frames(path)
-        if window is None and hop is None:
-            rows = ((begin, end, scores) for part in parts for (begin, end), scores in zip(part.times, part.scores))
-        else:
-            frame = self.encoder.feature_config.hop_length / sr
-            window = real_number("window", patch / sr if window is None else window, 2 * frame, MAX_WINDOW)
+        return list(self.iter_timeline(path, window, hop, channel=channel))
+
+    def iter_timeline(
+        self,
+        path: AudioSource,
+        window: float | None = None,
+        hop: float | None = None,
+        *,
+        channel: str | int = "mix",
+    ) -> Iterator[TimedPrediction]:
+        """Tag a long sound window by window, in constant memory; parameters and errors as in `predict_timeline`.
+
+        Yields
+        ------
+        TimedPrediction
+            In order. What shows only within the file is raised when it is reached.
+        """
+        from mxnet_audio.pretrained.patch_windows import PatchWindow, patch_windows  # imports MXNet
+
+        sr, samples = input_length(self.encoder.feature_config)
+        frame, patch = self.encoder.feature_config.hop_length / sr, samples / sr
+        if window is not None or hop is not None:
+            window = real_number("window", patch if window is None else window, 2 * frame, MAX_WINDOW)
             hop = real_number("hop", window / 2 if hop is None else hop, frame, window)
-            rows = _window_scores(parts, sr, round(window * sr), round(hop * sr))
-        labels, name = self.labels, self.encoder.record.name
-        return [
-            TimedPrediction(float(begin), float(end), labels[int(scores.argmax())], scores, labels=labels, encoder=name)
-            for begin, end, scores in rows
-        ]
+        parts = self.encoder.iter_frames(path, channel=channel)
+        if window is None or hop is None:
+            windows = (
+                PatchWindow(begin, end, part.of(slice(row, row + 1)))
+                for part in parts
+                for row, (begin, end) in enumerate(part.times.tolist())
+            )
+        else:
+            windows = patch_windows(parts, window, hop, patch)
+        return (self._tagged(one) for one in windows)
+
+    def _tagged(self, window: PatchWindow) -> TimedPrediction:
+        """Return the means of the scores of the patches that overlap a window, weighted by the overlap."""
+        begins, ends = window.patches.times.T
+        overlaps = np.minimum(ends, window.end) - np.maximum(begins, window.start)
+        inside, labels = overlaps > ROUNDING, self.labels
+        label, scores = None, None
+        if "Silence" in labels or not window.patches.silent[inside].all():
+            weights = overlaps[inside] / overlaps[inside].sum()
+            scores = (weights @ window.patches.scores[inside]).astype(np.float32)
+            label = labels[int(scores.argmax())]
+        name = self.encoder.record.name
+        return TimedPrediction(window.start, window.end, label, scores, labels=labels, encoder=name)
 
 
 def _require_tags(name: str) -> None:
     """Raise ParameterError if an encoder has no tags, or there is no such encoder."""
     one_of("encoder of a tagger", name, ["auto", *encoders_with_tags()])
-
-
-def _window_scores(parts: Iterable[Frames], sr: int, size: int, step: int) -> Iterator[tuple[float, float, np.ndarray]]:
-    """Yield start, end and scores of windows of `size` samples, from the patches of a sound, in order."""
-    sums: dict[int, np.ndarray] = {}  # of the scores times the overlap, and of the overlap
-    samples = 0
-    for part in parts:
-        for (begin, end), scores in zip(np.rint(part.times * sr).astype(int).tolist(), part.scores):
-            samples = end
-            for index in range(max(0, (begin - size) // step + 1), -(-end // step)):
-                overlap = min(end, index * step + size) - max(begin, index * step)
-                sums[index] = sums.get(index, 0) + overlap * np.append(scores, 1)
-    for index in range(1 + max(0, -(-(samples - size) // step))):
-        scores = (sums[index][:-1] / sums[index][-1]).astype(np.float32)
-        yield index * step / sr, min(index * step + size, samples) / sr, scores

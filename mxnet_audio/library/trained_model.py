@@ -57,8 +57,9 @@ class TrainedModel:
         Classes, in the order of the scores.
     feature_config : AudioFeatureConfig
         Features that the network takes; of one size.
-    views : int > 0
-        Number of windows, or shifts, of a sound that outputs are averaged over.
+    views : int > 0, optional
+        Number of parts, or shifts, of a sound that outputs are averaged over; by default as many as cover it, see
+        `Predictor.views`.
     head : {'dense', 'cosine', 'tags'}
         Last layer of the network, as its loss needs it.
     embedding : str, optional
@@ -88,7 +89,7 @@ class TrainedModel:
         labels: list[int | str],
         feature_config: AudioFeatureConfig,
         *,
-        views: int = 1,
+        views: int | None = None,
         head: str = "dense",
         embedding: str | None = None,
         model_ctx: mx.Context,
@@ -237,8 +238,8 @@ class TrainedModel:
             if found != network:
                 raise ModelError(f"a {found} model, not {network}")
             config = AudioFeatureConfig(**manifest["features"])
-            views = operator.index(manifest["views"])
-            if views < 1:
+            views = manifest["views"]
+            if views is not None and operator.index(views) < 1:
                 raise TypeError(f"views: {views}")
             model = cls(
                 network,

@@ -12,12 +12,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from mxnet_audio import weights
+from mxnet_audio.audio.channel import channel_sources, check_channel
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import one_of
 from mxnet_audio.engine import contexts, mx
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.inference.predictor import AudioSource, AudioSources
+from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Encoding, Output
 from mxnet_audio.models import EncoderNet, get_model
 from mxnet_audio.pretrained.patch_encoder import Frames, PatchEncoder
@@ -152,13 +153,15 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         identity = f"{self.record.name} {self._embedding_name} {self.feature_config.key()} {hashes}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
-    def encode_audio(self, path: AudioSource) -> np.ndarray:
+    def encode_audio(self, path: AudioSource, *, channel: str | int = "mix") -> np.ndarray:
         """Compute the vector of one sound of any length.
 
         Parameters
         ----------
         path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
             Sound, as `mxnet_audio.audio.load` takes it. All of it counts; it is read as a stream.
+        channel : {'mix', 'left', 'right'} or int >= 0
+            Channel to use; 'mix' is the average of all.
 
         Returns
         -------
@@ -171,13 +174,15 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         ModelError
             If the weights cannot be loaded.
         """
-        (encoding,) = self.encode_many([path])
+        (encoding,) = self.encode_many([path], channel=check_channel(channel))
         if encoding.error is not None:
             raise encoding.error
         assert encoding.vector is not None
         return encoding.vector
 
-    def encode_many(self, paths: AudioSources, batch_size: int | None = None) -> Iterator[Encoding]:
+    def encode_many(
+        self, paths: AudioSources, batch_size: int | None = None, *, channel: str | int = "mix"
+    ) -> Iterator[Encoding]:
         """Compute the vectors of many sounds, in order.
 
         Parameters
@@ -186,6 +191,9 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
             Sounds, each as in `encode_audio`; or a single path.
         batch_size : int > 0, optional
             Number of patches in one pass of the network; by default those of half a minute.
+        channel : {'mix', 'left', 'right', 'each'} or int >= 0
+            Channel of each sound to use: 'mix' is the average of all, 'each' makes every channel a sound of its own,
+            named as `mxnet_audio.audio.channel_sources` names it.
 
         Yields
         ------
@@ -199,10 +207,12 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         ParameterError
             If `batch_size` is below 1, or `paths` is not iterable.
         """
-        for path, _, vector, error in self.forward_many(paths, batch_size):
+        for path, _, vector, error in self.forward_many(paths, batch_size, channel=channel):
             yield Encoding(path, vector, error)
 
-    def forward_many(self, paths: AudioSources, batch_size: int | None = None) -> Iterator[Output]:
+    def forward_many(
+        self, paths: AudioSources, batch_size: int | None = None, *, channel: str | int = "mix"
+    ) -> Iterator[Output]:
         """Compute tag scores and vectors of many sounds; parameters and errors as in `encode_many`.
 
         Yields
@@ -211,10 +221,11 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
             ``(path, scores, vector, error)``. The scores are means over the patches, between 0 and 1. Where "Silence"
             is a tag, patches count by 1 minus their score of it, and its score is the lowest among the patches.
         """
-        for source, vector, scores, error in self._encoder.encode_many(paths, batch_size):
+        sources = channel_sources(as_list(paths), channel)
+        for source, vector, scores, error in self._encoder.encode_many(sources, batch_size):
             yield Output(source_name(source), scores, vector, error)
 
-    def encode_frames(self, path: AudioSource) -> tuple[np.ndarray, np.ndarray]:
+    def encode_frames(self, path: AudioSource, *, channel: str | int = "mix") -> tuple[np.ndarray, np.ndarray]:
         """Compute the vectors of consecutive patches of one sound; parameters and errors as in `encode_audio`.
 
         Returns
@@ -224,15 +235,15 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         times : np.ndarray [shape=(patches, 2)], seconds
             Start and end of each patch.
         """
-        frames = self._encoder.encode_frames(path)
+        frames = self._encoder.encode_frames(*channel_sources([path], check_channel(channel)))
         return frames.vectors, frames.times
 
-    def iter_frames(self, path: AudioSource) -> Iterator[Frames]:
+    def iter_frames(self, path: AudioSource, *, channel: str | int = "mix") -> Iterator[Frames]:
         """Yield vectors, times and tag scores of the patches of one sound, in constant memory.
 
         Parameters and errors as in `encode_audio`.
         """
-        return self._encoder.iter_frames(path)
+        return self._encoder.iter_frames(*channel_sources([path], check_channel(channel)))
 
     def fit(self, X: Any = None, y: Any = None) -> AudioEncoder:
         """Load the weights; nothing is trained.

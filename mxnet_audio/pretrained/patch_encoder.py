@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mxnet_audio import audio, features
+from mxnet_audio.audio.load import SILENCE_PEAK
 from mxnet_audio.audio.source import source_name
+from mxnet_audio.audio.spans import rereadable
 from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import AudioError, InvalidAudioError
@@ -28,11 +30,18 @@ BATCH_SECONDS = 32.0
 # Sound of one file that is decoded ahead, in a thread: 15 MB of frames; the rest of a longer file is read as a stream.
 AHEAD_SECONDS = 600.0
 KEPT_SECONDS = 60.0  # longest sound that is decoded once if its level is needed first; longer sound is decoded twice
+STEP = 160  # [samples], to which digital silence is noted
 MIN_PATCH_WEIGHT = 1e-3  # so that sound that is silent throughout has scores, too
 
 
-class Frames(NamedTuple):
-    """Outputs of an encoder for consecutive patches of a sound.
+class _FrameFields(NamedTuple):
+    vectors: np.ndarray
+    times: np.ndarray
+    scores: np.ndarray
+
+
+class Frames(_FrameFields):
+    """Outputs of an encoder for consecutive patches of a sound: a tuple ``(vectors, times, scores)``.
 
     Attributes
     ----------
@@ -42,11 +51,29 @@ class Frames(NamedTuple):
         Start and end of each patch.
     scores : np.ndarray [shape=(patches, tags)], float32
         Score of each published tag, between 0 and 1; no columns if the encoder has no tags.
+    silent : np.ndarray [shape=(patches,)], bool
+        True for patches of digital silence, whose peak is below -100 dBFS. Not an item of the tuple.
     """
 
-    vectors: np.ndarray
-    times: np.ndarray
-    scores: np.ndarray
+    silent: np.ndarray
+
+    def __new__(
+        cls, vectors: np.ndarray, times: np.ndarray, scores: np.ndarray, *, silent: np.ndarray | None = None
+    ) -> Frames:
+        """Make the tuple; `silent` becomes an attribute, False for all patches by default."""
+        frames = super().__new__(cls, vectors, times, scores)
+        frames.silent = np.zeros(len(times), bool) if silent is None else silent
+        return frames
+
+    def joined(self, *others: Frames) -> Frames:
+        """Return these patches, and those of others after them."""
+        every = (self, *others)
+        silent = np.concatenate([frames.silent for frames in every])
+        return Frames(*(np.concatenate(arrays) for arrays in zip(*every)), silent=silent)
+
+    def of(self, rows: slice | np.ndarray) -> Frames:
+        """Return some of the patches."""
+        return Frames(*(array[rows] for array in self), silent=self.silent[rows])
 
 
 class SoundOutput(NamedTuple):
@@ -158,9 +185,10 @@ class PatchEncoder:
         reading = _Reading(source, self)
         for patches, starts in reading.patches(batch_size):
             begin = starts * self.config.hop_length
-            times = np.stack([begin, np.minimum(begin + self.patch_samples, reading.blocks.samples)], axis=1) / self.sr
+            ends = np.minimum(begin + self.patch_samples, reading.blocks.samples)
             vectors, scores = self._forward(patches, batch_size)
-            yield Frames(vectors, times, scores)
+            silent = ~np.array([reading.blocks.is_audible(*span) for span in zip(begin, ends)])
+            yield Frames(vectors, np.stack([begin, ends], axis=1) / self.sr, scores, silent=silent)
 
     def encode_frames(self, source: AudioSource) -> Frames:
         """Compute the outputs for the patches of one sound; parameters and errors as in `iter_frames`.
@@ -169,7 +197,8 @@ class PatchEncoder:
         -------
         Frames
         """
-        return Frames(*(np.concatenate(parts) for parts in zip(*self.iter_frames(source))))
+        first, *others = self.iter_frames(source)
+        return first.joined(*others)
 
     def _forward(self, patches: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         """Compute the vectors [shape=(n, dim)] and scores [shape=(n, tags)] of patches [shape=(n, 1, bands, frames)].
@@ -306,23 +335,31 @@ class _Blocks:
 
     def __init__(self, source: AudioSource, encoder: PatchEncoder):
         self.source, self.net, self.sr, self.samples = source, encoder.net, encoder.sr, 0
+        self._audible = bytearray()  # of each span of STEP samples, whether it is more than digital silence
 
     def __iter__(self) -> Iterator[np.ndarray]:
         min_level, min_seconds = self.net.min_level, self.net.min_seconds
         gain, blocks = (1.0, self._read(self.source)) if min_level is None else self._levelled(min_level)
         for block in blocks:
+            self._note_audible(block)
             self.samples += len(block)
             yield block if gain == 1 else block * np.float32(gain)
         if self.samples < min_seconds * self.sr:
             reason = f"{self.samples / self.sr:.3f} s is too short"
             raise InvalidAudioError(f"{reason}: give at least {min_seconds:g} s", source_name(self.source))
 
+    def _note_audible(self, block: np.ndarray) -> None:
+        self._audible.extend(bytes((self.samples + len(block)) // STEP + 1 - len(self._audible)))
+        steps = (self.samples + np.flatnonzero(np.abs(block) >= SILENCE_PEAK)) // STEP
+        np.frombuffer(self._audible, np.uint8)[steps] = 1
+
+    def is_audible(self, start: int, end: int) -> bool:
+        """Return False if samples from `start` to `end` that were read, to some hundred, are digital silence."""
+        return any(self._audible[start // STEP : -(-end // STEP)])
+
     def _levelled(self, min_level: float) -> tuple[float, Iterable[np.ndarray]]:
         """Return the factor that raises the sound to `min_level` [dBFS], 1 for louder sound, and its blocks."""
-        source: Any = self.source
-        with contextlib.suppress(OSError, ValueError):  # of a file object that cannot be read, which `_read` reports
-            if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
-                source = source.read()  # it may be read twice
+        source = rereadable(self.source)
         kept: list[np.ndarray] = []
         squares, count, most = 0.0, 0, KEPT_SECONDS * self.sr
         for block in self._read(source):

@@ -184,7 +184,9 @@ class SpeakerEncoder(RecordingEncoder, AudioClassifier):
             level = np.sqrt(np.square(y, dtype=np.float64).mean(axis=1))
             return self._inputs(y[level >= PAUSE_LEVEL * level.max()])
 
-    def encode_many(self, paths: AudioSources, batch_size: int = 16) -> Iterator[Encoding]:
+    def encode_many(
+        self, paths: AudioSources, batch_size: int = 16, *, channel: str | int = "mix"
+    ) -> Iterator[Encoding]:
         """Compute the embeddings of many recordings: of length 1, the mean over the windows of each.
 
         Parameters
@@ -193,6 +195,8 @@ class SpeakerEncoder(RecordingEncoder, AudioClassifier):
             Recordings, each as in `predict_class`.
         batch_size : int > 0
             Recordings to encode at a time.
+        channel : {'mix', 'left', 'right', 'each'} or int >= 0
+            Channel of each recording to use, as for `mxnet_audio.audio.channel_sources`.
 
         Yields
         ------
@@ -207,7 +211,7 @@ class SpeakerEncoder(RecordingEncoder, AudioClassifier):
         if self._model is None:  # once, not in each thread
             raise ModelError("no model yet: call fit or load first")
         batch_size = whole_number("batch_size", batch_size)
-        stream = map_ordered(self.windows, as_list(paths))
+        stream = map_ordered(self.windows, audio.channel_sources(as_list(paths), channel))
         with contextlib.closing(stream):
             while chunk := list(islice(stream, batch_size)):
                 counts = [0 if x is None else len(x) for _, x, _ in chunk]

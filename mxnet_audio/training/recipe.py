@@ -42,7 +42,7 @@ RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "average": ("between 0 and 1", lambda value: 0 <= value <= 1),
     "body_rate": ("> 0 and <= 1", lambda value: 0 < value <= 1),
     "layer_decay": ("> 0 and <= 1", lambda value: 0 < value <= 1),
-    "views": ("a whole number >= 1", lambda value: value >= 1 and value.is_integer()),
+    "views": ("a whole number >= 1, or None", lambda value: value >= 1 and value.is_integer()),
 }
 
 
@@ -91,9 +91,10 @@ class Recipe:
     refresh_norms : bool
         Measure the statistics of the batch norms again at the end, on the training clips without augmentation. This is
         always done where weights are averaged.
-    views : int > 0
-        Number of views that a prediction is averaged over: windows of a sound that is longer than the input, time
-        shifts of a shorter one.
+    views : int > 0, optional
+        Number of views that a prediction is averaged over: parts of a sound that is longer than the input, time shifts
+        of a shorter one. By default as many parts as cover a longer sound, at most 10, and one view of a sound that is
+        shorter, or up to a tenth longer.
 
     Raises
     ------
@@ -126,7 +127,7 @@ class Recipe:
     clip_gradient: float | None = None
     average: float = 0.0
     refresh_norms: bool = False
-    views: int = 1
+    views: int | None = None
 
     def __post_init__(self):
         for name in ("sound", "features"):
@@ -213,6 +214,8 @@ class Recipe:
         for name in ("body_rate", "layer_decay"):
             if settings[name] == 1:
                 del settings[name]
+        if self.views is None:
+            del settings["views"]
         return {**settings, "schedule": repr(self.schedule)}
 
 
@@ -226,7 +229,7 @@ def _checked_steps(name: str, steps: Any) -> tuple[Callable, ...]:
 def _checked_number(name: str, value: Any) -> float | int | None:
     """Return a number as int or float, since JSON has no NumPy numbers."""
     bounds, fits = RANGES[name]
-    if name == "clip_gradient" and value is None:
+    if name in ("clip_gradient", "views") and value is None:
         return None
     if not isinstance(value, Real) or isinstance(value, bool) or not fits(float(value)):
         raise ParameterError(f"recipe: {name} must be {bounds}, got {value!r}")

@@ -223,8 +223,8 @@ def test_timeline_covers_the_sound_and_shows_the_change(classifier, corpus, tmp_
     path = tmp_path / "long.wav"
     sf.write(path, np.concatenate([*parts, np.zeros(600)]), 12000)
     timeline = classifier.predict_timeline(path, window=1.0, hop=0.5)
-    assert [entry.start for entry in timeline] == pytest.approx(np.arange(len(timeline)) * 0.5)
-    assert timeline[-1].end == pytest.approx(6.05)
+    assert [entry.start for entry in timeline] == pytest.approx([*np.arange(11) * 0.5, 5.05])
+    assert [entry.end for entry in timeline] == pytest.approx([*np.arange(11) * 0.5 + 1, 6.05])
     assert timeline[0].label == "low" and timeline[6].label == "high"
     first = classifier.predict((parts[0].astype(np.float32), 12000))
     np.testing.assert_allclose(timeline[0].probabilities, first.probabilities, rtol=1e-4, atol=1e-6)

@@ -40,14 +40,14 @@ class FakeEncoder(AudioEncoder):
     def fit(self, X=None, y=None):
         return self
 
-    def forward_many(self, paths, batch_size=32):
+    def forward_many(self, paths, batch_size=32, *, channel="mix"):
         for path in paths:
             if path == ERROR.path:
                 yield Output(path, None, None, ERROR)
             else:
                 yield Output(path, np.float32([0.25, 0.75, 0.5]), np.zeros(4, np.float32))
 
-    def iter_frames(self, path):
+    def iter_frames(self, path, *, channel="mix"):
         begin = np.arange(0, self.seconds - 0.5, 0.5)
         for index, start in enumerate(begin):
             scores = np.float32([[index, 1 - index, 0.5]]) / 10
@@ -91,8 +91,8 @@ def test_by_default_each_patch_is_a_window():
 def test_scores_of_a_window_are_means_weighted_by_overlap():
     tagger = AudioTagger(FakeEncoder(seconds=3.2))  # patches start at 0, 0.5, … 2.5; the last one ends at 3.2
     timeline = tagger.predict_timeline("a.wav", window=1.5, hop=1.0)
-    assert [(part.start, part.end) for part in timeline] == [(0, 1.5), (1, 2.5), (2, 3.2)]
-    overlaps = np.array([[1, 1, 0.5, 0, 0, 0], [0, 0.5, 1, 1, 0.5, 0], [0, 0, 0, 0.5, 1, 0.7]])
+    assert [(part.start, part.end) for part in timeline] == [(0, 1.5), (1, 2.5), (pytest.approx(1.7), 3.2)]
+    overlaps = np.array([[1, 1, 0.5, 0, 0, 0], [0, 0.5, 1, 1, 0.5, 0], [0, 0, 0.3, 0.8, 1, 0.7]])
     expected = overlaps @ np.arange(6) / 10 / overlaps.sum(axis=1)
     np.testing.assert_allclose([part.probabilities[0] for part in timeline], expected, rtol=1e-6)
     assert {part.probabilities.dtype for part in timeline} == {np.dtype(np.float32)}

@@ -1,0 +1,146 @@
+"""Spans of long sound, read without the rest of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from math import gcd
+from typing import Any
+
+import numpy as np
+
+from mxnet_audio.audio.load import load
+from mxnet_audio.audio.mono_blocks import blocks
+from mxnet_audio.audio.open_file import open_file
+from mxnet_audio.audio.opened import open_source
+from mxnet_audio.audio.shape import resample
+from mxnet_audio.audio.source import naming_errors, source_name
+from mxnet_audio.audio.stream_windows import Tail
+
+__all__ = ["SpanReader", "rereadable", "span_starts"]
+
+MARGIN = 256  # samples at the lower rate before and after a span: more than the resampler's filter is long
+
+
+class SpanReader:
+    """Reader of spans of one sound, as one channel at one rate.
+
+    They are read by seeking. Sound that does not declare its length is decoded twice, as a stream: to count its
+    samples, and to take the spans from it.
+
+    Parameters
+    ----------
+    source : as for `mxnet_audio.audio.load`
+        Sound that can be read more than once, as `rereadable` returns it.
+    sr : int > 0 [Hz]
+        Rate of the spans.
+
+    Raises
+    ------
+    AudioError
+        As `mxnet_audio.audio.load`.
+
+    Attributes
+    ----------
+    length : int [samples]
+        Length of the sound.
+
+    Examples
+    --------
+    >>> reader = SpanReader((np.arange(8000) / 8000, 8000), 8000)
+    >>> reader.length, next(reader.read([4000], 3))
+    (8000, array([0.5     , 0.500125, 0.50025 ], dtype=float32))
+    """
+
+    def __init__(self, source: Any, sr: int):
+        self._source, self._sr = source, sr
+        with naming_errors(source_name(source)), open_source(source) as stream:
+            self._rate = stream.sr
+            declared = stream.frames if stream.slack is not None else None
+            self._seeks = declared is not None and stream.decoder != "audioread"  # which decodes what precedes a span
+        self.length = sum(map(len, blocks(source, sr))) if declared is None else declared * sr // self._rate
+
+    def read(self, starts: Sequence[int], n: int) -> Iterator[np.ndarray]:
+        """Yield the spans of `n` samples that begin at `starts`, which ascend.
+
+        They equal those of ``load(source, sr)[0]`` up to rounding. A file may end a little before the length that it
+        declares, and its last span is then shorter.
+
+        Raises
+        ------
+        AudioError
+            As `mxnet_audio.audio.load`.
+        """
+        if self._seeks:
+            yield from (self._load(start, n) for start in starts)
+            return
+        sound = Tail(blocks(self._source, self._sr))
+        for start in starts:
+            sound.forget(start)
+            sound.read_to(start + n)
+            yield sound.part(start, start + n)
+
+    def _load(self, start: int, n: int) -> np.ndarray:
+        """Load a span from a position that is a whole number of samples at both rates, and cut off what precedes it."""
+        common = gcd(self._sr, self._rate)
+        margin = 0 if self._sr == self._rate else MARGIN * self._sr // min(self._sr, self._rate)
+        periods = max(0, start - margin) // (self._sr // common)
+        before = start - periods * (self._sr // common)
+        offset = periods * (self._rate // common) / self._rate
+        y, _ = load(self._source, offset=offset, duration=(before + n + margin) / self._sr)
+        return resample(y, self._rate, self._sr)[before : before + n]
+
+
+def span_starts(length: int, n: int, count: int) -> list[int]:
+    """Return the starts of spans of `n` samples that are spread evenly over a sound; of one span, in its middle.
+
+    Examples
+    --------
+    >>> span_starts(100, 40, 3), span_starts(100, 40, 1)
+    ([0, 30, 60], [30])
+    """
+    if count == 1:
+        return [(length - n) // 2]
+    return np.rint(np.linspace(0, length - n, count)).astype(int).tolist()
+
+
+def rereadable(source: Any) -> Any:
+    """Return a source that can be read more than once: pipes, and open files that cannot seek, are read into memory.
+
+    Parameters
+    ----------
+    source : as for `mxnet_audio.audio.load`
+
+    Returns
+    -------
+    source
+        The same, or an entry of its bytes.
+
+    Raises
+    ------
+    AudioDecodeError
+        It cannot be opened, or is a pipe with more than 256 MiB.
+
+    Examples
+    --------
+    >>> rereadable("clip.wav")
+    'clip.wav'
+    """
+    if hasattr(source, "opened"):  # a channel, or a sound at another speed
+        return replace(source, source=rereadable(source.source))
+    if hasattr(source, "read") or (isinstance(source, str | os.PathLike) and _is_pipe(source)):
+        with ExitStack() as stack:
+            file, name, _ = open_file(source, stack)
+            if file is not source:
+                file.seek(0)
+                return {"bytes": file.read(), "path": name}
+    return source
+
+
+def _is_pipe(path: str | os.PathLike) -> bool:
+    with suppress(OSError, ValueError):  # which opening it reports
+        return stat.S_ISFIFO(os.stat(path).st_mode)  # noqa: PTH116 - names that are not UTF-8
+    return False
