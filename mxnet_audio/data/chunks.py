@@ -225,7 +225,8 @@ class _LoadChunk(Transform):
 
     def apply(self, x: Chunk) -> np.ndarray | tuple[np.ndarray, int]:
         start = max(0.0, x.start)
-        with _OPEN_FILE_LOCK if hasattr(x.source, "read") else nullcontext():
+        inner = getattr(x.source, "source", x.source)  # of one channel, or of played sound
+        with _OPEN_FILE_LOCK if hasattr(inner, "read") else nullcontext():
             y, rate = audio.load(x.source, self.sr, self.mono, start, x.stop - start)
         before = round((start - x.start) * rate)
         size = round(self.chunk * rate) + 2 * round(self.context * rate)

@@ -137,8 +137,9 @@ def test_threads_share_an_open_file(tmp_path):
     sf.write(tmp_path / "a.wav", noise(20_000), 1000)
     whole = audio.load(tmp_path / "a.wav")[0].reshape(-1, 100)
     with (tmp_path / "a.wav").open("rb") as file, ThreadPoolExecutor(4) as pool:
-        dataset = AudioChunkDataset([file], 0.1, sr=None)
-        np.testing.assert_array_equal(np.stack(list(pool.map(dataset.__getitem__, range(200)))), whole)
+        for source in (file, audio.Channel(file, "left")):
+            dataset = AudioChunkDataset([source], 0.1, sr=None)
+            np.testing.assert_array_equal(np.stack(list(pool.map(dataset.__getitem__, range(200)))), whole)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio import audio
+from mxnet_audio.audio.channel import check_channel
 from mxnet_audio.checks import real_number, whole_number
 from mxnet_audio.data.transforms.base import Transform
 from mxnet_audio.data.transforms.inputs import as_numbers, as_samples
@@ -35,7 +36,9 @@ class Load(Transform):
     sr : int > 0 or None [Hz]
         Rate of the samples; None keeps each sound's own.
     mono : bool
-        True averages the channels.
+        True averages the channels, or uses one where they cancel each other.
+    channel : {'mix', 'left', 'right'} or int >= 0
+        Channel to load, as for `audio.load`.
 
     Examples
     --------
@@ -45,12 +48,15 @@ class Load(Transform):
 
     takes_source = True
 
-    def __init__(self, sr: int | None = 22050, mono: bool = True):
-        super().__init__(sr=None if sr is None else whole_number("sr", sr), mono=bool(mono))
+    def __init__(self, sr: int | None = 22050, mono: bool = True, channel: str | int = "mix"):
+        sr = None if sr is None else whole_number("sr", sr)
+        self.channel = check_channel(channel)
+        # The default is not shown, so that its key, under which features are cached, stays the same.
+        super().__init__(sr=sr, mono=bool(mono), **({} if channel == "mix" else {"channel": self.channel}))
 
     def apply(self, x: Any) -> np.ndarray:
         """Decode [shape=(n,), or (channels, n) without `mono`]; AudioError if that fails."""
-        return audio.load(x, self.sr, self.mono)[0]
+        return audio.load(x, self.sr, self.mono, channel=self.channel)[0]
 
 
 class Resample(Transform):
@@ -80,6 +86,8 @@ class Resample(Transform):
 
 class Stereo2Mono(Transform):
     """Average the channels. `DownmixMono` is another name of it, torchaudio's.
+
+    Unlike `Load`, it also averages channels that cancel each other, as if one were inverted.
 
     Examples
     --------

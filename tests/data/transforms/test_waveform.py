@@ -35,6 +35,18 @@ def test_load_takes_a_path_or_an_array(tmp_path, write_tone):
         Load()(tmp_path / "missing.wav")
 
 
+def test_load_takes_one_channel(tmp_path):
+    y = np.random.default_rng(0).normal(0, 0.1, (2, 800)).astype(np.float32)
+    np.testing.assert_array_equal(Load(None, channel="right")((y, 8000)), y[1])
+    np.testing.assert_array_equal(Load(None)(audio.Channel((y, 8000), 1)), y[1])
+    np.testing.assert_array_equal(Load(None)((np.stack([y[0], -y[0]]), 8000)), y[0])
+    assert len({Load(8000, channel=channel).key for channel in ("mix", "left", "right", 2)}) == 4
+    with pytest.raises(InvalidAudioError, match="no channel 2"):
+        Load(channel=2)((y, 8000))
+    with pytest.raises(ParameterError, match="channel"):
+        Load(channel="each")
+
+
 def test_resample_equals_audio_resample():
     x = np.random.default_rng(0).standard_normal((2, 3, 800)).astype(np.float32)
     found = Resample(8000, 12000)(x)
