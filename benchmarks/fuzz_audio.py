@@ -2,7 +2,7 @@
 
     python benchmarks/fuzz_audio.py [--mutants 20000] [--seed 0] [--ffmpeg PATH] [--folder DIR]
 
-A second of sound is encoded in 39 formats by libsndfile and PyAV. Mutants of these files are truncated, have bits
+Half a second of sound is encoded in 39 formats by libsndfile and PyAV. Mutants of these files are truncated, have bits
 flipped, chunks removed, repeated or taken from other files, fields set to extremes, junk appended, several files
 joined, or are text. Each is loaded with PyAV and, if the path of an ffmpeg is given, with that command in its place.
 Anything but sound or an AudioError that names the file, more than 1 GB or more than 10 s is a failure: the mutant is
@@ -145,7 +145,7 @@ def _time(packet: Any) -> float:
     return float((packet.dts or 0) * (packet.time_base or 0))
 
 
-def make_sounds(seconds: float = 1.0) -> dict[str, bytes]:
+def make_sounds(seconds: float = 0.5) -> dict[str, bytes]:
     """Return encoded stereo or mono sound by suffix."""
     rng = np.random.default_rng(0)
     sounds = {}
@@ -278,7 +278,8 @@ class Run(NamedTuple):
 def _try_all(run: Run, indices: range, results: Connection) -> None:
     """Try mutants in a process of their own, and send (index, suffix, outcome, seconds, peak bytes) for each."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the decoders complain there
+    for output in (1, 2):  # the decoders print there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)
     sounds = make_sounds()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PATH"] = folder

@@ -81,7 +81,7 @@ def open_audioread(own_path: str | None, path: str | None, stack: ExitStack) -> 
 
     # Its durations are parsed from rounded text: only a gap of more than a tenth of a second counts.
     slack = sound.samplerate // 10
-    return Stream(path, sound.samplerate, sound.channels, frames, slack, "unknown", "audioread", blocks)
+    return Stream(path, sound.samplerate, sound.channels, frames, slack, "unknown", "audioread", blocks, seeks=False)
 
 
 def _import_audioread() -> Any:

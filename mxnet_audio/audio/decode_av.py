@@ -105,7 +105,8 @@ def open_av(file: BinaryIO, path: str | None, formats: str, stack: ExitStack) ->
         except av.error.FFmpegError as error:
             raise TruncatedAudioError(f"damaged or truncated: {error.strerror or error}", path) from error
 
-    return Stream(path, sr, channels, frames, slack, times.container, "av", with_silence(blocks, delay, channels))
+    padded, seeks = with_silence(blocks, delay, channels), times.container in _SEEKABLE
+    return Stream(path, sr, channels, frames, slack, times.container, "av", padded, seeks)
 
 
 def _seconds(time: int | None, base: Fraction) -> float | None:

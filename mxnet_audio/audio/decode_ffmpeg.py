@@ -93,7 +93,8 @@ def open_ffmpeg(own_path: str | None, formats: str, path: str | None, stack: Exi
         if position < stop and process.wait(_MAX_WAIT):
             raise TruncatedAudioError(f"damaged or truncated: ffmpeg: {_last_line(log)}", path)
 
-    return Stream(path, sr, channels, frames, slack, times.container, "ffmpeg", with_silence(blocks, delay, channels))
+    padded = with_silence(blocks, delay, channels)
+    return Stream(path, sr, channels, frames, slack, times.container, "ffmpeg", padded, seeks=False)
 
 
 def _times(log: IO[bytes]) -> Track:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -18,9 +19,9 @@ from mxnet_audio.audio.open_file import open_file
 from mxnet_audio.audio.opened import open_source
 from mxnet_audio.audio.shape import resample
 from mxnet_audio.audio.source import naming_errors, source_name
-from mxnet_audio.audio.stream_windows import Tail
+from mxnet_audio.audio.stream_windows import Tail, is_silent
 
-__all__ = ["SpanReader", "rereadable", "span_starts"]
+__all__ = ["SpanReader", "load_used", "rereadable", "span_starts"]
 
 MARGIN = 256  # samples at the lower rate before and after a span: more than the resampler's filter is long
 
@@ -45,6 +46,8 @@ class SpanReader:
 
     Attributes
     ----------
+    sr : int [Hz]
+        Rate of the spans.
     length : int [samples]
         Length of the sound.
 
@@ -56,11 +59,11 @@ class SpanReader:
     """
 
     def __init__(self, source: Any, sr: int):
-        self._source, self._sr = source, sr
+        self._source, self.sr = source, sr
         with naming_errors(source_name(source)), open_source(source) as stream:
             self._rate = stream.sr
             declared = stream.frames if stream.slack is not None else None
-            self._seeks = declared is not None and stream.decoder != "audioread"  # which decodes what precedes a span
+            self._seeks = declared is not None and stream.seeks
         self.length = sum(map(len, blocks(source, sr))) if declared is None else declared * sr // self._rate
 
     def read(self, starts: Sequence[int], n: int) -> Iterator[np.ndarray]:
@@ -77,7 +80,7 @@ class SpanReader:
         if self._seeks:
             yield from (self._load(start, n) for start in starts)
             return
-        sound = Tail(blocks(self._source, self._sr))
+        sound = Tail(blocks(self._source, self.sr))
         for start in starts:
             sound.forget(start)
             sound.read_to(start + n)
@@ -85,13 +88,13 @@ class SpanReader:
 
     def _load(self, start: int, n: int) -> np.ndarray:
         """Load a span from a position that is a whole number of samples at both rates, and cut off what precedes it."""
-        common = gcd(self._sr, self._rate)
-        margin = 0 if self._sr == self._rate else MARGIN * self._sr // min(self._sr, self._rate)
-        periods = max(0, start - margin) // (self._sr // common)
-        before = start - periods * (self._sr // common)
+        common = gcd(self.sr, self._rate)
+        margin = 0 if self.sr == self._rate else MARGIN * self.sr // min(self.sr, self._rate)
+        periods = max(0, start - margin) // (self.sr // common)
+        before = start - periods * (self.sr // common)
         offset = periods * (self._rate // common) / self._rate
-        y, _ = load(self._source, offset=offset, duration=(before + n + margin) / self._sr)
-        return resample(y, self._rate, self._sr)[before : before + n]
+        y, _ = load(self._source, offset=offset, duration=(before + n + margin) / self.sr)
+        return resample(y, self._rate, self.sr)[before : before + n]
 
 
 def span_starts(length: int, n: int, count: int) -> list[int]:
@@ -105,6 +108,50 @@ def span_starts(length: int, n: int, count: int) -> list[int]:
     if count == 1:
         return [(length - n) // 2]
     return np.rint(np.linspace(0, length - n, count)).astype(int).tolist()
+
+
+def load_used(
+    source: Any, sr: int | None, *, middle: int | None = None, reach: float | None = None
+) -> tuple[np.ndarray, int]:
+    """Load the part of a sound that one input of a network is computed from; of a long file, no more is read.
+
+    Parameters
+    ----------
+    source : as for `mxnet_audio.audio.load`
+        Sound.
+    sr : int > 0 or None [Hz]
+        Rate to resample to; None keeps the sound's.
+    middle : int > 0 [samples], optional
+        Length of the middle that is used; of sound up to twice as long, all is loaded.
+    reach : float > 0 [s], optional
+        Length of the start that is loaded, in place of the middle.
+
+    Returns
+    -------
+    y : np.ndarray [shape=(n,)], float32
+        Samples.
+    sr : int [Hz]
+        Their rate.
+
+    Raises
+    ------
+    AudioError
+        As `mxnet_audio.audio.load`; InvalidAudioError also if the whole sound is silent.
+
+    Examples
+    --------
+    >>> load_used((np.arange(1, 101) / 100, 8000), 8000, middle=2)
+    (array([0.5 , 0.51], dtype=float32), 8000)
+    """
+    source = rereadable(source)
+    reader = None if middle is None or sr is None else SpanReader(source, sr)
+    if reader is not None and middle is not None and reader.length > 2 * middle:
+        y, rate = next(reader.read(span_starts(reader.length, middle, 1), middle)), reader.sr
+    else:
+        y, rate = load(source, sr=sr, duration=reach)
+    if is_silent(y):
+        deque(blocks(source, allow_silence=False), maxlen=0)  # raises the error, unless only this part is silent
+    return y, rate
 
 
 def rereadable(source: Any) -> Any:

@@ -65,7 +65,9 @@ class Stream:
         Program that reads it: ``'soundfile'``, ``'av'``, ``'ffmpeg'`` or ``'audioread'``.
     blocks : callable
         Function ``blocks(start, count)`` that yields float32 blocks [shape=(n, channels)] from frame ``start`` on, at
-        most ``count`` frames in total (None: to the end).
+        most ``count`` frames in total (None: to the end). It can be called once.
+    seeks : bool
+        False if it decodes what precedes ``start``.
     """
 
     path: str | None
@@ -76,6 +78,7 @@ class Stream:
     format: str
     decoder: str
     blocks: Callable[[int, int | None], Iterator[np.ndarray]]
+    seeks: bool = True
 
 
 class Refused(Exception):

@@ -7,6 +7,7 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio import audio
+from mxnet_audio.audio.decode import open_stream
 from mxnet_audio.errors import AudioDecodeError, AudioError, TruncatedAudioError
 
 SR = 48000
@@ -104,6 +105,16 @@ def test_ffmpeg_reads_what_pyav_reads(tmp_path, encode, only_decoder):
     np.testing.assert_allclose(got, want, atol=1e-4)
     with path.open("rb") as file, pytest.raises(AudioDecodeError, match="ffmpeg: needs a path"):
         audio.load(file)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_streams_tell_whether_they_seek(encode, only_decoder, tmp_path, decoder):
+    (tmp_path / "a.mka").write_bytes(encode(_tone(0.5), SR, "matroska", "aac"))
+    (tmp_path / "a.wma").write_bytes(encode(_tone(0.5), SR, "asf", "wmav2"))
+    only_decoder(decoder)
+    for name, seeks in (("a.mka", decoder == "PyAV"), ("a.wma", False)):
+        with open_stream(tmp_path / name) as stream:
+            assert stream.seeks is seeks
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
