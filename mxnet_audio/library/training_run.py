@@ -19,9 +19,27 @@ from mxnet_audio.library.inputs import input_shape_of
 from mxnet_audio.library.trained_model import TrainedModel, head_for
 from mxnet_audio.locks import locked
 
-__all__ = ["TrainingRun"]
+__all__ = ["TrainingRun", "model_lock"]
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def model_lock(directory: str | os.PathLike, network: str) -> Iterator[None]:
+    """Wait until no other process writes the model of a network in a directory, and make others wait.
+
+    Raises
+    ------
+    ModelError
+        If the directory cannot be written to.
+    """
+    with ExitStack() as stack:
+        try:
+            work = f"the training of {network} in {os.fspath(directory)}"
+            stack.enter_context(locked(Path(directory) / f".{network}.lock", work))
+        except OSError as error:
+            raise ModelError(f"a model cannot be saved here ({error.strerror or error})", directory) from error
+        yield
 
 
 class TrainingRun:
@@ -89,24 +107,6 @@ class TrainingRun:
                 f"holds a {self.network} model already: overwrite it, resume its training, or choose another folder"
             )
             raise ModelError(reason, self.model_dir)
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Wait until no other process trains this network in the directory, and make others wait.
-
-        Raises
-        ------
-        ModelError
-            If the directory cannot be written to.
-        """
-        with ExitStack() as stack:
-            try:
-                lock = Path(self.model_dir) / f".{self.network}.lock"
-                stack.enter_context(locked(lock, f"the training of {self.network} in {self.model_dir}"))
-            except OSError as error:
-                reason = f"a model cannot be saved here ({error.strerror or error})"
-                raise ModelError(reason, self.model_dir) from error
-            yield
 
     def loader(self, cache: bool | str | os.PathLike) -> Callable[[AudioDataset], AudioLoader]:
         """Return the function that makes the loader of a dataset, with features cached as requested."""
