@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 
 import mxnet_audio
 from mxnet_audio.cli.options import AsJson
@@ -77,6 +78,8 @@ def _fallback_decoder() -> str | None:
             return "PyAV"
     except ImportError:
         pass
+    if shutil.which("ffmpeg"):
+        return "ffmpeg"
     import audioread
     from audioread.rawread import RawAudioFile
 

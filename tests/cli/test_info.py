@@ -27,6 +27,7 @@ def test_info(run, run_json):
 def test_missing_decoder(run, run_json, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     monkeypatch.setattr("audioread.available_backends", lambda: [])
+    monkeypatch.setenv("PATH", "")
     assert run_json("info")["formats"]["M4A/AAC"] is None
     assert "M4A/AAC      cannot be read" in run("info").stdout
 
