@@ -21,20 +21,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mxnet_audio import audio
+from mxnet_audio.atomic import contents
 from mxnet_audio.audio.source import naming_errors, source_name
-from mxnet_audio.checks import path_argument, whole_number
-from mxnet_audio.errors import InvalidAudioError, ModelError, ParameterError
+from mxnet_audio.audio.spans import load_used
+from mxnet_audio.checks import path_argument
+from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.inference.known_sounds import KnownSounds, from_text
 from mxnet_audio.inference.missing_packages import naming_missing_packages
-from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, is_exported, is_intact
+from mxnet_audio.inference.onnx_session import OnnxSession
 from mxnet_audio.inference.predictor import AudioSource, Predictor
 
 if TYPE_CHECKING:  # needs more packages than running a model does
-    from onnxruntime import InferenceSession
-
     from mxnet_audio.features import AudioFeatureConfig
 
 __all__ = ["OnnxAudioClassifier"]
+
+_LARGEST = 2 << 30  # [bytes], of a file: Protocol Buffers' limit
 
 
 class OnnxAudioClassifier(Predictor):
@@ -77,16 +79,14 @@ class OnnxAudioClassifier(Predictor):
         path = path_argument("path", path)
         with naming_errors(path):
             try:
-                data = path.read_bytes()
+                data = contents(path, _LARGEST)
             except OSError as error:
                 raise ModelError(f"cannot be read ({error.strerror})") from error
             self._open(data, providers, threads, path.absolute())
 
     def _open(self, data: bytes, providers: Sequence[str] | None, threads: int | None, model_path: Path) -> None:
-        self._session = _session(data, providers, threads)
-        self.description = Description.of(self._session.get_modelmeta().custom_metadata_map)
-        if not is_intact(data):
-            raise ModelError("damaged, or changed since it was written: its SHA-256 differs from the one it contains")
+        self._session = OnnxSession(data, providers, threads)
+        self.description = self._session.description
         self.model_path = model_path
         self._state = {"data": data, "providers": providers, "threads": threads, "model_path": model_path}
 
@@ -118,7 +118,10 @@ class OnnxAudioClassifier(Predictor):
         with naming_missing_packages():
             from mxnet_audio.features import AudioFeatureConfig
 
-        return AudioFeatureConfig(**self.description.features)
+        try:
+            return AudioFeatureConfig(**self.description.features)
+        except ParameterError as error:
+            raise ModelError(f"damaged: its features are invalid: {error.reason}", self.model_path) from error
 
     @cached_property
     def known_sounds(self) -> KnownSounds:
@@ -126,8 +129,8 @@ class OnnxAudioClassifier(Predictor):
         return super().known_sounds if self.description.known is None else from_text(self.description.known)
 
     @property
-    def views(self) -> int:
-        """Number of windows, or shifts, of a sound that outputs are averaged over."""
+    def views(self) -> int | None:
+        """Number of parts, or shifts, of a sound that outputs are averaged over; None for as many as cover it."""
         return self.description.views
 
     @property
@@ -138,7 +141,7 @@ class OnnxAudioClassifier(Predictor):
     @property
     def embedding_dim(self) -> int:
         """Length of an embedding."""
-        return self._session.get_outputs()[1].shape[1]
+        return self._session.embedding_dim
 
     @property
     def _input_length(self) -> tuple[int, int]:
@@ -150,17 +153,8 @@ class OnnxAudioClassifier(Predictor):
             return super()._input(source)
         # Samples [shape=(n_samples,)], read as `features.load_features` reads them.
         with naming_errors(source_name(source)):
-            sound: Any = source
-            if hasattr(sound, "read") and not (hasattr(sound, "seekable") and sound.seekable()):
-                sound = sound.read()  # it may have to be read twice
-            y, _ = audio.load(sound, sr=description.sr, duration=description.reach)
-            try:
-                audio.valid_audio(y if description.reach is None else y[: description.n_samples], allow_silence=False)
-            except InvalidAudioError:
-                if description.reach is None:
-                    raise
-                # The beginning is silent: refuse the sound only if all of it is.
-                audio.valid_audio(audio.load(sound, sr=description.sr)[0], allow_silence=False)
+            middle = description.n_samples if description.reach is None else None
+            y, _ = load_used(source, description.sr, middle=middle, reach=description.reach)
         return self._inputs(y)
 
     def _inputs(self, y: np.ndarray) -> np.ndarray:
@@ -171,31 +165,5 @@ class OnnxAudioClassifier(Predictor):
         return audio.fit_length(y if description.crop == "middle" else y[..., :n_samples], n_samples)
 
     def _forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        name = "samples" if self.description.front_end else "features"
-        x = np.ascontiguousarray(x, dtype=np.float32)
-        probabilities, vectors = self._session.run(["probabilities", "embedding"], {name: x})
-        return probabilities, vectors
-
-
-def _session(data: bytes, providers: Sequence[str] | None, threads: int | None) -> InferenceSession:
-    """Make the session that runs a file of this package."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ModelError("to run it, pip install onnxruntime") from error
-    threads = None if threads is None else whole_number("threads", threads)
-    requested = [providers] if isinstance(providers, str) else list(providers or ["CPUExecutionProvider"])
-    available = onnxruntime.get_available_providers()
-    if missing := [provider for provider in requested if provider not in available]:
-        raise ParameterError(f"providers must be among {', '.join(available)}; missing here: {', '.join(missing)}")
-    if not data:
-        raise ModelError("damaged: it is empty")
-    if not is_exported(data):  # checked first: ONNX Runtime may fail in any way on other files
-        raise ModelError(f"not an .onnx file written by {PRODUCER}")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only; it warns about many graphs
-    options.intra_op_num_threads = threads or 0
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=requested)
-    except Exception as error:  # of many types without a common base
-        raise ModelError(f"damaged, or cut off ({' '.join(str(error).split())})") from error
+        with naming_errors(self.model_path):
+            return self._session.run(x)

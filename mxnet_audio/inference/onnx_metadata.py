@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+import reprlib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mxnet_audio.errors import ModelError
+import numpy as np
 
-__all__ = ["FORMAT", "PRODUCER", "Description", "checksum_entry", "is_exported", "is_intact"]
+from mxnet_audio.atomic import parse_json
+from mxnet_audio.audio.source import is_rate
+from mxnet_audio.errors import ModelError
+from mxnet_audio.protobuf import fields
+
+__all__ = ["FORMAT", "PRODUCER", "Description", "check_parameters", "checksum_entry", "is_exported", "is_intact"]
 
 FORMAT = 1
 PRODUCER = "mxnet-audio"
+# Numbers of fields in ModelProto, GraphProto and TensorProto, and of a type in TensorProto.DataType (onnx.proto).
+_GRAPH, _INITIALIZER, _TYPE, _FLOATS, _NAME, _BYTES, _FLOAT32 = 7, 5, 2, 4, 8, 9, 1
+_MOST_VIEWS = 1000  # all views of a sound are in memory
 
 
 @dataclass(frozen=True)
@@ -40,8 +50,8 @@ class Description:
         Part of a longer sound that is used.
     reach : float or None [s]
         Length that must be read for that; None: the whole sound.
-    views : int
-        Number of windows, or shifts, of a sound that outputs are averaged over.
+    views : int or None
+        Number of parts, or shifts, of a sound that outputs are averaged over; None for as many as cover it.
     mxnet_audio : str
         Version that wrote the file.
     known : str or None
@@ -65,7 +75,7 @@ class Description:
     front_end: bool
     crop: str
     reach: float | None
-    views: int
+    views: int | None
     mxnet_audio: str
     known: str | None = None
 
@@ -85,13 +95,47 @@ class Description:
             If it is of another format, or damaged.
         """
         try:
-            version = json.loads(metadata["format"])
-            if version != FORMAT:
+            version = parse_json(metadata["format"])
+            if type(version) is not int or version != FORMAT:
                 raise ModelError(f"written in format {version}; this version of mxnet-audio reads format {FORMAT}")
             metadata = {"known": "null", **metadata}  # files of earlier versions lack it
-            return cls(**{name: json.loads(metadata[name]) for name in cls.__dataclass_fields__})
-        except (KeyError, TypeError, ValueError) as error:
+            values = {name: parse_json(metadata[name]) for name in cls.__dataclass_fields__}
+        except (KeyError, ValueError) as error:
             raise ModelError(f"damaged: missing or invalid in its description: {error}") from error
+        for name, value in values.items():
+            if not _RULES[name](value):
+                raise ModelError(f"damaged: invalid in its description: {name!r} is {reprlib.repr(value)}")
+        return cls(**values)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _are_labels(value: Any) -> bool:
+    """Return whether a value is a list of different classes, all integers or all strings."""
+    types = {type(label) for label in value} if isinstance(value, list) else set()
+    return types in ({int}, {str}) and len(set(value)) == len(value)
+
+
+_RULES: dict[str, Callable[[Any], bool]] = {
+    "network": _is_text,
+    "labels": _are_labels,
+    "features": lambda value: isinstance(value, dict),
+    "model_id": _is_text,
+    "sr": lambda value: _is_count(value) and is_rate(value),
+    "n_samples": _is_count,
+    "front_end": lambda value: isinstance(value, bool),
+    "crop": lambda value: value in ("start", "middle"),
+    "reach": lambda value: value is None or (type(value) in (int, float) and 0 < value < math.inf),
+    "views": lambda value: value is None or (_is_count(value) and value <= _MOST_VIEWS),
+    "mxnet_audio": _is_text,
+    "known": lambda value: value is None or _is_text(value),
+}
 
 
 def is_exported(data: bytes) -> bool:
@@ -116,3 +160,29 @@ def is_intact(data: bytes) -> bool:
     """Return whether a file ends with the checksum of what precedes it."""
     length = len(checksum_entry(b""))
     return data[-length:] == checksum_entry(data[:-length])
+
+
+def check_parameters(data: bytes) -> None:
+    """Check that the parameters of a network are numbers. Not all NaN show in its outputs: rectifiers remove them.
+
+    Raises
+    ------
+    ModelError
+        If a tensor holds NaN or infinity, which is named, or if the file is damaged.
+    """
+    try:
+        for graph in _values(memoryview(data), _GRAPH):
+            for tensor in _values(graph, _INITIALIZER):
+                if _values(tensor, _TYPE) != [_FLOAT32]:
+                    continue
+                for numbers in _values(tensor, _FLOATS) + _values(tensor, _BYTES):
+                    if not np.isfinite(np.frombuffer(numbers, "<f4")).all():
+                        name = str(_values(tensor, _NAME)[0], "utf-8", "replace")
+                        raise ModelError(f"unusable: the tensor {name!r} holds NaN or infinity; train the model again")
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"damaged: {error}") from error
+
+
+def _values(message: memoryview, number: int) -> list[Any]:
+    """Return the values of a field, which may be repeated."""
+    return [value for found, value in fields(message) if found == number]

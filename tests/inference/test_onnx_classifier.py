@@ -3,7 +3,9 @@
 import copy
 import io
 import itertools
+import os
 import pickle
+import random
 import subprocess
 import sys
 
@@ -16,6 +18,7 @@ from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
+from mxnet_audio.inference.onnx_metadata import checksum_entry
 from mxnet_audio.library import classifiers
 from mxnet_audio.library.export import export_onnx
 from mxnet_audio.library.search import AudioSearch
@@ -182,6 +185,20 @@ def test_threads_and_providers(exported):
             OnnxAudioClassifier(exported, threads=threads)
 
 
+def resealed(data, change=None, **metadata):
+    """Change the graph by a function, or the texts of the metadata, and write a checksum that fits."""
+    proto = onnx.load_from_string(data[: -len(checksum_entry(b""))])
+    if change is not None:
+        change(proto.graph)
+    entries = {entry.key: entry.value for entry in proto.metadata_props} | metadata
+    del proto.metadata_props[:]
+    for key, value in entries.items():
+        if value is not None:
+            proto.metadata_props.add(key=key, value=value)
+    body = proto.SerializeToString()
+    return body + checksum_entry(body)
+
+
 def of_another_producer(data):
     proto = onnx.load_from_string(data)
     proto.producer_name = "pytorch"
@@ -197,16 +214,11 @@ def with_unknown_operators(data):
 
 
 def of_a_newer_format(data):
-    proto = onnx.load_from_string(data)
-    (entry,) = (entry for entry in proto.metadata_props if entry.key == "format")
-    entry.value = "2"
-    return proto.SerializeToString()
+    return resealed(data, format="2")
 
 
 def without_labels(data):
-    proto = onnx.load_from_string(data)
-    proto.metadata_props.remove(next(entry for entry in proto.metadata_props if entry.key == "labels"))
-    return proto.SerializeToString()
+    return resealed(data, labels=None)
 
 
 BAD = {
@@ -230,6 +242,123 @@ def test_a_foreign_or_damaged_file_is_named(kind, exported, tmp_path):
     with pytest.raises(ModelError, match=reason) as error:
         OnnxAudioClassifier(path)
     assert str(error.value).startswith(f"{path}: ")
+
+
+LIES = {
+    "network": ["3", "null"],
+    "labels": ['"abc"', "[]", "[1, true, 3]", '[1, "b", 3]', "[1.5, 2, 3]", "[1, 1, 3]", "[1, 2]", "{}", "[" * 100_000],
+    "features": ["[]", "null"],
+    "sr": ["0", "1.5", "true", "-8000", "1" + "0" * 400],
+    "n_samples": ["0", "59903", "1e9", str(1 << 62)],
+    "front_end": ["1", "false", '"true"'],
+    "crop": ['"end"', "null", "[]"],
+    "reach": ["0", "NaN", "1e999", "true", '"5"'],
+    "views": ["0", "-1", "1.5", "true", "1000000000000"],
+    "known": ["3", "[]"],
+    "format": ["true", "[]", '"1"', "{", "1.5"],
+}
+
+
+@pytest.mark.parametrize("field, text", [(field, text) for field, texts in LIES.items() for text in texts], ids=str)
+def test_a_description_of_another_type_is_refused(field, text, exported, tmp_path):
+    path = tmp_path / "a.onnx"
+    path.write_bytes(resealed(exported.read_bytes(), **{field: text}))
+    with pytest.raises(ModelError) as raised:
+        OnnxAudioClassifier(path)
+    assert raised.value.path == str(path)
+
+
+@pytest.mark.parametrize("features", ['{"n_mels": 0}', '{"n_mels": "many"}', '{"unknown": 1}', '{"type": []}'])
+def test_features_of_another_type_are_refused(features, exported, tmp_path):
+    path = tmp_path / "a.onnx"
+    path.write_bytes(resealed(exported.read_bytes(), features=features))
+    with pytest.raises(ModelError) as raised:
+        OnnxAudioClassifier(path).feature_config  # noqa: B018
+    assert raised.value.path == str(path)
+
+
+def test_parameters_that_are_not_numbers_are_named(exported, tmp_path):
+    names = [t.name for t in onnx.load(exported).graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
+    assert len(names) > 20
+    for index, name in enumerate(names[::5]):
+
+        def change(graph, name=name, value=(np.nan, np.inf, -np.inf)[index % 3]):
+            (tensor,) = (tensor for tensor in graph.initializer if tensor.name == name)
+            tensor.float_data[len(tensor.float_data) // 2] = value
+
+        path = tmp_path / "a.onnx"
+        path.write_bytes(resealed(exported.read_bytes(), change))
+        with pytest.raises(ModelError, match=f"{name!r} holds NaN"):
+            OnnxAudioClassifier(path)
+
+
+def overflow(graph):
+    """Give a layer finite weights whose products are infinite."""
+    node = [node for node in graph.node if node.op_type == "Gemm"][-1]
+    (tensor,) = (tensor for tensor in graph.initializer if tensor.name == node.input[1])
+    tensor.float_data[:] = [3e38] * len(tensor.float_data)
+
+
+def two_inputs(graph):
+    graph.input.append(graph.input[0])
+    graph.input[1].name = "other"
+
+
+def another_input(graph):
+    graph.input[0].type.tensor_type.shape.dim[1].dim_value = 7
+
+
+def one_item(graph):
+    graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def scores_for_probabilities(graph):
+    (node,) = (node for node in graph.node if node.op_type == "Softmax")
+    node.op_type = "Identity"
+    del node.attribute[:]
+
+
+def huge(graph):
+    pads = next(node.input[1] for node in graph.node if node.op_type == "Pad")
+    (tensor,) = (tensor for tensor in graph.initializer if tensor.name == pads)
+    tensor.int64_data[-1] = 1 << 31
+
+
+@pytest.mark.parametrize("change", [overflow, two_inputs, another_input, one_item, scores_for_probabilities, huge])
+def test_a_changed_graph_is_refused(change, exported, tmp_path):
+    path = tmp_path / "a.onnx"
+    path.write_bytes(resealed(exported.read_bytes(), change))
+    with pytest.raises(ModelError) as raised:
+        OnnxAudioClassifier(path)
+    assert raised.value.path == str(path)
+
+
+def test_an_unchanged_graph_with_a_new_checksum_is_read(exported, tmp_path):
+    (tmp_path / "a.onnx").write_bytes(resealed(exported.read_bytes(), views="null"))
+    assert OnnxAudioClassifier(tmp_path / "a.onnx").views is None
+
+
+def test_mutants_are_read_or_refused(exported, tmp_path):
+    chance = random.Random(17)
+    data, path = exported.read_bytes()[: -len(checksum_entry(b""))], tmp_path / "a.onnx"
+    refused = 0
+    for _ in range(40):
+        body = bytearray(data)
+        for _ in range(chance.randint(1, 3)):  # the nodes are first, and the description is last
+            body[chance.choice([chance.randrange(30, 6000), chance.randrange(-3000, 0)])] = chance.randrange(256)
+        path.write_bytes(bytes(body) + checksum_entry(bytes(body)))
+        try:
+            OnnxAudioClassifier(path, threads=1)
+        except ModelError as error:
+            assert error.path == str(path)
+            refused += 1
+    assert refused > 10
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "a.onnx")
+    with pytest.raises(ModelError, match=r"a\.onnx: .*not a regular file"):
+        OnnxAudioClassifier(tmp_path / "a.onnx")
 
 
 def test_a_missing_file_and_a_directory(tmp_path):

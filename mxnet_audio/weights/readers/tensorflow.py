@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio.errors import ModelError
+from mxnet_audio.protobuf import fields, varint
 from mxnet_audio.weights.readers.foreign import BFLOAT16, array, contents, naming_damage
 
 __all__ = ["read"]
@@ -115,9 +116,9 @@ def _block(data: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes]
     end = len(block) - 4 - 4 * restarts
     position, key = 0, b""
     while position < end:
-        shared, position = _varint(block, position)
-        length, position = _varint(block, position)
-        size, position = _varint(block, position)
+        shared, position = varint(block, position)
+        length, position = varint(block, position)
+        size, position = varint(block, position)
         if shared > len(key) or position + length + size > end:
             raise ValueError("an entry ends after the end of its block")
         key = key[:shared] + block[position : position + length]
@@ -127,45 +128,16 @@ def _block(data: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes]
 
 def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
     """Return offset and size of a block, and the position after them."""
-    offset, position = _varint(data, position)
-    size, position = _varint(data, position)
+    offset, position = varint(data, position)
+    size, position = varint(data, position)
     return (offset, size), position
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """Return a number of seven bits a byte, lowest first, and the position after it."""
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise ValueError("a number of more than 64 bits")
 
 
 def _fields(message: bytes) -> dict[int, Any]:
     """Return the fields of a protocol buffer by their numbers; of a repeated field, the last one."""
-    return dict(_messages(message))
-
-
-def _messages(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield number and value of each field of a protocol buffer."""
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        if tag & 7 == 0:
-            value, position = _varint(message, position)
-        else:
-            sizes = {1: 8, 5: 4}
-            size, position = _varint(message, position) if tag & 7 == 2 else (sizes[tag & 7], position)
-            value = message[position : position + size]
-            position += size
-            if position > len(message):
-                raise ValueError("a field ends after the end of its entry")
-        yield tag >> 3, value
+    return dict(fields(message))
 
 
 def _shape(message: bytes) -> list[int]:
     """Return the sizes in a TensorShapeProto."""
-    return [_fields(value).get(1, 0) for number, value in _messages(message) if number == 2]
+    return [_fields(value).get(1, 0) for number, value in fields(message) if number == 2]
