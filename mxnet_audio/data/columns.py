@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio.audio.source import naming_errors, resolve, source_identity
+from mxnet_audio.checks import iterable_argument
 from mxnet_audio.datasets.missing import CONSTANT, fill_rows, is_missing
 from mxnet_audio.errors import DatasetError, ParameterError
 
@@ -148,6 +149,7 @@ def align(
     if labels is None:
         return sources, None
     labels = labels.asnumpy() if hasattr(labels, "asnumpy") else labels
+    labels = iterable_argument("labels", labels, "labels")
     labels = labels.tolist() if hasattr(labels, "tolist") else list(labels)
     count = len(sources.values)
     if len(labels) != count:
@@ -248,7 +250,7 @@ def _rows(values: Any) -> Any:
     if hasattr(values, "to_numpy"):  # indexing a Series goes by its index, not by row
         values = values.to_numpy()
     if not (hasattr(values, "__getitem__") and hasattr(values, "__len__")):
-        return list(values)
+        return list(iterable_argument("sources", values, "sounds"))
     if _is_numeric(values) and len(values.shape) < 2:
         raise ParameterError(f"sources must have a row of samples for each sound, got an array of shape {values.shape}")
     return list(values) if isinstance(values, tuple) else values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 import os
+import reprlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ import numpy as np
 
 from mxnet_audio import datasets
 from mxnet_audio.audio.source import source_name
-from mxnet_audio.checks import whole_number
+from mxnet_audio.checks import iterable_argument, whole_number
 from mxnet_audio.data.columns import Sources, align, class_indices, class_names, column_of
 from mxnet_audio.data.steps import CopyTransformed, Transformed, call_named, check_rates, flatten, takes_source
 from mxnet_audio.data.transforms import Features, Load
@@ -114,7 +115,7 @@ class AudioDataset(gluon.data.Dataset):
         self.groups: list[str] | None = None
         rows = align(sources, labels, sr, missing_value_strategy, fill_value)
         self.sources, self.labels = self._items_of(*rows)
-        self.synsets = None if synsets is None else list(synsets)
+        self.synsets = None if synsets is None else list(iterable_argument("synsets", synsets, "classes"))
         self._indices: np.ndarray | None = None
         if self.labels is not None:
             self._indices, self.synsets = class_indices(self.labels, self.synsets)
@@ -134,8 +135,16 @@ class AudioDataset(gluon.data.Dataset):
         -------
         AudioDataset
             An instance of the class that this is called on.
+
+        Raises
+        ------
+        ParameterError
+            If these are not pairs.
         """
-        pairs = list(pairs)
+        pairs = list(iterable_argument("pairs", pairs, "pairs (source, label)"))
+        for pair in pairs:
+            if not (isinstance(pair, tuple | list) and len(pair) == 2):
+                raise ParameterError(f"pairs must be pairs (source, label), got {reprlib.repr(pair)} among them")
         return cls._of_columns([source for source, _ in pairs], [label for _, label in pairs], **options)
 
     @classmethod
@@ -298,7 +307,7 @@ class AudioDataset(gluon.data.Dataset):
         """
         if indices is None or isinstance(indices, int | np.integer):
             indices = range(len(self))[:indices]
-        indices = [self._index(index) for index in indices]
+        indices = [self._index(index) for index in iterable_argument("indices", indices, "whole numbers")]
         part = self._copy()
         part.sources = self.sources.take(indices)
         part.labels = self.labels and [self.labels[index] for index in indices]

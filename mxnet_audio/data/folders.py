@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mxnet_audio import audio, datasets
-from mxnet_audio.checks import one_of
+from mxnet_audio.checks import one_of, path_argument
 from mxnet_audio.data.datasets import AudioDataset
-from mxnet_audio.datasets.local import existing_rows, read_rows
+from mxnet_audio.datasets.splits import Folds, of_folds
+from mxnet_audio.datasets.tables import existing_rows, read_rows
 from mxnet_audio.errors import AudioError, DatasetError
 
 __all__ = ["AudioFolderDataset", "ListingDataset"]
@@ -51,15 +52,17 @@ class AudioFolderDataset(ListingDataset):
     Parameters
     ----------
     root : str or os.PathLike
-        Folder that holds a folder of clips for each class, at any depth; or the files of the table.
+        Folder that holds a folder of clips for each class, at any depth, also in or above folders of splits (see
+        `datasets.folder`); or the files of the table.
     transform : callable, optional
         Function ``transform(data, label)`` that makes the sample.
     has_csv : bool
         False lists the folders even if `train_csv` is given.
     train_csv : str or os.PathLike, optional
-        Table of files and labels, comma-separated. If it is omitted, the folders are listed, whatever `has_csv` is.
+        Table of files and labels (see `datasets.csv`). If it is omitted, the folders are listed, whatever `has_csv` is.
         The first row may name the columns: as ``path`` and ``label``, or as ``ID,Class``, where an ID is a file name
-        without its suffix (MXNet's Urban Sounds). Otherwise the first column holds files, the second labels.
+        without its suffix (MXNet's Urban Sounds), or as in other well-known tables. Otherwise the first column holds
+        files, the second labels.
     file_format : str, optional
         Suffix such as '.wav': of the folders, only such files are listed; in the table, it is added to names without
         it. Default: all of `audio.AUDIO_SUFFIXES`, and names as they are in the table.
@@ -67,6 +70,8 @@ class AudioFolderDataset(ListingDataset):
         Number of lines to leave out at the beginning of the table, such as a header with other words.
     missing : {'skip', 'raise', 'keep'}
         Treatment of a row whose file does not exist: leave it out with a warning, raise an error, or keep it.
+    folds, columns, separator : optional
+        Splits or folds to list; columns and separator of the table: see `datasets.csv`.
     transforms, synsets
         As for `AudioDataset`.
 
@@ -112,14 +117,18 @@ class AudioFolderDataset(ListingDataset):
         skip_rows: int = 0,
         *,
         missing: Literal["skip", "raise", "keep"] = "skip",
+        folds: Folds | None = None,
+        columns: Mapping[str, str] | None = None,
+        separator: str | None = None,
         transforms: Callable | Iterable[Callable] = (),
         synsets: Sequence[str] | None = None,
     ):
-        self._suffix = "." + file_format.lower().lstrip(".") if file_format else ""
+        self._suffix = "." + str(file_format).lower().lstrip(".") if file_format else ""
         if self._suffix:
             one_of("file_format", self._suffix, sorted(audio.AUDIO_SUFFIXES))
-        self._table = Path(train_csv).expanduser() if has_csv and train_csv is not None else None
-        self._skip_rows, self._missing = skip_rows, missing
+        self._table = path_argument("train_csv", train_csv).expanduser() if has_csv and train_csv is not None else None
+        self._skip_rows, self._missing, self._folds = skip_rows, missing, folds
+        self._columns, self._separator = columns, separator
         self.skipped = []
         pairs = self._list_audio_files(root)
         super().__init__(
@@ -129,28 +138,32 @@ class AudioFolderDataset(ListingDataset):
 
     def _list_audio_files(self, root: str | os.PathLike) -> list[tuple[str, str]]:
         """List the files of a folder, or of the table, with their labels. Subclasses may list other files."""
-        root = Path(root).expanduser()
+        root = path_argument("root", root).expanduser()
         if self._table is None:
-            pairs = [pair for pair in datasets.folder(root) if pair[0].lower().endswith(self._suffix)]
+            pairs = [
+                pair for pair in datasets.folder(root, folds=self._folds) if pair[0].lower().endswith(self._suffix)
+            ]
             if not pairs:
                 raise DatasetError(f"there are no {self._suffix} files in its class folders", root)
             return pairs
-        rows = read_rows(self._table, root, skip_rows=self._skip_rows, suffix=self._suffix, require_header=False)
-        rows, self.skipped = existing_rows(rows, self._table, self._missing)
+        rows = read_rows(
+            self._table,
+            root,
+            skip_rows=self._skip_rows,
+            suffix=self._suffix,
+            require_header=False,
+            columns=self._columns,
+            separator=self._separator,
+        )
+        rows, self.skipped = existing_rows(of_folds(rows, self._folds, self._table), self._table, self._missing)
         return _without_repeats([(row.path, row.label) for row in rows], self._table)
 
 
 def _without_repeats(pairs: list[tuple[str, str]], table: Path) -> list[tuple[str, str]]:
-    """Return each file once; two labels for one file are an error."""
-    labels: dict[str, str] = {}
-    unique = []
-    for path, label in pairs:
-        normal = os.path.normpath(path)
-        if normal not in labels:
-            labels[normal] = label
-            unique.append((path, label))
-        elif labels[normal] != label:
-            raise DatasetError(f"has two labels in {table}: {labels[normal]!r} and {label!r}", path)
+    """Return each file once; `read_rows` has checked that it has one label."""
+    unique: dict[str, tuple[str, str]] = {}
+    for pair in pairs:
+        unique.setdefault(os.path.normpath(pair[0]), pair)
     if len(unique) < len(pairs):
         logger.warning("%s: skipped %d rows that repeat others", table, len(pairs) - len(unique))
-    return unique
+    return list(unique.values())

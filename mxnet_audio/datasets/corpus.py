@@ -13,14 +13,13 @@ from mxnet_audio.audio import find_audio, info
 from mxnet_audio.checks import path_argument
 from mxnet_audio.datasets.fetch import Remote, archive_difference, fetch
 from mxnet_audio.datasets.install import has_leftovers, install, installed_files, is_complete, remove_leftovers
+from mxnet_audio.datasets.splits import Folds
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 from mxnet_audio.locks import locked
 
 __all__ = ["Clip", "Corpus", "Remote", "Validation"]
 
 logger = logging.getLogger(__name__)
-
-Folds = int | str | Iterable[int | str]
 
 
 class Clip(NamedTuple):
@@ -289,10 +288,10 @@ class Corpus:
     def clips(self, directory: str | os.PathLike, folds: Folds | None = None) -> list[Clip]:
         """List the clips with label, fold and group; see `pairs` for parameters and errors."""
         if folds is None:
-            requested = set(self.folds)
+            requested: list[int | str] = list(self.folds)
         else:
-            requested = {folds} if isinstance(folds, str) or not isinstance(folds, Iterable) else set(folds)
-        if unknown := requested - set(self.folds):
+            requested = [folds] if isinstance(folds, str) or not isinstance(folds, Iterable) else list(folds)
+        if unknown := [fold for fold in requested if fold not in self.folds]:
             folds_of_corpus = ", ".join(map(repr, self.folds))
             raise ParameterError(f"folds of {self.name} must be among {folds_of_corpus}, got {min(map(repr, unknown))}")
         clips = []
@@ -307,7 +306,7 @@ class Corpus:
 
     def _locate(self, directory: str | os.PathLike) -> Path:
         """Return the folder of the corpus: `home` in the directory, or the directory itself."""
-        directory = Path(directory)
+        directory = path_argument("directory", directory)
         home = directory / self.home if (directory / self.home).is_dir() else directory
         if not home.is_dir():
             raise DatasetError(f"no such folder: download {self.name} to it first", directory)

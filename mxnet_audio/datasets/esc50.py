@@ -59,7 +59,7 @@ def _esc10_clips(home: Path) -> Iterator[Clip]:
 def _names_in_table(home: Path) -> set[str]:
     """Return the names of the clips in the corpus's table; an empty set if the copy has no table."""
     path = home / "meta" / "esc50.csv"
-    rows = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
+    rows = path.read_text(encoding="utf-8", errors="replace").splitlines()[1:] if path.is_file() else []
     return {row.split(",")[0].removesuffix(".wav") for row in rows}
 
 

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import csv as csv_module
-import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.source import missing_reason
-from mxnet_audio.checks import one_of, path_argument, whole_number
+from mxnet_audio.checks import path_argument
 from mxnet_audio.datasets.corpus import Clip
+from mxnet_audio.datasets.splits import Folds, are_split_folders, is_split_name, of_folds
+from mxnet_audio.datasets.tables import Missing, existing_rows, read_rows
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["Row", "clips", "csv", "existing_rows", "folder", "list_folder", "read_rows"]
+__all__ = ["Listed", "clips", "csv", "folder", "list_folders"]
 
 logger = logging.getLogger(__name__)
 
-Missing = Literal["keep", "skip", "raise"]
 
-
-class Row(NamedTuple):
-    """Row of a table: path and label, the number of its line, and its fold and group (None if missing)."""
-
-    path: str
-    label: str
-    line: int
-    fold: str | None = None
-    group: str | None = None
-
-
-def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
+def folder(path: str | os.PathLike, *, folds: Folds | None = None) -> list[tuple[str, str]]:
     """List a folder of class folders; the label of a clip is the name of its class folder.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Class folders are searched to any depth. Hidden files and folders are ignored.
+        Class folders are searched to any depth, also those that are links. Hidden files and folders are ignored. The
+        class folders may be in folders of splits (``train``, ``validation``, ``test``) or of folds (``fold1``,
+        ``fold2``, …; or 1, 2, … with the same classes in all), or these in the class folders.
+    folds : a fold or an iterable of folds, optional
+        Splits or folds to list, such as "train" or [1, 2, 3]. By default all; splits give a warning.
 
     Returns
     -------
@@ -49,8 +41,9 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     Raises
     ------
     DatasetError
-        If the folder is missing, or has no class folders, or none of these has sound files. Class folders without sound
-        files are skipped with a warning.
+        If the folder is missing, or has no class folders, or none of these has sound files; if it is unclear whether
+        folders are splits or classes; or if there is no such fold. Class folders without sound files are skipped with a
+        warning.
     ParameterError
         If `path` is no path.
 
@@ -62,29 +55,87 @@ def folder(path: str | os.PathLike) -> list[tuple[str, str]]:
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as home:
-    ...     for name in ("dog/a.wav", "cat/b.ogg"):
-    ...         Path(home, name).parent.mkdir()
+    ...     for name in ("train/dog/a.wav", "train/cat/b.ogg", "test/dog/c.wav", "test/cat/d.wav"):
+    ...         Path(home, name).parent.mkdir(parents=True)
     ...         _ = Path(home, name).write_bytes(b"")
-    ...     [label for _, label in folder(home)]
+    ...     [label for _, label in folder(home, folds="train")]
     ['cat', 'dog']
     """
-    path = path_argument("path", path)
+    return [(clip.path, clip.label) for clip in of_folds(_class_folders(path_argument("path", path)), folds, path)]
+
+
+def _class_folders(path: Path) -> list[Clip]:
+    """List the clips in class folders, with their split or fold."""
     if path.is_file():
         raise DatasetError("cannot be listed: it is a file, not a folder (datasets.csv reads tables)", path)
-    classes, files = list_folder(path)
-    if not classes:
-        raise DatasetError("there are no class folders: put the clips of each class in a folder of its own", path)
-    found = {item: find_audio(item) for item in classes}
-    if not any(found.values()):
-        raise DatasetError("there are no sound files", path)
-    if empty := [item.name for item, clips in found.items() if not clips]:
-        logger.warning("%s: skipped class folders without sound files: %s", path, ", ".join(empty))
-    if loose := [file.name for file in files if file.suffix.lower() in AUDIO_SUFFIXES]:
-        logger.warning("%s: skipped files outside of class folders: %s", path, ", ".join(loose))
-    return [(clip, item.name) for item, clips in found.items() for clip in clips]
+    files = list_folders(path, "class")
+    if all(file.split is None and file.below and is_split_name(file.below[0]) for file in files):
+        files = [file._replace(split=file.below[0]) for file in files]
+    return [Clip(file.path, file.name, file.split, file.path) for file in files]
 
 
-def list_folder(path: Path) -> tuple[list[Path], list[Path]]:
+class Listed(NamedTuple):
+    """Sound file in the folder of a class or speaker: name of that folder, those below, and the split if known."""
+
+    name: str
+    path: str
+    below: tuple[str, ...]
+    split: str | None = None
+
+
+def list_folders(
+    path: Path, kind: Literal["class", "speaker"], suffixes: Collection[str] = AUDIO_SUFFIXES
+) -> list[Listed]:
+    """List the sound files in the folders of classes or speakers, which may be in folders of splits.
+
+    Parameters
+    ----------
+    path : Path
+    kind : {'class', 'speaker'}
+        Splits have common classes, but not always common speakers.
+    suffixes : collection of str
+        Suffixes of the files to list.
+
+    Returns
+    -------
+    list of Listed
+        Sorted by class or speaker, and path.
+
+    Raises
+    ------
+    DatasetError
+        If the folder is missing, or there are no folders in it, or no sound files in these; or if it is unclear whether
+        they are splits.
+    """
+    folders, loose = _list_folder(path)
+    if not folders:
+        raise DatasetError(f"there are no {kind} folders: put the clips of each {kind} in a folder of its own", path)
+    endings = tuple(suffix.lower() for suffix in suffixes)
+    found = [
+        Listed(folder.name, file, Path(file).relative_to(folder).parts[:-1])
+        for folder in folders
+        for file in find_audio(folder)
+        if file.lower().endswith(endings)
+    ]
+    if not found:
+        wanted = "sound" if suffixes is AUDIO_SUFFIXES else " or ".join(sorted(endings))
+        raise DatasetError(f"there are no {wanted} files in its {kind} folders", path)
+    inner: dict[str, set[str]] = {file.name: set() for file in found}
+    for file in found:
+        inner[file.name].update(file.below[:1])
+    outside = [file.name for file in loose if file.name.lower().endswith(endings)]
+    if are_split_folders(path, inner, shared=kind == "class"):
+        outside += [os.path.relpath(file.path, path) for file in found if not file.below]
+        found = [Listed(file.below[0], file.path, file.below[1:], file.name) for file in found if file.below]
+        found.sort()
+    elif empty := [folder.name for folder in folders if folder.name not in inner]:
+        logger.warning("%s: skipped %s folders without sound files: %s", path, kind, ", ".join(empty))
+    if outside:
+        logger.warning("%s: skipped files outside of %s folders: %s", path, kind, ", ".join(outside))
+    return found
+
+
+def _list_folder(path: Path) -> tuple[list[Path], list[Path]]:
     """Return the sorted folders and files in a folder, without hidden ones; raise DatasetError if that fails."""
     try:
         items = sorted(item for item in path.iterdir() if not item.name.startswith("."))
@@ -96,20 +147,35 @@ def list_folder(path: Path) -> tuple[list[Path], list[Path]]:
 
 
 def csv(
-    path: str | os.PathLike, root: str | os.PathLike | None = None, *, missing: Missing = "keep"
+    path: str | os.PathLike,
+    root: str | os.PathLike | None = None,
+    *,
+    missing: Missing = "keep",
+    folds: Folds | None = None,
+    columns: Mapping[str, str] | None = None,
+    separator: str | None = None,
 ) -> list[tuple[str, str]]:
-    """List the rows of a CSV table with the columns ``path`` and ``label``, or ``ID`` and ``Class``.
+    """List the rows of a table of files and labels.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Comma-separated table in UTF-8; the first row names the columns. Other columns are ignored. Labels are strings.
-        In a table whose first columns are ``ID,Class`` (MXNet's Urban Sounds), an ID is a file name without its audio
-        suffix.
+        Table in UTF-8 (or UTF-16 with a byte order mark; other tables are read as cp1252, with a warning). The first
+        row names the columns: ``path`` and ``label`` or, as in well-known corpora, ``filename`` and ``target``,
+        ``fname``, ``slice_file_name``, ``class``, ``category`` and others, in upper or lower case. Other columns are
+        ignored, and so are blanks around cells. Labels are strings. A file name may lack its suffix; ``ID`` is such a
+        name.
     root : str or os.PathLike, optional
         Folder that relative paths start from; by default that of the table.
     missing : {'keep', 'skip', 'raise'}
         Treatment of rows whose file is missing: keep them, skip them with a warning, or raise DatasetError.
+    folds : a fold or an iterable of folds, optional
+        Splits or folds to list, by the column ``fold`` or ``split``. By default all; splits give a warning.
+    columns : mapping of str to str, optional
+        Names of the columns with ``path``, ``label``, ``fold`` (or ``split``) and ``group``, such as
+        ``{"path": "recording", "label": "species"}``. Columns that are not chosen are detected.
+    separator : str, optional
+        Character between cells; by default a comma, a semicolon, a tab or ``|`` is detected.
 
     Returns
     -------
@@ -119,10 +185,11 @@ def csv(
     Raises
     ------
     DatasetError
-        If the table cannot be read or has no rows, a column is missing, or a row has no path or no label; if a file is
-        missing, with 'raise', or all are, with 'skip'.
+        If the table cannot be read, is not a regular file, or has no rows; if a column is missing, or a row has no path
+        or no label; if files have several labels, in one cell, in several columns or in several rows; if there is no
+        such fold; if a file is missing, with 'raise', or all are, with 'skip'.
     ParameterError
-        If `path` or `root` is no path, or `missing` is unknown.
+        If `path` or `root` is no path, or another argument is wrong.
 
     See Also
     --------
@@ -133,27 +200,34 @@ def csv(
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as home:
     ...     _ = Path(home, "a.wav").write_bytes(b"")
-    ...     _ = Path(home, "list.csv").write_text("path,label\\na.wav,dog\\nb.wav,cat\\n")
-    ...     [label for _, label in csv(Path(home, "list.csv"), missing="skip")]
+    ...     _ = Path(home, "list.csv").write_text("filename;species\\na.wav;dog\\nb.wav;cat\\n")
+    ...     [label for _, label in csv(Path(home, "list.csv"), columns={"label": "species"}, missing="skip")]
     ['dog']
     """
-    rows, _ = existing_rows(read_rows(path, root), path, missing)
+    rows, _ = existing_rows(
+        of_folds(read_rows(path, root, columns=columns, separator=separator), folds, path), path, missing
+    )
     return [(row.path, row.label) for row in rows]
 
 
-def clips(path: str | os.PathLike) -> list[Clip]:
+def clips(
+    path: str | os.PathLike, *, columns: Mapping[str, str] | None = None, separator: str | None = None
+) -> list[Clip]:
     """List class folders or a table, with the fold and the group of each clip.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Folder (see `folder`) or table (see `csv`). A table may have the columns ``fold`` and ``group`` (recording,
-        artist or speaker).
+        Folder (see `folder`) or table (see `csv`). A table may have the columns ``fold`` (or ``split``) and ``group``
+        (recording, artist or speaker).
+    columns, separator : optional
+        See `csv`.
 
     Returns
     -------
     list of Clip
-        ``(path, label, fold, group)``. The fold is None if it is missing, and the group is the path.
+        ``(path, label, fold, group)``. The fold is the name of the split or fold, None if there is none; the group is
+        the path if there is none.
 
     Raises
     ------
@@ -170,169 +244,6 @@ def clips(path: str | os.PathLike) -> list[Clip]:
     """
     path = path_argument("path", path)
     if path.is_dir():
-        return [Clip(clip, label, None, clip) for clip, label in folder(path)]
-    return [Clip(row.path, row.label, row.fold, row.group or row.path) for row in read_rows(path)]
-
-
-def read_rows(
-    path: str | os.PathLike,
-    root: str | os.PathLike | None = None,
-    *,
-    skip_rows: int = 0,
-    suffix: str = "",
-    require_header: bool = True,
-) -> list[Row]:
-    """Read a table of files and labels.
-
-    Parameters
-    ----------
-    path, root
-        See `csv`.
-    skip_rows : int >= 0
-        Number of lines to skip at the beginning.
-    suffix : str
-        Suffix of the file names; it is added to names without it.
-    require_header : bool
-        If False, the first row may be data: it is a header if it has a column ``path`` or ``label`` or begins with
-        ``ID,Class``, and its first cell is not an existing file. Without a header, the first column holds the files and
-        the second the labels.
-
-    Returns
-    -------
-    list of Row
-
-    Raises
-    ------
-    DatasetError
-        See `csv`; or several files have the same ID.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     _ = Path(home, "train.csv").write_text("ID,Class\\n17,siren\\n")
-    ...     [row] = read_rows(Path(home, "train.csv"), "audio")
-    >>> row
-    Row(path='audio/17.wav', label='siren', line=2, fold=None, group=None)
-    """
-    path = path_argument("path", path)
-    root = path.parent if root is None else path_argument("root", "." if root == "" else root)
-    rows, skip_rows = [], whole_number("skip_rows", skip_rows, 0)
-    locate = _suffix_locator(root, suffix)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for _ in range(skip_rows):
-                if not file.readline():  # the end of the table
-                    break
-            table = csv_module.reader(file, strict=True)
-            first = next(table, [])
-            if not any(first) and require_header:
-                raise DatasetError("is empty or has no header: the first row must name path and label", path)
-            has_ids = [name.strip().lower() for name in first[:2]] == ["id", "class"]
-            is_header = has_ids or not {"path", "label"}.isdisjoint(first)
-            if require_header or (is_header and not os.path.isfile(locate(first[0]))):  # noqa: PTH113 - as below
-                columns = _columns(first, path, has_ids)
-                if has_ids and not suffix:
-                    locate = _id_locator(root)
-                body: Iterable[list[str]] = table
-            else:
-                columns, body = (0, 1, None, None), itertools.chain([first], table)
-            for cells in filter(None, body):
-                line = skip_rows + table.line_num
-                name, label, fold, group = (
-                    cells[column] if column is not None and column < len(cells) else "" for column in columns
-                )
-                label = label.strip()
-                if not name.strip() or not label:
-                    raise DatasetError(f"line {line}: the path or the label is empty", path)
-                rows.append(Row(locate(name), label, line, fold.strip() or None, group.strip() or None))
-    except OSError as error:
-        raise DatasetError(f"cannot be read: {error.strerror}", path) from error
-    except (UnicodeDecodeError, ValueError, csv_module.Error) as error:
-        raise DatasetError(f"is not a CSV table in UTF-8: {error}", path) from error
-    if not rows:
-        raise DatasetError("the table has no rows", path)
-    return rows
-
-
-def existing_rows(
-    rows: Sequence[Row], table: str | os.PathLike, missing: Missing
-) -> tuple[list[Row], list[tuple[str, DatasetError]]]:
-    """Check which files of a table exist.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-    table : str or os.PathLike
-        File of the table, for messages.
-    missing : {'keep', 'skip', 'raise'}
-        See `csv`.
-
-    Returns
-    -------
-    rows : list of Row
-        Rows whose file exists; all rows, with 'keep'.
-    skipped : list of (str, DatasetError)
-        Path and error of the other rows; the errors are logged.
-
-    Raises
-    ------
-    DatasetError, ParameterError
-        See `csv`.
-    """
-    one_of("missing", missing, get_args(Missing))
-    if missing == "keep":
-        return list(rows), []
-    existing, skipped = [], []
-    for row in rows:
-        if os.path.isfile(row.path):  # noqa: PTH113 - Path.is_file raises if the folder may not be entered
-            existing.append(row)
-        else:
-            skipped.append((row.path, DatasetError(f"no such file (line {row.line} of {table})", row.path)))
-    if skipped and missing == "raise":
-        raise skipped[0][1]
-    if not existing:
-        raise DatasetError(f"none of its files exists, such as {skipped[0][0]} in line {rows[0].line}", table)
-    for _, error in skipped:
-        logger.warning("skipped %s", error)
-    return existing, skipped
-
-
-def _columns(names: Sequence[str], path: Path, has_ids: bool) -> tuple[int, int, int | None, int | None]:
-    """Return the indices of the columns of path, label, fold and group; the last two are None if missing."""
-    fold, group = (names.index(name) if name in names else None for name in ("fold", "group"))
-    if has_ids:
-        return 0, 1, fold, group
-    if missing := [name for name in ("path", "label") if name not in names]:
-        raise DatasetError(
-            f"no column {' and no column '.join(missing)} among {', '.join(names)}: the first row must name path "
-            "and label, separated by commas",
-            path,
-        )
-    return names.index("path"), names.index("label"), fold, group
-
-
-def _suffix_locator(root: Path, suffix: str) -> Callable[[str], str]:
-    """Return a function that makes a path of a name, with the suffix added if it is missing."""
-    return lambda name: str(root / (name if name.lower().endswith(suffix.lower()) else name + suffix))
-
-
-def _id_locator(root: Path) -> Callable[[str], str]:
-    """Return a function that makes a path of an ID, with the suffix of the existing file, ``.wav`` if there is none."""
-    suffixes: dict[Path, dict[str, list[str]]] = {}  # by folder and stem
-
-    def locate(name: str) -> str:
-        path = root / name
-        if path.suffix.lower() in AUDIO_SUFFIXES:
-            return str(path)
-        if path.parent not in suffixes:
-            suffixes[path.parent] = {}
-            for file in sorted(path.parent.iterdir()) if path.parent.is_dir() else ():
-                if file.suffix.lower() in AUDIO_SUFFIXES:
-                    suffixes[path.parent].setdefault(file.stem, []).append(file.suffix)
-        matches = suffixes[path.parent].get(path.name, [".wav"])
-        if len(matches) > 1:
-            raise DatasetError(f"several files have this ID ({', '.join(matches)}): list names with suffixes", path)
-        return f"{path}{matches[0]}"
-
-    return locate
+        return _class_folders(path)
+    rows = read_rows(path, columns=columns, separator=separator)
+    return [Clip(row.path, row.label, row.fold, row.group or row.path) for row in rows]

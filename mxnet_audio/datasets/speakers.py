@@ -14,10 +14,10 @@ from typing import Literal, NamedTuple
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.source import missing_reason
-from mxnet_audio.checks import one_of
-from mxnet_audio.datasets.corpus import Folds
-from mxnet_audio.datasets.local import list_folder
+from mxnet_audio.checks import one_of, path_argument
+from mxnet_audio.datasets.local import list_folders
 from mxnet_audio.datasets.registry import get
+from mxnet_audio.datasets.splits import Folds
 from mxnet_audio.datasets.trials import Trial, read_trials
 from mxnet_audio.errors import DatasetError, ParameterError
 
@@ -57,15 +57,16 @@ def speaker_folder(root: str | os.PathLike, suffixes: Collection[str] = AUDIO_SU
     Parameters
     ----------
     root : str or os.PathLike
-        Holds one folder per speaker. Files below a session's folder belong to this session. Hidden files and folders
-        are ignored.
+        Holds one folder per speaker; these may be in folders of splits (``train``, ``dev``, ``test``). Files below a
+        session's folder belong to this session. Hidden files and folders are ignored.
     suffixes : collection of str
         Suffixes of the files to list, such as ``('.wav', '.m4a')``.
 
     Returns
     -------
     list of Utterance
-        Sorted by speaker and path. The session is ``'speaker/session'``, or the path if there is no session folder.
+        Sorted by speaker and path. The session is ``'speaker/session'``, or the path if there is no session folder. The
+        fold is the name of the split, if there are splits.
 
     Raises
     ------
@@ -87,26 +88,11 @@ def speaker_folder(root: str | os.PathLike, suffixes: Collection[str] = AUDIO_SU
     ...     [(clip.speaker, clip.session == clip.path or clip.session) for clip in speaker_folder(home)]
     [('anna', True), ('bo', 'bo/talk')]
     """
-    root = Path(root).expanduser()
-    suffixes = tuple(suffix.lower() for suffix in suffixes)
-    folders, files = list_folder(root)
-    if not folders:
-        raise DatasetError("there are no folders: put the recordings of each speaker in a folder of its own", root)
-    utterances, empty = [], []
-    for folder in folders:
-        paths = [path for path in find_audio(folder) if path.lower().endswith(suffixes)]
-        for path in paths:
-            session, *deeper = Path(path).relative_to(folder).parts
-            utterances.append(Utterance(path, folder.name, f"{folder.name}/{session}" if deeper else path))
-        if not paths:
-            empty.append(folder.name)
-    if not utterances:
-        raise DatasetError(f"there are no sound files ({', '.join(sorted(suffixes))}) in the folders of speakers", root)
-    if loose := [file.name for file in files if file.name.lower().endswith(suffixes)]:
-        logger.warning("%s: skipped files outside of the folders of speakers: %s", root, ", ".join(loose))
-    if empty:
-        logger.warning("%s: skipped speakers without sound files: %s", root, ", ".join(empty))
-    return utterances
+    files = list_folders(path_argument("root", root).expanduser(), "speaker", suffixes)
+    return [
+        Utterance(file.path, file.name, f"{file.name}/{file.below[0]}" if file.below else file.path, file.split)
+        for file in files
+    ]
 
 
 def timit(root: str | os.PathLike, split: Literal["train", "test"] | None = None) -> list[Utterance]:

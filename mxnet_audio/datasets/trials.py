@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from mxnet_audio.atomic import contents
 from mxnet_audio.errors import DatasetError
 
 __all__ = ["Trial", "find_listed_files", "parse_trials", "read_fields", "read_trials"]
@@ -146,7 +147,7 @@ def read_fields(path: str | os.PathLike, count: int, description: str) -> Iterat
     [(1, ['1', 'a.wav']), (3, ['3', 'b.wav'])]
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = contents(path).decode("utf-8-sig")
     except OSError as error:
         raise DatasetError(f"cannot be read: {error.strerror}", path) from error
     except ValueError as error:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from mxnet_audio.atomic import contents
 from mxnet_audio.datasets.corpus import Clip, Corpus, Remote
 from mxnet_audio.errors import DatasetError
 
@@ -37,16 +38,15 @@ def _rows(home: Path) -> Iterator[dict[str, str]]:
     """Yield the rows of the corpus's table, checked."""
     path = home / "metadata" / "UrbanSound8K.csv"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            if missing := {"slice_file_name", "fsID", "fold", "class"} - set(table.fieldnames or ()):
-                raise DatasetError(f"the table has no column {', '.join(sorted(missing))}", path)
-            for row in table:
-                if row["class"] not in LABELS or row["fold"] not in map(str, range(1, 11)):
-                    raise DatasetError(
-                        f"line {table.line_num}: unknown class {row['class']!r} or fold {row['fold']!r}", path
-                    )
-                yield row
+        table = csv.DictReader(contents(path).decode("utf-8-sig").splitlines())
+        if missing := {"slice_file_name", "fsID", "fold", "class"} - set(table.fieldnames or ()):
+            raise DatasetError(f"the table has no column {', '.join(sorted(missing))}", path)
+        for row in table:
+            if row["class"] not in LABELS or row["fold"] not in map(str, range(1, 11)):
+                raise DatasetError(
+                    f"line {table.line_num}: unknown class {row['class']!r} or fold {row['fold']!r}", path
+                )
+            yield row
     except FileNotFoundError:
         raise DatasetError("the table of clips is missing", path) from None
     except OSError as error:

@@ -444,3 +444,24 @@ def test_the_configuration_determines_the_treatment_of_missing_sounds(tmp_path, 
     with pytest.raises(DatasetError, match="row 1"):
         AudioDataset([path, None], transforms=Features(AudioFeatureConfig(type="fbank")))
     assert len(AudioDataset([path, None], transforms=Features(config), missing_value_strategy="drop_row")) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("AudioDataset(5)", "sources"),
+        ("AudioDataset(None)", "sources"),
+        ("AudioDataset(CLIPS, 5)", "labels"),
+        ("AudioDataset(CLIPS, 'ab')", "labels"),
+        ("AudioDataset(CLIPS, ['a', 'b'], synsets=5)", "synsets"),
+        ("AudioDataset.from_pairs(5)", "pairs"),
+        ("AudioDataset.from_pairs([0])", "pairs"),
+        ("AudioDataset.from_pairs([(1, 2, 3)])", "pairs"),
+        ("AudioDataset.from_corpus('fsdd', 5)", "directory"),
+        ("AudioDataset(CLIPS).take(2.5)", "indices"),
+    ],
+)
+def test_arguments_of_wrong_types_are_named(call, name):
+    clips = [(np.zeros(100, np.float32), 8000)] * 2
+    with pytest.raises(ParameterError, match=f"^{name} must be "):
+        eval(call, {"AudioDataset": AudioDataset, "CLIPS": clips})

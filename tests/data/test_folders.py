@@ -87,6 +87,9 @@ def test_folders_without_sound(root, tmp_path, caplog):
         ("fold,label,path\n1,dog,dog/1\n2,cat,cat/1\n", {"file_format": ".wav"}),
         ("path,label\ndog/1.wav,dog\ncat/1.wav,cat\n", {"skip_rows": 1}),
         ("\ufeffpath,label\n\ndog/1.wav,dog\ncat/1.wav,cat\n", {}),
+        ("Filename; Class\ndog/1.wav; dog\ncat/1.wav; cat\n", {}),
+        ("song#kind\ndog/1#dog\ncat/1#cat\n", {"columns": {"path": "song", "label": "kind"}, "separator": "#"}),
+        ("path,label,split\ndog/1.wav,dog,train\ncat/1.wav,cat,train\nnone.wav,cat,test\n", {"folds": "train"}),
     ],
 )
 def test_tables(root, table, text, options):
@@ -99,6 +102,21 @@ def test_tables(root, table, text, options):
 def test_folders_are_listed_without_a_table(root, table):
     assert len(AudioFolderDataset(root, has_csv=False, train_csv=table("dog/1.wav,dog\n"))) == 3
     assert len(AudioFolderDataset(root, train_csv=table("dog/1.wav,dog\n"))) == 1
+
+
+def test_folders_of_splits(root, tmp_path):
+    (tmp_path / "split").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / "split" / split).symlink_to(root)
+    dataset = AudioFolderDataset(tmp_path / "split", folds="train")
+    assert len(dataset) == 3 and dataset.synsets == ["cat", "dog"]
+    assert len(AudioFolderDataset(tmp_path / "split")) == 6
+
+
+@pytest.mark.parametrize("arguments", [(5,), ("",), ("clips", None, True, 5)])
+def test_what_is_no_path_is_refused(arguments):
+    with pytest.raises(ParameterError, match="must be a path"):
+        AudioFolderDataset(*arguments)
 
 
 def test_rows_whose_file_is_missing(root, table, caplog):
@@ -130,15 +148,15 @@ def test_files_that_are_listed_twice(root, table, caplog):
 @pytest.mark.parametrize(
     "text, options, message",
     [
-        ("path,class\ndog/1.wav,dog\n", {}, "column label.*path, class"),
-        ("file,label\ndog/1.wav,dog\n", {}, "column path.*file, label"),
+        ("path,note\ndog/1.wav,dog\n", {}, "column label.*path, note"),
+        ("song,label\ndog/1.wav,dog\n", {}, "column path.*song, label"),
         ("dog/1.wav\n", {}, "line 1: "),
         ("dog/1.wav,dog\ncat/1.wav, \n", {}, "line 2: "),
         ("ID\ndog/1.wav\n", {"skip_rows": 1}, "line 2: "),
         ("", {}, "rows"),
         ("ID,Class\n", {"skip_rows": 1}, "rows"),
         ("dog/1,dog\n", {}, r"dog/1 .*line 1"),
-        ('"dog/1.wav,dog\n', {}, "CSV"),
+        ('"dog/1.wav,dog\n', {}, "not a table of text"),
     ],
 )
 def test_errors_in_tables_are_named(root, table, text, options, message):

@@ -96,7 +96,7 @@ def test_from_archive_to_pairs(name, tmp_path, miniature, host):
     corpus.download(tmp_path / "data", progress=False)
     assert len(host.requests) == 1, "a complete corpus is not downloaded again"
     names = {item.name for item in (tmp_path / "data").iterdir()}
-    assert names == {corpus.home, corpus.remote.filename}
+    assert names == {corpus.home, corpus.remote.filename, f".{corpus.home}.lock"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mxnet_audio import datasets
-from mxnet_audio.datasets.local import read_rows
+from mxnet_audio.datasets.tables import read_rows
 from mxnet_audio.errors import DatasetError, ParameterError
 
 
@@ -97,17 +97,18 @@ def test_csv(tmp_path):
     [
         (b"", "list.csv: is empty .*path and label"),
         (b"\npath,label\na.wav,dog\n", "no header"),
-        (b"path,class\na.wav,dog\n", "no column label"),
+        (b"path,note\na.wav,dog\n", "no column label"),
         (b"path,label\n", "no rows"),
         (b"path,label\na.wav,\n", "line 2: "),
         (b"path,label\n  ,dog\n", "line 2: "),
         (b"path,label\na.wav\n", "line 2: "),
         (b"ID,Class\n17,\n", "line 2: "),
-        (b"Class,ID\nsiren,17\n", "no column path .* Class, ID"),
-        (b"ID\n17\n", "no column path .*ID"),
-        (b"file;label\na.wav;dog\n", "no column path .* file;label"),
-        (b"path,label\n\xff\xfe.wav,dog\n", "not a CSV table in UTF-8"),
-        (b'path,label\n"a.wav,dog\n', "not a CSV table"),
+        (b"Class,Song\nsiren,17\n", "no column path .* Class, Song"),
+        (b"ID\n17\n", "no column label .*ID"),
+        (b"a.wav,dog\nb.wav,cat\n", "no column path and no column label among a.wav, dog"),
+        (b'path,label\n"a.wav,dog\n', "not a table of text: .*line 2"),
+        (b"\xff\xfep\0a\0t", "damaged"),
+        (b"RIFF\0\0\0\0WAVE", "null characters"),
     ],
 )
 def test_csv_errors(tmp_path, text, message):
@@ -167,7 +168,7 @@ def test_first_row_with_an_existing_file_is_data(text, suffix, labels, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("header", "missing"), [("path,class", "label"), ("file,label", "path"), ("label,file", "path"), ("path", "label")]
+    ("header", "missing"), [("path,note", "label"), ("song,label", "path"), ("Label,song", "path"), ("path", "label")]
 )
 def test_header_with_one_of_the_columns_is_a_header(header, missing, tmp_path):
     _touch(tmp_path / "a.wav")

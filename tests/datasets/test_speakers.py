@@ -31,21 +31,23 @@ def test_folders_with_and_without_sessions(touch, caplog):
         Utterance(str(root / "anna/walk/1.flac"), "anna", "anna/walk"),
         Utterance(without_session, "bo b", without_session),
     ]
-    assert "speakers without sound files: cy" in caplog.text
-    assert "speakers: loose.wav" in caplog.text
+    assert "speaker folders without sound files: cy" in caplog.text
+    assert "speaker folders: loose.wav" in caplog.text
     caplog.clear()
     assert [Path(clip.path).name for clip in speakers.speaker_folder(str(root), [".m4a"])] == ["2.M4A"]
-    assert "speakers without sound files: bo b, cy" in caplog.text
+    assert "speaker folders without sound files: bo b, cy" in caplog.text
 
 
 def test_folder_errors(touch, tmp_path):
     for root, message in (
         (tmp_path / "missing", "missing: no such folder"),
-        (touch("x/1.wav") / "x", "no folders"),
-        (touch("y/anna/1.txt") / "y", r"no sound files \(\.aac, .*\)"),
+        (touch("x/1.wav") / "x", "no speaker folders"),
+        (touch("y/anna/1.txt") / "y", "no sound files in its speaker folders"),
     ):
         with pytest.raises(DatasetError, match=message):
             speakers.speaker_folder(root)
+    with pytest.raises(DatasetError, match=r"no \.flac or \.wav files in its speaker folders"):
+        speakers.speaker_folder(tmp_path / "y", (".wav", ".flac"))
 
 
 def test_timit_in_upper_and_lower_case(touch, tmp_path, write_tone):
