@@ -49,12 +49,12 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no named pipes among its files
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes | bytearray) -> Any:
     """Parse strict JSON.
 
     Parameters
     ----------
-    text : str or bytes
+    text : str, bytes or bytearray
 
     Returns
     -------

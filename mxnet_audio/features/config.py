@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer
 
+from mxnet_audio.atomic import parse_json
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features.cepstral import check_delta
 from mxnet_audio.features.checks import MIN_AMIN, check_bands, check_decibels
@@ -231,7 +232,7 @@ class AudioFeatureConfig(BaseModel):
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **_: Any) -> AudioFeatureConfig:
         """Validate a JSON object, and raise FeatureError (or for text that is not JSON ValueError) if it is wrong."""
-        return cls.model_validate(json.loads(json_data))
+        return cls.model_validate(parse_json(json_data))
 
     @classmethod
     def from_yaml(cls, source: str | os.PathLike | Mapping[str, Any]) -> AudioFeatureConfig:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from mxnet_audio.atomic import contents
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features.keys import LOADING_KEYS, LUDWIG_KEYS
 
@@ -17,6 +17,28 @@ __all__ = ["preprocessing_block", "read_yaml"]
 # Keys of Ludwig that may stand beside the preprocessing block, since they only name things.
 _DOCUMENT_KEYS = {"input_features", "output_features"}
 _FEATURE_KEYS = {"name", "type", "column", "proc_column", "preprocessing"}
+_LARGEST = 128 << 10  # [bytes], of a document; PyYAML reads about 100 kB a second
+_DEEPEST = 32  # lists and mappings within each other
+
+
+class _Loader(yaml.SafeLoader):
+    """Loader without aliases, a few of which can stand for billions of values, and without deep nesting."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose the next node."""
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.composer.ComposerError(
+                None, None, f"the alias *{event.anchor} is not read: write out its value", event.start_mark
+            )
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise yaml.composer.ComposerError(None, None, "nested too deeply", event.start_mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:
@@ -38,7 +60,7 @@ def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:
     Raises
     ------
     FeatureError
-        The file cannot be read, or is not YAML.
+        The file cannot be read, is longer than 128 KiB, or is not YAML, or has aliases or deep nesting.
 
     Examples
     --------
@@ -50,16 +72,27 @@ def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:
     line = isinstance(source, str) and "\n" not in source
     path = source if not isinstance(source, str) or (line and os.path.isfile(source)) else None  # noqa: PTH113 - Path's raises for text longer than a name
     try:
-        data = yaml.safe_load(source) if isinstance(source, str) and path is None else None
+        data = _parse(source) if isinstance(source, str) and path is None else None
         if line and isinstance(data, str):  # text without a key
             path = source
         if path is not None:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+            data = _parse(contents(path, _LARGEST).decode("utf-8"))
+    except (OSError, UnicodeError) as error:
         raise FeatureError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from None
-    except yaml.YAMLError as error:
-        raise FeatureError(f"not YAML: {' '.join(str(error).split())}", path) from None
+    except FeatureError as error:
+        raise FeatureError(error.reason, path) from None
     return data, path
+
+
+def _parse(text: str) -> Any:
+    """Parse YAML of bounded size."""
+    if len(text) > _LARGEST:
+        raise FeatureError(f"longer than the {_LARGEST >> 10} KiB of YAML that are read")
+    try:
+        return yaml.load(text, _Loader)
+    except Exception as error:  # numbers, dates and tags with impossible values raise errors of many types
+        cause = str(error) or type(error).__name__
+        raise FeatureError(f"not YAML: {' '.join(cause.split())}") from None
 
 
 def preprocessing_block(data: Any) -> Any:
