@@ -5,8 +5,8 @@
 Half a second of sound is encoded in 39 formats by libsndfile and PyAV. Mutants of these files are truncated, have bits
 flipped, chunks removed, repeated or taken from other files, fields set to extremes, junk appended, several files
 joined, or are text. Each is loaded with PyAV and, if the path of an ffmpeg is given, with that command in its place.
-Anything but sound or an AudioError that names the file, more than 1 GB or more than 10 s is a failure: the mutant is
-kept in the folder, and the exit status is 1.
+Anything but sound or an AudioError that names the file, more than 1 GB or more than 10 s (of a CPU, or a minute in all)
+is a failure: the mutant is kept in the folder, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import os
 import resource
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -31,7 +30,7 @@ import soundfile as sf
 from mxnet_audio import audio
 from mxnet_audio.errors import AudioError
 
-MAX_SECONDS, MAX_BYTES = 10.0, 1 << 30
+MAX_SECONDS, MAX_WAIT, MAX_BYTES = 10.0, 60.0, 1 << 30
 ADDRESS_SPACE = 4 << 30  # above it, allocations fail
 SOUNDFILE = (  # suffix, format and subtype of libsndfile
     ("wav", "WAV", "PCM_16"),
@@ -291,14 +290,19 @@ def _try_all(run: Run, indices: range, results: Connection) -> None:
             path = Path(folder, f"{index}.{suffix}")
             path.write_bytes(data)
             results.send((index, suffix, None, 0.0, 0))
-            begin = time.perf_counter()
+            begin = _cost()[0]
             result = outcome(str(path), once=run.ffmpeg is not None)
-            seconds = time.perf_counter() - begin
-            peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-            results.send((index, suffix, result, seconds, 1024 * max(peaks)))
+            end, peak = _cost()
+            results.send((index, suffix, result, end - begin, peak))
             path.unlink()
-            if 1024 * max(peaks) > MAX_BYTES:
+            if peak > MAX_BYTES:
                 return  # peaks never fall again
+
+
+def _cost() -> tuple[float, int]:
+    """Return the CPU time [s] and the peak memory [bytes] of this process and its children."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages), 1024 * max(usage.ru_maxrss for usage in usages)
 
 
 def outcomes(run: Run, indices: range) -> Iterator[tuple[int, str, str, float, int]]:
@@ -313,8 +317,8 @@ def outcomes(run: Run, indices: range) -> Iterator[tuple[int, str, str, float, i
         index, suffix, is_started = following, "?", False
         while True:
             # Before the first mutant, the sounds are made; a limit for them, too, in case that this hangs.
-            if not ours.poll(3 * MAX_SECONDS if is_started else 120):
-                yield index, suffix, "no end", 3 * MAX_SECONDS, 0
+            if not ours.poll(MAX_WAIT if is_started else 2 * MAX_WAIT):
+                yield index, suffix, "no end", MAX_WAIT, 0
                 break
             try:
                 index, suffix, result, seconds, peak = ours.recv()

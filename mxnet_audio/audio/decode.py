@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from mxnet_audio.audio.container import check_complete
 from mxnet_audio.audio.decode_audioread import open_audioread
@@ -58,7 +60,7 @@ def open_stream(source: str | os.PathLike | BinaryIO) -> Iterator[Stream]:
         if stream.slack is not None and stream.frames is not None and stream.frames > size * _MAX_FRAMES_PER_BYTE:
             raise AudioDecodeError(f"damaged: declares {stream.frames} frames in {size} bytes", path)
 
-        def blocks(start: int, count: int | None) -> Iterator:
+        def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
             with _naming_failures(path):
                 yield from stream.blocks(start, count)
 
@@ -67,22 +69,23 @@ def open_stream(source: str | os.PathLike | BinaryIO) -> Iterator[Stream]:
 
 def _open_with_first(own_path: str | None, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
     """Open a file with the first decoder that can read it; `own_path` is None if there is only the file object."""
-    formats = ffmpeg_formats(file)
-    decoders = [lambda: open_soundfile(own_path or file, file, path, stack)]
-    if formats:
-        decoders += [
+    file.seek(0)
+    try:
+        return _open_soundfile(own_path, file, path, stack)
+    except Refused as refused:
+        refusals = [str(refused)]
+    if formats := ffmpeg_formats(file):
+        for open_one in (
             lambda: _open_av(file, path, formats, stack),
             lambda: open_ffmpeg(own_path, formats, path, stack),
             lambda: open_audioread(own_path, path, stack),
-        ]
-    refusals = []
-    for open_one in decoders:
-        file.seek(0)
-        try:
-            return open_one()
-        except Refused as refused:
-            refusals.append(str(refused))
-    if not formats:
+        ):
+            file.seek(0)
+            try:
+                return open_one()
+            except Refused as refused:
+                refusals.append(str(refused))
+    else:
         refusals.append("PyAV, ffmpeg, audioread: the first bytes are of no known format")
     raise AudioDecodeError("no decoder reads this as sound (" + "; ".join(refusals) + ")", path)
 
@@ -98,6 +101,51 @@ def _naming_failures(path: str | None) -> Iterator[None]:
         raise AudioDecodeError("there is not enough memory to decode this", path) from error
     except Exception as error:
         raise AudioDecodeError(f"cannot be decoded: {str(error) or type(error).__name__}", path) from error
+
+
+class _FailsLater:
+    """File object whose failures are raised later, since libsndfile would take them for the end of the file."""
+
+    def __init__(self, file: BinaryIO):
+        self._file, self.tell = file, file.tell
+        self._error: Exception | None = None
+
+    def read(self, count: int = -1) -> bytes:
+        """Read bytes; none after a failure."""
+        try:
+            return self._file.read(count)
+        except Exception as error:
+            self._error = error
+            return b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Change the position, unless it would lie before the start, as in damaged files."""
+        with suppress(OSError, ValueError):
+            self._file.seek(offset, whence)
+        return self.tell()
+
+    @contextmanager
+    def raising(self) -> Iterator[None]:
+        """Raise a failure in the place of what it led to."""
+        try:
+            yield
+        finally:
+            if self._error is not None:
+                raise self._error
+
+
+def _open_soundfile(own_path: str | None, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
+    if own_path is not None:
+        return open_soundfile(own_path, file, path, stack)
+    guarded: Any = _FailsLater(file)
+    with guarded.raising():
+        stream = open_soundfile(guarded, guarded, path, stack)
+
+    def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
+        with guarded.raising():
+            yield from stream.blocks(start, count)
+
+    return replace(stream, blocks=blocks)
 
 
 def _open_av(file: BinaryIO, path: str | None, formats: str, stack: ExitStack) -> Stream:
