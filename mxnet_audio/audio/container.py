@@ -10,14 +10,12 @@ import os
 import struct
 from typing import BinaryIO
 
+from mxnet_audio.audio.chunks import Samples, find_samples
 from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
 __all__ = ["check_complete"]
 
-# Lengths that streaming writers leave in the header, since they cannot return to it; the last is CAF's.
-_UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, -1)
 _MAX_OGG_PAGE = 65307  # bytes, by the format
-_WAVE64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"  # first 12 of the 16 bytes of its identifier
 _MAX_CHUNKS = 100_000  # bounds the time that a hostile file takes
 
 
@@ -26,7 +24,8 @@ def check_complete(file: BinaryIO, path: str | os.PathLike | None = None) -> Non
 
     WAV (RIFF, RIFX, RF64, Wave64), AU, AIFF, CAF, Ogg and MP4 are checked; other formats pass. FLAC, MP3 and Matroska
     need no check here, since their decoders report the declared length. Truncated files of rare formats such as VOC,
-    NIST and MAT are read up to their end.
+    NIST and MAT are read up to their end. Headers that declare no length pass, and those that declare up to 128 bytes
+    too many, mostly the size of the header itself.
 
     Parameters
     ----------
@@ -55,70 +54,25 @@ def check_complete(file: BinaryIO, path: str | os.PathLike | None = None) -> Non
         raise AudioDecodeError("the file is empty (0 bytes)", path)
     file.seek(0)
     head = file.read(12)
-    missing = None
-    if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:] == b"WAVE":
-        missing = _check_chunks(file, size, 12, ">4sI" if head[:4] == b"RIFX" else "<4sI", b"data", "WAV")
-    elif head == _WAVE64:
-        missing = _check_wave64(file, size)
-    elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
-        missing = _check_chunks(file, size, 12, ">4sI", b"SSND", "AIFF")
-    elif head[:4] == b"caff":
-        missing = _check_chunks(file, size, 8, ">4sq", b"data", "CAF")
-    elif head[:4] in (b".snd", b"dns."):
-        missing = _check_au(head, size)
-    elif head[:4] == b"OggS":
+    if head[:4] == b"OggS":
         missing = _check_ogg(file, size)
     elif head[4:8] == b"ftyp":
         missing = _check_mp4(file, size)
+    else:
+        missing = _check_samples(find_samples(file), size)
     file.seek(0)
     if missing:
         raise TruncatedAudioError(f"truncated: {missing}", path)
 
 
-def _check_chunks(file: BinaryIO, size: int, start: int, header: str, data_id: bytes, name: str) -> str | None:
-    """Compare the declared size of the chunk of samples with the bytes that follow."""
-    position, long_size, head = start, None, struct.Struct(header)
-    for _ in range(_MAX_CHUNKS):
-        file.seek(position)
-        entry = file.read(head.size)
-        if len(entry) < head.size:
-            break
-        chunk, length = head.unpack(entry)
-        position += head.size
-        if chunk == b"ds64":  # the 64-bit sizes of RF64: RIFF size, then data size
-            sizes = file.read(16)
-            if len(sizes) == 16:
-                long_size = struct.unpack("<8xQ", sizes)[0]
-        if chunk == data_id:
-            if length == 0xFFFFFFFF and long_size is not None:
-                length = long_size
-            elif length in _UNKNOWN_LENGTHS:
-                return None
-            present = size - position
-            if length > present:
-                return f"the {name} header declares {length} bytes of samples, the file has {present}"
-            return None
-        if length < 0:
-            break
-        position += length + (length % 2 if head.size == 8 else 0)  # CAF does not pad
-    return f"the {name} file ends before its samples begin"
-
-
-def _check_wave64(file: BinaryIO, size: int) -> str | None:
-    """Compare the declared size of a Wave64 file, which follows its identifier, with the file."""
-    file.seek(16)
-    length = int.from_bytes(file.read(8), "little")
-    return f"the Wave64 header declares {length} bytes, the file has {size}" if length > size else None
-
-
-def _check_au(head: bytes, size: int) -> str | None:
-    """Compare the declared size of the samples of an AU file with the file."""
-    if len(head) < 12:
-        return "the AU header is incomplete"
-    start, length = struct.unpack((">" if head[:4] == b".snd" else "<") + "II", head[4:12])
-    if length not in _UNKNOWN_LENGTHS and start + length > size:
-        return f"the AU header declares {length} bytes of samples, the file has {max(0, size - start)}"
-    return None
+def _check_samples(samples: Samples | str | None, size: int) -> str | None:
+    """Compare the declared size of the samples with the bytes that follow the header."""
+    if not isinstance(samples, Samples):
+        return samples
+    if not samples.missing(size):
+        return None
+    present = max(0, size - samples.start)
+    return f"the {samples.format} header declares {samples.declared} bytes of samples, the file has {present}"
 
 
 def _check_ogg(file: BinaryIO, size: int) -> str | None:

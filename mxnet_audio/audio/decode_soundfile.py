@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,11 +11,16 @@ from typing import Any, BinaryIO
 import numpy as np
 import soundfile as sf
 
-from mxnet_audio.audio.mp3 import length_slack, with_length
+from mxnet_audio.audio.container import check_complete
+from mxnet_audio.audio.joined import join
+from mxnet_audio.audio.parts import find_parts
+from mxnet_audio.audio.pieces import Part
 from mxnet_audio.audio.stream import UNKNOWN_FRAMES, Refused, Stream
 from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
 __all__ = ["open_soundfile"]
+
+logger = logging.getLogger(__name__)
 
 BLOCK_FRAMES = 1 << 16  # frames per read: few reads, and little memory beside the result
 _MP3_PREROLL = 32 * 1152  # samples decoded before a seek's target: frames borrow bits from those before them
@@ -34,7 +40,7 @@ class _SoundFile(sf.SoundFile):
 
 
 def open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitStack) -> Stream:
-    """Open a sound file with libsndfile.
+    """Open a sound file with libsndfile, or several that were joined in one file.
 
     Parameters
     ----------
@@ -56,16 +62,62 @@ def open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitSta
     Refused
         libsndfile cannot read the format.
     AudioDecodeError
-        The file is damaged.
+        The file is damaged, or a part of it cannot be read.
     """
-    # soundfile refuses names that are not Unicode; as bytes, every name works.
-    name = os.fsencode(target) if isinstance(target, str) else target
+    parts = find_parts(file, path)
+    if not parts:
+        # soundfile refuses names that are not Unicode; as bytes, every name works. By the suffix ".mp3", libsndfile
+        # would search for frames, of which there are none, and print complaints.
+        named = isinstance(target, str) and parts is None
+        file.seek(0)
+        sound = stack.enter_context(_open(os.fsencode(target) if named else file, path))
+        slack = None if parts == [] or _is_estimated(sound) else 0
+
+        def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
+            return _read(sound, start, count, path)
+
+        return Stream(path, sound.samplerate, sound.channels, _frames(sound), slack, sound.format, "soundfile", blocks)
+    for number, part in enumerate(parts, 1):
+        if part.warning:
+            name = f"part {number} of {len(parts)}: " if len(parts) > 1 else ""
+            logger.warning("%s: %s%s", path or "a file without a name", name, part.warning)
+    if len(parts) == 1:
+        return _part_stream(parts[0], file, path)
+    return join([_checked_part(parts, index, file, path) for index in range(len(parts))])
+
+
+def _checked_part(parts: list[Part], index: int, file: BinaryIO, path: str | None) -> Stream:
+    """Open one of several parts. No other decoder is tried, since it would return the first part alone."""
+    part = f"part {index + 1} of {len(parts)}"
     try:
-        sound = stack.enter_context(_SoundFile(name))
-        layer3 = sound.format == "MP3" and sound.subtype == "MPEG_LAYER_III"
-        slack = length_slack(file) if layer3 else 0
-        if slack is None and (counted := with_length(file)):
-            sound = stack.enter_context(_SoundFile(counted))
+        check_complete(parts[index].open(file), path)
+        stream = _part_stream(parts[index], file, path)
+    except AudioDecodeError as error:
+        raise type(error)(f"{part}: {error.reason}", path) from error
+    except Refused as refused:
+        raise AudioDecodeError(f"{part} cannot be read: {refused}", path) from refused
+    if stream.frames is None:
+        raise AudioDecodeError(f"{part} declares no length", path)
+    return stream
+
+
+def _part_stream(part: Part, file: BinaryIO, path: str | None) -> Stream:
+    """Open a part to read its header, and again to decode it: thousands may be joined."""
+    with _open(part.open(file), path) as sound:
+        sr, channels, kind = sound.samplerate, sound.channels, sound.format
+        frames = _frames(sound) if part.frames is None else part.frames
+        slack = part.slack if kind == "MP3" or not _is_estimated(sound) else None
+
+    def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
+        with _open(part.open(file), path) as sound:
+            yield from _read(sound, part.lead + start, count, path)
+
+    return Stream(path, sr, channels, frames, slack, kind, "soundfile", blocks)
+
+
+def _open(name: bytes | BinaryIO, path: str | None) -> _SoundFile:
+    try:
+        sound = _SoundFile(name)
     except sf.LibsndfileError as error:
         if error.code == _MALFORMED_FILE:
             raise AudioDecodeError(f"damaged: {error.error_string}", path) from error
@@ -75,31 +127,41 @@ def open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitSta
     except TypeError as error:  # the suffix ".raw" requires parameters that are unknown
         raise Refused(f"soundfile: {error}") from error
     if sound.format == "RAW":  # libsndfile reads junk with a suffix like ".au" as raw samples
+        sound.close()
         raise Refused("soundfile: Format not recognised.")
-    frames = sound.frames if sound.frames < UNKNOWN_FRAMES else None
-    if frames is None or (sound.subtype.startswith("MPEG") and not layer3):
-        slack = None  # nothing is declared, or only an estimate
+    return sound
 
-    def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
-        remaining = count if count is not None else UNKNOWN_FRAMES
-        done = start
-        try:
-            if start:
-                target = _seek_target(sound, start)
-                sound.seek(target)
-                sound.read(start - target, dtype="float32")
-            while remaining > 0:
-                block = sound.read(min(BLOCK_FRAMES, remaining), dtype="float32", always_2d=True)
-                if len(block) == 0:
-                    return
-                yield block
-                remaining -= len(block)
-                done += len(block)
-        except sf.LibsndfileError as error:
-            after = f"after {done / sound.samplerate:.3f} s: {error.error_string}"
-            raise TruncatedAudioError(f"damaged or truncated: decoding stopped {after}", path) from error
 
-    return Stream(path, sound.samplerate, sound.channels, frames, slack, sound.format, "soundfile", blocks)
+def _frames(sound: sf.SoundFile) -> int | None:
+    return sound.frames if sound.frames < UNKNOWN_FRAMES else None
+
+
+def _is_estimated(sound: sf.SoundFile) -> bool:
+    """Return whether nothing, or only an estimate, is declared of the length."""
+    if sound.format == "MP3":
+        return sound.subtype != "MPEG_LAYER_III"
+    return _frames(sound) is None or sound.subtype.startswith("MPEG")
+
+
+def _read(sound: sf.SoundFile, start: int, count: int | None, path: str | None) -> Iterator[np.ndarray]:
+    """Yield blocks from a frame on."""
+    remaining = count if count is not None else UNKNOWN_FRAMES
+    done = start
+    try:
+        if start:
+            target = _seek_target(sound, start)
+            sound.seek(target)
+            sound.read(start - target, dtype="float32")
+        while remaining > 0:
+            block = sound.read(min(BLOCK_FRAMES, remaining), dtype="float32", always_2d=True)
+            if len(block) == 0:
+                return
+            yield block
+            remaining -= len(block)
+            done += len(block)
+    except sf.LibsndfileError as error:
+        after = f"after {done / sound.samplerate:.3f} s: {error.error_string}"
+        raise TruncatedAudioError(f"damaged or truncated: decoding stopped {after}", path) from error
 
 
 def _seek_target(sound: sf.SoundFile, start: int) -> int:
@@ -109,4 +171,6 @@ def _seek_target(sound: sf.SoundFile, start: int) -> int:
     if sound.subtype == "VORBIS":
         # Encoders shorten the last page, and libvorbis counts back from its end: seeks into it are wrong.
         return min(start, max(0, sound.frames - _MAX_OGG_PAGE_FRAMES))
+    if sound.subtype == "OPUS":  # some seeks near the borders of pages are off, too
+        return max(0, min(start, sound.frames - _MAX_OGG_PAGE_FRAMES) - sound.samplerate)
     return start

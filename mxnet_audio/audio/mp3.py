@@ -1,131 +1,203 @@
-"""Length of MP3 files, which libsndfile only estimates.
+"""Length of MPEG audio files (MP3, MP2), which libsndfile only estimates or takes from a header that may be wrong.
 
 An MP3 file has no header of its own. Encoders store the number of frames in a first, silent frame (the Xing or Info
-header). Without it, libsndfile estimates the length from the size and the first bit rate. With a variable bit rate the
-estimate can be wrong by any factor, and libsndfile never returns more samples than it estimated.
+header). libsndfile never returns more samples than this header declares, also if another file was appended. Without
+it, libsndfile estimates the length from the size and the first bit rate. With a variable bit rate the estimate can be
+wrong by any factor. So the frames are counted, unless the header agrees with the size of the file.
 """
 
 from __future__ import annotations
 
-import io
+import os
 import struct
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
-__all__ = ["length_slack", "with_length"]
+from mxnet_audio.audio.mp3_frames import LENGTHS, Frame, first_bits, frames, kind_of, skip_tag
+from mxnet_audio.audio.pieces import MAX_PARTS, Part
+from mxnet_audio.errors import AudioDecodeError
 
-_BIT_RATES = {  # kbit/s by (is MPEG-1, layer), index 1 to 14
-    (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-_SAMPLING_RATES = {  # Hz by version and index
-    3: (44100, 48000, 32000),
-    2: (22050, 24000, 16000),
-    0: (11025, 12000, 8000),
-}
+__all__ = ["after_tags", "mpeg_parts"]
+
 _MAX_TAGS = 100
+_MAX_PIECES = 10_000  # more gaps than this are left to the decoder
+_XING_FIELDS = 16  # bytes: name, flags, number of frames, number of bytes
+_LAME_TAG, _LAME_PADDING = 120, 142  # bytes after the beginning of a full Xing header
+_HEADER_BIT_RATE = 9  # index of a bit rate with enough room for a Xing header
 
 
-def length_slack(file: BinaryIO) -> int | None:
-    """Return the number of samples by which a complete MP3 may be shorter than it declares.
-
-    Parameters
-    ----------
-    file : binary file object
-        Seekable; its position is kept.
-
-    Returns
-    -------
-    int or None [samples]
-        0 with a full header (LAME, FFmpeg); one frame with a bare header, since old encoders count the header itself;
-        None without a header, when no length is declared.
-    """
-    back = file.tell()
-    file.seek(_after_tags(file))
-    start = file.read(4096)
-    file.seek(back)
-    for name in (b"Xing", b"Info"):
-        at = start.find(name)
-        if at >= 0 and len(start) >= at + 12:
-            flags, frames = struct.unpack(">II", start[at + 4 : at + 12])
-            if flags & 1 and frames:
-                return 0 if start[at + 120 : at + 123] in (b"LAM", b"Lav") else 1152
-    return None
-
-
-def with_length(file: BinaryIO) -> BinaryIO | None:
-    """Add a Xing header to an MP3 without one, after counting its frames.
-
-    Parameters
-    ----------
-    file : binary file object
-        Seekable; an MP3 without a Xing header.
-
-    Returns
-    -------
-    io.BytesIO or None
-        The MP3 behind a Xing header; None if it has no frames of layer III.
-    """
-    file.seek(_after_tags(file))
-    data = file.read()
-    first, count = _count_frames(data)
-    if count == 0 or _layer(data[first + 1]) != 3:
-        return None
-    flags, rate, mode = data[first + 1], data[first + 2], data[first + 3]
-    header = bytes([0xFF, flags | 1, 9 << 4 | rate & 0x0C, mode])  # no checksum; a bit rate with enough room
-    mpeg1, mono = flags >> 3 & 3 == 3, mode >> 6 == 3
-    side = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}[mpeg1, mono]
-    frame = header + bytes(side) + b"Xing" + struct.pack(">II", 1, count)
-    return io.BytesIO(frame.ljust(_frame_length(header, 0), b"\0") + data[first:])
-
-
-def _after_tags(file: BinaryIO) -> int:
-    """Return the position of the first byte after the ID3v2 tags."""
-    position = 0
+def after_tags(file: BinaryIO, position: int = 0) -> int:
+    """Return the position of the first byte after the tags (ID3, APE, Lyrics3) at a position."""
     for _ in range(_MAX_TAGS):
         file.seek(position)
-        tag = file.read(10)
-        if len(tag) < 10 or tag[:3] != b"ID3":
+        length = skip_tag(file.read(32))
+        if not length:
             break
-        length = 0
-        for byte in tag[6:10]:  # seven bits in each byte
-            length = length << 7 | byte & 0x7F
-        position += 10 + length + (10 if tag[5] & 0x10 else 0)
+        position += length
     return position
 
 
-def _count_frames(data: bytes) -> tuple[int, int]:
-    """Return the position of the first frame, and the number of frames; foreign bytes between them are skipped."""
-    first, count, position = 0, 0, 0
-    while True:
-        length = _frame_length(data, position)
-        # Foreign bytes may look like a header by chance, but not twice in a row.
-        if length and (count or _frame_length(data, position + length)):
-            first = position if count == 0 else first
-            count += 1
-            position += length
+def mpeg_parts(file: BinaryIO, path: str | None = None, reach: int | None = None) -> list[Part] | None:
+    """Find the MP3 or MP2 files in a file: one, or several that were joined.
+
+    A new file begins with a Xing or Info header, at another sampling rate or number of channels, and after the last
+    frame that a header declares. Tags and foreign bytes between frames are left out.
+
+    Parameters
+    ----------
+    file : binary file object
+        Seekable.
+    path : str or None
+        Path to name in the error.
+    reach : int or None
+        Foreign bytes to search for a first frame; None searches the whole file.
+
+    Returns
+    -------
+    list of Part or None
+        Empty if there are no frames; None if this is one MP3 whose header is right.
+
+    Raises
+    ------
+    AudioDecodeError
+        There are more than 10,000 parts.
+    """
+    size = file.seek(0, os.SEEK_END)
+    start = after_tags(file)
+    if _header_is_right(file, start, size):
+        return None
+    runs: list[_Run] = []
+    for frame in frames(file, start, reach):
+        header = _Header.of(frame)
+        run = runs[-1] if runs else None
+        if run is None or header or frame.kind != run.kind or (run.is_complete and not first_bits(frame)):
+            if len(runs) == MAX_PARTS:
+                raise AudioDecodeError(f"more than {MAX_PARTS} MP3 files are joined in this file", path)
+            run = _Run(frame.kind, frame.data[frame.at : frame.at + 4], header, count=-1 if header else 0)
+            runs.append(run)
+        run.add(frame)
+    # Who cuts a file short cuts off the tags at its end.
+    tags_follow = bool(runs) and runs[-1].stop < size <= after_tags(file, runs[-1].stop)
+    return [run.part(is_whole=tags_follow and run is runs[-1]) for run in runs]
+
+
+def _header_is_right(file: BinaryIO, start: int, size: int) -> bool:
+    """Return whether an MP3 begins with a Xing header, and nothing but tags follows the bytes that it declares."""
+    file.seek(start)
+    data = file.read(4096)
+    kind = kind_of(data, 0) if len(data) >= 4 else -1
+    if kind < 0:
+        return False
+    header = _Header.of(Frame(data, 0, start, LENGTHS[data[1] << 8 | data[2]], kind))
+    if header is None or not header.is_full:
+        return False
+    return 0 < header.size <= size - start and after_tags(file, start + header.size) >= size
+
+
+@dataclass(frozen=True)
+class _Header:
+    """Xing or Info header: a frame, and the position of the header in it."""
+
+    data: bytes
+    at: int
+    frames: int
+    size: int
+
+    @classmethod
+    def of(cls, frame: Frame) -> _Header | None:
+        at = 4 + _side_length(frame.kind)
+        begin = frame.at + at
+        if frame.data[begin : begin + 4] not in (b"Xing", b"Info") or _layer(frame.kind) != 3:
+            return None
+        data = bytes(frame.data[frame.at : frame.at + frame.length])
+        fields = data[at + 4 : at + _XING_FIELDS].ljust(12, b"\0")
+        flags, frames_declared, size = struct.unpack(">III", fields)
+        if not flags & 1:
+            return cls(data, at, 0, 0)
+        return cls(data, at, frames_declared, size if flags & 2 else 0)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether an encoder wrote this that does not count the header itself, and tells its delay."""
+        return self.data[self.at + _LAME_TAG :][:3] in (b"LAM", b"Lav")
+
+    def declaring(self, count: int, size: int) -> bytes:
+        """Return the frame with other numbers of frames and bytes, and without padding to cut off at the end."""
+        data, flags = bytearray(self.data), self.data[self.at + 7]
+        data[self.at + 8 : self.at + 12] = struct.pack(">I", count)
+        if flags & 2:
+            data[self.at + 12 : self.at + 16] = struct.pack(">I", size)
+        if self.is_full and len(data) > self.at + _LAME_PADDING + 1:
+            data[self.at + _LAME_PADDING] &= 0xF0
+            data[self.at + _LAME_PADDING + 1] = 0
+        return bytes(data)
+
+
+@dataclass
+class _Run:
+    """Frames of one kind that are decoded together."""
+
+    kind: int
+    first: bytes  # four bytes: the header of the first frame
+    header: _Header | None
+    count: int  # of frames with sound
+    pieces: list[range] = field(default_factory=list)
+
+    @property
+    def stop(self) -> int:
+        return self.pieces[-1].stop
+
+    @property
+    def is_complete(self) -> bool:
+        return self.header is not None and self.count == self.header.frames > 0
+
+    def add(self, frame: Frame) -> None:
+        start, stop = frame.position, frame.position + frame.length
+        if self.pieces and (self.stop == start or len(self.pieces) == _MAX_PIECES):
+            self.pieces[-1] = range(self.pieces[-1].start, stop)
         else:
-            position = data.find(b"\xff", position + 1)
-            if position < 0:
-                return first, count
+            self.pieces.append(range(start, stop))
+        self.count += 1
+
+    def part(self, is_whole: bool) -> Part:
+        """Return the frames behind a header that declares them.
+
+        If a header declares more frames than there are, this is to be told as truncated when they are decoded, unless
+        the file ``is_whole``.
+        """
+        if self.header is None or not self.header.frames:
+            return self._behind_new_header()
+        missing = self.header.frames - self.count
+        counts_itself = missing == 1 and not self.header.is_full  # as old encoders do
+        if missing == 0 or (missing > 0 and not is_whole and not counts_itself):
+            return Part(tuple(self.pieces), slack=0 if self.header.is_full else 1152)
+        head = len(self.header.data)
+        sound = (range(self.pieces[0].start + head, self.pieces[0].stop), *self.pieces[1:])
+        frame = self.header.declaring(self.count, head + sum(map(len, sound)))
+        seen = f"its header declares {self.header.frames} MP3 frames, it has {self.count}; all of them are read"
+        return Part((frame, *sound), slack=1152, warning=None if counts_itself else seen)
+
+    def _behind_new_header(self) -> Part:
+        pieces = self.pieces
+        if self.header is not None:  # one that declares nothing
+            pieces = [range(pieces[0].start + len(self.header.data), pieces[0].stop), *pieces[1:]]
+        second, third, mode = self.first[1] | 1, self.first[2] & 0x0C, self.first[3]  # without a checksum
+        if _layer(self.kind) == 3:
+            header = bytes([0xFF, second, _HEADER_BIT_RATE << 4 | third, mode])
+            frame = header + bytes(_side_length(self.kind)) + b"Xing" + struct.pack(">II", 1, self.count)
+            return Part((frame.ljust(LENGTHS[second << 8 | header[2]], b"\0"), *pieces), slack=None)
+        # libsndfile estimates the length by the first frame. A silent one of the lowest bit rate makes it long enough.
+        header = bytes([0xFF, second, 1 << 4 | third, mode])
+        samples = 384 if _layer(self.kind) == 1 else 1152
+        silence = header.ljust(LENGTHS[second << 8 | header[2]], b"\0")
+        return Part((silence, *pieces), frames=self.count * samples, slack=None, lead=samples)
 
 
-def _frame_length(data: bytes, at: int) -> int:
-    """Return the number of bytes in the frame at a position; 0 if there is none."""
-    if at + 4 > len(data) or data[at] != 0xFF or data[at + 1] & 0xE0 != 0xE0:
-        return 0
-    version, layer = data[at + 1] >> 3 & 3, _layer(data[at + 1])
-    rate, sampling, padding = data[at + 2] >> 4, data[at + 2] >> 2 & 3, data[at + 2] >> 1 & 1
-    if version == 1 or layer == 4 or not 0 < rate < 15 or sampling == 3:
-        return 0
-    bits, hz = _BIT_RATES[version == 3, layer][rate - 1] * 1000, _SAMPLING_RATES[version][sampling]
-    if layer == 1:
-        return (12 * bits // hz + padding) * 4
-    return (72 if layer == 3 and version != 3 else 144) * bits // hz + padding
+def _layer(kind: int) -> int:
+    return 4 - (kind >> 9 & 3)
 
 
-def _layer(byte: int) -> int:
-    return 4 - (byte >> 1 & 3)
+def _side_length(kind: int) -> int:
+    """Return the bytes between the header of an MP3 frame and its sound, or its Xing header."""
+    is_mpeg1, is_mono = kind >> 11 & 3 == 3, kind & 1 == 1
+    return {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}[is_mpeg1, is_mono]

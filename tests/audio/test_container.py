@@ -24,8 +24,7 @@ def test_a_streamed_wav_declares_no_length(size):
     data = bytearray(_encoded("WAV"))
     data[4:8] = data[40:44] = struct.pack("<I", size)
     check_complete(io.BytesIO(data))
-    if size:
-        assert len(audio.load(io.BytesIO(data))[0]) == 16000
+    assert len(audio.load(io.BytesIO(data))[0]) == 16000
 
 
 def test_wav_with_chunks_around_the_samples():
@@ -34,7 +33,7 @@ def test_wav_with_chunks_around_the_samples():
     full = data[:36] + extra + data[36:] + extra
     check_complete(io.BytesIO(full))
     with pytest.raises(TruncatedAudioError):
-        check_complete(io.BytesIO(full[: len(full) - len(extra) - 2]))
+        check_complete(io.BytesIO(full[: len(full) - len(extra) - 200]))
 
 
 def test_caf_of_unknown_length():
