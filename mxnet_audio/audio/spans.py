@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio.audio.load import load
+from mxnet_audio.audio.load import check_not_silent, load
 from mxnet_audio.audio.mono_blocks import blocks
 from mxnet_audio.audio.open_file import open_file
 from mxnet_audio.audio.opened import open_source
@@ -111,7 +110,7 @@ def span_starts(length: int, n: int, count: int) -> list[int]:
 
 
 def load_used(
-    source: Any, sr: int | None, *, middle: int | None = None, reach: float | None = None
+    source: Any, sr: int | None, *, middle: int | None = None, reach: float | None = None, used: int | None = None
 ) -> tuple[np.ndarray, int]:
     """Load the part of a sound that one input of a network is computed from; of a long file, no more is read.
 
@@ -125,6 +124,8 @@ def load_used(
         Length of the middle that is used; of sound up to twice as long, all is loaded.
     reach : float > 0 [s], optional
         Length of the start that is loaded, in place of the middle.
+    used : int > 0 [samples], optional
+        Length of the start that is used: the resampler makes a click where the loaded part is cut.
 
     Returns
     -------
@@ -149,8 +150,9 @@ def load_used(
         y, rate = next(reader.read(span_starts(reader.length, middle, 1), middle)), reader.sr
     else:
         y, rate = load(source, sr=sr, duration=reach)
-    if is_silent(y):
-        deque(blocks(source, allow_silence=False), maxlen=0)  # raises the error, unless only this part is silent
+    if is_silent(y[:used]):
+        # Only this part may be silent. The resampled sound is checked: what is above its range is silent, too.
+        check_not_silent(max(float(np.abs(block).max()) for block in blocks(source, sr)))
     return y, rate
 
 

@@ -10,8 +10,8 @@ import soundfile as sf
 
 from mxnet_audio import audio
 from mxnet_audio.audio import spans
-from mxnet_audio.audio.spans import SpanReader, rereadable, span_starts
-from mxnet_audio.errors import AudioError, TruncatedAudioError
+from mxnet_audio.audio.spans import SpanReader, load_used, rereadable, span_starts
+from mxnet_audio.errors import AudioError, InvalidAudioError, TruncatedAudioError
 
 SECONDS = 20
 
@@ -109,3 +109,27 @@ def test_what_cannot_be_read_again_is_kept(tmp_path):
     file.close()
     with pytest.raises(AudioError):
         rereadable(file)
+
+
+def test_only_the_middle_of_a_long_file_is_loaded(tmp_path, monkeypatch):
+    path, rate = tmp_path / "a.wav", 8000
+    sf.write(path, noise(rate), rate)
+    whole = audio.load(path, sr=12000)[0]
+    start = (len(whole) - 6000) // 2
+    decoded = []
+    monkeypatch.setattr(spans, "load", lambda *a, **o: decoded.append(1) or audio.load(*a, **o))
+    y, sr = load_used(path, 12000, middle=6000)
+    assert sr == 12000 and len(decoded) == 1
+    np.testing.assert_allclose(y, whole[start : start + 6000], atol=1e-5)
+    np.testing.assert_array_equal(load_used(path, 12000, middle=len(whole) // 2 + 1)[0], whole)
+    assert len(load_used(path, None, reach=0.5)[0]) == rate // 2
+
+
+def test_sound_is_refused_as_silent_only_if_all_of_it_is():
+    y = np.zeros(20000, np.float32)
+    for options in ({"middle": 100}, {"reach": 0.1}, {}):
+        with pytest.raises(InvalidAudioError, match="silent"):
+            load_used((y, 8000), 8000, **options)
+    y[-1] = 0.1
+    for options in ({"middle": 100}, {"reach": 0.1}):
+        assert not load_used((y, 8000), 8000, **options)[0].any()
