@@ -136,7 +136,7 @@ def _verified(record: Record, paths: Sequence[Path], mend: str) -> list[Path]:
     """Return the paths, if their bytes are the published ones; `mend` says what helps against damaged ones."""
     for path, file in zip(paths, record.files):
         if not path.is_file():  # a pipe or a device would block, or never end
-            raise ModelError("no such file", path)
+            raise ModelError("not a regular file" if path.exists() else "no such file", path)
         found = _sha256(path)
         if found != file.sha256:
             other = _identity(found)
@@ -181,7 +181,8 @@ def _download(record: Record, file: PublishedFile, progress: bool) -> Path:
             return fetch(remote, folder, progress=progress)
     except DatasetError as error:
         cause, _, failures = error.reason.partition("\n")
-        raise ModelError(f"{_missing(record)}, and {cause}. {_remedy(record)}\n{failures}") from error
+        remedy = f"Try again with a network, or {_own_folder(record)}"
+        raise ModelError(f"{_missing(record)}, and {cause}. {remedy}\n{failures}") from error
     except OSError as error:
         raise ModelError(
             f"the weights of {record.name} cannot be stored ({error.strerror or error})", folder
@@ -195,12 +196,18 @@ def _file_names(record: Record) -> str:
 def _missing(record: Record) -> str:
     """Say that the files are missing; if a folder was searched for them in vain, which."""
     folder = os.environ.get(_VARIABLE)
-    searched = f" ({_VARIABLE}={folder} has none)" if folder else ""
+    searched = ""
+    if folder:
+        searched = f" ({_VARIABLE}={folder} {'has none' if os.path.isdir(folder) else 'is no folder'})"  # noqa: PTH112
     return f"the weights of {record.name} are not on this machine{searched}"
 
 
 def _remedy(record: Record) -> str:
     """Say how to get the files."""
-    folder = f"put {_file_names(record)} in a folder FOLDER/{record.name}, and set {_VARIABLE}=FOLDER"
     where = "With a network" if record.package else "On a machine with a network"
-    return f"{where}: {record.command}. On one without: {folder}"
+    return f"{where}: {record.command}. On one without: {_own_folder(record)}"
+
+
+def _own_folder(record: Record) -> str:
+    """Say where files that the user copies are found."""
+    return f"put {_file_names(record)} in a folder FOLDER/{record.name}, and set {_VARIABLE}=FOLDER"

@@ -14,9 +14,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from mxnet_audio.atomic import replacing
+from mxnet_audio.atomic import parse_json, replacing
 from mxnet_audio.errors import ModelError
-from mxnet_audio.model_store import fingerprint
+from mxnet_audio.model_store import check_finite, fingerprint
 from mxnet_audio.weights.convert import convert
 from mxnet_audio.weights.find import cache_folder, find, published_files
 from mxnet_audio.weights.readers import tensorflow, tflite, torch
@@ -129,6 +129,7 @@ def _read_published(found: Record, paths: list[Path]) -> Loaded:
     read = next(reader for suffix, reader in _READERS.items() if found.files[0].name.endswith(suffix))
     try:
         tensors = convert(found.network, read(path))
+        check_finite(tensors)
     except ModelError as error:
         raise error if error.path is not None else ModelError(error.reason, path) from error
     labels = tflite.read_labels(path, found.tag_list) if found.tag_list else list(found.tags)
@@ -155,10 +156,13 @@ def _read_cache(found: Record) -> Loaded | None:
         if not path.is_file():
             return None
         tensors, metadata = read_with_metadata(path)
-        labels = metadata["labels"]
-        if metadata["sha256"] != _checksum(tensors, labels):
+        if metadata["sha256"] != _checksum(tensors, metadata["labels"]):
             raise ModelError("its SHA-256 has changed", path)
-        return Loaded(found, tensors, json.loads(labels))
+        check_finite(tensors, path)
+        labels = parse_json(metadata["labels"])
+        if len(labels) != found.n_tags:
+            raise ModelError(f"lists {len(labels)} classes instead of {found.n_tags}", path)
+        return Loaded(found, tensors, labels)
     except (ModelError, OSError, KeyError, TypeError, ValueError) as error:
         logger.warning("converted weights cannot be read, and are made again: %s", error)
         return None

@@ -1,5 +1,6 @@
 """Published weights as parameters, and the cache of converted ones."""
 
+import dataclasses
 import functools
 import importlib
 import json
@@ -107,6 +108,21 @@ def test_damaged_cache_is_made_again(musicnn_vgg, own_cache, caplog, damage):
     caplog.clear()
     assert damage == "folder" or weights.load("musicnn_vgg").labels == first.labels
     assert caplog.text == ""
+
+
+def test_weights_that_are_not_numbers_are_refused(musicnn_vgg, own_cache, monkeypatch, caplog):
+    tensors = {name: tensor.copy() for name, tensor in musicnn_vgg.tensors.items()}
+    tensors["head.bias"][3] = np.nan
+    LOAD._write_cache(dataclasses.replace(musicnn_vgg, tensors=tensors))
+    with caplog.at_level(logging.WARNING):
+        again = weights.load("musicnn_vgg")
+    assert np.isfinite(again.tensors["head.bias"]).all() and "'head.bias' holds NaN" in caplog.text
+    monkeypatch.setattr(LOAD, "convert", lambda network, published: tensors)
+    for file in own_cache.iterdir():
+        file.unlink()
+    with pytest.raises(ModelError, match=r"'head\.bias' holds NaN") as raised:
+        weights.load("musicnn_vgg")
+    assert raised.value.path.endswith(".index")
 
 
 def test_cache_that_cannot_be_written(musicnn_vgg, monkeypatch, tmp_path, caplog):

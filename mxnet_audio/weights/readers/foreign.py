@@ -7,10 +7,10 @@ import math
 import operator
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
+from mxnet_audio import atomic
 from mxnet_audio.errors import ModelError
 
 __all__ = ["BFLOAT16", "array", "contents", "naming_damage"]
@@ -34,20 +34,15 @@ def naming_damage(path: str | os.PathLike, kind: str) -> Iterator[None]:
     except ModelError as error:
         raise error if error.path is not None else ModelError(error.reason, path) from error
     except OSError as error:
-        raise ModelError(f"cannot be read ({error.strerror or error})", path) from error
+        raise ModelError(f"cannot be read ({error.strerror or error})", error.filename or path) from error
     except Exception as error:  # parsers of damaged bytes fail in too many ways to list
         cause = str(error) or type(error).__name__
         raise ModelError(f"damaged, or no {kind} ({cause})", path) from error
 
 
 def contents(path: str | os.PathLike) -> bytes:
-    """Read a regular file into memory."""
-    path = Path(path)
-    if not path.is_file():  # a pipe or a device would block, or never end
-        raise ModelError("no such file", path)
-    if path.stat().st_size > _LARGEST:
-        raise ModelError(f"larger than the {_LARGEST >> 30} GiB that are read", path)
-    return path.read_bytes()
+    """Read a regular file into memory; OSError if it is missing, of another kind, or too large."""
+    return atomic.contents(path, _LARGEST)
 
 
 def array(data: bytes | memoryview, dtype: str, shape: Sequence[int]) -> np.ndarray:

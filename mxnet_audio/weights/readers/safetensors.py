@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 
+from mxnet_audio.atomic import parse_json
 from mxnet_audio.errors import ModelError
 from mxnet_audio.weights.readers.foreign import BFLOAT16, array, contents, naming_damage
 
@@ -47,7 +47,7 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     if Path(path).suffix != ".json":
         return read_with_metadata(path)[0]
     with naming_damage(path, "index of safetensors files"):
-        places = json.loads(contents(path))["weight_map"]
+        places = parse_json(contents(path))["weight_map"]
         names: dict[str, set[str]] = {}
         for tensor, file in places.items():
             names.setdefault(file, set()).add(tensor)
@@ -69,15 +69,17 @@ def read_with_metadata(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], 
         start = 8 + int.from_bytes(data[:8], "little")
         if len(data) < 8 or start > len(data):
             raise ValueError("the header is longer than the file")
-        header = json.loads(bytes(data[8:start]))
+        header = parse_json(bytes(data[8:start]))
         metadata = header.pop("__metadata__", {})
         tensors, end = {}, start
         for name, tensor in sorted(header.items(), key=_offsets):
             first, last = (start + offset for offset in _offsets((name, tensor)))
-            if first < end or last > len(data):
-                raise ValueError(f"{name!r} overlaps another tensor or ends after the end of the file")
+            if first != end or last > len(data):
+                raise ValueError(f"{name!r} does not follow the tensor before it, or ends after the end of the file")
             tensors[name] = array(data[first:last], _DTYPES[tensor["dtype"]], tensor["shape"])
             end = last
+        if end != len(data):  # also if the header names a tensor twice
+            raise ValueError("bytes that belong to no tensor")
     return tensors, metadata
 
 

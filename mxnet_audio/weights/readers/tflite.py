@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from typing import Any
@@ -90,7 +91,7 @@ def read_labels(path: str | os.PathLike, name: str) -> list[str]:
     ModelError
         If there is no such list.
     """
-    with naming_damage(path, "model with a list of labels"), zipfile.ZipFile(path) as archive:
+    with naming_damage(path, "model with a list of labels"), zipfile.ZipFile(io.BytesIO(contents(path))) as archive:
         item = archive.getinfo(name)
         if item.file_size > _LARGEST_LIST:
             raise ValueError(f"{name} has {item.file_size} bytes")

@@ -1,5 +1,6 @@
 """Files of every kind that are damaged, missing or of another kind: each error names the file."""
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -56,8 +57,18 @@ def test_flipped_bytes(folder, name):
 def test_no_such_file(folder, name):
     (folder / name).unlink()
     for path in (folder / name, folder, folder / "x" / name):
-        with pytest.raises(ModelError, match="no such file"):
+        with pytest.raises(ModelError, match=r"No such file|Is a directory") as raised:
             READERS[name](path)
+        assert raised.value.path == str(path)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_pipe(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(ModelError, match="not a regular file") as raised:
+        READERS[name](folder / name)
+    assert raised.value.path == str(folder / name)
 
 
 @pytest.mark.parametrize("name", READERS)
