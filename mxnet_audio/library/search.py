@@ -329,7 +329,11 @@ class AudioSearch:
                 self._load_saved(path_argument("save_dir", save_dir))
             model = self._loaded()
             if save_dir is not None:
-                self._create_saved(save_dir)
+                # Another process may create the index at the same time.
+                with contextlib.nullcontext() if has_index(save_dir) else locked(save_dir):
+                    self._load_saved(save_dir)
+                    model = self._loaded()
+                    self.save(save_dir)
                 self._check_model(self.index, model, save_dir)
         distinct: dict[str, Any] = {}
         for source in sources:
@@ -367,15 +371,6 @@ class AudioSearch:
             if len(self.index) or self.index.notes:
                 raise SearchError("the directory holds another index: load it first, or choose another", save_dir)
             self.load(save_dir)
-
-    def _create_saved(self, save_dir: str | os.PathLike) -> None:
-        """Save the index in a directory, so that there is one to add to, even if another process does so, too."""
-        if not has_index(save_dir):
-            with locked(save_dir):
-                self._load_saved(save_dir)
-                self.save(save_dir)
-        else:
-            self.save(save_dir)
 
     def _is_new(self, real: str, stamp: tuple[int, ...] | None) -> bool:
         """Return True if a file must be read: it is not in the index, or has changed since."""

@@ -138,13 +138,11 @@ class _ApproximateEngine(ExactEngine, abc.ABC):
         """Write the engine to files in the directory `path`."""
         super().save(path)
         self._update()
-        if self._structure is None or not len(self):
-            return
         graph = Path(path) / f"graph.{self.name}"
+        if self._structure is None or not len(self) or not _is_utf8(graph):
+            return
         try:
             self._structure.save(str(graph))
-        except UnicodeEncodeError:  # libraries in C++ take no other names; the structure is built again when needed
-            return
         except RuntimeError as error:  # raised by voyager if the disk is full
             raise OSError(f"{graph.name} cannot be written: {error}") from error
 
@@ -153,13 +151,11 @@ class _ApproximateEngine(ExactEngine, abc.ABC):
         super().load(path)
         self._reset()
         graph = Path(path) / f"graph.{self.name}"
-        if not graph.exists():
+        if not graph.exists() or not _is_utf8(graph):
             return  # it is built at the first query
         self._label_pending()  # labels depend on the vectors alone, so they equal those of the saved structure
         try:
             self._structure = self._open(str(graph))
-        except UnicodeEncodeError:  # as in `save`
-            self._reset()
         except (OSError, ValueError, RuntimeError) as error:
             raise SearchError(f"the {self.name} structure cannot be read: {error}", graph) from error
 
@@ -186,6 +182,14 @@ class _ApproximateEngine(ExactEngine, abc.ABC):
     @abc.abstractmethod
     def _open(self, source: Any) -> Any:
         """Read a structure from a path or, if the subclass has `_to_bytes`, a binary file object."""
+
+
+def _is_utf8(path: Path) -> bool:
+    """Return True if the libraries in C++ can open a file of this name; without a file, the structure is rebuilt."""
+    try:
+        return bool(str(path).encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
 
 
 class VoyagerEngine(_ApproximateEngine):

@@ -304,6 +304,7 @@ class VectorIndex:
         directory = path_argument("directory", directory)
         with self.lock:
             if self.saved_in(directory) and not self._is_changed():
+                self._refresh(directory)
                 return
         with store.locked(directory), self.lock:
             # In this order: who waits for other processes does not block other threads.
@@ -322,6 +323,18 @@ class VectorIndex:
 
     def _header(self) -> dict[str, Any]:
         return copy.deepcopy({"model_id": self.model_id, "model": self.model, "notes": self.notes})
+
+    def _refresh(self, directory: Path) -> None:
+        """Take over what others have changed in the directory, where this index has not changed."""
+        saved = self._saved
+        manifest = store.read_manifest(directory)
+        length = journal_length(store.generation_folder(directory, manifest["generation"]))
+        header = {name: manifest[name] for name in self._header()}
+        if saved is None or (manifest["generation"], length, header) != (
+            saved.generation, saved.journal_length, saved.header
+        ):  # fmt: skip
+            theirs = self.load(directory)
+            vars(self).update({name: value for name, value in vars(theirs).items() if name != "lock"})
 
     def _is_changed(self) -> bool:
         """Return True if there is something to write since the last save or load."""

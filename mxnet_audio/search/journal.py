@@ -7,6 +7,7 @@ import binascii
 import json
 import logging
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from mxnet_audio.atomic import parse_json
 from mxnet_audio.errors import SearchError
 from mxnet_audio.search import store
 
-__all__ = ["Journal", "Record", "has_journal", "journal_length", "replay"]
+__all__ = ["Journal", "Record", "journal_length", "replay"]
 
 _logger = logging.getLogger(__name__)
 _JOURNAL = "journal.jsonl"
@@ -131,15 +132,13 @@ def _write_all(file: IO[bytes], data: bytes) -> None:
         view = view[file.write(view) :]
 
 
-def has_journal(folder: Path) -> bool:
-    """Return True if files were indexed since the generation was written."""
-    path = folder / _JOURNAL
-    return path.is_file() and path.stat().st_size > 0
-
-
 def journal_length(folder: Path) -> int:
-    """Return the number of bytes in the journal of a generation."""
-    return (folder / _JOURNAL).stat().st_size if has_journal(folder) else 0
+    """Return the number of bytes in the journal of a generation; 0 if there is none."""
+    try:
+        status = (folder / _JOURNAL).stat()
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def replay(folder: Path) -> Iterator[Record]:
@@ -147,7 +146,7 @@ def replay(folder: Path) -> Iterator[Record]:
 
     SearchError is raised if the journal cannot be read.
     """
-    if not has_journal(folder):
+    if not journal_length(folder):
         return
     end = 0
     try:

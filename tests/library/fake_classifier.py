@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mxnet_audio.audio import Channel
+from mxnet_audio.audio.source import source_name
 from mxnet_audio.errors import AudioDecodeError, AudioError, ModelError
 from mxnet_audio.inference.results import Encoding
 
@@ -30,18 +32,19 @@ class FakeClassifier:
         self.model_id, self.embedding_dim = name, 16 if "dim-16" in name else 8
 
     def encode_audio(self, path):
-        """Derive the embedding from the bytes; a JSON file contains it."""
+        """Derive the embedding from the bytes; a JSON file contains it. A channel has one of its own."""
         time.sleep(self.delay)
+        path, channel = (path.source, path.change) if isinstance(path, Channel) else (path, "")
         self.encoded.append(str(path))
         try:
-            content = Path(path).read_bytes()
+            content = path if isinstance(path, bytes) else Path(path).read_bytes()
         except OSError as error:
             raise AudioDecodeError(error.strerror, path) from error
         if content.startswith(b"["):
             return np.array(json.loads(content), dtype=np.float32)
         if not content or content.startswith(b"bad"):
             raise AudioDecodeError("not audio", path)
-        seed = int.from_bytes(hashlib.sha256(content).digest()[:8], "big")
+        seed = int.from_bytes(hashlib.sha256(content + channel.encode()).digest()[:8], "big")
         return np.random.default_rng(seed).uniform(0.1, 1, self.embedding_dim).astype(np.float32)
 
     def encode_many(self, paths, batch_size=4):
@@ -51,7 +54,7 @@ class FakeClassifier:
             batch = []
             for path in paths[start : start + batch_size]:
                 try:
-                    batch.append(Encoding(str(path), self.encode_audio(path)))
+                    batch.append(Encoding(source_name(path), self.encode_audio(path)))
                 except AudioError as error:
-                    batch.append(Encoding(str(path), None, error))
+                    batch.append(Encoding(source_name(path), None, error))
             yield from batch

@@ -236,6 +236,54 @@ def test_load_damaged_manifest(saved, text):
         VectorIndex.load(saved)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"generation": "../x"}, {"generation": ""}, {"files": {}}, {"files": {"entries.json": "0"}}, {"count": "1"}],
+    ids=str,
+)
+def test_load_manifest_that_would_verify_nothing(saved, changes):
+    edit_manifest(saved, **changes)
+    with pytest.raises(SearchError, match=r"index\.json.*damaged"):
+        VectorIndex.load(saved)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_pipes_in_place_of_files_are_refused(saved):
+    for name, reason in (("vectors.npz", "regular file"), ("entries.json", "regular file")):
+        file = generation(saved) / name
+        content = file.read_bytes()
+        file.unlink()
+        os.mkfifo(file)
+        with pytest.raises(SearchError, match=reason):
+            VectorIndex.load(saved)
+        file.unlink()
+        file.write_bytes(content)
+    os.mkfifo(generation(saved) / "journal.jsonl")
+    assert len(VectorIndex.load(saved)) == 30
+    (saved / "index.json").unlink()
+    os.mkfifo(saved / "index.json")
+    with pytest.raises(SearchError, match="no index"):
+        VectorIndex.load(saved)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_directory_whose_name_is_not_utf8(engine, tmp_path):
+    directory = tmp_path / os.fsdecode(b"ix\xff\n")
+    index = filled(engine=engine)
+    index.save(directory)
+    loaded = VectorIndex.load(directory)
+    assert equal(index, loaded) and loaded.query(vectors(30)[4], 3) == index.query(vectors(30)[4], 3)
+
+
+def test_notes_that_are_not_json_are_refused(saved):
+    index = VectorIndex.load(saved)
+    for notes in ({"a": {1, 2}}, {"a": float("nan")}):
+        index.notes = notes
+        with pytest.raises(ParameterError, match="notes"):
+            index.save(saved)
+    assert VectorIndex.load(saved).notes == {}
+
+
 @pytest.mark.parametrize("changes", [{"choice": "faiss"}, {"engine": "faiss"}, {"metric": "manhattan"}])
 def test_load_manifest_with_unknown_names(saved, changes):
     edit_manifest(saved, **changes)

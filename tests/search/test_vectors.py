@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mxnet_audio.errors import SearchError
 from mxnet_audio.search.vectors import VectorTable
 
 
@@ -71,3 +72,46 @@ def test_ids_and_vectors_keep_the_order_of_insertion():
     table.add([5], [[55.0]])
     assert table.ids.tolist() == [3, 5]
     assert (len(table), table.dim) == (2, 1)
+
+
+def test_removal_does_not_walk_all_ids(monkeypatch):
+    """Check that `n` removals take linear time: none looks at the other ids."""
+    table = VectorTable("euclidean")
+    table.add(range(1000), np.ones((1000, 2), np.float32))
+
+    class Rows(dict):
+        def keys(self):
+            pytest.fail("walks all ids")
+
+        __iter__ = items = values = keys
+
+    table._row = Rows(table._row)
+    for key in range(400):
+        table.remove([key])
+    with pytest.raises(SearchError, match="id 3"):
+        table.remove([3])
+    assert len(table) == 600
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"ids": np.arange(3), "vectors": np.ones((3, 2, 2))},
+        {"ids": np.array(["a", "b", "c"]), "vectors": np.ones((3, 2))},
+        {"ids": np.float32([0, 1, 2]), "vectors": np.ones((3, 2))},
+        {"ids": np.array(3), "vectors": np.array(3.0)},
+        {"vectors": np.ones((3, 2))},
+    ],
+    ids=["three axes", "texts", "floats", "no axis", "no ids"],
+)
+def test_load_arrays_of_another_kind(arrays, tmp_path):
+    np.savez(tmp_path / "vectors.npz", **arrays)
+    with pytest.raises(SearchError, match=r"vectors\.npz"):
+        VectorTable().load(tmp_path / "vectors.npz")
+
+
+def test_load_refuses_compressed_arrays(tmp_path):
+    """A small file could hold arrays that fill the memory."""
+    np.savez_compressed(tmp_path / "vectors.npz", ids=np.arange(1000), vectors=np.ones((1000, 8), np.float32))
+    with pytest.raises(SearchError, match="compressed"):
+        VectorTable().load(tmp_path / "vectors.npz")
