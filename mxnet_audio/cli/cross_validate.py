@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from mxnet_audio.cli.clips import clip_groups, list_clips
+from mxnet_audio.cli.clips import clip_groups, list_folds
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.options import AsJson, Corpus, Data, Folds, Gpu, parse_path
+from mxnet_audio.cli.options import AsJson, Columns, Corpus, Data, Folds, Gpu, Separator, parse_path
 from mxnet_audio.cli.output import print_message, show_progress
 from mxnet_audio.cli.training_options import (
     BatchSize,
@@ -52,6 +52,8 @@ def cross_validate(
     features: FeatureFile = None,
     corpus: Corpus = None,
     folds: Folds = None,
+    columns: Columns = None,
+    separator: Separator = None,
     k: Annotated[
         int | None,
         typer.Option(
@@ -98,7 +100,7 @@ def cross_validate(
     chosen = NetworkOptions(network, encoder, head, embedding, fine_tune)
     feature_options = FeatureOptions(features, seconds, input_shape)
     chosen.check_features(feature_options)
-    clips = list_clips(data, corpus, folds)
+    clips = list_folds(data, corpus, folds, columns, separator)
     in_folds = [clip for clip in clips if clip.fold is not None]
     if k is None and not in_folds:
         print_message(f"{data} has no folds: drawing {DEFAULT_FOLDS}")

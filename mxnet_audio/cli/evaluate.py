@@ -7,7 +7,19 @@ from dataclasses import replace
 from mxnet_audio.cli.clips import list_pairs
 from mxnet_audio.cli.files import BulkJob, with_channel
 from mxnet_audio.cli.model import find_model
-from mxnet_audio.cli.options import MODELS, AnyModel, AsJson, Corpus, Data, Folds, Gpu, OneChannel, StoredNetwork
+from mxnet_audio.cli.options import (
+    MODELS,
+    AnyModel,
+    AsJson,
+    Columns,
+    Corpus,
+    Data,
+    Folds,
+    Gpu,
+    OneChannel,
+    Separator,
+    StoredNetwork,
+)
 
 __all__ = ["evaluate"]
 
@@ -18,6 +30,8 @@ def evaluate(
     network: StoredNetwork = None,
     corpus: Corpus = None,
     folds: Folds = None,
+    columns: Columns = None,
+    separator: Separator = None,
     channel: OneChannel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
@@ -32,7 +46,7 @@ def evaluate(
       mxnet-audio evaluate test.csv --model-dir models/clips --json
       mxnet-audio evaluate data/ESC-50 --corpus esc10 --folds 5
     """
-    pairs, _ = list_pairs(data, corpus, folds)
+    pairs = list_pairs(data, corpus, folds, columns, separator)
     classifier = find_model(model_dir, network, gpu)()
     report = classifier.evaluate(with_channel(pairs, channel))
     job = BulkJob(as_json)

@@ -20,6 +20,7 @@ __all__ = [
     "AnyModelOrTagger",
     "AsJson",
     "Channel",
+    "Columns",
     "Corpus",
     "Data",
     "Folds",
@@ -30,6 +31,7 @@ __all__ = [
     "OneChannel",
     "Overwrite",
     "Paths",
+    "Separator",
     "StoredModel",
     "StoredNetwork",
     "TopK",
@@ -126,20 +128,28 @@ Corpus = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Name of the corpus in DATA, as `mxnet-audio datasets download` writes it."),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="path=NAME,label=NAME",
+        help="Names of the columns of a table; fold (or split) and group, too. [default: detected]",
+    ),
+]
 Data = Annotated[
     Path,
     typer.Argument(
         parser=parse_path,
         metavar="DATA",
-        help="A folder with one folder of sound files for each class, or a CSV file with the columns path and label "
-        "(or ID and Class).",
+        help="A folder with one folder of sound files for each class, also below folders such as train and test; or a "
+        "CSV or TSV file with the columns path and label, or filename and class, ….",
     ),
 ]
 Folds = Annotated[
     str | None,
     typer.Option(
         metavar="FOLD,...",
-        help="Use only these folds of the corpus, or of a CSV file with a column fold. [default: all]",
+        help="Use only these folds or splits of the corpus, of a table with a column fold or split, or of folders such "
+        "as train and test. [default: all folds; of splits, those for the task]",
     ),
 ]
 Gpu = Annotated[int | None, typer.Option(min=0, metavar="N", help="Compute on GPU N instead of the CPU.")]
@@ -151,6 +161,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model 
 Paths = Annotated[
     list[Path],
     typer.Argument(parser=parse_path, metavar="PATH", help="Sound files, or folders that are searched for them."),
+]
+Separator = Annotated[
+    str | None, typer.Option(metavar="CHAR", help="Separator of the cells of a table, such as ';'. [default: detected]")
 ]
 StoredNetwork = Annotated[
     StoredModel | None,

@@ -14,11 +14,13 @@ from mxnet_audio.cli.options import (
     MODELS,
     AnyModel,
     AsJson,
+    Columns,
     Corpus,
     Data,
     Folds,
     Gpu,
     OneChannel,
+    Separator,
     StoredNetwork,
     parse_path,
 )
@@ -37,6 +39,8 @@ def report(
     ] = Path("report"),
     corpus: Corpus = None,
     folds: Folds = None,
+    columns: Columns = None,
+    separator: Separator = None,
     channel: OneChannel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
@@ -51,7 +55,7 @@ def report(
       mxnet-audio report held-out/ --output report/
       mxnet-audio report data/ESC-50 --corpus esc10 --folds 5 --model-dir models/clips
     """
-    pairs, _ = list_pairs(data, corpus, folds)
+    pairs = list_pairs(data, corpus, folds, columns, separator)
     classifier = find_model(model_dir, network, gpu)()
     from mxnet_audio.viz.report import write_report
 

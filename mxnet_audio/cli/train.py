@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from mxnet_audio.cli.clips import list_pairs
+from mxnet_audio.cli.clips import list_training_sets
 from mxnet_audio.cli.files import BulkJob, with_channel
 from mxnet_audio.cli.model import check_no_model
 from mxnet_audio.cli.options import (
     MODELS,
     AsJson,
+    Columns,
     Corpus,
     Data,
     Folds,
@@ -20,6 +21,7 @@ from mxnet_audio.cli.options import (
     ModelDir,
     OneChannel,
     Overwrite,
+    Separator,
     parse_path,
 )
 from mxnet_audio.cli.output import print_message, show_progress
@@ -68,6 +70,8 @@ def train(
     ] = None,
     corpus: Corpus = None,
     folds: Folds = None,
+    columns: Columns = None,
+    separator: Separator = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split, the initial weights and the batches.")
     ] = 42,
@@ -106,6 +110,7 @@ def train(
     Examples:
       mxnet-audio train songs/ --encoder yamnet
       mxnet-audio train songs/ --epochs 50
+      mxnet-audio train list.csv --columns path=recording,label=species --separator ';'
       mxnet-audio train clips.csv --seconds 5 --network resnet_v2 --model-dir models/clips
       mxnet-audio train songs/ --epochs 50 --resume
       mxnet-audio train data/ESC-50 --corpus esc10 --folds 1,2,3,4 --seconds 5
@@ -119,9 +124,9 @@ def train(
     chosen = NetworkOptions(network, encoder, head, embedding, fine_tune)
     feature_options = FeatureOptions(features, seconds, input_shape)
     chosen.check_features(feature_options)
-    pairs, groups = list_pairs(data, corpus, folds)
+    pairs, groups, validation_pairs = list_training_sets(data, validation, corpus, folds, columns, separator)
     pairs = with_channel(pairs, channel)
-    validation_pairs = None if validation is None else with_channel(list_pairs(validation)[0], channel)
+    validation_pairs = validation_pairs and with_channel(validation_pairs, channel)
     if not (resume or overwrite):
         check_no_model(model_dir, chosen.network)
     if hint := chosen.hint():
