@@ -145,7 +145,8 @@ def _is_estimated(sound: sf.SoundFile) -> bool:
 
 def _read(sound: sf.SoundFile, start: int, count: int | None, path: str | None) -> Iterator[np.ndarray]:
     """Yield blocks from a frame on."""
-    remaining = count if count is not None else UNKNOWN_FRAMES
+    # Not beyond the last frame: libsndfile complains of tags behind FLAC.
+    remaining = sound.frames - start if count is None else min(count, sound.frames - start)
     done = start
     try:
         if start:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from mxnet_audio.audio.mp3_frames import LENGTHS, Frame, first_bits, frames, kind_of, skip_tag
 from mxnet_audio.audio.pieces import MAX_PARTS, Part
-from mxnet_audio.errors import AudioDecodeError
+from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
 __all__ = ["after_tags", "mpeg_parts"]
 
@@ -61,6 +61,8 @@ def mpeg_parts(file: BinaryIO, path: str | None = None, reach: int | None = None
     ------
     AudioDecodeError
         There are more than 10,000 parts.
+    TruncatedAudioError
+        A part ends after its header.
     """
     size = file.seek(0, os.SEEK_END)
     start = after_tags(file)
@@ -76,6 +78,11 @@ def mpeg_parts(file: BinaryIO, path: str | None = None, reach: int | None = None
             run = _Run(frame.kind, frame.data[frame.at : frame.at + 4], header, count=-1 if header else 0)
             runs.append(run)
         run.add(frame)
+    for number, run in enumerate(runs, 1):
+        if run.header and run.header.frames > run.count == 0:
+            reason = f"part {number} of {len(runs)} declares {run.header.frames} MP3 frames, and has none"
+            raise TruncatedAudioError(f"truncated: {reason}", path)
+    runs = [run for run in runs if run.count]
     # Who cuts a file short cuts off the tags at its end.
     tags_follow = bool(runs) and runs[-1].stop < size <= after_tags(file, runs[-1].stop)
     return [run.part(is_whole=tags_follow and run is runs[-1]) for run in runs]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -123,6 +123,13 @@ def frames(file: BinaryIO, start: int, reach: int | None = None) -> Iterator[Fra
                 length = LENGTHS[key]
                 if at + length > len(data):
                     return  # incomplete, at the end of the file
+                if not _may_follow(data, at + length):
+                    # Perhaps the file was cut within this frame, and another appended.
+                    starts = _starts(data, not more) if starts is None else starts
+                    index = bisect_right(starts, at)
+                    if index < len(starts) and starts[index] < at + length:
+                        at, kind = starts[index], kind_of(data, starts[index])
+                        continue
                 yield Frame(data, at, base + at, length, kind)
                 at += length
                 continue
@@ -140,6 +147,15 @@ def frames(file: BinaryIO, start: int, reach: int | None = None) -> Iterator[Fra
             kind = kind_of(data, at)
         if not more or (kind == _NO_KIND and reach is not None and base + at > start + reach):
             return
+
+
+def _may_follow(data: bytes, at: int) -> bool:
+    """Return whether a frame, a tag or the end is at a position."""
+    if at + 3 >= len(data):
+        return True
+    if data[at] == 0xFF:
+        return LENGTHS[data[at + 1] << 8 | data[at + 2]] > 0
+    return data[at] in b"ITA" and skip_tag(data[at : at + 32]) > 0
 
 
 def _starts(data: bytes, is_end: bool) -> list[int]:
