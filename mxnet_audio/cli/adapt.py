@@ -42,15 +42,20 @@ def adapt(
 
     model_store.check_writable(output)  # before hours of work
     name = find_classifier(model_dir, network and network.value)
-    if not overwrite and name in model_store.stored_models(output):
-        reason = f"holds a {name} model already: choose another folder, or replace the model with --overwrite"
-        raise ModelError(reason, output)
+
+    def check_free() -> None:
+        if not overwrite and name in model_store.stored_models(output):
+            reason = f"holds a {name} model already: choose another folder, or replace the model with --overwrite"
+            raise ModelError(reason, output)
+
+    check_free()
     job = BulkJob(as_json)
     sources = [source for _, source in job.find_sources(paths, channel)]
     classifier = load()
     classifier.adapt(sources)
     job.add_skipped(classifier.skipped)
     job.done = len(sources) - len(classifier.skipped)
+    check_free()  # another process may have saved a model meanwhile
     classifier.save_model(output)
     document = {"model_dir": output, "model_id": classifier.model_id, "labels": classifier.labels, "clips": job.done}
     job.finish(document, f"adapted the model to {job.done} clips and saved it in {output}")

@@ -47,7 +47,9 @@ def clear(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete cached features and weights; they are computed and downloaded again when they are needed.
+    """Delete cached features and weights.
+
+    They are computed and downloaded again when they are needed.
 
     \b
     Examples:

@@ -130,4 +130,4 @@ def cross_validate(
     job.add_skipped((path, AudioError(reason, path)) for path, reason in result.skipped)
     job.done = len(clips) - len(job.skipped)
     table = replace(result, runs=tuple(replace(run, skipped=()) for run in result.runs))  # the log has named them
-    job.finish({"output": output, **result.to_dict()}, str(table))
+    job.finish({"output": output, **result.to_dict()}, str(table).split("\n"))

@@ -33,7 +33,7 @@ def list_corpora(as_json: AsJson = False) -> None:
         f"  {item['licence']}"
         for item in facts
     ]
-    print_result({"datasets": facts}, "\n".join(lines), as_json)
+    print_result({"datasets": facts}, lines, as_json)
 
 
 @datasets.command()
@@ -56,9 +56,9 @@ def info(name: Name, as_json: AsJson = False) -> None:
         f"size      {_megabytes(facts)}",
         *(f"from      {url}" for remote in facts["remotes"] for url in remote["urls"]),
         "cite",
-        facts["citation"],
+        *facts["citation"].split("\n"),
     ]
-    print_result(facts, "\n".join(lines), as_json)
+    print_result(facts, lines, as_json)
 
 
 @datasets.command()
@@ -70,7 +70,7 @@ def download(
     ] = None,
     archive: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Use this archive instead of downloading one."),
+        typer.Option(parser=parse_path, metavar="FILE", help="Use this archive instead of downloading one."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -54,4 +54,4 @@ def evaluate(
         job.skip(path, error)
     job.done = report.n_clips
     document = {"model_dir": model_dir, "model_id": classifier.model_id, **report.to_dict()}
-    job.finish(document, str(replace(report, skipped=())))
+    job.finish(document, str(replace(report, skipped=())).split("\n"))

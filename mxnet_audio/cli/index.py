@@ -188,7 +188,9 @@ def relocate(
     index_dir: IndexDir = INDEX,
     as_json: AsJson = False,
 ) -> None:
-    """Tell an index that a file or a folder was moved; the files are not read again.
+    """Tell an index that a file or a folder was moved.
+
+    The files are not read again.
 
     \b
     Example:

@@ -111,7 +111,7 @@ def print_result(document: Mapping[str, Any], text: str | Iterable[object], as_j
     if as_json:
         _write(json.dumps(_to_json(document), allow_nan=False, indent=1))
     elif text:
-        print_lines(*(text.split("\n") if isinstance(text, str) else text))
+        print_lines(*([text] if isinstance(text, str) else text))
 
 
 def _to_json(value: Any) -> Any:

@@ -5,6 +5,7 @@ import os
 import shutil
 
 import numpy as np
+import soundfile as sf
 
 from tests.library.fake_encoder import load_fake_encoder
 
@@ -74,3 +75,34 @@ def test_csv_keeps_the_bytes_of_a_file_name_that_is_not_utf8(run, model, tones, 
     shutil.copy(tones / "low" / "0 é.wav", clip)
     run("encode", clip, "--output", tmp_path / "x.csv", *model)
     assert (tmp_path / "x.csv").read_bytes().splitlines()[1].startswith(os.fsencode(clip) + b",")
+
+
+def test_vectors_that_a_full_disk_cannot_hold_are_kept(run, model, tones, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    clip = tones / "low" / "0 é.wav"
+    for suffix in (".npz", ".csv"):
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+        output = tmp_path / f"full{suffix}"
+        output.symlink_to("/dev/full")
+        message = run("encode", clip, "--output", output, *model, code=1).stderr
+        (kept,) = (tmp_path / "temporary").glob(f"*{suffix}")
+        reason = f"error: {output}: cannot be written (No space left on device)"
+        assert message == f"{reason}: the 1 vectors are in {kept}\n"
+        if suffix == ".npz":
+            assert np.load(kept)["paths"].tolist() == [str(clip)]
+        else:
+            assert kept.read_text().splitlines()[1].startswith(f"{clip},")
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+        assert run("encode", clip, "--output", output, *model, code=1).stderr == f"{reason}\n"
+
+
+def test_channels_of_a_recording(run_json, model, tones, tmp_path):
+    (low, sr), (high, _) = (sf.read(tones / label / "0 é.wav") for label in ("low", "high ♪"))
+    call, mono = tmp_path / "call.wav", tones / "low" / "0 é.wav"
+    sf.write(call, np.stack([low, high], axis=1), sr)
+    words = ("encode", call, mono, "--output", tmp_path / "v.npz", *model, "--channel")
+    assert run_json(*words, "each")["paths"] == [f"{call} [left]", f"{call} [right]", str(mono)]
+    vectors = np.load(tmp_path / "v.npz")["vectors"]
+    document = run_json(*words, "right", code=1)
+    assert document["paths"] == [str(call)] and [item["path"] for item in document["skipped"]] == [str(mono)]
+    np.testing.assert_array_equal(np.load(tmp_path / "v.npz")["vectors"][0], vectors[1])

@@ -54,7 +54,8 @@ def test_download_without_a_network(run, monkeypatch, tmp_path):
     monkeypatch.setitem(registry._RECORDS, "yamnet", dataclasses.replace(record, files=files))
     result = run("models", "download", "yamnet", code=1)
     assert result.stdout == "" and result.stderr.count("error: ") == 1
-    assert "mxnet-audio models download yamnet" in result.stderr and "MXNET_AUDIO_WEIGHTS=" in result.stderr
+    assert f"MXNET_AUDIO_WEIGHTS={tmp_path / 'nöne'} is no folder" in result.stderr
+    assert "models download" not in result.stderr and "MXNET_AUDIO_WEIGHTS=FOLDER" in result.stderr
     assert run("models", "list").stdout.splitlines()[0].endswith("not here")
     assert "found       not here" in run("models", "info", "yamnet").stdout
 

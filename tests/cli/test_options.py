@@ -1,22 +1,26 @@
 """Help texts, names of choices, and wrong usage."""
 
 import re
+from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 import mxnet_audio
-from mxnet_audio.cli.options import Network, StoredModel
+from mxnet_audio.cli import app
+from mxnet_audio.cli.options import Network, StoredModel, parse_path
 from mxnet_audio.cli.speaker.options import LossName, SpeakerNetwork
 from mxnet_audio.cli.training_options import RecipeName
 
 COMMANDS = (
-    "train", "cross-validate", "evaluate", "report", "adapt", "predict", "tag", "encode", "index", "search",
-    "recommend", "export", "info", "demo", "datasets list", "datasets info", "datasets download", "models list",
-    "models info", "models download", "speaker train", "speaker enroll", "speaker verify", "speaker identify",
-    "speaker background", "speaker calibrate", "speaker list", "speaker forget", "speaker evaluate", "speaker export",
+    "train", "cross-validate", "evaluate", "report", "adapt", "predict", "tag", "encode", "search", "recommend",
+    "export", "info", "demo", "index add", "index list", "index remove", "index relocate", "datasets list",
+    "datasets info", "datasets download", "models list", "models info", "models download", "cache info",
+    "cache clear", "speaker train", "speaker enroll", "speaker verify", "speaker identify", "speaker background",
+    "speaker calibrate", "speaker list", "speaker forget", "speaker evaluate", "speaker export",
 )  # fmt: skip
-GROUPS = ((), ("speaker",), ("datasets",), ("models",))
-WITH_MODEL = ("train", "evaluate", "report", "adapt", "predict", "encode", "index", "search", "recommend", "export")
+GROUPS = ((), ("index",), ("speaker",), ("datasets",), ("models",), ("cache",))
+WITH_MODEL = ("train", "evaluate", "report", "adapt", "predict", "encode", "index add", "search", "recommend", "export")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -31,11 +35,11 @@ def test_help_has_examples(run, command):
 
 @pytest.mark.parametrize("command", WITH_MODEL)
 def test_default_model_folder(run, command):
-    text = " ".join(run(command, "--help").stdout.split())
+    text = " ".join(run(*command.split(), "--help").stdout.split())
     defaults = {
         "predict": "models or, if it is missing, the pretrained encoder yamnet",
         "encode": "models, if there is one",
-        "index": "models, if there is one",
+        "index add": "models, if there is one",
         "search": "what the index was made with",
         "recommend": "what the index was made with",
     }
@@ -96,7 +100,6 @@ def test_version(run):
         (("train", "x", "--head", "mlp"), ["--head", "--encoder"]),
         (("train", "x", "--encoder", "yamnet", "--head", "tree"), ["--head", "linear"]),
         (("cross-validate", "x", "--fine-tune"), ["--fine-tune", "--encoder"]),
-        (("train", "x", "--folds", "1,2"), ["--folds", "--corpus"]),
         (("cross-validate", "x", "--seconds", "-1"), ["--seconds", "got -1"]),
         (("predict", "x.wav", "--hop", "1"), ["--hop", "--timeline"]),
         (("predict", "x.wav", "--timeline", "-1"), ["--timeline", "got -1"]),
@@ -143,6 +146,32 @@ def test_missing_input_exits_with_1(run, words, tmp_path, monkeypatch):
     assert result.stdout == ""
     assert result.stderr.startswith(("error: nowhere", "error: no-model"))
     assert not list(tmp_path.iterdir())
+
+
+def path_options(group):
+    """Yield command, name and declaration of each argument and option that is a path."""
+    for command in group.registered_commands:
+        for name, hint in get_type_hints(command.callback, include_extras=True).items():
+            if "Path" in str(hint):
+                yield command.callback.__name__, name, getattr(hint, "__metadata__", [None])[0]
+    for child in group.registered_groups:
+        yield from path_options(child.typer_instance)
+
+
+def test_paths_of_all_commands_are_parsed_alike():
+    found = {(command, name): option for command, name, option in path_options(app)}
+    assert [key for key, option in found.items() if option is None or option.parser is not parse_path] == []
+    assert {("train", "data"), ("train", "log"), ("encode", "output"), ("download", "archive")} <= set(found)
+
+
+def test_home_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert parse_path("~/models") == tmp_path / "home" / "models" and parse_path("~") == tmp_path / "home"
+    assert parse_path("./~/models") == Path("~/models") and parse_path("a~") == Path("a~")
+    assert parse_path("~nobody-of-this-name.wav") == Path("~nobody-of-this-name.wav")
+    (tmp_path / "~").mkdir()
+    assert parse_path("~") == Path("~")  # such as from a pattern of the shell
 
 
 @pytest.mark.parametrize(

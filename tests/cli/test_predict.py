@@ -151,3 +151,17 @@ def test_several_models_in_one_folder_need_network(run, trained, tmp_path):
     shutil.copy(model_dir / "cifar10.json", model_dir / "m5.json")
     message = run("predict", "a.wav", "--model-dir", model_dir, code=1).stderr
     assert message.startswith(f"error: {model_dir}: ") and "cifar10, m5" in message and "--network" in message
+
+
+def test_channels(run, run_json, model, tones, tmp_path):
+    (low, sr), (high, _) = (sf.read(tones / label / "0 é.wav") for label in ("low", "high ♪"))
+    sf.write(tmp_path / "call.wav", np.stack([low, high], axis=1), sr)
+    words = ("predict", tmp_path / "call.wav", *model, "--channel")
+    labels = {item["path"]: item["label"] for item in run_json(*words, "each")["predictions"]}
+    assert labels == {f"{tmp_path / 'call.wav'} [left]": "low", f"{tmp_path / 'call.wav'} [right]": "high ♪"}
+    for channel, label in (("left", "low"), (1, "high ♪")):
+        assert run_json(*words, channel)["predictions"][0]["label"] == label
+    heads = [line for line in run(*words, "each", "--timeline", 0.4).stdout.splitlines() if line[0] != " "]
+    assert heads == list(labels)
+    for wrong in ("middle", "-1", "1.0", "²"):
+        assert "--channel" in run(*words, wrong, code=2).stderr

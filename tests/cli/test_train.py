@@ -76,6 +76,35 @@ def test_errors_name_the_argument(run, tones, tmp_path):
     assert f"{tmp_path / 'file'}: " in run(*words[:2], "--model-dir", tmp_path / "file", *SMALL, code=1).stderr
 
 
+def test_a_model_in_the_folder_is_kept(run, trained, tones, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "model")
+    before = read_manifest(folder)
+    words = ("train", tones, "--model-dir", folder, "--epochs", 1, *SMALL)
+    message = run(*words, code=1).stderr
+    assert f"error: {folder}: " in message and "cifar10" in message and "epoch" not in message
+    assert "--overwrite" in message and "--resume" in message and read_manifest(folder) == before
+    assert "--overwrite" in run(*words, "--overwrite", "--resume", code=2).stderr
+    assert "batch_size" in run(*words, "--resume", code=1).stderr and read_manifest(folder) == before
+    run(*words, "--network", "resnet_v2")  # another network in the same folder
+    run(*words, "--overwrite")
+    assert len(read_manifest(folder)["history"]["acc_test"]) == 1
+
+
+def test_one_channel(run, run_json, tones, tmp_path):
+    for path in tones.rglob("*.wav"):
+        y, sr = sf.read(path)
+        (folder := tmp_path / "stereo" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        sf.write(folder / path.name, np.stack([np.random.default_rng(0).normal(0, 0.1, len(y)), y], axis=1), sr)
+    words = (tmp_path / "stereo", "--model-dir", tmp_path / "model", "--channel")
+    run("train", *words, "right", "--epochs", 1, *SMALL)
+    run("train", tones, "--model-dir", tmp_path / "mono", "--epochs", 1, *SMALL)
+    histories = [read_manifest(tmp_path / name)["history"] for name in ("model", "mono")]
+    assert histories[0]["loss_train"] == pytest.approx(histories[1]["loss_train"], rel=1e-3)
+    assert run_json("evaluate", *words, "right")["n_clips"] == 16
+    assert "channel 7" in run("evaluate", *words, 7, code=1).stderr
+    assert "--channel" in run("evaluate", *words, "each", code=2).stderr
+
+
 def test_seconds_seed_and_validation_set(run_json, write_table, tones, tmp_path):
     held_out, data = tmp_path / "held out", write_table(clips=4)
     for label in LABELS:
