@@ -161,12 +161,12 @@ def replacing(path: str | os.PathLike, sync: bool = True) -> Iterator[Path]:
             return
         try:
             temporary.touch(0o666 if former is None else (former.st_mode & 0o666) | 0o600, exist_ok=False)
+            permissions = former or temporary.stat()
             yield temporary
             if sync:
                 with temporary.open("rb+") as file:  # Windows syncs only files that are open for writing
                     os.fsync(file.fileno())
-            if former is not None:
-                _give_permissions(temporary, former)
+            _give_permissions(temporary, permissions)  # also if the block made the file again
             _move(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -199,14 +199,15 @@ def _copied_to(path: Path, mode: int) -> Iterator[Path]:
             shutil.copyfileobj(source, device)
 
 
-def _give_permissions(temporary: Path, former: os.stat_result) -> None:
-    """Give a new file the owner, the group and the mode of the former one, as far as this user may."""
+def _give_permissions(temporary: Path, status: os.stat_result) -> None:
+    """Give a file the owner, the group and the mode of another, as far as this user may."""
     if hasattr(os, "chown"):
-        for owner in (former.st_uid, -1):
-            with contextlib.suppress(PermissionError):
-                os.chown(temporary, owner, former.st_gid)
+        for owner in (status.st_uid, -1):
+            with contextlib.suppress(OSError):
+                os.chown(temporary, owner, status.st_gid)
                 break
-    temporary.chmod(stat.S_IMODE(former.st_mode))
+    with contextlib.suppress(OSError):  # a file system without permissions
+        temporary.chmod(stat.S_IMODE(status.st_mode))
 
 
 def _move(temporary: Path, target: Path) -> None:

@@ -7,7 +7,9 @@ import stat
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from mxnet_audio.atomic import contents, parse_json, read_json, replacing, write_json
 
@@ -133,9 +135,11 @@ def test_new_files_have_the_permissions_of_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
         write(tmp_path / "a.txt")
+        with replacing(tmp_path / "b.safetensors") as temporary:
+            save_file({"x": np.ones(3)}, temporary)  # makes a file of its own, which only its owner may read
     finally:
         os.umask(before)
-    assert mode(tmp_path / "a.txt") == 0o640
+    assert mode(tmp_path / "a.txt") == mode(tmp_path / "b.safetensors") == 0o640
 
 
 @pytest.mark.parametrize("name", ["a" * 251 + ".csv", "é" * 127, "音" * 85, "." * 255, "\U0001f3b5" * 63])

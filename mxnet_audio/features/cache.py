@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import json
 import logging
 import os
 import threading
@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 import mxnet_audio
-from mxnet_audio.atomic import replacing
+from mxnet_audio.atomic import parse_json, replacing
 from mxnet_audio.audio.source import source_identity
 from mxnet_audio.errors import AudioError
 
@@ -193,7 +193,7 @@ class FeatureCache:
                 arrays, checksums = _map_file(shard)
             except OSError:
                 continue
-            except (ValueError, KeyError, TypeError):  # damaged
+            except Exception:  # damaged, in one of many ways
                 with suppress(OSError):
                     shard.unlink()
                 continue
@@ -212,14 +212,16 @@ def _map_file(shard: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     header and the bytes (https://github.com/huggingface/safetensors#format). It is not ``.npy``, because NumPy parses
     that header with `ast`, which fails in several threads at a time on CPython 3.11 (python/cpython#106905).
     """
+    if not shard.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(shard))  # a pipe would block
     data = np.asarray(np.memmap(shard, mode="r"))  # slices of a memmap itself cost twenty times as much
     start = 8 + int.from_bytes(data[:8].tobytes(), "little")
-    header = json.loads(data[8:start].tobytes())
+    header = parse_json(data[8:start].tobytes())
     checksums = header.pop("__metadata__")
     arrays = {}
     for name, tensor in header.items():
         begin, end = (start + offset for offset in tensor["data_offsets"])
-        if end > len(data):
+        if not start <= begin <= end <= len(data):
             raise ValueError(f"{shard} is truncated")
         kind, bits = tensor["dtype"][0], tensor["dtype"][1:]  # F32, I64, U8; or BOOL
         dtype = "?" if kind == "B" else f"{kind.lower()}{int(bits) // 8}"

@@ -110,6 +110,40 @@ def test_a_changed_file_key_or_version_misses(wav, cache, monkeypatch):
     assert cache.name(wav) is None
 
 
+def odd_header(text):
+    return len(text).to_bytes(8, "little") + text + bytes(8)
+
+
+ODD_HEADERS = {
+    "list": b"[]",
+    "number": b"3",
+    "deep": b"[" * 100_000,
+    "no tensor": b'{"__metadata__":{},"a":3}',
+    "no dtype": b'{"__metadata__":{"a":"0"},"a":{"dtype":"","shape":[1],"data_offsets":[0,8]}}',
+    "objects": b'{"__metadata__":{"a":"0"},"a":{"dtype":"O64","shape":[1],"data_offsets":[0,8]}}',
+    "before the data": b'{"__metadata__":{"a":"0"},"a":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}}',
+    "backwards": b'{"__metadata__":{"a":"0"},"a":{"dtype":"F32","shape":[0],"data_offsets":[8,0]}}',
+    "another size": b'{"__metadata__":{"a":"0"},"a":{"dtype":"F32","shape":[9999999999999999],"data_offsets":[0,8]}}',
+}
+
+
+@pytest.mark.parametrize("kind", ODD_HEADERS)
+def test_a_file_with_an_odd_header_is_removed(kind, wav, cache):
+    store(cache, wav)
+    (shard,) = shards(cache)
+    odd = shard.with_name("odd.features")
+    odd.write_bytes(odd_header(ODD_HEADERS[kind]))
+    np.testing.assert_array_equal(reopen(cache).fetch(wav, never), ARRAY)
+    assert shards(cache) == [shard]
+
+
+def test_a_pipe_among_the_files_is_left_alone(wav, cache):
+    store(cache, wav)
+    (shard,) = shards(cache)
+    os.mkfifo(shard.with_name("odd.features"))
+    np.testing.assert_array_equal(reopen(cache).fetch(wav, never), ARRAY)
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "zeros", "junk", "directory"])
 def test_a_damaged_file_misses_and_is_replaced(wav, cache, damage):
     store(cache, wav)
