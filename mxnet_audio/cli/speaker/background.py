@@ -40,6 +40,8 @@ def background(
             "threshold": scorer.threshold,
             "rates": rates_dict(scorer),
         },
-        f"embeddings are centered by {job.done} recordings\n"
-        f"the threshold in {model_dir} is now {scorer.threshold:.3f}: {scorer.rates}",
+        [
+            f"embeddings are centered by {job.done} recordings",
+            f"the threshold in {model_dir} is now {scorer.threshold:.3f}: {scorer.rates}",
+        ],
     )

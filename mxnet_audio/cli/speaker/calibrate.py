@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Gpu
-from mxnet_audio.cli.output import print_result
 from mxnet_audio.cli.speaker.model import find_state, list_recordings, rates_dict, updated_recognizer
 from mxnet_audio.cli.speaker.options import VOICES, ModelDir, SpeakerData
 
@@ -49,6 +50,12 @@ def calibrate(
             groups=[session for *_, session in recordings],
             force=force,
         )
-    text = f"{report}\nthe threshold in {model_dir} is now {recognizer.threshold:.3f}, was {before:.3f}"
+    job = BulkJob(as_json)
+    job.add_skipped(recognizer.skipped)
+    job.done = len(recordings) - len(job.skipped)
+    lines = [
+        *str(replace(report, skipped=[])).splitlines(),
+        f"the threshold in {model_dir} is now {recognizer.threshold:.3f}, was {before:.3f}",
+    ]
     document = {"model_dir": model_dir, "threshold": recognizer.threshold, "rates": rates_dict(recognizer.scorer)}
-    print_result({**document, **report.to_dict()}, text, as_json)
+    job.finish({**document, **report.to_dict()}, lines)

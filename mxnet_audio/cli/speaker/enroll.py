@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.options import AsJson, Gpu, Paths
+from mxnet_audio.cli.options import AsJson, Channel, Gpu, Paths
 from mxnet_audio.cli.speaker.model import find_state, updated_recognizer
 from mxnet_audio.cli.speaker.options import VOICES, ModelDir, Name
 
@@ -21,6 +21,7 @@ def enroll(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the speaker's earlier recordings instead of adding to them.")
     ] = False,
+    channel: Channel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -32,14 +33,15 @@ def enroll(
     Examples:
       mxnet-audio speaker enroll ann ann/*.wav
       mxnet-audio speaker enroll ann new.wav --replace
+      mxnet-audio speaker enroll ann calls/ --channel left     # ann's side of calls in stereo
     """
     find_state(model_dir)
     job = BulkJob(as_json)
-    files = job.find(paths)
+    sources = job.find_sources(paths, channel)
     with updated_recognizer(model_dir, gpu) as recognizer:
-        count = recognizer.enroll(name, files, replace=replace)
+        count = recognizer.enroll(name, [source for _, source in sources], replace=replace)
     job.add_skipped(recognizer.skipped)
-    job.done = len(files) - len(recognizer.skipped)
+    job.done = len(sources) - len(recognizer.skipped)
     job.finish(
         {"model_dir": model_dir, "speaker": name, "utterances": count}, f"{name} is enrolled with {count} recordings"
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mxnet_audio.cli.options import AsJson, Gpu
-from mxnet_audio.cli.output import print_result
+from mxnet_audio.cli.files import BulkJob
+from mxnet_audio.cli.options import AsJson, Gpu, parse_path
 from mxnet_audio.cli.speaker.model import find_state, load_recognizer
 from mxnet_audio.cli.speaker.options import VOICES, ModelDir
 
@@ -17,10 +18,16 @@ __all__ = ["evaluate"]
 
 def evaluate(
     trials: Annotated[
-        Path, typer.Argument(metavar="TRIALS", help="List of trials as VoxCeleb's: lines of label path path.")
+        Path,
+        typer.Argument(
+            parser=parse_path, metavar="TRIALS", help="List of trials as VoxCeleb's: lines of label path path."
+        ),
     ],
     root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder that the paths are relative to. [default: the list's]")
+        Path | None,
+        typer.Option(
+            parser=parse_path, metavar="DIR", help="Folder that the paths are relative to. [default: the list's]"
+        ),
     ] = None,
     model_dir: ModelDir = VOICES,
     gpu: Gpu = None,
@@ -41,4 +48,8 @@ def evaluate(
     pairs = read_trials(trials, root)
     recognizer = load_recognizer(model_dir, gpu)
     report = recognizer.evaluate(pairs)
-    print_result({"model_dir": model_dir, "threshold": recognizer.threshold, **report.to_dict()}, str(report), as_json)
+    job = BulkJob(as_json)
+    job.add_skipped(recognizer.skipped)
+    job.done = report.n_target + report.n_impostor
+    document = {"model_dir": model_dir, "threshold": recognizer.threshold, **report.to_dict()}
+    job.finish(document, str(replace(report, skipped=[])).split("\n"))

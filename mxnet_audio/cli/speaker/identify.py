@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import typer
-
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.options import AsJson, Gpu, Paths, TopK
+from mxnet_audio.cli.options import AsJson, Channel, Gpu, Paths, TopK
+from mxnet_audio.cli.output import print_lines
 from mxnet_audio.cli.speaker.model import find_state, load_recognizer, print_rates, rates_dict
 from mxnet_audio.cli.speaker.options import VOICES, ModelDir
 
@@ -16,6 +15,7 @@ def identify(
     paths: Paths,
     model_dir: ModelDir = VOICES,
     top_k: TopK = 3,
+    channel: Channel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -27,15 +27,17 @@ def identify(
     Examples:
       mxnet-audio speaker identify call.wav
       mxnet-audio speaker identify calls/ --json
+      mxnet-audio speaker identify call.wav --channel each     # both sides of a call in stereo
     """
     state = find_state(model_dir)
     state.scorer.enrolled.centroids()  # raises ModelError if nobody is enrolled
     job = BulkJob(as_json)
-    files = job.find(paths)
+    sources = job.find_sources(paths, channel)
     recognizer = load_recognizer(model_dir, gpu)
     print_rates(state)
     rows = []
-    for result, path in zip(recognizer.identify_many(files, top_k), files):
+    results = recognizer.identify_many((source for _, source in sources), top_k)
+    for result, (path, _) in zip(results, sources):
         if result.error is not None:
             job.skip(path, result.error)
             continue
@@ -43,6 +45,6 @@ def identify(
         rows.append({"path": path, "speaker": result.speaker, "ranking": result.ranking})
         if not as_json:
             ranking = ", ".join(f"{name} {score:.3f}" for name, score in result.ranking)
-            typer.echo(f"{path}\t{result.speaker or 'unknown'}\t{ranking}")
+            print_lines(f"{path}\t{result.speaker or 'unknown'}\t{ranking}")
     document = {"model_dir": model_dir, "network": state.network, "threshold": recognizer.threshold}
     job.finish({**document, "rates": rates_dict(state.scorer), "results": rows})

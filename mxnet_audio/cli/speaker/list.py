@@ -19,7 +19,7 @@ def list_speakers(model_dir: ModelDir = VOICES, as_json: AsJson = False) -> None
     """
     state = load_state(model_dir)
     counts = state.scorer.enrolled.counts
-    text = "\n".join(f"{name}\t{count}" for name, count in counts.items()) or "nobody is enrolled"
+    text = [f"{name}\t{count}" for name, count in counts.items()] or ["nobody is enrolled"]
     print_rates(state)
     document = {"model_dir": model_dir, "network": state.network, "threshold": state.scorer.threshold}
     print_result({**document, "rates": rates_dict(state.scorer), "speakers": counts}, text, as_json)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from mxnet_audio.cli.files import skipped_files
+from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.model import device
-from mxnet_audio.cli.options import AsJson, Gpu
-from mxnet_audio.cli.output import print_message, print_result, show_progress
+from mxnet_audio.cli.options import AsJson, Gpu, parse_path
+from mxnet_audio.cli.output import show_progress
 from mxnet_audio.cli.speaker.model import list_recordings, rates_dict
 from mxnet_audio.cli.speaker.options import VOICES, LossName, ModelDir, SpeakerData, SpeakerNetwork
 from mxnet_audio.cli.training_options import BatchSize, Epochs
@@ -39,7 +39,9 @@ def train(
     features: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="YAML file of the feature configuration. [default: the features of the network]"
+            parser=parse_path,
+            metavar="FILE",
+            help="YAML file of the feature configuration. [default: the features of the network]",
         ),
     ] = None,
     test_size: Annotated[
@@ -98,10 +100,10 @@ def train(
         resume=resume,
         progress=show_progress(),
     )
-    skipped = skipped_files(recognizer.skipped)
-    if skipped:  # each has been reported by the library
-        print_message(f"{len(skipped)} of {len(recordings)} files were left out")
-    unusable = {entry["path"] for entry in skipped}
+    job = BulkJob(as_json)
+    job.add_skipped(recognizer.skipped)
+    unusable = {entry["path"] for entry in job.skipped}
+    job.done = len(recordings) - len(unusable)
     names = {name for path, name, _ in recordings if path not in unusable}
     speakers = [label for label in recognizer.model.labels if label in names]  # without those at other speeds
     held_out = sorted(names.difference(speakers))
@@ -112,7 +114,7 @@ def train(
     lines.append(f"saved the recognizer in {model_dir}")
     if not held_out:
         lines.append("people who were not trained on are harder to recognize: --held-out-speakers measures it")
-    print_result(
+    job.finish(
         {
             "model_dir": model_dir,
             "network": network.value,
@@ -122,8 +124,6 @@ def train(
             "threshold": recognizer.threshold,
             "rates": rates_dict(recognizer.scorer),
             "history": history,
-            "skipped": skipped,
         },
-        "\n".join(lines),
-        as_json,
+        lines,
     )

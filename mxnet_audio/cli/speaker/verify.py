@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.files import require_file
-from mxnet_audio.cli.options import AsJson, Gpu, parse_path
+from mxnet_audio.cli.options import AsJson, Gpu, OneChannel, parse_path
 from mxnet_audio.cli.output import print_result
 from mxnet_audio.cli.speaker.model import find_state, load_recognizer, print_rates, rates_dict
 from mxnet_audio.cli.speaker.options import VOICES, ModelDir, Recording
@@ -22,6 +22,7 @@ def verify(
         Path | None, typer.Argument(parser=parse_path, metavar="FILE", help="Recording to compare with.")
     ] = None,
     speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Enrolled speaker to compare with.")] = None,
+    channel: OneChannel = "mix",
     model_dir: ModelDir = VOICES,
     gpu: Gpu = None,
     as_json: AsJson = False,
@@ -34,6 +35,7 @@ def verify(
     Examples:
       mxnet-audio speaker verify a.wav b.wav
       mxnet-audio speaker verify a.wav --speaker ann
+      mxnet-audio speaker verify call.wav --channel left --speaker ann
     """
     if (second is None) == (speaker is None):
         raise typer.BadParameter("give either a second FILE or --speaker", param_hint="FILE")
@@ -45,9 +47,9 @@ def verify(
             require_file(path)
     recognizer = load_recognizer(model_dir, gpu)
     if second is not None:
-        result, subject = recognizer.verify(first, second), "the same speaker"
+        result, subject = recognizer.verify(first, second, channel=channel), "the same speaker"
     else:
-        result, subject = recognizer.verify_as(str(speaker), first), speaker
+        result, subject = recognizer.verify_as(str(speaker), first, channel=channel), speaker
     text = f"{'' if result.same else 'not '}{subject}: score {result.score:.3f}, threshold {result.threshold:.3f}"
     document = {"first": first, "second": second, "speaker": speaker, "network": state.network, **result._asdict()}
     print_rates(state)

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import soundfile as sf
+
 
 def test_first_minute(run, run_json, people, new):
     ann, other, bob = (people / name for name in ("ann/8.wav", "ann/9.wav", "bob/9.wav"))
@@ -28,8 +31,29 @@ def test_first_minute(run, run_json, people, new):
     assert "exported" in run("speaker", "export", new[1] / "x.onnx", *new, code=1).stderr
 
 
+def test_a_failed_first_enrollment_leaves_nothing(run, silence, new):
+    run("speaker", "enroll", "ann", silence, *new, code=1)
+    assert not new[1].exists()
+
+
+def test_both_sides_of_a_call(run, run_json, people, new, tmp_path):
+    sides = [sf.read(people / name / "9.wav") for name in ("ann", "bob")]
+    length = min(len(y) for y, _ in sides)
+    call = tmp_path / "call.wav"
+    sf.write(call, np.stack([y[:length] for y, _ in sides], axis=1), sides[0][1])
+    for name in ("ann", "bob"):
+        run("speaker", "enroll", name, *(people / name / f"{take}.wav" for take in range(5)), *new)
+    run("speaker", "calibrate", people, *new)
+    results = run_json("speaker", "identify", call, *new, "--channel", "each")["results"]
+    assert [(row["path"], row["speaker"]) for row in results] == [(f"{call} [left]", "ann"), (f"{call} [right]", "bob")]
+    assert run_json("speaker", "verify", call, "--speaker", "bob", "--channel", "right", *new)["same"]
+    assert not run_json("speaker", "verify", call, "--speaker", "bob", "--channel", "left", *new)["same"]
+    assert run_json("speaker", "enroll", "ann", call, "--channel", "left", *new)["utterances"] == 6
+    assert "middle" in run("speaker", "identify", call, *new, "--channel", "middle", code=2).stderr
+
+
 def test_background_and_calibration(run, run_json, people, silence, new):
-    document = run_json("speaker", "background", people / "cem", people / "dan", silence, *new)
+    document = run_json("speaker", "background", people / "cem", people / "dan", silence, *new, code=1)
     assert document["recordings"] == 20 and document["threshold"] == 0.585
     assert [entry["path"] for entry in document["skipped"]] == [str(silence)]
     text = run("speaker", "background", people / "cem", *new).stdout
