@@ -24,7 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from mxnet_audio import datasets  # noqa: E402
+from mxnet_audio.library.recommender import AudioRecommender  # noqa: E402
 from tests.http_host import Host  # noqa: E402
+from tests.library.fake_classifier import FakeClassifier  # noqa: E402
 
 
 class Outcome(NamedTuple):
@@ -67,11 +69,72 @@ def download(folder: Path, writers: int) -> Outcome:
     return Outcome(len(names), len(whole), failures)
 
 
+ENROLL = """
+import sys
+import numpy as np
+from mxnet_audio.speakers import published_encoder, recognizer
+from tests.voices import FakeEncoder
+published_encoder.load_encoder = FakeEncoder
+voices = recognizer.SpeakerRecognizer("resemblyzer")
+number = int(sys.argv[2])
+sounds = [(np.random.default_rng([number, take]).normal(0, 0.1, 8000), 8000) for take in range(4)]
+voices.enroll(f"speaker {number}", sounds[:3])
+voices.enroll("shared", sounds[3:])
+voices.save(sys.argv[1])
+"""
+
+
+def enroll(folder: Path, writers: int) -> Outcome:
+    """Enroll a speaker by each writer, and one recording of a speaker whom they share."""
+    scripts = [ENROLL.replace("sys.argv[2]", repr(str(number))) for number in range(writers)]
+    failures = run_at_once(scripts, folder / "voices")
+    from mxnet_audio.speakers.state import SpeakerState
+
+    counts = SpeakerState.load(folder / "voices").scorer.enrolled.counts
+    return Outcome(4 * writers, sum(counts.values()), failures)
+
+
 def _content(path: Path) -> str | None:
     return path.read_text() if path.is_file() else None
 
 
-KINDS: dict[str, Callable[[Path, int], Outcome]] = {"download": download}
+INDEX = """
+import sys
+from mxnet_audio.library.recommender import AudioRecommender
+from tests.library.fake_classifier import FakeClassifier
+number, folder = {number}, sys.argv[1]
+FakeClassifier.delay = 0.001
+classifier = FakeClassifier()
+classifier.load_model("a-model")
+recommender = AudioRecommender(classifier=classifier)
+own = [f"{{folder}}/{{number}}/{{i}}.wav" for i in range(30)]
+recommender.index_many(own + [f"{{folder}}/shared/{{i}}.wav" for i in range(30)], save_dir=f"{{folder}}/index")
+recommender.track(own[0])
+recommender.remove(own[1])
+recommender.save(f"{{folder}}/index")
+"""
+
+
+def index(folder: Path, writers: int) -> Outcome:
+    """Index a folder of each writer and one that all share in one index; each tracks one file and removes one."""
+    for part in ("shared", *map(str, range(writers))):
+        (folder / part).mkdir()
+        for i in range(30):
+            (folder / part / f"{i}.wav").write_text(f"{part} {i}")
+    failures = run_at_once([INDEX.format(number=number) for number in range(writers)], folder)
+    search = AudioRecommender()
+    search.load(folder / "index")
+    expected = {str(folder / "shared" / f"{i}.wav") for i in range(30)}
+    expected |= {str(folder / str(number) / f"{i}.wav") for number in range(writers) for i in range(30) if i != 1}
+    plays = {str(folder / str(number) / "0.wav") for number in range(writers)}
+    classifier = FakeClassifier()
+    classifier.load_model("a-model")
+    whole = [path for path in search.paths if (search.index.vector(path) == classifier.encode_audio(path)).all()]
+    found = len(expected & {*whole}) + len(plays & {*search.history}) - len({*search.paths} - expected)
+    return Outcome(len(expected) + len(plays), found, failures)
+
+
+KINDS: dict[str, Callable[[Path, int], Outcome]] = {"download": download, "index": index, "enroll": enroll}
 
 
 def main() -> int:
