@@ -16,6 +16,7 @@ from mxnet_audio.audio.decode_ffmpeg import open_ffmpeg
 from mxnet_audio.audio.decode_soundfile import open_soundfile
 from mxnet_audio.audio.formats import ffmpeg_formats
 from mxnet_audio.audio.open_file import open_file
+from mxnet_audio.audio.source import is_rate
 from mxnet_audio.audio.stream import Refused, Stream
 from mxnet_audio.errors import AudioDecodeError, AudioError
 
@@ -57,6 +58,8 @@ def open_stream(source: str | os.PathLike | BinaryIO) -> Iterator[Stream]:
             size = file.seek(0, os.SEEK_END)
             # libsndfile opens a path by itself: reading through a Python object would need the GIL at each step.
             stream = _open_with_first(path if is_regular else None, file, path, stack)
+        if not is_rate(stream.sr):
+            raise AudioDecodeError(f"damaged: declares a sampling rate of {stream.sr} Hz", path)
         if stream.slack is not None and stream.frames is not None and stream.frames > size * _MAX_FRAMES_PER_BYTE:
             raise AudioDecodeError(f"damaged: declares {stream.frames} frames in {size} bytes", path)
 

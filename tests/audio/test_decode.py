@@ -3,6 +3,7 @@
 import builtins
 import io
 import os
+import struct
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -194,6 +195,19 @@ def test_a_header_without_samples(tmp_path, write_tone):
     (tmp_path / "none.wav").write_bytes(data[:40] + bytes(4))
     with pytest.raises(InvalidAudioError, match="no samples"):
         audio.load(tmp_path / "none.wav")
+
+
+@pytest.mark.parametrize("rate", [-8000, 50_000_000])
+def test_a_rate_that_no_sound_has_is_refused(tmp_path, rate):
+    path = tmp_path / "a.caf"
+    sf.write(path, np.zeros(800), 8000, format="CAF", subtype="ALAC_16")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"desc") + 12  # after the type and the length of the chunk, a float of 64 bits
+    data[at : at + 8] = struct.pack(">d", rate)
+    path.write_bytes(data)
+    for load in (audio.load, audio.info):
+        with pytest.raises(AudioDecodeError, match=r"a\.caf"):
+            load(path)
 
 
 def test_a_damaged_flac_is_not_passed_to_the_next_decoder(tmp_path):
