@@ -182,6 +182,7 @@ class Corpus:
             If no address gave the published archive, or the archive is missing, unsafe, damaged or without clips.
         """
         directory = path_argument("directory", directory)
+        given = None if archive is None else path_argument("archive", archive)
         home = directory / self.home
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -189,15 +190,15 @@ class Corpus:
                 with locked(directory / f".{self.home}.lock", f"the download of {self.name} to {directory}"):
                     remove_leftovers(home)
                     if not self._is_complete(home):  # another process may have completed it meanwhile
-                        self._install(home, url, archive, progress)
+                        self._install(home, url, given, progress)
         except OSError as error:
             raise DatasetError(f"{self.name} cannot be stored: {error}", directory) from error
         return str(home)
 
-    def _install(self, home: Path, url: str | None, archive: str | os.PathLike | None, progress: bool) -> None:
+    def _install(self, home: Path, url: str | None, archive: Path | None, progress: bool) -> None:
         """Extract the archive as the folder `home`; download it first if it is not there."""
         downloaded = False
-        path = home.with_name(self.remote.filename) if archive is None else path_argument("archive", archive)
+        path = home.with_name(self.remote.filename) if archive is None else archive
         if path.is_file():
             if difference := archive_difference(path, self.remote):
                 logger.warning("%s is not the published archive: %s", path, difference)
