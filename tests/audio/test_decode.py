@@ -197,13 +197,12 @@ def test_a_header_without_samples(tmp_path, write_tone):
         audio.load(tmp_path / "none.wav")
 
 
-@pytest.mark.parametrize("rate", [-8000, 50_000_000])
+@pytest.mark.parametrize("rate", [0, -8000, 50_000_000, 3_000_000_000])
 def test_a_rate_that_no_sound_has_is_refused(tmp_path, rate):
     path = tmp_path / "a.caf"
-    sf.write(path, np.zeros(800), 8000, format="CAF", subtype="ALAC_16")
+    sf.write(path, np.zeros(800), 8000, format="CAF", subtype="PCM_16")
     data = bytearray(path.read_bytes())
-    at = data.index(b"desc") + 12  # after the type and the length of the chunk, a float of 64 bits
-    data[at : at + 8] = struct.pack(">d", rate)
+    data[20:28] = struct.pack(">d", rate)
     path.write_bytes(data)
     for load in (audio.load, audio.info):
         with pytest.raises(AudioDecodeError, match=r"a\.caf"):
