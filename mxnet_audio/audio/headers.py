@@ -7,9 +7,8 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
-from typing import Any, BinaryIO
 
-from mxnet_audio.audio.opened import open_source
+from mxnet_audio.audio.opened import Source, open_source
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.audio.stream import AudioInfo
 from mxnet_audio.errors import AudioError
@@ -19,7 +18,7 @@ __all__ = ["info", "rates", "typical_length"]
 SAMPLE_SIZE = 100  # files whose headers are read: enough for a median
 
 
-def info(source: str | os.PathLike | BinaryIO | Any) -> AudioInfo:
+def info(source: Source) -> AudioInfo:
     """Read the header of a sound file.
 
     Parameters

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mxnet_audio.audio.channel import check_channel, one_channel
-from mxnet_audio.audio.opened import open_source
+from mxnet_audio.audio.opened import Source, open_source
 from mxnet_audio.audio.shape import resample
 from mxnet_audio.audio.source import MAX_RATE, is_rate, naming_errors, source_name
 from mxnet_audio.audio.stream import UNKNOWN_FRAMES
@@ -27,7 +26,7 @@ HIGHEST_PEAK = 1e12  # sound lies between -1 and 1; powers of much larger sample
 
 
 def load(
-    source: str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping,
+    source: Source,
     sr: int | None = None,
     mono: bool = True,
     offset: float = 0.0,
@@ -43,7 +42,7 @@ def load(
 
     Parameters
     ----------
-    source : str, os.PathLike, binary file object, bytes, (array, rate), or a Hugging Face audio entry
+    source : str, os.PathLike, binary file object, bytes, (array, rate), a Hugging Face audio entry, Played or Channel
         Sound. WAV, AU, FLAC, Ogg Vorbis, Opus, MP3 and AIFF are read by libsndfile; M4A/AAC and video by PyAV (extra
         ``[av]``); others by the system's codecs. A file object is read from its beginning. Bytes are an encoded file.
         An array has shape (n,) or (channels, n). Integers of int16, int8 and uint8 are scaled to [-1, 1) by the range

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mxnet_audio.audio.channel import check_channel, one_channel
 from mxnet_audio.audio.load import check_not_silent, check_part, check_reached_end, valid_audio
-from mxnet_audio.audio.opened import open_source
+from mxnet_audio.audio.opened import Source, open_source
 from mxnet_audio.audio.shape import check_enlargement
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.checks import real_number
@@ -25,7 +24,7 @@ _MAX_SAMPLES = 1 << 22  # in a block after resampling
 
 
 def blocks(
-    source: str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping,
+    source: Source,
     sr: int | None = None,
     *,
     seconds: float = 10.0,
@@ -38,7 +37,7 @@ def blocks(
 
     Parameters
     ----------
-    source : str, os.PathLike, binary file object, bytes, (array, rate), or a Hugging Face audio entry
+    source : str, os.PathLike, binary file object, bytes, (array, rate), a Hugging Face audio entry, Played or Channel
         Sound, as for `load`.
     sr : int > 0 or None [Hz]
         Rate to resample to; None keeps the file's.

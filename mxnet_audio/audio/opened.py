@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -15,7 +15,17 @@ from mxnet_audio.audio.source import resolve
 from mxnet_audio.audio.stream import Stream
 from mxnet_audio.errors import AudioDecodeError
 
-__all__ = ["open_source"]
+__all__ = ["Source", "open_source"]
+
+
+class Opener(Protocol):
+    """Source that opens itself, such as `Played` and `Channel`."""
+
+    def opened(self) -> AbstractContextManager[Stream]:
+        """Open the sound as a stream."""
+
+
+Source = str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping | Opener
 
 
 def open_source(source: Any) -> AbstractContextManager[Stream]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import scipy.fft
 
 from mxnet_audio.errors import FeatureError
+from mxnet_audio.features.checks import check_frames, check_minimum, check_real
 from mxnet_audio.features.spectral import log_mel
 
 __all__ = ["check_delta", "delta", "mfcc"]
@@ -66,6 +68,7 @@ def mfcc(
     >>> mfcc(np.ones(12000, np.float32), 12000, n_fft=512, hop_length=256, n_mels=40, deltas=2).shape
     (60, 47)
     """
+    check_minimum(0, deltas=deltas)
     decibels = log_mel(y, sr, **kwargs)
     _check_parameters(decibels.shape[-2], n_mfcc, dct_type, dct_norm, lifter)
     # Not as a product of matrices: after each product OpenBLAS' threads keep spinning for a while, and take time from
@@ -113,8 +116,8 @@ def delta(x: np.ndarray, *, width: int = 9, order: int = 1) -> np.ndarray:
     """
     from scipy.signal import savgol_filter  # takes as long to import as all other features
 
-    x = np.asarray(x, dtype=np.float32)
-    check_delta(width, order, x.shape[-1] if x.ndim else 0)
+    x = check_frames("x", x)
+    check_delta(width, order, x.shape[-1])
     return savgol_filter(x, width, polyorder=order, deriv=order, axis=-1, mode="interp")
 
 
@@ -140,22 +143,23 @@ def check_delta(width: int, order: int, frames: int | None) -> None:
     ...
     mxnet_audio.errors.FeatureError: delta_width (9) is above the number of frames (5)
     """
-    if width < 3 or width % 2 == 0:
-        raise FeatureError(f"delta_width must be odd and >= 3, got {width}")
-    if not 1 <= order < width:
+    check_minimum(1, order=order)
+    if not isinstance(width, Integral) or width < 3 or width % 2 == 0:
+        raise FeatureError(f"delta_width must be odd and >= 3, got {width!r}")
+    if order >= width:
         raise FeatureError(f"the order of deltas must be >= 1 and below delta_width ({width}), got {order}")
     if frames is not None and width > frames:
         raise FeatureError(f"delta_width ({width}) is above the number of frames ({frames})")
 
 
 def _check_parameters(n_mels: int, n_mfcc: int, dct_type: int, dct_norm: str | None, lifter: float) -> None:
-    if not 1 <= n_mfcc <= n_mels:
+    check_minimum(1, n_mfcc=n_mfcc)
+    if n_mfcc > n_mels:
         raise FeatureError(f"n_mfcc must be between 1 and the number of bands ({n_mels}), got {n_mfcc}")
-    if dct_type not in (1, 2, 3, 4):
-        raise FeatureError(f"dct_type must be 1, 2, 3 or 4, got {dct_type}")
-    if dct_norm not in ("ortho", None):
+    if not isinstance(dct_type, Integral) or dct_type not in (1, 2, 3, 4):
+        raise FeatureError(f"dct_type must be 1, 2, 3 or 4, got {dct_type!r}")
+    if not (dct_norm is None or (isinstance(dct_norm, str) and dct_norm == "ortho")):
         raise FeatureError(f"dct_norm must be 'ortho' or None, got {dct_norm!r}")
     if dct_type == 1 and n_mels < 2:
         raise FeatureError(f"dct_type 1 needs n_mels >= 2, got {n_mels}")
-    if not lifter >= 0:
-        raise FeatureError(f"lifter must be >= 0, got {lifter}")
+    check_real("lifter", lifter, 0)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mxnet_audio.features.checks import check_minimum, check_rate
+from mxnet_audio.features.checks import check_minimum, check_rate, check_real
 from mxnet_audio.features.spectral import cut_frames, power_spectrum
 from mxnet_audio.features.windows import window_weights
 
@@ -62,6 +62,8 @@ def chroma(
     """
     check_minimum(1, n_chroma=n_chroma)
     check_rate(sr)
+    if tuning is not None:
+        check_real("tuning", tuning, -100, 100)
     frames, shape = cut_frames(y, n_fft, hop_length, center)
     power = power_spectrum(frames, window_weights(window, win_length, n_fft))
     out = np.empty((len(power), n_chroma, power.shape[-1]), dtype=np.float32)

@@ -17,7 +17,7 @@ import scipy.fft
 import scipy.sparse
 
 from mxnet_audio.errors import FeatureError
-from mxnet_audio.features.checks import check_minimum, check_rate
+from mxnet_audio.features.checks import check_minimum, check_rate, check_samples
 from mxnet_audio.features.windows import get_window
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
 WINDOWS = ("bartlett", "blackman", "hamming", "hann")
 
 _BLOCK_SIZE = 1 << 16  # samples in a block of frames: 512 KiB
+_MAX_SECONDS = 1000.0  # of a frame
 _EPSILON = 1e-10  # keeps logarithms and quotients finite
 
 
@@ -287,8 +288,8 @@ def lengths(
     """
     check_rate(sr)
     for name, seconds in (("window_length_in_s", window_length_in_s), ("window_shift_in_s", window_shift_in_s)):
-        if not (isinstance(seconds, Real) and 0 < seconds < math.inf):
-            raise FeatureError(f"{name} must be above 0 s, got {seconds!r}")
+        if not (isinstance(seconds, Real) and 0 < seconds <= _MAX_SECONDS):
+            raise FeatureError(f"{name} must be above 0 s and at most {_MAX_SECONDS:g} s, got {seconds!r}")
     window, shift = int(sr * window_length_in_s), int(sr * window_shift_in_s)
     for name, seconds, samples in (
         ("window_length_in_s", window_length_in_s, window),
@@ -314,10 +315,10 @@ def _by_frame(
     **kwargs: Any,
 ) -> np.ndarray:
     """Apply ``transform(frames, window, n_fft)`` to blocks of frames."""
-    if window_type not in WINDOWS:
+    if not (isinstance(window_type, str) and window_type in WINDOWS):
         raise FeatureError(f"window_type must be one of {', '.join(WINDOWS)}, got {window_type!r}")
     size, shift, n_fft = lengths(sr, **kwargs)
-    y = _samples(y)
+    y = check_samples(y)
     frames = frame(preemphasis(y.reshape(-1, y.shape[-1])), size, shift)
     count = frames.shape[1]
     n_last = max(0, y.shape[-1] - (count - 1) * shift)  # samples in the last frame, without the padding

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse
 
 from mxnet_audio.errors import FeatureError
-from mxnet_audio.features.checks import check_bands, check_minimum
+from mxnet_audio.features.checks import check_bands, check_flag, check_minimum
 
 __all__ = ["mel_filters", "sparse_mel_filters", "triangles"]
 
@@ -24,7 +24,6 @@ _LOG_START_MEL = _LOG_START_HZ / _LINEAR_STEP
 _LOG_STEP = np.log(6.4) / 27.0
 
 
-@lru_cache(maxsize=32)
 def mel_filters(
     sr: float,
     n_fft: int,
@@ -66,10 +65,25 @@ def mel_filters(
     >>> mel_filters(12000, 512, 96).shape
     (96, 257)
     """
+    return _mel_filters(*_checked(sr, n_fft, n_mels, fmin, fmax, htk, norm))
+
+
+def _checked(
+    sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None, htk: bool, norm: str | None
+) -> tuple[Any, ...]:
+    """Return the parameters of `mel_filters` if they are in range, else raise FeatureError."""
     check_bands(sr, fmin, fmax)
-    check_minimum(1, n_mels=n_mels)
-    if norm not in ("slaney", None):
+    check_minimum(1, n_fft=n_fft, n_mels=n_mels)
+    check_flag(htk=htk)
+    if not (norm is None or (isinstance(norm, str) and norm == "slaney")):
         raise FeatureError(f"norm must be 'slaney' or None, got {norm!r}")
+    return sr, n_fft, n_mels, fmin, fmax, htk, norm
+
+
+@lru_cache(maxsize=32)
+def _mel_filters(
+    sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None, htk: bool, norm: str | None
+) -> np.ndarray:
     low, high = _hz_to_mel(fmin, htk), _hz_to_mel(float(sr) / 2 if fmax is None else fmax, htk)
     edges = _mel_to_hz(np.linspace(low, high, n_mels + 2), htk)
     filters = triangles(edges, np.fft.rfftfreq(n_fft, 1.0 / sr))
@@ -79,7 +93,7 @@ def mel_filters(
         warnings.warn(
             f"some of {n_mels} mel bands lie between the frequencies of a transform of {n_fft} samples and stay empty: "
             "increase n_fft or reduce n_mels",
-            stacklevel=2,
+            stacklevel=3,
         )
     filters.setflags(write=False)
     return filters
@@ -99,13 +113,17 @@ def triangles(edges: np.ndarray, points: np.ndarray) -> np.ndarray:
     return out
 
 
-@lru_cache(maxsize=32)
 def sparse_mel_filters(*args: Any) -> scipy.sparse.csr_matrix:
     """Return `mel_filters` as a sparse matrix.
 
     A frequency lies in two bands at most: a sparse product does 2 % of the work of a dense one.
     """
-    return scipy.sparse.csr_matrix(mel_filters(*args))
+    return _sparse_mel_filters(*_checked(*args))
+
+
+@lru_cache(maxsize=32)
+def _sparse_mel_filters(*args: Any) -> scipy.sparse.csr_matrix:
+    return scipy.sparse.csr_matrix(_mel_filters(*args))
 
 
 def _hz_to_mel(hz: float, htk: bool) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 
 from mxnet_audio.errors import FeatureError
+from mxnet_audio.features.checks import check_samples
 from mxnet_audio.features.keys import FIXED_VALUES
 from mxnet_audio.features.mel import triangles
 from mxnet_audio.features.spectral import cut_frames, melspectrogram, squares
@@ -61,13 +62,12 @@ def yamnet_mel(y: np.ndarray, sr: float = 16000) -> np.ndarray:
     """
     fixed = FIXED_VALUES["yamnet"]
     _check_rate("YAMNet", sr)
-    y = np.asarray(y, dtype=np.float32)
-    if y.ndim and 0 < y.shape[-1] < fixed["win_length"]:
+    y = check_samples(y)
+    if y.shape[-1] < fixed["win_length"]:
         raise FeatureError(f"{y.shape[-1]} samples are fewer than a window ({fixed['win_length']})")
     # The window is in the middle of the transform. Zeros before and after the sound let it begin at the first sample.
     beside = (fixed["n_fft"] - fixed["win_length"]) // 2
-    if y.ndim and y.shape[-1]:
-        y = np.pad(y, [(0, 0)] * (y.ndim - 1) + [(beside, beside)])
+    y = np.pad(y, [(0, 0)] * (y.ndim - 1) + [(beside, beside)])
     frames, shape = cut_frames(y, fixed["n_fft"], fixed["hop_length"], center=False)
     weights = window_weights(fixed["window"], fixed["win_length"], fixed["n_fft"])
     filters = _sparse_yamnet_filters()

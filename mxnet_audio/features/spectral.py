@@ -6,13 +6,14 @@ Equal to librosa's functions of the same names within 1e-4 relative, at a fracti
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
 
 from mxnet_audio.errors import FeatureError
-from mxnet_audio.features.checks import check_decibels, check_minimum
+from mxnet_audio.features.checks import check_decibels, check_flag, check_frames, check_minimum, check_samples
 from mxnet_audio.features.mel import sparse_mel_filters
 from mxnet_audio.features.windows import window_weights
 
@@ -58,7 +59,10 @@ def stft(
     Raises
     ------
     FeatureError
-        There are no samples, or fewer than ``n_fft`` without ``center``; or a parameter is out of range.
+        There are no samples, or fewer than ``n_fft`` without ``center``; or an argument is out of range or of the
+        wrong type.
+    InvalidAudioError
+        The samples are integers.
 
     See Also
     --------
@@ -103,7 +107,7 @@ def melspectrogram(
         Sampling rate.
     n_fft, hop_length, win_length, window, center
         As for `stft`.
-    power : float > 0
+    power : float > 0, below 100
         Exponent of the magnitudes: 2 is power, 1 is amplitude.
     n_mels, fmin, fmax, htk, norm
         As for `mel_filters`.
@@ -127,8 +131,8 @@ def melspectrogram(
     >>> melspectrogram(np.zeros((2, 12000), np.float32), 12000, n_fft=512, hop_length=256, n_mels=96).shape
     (2, 96, 47)
     """
-    if not 0 < power < np.inf:
-        raise FeatureError(f"power must be above 0 and finite, got {power}")
+    if not (isinstance(power, Real) and 0 < power < 100):
+        raise FeatureError(f"power must be a number above 0 and below 100, got {power!r}")
     frames, shape = cut_frames(y, n_fft, hop_length, center)
     weights = window_weights(window, win_length, n_fft)
     filters = sparse_mel_filters(sr, n_fft, n_mels, fmin, fmax, htk, norm)
@@ -178,7 +182,7 @@ def power_to_db(
     array([[  0., -30., -80.]], dtype=float32)
     """
     check_decibels(ref, amin, top_db)
-    db = np.maximum(np.asarray(s, dtype=np.float32), np.float32(amin))
+    db = np.maximum(check_frames("s", s), np.float32(amin))
     np.log(db, out=db)  # several times faster than log10
     db *= _TO_DB
     peak = db.max(axis=tuple(range(-min(2, db.ndim), 0)), keepdims=True, initial=-np.inf)
@@ -248,11 +252,11 @@ def cut_frames(y: np.ndarray, n_fft: int, hop_length: int, center: bool) -> tupl
     FeatureError
         As `stft`.
     """
-    y = np.asarray(y, dtype=np.float32)
-    if y.ndim == 0 or y.shape[-1] == 0:
-        raise FeatureError("there are no samples")
+    with np.errstate(over="ignore"):  # larger values become infinite, as do their powers
+        y = check_samples(y).astype(np.float32, copy=False)
     check_minimum(2, n_fft=n_fft)
     check_minimum(1, hop_length=hop_length)
+    check_flag(center=center)
     shape = y.shape[:-1]
     y = y.reshape(-1, y.shape[-1])
     if center:

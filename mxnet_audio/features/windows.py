@@ -6,6 +6,7 @@ The usual ones are computed here, since importing `scipy.signal` takes 0.3 s.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ __all__ = ["get_window", "window_weights"]
 _COSINE_SUMS = {"boxcar": (1.0,), "hann": (0.5, 0.5), "hamming": (0.54, 1 - 0.54), "blackman": (0.42, 0.5, 0.08)}
 
 
-def get_window(name: str, length: int, *, periodic: bool = True) -> np.ndarray:
+def get_window(name: str | tuple[Any, ...] | float, length: int, *, periodic: bool = True) -> np.ndarray:
     """Return a window by name.
 
     Parameters
@@ -44,12 +45,12 @@ def get_window(name: str, length: int, *, periodic: bool = True) -> np.ndarray:
     >>> get_window("hann", 4), get_window("hann", 3, periodic=False)
     (array([0. , 0.5, 1. , 0.5]), array([0., 1., 0.]))
     """
-    if name not in _COSINE_SUMS and name != "bartlett":
+    if not (isinstance(name, str) and name in (*_COSINE_SUMS, "bartlett")):
         from scipy import signal
 
         try:
             return signal.get_window(name, length, fftbins=periodic)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise FeatureError(f"window must be the name of a SciPy window without parameters, got {name!r}") from None
     if length <= 1:
         return np.ones(length)
@@ -65,8 +66,7 @@ def get_window(name: str, length: int, *, periodic: bool = True) -> np.ndarray:
     return weights[:length]
 
 
-@lru_cache(maxsize=32)
-def window_weights(name: str, win_length: int | None, n_fft: int) -> np.ndarray:
+def window_weights(name: str | tuple[Any, ...] | float, win_length: int | None, n_fft: int) -> np.ndarray:
     """Return a periodic window in the middle of a frame.
 
     Parameters
@@ -89,9 +89,17 @@ def window_weights(name: str, win_length: int | None, n_fft: int) -> np.ndarray:
         A parameter is out of range; it is named.
     """
     win_length = n_fft if win_length is None else win_length
-    check_minimum(1, win_length=win_length)
+    check_minimum(1, n_fft=n_fft, win_length=win_length)
     if win_length > n_fft:
         raise FeatureError(f"win_length ({win_length}) is above n_fft ({n_fft})")
+    try:
+        return _window_weights(name, win_length, n_fft)
+    except TypeError:  # a name that cannot be hashed
+        raise FeatureError(f"window must be the name of a SciPy window without parameters, got {name!r}") from None
+
+
+@lru_cache(maxsize=32)
+def _window_weights(name: str | tuple[Any, ...] | float, win_length: int, n_fft: int) -> np.ndarray:
     before = (n_fft - win_length) // 2
     weights = np.pad(get_window(name, win_length), (before, n_fft - win_length - before)).astype(np.float32)
     weights.setflags(write=False)

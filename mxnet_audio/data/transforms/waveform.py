@@ -51,8 +51,9 @@ class Load(Transform):
     def __init__(self, sr: int | None = 22050, mono: bool = True, channel: str | int = "mix"):
         sr = None if sr is None else whole_number("sr", sr)
         self.channel = check_channel(channel)
+        shown: dict[str, Any] = {} if channel == "mix" else {"channel": self.channel}
         # The default is not shown, so that its key, under which features are cached, stays the same.
-        super().__init__(sr=sr, mono=bool(mono), **({} if channel == "mix" else {"channel": self.channel}))
+        super().__init__(sr=sr, mono=bool(mono), **shown)
 
     def apply(self, x: Any) -> np.ndarray:
         """Decode [shape=(n,), or (channels, n) without `mono`]; AudioError if that fails."""
