@@ -63,7 +63,10 @@ class SpanReader:
             self._rate = stream.sr
             declared = stream.frames if stream.slack is not None else None
             self._seeks = declared is not None and stream.seeks
-        self.length = sum(map(len, blocks(source, sr))) if declared is None else declared * sr // self._rate
+        if declared is None:
+            self.length = sum(map(len, blocks(source, sr)))
+        else:
+            self.length = (2 * declared * sr + self._rate) // (2 * self._rate)  # rounded, as the resampler does
 
     def read(self, starts: Sequence[int], n: int) -> Iterator[np.ndarray]:
         """Yield the spans of `n` samples that begin at `starts`, which ascend.

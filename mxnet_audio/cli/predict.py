@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
+SILENT = "(silent)"  # in place of the label of digital silence
 MAX_LABEL_WIDTH = 32  # of the column of labels; longer ones, as some tags are, move the next column
 
 
@@ -112,7 +113,11 @@ def _predictions(
         if prediction.error is not None:
             job.skip(path, prediction.error)
             continue
-        yield {"path": path, **_json_fields(prediction)}, [f"{_to_text(prediction, width)}  {path}"]
+        fields, text = _json_fields(prediction), f"{_to_text(prediction, width)}  {path}"
+        if prediction.seconds is not None:  # a part was not used
+            fields |= {"seconds": prediction.seconds, "seconds_used": prediction.seconds_used}
+            text += f"  ({prediction.seconds_used:.0f} of {prediction.seconds:.0f} s used; --timeline uses all)"
+        yield {"path": path, **fields}, [text]
 
 
 def _timelines(
@@ -141,12 +146,17 @@ def _label_width(classifier: Labeller) -> int:
 
 
 def _to_text(prediction: Prediction | TimedPrediction, width: int) -> str:
+    if prediction.label is None:
+        return f"{SILENT:<{width}}"
     (label, probability), *_ = prediction.top(1)
     remark = "  unknown" if prediction.known is False else ""
     return f"{label!s:<{width}}  {100 * probability:5.1f}%{remark}"
 
 
 def _json_fields(prediction: Prediction | TimedPrediction) -> dict[str, Any]:
-    (label, probability), *_ = prediction.top(1)
-    fields = {"label": label, "probability": probability, "probabilities": prediction.probabilities}
+    fields = {
+        "label": prediction.label,
+        "probability": prediction.probability,
+        "probabilities": prediction.probabilities,
+    }
     return fields if prediction.known is None else {**fields, "known": prediction.known}

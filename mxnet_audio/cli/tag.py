@@ -81,18 +81,19 @@ def _timelines(
 ) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """Yield the tags of each sound's windows, for JSON and as lines."""
     for path, source in sources:
+        segments, lines = [], []
         try:
-            parts = tagger.predict_timeline(source)
+            for part in tagger.iter_timeline(source):  # of hours of sound, the scores of all tags do not fit in memory
+                segments.append({"start": part.start, "end": part.end, "tags": _json_tags(part, top_k)})
+                lines.append(f"  {part.start:8.2f} to {part.end:8.2f} s  {_to_text(part, top_k)}")
         except AudioError as error:
             job.skip(path, error)
             continue
-        segments = [{"start": part.start, "end": part.end, "tags": _json_tags(part, top_k)} for part in parts]
-        lines = [f"  {part.start:8.2f} to {part.end:8.2f} s  {_to_text(part, top_k)}" for part in parts]
         yield {"path": path, "segments": segments}, [path, *lines]
 
 
 def _to_text(part: TimedPrediction, top_k: int) -> str:
-    return "; ".join(f"{score:.3f} {name}" for name, score in part.top(top_k))
+    return "; ".join(f"{score:.3f} {name}" for name, score in part.top(top_k)) or "(silent)"
 
 
 def _json_tags(prediction: Prediction | TimedPrediction, top_k: int) -> list[dict[str, Any]]:
