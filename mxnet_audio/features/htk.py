@@ -35,7 +35,7 @@ __all__ = [
 WINDOWS = ("bartlett", "blackman", "hamming", "hann")
 
 _BLOCK_SIZE = 1 << 16  # samples in a block of frames: 512 KiB
-_MAX_SECONDS = 1000.0  # of a frame
+_MAX_SECONDS = 100.0  # of a frame
 _EPSILON = 1e-10  # keeps logarithms and quotients finite
 
 
