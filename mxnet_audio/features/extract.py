@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from mxnet_audio import audio
-from mxnet_audio.audio.source import naming_errors, source_name
+from mxnet_audio.audio.source import MAX_RATE, naming_errors, source_name
+from mxnet_audio.audio.spans import load_used
 from mxnet_audio.checks import real_number
-from mxnet_audio.errors import FeatureError, InvalidAudioError
+from mxnet_audio.errors import FeatureError, InvalidAudioError, ParameterError
 from mxnet_audio.features import htk
 from mxnet_audio.features.cepstral import mfcc
+from mxnet_audio.features.checks import as_array, check_samples
 from mxnet_audio.features.chroma import chroma
 from mxnet_audio.features.config import AudioFeatureConfig
 from mxnet_audio.features.pretrained import musicnn_mel, yamnet_mel
@@ -79,10 +82,10 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     >>> extract(np.ones(44100, np.float32), 44100, AudioFeatureConfig(type="fbank", sr=16000)).shape
     (374, 80)
     """
-    y = np.asarray(y, dtype=np.float32)
-    if y.ndim == 0 or y.shape[-1] == 0:
-        raise FeatureError("there are no samples")
-    real_number("sr", sr, above=0)
+    check_config(config)
+    with np.errstate(over="ignore"):  # larger values become infinite, which is refused below
+        y = check_samples(y).astype(np.float32, copy=False)
+    real_number("sr", sr, above=0, maximum=MAX_RATE)
     if config.reach is not None:
         y = y[..., : math.ceil(config.reach * sr)]
     # NaN spreads to both, and no mask as large as the sound is allocated.
@@ -164,7 +167,7 @@ def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
     source : path, binary file object, bytes, (array, rate), or an audio entry
         Sound, as for `audio.load`.
     config : AudioFeatureConfig
-        Features to compute. If it has a length limit, a file is decoded no further than necessary.
+        Features to compute. If it has a length limit, no more of a long file is read than necessary.
 
     Returns
     -------
@@ -182,20 +185,24 @@ def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
     ...
     mxnet_audio.errors.AudioDecodeError: missing.wav: no such file
     """
+    check_config(config)
     with naming_errors(source_name(source)):
-        if hasattr(source, "read") and not (hasattr(source, "seekable") and source.seekable()):
-            source = source.read()  # it may be loaded twice
-        y, sr = audio.load(source, sr=config.sr, duration=config.reach)
-        # Samples beyond the limit are for the resampler, which makes a click where the sound is cut.
-        within = y if config.reach is None else y[: config.limit(sr)[1]]
-        try:
-            audio.valid_audio(within, allow_silence=False)
-        except InvalidAudioError:
-            if config.reach is None:
-                raise
-            # The beginning is silent: check the whole sound.
-            audio.valid_audio(audio.load(source, sr=config.sr)[0], allow_silence=False)
-        return extract(y, sr, config)
+        return extract(*load_used(source, config.sr, reach=config.reach, **_used(config)), config)
+
+
+def _used(config: AudioFeatureConfig) -> dict[str, int | None]:
+    """Return the length [samples] of the part of a sound that its features depend on, as `load_used` takes it."""
+    if config.time_axis == -1:
+        return {"middle": config.n_samples}
+    if config.sr is None or config.norm == "per_file":
+        return {}
+    return {"middle" if config.crop == "middle" else "used": config.limit(config.sr)[1]}
+
+
+def check_config(config: AudioFeatureConfig) -> None:
+    """Raise ParameterError unless an argument is a feature configuration."""
+    if not isinstance(config, AudioFeatureConfig):
+        raise ParameterError(f"config must be an AudioFeatureConfig, got {type(config).__name__}")
 
 
 def as_image(x: np.ndarray, time_axis: int) -> np.ndarray:
@@ -212,9 +219,19 @@ def as_image(x: np.ndarray, time_axis: int) -> np.ndarray:
     -------
     np.ndarray [shape=(..., 1, bands, frames)]
 
+    Raises
+    ------
+    ParameterError
+        ``time_axis`` is neither, or there are fewer than two axes.
+
     Examples
     --------
     >>> as_image(np.ones((374, 80)), time_axis=-2).shape
     (1, 80, 374)
     """
+    if not isinstance(time_axis, Integral) or time_axis not in (-1, -2):
+        raise ParameterError(f"time_axis must be -1 or -2, got {time_axis!r}")
+    x = as_array("x", x)
+    if x.ndim < 2:
+        raise ParameterError(f"x must have bands and frames, got shape {x.shape}")
     return np.moveaxis(x, time_axis, -1)[..., np.newaxis, :, :]

@@ -12,7 +12,7 @@ from mxnet_audio import audio
 from mxnet_audio.checks import iterable_argument, one_of, whole_number
 from mxnet_audio.errors import FeatureError, ParameterError
 from mxnet_audio.features.config import AudioFeatureConfig
-from mxnet_audio.features.extract import frames_of
+from mxnet_audio.features.extract import check_config, frames_of
 
 __all__ = ["frame_blocks", "patches"]
 
@@ -60,8 +60,7 @@ def frame_blocks(blocks: Iterable[np.ndarray], config: AudioFeatureConfig) -> It
     [(64, 256), (64, 256), (64, 256), (64, 230)]
     """
     iterable_argument("blocks", blocks, "arrays")
-    if not isinstance(config, AudioFeatureConfig):
-        raise ParameterError(f"config must be an AudioFeatureConfig, got {type(config).__name__}")
+    check_config(config)
     one_of("config.type", config.type, _TYPES)
     if config.type == "log_mel" and (config.top_db is not None or config.ref == "max"):
         peak = "ref='max'" if config.ref == "max" else f"top_db={config.top_db:g}"
