@@ -1,6 +1,7 @@
 """Test particular features of single corpora."""
 
 import logging
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -68,6 +69,10 @@ def test_urbansound8k_table_errors_name_line_and_value(tmp_path):
     table.unlink()
     table.mkdir()
     with pytest.raises(DatasetError, match="Is a directory"):
+        corpus.pairs(tmp_path)
+    table.rmdir()
+    os.mkfifo(table)
+    with pytest.raises(DatasetError, match="not a regular file"):
         corpus.pairs(tmp_path)
 
 

@@ -1,5 +1,7 @@
 """Test lists of verification trials."""
 
+import os
+
 import pytest
 
 from mxnet_audio.datasets import speakers
@@ -83,7 +85,9 @@ def test_errors_name_the_line(trials, text, message):
 
 def test_unreadable_list(tmp_path):
     (tmp_path / "latin.txt").write_bytes(b"1 \xe9.wav a.wav\n")
-    for name, message in (("missing.txt", "No such file"), ("", "cannot be read"), ("latin.txt", "UTF-8")):
+    os.mkfifo(tmp_path / "pipe")
+    cases = (("missing.txt", "No such file"), ("", "cannot be read"), ("latin.txt", "UTF-8"), ("pipe", "not a regular"))
+    for name, message in cases:
         with pytest.raises(DatasetError, match=message):
             read_trials(tmp_path / name)
 
