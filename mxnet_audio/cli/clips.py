@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import typer
 
@@ -13,10 +13,12 @@ from mxnet_audio.errors import DatasetError
 
 if TYPE_CHECKING:
     from mxnet_audio.datasets import Clip
+    from mxnet_audio.datasets.speakers import Utterance
 
-__all__ = ["TrainingSets", "clip_groups", "list_clips", "list_folds", "list_pairs", "list_training_sets"]
+__all__ = ["TrainingSets", "clip_groups", "list_clips", "list_folds", "list_pairs", "list_training_sets", "of_split"]
 
 Pairs = list[tuple[str, int | str]]
+Item = TypeVar("Item", "Clip", "Utterance")
 
 
 class TrainingSets(NamedTuple):
@@ -86,7 +88,7 @@ def list_pairs(
 ) -> Pairs:
     """List (path, label) pairs to measure a classifier on: of several splits, the test set (see `list_clips`)."""
     clips = list_clips(data, corpus, folds, columns, separator)
-    return _pairs(clips if folds is not None else _of_split(clips, ("test", "validation"), data))
+    return _pairs(clips if folds is not None else of_split(clips, ("test", "validation"), data))
 
 
 def list_training_sets(
@@ -105,11 +107,11 @@ def list_training_sets(
     from mxnet_audio.datasets.splits import by_split
 
     clips = list_clips(data, corpus, folds, columns, separator)
-    chosen, held_out = _of_split(clips, ("train",), data), None
+    chosen, held_out = of_split(clips, ("train",), data), None
     if validation is not None:
-        held_out = _of_split(list_clips(validation, None, None, columns, separator), ("validation", "test"), validation)
+        held_out = of_split(list_clips(validation, None, None, columns, separator), ("validation", "test"), validation)
     elif len(parts := by_split(clips)) > 1 and "validation" in parts:
-        held_out = _of_split(clips, ("validation",), data)
+        held_out = of_split(clips, ("validation",), data)
     return TrainingSets(_pairs(chosen), clip_groups(chosen), None if held_out is None else _pairs(held_out))
 
 
@@ -142,7 +144,7 @@ def _pairs(clips: list[Clip]) -> Pairs:
     return [(clip.path, clip.label) for clip in clips]
 
 
-def _of_split(clips: list[Clip], preferred: Sequence[str], data: Path) -> list[Clip]:
+def of_split(clips: list[Item], preferred: Sequence[str], data: Path) -> list[Item]:
     """Return the clips of the first of the preferred splits that occurs, and say so; all if there are no splits."""
     from mxnet_audio.datasets.splits import by_split
 

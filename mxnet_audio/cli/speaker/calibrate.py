@@ -40,7 +40,7 @@ def calibrate(
     Examples:
       mxnet-audio speaker calibrate others/ --far 0.01
     """
-    recordings = list_recordings(data)
+    recordings = list_recordings(data, "validation", "test")
     find_state(model_dir)
     with updated_recognizer(model_dir, gpu) as recognizer:
         before = recognizer.threshold

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mxnet_audio.cli.clips import of_split
 from mxnet_audio.cli.model import device
 from mxnet_audio.cli.output import print_message
 from mxnet_audio.errors import DatasetError
@@ -30,8 +31,8 @@ __all__ = [
 NEW_ENCODER = "resemblyzer"  # of a folder that holds no recognizer
 
 
-def list_recordings(data: Path) -> list[tuple[str, str, str]]:
-    """List path, speaker and session of the recordings in a folder or a CSV file."""
+def list_recordings(data: Path, *preferred: str) -> list[tuple[str, str, str]]:
+    """List path, speaker and session of recordings in a folder or a table: of splits, the first preferred one."""
     from mxnet_audio import datasets
     from mxnet_audio.datasets.speakers import speaker_folder
     from mxnet_audio.speakers.enrollment import canonical_name
@@ -39,8 +40,10 @@ def list_recordings(data: Path) -> list[tuple[str, str, str]]:
     if not data.exists():
         raise DatasetError("no such folder or CSV file", data)
     if data.is_dir():
-        return [(clip.path, canonical_name(clip.speaker), clip.session) for clip in speaker_folder(data)]
-    return [(clip.path, canonical_name(clip.label), clip.group) for clip in datasets.clips(data)]
+        recordings = of_split(speaker_folder(data), preferred, data)
+        return [(recording.path, canonical_name(recording.speaker), recording.session) for recording in recordings]
+    clips = of_split(datasets.clips(data), preferred, data)
+    return [(clip.path, canonical_name(str(clip.label)), clip.group) for clip in clips]
 
 
 def load_state(model_dir: Path) -> SpeakerState:

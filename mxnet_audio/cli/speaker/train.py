@@ -76,7 +76,7 @@ def train(
     """
     if seconds is not None and features is not None:
         raise typer.BadParameter("give --seconds or --features, not both", param_hint="--seconds")
-    recordings = list_recordings(data)
+    recordings = list_recordings(data, "train")
     from mxnet_audio.features import AudioFeatureConfig
 
     config = None if features is None else AudioFeatureConfig.from_yaml(features)
