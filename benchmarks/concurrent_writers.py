@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from mxnet_audio import datasets  # noqa: E402
+from mxnet_audio.errors import AudioError  # noqa: E402
 from mxnet_audio.library.recommender import AudioRecommender  # noqa: E402
 from tests.http_host import Host  # noqa: E402
 from tests.library.fake_classifier import FakeClassifier  # noqa: E402
@@ -134,7 +135,41 @@ def index(folder: Path, writers: int) -> Outcome:
     return Outcome(len(expected) + len(plays), found, failures)
 
 
-KINDS: dict[str, Callable[[Path, int], Outcome]] = {"download": download, "index": index, "enroll": enroll}
+TRAIN = """
+import sys
+from pathlib import Path
+import numpy as np
+from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+rng = np.random.default_rng(0)
+pairs = [((rng.normal(0, 0.1, 4000) * np.arange(4000) ** (i % 2), 8000), i % 2) for i in range(12)]
+classifier = Cifar10AudioClassifier()
+small = dict(batch_size=4, epochs=8, checkpoint_interval=1, input_shape=(1, 16, 16), cache=False, progress=False)
+classifier.fit(pairs, sys.argv[1] + "/model", random_state={seed}, **small)
+Path(sys.argv[1], "ids", classifier.model_id).touch()
+"""
+
+
+def train(folder: Path, writers: int) -> Outcome:
+    """Train a model by each writer in one folder; the folder holds the whole model of one of them."""
+    (folder / "ids").mkdir()
+    failures = run_at_once([TRAIN.format(seed=seed) for seed in range(writers)], folder)
+    from mxnet_audio.library import load_classifier
+
+    ids = {path.name for path in (folder / "ids").iterdir()}
+    try:
+        found = load_classifier(folder / "model", "cifar10").model_id in ids
+    except AudioError as error:
+        failures.append(str(error))
+        found = False
+    return Outcome(writers + 1, len(ids) + found, failures)
+
+
+KINDS: dict[str, Callable[[Path, int], Outcome]] = {
+    "download": download,
+    "index": index,
+    "enroll": enroll,
+    "train": train,
+}
 
 
 def main() -> int:
