@@ -8,16 +8,15 @@ import logging
 import os
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from mxnet_audio.audio import Channel, channel_sources, file_of
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import iterable_argument, path_argument, whole_number
-from mxnet_audio.errors import AudioError, ModelError, ParameterError, SearchError
+from mxnet_audio.errors import ModelError, ParameterError, SearchError
+from mxnet_audio.library.index_files import IndexReport, index_files, path_text, stamp
 from mxnet_audio.library.index_model import describe, get_encoder, model_name, restore
 from mxnet_audio.search import Neighbour, VectorIndex
 from mxnet_audio.search.contents import Entry, is_missing, real_path
@@ -33,27 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["AudioSearch", "IndexReport"]
 
 log = logging.getLogger(__name__)
-
-_CHANNELS: dict[str | int, int] = {"left": 0, "right": 1}
-
-
-@dataclass
-class IndexReport:
-    """Result of :meth:`AudioSearch.index_many`; each distinct file is counted once.
-
-    Attributes
-    ----------
-    added : int
-        Files that were indexed, also those indexed again because they had changed.
-    unchanged : int
-        Files that were in the index already, with the same size and time.
-    skipped : list of (str, AudioError)
-        Files that cannot be used, and the reasons.
-    """
-
-    added: int = 0
-    unchanged: int = 0
-    skipped: list[tuple[str, AudioError]] = field(default_factory=list)
 
 
 class AudioSearch:
@@ -268,11 +246,11 @@ class AudioSearch:
             raise ParameterError(f"path must be a path, got {kind}; pass sound= for sound that is not a file")
         name = os.fsdecode(path)
         # The stamp is taken before the file is read: a file that changes meanwhile counts as changed.
-        stamp = _stamp(name, channel) if sound is None else None
+        file_stamp = stamp(name, channel) if sound is None else None
         source = name if sound is None else sound
         for part in channel_sources([source], channel):
             suffix = "" if part is source else (source_name(part) or "").removeprefix(source_name(source) or "item 0")
-            self.index.add(name + suffix, model.encode_audio(part), stamp)
+            self.index.add(name + suffix, model.encode_audio(part), file_stamp)
 
     def index_many(
         self,
@@ -323,7 +301,7 @@ class AudioSearch:
         """
         checkpoint_every = whole_number("checkpoint_every", checkpoint_every)
         paths = [paths] if isinstance(paths, str | os.PathLike) else iterable_argument("paths", paths, "paths")
-        sources = channel_sources((_path_text(path) for path in paths), channel)
+        sources = channel_sources((path_text(path) for path in paths), channel)
         with self._lock:
             if save_dir is not None:
                 self._load_saved(path_argument("save_dir", save_dir))
@@ -335,32 +313,7 @@ class AudioSearch:
                     model = self._loaded()
                     self.save(save_dir)
                 self._check_model(self.index, model, save_dir)
-        distinct: dict[str, Any] = {}
-        for source in sources:
-            distinct.setdefault(real_path(source_name(source) or ""), source)
-        stamps = {real: _stamp(real, channel) for real in distinct}
-        todo = {real: source for real, source in distinct.items() if self._is_new(real, stamps[real])}
-        report = IndexReport(unchanged=len(stamps) - len(todo))
-        with contextlib.ExitStack() as stack:
-            journal = None
-            if save_dir is not None and todo:
-                journal = stack.enter_context(self.index.journal(save_dir, checkpoint_every))
-            bar = stack.enter_context(tqdm(total=len(todo), unit="file", disable=not progress))
-            for (real, source), encoding in zip(todo.items(), model.encode_many(list(todo.values()))):
-                bar.update()
-                path, error = source_name(source) or "", encoding.error
-                if error is None:
-                    try:
-                        self.index.add(path, encoding.vector, stamps[real])
-                    except SearchError as refused:
-                        error = refused
-                if error is not None:
-                    log.warning("skipped %s", error)
-                    report.skipped.append((path, error))
-                    continue
-                report.added += 1
-                if journal is not None:
-                    self.index.record(journal, path)
+        report = index_files(self.index, model, sources, channel, save_dir, checkpoint_every, progress)
         if report.added and save_dir is not None:
             self.save(save_dir)
         return report
@@ -371,10 +324,6 @@ class AudioSearch:
             if len(self.index) or self.index.notes:
                 raise SearchError("the directory holds another index: load it first, or choose another", save_dir)
             self.load(save_dir)
-
-    def _is_new(self, real: str, stamp: tuple[int, ...] | None) -> bool:
-        """Return True if a file must be read: it is not in the index, or has changed since."""
-        return stamp is None or self.index.stamp(real) != stamp
 
     def query(
         self, path: AudioSource, top_k: int = 10, skip_exact_match: bool = True, *, channel: str | int = "mix"
@@ -579,20 +528,3 @@ class AudioSearch:
 def one_channel_of(source: AudioSource, channel: str | int) -> Any:
     """Return a sound's channel as a source; ParameterError if there is no such channel."""
     return source if channel == "mix" else Channel(source, channel)
-
-
-def _path_text(path: Any) -> str:
-    """Return a path as text, in which bytes are the name of a file, and not its content."""
-    if isinstance(path, str | bytes | os.PathLike):
-        return os.fsdecode(path)
-    raise ParameterError(f"path must be a path, got {path!r}")
-
-
-def _stamp(name: str, channel: str | int) -> tuple[int, ...] | None:
-    """Return size and time of a file, and the channel if one was chosen; None if it is missing, as reading will say."""
-    try:
-        status = os.stat(file_of(name))  # noqa: PTH116 - names that are not UTF-8 are kept
-    except (OSError, ValueError):
-        return None
-    chosen = () if channel in ("mix", "each") else (_CHANNELS.get(channel, channel),)
-    return status.st_size, status.st_mtime_ns, *chosen
