@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio import training
+from mxnet_audio import model_store, training
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.data.transforms import Transform
 from mxnet_audio.engine import mx
-from mxnet_audio.errors import ParameterError
+from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig, FeatureCache
 from mxnet_audio.inference.known_sounds import KnownSounds
 from mxnet_audio.inference.predictor import AudioSource
@@ -88,7 +88,19 @@ class HeadRun(EncoderRun):
         return partial(super().loader(cache), **({"mode": "eager"} if mode == "lazy" else {}))
 
     def start(self, clips: training.Prepared, resume: bool) -> tuple[TrainedModel, training.Progress]:
-        """Make the network with the published weights; a run is resumed by fitting again to vectors of the cache."""
+        """Make the network with the published weights; a run is resumed by fitting again to vectors of the cache.
+
+        Raises
+        ------
+        ModelError
+            If it is resumed, and the model in the directory is of another run.
+        """
+        if resume and self.network in model_store.stored_models(self.model_dir):
+            before = model_store.read_manifest(self.model_dir, self.network).get("training")
+            now = self.settings.identity() | clips.digests
+            if changed := [name for name in now if not isinstance(before, dict) or before.get(name) != now[name]]:
+                reason = f"the model is of another run: {', '.join(changed)} changed; start again without resume"
+                raise ModelError(reason, self.model_dir)
         return super().start(clips, resume=False)
 
     def settings_of(self, clips: training.Prepared) -> dict:
