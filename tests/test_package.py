@@ -35,7 +35,7 @@ TYPES = [
     "dict[str, list[float]]",
     "list[tuple[int | str, float]]",
     "ndarray[",
-    "search.index.Neighbour]]",
+    "search.contents.Neighbour]]",
     "tuple[int | None, int | None]",
     "list[int | str]",
     "str",
