@@ -199,7 +199,7 @@ def _extent(file: BinaryIO, size: int, samples: Samples) -> tuple[int | None, in
         if present < samples.step * 8 or _next_header(file, size, samples, samples.start)[1]:
             return None, None, None  # there are no samples
         following = _next_alike(file, samples, samples.start)
-        warning = f"its {samples.format} header declares no size of the samples (was it never finished?)"
+        warning = f"its {samples.format} header declares no size of the samples, as if it was never finished"
         return following or size, following, f"{warning}; they are read to the end"
     missing = samples.declared - present
     if missing > 0:

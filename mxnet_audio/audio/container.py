@@ -37,7 +37,7 @@ def check_complete(file: BinaryIO, path: str | os.PathLike | None = None) -> Non
     Raises
     ------
     AudioDecodeError
-        The file is empty.
+        The file is empty, or consists of several MP4 files.
     TruncatedAudioError
         The file ends before the length that it declares.
 
@@ -57,7 +57,7 @@ def check_complete(file: BinaryIO, path: str | os.PathLike | None = None) -> Non
     if head[:4] == b"OggS":
         missing = _check_ogg(file, size)
     elif head[4:8] == b"ftyp":
-        missing = _check_mp4(file, size)
+        missing = _check_mp4(file, size, path)
     else:
         missing = _check_samples(find_samples(file), size)
     file.seek(0)
@@ -94,8 +94,8 @@ def _check_ogg(file: BinaryIO, size: int) -> str | None:
     return None
 
 
-def _check_mp4(file: BinaryIO, size: int) -> str | None:
-    """Check that all top-level boxes lie within the file, and that the index ("moov") is one of them."""
+def _check_mp4(file: BinaryIO, size: int, path: str | os.PathLike | None) -> str | None:
+    """Check that all top-level boxes lie within the file, and that the index ("moov") is one of them, once."""
     position, has_index = 0, False
     for _ in range(_MAX_CHUNKS):
         if position >= size:
@@ -105,6 +105,8 @@ def _check_mp4(file: BinaryIO, size: int) -> str | None:
         if len(header) < 8:
             break  # a few stray bytes after the last box are harmless
         length, box = struct.unpack(">I4s", header[:8])
+        if box == b"moov" and has_index:
+            raise AudioDecodeError("several MP4 files are joined in this file: decoders read the first alone", path)
         has_index = has_index or box == b"moov"
         if length == 1 and len(header) == 16:
             length = struct.unpack(">Q", header[8:])[0]

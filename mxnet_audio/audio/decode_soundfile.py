@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -80,10 +81,17 @@ def open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitSta
     for number, part in enumerate(parts, 1):
         if part.warning:
             name = f"part {number} of {len(parts)}: " if len(parts) > 1 else ""
-            logger.warning("%s: %s%s", path or "a file without a name", name, part.warning)
+            # A sound without a name cannot be told from another.
+            (_warn if path else _warn.__wrapped__)(path, name + part.warning)
     if len(parts) == 1:
         return _part_stream(parts[0], file, path)
     return join([_checked_part(parts, index, file, path) for index in range(len(parts))])
+
+
+@lru_cache(maxsize=4096)
+def _warn(path: str | None, fault: str) -> None:
+    """Log a fault of a file: once, though its header is read again and again."""
+    logger.warning("%s: %s", path or "a sound without a name", fault)
 
 
 def _checked_part(parts: list[Part], index: int, file: BinaryIO, path: str | None) -> Stream:
@@ -150,9 +158,11 @@ def _read(sound: sf.SoundFile, start: int, count: int | None, path: str | None) 
     done = start
     try:
         if start:
-            target = _seek_target(sound, start)
-            sound.seek(target)
-            sound.read(start - target, dtype="float32")
+            position = _seek_target(sound, start)
+            if position:
+                sound.seek(position)
+            while position < start and len(block := sound.read(min(BLOCK_FRAMES, start - position), dtype="float32")):
+                position += len(block)
         while remaining > 0:
             block = sound.read(min(BLOCK_FRAMES, remaining), dtype="float32", always_2d=True)
             if len(block) == 0:
@@ -167,6 +177,8 @@ def _read(sound: sf.SoundFile, start: int, count: int | None, path: str | None) 
 
 def _seek_target(sound: sf.SoundFile, start: int) -> int:
     """Return the frame to seek to and read on from, so that samples equal those of a read without a seek."""
+    if not sf.SoundFile.seekable(sound):  # GSM and G.72x
+        return 0
     if sound.subtype.startswith("MPEG"):
         return max(0, start - _MP3_PREROLL)
     if sound.subtype == "VORBIS":

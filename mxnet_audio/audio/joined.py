@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from mxnet_audio.audio.mix import mixed
 from mxnet_audio.audio.stream import Stream
-from mxnet_audio.errors import TruncatedAudioError
+from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
 __all__ = ["join"]
+
+_MAX_RATIO = 100  # of sampling rates: no sound, and it would be much larger than the file
 
 
 def join(streams: Sequence[Stream]) -> Stream:
@@ -28,8 +31,17 @@ def join(streams: Sequence[Stream]) -> Stream:
     -------
     Stream
         Its blocks raise TruncatedAudioError where a part ends early.
+
+    Raises
+    ------
+    AudioDecodeError
+        A part has a hundred times the sampling rate of the first, or a hundredth.
     """
     first = streams[0]
+    for number, stream in enumerate(streams, 1):
+        if max(stream.sr, first.sr) > _MAX_RATIO * min(stream.sr, first.sr):
+            reason = f"damaged: part {number} of {len(streams)} has {stream.sr} Hz, the first {first.sr} Hz"
+            raise AudioDecodeError(reason, first.path)
     lengths = [round((stream.frames or 0) * first.sr / stream.sr) for stream in streams]
     slacks = [stream.slack for stream in streams if stream.slack is not None]
 
@@ -55,16 +67,15 @@ def join(streams: Sequence[Stream]) -> Stream:
 
 def _part(stream: Stream, like: Stream, begin: int, end: int) -> Iterator[np.ndarray]:
     """Yield the frames from ``begin`` to ``end`` of a part, at the rate and with the channels of another stream."""
+    repeats = 1
+    if stream.channels != like.channels:
+        stream, repeats = mixed(stream, stream.path), like.channels
     if stream.sr == like.sr:
         decoded = stream.blocks(begin, end - begin)
     else:
         decoded = _cut(_resampled(stream, like.sr), begin, end)
     for block in decoded:
-        if stream.channels == like.channels:
-            yield block
-        else:
-            mono = block.mean(axis=1, keepdims=True, dtype=np.float32)
-            yield np.repeat(mono, like.channels, axis=1)
+        yield block if repeats == 1 else np.repeat(block, repeats, axis=1)
 
 
 def _resampled(stream: Stream, sr: int) -> Iterator[np.ndarray]:

@@ -66,8 +66,10 @@ def mpeg_parts(file: BinaryIO, path: str | None = None, reach: int | None = None
     """
     size = file.seek(0, os.SEEK_END)
     start = after_tags(file)
-    if _header_is_right(file, start, size):
-        return None
+    end = _right_end(file, start, size)
+    if end is not None:
+        # Of tags behind that take more than a hundredth, libsndfile's decoder prints a complaint.
+        return [Part((range(start, end),))] if 100 * (size - end) > size else None
     runs: list[_Run] = []
     for frame in frames(file, start, reach):
         header = _Header.of(frame)
@@ -88,17 +90,15 @@ def mpeg_parts(file: BinaryIO, path: str | None = None, reach: int | None = None
     return [run.part(is_whole=tags_follow and run is runs[-1]) for run in runs]
 
 
-def _header_is_right(file: BinaryIO, start: int, size: int) -> bool:
-    """Return whether an MP3 begins with a Xing header, and nothing but tags follows the bytes that it declares."""
+def _right_end(file: BinaryIO, start: int, size: int) -> int | None:
+    """Return the end of the frames if an MP3 begins with a full Xing header, and only tags follow what it declares."""
     file.seek(start)
     data = file.read(4096)
     kind = kind_of(data, 0) if len(data) >= 4 else -1
-    if kind < 0:
-        return False
-    header = _Header.of(Frame(data, 0, start, LENGTHS[data[1] << 8 | data[2]], kind))
-    if header is None or not header.is_full:
-        return False
-    return 0 < header.size <= size - start and after_tags(file, start + header.size) >= size
+    header = _Header.of(Frame(data, 0, start, LENGTHS[data[1] << 8 | data[2]], kind)) if kind >= 0 else None
+    if header is None or not header.is_full or not 0 < header.size <= size - start:
+        return None
+    return start + header.size if after_tags(file, start + header.size) >= size else None
 
 
 @dataclass(frozen=True)
