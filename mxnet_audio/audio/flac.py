@@ -17,7 +17,7 @@ _START_BYTES = 8
 _STREAM_INFO = 42  # bytes of the signature and of the first block, which has the number of samples
 _SYNC = re.compile(rb"\xff[\xf8\xf9][^\x00-\x0f]")
 _TAIL = 1 << 16  # bytes to find the last frame in, at least
-_MAX_TAIL = 1 << 22
+_MAX_TAIL = 1 << 20
 _PROBE = 1 << 15
 _PROBES = (0.0, 0.11, 0.23, 0.37, 0.52, 0.66, 0.79, 0.93)  # no multiples of one another
 
@@ -105,8 +105,9 @@ class _StreamInfo:
         file.seek(first)
         data = file.read(stop - first)
         is_alone = _START.search(data) is None
-        for match in reversed(list(_SYNC.finditer(data))):
-            if extent := self._frame(data[match.start() : match.start() + 16]):
+        at = len(data)
+        while (at := data.rfind(b"\xff", 0, at)) >= 0:
+            if extent := self._frame(data[at : at + 16]):
                 return sum(extent), is_alone
         return None, is_alone
 
@@ -129,7 +130,7 @@ class _StreamInfo:
 
     def _frame(self, head: bytes) -> tuple[int, int] | None:
         """Return the position of a frame and its length, in samples, by its first 16 bytes."""
-        if len(head) < 16 or head[3] & 1 or not self._fits(head):
+        if len(head) < 16 or not _SYNC.match(head) or head[3] & 1 or not self._fits(head):
             return None
         number, at = _coded_number(head, 4)
         size_code, rate_code = head[2] >> 4, head[2] & 15

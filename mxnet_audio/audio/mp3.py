@@ -23,15 +23,17 @@ _MAX_TAGS = 100
 _MAX_PIECES = 10_000  # more gaps than this are left to the decoder
 _XING_FIELDS = 16  # bytes: name, flags, number of frames, number of bytes
 _LAME_TAG, _LAME_PADDING = 120, 142  # bytes after the beginning of a full Xing header
+_FRAME = 1152  # samples
 _HEADER_BIT_RATE = 9  # index of a bit rate with enough room for a Xing header
 
 
 def after_tags(file: BinaryIO, position: int = 0) -> int:
-    """Return the position of the first byte after the tags (ID3, APE, Lyrics3) at a position."""
+    """Return the position of the first byte after the complete tags (ID3, APE) at a position."""
+    size = file.seek(0, os.SEEK_END)
     for _ in range(_MAX_TAGS):
         file.seek(position)
         length = skip_tag(file.read(32))
-        if not length:
+        if not 0 < length <= size - position:
             break
         position += length
     return position
@@ -177,12 +179,12 @@ class _Run:
         missing = self.header.frames - self.count
         counts_itself = missing == 1 and not self.header.is_full  # as old encoders do
         if missing == 0 or (missing > 0 and not is_whole and not counts_itself):
-            return Part(tuple(self.pieces), slack=0 if self.header.is_full else 1152)
+            return Part(tuple(self.pieces), slack=0 if self.header.is_full else _FRAME)
         head = len(self.header.data)
         sound = (range(self.pieces[0].start + head, self.pieces[0].stop), *self.pieces[1:])
         frame = self.header.declaring(self.count, head + sum(map(len, sound)))
         seen = f"its header declares {self.header.frames} MP3 frames, it has {self.count}; all of them are read"
-        return Part((frame, *sound), slack=1152, warning=None if counts_itself else seen)
+        return Part((frame, *sound), slack=_FRAME, warning=None if counts_itself else seen)
 
     def _behind_new_header(self) -> Part:
         pieces = self.pieces
@@ -195,7 +197,7 @@ class _Run:
             return Part((frame.ljust(LENGTHS[second << 8 | header[2]], b"\0"), *pieces), slack=None)
         # libsndfile estimates the length by the first frame. A silent one of the lowest bit rate makes it long enough.
         header = bytes([0xFF, second, 1 << 4 | third, mode])
-        samples = 384 if _layer(self.kind) == 1 else 1152
+        samples = 384 if _layer(self.kind) == 1 else _FRAME
         silence = header.ljust(LENGTHS[second << 8 | header[2]], b"\0")
         return Part((silence, *pieces), frames=self.count * samples, slack=None, lead=samples)
 

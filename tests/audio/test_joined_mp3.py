@@ -161,6 +161,12 @@ def test_memory_does_not_grow_with_the_length_of_a_file_without_header(tmp_path)
     assert count / 8000 == pytest.approx(60 * 2, rel=0.05) and peak < 4 << 20  # the samples take 21 MB
 
 
+def test_a_tag_that_declares_more_bytes_than_the_file_has():
+    tag = b"ID3\x04\0\0\x7f\x7f\x7f\x7f"
+    np.testing.assert_array_equal(_load(tag + A), _load(A))
+    np.testing.assert_array_equal(_load(A + tag + B), np.concatenate([_load(A), _load(B)]))
+
+
 def test_mp2_of_several_bit_rates_is_read_completely():
     def frame(bit_rate, mode=0xC0):
         header = bytes([0xFF, 0xFD, bit_rate << 4, mode])
