@@ -9,6 +9,7 @@ import abc
 import hashlib
 import importlib
 import io
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mxnet_audio.atomic import contents
 from mxnet_audio.errors import SearchError
 from mxnet_audio.search.exact import ExactEngine
+from mxnet_audio.search.graph_check import is_annoy_forest, is_voyager_graph
 from mxnet_audio.search.vectors import VectorTable
 
 __all__ = ["AnnoyEngine", "VoyagerEngine"]
 
 # Fixed, so that the same vectors give the same structure and the same results.
 _SEED = 1
+_LARGEST = 64 << 30  # [bytes], of a stored structure
+
+_logger = logging.getLogger(__name__)
 
 
 class _ApproximateEngine(ExactEngine, abc.ABC):
@@ -155,6 +161,10 @@ class _ApproximateEngine(ExactEngine, abc.ABC):
             return  # it is built at the first query
         self._label_pending()  # labels depend on the vectors alone, so they equal those of the saved structure
         try:
+            if not self._is_sound(np.frombuffer(contents(graph, _LARGEST), np.uint8)):
+                _logger.warning("%s: no sound %s structure; it is built again at the first query", graph, self.name)
+                self._reset()
+                return
             self._structure = self._open(str(graph))
         except (OSError, ValueError, RuntimeError) as error:
             raise SearchError(f"the {self.name} structure cannot be read: {error}", graph) from error
@@ -178,6 +188,10 @@ class _ApproximateEngine(ExactEngine, abc.ABC):
     @abc.abstractmethod
     def _search(self, point: np.ndarray, count: int) -> Iterable[int]:
         """Return the labels of about `count` near points."""
+
+    @abc.abstractmethod
+    def _is_sound(self, data: np.ndarray) -> bool:
+        """Return True if the bytes of a stored structure can be searched without a crash."""
 
     @abc.abstractmethod
     def _open(self, source: Any) -> Any:
@@ -231,6 +245,10 @@ class VoyagerEngine(_ApproximateEngine):
             return []
         return labels.tolist()
 
+    def _is_sound(self, data: np.ndarray) -> bool:
+        labels = np.sort(np.fromiter(self._ids_of_label, np.uint64, len(self._ids_of_label)))
+        return is_voyager_graph(data, self.table.dim or 0, labels)
+
     def _open(self, source: Any) -> Any:
         return self._package.Index.load(source)
 
@@ -266,6 +284,9 @@ class AnnoyEngine(_ApproximateEngine):
     def _search(self, point: np.ndarray, count: int) -> Iterable[int]:
         n_nodes = max(self._MIN_SEARCH_NODES, 100 * count)
         return [self._labels[item] for item in self._structure.get_nns_by_vector(point, count, search_k=n_nodes)]
+
+    def _is_sound(self, data: np.ndarray) -> bool:
+        return is_annoy_forest(data, self.table.dim or 0, len(self._ids_of_label))
 
     def _open(self, source: Any) -> Any:
         structure = self._new(self.table.dim)
