@@ -44,8 +44,9 @@ No recordings are in this repository; the models are offered under the project's
 {recipe}
 
 **Limits.** There are ten classes only: any sound gets one of these labels, even speech and music. The models were
-trained on clips of 5 s that hold one sound each; of longer files, the middle is used. 320 clips are few: expect lower
-accuracy with other microphones and in other places. Do not use the models for decisions about people or safety.
+trained on clips of 5 s that hold one sound each; results for longer files are means over parts of them. 320 clips are
+few: expect lower accuracy with other microphones and in other places. Do not use the models for decisions about people
+or safety.
 """
 
 
@@ -107,7 +108,7 @@ def main():
         plain = read_results(arguments.plain, network) if arguments.plain else None
         rows.append(table_row(network, results, plain))
         defaults = Recipe().identity()
-        parts = [f"{name} {value}" for name, value in recipe.identity().items() if value != defaults[name]]
+        parts = [f"{name} {value}" for name, value in recipe.identity().items() if value != defaults.get(name)]
         numbers = ", ".join(f"{name} {value}" for name, value in options.items())
         recipes.append(f"`{network}`: {numbers}; {', '.join(parts)}.  ")
         print(rows[-1], flush=True)

@@ -153,8 +153,8 @@ class OnnxAudioClassifier(Predictor):
             return super()._input(source)
         # Samples [shape=(n_samples,)], read as `features.load_features` reads them.
         with naming_errors(source_name(source)):
-            middle = description.n_samples if description.reach is None else None
-            y, _ = load_used(source, description.sr, middle=middle, reach=description.reach)
+            used = {"used" if description.crop == "start" else "middle": description.n_samples}
+            y, _ = load_used(source, description.sr, reach=description.reach, **used)
         return self._inputs(y)
 
     def _inputs(self, y: np.ndarray) -> np.ndarray:

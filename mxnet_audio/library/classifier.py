@@ -110,8 +110,7 @@ class AudioClassifier(Predictor):
     def views(self) -> int | None:
         """Number of parts, or shifts, of a sound that outputs are averaged over, as the recipe sets it.
 
-        None is as many as cover the sound, at most 10. Models that were saved by earlier versions have 1: they use the
-        middle of a longer sound.
+        None is as many as cover the sound, at most 10. With 1, the middle of a longer sound is used.
         """
         return self.model.views
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mxnet_audio import audio, features
+from mxnet_audio.audio import spans
 from mxnet_audio.errors import AudioDecodeError, FeatureError, InvalidAudioError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig, extract, htk, load_features
 from mxnet_audio.features.keys import FIXED_VALUES, KEYS_OF_TYPE, TIME_MAJOR_TYPES
@@ -166,8 +167,8 @@ def test_a_file_is_decoded_no_further_than_the_limit_needs(tmp_path, monkeypatch
         durations.append(kwargs["duration"])
         return original(source, **kwargs)
 
-    original = audio.load
-    monkeypatch.setattr(audio, "load", load)
+    original = spans.load
+    monkeypatch.setattr(spans, "load", load)
     sf.write(tmp_path / "a.wav", noise(80_000), 8000)
     for config in (AudioFeatureConfig(type="fbank"), AudioFeatureConfig(norm="per_file"), AudioFeatureConfig()):
         load_features(tmp_path / "a.wav", config)

@@ -29,7 +29,7 @@ RAW = {"type": "raw", "sr": 8000, "audio_file_length_limit_in_s": 0.5}
 BARE = ("mxnet", "scipy", "librosa", "soundfile", "soxr", "pydantic", "yaml", "sklearn", "onnx", "safetensors")
 
 
-def classifier_of(network="cifar10", labels=(3, 5, 8), views=1, **config):
+def classifier_of(network="cifar10", labels=(3, 5, 8), views=None, **config):
     """Make a classifier with random parameters."""
     config = AudioFeatureConfig(**(config or LOG_MEL))
     classifier = classifiers()[network]()

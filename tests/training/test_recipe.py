@@ -87,9 +87,9 @@ def test_the_identity_of_the_recipes_is_stable():
         "clip_gradient": None,
         "average": 0.1,
         "refresh_norms": False,
-        "views": 1,
     }
     assert "loss" not in RECIPES["speech"].identity() and "splice" not in RECIPES["speech"].identity()
+    assert Recipe(views=2).identity()["views"] == 2
     assert Recipe(sound=double).identity()["sound"] == [f"{__name__}.double"]
 
 

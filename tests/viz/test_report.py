@@ -161,7 +161,7 @@ def test_everything_is_computed_once_and_only_for_these_clips(classifier, corpus
     monkeypatch.setattr(classifier, "_forward", lambda x: seen.append(len(x)) or forward(x))
     classifier.skipped = [("of another corpus.wav", ModelError("silent"))]
     page = Page(write_report(classifier, corpus, tmp_path))
-    assert sum(seen) == len(corpus) == 24
+    assert sum(seen) == 2 * len(corpus) == 48  # two parts of each
     assert "24 measured, 0 left out" in page.text and "another corpus" not in page.text
     assert "solid on held-out clips" in page.text
 
