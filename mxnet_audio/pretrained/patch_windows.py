@@ -41,7 +41,7 @@ def patch_windows(parts: Iterable[Frames], window: float, hop: float, margin: fl
     window, hop : float > 0 [s]
         Length of a window, and time from start to start, at most `window`.
     margin : float >= 0 [s]
-        Patches that lie less than this before or after the window are given, too; at least the length of a patch.
+        Patches that lie less than this before or after the window are given, too.
 
     Yields
     ------
@@ -60,7 +60,7 @@ def patch_windows(parts: Iterable[Frames], window: float, hop: float, margin: fl
     count = 0
     for part in parts:
         near = part if near is None else near.joined(part)
-        while count * hop + window + margin <= near.times[-1, 1]:
+        while count * hop + window + margin <= near.times[-1, 0]:
             yield _window(near, count * hop, window, margin)
             count += 1
         near = near.of(near.times[:, 1] > max(0, count - 1) * hop - margin)  # for the last window

@@ -59,3 +59,21 @@ def test_windows_that_begin_anywhere_have_enough_patches(pretrained, sound, patc
 def test_impossible_windows(pretrained, sound, wrong):
     with pytest.raises(ParameterError, match=r"window|hop"):
         pretrained.predict_timeline(sound, **wrong)
+
+
+def test_silence_has_no_label(pretrained):
+    y = np.random.default_rng(0).normal(0, 0.1, 16000 * 9).astype(np.float32)
+    y[48000:112000] = 0  # 3 s to 7 s
+    for window in (0.5, 1.935):
+        timeline = pretrained.predict_timeline((y, 16000), window, unknown=True)
+        silent = [part for part in timeline if part.label is None]
+        assert silent and all(part.probabilities is None and part.known is None for part in silent)
+        assert all(part.start > 2.4 and part.end < 7.6 for part in silent)
+        assert all(part.known is not None for part in timeline if part.label is not None)
+
+
+def test_one_channel_of_a_sound(pretrained, sound):
+    noise = np.random.default_rng(1).normal(0, 0.1, len(sound[0]))
+    stereo = (np.stack([noise, sound[0]]), sound[1])
+    for call in (pretrained.encode_audio, lambda *a, **o: pretrained.predict_timeline(*a, **o)[2].probabilities):
+        np.testing.assert_allclose(call(stereo, channel="right"), call(sound), atol=1e-5)

@@ -108,6 +108,24 @@ def test_windows_cover_the_sound(window, hop, count):
     assert all(one.end >= other.start for one, other in itertools.pairwise(timeline))
 
 
+@pytest.mark.parametrize("window", [None, 0.5])
+def test_silence_has_no_tag_unless_silence_is_a_tag(window, monkeypatch):
+    silence = np.array([False, True, True, True, False])
+
+    def iter_frames(self, path, *, channel="mix"):
+        begins = np.arange(5) / 2
+        times = np.stack([begins, begins + 1], axis=1)
+        yield Frames(np.zeros((5, 4)), times, np.full((5, 3), [0.2, 0.3, 0.4]), silent=silence)
+
+    monkeypatch.setattr(FakeEncoder, "iter_frames", iter_frames)
+    timeline = AudioTagger(FakeEncoder()).predict_timeline("a.wav", window, window)
+    quiet = [part.label is None for part in timeline]
+    assert quiet == (list(silence) if window is None else [False, False, True, True, False, False])
+    assert all((part.label is None) == (part.probabilities is None) for part in timeline)
+    monkeypatch.setattr(FakeEncoder, "labels", ("bee", "cat", "Silence"))
+    assert {part.label for part in AudioTagger(FakeEncoder()).predict_timeline("a.wav")} == {"Silence"}
+
+
 @pytest.mark.parametrize(
     "window, hop",
     [(0, None), (1e308, None), (-1, None), ("1", None), (float("nan"), None), (0.1, None), (1, 1.5), (1, 0.01), (1, 0)],

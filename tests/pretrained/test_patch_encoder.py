@@ -218,3 +218,14 @@ def test_silent_patches_hardly_count_for_the_scores(small_net, sound):
     np.testing.assert_allclose(weighted.scores[:2], means[:2], atol=1e-5)
     assert weighted.scores[2] == frames.scores[:, 2].min()
     np.testing.assert_array_equal(weighted.vector, plain.vector)
+
+
+def test_patches_of_digital_silence_are_marked(encoder, sound):
+    y, sr = sound(4.0)
+    y = np.array(y, np.float32)
+    y[sr : 3 * sr] = 0
+    for source in ((y, sr), (np.stack([y, y]), sr)):
+        frames = encoder().encode_frames(source)
+        inside = (frames.times[:, 0] >= 1.05) & (frames.times[:, 1] <= 2.95)
+        outside = (frames.times[:, 1] <= 1) | (frames.times[:, 0] >= 3)
+        assert inside.any() and frames.silent[inside].all() and not frames.silent[outside].any()
