@@ -165,3 +165,25 @@ def test_channels(run, run_json, model, tones, tmp_path):
     assert heads == list(labels)
     for wrong in ("middle", "-1", "1.0", "²"):
         assert "--channel" in run(*words, wrong, code=2).stderr
+
+
+def test_the_part_of_a_long_sound_that_was_used_is_printed(run, run_json, model, tones, tmp_path):
+    tone, rate = sf.read(tones / "low" / "0 é.wav")
+    path = tmp_path / "long.wav"
+    sf.write(path, np.tile(tone, 60), rate)
+    (entry,) = run_json("predict", path, *model)["predictions"]
+    seconds, used = entry["seconds"], entry["seconds_used"]
+    assert seconds == pytest.approx(60 * len(tone) / rate) and 0 < used < 0.5 * seconds
+    assert f"({used:.0f} of {seconds:.0f} s used" in run("predict", path, *model).stdout
+    assert "used" not in run("predict", tones / "low" / "0 é.wav", *model).stdout
+
+
+def test_silence_in_a_timeline_has_no_label(run, run_json, model, tones, tmp_path):
+    tone, rate = sf.read(tones / "low" / "0 é.wav")
+    path = tmp_path / "long.wav"
+    sf.write(path, np.concatenate([tone, np.zeros(rate), tone]), rate)
+    words = ("predict", path, "--timeline", 0.1, "--hop", 0.1, *model)
+    segments = run_json(*words)["timelines"][0]["segments"]
+    silent = [segment for segment in segments if segment["label"] is None]
+    assert len(silent) >= 9 and all(segment["probability"] is segment["probabilities"] is None for segment in silent)
+    assert run(*words).stdout.count("(silent)") == len(silent)
