@@ -13,7 +13,7 @@ from mxnet_audio.errors import InvalidAudioError
 __all__ = ["array_stream", "check_array"]
 
 _BLOCK_FRAMES = 1 << 16  # as of files: little memory beside the result
-_SCALED_TYPES = (np.int8, np.uint8, np.int16)  # integers whose range is the range of the sound
+_SCALED_TYPES = ("i1", "u1", "i2")  # integers whose range is the range of the sound, in either byte order
 _MAX_CHANNELS = 1024  # libsndfile's own limit
 
 
@@ -29,9 +29,9 @@ def check_array(array: Any) -> np.ndarray:
         raise InvalidAudioError("there are no samples")
     if y.ndim == 2 and len(y) > _MAX_CHANNELS:
         raise InvalidAudioError(f"shape {y.shape} means {len(y)} channels: transpose it to (channels, n)")
-    if not np.issubdtype(y.dtype, np.integer) and not np.issubdtype(y.dtype, np.floating):
+    if y.dtype.kind not in "iuf":
         raise InvalidAudioError(f"expected integers or floats, got {y.dtype}")
-    if np.issubdtype(y.dtype, np.integer) and y.dtype not in _SCALED_TYPES and y.size:
+    if y.dtype.kind != "f" and y.dtype.str[1:] not in _SCALED_TYPES and y.size:
         _check_full_scale(y)
     return y
 
@@ -56,13 +56,13 @@ def _check_full_scale(y: np.ndarray) -> None:
     quiet.
     """
     peak = max(int(y.max()), -int(y.min()))
-    if peak and not (y.dtype == np.int32 and peak > 1 << 24):
+    if peak and not (y.dtype.str[1:] == "i4" and peak > 1 << 24):
         remedy = "as array / 2**15 for 16-bit, / 2**23 for 24-bit and / 2**31 for 32-bit sound"
         raise InvalidAudioError(f"{y.dtype} samples up to {peak} have no known full scale: divide them by it, {remedy}")
 
 
 def _as_float32(y: np.ndarray) -> np.ndarray:
-    if np.issubdtype(y.dtype, np.integer):
+    if y.dtype.kind != "f":
         limits = np.iinfo(y.dtype)
         half = (int(limits.max) - int(limits.min) + 1) // 2
         y = y.astype(np.float64) / half - (limits.min == 0)  # the zero of unsigned samples is in the middle

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mxnet_audio.audio.mix import mixed
-from mxnet_audio.audio.opened import open_source
+from mxnet_audio.audio.opened import open_source, rereadable
 from mxnet_audio.audio.source import source_identity, source_name
 from mxnet_audio.audio.stream import Stream
 from mxnet_audio.checks import iterable_argument, whole_number
@@ -179,27 +179,14 @@ def one_channel(stream: Stream, channel: str | int, name: str | None = None) -> 
 
 def _each(source: Any, row: int) -> Iterator[Any]:
     """Yield each channel of a sound as a source."""
-    name = source_name(source)
-    if hasattr(source, "read"):
-        source = _in_memory(source, name)
-    try:
+    count = 1
+    with suppress(AudioError):  # loading it raises the error
+        source = rereadable(source, at_once=True)
         with open_source(source) as stream:
             count = stream.channels
-    except AudioError:  # loading it raises the error
-        count = 1
     if count == 1:
         yield source
         return
+    name = source_name(source) or f"item {row}"
     for number, word in enumerate(_NUMBERS if count == 2 else range(1, count + 1)):
-        yield Channel(source, number, f"{name or f'item {row}'} [{word}]")
-
-
-def _in_memory(file: Any, name: str | None) -> Any:
-    """Return an open file as an entry of its bytes: channels of the open file would share its position."""
-    try:
-        if file.seekable():
-            file.seek(0)
-        data = file.read()
-    except (AttributeError, OSError, TypeError, ValueError):
-        return file  # loading it raises the error
-    return {"bytes": data, "path": name} if isinstance(data, bytes) else file
+        yield Channel(source, number, f"{name} [{word}]")

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import replace
 from math import gcd
 from typing import Any
 
@@ -14,13 +10,12 @@ import numpy as np
 
 from mxnet_audio.audio.load import check_not_silent, load
 from mxnet_audio.audio.mono_blocks import blocks
-from mxnet_audio.audio.open_file import open_file
-from mxnet_audio.audio.opened import open_source
+from mxnet_audio.audio.opened import open_source, rereadable
 from mxnet_audio.audio.shape import resample
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.audio.stream_windows import Tail, is_silent
 
-__all__ = ["SpanReader", "load_used", "rereadable", "span_starts"]
+__all__ = ["SpanReader", "load_used", "span_starts"]
 
 MARGIN = 256  # samples at the lower rate before and after a span: more than the resampler's filter is long
 
@@ -157,42 +152,3 @@ def load_used(
         # Only this part may be silent. The resampled sound is checked: what is above its range is silent, too.
         check_not_silent(max(float(np.abs(block).max()) for block in blocks(source, sr)))
     return y, rate
-
-
-def rereadable(source: Any) -> Any:
-    """Return a source that can be read more than once: pipes, and open files that cannot seek, are read into memory.
-
-    Parameters
-    ----------
-    source : as for `mxnet_audio.audio.load`
-
-    Returns
-    -------
-    source
-        The same, or an entry of its bytes.
-
-    Raises
-    ------
-    AudioDecodeError
-        It cannot be opened, or is a pipe with more than 256 MiB.
-
-    Examples
-    --------
-    >>> rereadable("clip.wav")
-    'clip.wav'
-    """
-    if hasattr(source, "opened"):  # a channel, or a sound at another speed
-        return replace(source, source=rereadable(source.source))
-    if hasattr(source, "read") or (isinstance(source, str | os.PathLike) and _is_pipe(source)):
-        with ExitStack() as stack:
-            file, name, _ = open_file(source, stack)
-            if file is not source:
-                file.seek(0)
-                return {"bytes": file.read(), "path": name}
-    return source
-
-
-def _is_pipe(path: str | os.PathLike) -> bool:
-    with suppress(OSError, ValueError):  # which opening it reports
-        return stat.S_ISFIFO(os.stat(path).st_mode)  # noqa: PTH116 - names that are not UTF-8
-    return False

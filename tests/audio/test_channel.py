@@ -1,7 +1,10 @@
 """Channels of sounds as sources, their names, and their mix."""
 
 import io
+import os
+import threading
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +115,32 @@ def test_channels_of_one_open_file_do_not_share_its_position(call):
     first, second = audio.blocks(left), audio.blocks(right)
     np.testing.assert_array_equal([next(first), next(second)], y)
     assert len(list(audio.channel_sources([io.StringIO("text"), io.BytesIO(b"junk"), 5], "each"))) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_each_channel_of_a_named_pipe(call, tmp_path):
+    """The pipe can be read once."""
+    path, y = call
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(Path(path).read_bytes(),))
+    writer.start()
+    sounds = list(audio.channel_sources([pipe], "each"))
+    writer.join()
+    assert [sound.name for sound in sounds] == [f"{pipe} [left]", f"{pipe} [right]"]
+    np.testing.assert_array_equal([audio.load(sound)[0] for sound in sounds], y)
+
+
+def test_a_damaged_archive_is_an_error_of_its_sound(call):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(call[0], "call.wav")
+    damaged = bytearray(packed.getvalue())
+    damaged[5000] ^= 1
+    with zipfile.ZipFile(io.BytesIO(damaged)) as archive, archive.open("call.wav") as file:
+        (sound,) = audio.channel_sources([file], "each")
+        with pytest.raises(AudioDecodeError, match=r"call\.wav: .*CRC"):
+            audio.load(sound)
 
 
 def test_other_choices_of_channel_sources():

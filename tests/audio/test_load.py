@@ -151,6 +151,18 @@ def test_wide_integers_without_a_known_full_scale_are_refused(bits, form):
     assert 0.9 < audio.load((y / 2 ** (bits - 1), 8000))[0].max() <= 1
 
 
+@pytest.mark.parametrize("dtype", [">i2", "<i2", ">i4", "<i4"])
+def test_integers_of_both_byte_orders_are_scaled(dtype):
+    half = np.iinfo(dtype).max // 2 + 1
+    np.testing.assert_array_equal(audio.load((np.array([-half, 0, half], dtype), 8000))[0], [-0.5, 0, 0.5])
+
+
+@pytest.mark.parametrize("dtype", ["m8[s]", "M8[s]", "c16", "?", "O", "U1"])
+def test_types_that_are_no_samples_are_refused(dtype):
+    with pytest.raises(InvalidAudioError, match="expected integers or floats"):
+        audio.load((np.ones(8, int).astype(dtype), 8000))
+
+
 def test_unsigned_integers_of_16_bits_are_refused():
     with pytest.raises(InvalidAudioError, match="uint16 samples up to 4095"):
         audio.load((np.array([0, 2048, 4095], np.uint16), 8000))

@@ -10,7 +10,8 @@ import soundfile as sf
 
 from mxnet_audio import audio
 from mxnet_audio.audio import spans
-from mxnet_audio.audio.spans import SpanReader, load_used, rereadable, span_starts
+from mxnet_audio.audio.opened import rereadable
+from mxnet_audio.audio.spans import SpanReader, load_used, span_starts
 from mxnet_audio.errors import AudioError, InvalidAudioError, TruncatedAudioError
 
 SECONDS = 20
