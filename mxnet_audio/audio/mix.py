@@ -27,7 +27,7 @@ def mixed(stream: Stream, name: str | None = None) -> Stream:
 
     If a channel has the opposite sign of another, as after a wrong connection, their average is silence, or what is
     left of a hum. Then the first channel that has sound is used, and a warning is logged, once a file. This is decided
-    every 3 s, by all that was read, and stays.
+    every 3 s, by all that was read, of which each 3 s count half as much as the next, and stays.
 
     Parameters
     ----------
@@ -48,6 +48,7 @@ def mixed(stream: Stream, name: str | None = None) -> Stream:
         levels, channel = _Levels(stream.channels), None
         for parts in _stretches(stream, start, count):
             if channel is None:
+                levels.fade()  # an hour of ordinary stereo does not hide that the next is cancelled
                 for part in parts:
                     levels.add(part)
                 channel = levels.replacement()
@@ -61,7 +62,7 @@ def mixed(stream: Stream, name: str | None = None) -> Stream:
 
 
 class _Levels:
-    """Power of the channels of a sound and of their average, so far; once as it is, and once without low frequencies.
+    """Power of the channels of a sound and of their average; once as it is, and once without low frequencies.
 
     The first difference of the samples has no low frequencies: a hum that all channels share does not hide that the
     rest is cancelled.
@@ -70,6 +71,11 @@ class _Levels:
     def __init__(self, channels: int):
         self._channels = np.zeros((2, channels))
         self._average = np.zeros(2)
+
+    def fade(self) -> None:
+        """Halve the weight of what was added before."""
+        self._channels /= 2
+        self._average /= 2
 
     def add(self, block: np.ndarray) -> None:
         """Add a block [shape=(n, channels)]."""

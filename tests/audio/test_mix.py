@@ -65,6 +65,14 @@ def test_sound_that_begins_late(speech, caplog, before):
     assert np.square(loaded[20 * SR :]).sum() > 0.95 * np.square(speech).sum()
 
 
+def test_a_channel_that_is_inverted_after_a_minute(speech, caplog):
+    before, after = np.tile([speech, speech], 5), np.tile([speech, -speech], 2)
+    loaded, messages = mixed(np.concatenate([before, after], axis=1), caplog)
+    assert len(messages) == 1
+    np.testing.assert_array_equal(loaded[: 5 * len(speech)], np.tile(speech, 5))
+    np.testing.assert_array_equal(loaded[-len(speech) // 2 :], speech[len(speech) // 2 :])  # after 14 s
+
+
 def test_more_channels(speech, caplog):
     zeros, shifted = np.zeros_like(speech), np.roll(speech, SR // 2)
     for channels, want in (
