@@ -51,10 +51,14 @@ def distinct_recordings(vectors: np.ndarray) -> np.ndarray:
     return vectors[~repeated]
 
 
+def _centroid(vectors: np.ndarray) -> np.ndarray:
+    return unit_length(vectors.mean(axis=0))
+
+
 class EnrolledSpeakers:
     """Embeddings of enrolled speakers, by name.
 
-    Names are kept in Unicode's NFC form.
+    Names are kept in Unicode's NFC form. Threads may add and remove speakers at once.
 
     Parameters
     ----------
@@ -105,8 +109,9 @@ class EnrolledSpeakers:
         vectors = unit_length(vectors)
         with _LOCK:
             before = [] if replace or name not in self.vectors else [self.vectors[name]]
-            self.vectors[name] = distinct_recordings(np.concatenate([*before, vectors]))
-            return len(self.vectors[name])
+            recordings = distinct_recordings(np.concatenate([*before, vectors]))
+            self.vectors = {**self.vectors, name: recordings}  # a new one, since threads may iterate over the other
+        return len(recordings)
 
     def remove(self, name: str) -> None:
         """Remove a speaker and their embeddings.
@@ -116,8 +121,9 @@ class EnrolledSpeakers:
         ModelError
             If no speaker of this name is enrolled.
         """
-        self.centroid(name)
-        del self.vectors[canonical_name(name)]
+        with _LOCK:
+            self.centroid(name)
+            self.vectors = {other: vectors for other, vectors in self.vectors.items() if other != canonical_name(name)}
 
     def with_changes(self, before: EnrolledSpeakers, after: EnrolledSpeakers) -> EnrolledSpeakers:
         """Return these speakers with the recordings that were added to and removed from others, `before` to `after`.
@@ -139,7 +145,9 @@ class EnrolledSpeakers:
 
     def copy(self) -> EnrolledSpeakers:
         """Return the same speakers, to which others can be added."""
-        return EnrolledSpeakers(self.vectors)
+        result = EnrolledSpeakers()
+        result.vectors = self.vectors  # `add` and `remove` put another mapping in its place
+        return result
 
     def duplicates(self, vectors: np.ndarray, name: str | None = None) -> dict[str, int]:
         """Count the recordings [shape=(n, dim)] that speakers, other than `name`, are enrolled with.
@@ -167,9 +175,10 @@ class EnrolledSpeakers:
             If no speaker of this name is enrolled.
         """
         name = canonical_name(str(name))
-        if name not in self.vectors:
+        vectors = self.vectors.get(name)
+        if vectors is None:
             raise ModelError(f"no speaker {name!r} is enrolled; enrolled: {', '.join(self.names) or 'nobody'}")
-        return unit_length(self.vectors[name].mean(axis=0))
+        return _centroid(vectors)
 
     def centroids(self) -> np.ndarray:
         """Return the mean embeddings of all speakers [shape=(speakers, dim)], each of length 1.
@@ -179,6 +188,6 @@ class EnrolledSpeakers:
         ModelError
             If no speaker is enrolled.
         """
-        if not self.vectors:
+        if not (speakers := self.vectors):
             raise ModelError("nobody is enrolled: enroll a speaker first")
-        return np.stack([self.centroid(name) for name in self.vectors])
+        return np.stack([_centroid(vectors) for vectors in speakers.values()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from mxnet_audio.speakers.training_set import TrainingSet, session_names, speake
 __all__ = ["SpeakerRecognizer"]
 
 log = logging.getLogger(__name__)
+
+_LOCK = threading.RLock()  # of the scorers of all recognizers, which can then be copied and pickled
 
 
 class SpeakerRecognizer:
@@ -327,21 +330,24 @@ class SpeakerRecognizer:
         )
         return verification_report(labels, scores, skipped=self.skipped, threshold=self.threshold)
 
-    def encode_audio(self, path: AudioSource) -> np.ndarray:
+    def encode_audio(self, path: AudioSource, *, channel: str | int = "mix") -> np.ndarray:
         """Compute the embedding of one recording: float32 [shape=(dim,)], of length 1. Also named `embed`.
 
-        It is the mean over the pieces of the recording, which is anything that `mxnet_audio.audio.load` takes, such as
-        ``audio.Channel("call.wav", "left")``, one side of a call that is recorded in two channels.
+        It is the mean over the pieces of the recording, which is anything that `mxnet_audio.audio.load` takes.
+        `channel` chooses one of its channels: 'left', 'right' or an index, such as one side of a call.
         AudioDecodeError or InvalidAudioError is raised if the recording cannot be used, or is silent.
         """
-        return self._encoder.encode_audio(path)
+        return self._encoder.encode_audio(audio.Channel(path, channel))
 
-    def encode_many(self, paths: AudioSources, batch_size: int = 16) -> Iterator[Encoding]:
+    def encode_many(
+        self, paths: AudioSources, batch_size: int = 16, *, channel: str | int = "mix"
+    ) -> Iterator[Encoding]:
         """Compute the embeddings of many recordings, in order; `error` is set where one cannot be used.
 
         Also named `embed_many`; `batch_size` recordings, or pieces of 1.6 s with 'resemblyzer', are encoded at a time.
+        With `channel` 'each', every channel is a recording of its own, named ``call.wav [left]``, ``call.wav [right]``.
         """
-        return self._encoder.encode_many(paths, batch_size)
+        return self._encoder.encode_many(audio.channel_sources(as_list(paths), channel), batch_size)
 
     embed, embed_many = encode_audio, encode_many
 
@@ -350,12 +356,11 @@ class SpeakerRecognizer:
 
         `channel` chooses one of both: 'left', 'right' or an index. For two sides of one call, give two `audio.Channel`.
         """
-        first, second = (audio.Channel(recording, channel) for recording in (first, second))
-        return self.scorer.verify(self.encode_audio(first), self.encode_audio(second))
+        return self.scorer.verify(*(self.encode_audio(recording, channel=channel) for recording in (first, second)))
 
     def verify_as(self, name: str, path: AudioSource, *, channel: str | int = "mix") -> Verification:
         """Compare a recording, or a channel, with an enrolled speaker; ModelError if no such speaker is enrolled."""
-        return self.scorer.verify_as(name, self.encode_audio(audio.Channel(path, channel)))
+        return self.scorer.verify_as(name, self.encode_audio(path, channel=channel))
 
     def enroll(self, name: str, paths: AudioSources, *, replace: bool = False, channel: str | int = "mix") -> int:
         """Enroll a speaker, or add recordings to an enrolled one. Call `save` to keep them.
@@ -385,14 +390,16 @@ class SpeakerRecognizer:
             If the name is empty or not printable.
         """
         vectors, _ = self._encoder.encode_usable(audio.channel_sources(as_list(paths), channel))
-        count = self.scorer.enrolled.add(name, vectors, replace)
+        with _LOCK:
+            count = self.scorer.enrolled.add(name, vectors, replace)
         for other, shared in self.scorer.enrolled.duplicates(vectors, name).items():
             log.warning("%s: %d of these recordings are enrolled as %s's, too", name, shared, other)
         return count
 
     def forget(self, name: str) -> None:
         """Remove an enrolled speaker; ModelError if no speaker of this name is enrolled."""
-        self.scorer.enrolled.remove(name)
+        with _LOCK:
+            self.scorer.enrolled.remove(name)
 
     def identify(self, path: AudioSource, top_k: int = 5, *, channel: str | int = "mix") -> Identification:
         """Find the enrolled speaker of a recording; `speaker` of the result is None if no score reaches the threshold.
@@ -411,9 +418,9 @@ class SpeakerRecognizer:
     ) -> Iterator[Identification]:
         """Identify many recordings, in order; `error` is set for those that cannot be used. See `identify`.
 
-        With `channel` 'each', every channel is a recording of its own, named ``call.wav [left]``, ``call.wav [right]``.
+        `channel` is as for `encode_many`.
         """
-        return self.scorer.identify(self.encode_many(audio.channel_sources(as_list(paths), channel)), top_k)
+        return self.scorer.identify(self.encode_many(paths, channel=channel), top_k)
 
     def evaluate(
         self, trials: Iterable[tuple[int, AudioSource, AudioSource]], speakers: Sequence[tuple[str, str]] | None = None
@@ -462,21 +469,25 @@ class SpeakerRecognizer:
         Raises
         ------
         ModelError
-            If there is no model or threshold yet, the directory cannot be written to, or it holds speakers enrolled
-            with another network.
+            If there is no model or threshold yet, the directory cannot be written to, it holds speakers enrolled with
+            another network, or the network that was loaded from there has been trained again since.
         ParameterError
             If `model_dir_path` is not a path.
         """
         directory = path_argument("model_dir_path", model_dir_path).resolve()
-        state = SpeakerState(self.network, self._encoder.model_id, self.scorer)
         self.threshold  # noqa: B018 - raises ModelError before anything is written
-        check_kind(directory, self.network)
         with lock(directory):
-            state.add_saved(directory, self._saved if directory == self._saved_dir else self._initial)
+            check_kind(directory, self.network)
+            mine = self.scorer.copy()
+            state = SpeakerState(self.network, self._encoder.model_id, mine)
+            before = self._saved if directory == self._saved_dir else self._initial
+            state.add_saved(directory, before, replace=directory != self._model_dir)
             if directory != self._model_dir:
                 self._encoder.save_model(directory)
             state.save(directory)
-        self.scorer, self._saved, self._saved_dir = state.scorer, state.scorer.copy(), directory
+            with _LOCK:  # other threads may have changed the scorer since
+                self.scorer = state.scorer.with_changes(mine, self.scorer)
+                self._saved, self._saved_dir = state.scorer, directory
 
     @classmethod
     def load(

@@ -300,8 +300,9 @@ class SpeakerScorer:
             If nobody is enrolled or no threshold is set.
         """
         top_k = whole_number("top_k", top_k)
-        threshold, names, norm = self.threshold, self.enrolled.names, self._norm
-        centroids = self._compared(self.enrolled.centroids())
+        enrolled = self.enrolled.copy()  # others may be enrolled by threads, and while the results are taken
+        threshold, names, norm = self.threshold, enrolled.names, self._norm
+        centroids = self._compared(enrolled.centroids())
         statistics = norm.statistics(centroids)
         for path, vector, error in encodings:
             if vector is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mxnet_audio import model_store
 from mxnet_audio.errors import ModelError
+from mxnet_audio.locks import locked
 from mxnet_audio.speakers.calibration import ErrorRates
 from mxnet_audio.speakers.enrollment import EnrolledSpeakers
 from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
@@ -63,20 +64,23 @@ class SpeakerState:
         with lock(directory):
             model_store.save_state(directory, NAME, manifest, {"cohort": {"cohort": cohort.vectors}, "voices": vectors})
 
-    def add_saved(self, directory: str | os.PathLike, before: SpeakerScorer) -> None:
+    def add_saved(self, directory: str | os.PathLike, before: SpeakerScorer, *, replace: bool) -> None:
         """Add what others have saved in a directory, except what was changed here since `before`; hold its lock.
+
+        With `replace`, another network without enrolled speakers is ignored, and may be replaced.
 
         Raises
         ------
         ModelError
-            If the state there is damaged, or speakers are enrolled there with another network.
+            If the state there is damaged, or that of another network.
         """
         if NAME not in model_store.stored_models(directory):
             return
         stored = SpeakerState.load(directory)
-        if stored.scorer.enrolled.names or stored.model_id == self.model_id:
-            stored.check_model(self.model_id, directory)
-            self.scorer = stored.scorer.with_changes(before, self.scorer)
+        if replace and stored.model_id != self.model_id and not stored.scorer.enrolled.names:
+            return
+        stored.check_model(self.model_id, directory)
+        self.scorer = stored.scorer.with_changes(before, self.scorer)
 
     @classmethod
     def load(cls, directory: str | os.PathLike) -> SpeakerState:
@@ -172,10 +176,11 @@ def lock(directory: str | os.PathLike) -> Iterator[None]:
     ModelError
         If the directory cannot be written to.
     """
-    from filelock import FileLock  # reading a state does not need it
-
     model_store.check_writable(directory)
-    path = Path(directory).resolve()
-    path.mkdir(parents=True, exist_ok=True)
-    with FileLock(path / ".speaker.lock", is_singleton=True):
+    with ExitStack() as stack:
+        try:
+            work = f"the change of the speakers in {os.fspath(directory)}"
+            stack.enter_context(locked(Path(directory).resolve() / ".speaker.lock", work))
+        except OSError as error:
+            raise ModelError(f"speakers cannot be saved here ({error.strerror or error})", directory) from error
         yield

@@ -71,3 +71,16 @@ def test_speakers_are_enrolled_from_threads():
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda index: enrolled.add(f"speaker {index % 2}", rows[index : index + 1]), range(64)))
     assert enrolled.counts == {"speaker 0": 32, "speaker 1": 32}
+
+
+def test_speakers_can_be_enrolled_while_others_are_compared(monkeypatch):
+    enrolled, counted = EnrolledSpeakers({"ann": np.eye(3)[:1], "bob": np.eye(3)[1:2]}), []
+
+    def count(vectors, others):
+        enrolled.add(f"speaker {len(counted)}", np.eye(3)[2:])  # as another thread may
+        counted.append(len(others))
+        return len(others)
+
+    monkeypatch.setattr("mxnet_audio.speakers.enrollment.shared_recordings", count)
+    assert enrolled.duplicates(np.eye(3)[:1]) == {"ann": 1, "bob": 1}
+    assert enrolled.names == ["ann", "bob", "speaker 0", "speaker 1"]

@@ -15,7 +15,7 @@ from mxnet_audio.metrics import eer
 from mxnet_audio.speakers.default_thresholds import DEFAULT_THRESHOLDS
 from mxnet_audio.speakers.published_encoder import MIN_BACKGROUND
 from mxnet_audio.speakers.recognizer import SpeakerRecognizer
-from mxnet_audio.speakers.state import SPEAKER_NETWORKS
+from mxnet_audio.speakers.state import SPEAKER_NETWORKS, SpeakerState
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas")
 PLAIN, CENTERED = DEFAULT_THRESHOLDS["resemblyzer"].values()
@@ -217,6 +217,21 @@ def test_recognizers_of_one_directory_keep_what_others_have_saved(pretrained, fa
         assert recognizer.threshold == first.threshold != second._initial.threshold
 
 
+def test_a_speaker_enrolled_by_a_thread_during_save_is_kept(pretrained, recordings, tmp_path, monkeypatch):
+    pretrained.enroll("ann", paths_of(recordings("ann"))[:3])
+    save = SpeakerState.save
+
+    def save_slowly(state, directory):
+        save(state, directory)
+        pretrained.enroll("bob", paths_of(recordings("bob"))[:3])
+
+    monkeypatch.setattr(SpeakerState, "save", save_slowly)
+    pretrained.save(tmp_path)
+    assert pretrained.speakers == {"ann": 3, "bob": 3} and SpeakerState.enrolled_in(tmp_path) == ["ann"]
+    pretrained.save(tmp_path)
+    assert SpeakerState.enrolled_in(tmp_path) == ["ann", "bob"]
+
+
 def test_a_copy_is_saved_elsewhere_with_all_its_speakers(pretrained, fake_encoder, recordings, tmp_path):
     pretrained.enroll("ann", paths_of(recordings("ann"))[:3])
     pretrained.save(tmp_path / "one")
@@ -244,6 +259,8 @@ def test_both_sides_of_a_call_are_recognized(pretrained, recordings, tmp_path):
         (f"{call} [left]", "ann"),
         (f"{call} [right]", "bob"),
     ]
+    encodings = list(pretrained.encode_many([call], channel="each"))
+    np.testing.assert_allclose(encodings[1].vector, pretrained.encode_audio(call, channel="right"), atol=1e-6)
     assert not pretrained.verify(audio.Channel(call, "left"), audio.Channel(call, "right")).same
     assert pretrained.verify(call, call, channel="right").same
     assert pretrained.enroll("ann", [call], channel="left") == 6

@@ -21,6 +21,7 @@ from mxnet_audio.metrics import eer
 from mxnet_audio.models import NETWORKS
 from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 from mxnet_audio.speakers.scoring import SpeakerScorer
+from mxnet_audio.speakers.state import SpeakerState
 from tests.voices import TRAINED
 
 
@@ -204,6 +205,19 @@ def test_speakers_of_an_earlier_network_are_refused(recordings, options, tmp_pat
         (tmp_path / name).write_bytes(data)
     with pytest.raises(ModelError, match="trained again"):
         SpeakerRecognizer.load(tmp_path)
+
+
+def test_a_network_that_was_trained_again_is_not_given_the_speakers_of_the_earlier_one(enrolled, model_dir, tmp_path):
+    """Nobody is enrolled with the later one, but its threshold and cohort are kept."""
+    shutil.copytree(model_dir, tmp_path, dirs_exist_ok=True)
+    earlier = SpeakerRecognizer.load(tmp_path)
+    later = SpeakerState.load(tmp_path)
+    later.model_id = "another network"
+    later.save(tmp_path)
+    earlier.scorer.enrolled = enrolled.scorer.enrolled
+    with pytest.raises(ModelError, match="trained again"):
+        earlier.save(tmp_path)
+    assert SpeakerState.load(tmp_path).model_id == "another network"
 
 
 @pytest.mark.parametrize("loss", ["softmax", "norm_softmax", "am_softmax", "ring", "ge2e"])
