@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,11 +60,9 @@ def clear(
     cleared = [_facts(part) for part in parts or Part]
     for facts in cleared:
         try:
-            shutil.rmtree(facts["folder"])
-        except FileNotFoundError:
-            pass
+            _empty(facts["folder"])
         except OSError as error:
-            raise AudioError(f"cannot be deleted: {error.strerror or error}", facts["folder"]) from error
+            raise AudioError(f"cannot be emptied: {error.strerror or error}", facts["folder"]) from error
     lines = [f"{facts['part']}: deleted {_megabytes(facts['bytes'])}" for facts in cleared]
     print_result({"cleared": cleared}, lines, as_json)
 
@@ -75,6 +74,13 @@ def _facts(part: Part) -> dict[str, Any]:
 
     folder = features_folder() if part is Part.features else weights_folder()
     return {"part": part.value, "folder": folder, "bytes": _size(folder)}
+
+
+def _empty(folder: Path) -> None:
+    """Delete what is in a folder. The folder stays: it may be a link to another disk."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with suppress(FileNotFoundError):  # deleted by another process meanwhile
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _size(folder: Path) -> int:

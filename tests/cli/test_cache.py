@@ -29,11 +29,25 @@ def test_info(run, run_json, folders):
 
 def test_clear_one_part_then_all(run, run_json, folders):
     assert run("cache", "clear", "features").stdout == "features: deleted 5.0 MB\n"
-    assert not folders[0].exists() and folders[1].exists()
+    assert not list(folders[0].iterdir()) and list(folders[1].iterdir())
     cleared = run_json("cache", "clear")["cleared"]
     assert [part["bytes"] > 0 for part in cleared] == [False, True]
-    assert not folders[1].exists()
+    assert not list(folders[1].iterdir())
+    folders[0].rmdir()
     run("cache", "clear")  # nothing is left, which is no error
+
+
+def test_a_folder_on_another_disk(run, folders, tmp_path):
+    """A link in the cache is deleted, and what it refers to stays."""
+    folders[0].rename(tmp_path / "disk")
+    folders[0].symlink_to(tmp_path / "disk")
+    kept = tmp_path / "kept" / "a.wav"
+    kept.parent.mkdir()
+    kept.touch()
+    (folders[0] / "link").symlink_to(kept.parent)
+    assert run("cache", "clear", "features").stdout == "features: deleted 5.0 MB\n"
+    assert folders[0].is_symlink() and not list((tmp_path / "disk").iterdir())
+    assert kept.exists()
 
 
 @pytest.mark.usefixtures("own_cache")
