@@ -13,7 +13,7 @@ from typing import Any
 
 from mxnet_audio.errors import ParameterError
 
-__all__ = ["iterable_argument", "one_of", "path_argument", "real_number", "whole_number"]
+__all__ = ["iterable_argument", "one_of", "path_argument", "real_number", "user_path_argument", "whole_number"]
 
 
 def whole_number(name: str, value: Any, minimum: int = 1) -> int:
@@ -152,6 +152,11 @@ def path_argument(name: str, value: Any) -> Path:
     if isinstance(value, str | os.PathLike) and (text := os.fsdecode(value)) and "\0" not in text:
         return Path(text)  # `Path` refuses an os.DirEntry of bytes
     raise ParameterError(f"{name} must be a path, got {reprlib.repr(value)}")
+
+
+def user_path_argument(name: str, value: Any) -> Path:
+    """Return an argument as a path that may begin with ``~``, the home folder; see `path_argument`."""
+    return Path(os.path.expanduser(path_argument(name, value)))  # noqa: PTH111 - Path's fails for "~x" of no user
 
 
 def iterable_argument(name: str, value: Any, items: str = "items") -> Any:

@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mxnet_audio.checks import iterable_argument, one_of, path_argument, real_number, whole_number
+from mxnet_audio.checks import (
+    iterable_argument,
+    one_of,
+    path_argument,
+    real_number,
+    user_path_argument,
+    whole_number,
+)
 from mxnet_audio.errors import AudioError, ParameterError
 
 
@@ -64,6 +71,14 @@ def test_paths():
         with pytest.raises(ParameterError, match="report") as caught:
             path_argument("report", value)
         assert repr(value) in str(caught.value)
+
+
+def test_paths_in_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert user_path_argument("root", "~/a") == Path("/home/ann/a") and user_path_argument("root", "a") == Path("a")
+    assert user_path_argument("root", "~nobody-at-all/a") == Path("~nobody-at-all/a")
+    with pytest.raises(ParameterError, match="root must be a path"):
+        user_path_argument("root", 3)
 
 
 def test_iterables():

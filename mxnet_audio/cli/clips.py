@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -56,19 +57,17 @@ def list_clips(
     DatasetError
         If there is no such folder, file, corpus or fold, or no clip.
     """
+    from mxnet_audio import datasets
+    from mxnet_audio.datasets.splits import of_folds
+
+    if not os.path.exists(data):  # noqa: PTH110 - Path.exists raises for names that are too long
+        raise DatasetError("no such folder or table", data)
     for option, value in (("--columns", columns), ("--separator", separator)):
         if value is not None and (corpus is not None or data.is_dir()):
             raise typer.BadParameter("needs a table as DATA", param_hint=option)
-    from mxnet_audio import datasets
-    from mxnet_audio.datasets.splits import canonical_fold, of_folds
-
-    if not data.exists():
-        raise DatasetError("no such folder or table", data)
     requested = None if folds is None else [fold.strip() for fold in folds.split(",")]
     if corpus is not None:
-        named = datasets.get(corpus)
-        fold_of = {canonical_fold(fold): fold for fold in named.folds}  # numbers or names
-        return named.clips(data, requested and [fold_of.get(canonical_fold(fold), fold) for fold in requested])
+        return datasets.get(corpus).clips(data, requested)
     clips = datasets.clips(data, columns=_parse_columns(columns), separator=_parse_separator(separator))
     if requested is None:
         return clips
@@ -109,7 +108,8 @@ def list_training_sets(
     clips = list_clips(data, corpus, folds, columns, separator)
     chosen, held_out = of_split(clips, ("train",), data), None
     if validation is not None:
-        held_out = of_split(list_clips(validation, None, None, columns, separator), ("validation", "test"), validation)
+        table_options = (None, None) if os.path.isdir(validation) else (columns, separator)  # noqa: PTH112
+        held_out = of_split(list_clips(validation, None, None, *table_options), ("validation", "test"), validation)
     elif len(parts := by_split(clips)) > 1 and "validation" in parts:
         held_out = of_split(clips, ("validation",), data)
     return TrainingSets(_pairs(chosen), clip_groups(chosen), None if held_out is None else _pairs(held_out))
@@ -161,12 +161,13 @@ def of_split(clips: list[Item], preferred: Sequence[str], data: Path) -> list[It
 def _parse_columns(columns: str | None) -> dict[str, str] | None:
     if columns is None:
         return None
-    chosen = dict(item.partition("=")[::2] for item in columns.split(","))
-    if not all(key and name for key, name in chosen.items()):
+    items = columns.split(",")
+    chosen = {key.strip(): name.strip() for key, _, name in (item.partition("=") for item in items)}
+    if not all(chosen.values()) or len(chosen) < len(items):
         raise typer.BadParameter(
             f"expected names such as path=filename,label=class, got {columns!r}", param_hint="--columns"
         )
-    return {key.strip(): name for key, name in chosen.items()}
+    return chosen
 
 
 def _parse_separator(separator: str | None) -> str | None:

@@ -225,7 +225,9 @@ class _LoadChunk(Transform):
 
     def apply(self, x: Chunk) -> np.ndarray | tuple[np.ndarray, int]:
         start = max(0.0, x.start)
-        inner = getattr(x.source, "source", x.source)  # of one channel, or of played sound
+        inner = x.source
+        while hasattr(inner, "opened"):  # one channel, or a played sound
+            inner = inner.source
         with _OPEN_FILE_LOCK if hasattr(inner, "read") else nullcontext():
             y, rate = audio.load(x.source, self.sr, self.mono, start, x.stop - start)
         before = round((start - x.start) * rate)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mxnet_audio import audio, datasets
-from mxnet_audio.checks import one_of, path_argument
+from mxnet_audio.checks import one_of, user_path_argument
 from mxnet_audio.data.datasets import AudioDataset
 from mxnet_audio.datasets.splits import Folds, of_folds
 from mxnet_audio.datasets.tables import existing_rows, read_rows
@@ -126,7 +126,7 @@ class AudioFolderDataset(ListingDataset):
         self._suffix = "." + str(file_format).lower().lstrip(".") if file_format else ""
         if self._suffix:
             one_of("file_format", self._suffix, sorted(audio.AUDIO_SUFFIXES))
-        self._table = path_argument("train_csv", train_csv).expanduser() if has_csv and train_csv is not None else None
+        self._table = user_path_argument("train_csv", train_csv) if has_csv and train_csv is not None else None
         self._skip_rows, self._missing, self._folds = skip_rows, missing, folds
         self._columns, self._separator = columns, separator
         self.skipped = []
@@ -138,7 +138,7 @@ class AudioFolderDataset(ListingDataset):
 
     def _list_audio_files(self, root: str | os.PathLike) -> list[tuple[str, str]]:
         """List the files of a folder, or of the table, with their labels. Subclasses may list other files."""
-        root = path_argument("root", root).expanduser()
+        root = user_path_argument("root", root)
         if self._table is None:
             pairs = [
                 pair for pair in datasets.folder(root, folds=self._folds) if pair[0].lower().endswith(self._suffix)

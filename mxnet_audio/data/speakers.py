@@ -12,7 +12,7 @@ import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import naming_errors
-from mxnet_audio.checks import real_number
+from mxnet_audio.checks import real_number, user_path_argument
 from mxnet_audio.data.folders import ListingDataset
 from mxnet_audio.data.steps import takes_source
 from mxnet_audio.data.transforms import Load
@@ -101,7 +101,7 @@ class VoxAudioFolderDataset(ListingDataset):
     ):
         real_number("min_length", min_length, minimum=0)
         self._load = Load(sr)
-        clips, self.skipped = _select_long_enough(speaker_folder(root), min_length, Path(root).expanduser())
+        clips, self.skipped = _select_long_enough(speaker_folder(root), min_length, user_path_argument("root", root))
         super().__init__(
             [clip.path for clip in clips], [clip.speaker for clip in clips], transforms=transforms, synsets=synsets
         )

@@ -14,9 +14,10 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, NamedTuple
 
+from mxnet_audio.checks import path_argument
 from mxnet_audio.errors import DatasetError
 
 __all__ = ["extract"]
@@ -72,9 +73,9 @@ def extract(
     Raises
     ------
     DatasetError
-        If the archive is missing or damaged; if a member has an absolute path, leads out of the directory, is a link
-        or a device, occurs twice, or (zip) is encrypted or compressed otherwise than by deflate (it is named); or if a
-        limit is exceeded.
+        If the archive is missing, not a regular file, or damaged; if a member has an absolute path, leads out of the
+        directory, is a link or a device, occurs twice, or (zip) is encrypted or compressed otherwise than by deflate
+        (it is named); or if a limit is exceeded.
 
     Examples
     --------
@@ -85,9 +86,11 @@ def extract(
     ...     extract(Path(folder, "a.zip"), Path(folder, "out"))
     {'genres/blues/a.au': 4}
     """
-    archive, directory = Path(archive), Path(directory)
+    archive, directory = path_argument("archive", archive), path_argument("directory", directory)
     written: dict[str, int] = {}
     try:
+        if not stat.S_ISREG(archive.stat().st_mode):  # a pipe would be waited for
+            raise DatasetError("is not a regular file", archive)
         if max_bytes is None:
             max_bytes = 20 * archive.stat().st_size + (64 << 20)
         directory.mkdir(parents=True, exist_ok=True)
@@ -134,7 +137,8 @@ def _copy(member: _Member, target: Path) -> int:
 def _safe_name(member: _Member, archive: Path) -> PurePosixPath:
     """Return the relative path of a member, or raise DatasetError if the member is unsafe."""
     name = PurePosixPath(member.name)
-    if name.is_absolute() or "\\" in member.name or "\0" in member.name or ":" in (name.parts or ("",))[0]:
+    drives = any(PureWindowsPath(part).drive for part in name.parts)  # any of them leads out of a folder on Windows
+    if name.is_absolute() or "\\" in member.name or "\0" in member.name or drives:
         raise DatasetError(f"member {member.name!r} has an absolute or foreign path: refused", archive)
     if ".." in name.parts:
         raise DatasetError(f"member {member.name!r} leads out of the folder: refused", archive)

@@ -13,7 +13,7 @@ from mxnet_audio.audio import find_audio, info
 from mxnet_audio.checks import path_argument
 from mxnet_audio.datasets.fetch import Remote, archive_difference, fetch
 from mxnet_audio.datasets.install import has_leftovers, install, installed_files, is_complete, remove_leftovers
-from mxnet_audio.datasets.splits import Folds
+from mxnet_audio.datasets.splits import Folds, canonical_fold, requested_folds
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 from mxnet_audio.locks import locked
 
@@ -180,9 +180,13 @@ class Corpus:
         ------
         DatasetError
             If no address gave the published archive, or the archive is missing, unsafe, damaged or without clips.
+        ParameterError
+            If an argument is of the wrong type.
         """
         directory = path_argument("directory", directory)
         given = None if archive is None else path_argument("archive", archive)
+        if not isinstance(url, str | None):
+            raise ParameterError(f"url must be an address, got {url!r}")
         home = directory / self.home
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -267,7 +271,7 @@ class Corpus:
         DatasetError
             If the directory is missing or has no clips.
         ParameterError
-            If the corpus has no such fold.
+            If the corpus has no such fold, or `folds` is empty.
         """
         return [(clip.path, clip.label) for clip in self.clips(directory, folds)]
 
@@ -288,16 +292,13 @@ class Corpus:
 
     def clips(self, directory: str | os.PathLike, folds: Folds | None = None) -> list[Clip]:
         """List the clips with label, fold and group; see `pairs` for parameters and errors."""
-        if folds is None:
-            requested: list[int | str] = list(self.folds)
-        else:
-            requested = [folds] if isinstance(folds, str) or not isinstance(folds, Iterable) else list(folds)
-        if unknown := [fold for fold in requested if fold not in self.folds]:
-            folds_of_corpus = ", ".join(map(repr, self.folds))
-            raise ParameterError(f"folds of {self.name} must be among {folds_of_corpus}, got {min(map(repr, unknown))}")
+        requested = {} if folds is None else requested_folds(folds)
+        if unknown := requested.keys() - set(map(canonical_fold, self.folds)):
+            known = ", ".join(map(repr, self.folds))
+            raise ParameterError(f"folds of {self.name} must be among {known}, got {requested[min(unknown)]!r}")
         clips = []
         for clip in self._list(self._locate(directory)):
-            if folds is not None and clip.fold not in requested:
+            if folds is not None and (clip.fold is None or canonical_fold(clip.fold) not in requested):
                 continue
             if Path(clip.path).stem in self.suspects and (reason := _damage(clip.path)):
                 logger.warning("%s is omitted: %s", clip.path, reason)
@@ -308,8 +309,8 @@ class Corpus:
     def _locate(self, directory: str | os.PathLike) -> Path:
         """Return the folder of the corpus: `home` in the directory, or the directory itself."""
         directory = path_argument("directory", directory)
-        home = directory / self.home if (directory / self.home).is_dir() else directory
-        if not home.is_dir():
+        home = next(filter(os.path.isdir, (directory / self.home, directory)), None)
+        if home is None:
             raise DatasetError(f"no such folder: download {self.name} to it first", directory)
         return home
 

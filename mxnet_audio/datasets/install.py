@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,15 +19,17 @@ _RECORD = ".mxnet-audio.json"
 def installed_files(home: Path) -> dict[str, int] | None:
     """Return the files of the archive and their sizes [bytes]; None if there is no record of them."""
     try:
-        return dict(read_json(home / _RECORD)["files"])
+        files = read_json(home / _RECORD)["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return files if files and isinstance(files, dict) else None
 
 
 def is_complete(home: Path, files: dict[str, int]) -> bool:
     """Return True if all files exist with their sizes."""
-    paths = ((home / name, size) for name, size in files.items())
-    return all(path.is_file() and path.stat().st_size == size for path, size in paths)
+    paths = ((os.path.join(home, name), size) for name, size in files.items())  # noqa: PTH118
+    # Not methods of Path, which raise OSError for the names of a damaged record.
+    return all(os.path.isfile(path) and os.path.getsize(path) == size for path, size in paths)  # noqa: PTH113, PTH202
 
 
 def has_leftovers(home: Path) -> bool:

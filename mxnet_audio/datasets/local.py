@@ -42,10 +42,10 @@ def folder(path: str | os.PathLike, *, folds: Folds | None = None) -> list[tuple
     ------
     DatasetError
         If the folder is missing, or has no class folders, or none of these has sound files; if it is unclear whether
-        folders are splits or classes; or if there is no such fold. Class folders without sound files are skipped with a
-        warning.
+        folders are splits or classes; if links put one folder into two classes; or if there is no such fold. Class
+        folders without sound files are skipped with a warning.
     ParameterError
-        If `path` is no path.
+        If `path` is no path, or `folds` no fold.
 
     See Also
     --------
@@ -66,7 +66,7 @@ def folder(path: str | os.PathLike, *, folds: Folds | None = None) -> list[tuple
 
 def _class_folders(path: Path) -> list[Clip]:
     """List the clips in class folders, with their split or fold."""
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - methods of Path raise OSError for names that are too long
         raise DatasetError("cannot be listed: it is a file, not a folder (datasets.csv reads tables)", path)
     files = list_folders(path, "class")
     if all(file.split is None and file.below and is_split_name(file.below[0]) for file in files):
@@ -104,8 +104,8 @@ def list_folders(
     Raises
     ------
     DatasetError
-        If the folder is missing, or there are no folders in it, or no sound files in these; or if it is unclear whether
-        they are splits.
+        If the folder is missing, or there are no folders in it, or no sound files in these; if it is unclear whether
+        they are splits; or if links put one folder into two classes.
     """
     folders, loose = _list_folder(path)
     if not folders:
@@ -132,7 +132,17 @@ def list_folders(
         logger.warning("%s: skipped %s folders without sound files: %s", path, kind, ", ".join(empty))
     if outside:
         logger.warning("%s: skipped files outside of %s folders: %s", path, kind, ", ".join(outside))
+    _check_links(found, kind)
     return found
+
+
+def _check_links(files: list[Listed], kind: str) -> None:
+    """Raise DatasetError if links put one folder into two classes, such as a link to the folder above."""
+    name_of: dict[str, str] = {}
+    for folder, name in dict.fromkeys((os.path.dirname(file.path), file.name) for file in files):  # noqa: PTH120
+        real = os.path.realpath(folder)
+        if (first := name_of.setdefault(real, name)) != name:
+            raise DatasetError(f"a link puts {real} into the {kind} folders {first} and {name}: remove it", folder)
 
 
 def _list_folder(path: Path) -> tuple[list[Path], list[Path]]:
@@ -243,7 +253,7 @@ def clips(
     Clip(path='/a.wav', label='dog', fold='1', group='/a.wav')
     """
     path = path_argument("path", path)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112
         return _class_folders(path)
     rows = read_rows(path, columns=columns, separator=separator)
     return [Clip(row.path, row.label, row.fold, row.group or row.path) for row in rows]

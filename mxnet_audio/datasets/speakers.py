@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.source import missing_reason
-from mxnet_audio.checks import one_of, path_argument
+from mxnet_audio.checks import one_of, user_path_argument
 from mxnet_audio.datasets.local import list_folders
 from mxnet_audio.datasets.registry import get
 from mxnet_audio.datasets.splits import Folds
@@ -88,7 +88,7 @@ def speaker_folder(root: str | os.PathLike, suffixes: Collection[str] = AUDIO_SU
     ...     [(clip.speaker, clip.session == clip.path or clip.session) for clip in speaker_folder(home)]
     [('anna', True), ('bo', 'bo/talk')]
     """
-    files = list_folders(path_argument("root", root).expanduser(), "speaker", suffixes)
+    files = list_folders(user_path_argument("root", root), "speaker", suffixes)
     return [
         Utterance(file.path, file.name, f"{file.name}/{file.below[0]}" if file.below else file.path, file.split)
         for file in files
@@ -117,7 +117,7 @@ def timit(root: str | os.PathLike, split: Literal["train", "test"] | None = None
     DatasetError
         If the folder is missing or has no recordings of TIMIT or of the split.
     ParameterError
-        If `split` is unknown.
+        If `split` is unknown, or `root` is no path.
 
     References
     ----------
@@ -135,8 +135,8 @@ def timit(root: str | os.PathLike, split: Literal["train", "test"] | None = None
     """
     if split is not None:
         one_of("split", split, ("train", "test"))
-    root = Path(root).expanduser()
-    if not root.is_dir():
+    root = user_path_argument("root", root)
+    if not os.path.isdir(root):  # noqa: PTH112 - Path.is_dir raises for names that are too long
         raise DatasetError(missing_reason(root, "folder"), root)
     utterances: dict[tuple[str, ...], Utterance] = {}
     for path in find_audio(root):

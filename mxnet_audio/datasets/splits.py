@@ -6,12 +6,23 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.checks import iterable_argument
+from mxnet_audio.errors import DatasetError, ParameterError
 
-__all__ = ["SPLITS", "Folds", "are_split_folders", "by_split", "canonical_fold", "is_split_name", "of_folds"]
+__all__ = [
+    "SPLITS",
+    "Folds",
+    "are_split_folders",
+    "by_split",
+    "canonical_fold",
+    "is_split_name",
+    "of_folds",
+    "requested_folds",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +35,7 @@ SPLITS = {
     "test": ("test", "testing", "eval", "evaluation"),
 }
 _SPLIT_OF_NAME = {name: split for split, names in SPLITS.items() for name in names}
-_FOLD = re.compile(r"fold[ _-]?(\d+)")
+_FOLD = re.compile(r"(fold[ _-]?)?0*([0-9]+)(\.0)?")  # programs write 1 as 1.0 where rows have no fold
 
 
 class _InFold(Protocol):
@@ -40,18 +51,27 @@ def canonical_fold(fold: int | str) -> str:
 
     Examples
     --------
-    >>> [canonical_fold(fold) for fold in ("Val", "testing", "fold_01", 3, "Berlin")]
-    ['validation', 'test', '1', '3', 'Berlin']
+    >>> [canonical_fold(fold) for fold in ("Val", "testing", "fold_01", 3, "3.0", "Berlin")]
+    ['validation', 'test', '1', '3', '3', 'Berlin']
     """
     name = str(fold).strip().lower()
     if match := _FOLD.fullmatch(name):
-        return str(int(match[1]))
+        return match[2]
     return _SPLIT_OF_NAME.get(name, str(fold).strip())
 
 
 def is_split_name(name: str) -> bool:
     """Return True for names of splits and of folds ("fold3"), but not for numbers."""
-    return name.lower() in _SPLIT_OF_NAME or bool(_FOLD.fullmatch(name.lower()))
+    match = _FOLD.fullmatch(name.lower())
+    return name.lower() in _SPLIT_OF_NAME or bool(match and match[1])
+
+
+def requested_folds(folds: Folds) -> dict[str, int | str]:
+    """Return the folds of an argument by their canonical names; raise ParameterError if there are none."""
+    several = [folds] if isinstance(folds, str | Real) else list(iterable_argument("folds", folds, "folds"))
+    if not several:
+        raise ParameterError("folds must be one fold or more, got none; None is all")
+    return {canonical_fold(fold): fold for fold in several}
 
 
 def by_split(items: Iterable[Item]) -> dict[str, list[Item]]:
@@ -80,14 +100,15 @@ def of_folds(items: Sequence[Item], folds: Folds | None, source: str | os.PathLi
     ------
     DatasetError
         If no item is in a fold.
+    ParameterError
+        If `folds` is not a fold or folds, or is empty.
     """
     if folds is None:
         if len(parts := by_split(items)) > 1:
             counts = ", ".join(f"{split} ({len(members)} clips)" for split, members in parts.items())
             logger.warning("%s: lists the splits together: %s; folds= chooses some of them", source, counts)
         return list(items)
-    chosen = [folds] if isinstance(folds, str) or not isinstance(folds, Iterable) else list(folds)
-    requested = {canonical_fold(fold): fold for fold in chosen}
+    requested = requested_folds(folds)
     names = {canonical_fold(item.fold): item.fold for item in items if item.fold is not None}
     for fold in requested.keys() - names.keys():
         known = f"there are {', '.join(sorted(map(str, names.values())))}" if names else "there are no folds"

@@ -8,7 +8,6 @@ are all noise; bells and strings both ring; clocks and footsteps both knock). Th
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 import soundfile as sf
 from scipy.signal import fftconvolve
 
-from mxnet_audio.atomic import replacing, write_json
+from mxnet_audio.atomic import read_json, replacing, write_json
 from mxnet_audio.checks import one_of, real_number, whole_number
 from mxnet_audio.datasets.synthesis import GENERATORS, coloured_noise
 from mxnet_audio.errors import DatasetError
@@ -163,7 +162,7 @@ def _prepare_directory(directory: Path, recipe: dict) -> None:
         (directory / label).mkdir(parents=True, exist_ok=True)
     record = directory / _RECIPE_FILE
     try:
-        existing = json.loads(record.read_text(encoding="utf-8"))
+        existing = read_json(record)
     except (FileNotFoundError, ValueError):
         existing = None
     if existing == recipe:

@@ -64,10 +64,12 @@ def chosen_columns(columns: Mapping[str, str] | None) -> dict[str, str]:
     """Return the chosen names by the keys of `COLUMNS`; ``split`` is another word for ``fold``."""
     if columns is None:
         return {}
-    if not isinstance(columns, Mapping) or not all(isinstance(name, str) and name for name in columns.values()):
+    if not isinstance(columns, Mapping) or not all(isinstance(name, str) and name.strip() for name in columns.values()):
         raise ParameterError(f"columns must be names by path, label, fold (or split) and group, got {columns!r}")
     for key in columns:
         one_of("a key of columns", key, (*COLUMNS, "split"))
+    if {"fold", "split"} <= columns.keys():
+        raise ParameterError(f"columns must name fold or split, not both, got {columns!r}")
     return {"fold" if key == "split" else key: name.strip() for key, name in columns.items()}
 
 

@@ -96,7 +96,10 @@ def read_rows(
         if not text.readline():  # the end of the table
             break
     separator = find_separator(text, chosen) if separator is None else checked_separator(separator)
-    table = csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True)
+    # csv skips blanks before a quotation mark, but not after one.
+    blanks = re.compile(rf'" +(?={re.escape(separator)}|[\r\n]|\Z)')
+    lines = (blanks.sub('"', line) for line in text)
+    table = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
     rows = []
     try:
         first = next(table, [])
@@ -178,13 +181,13 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise DatasetError(f"cannot be read: {error.strerror}", path) from error
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if b"\0" in data and not utf16:
-        raise DatasetError("is not a table of text: it holds null characters", path)
     for encoding in ("utf-16",) if utf16 else ("utf-8-sig", "cp1252", "latin-1"):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
+        if "\0" in text:
+            raise DatasetError("is not a table of text: it holds null characters", path)
         if encoding in ("cp1252", "latin-1"):
             logger.warning("%s: is not in UTF-8; read as %s", path, encoding)
         return text
@@ -202,16 +205,21 @@ def _check_one_label(rows: Sequence[Row], table: Path) -> None:
                 "multi-label tables are not supported",
                 row.path,
             )
-    # A name may have commas ("Speech, male"); labels are joined in a cell if all of them occur in other cells, too.
-    labels = {row.label for row in rows}
-    parts_of = {label: {part.strip(" []'\"") for part in re.split(r"[,;|]", label)} for label in labels}
-    count = Counter(part for parts in parts_of.values() for part in parts)
+    # Names may have commas. Labels are joined in a cell if all of them occur in other labels, too, and some of them
+    # alone or at another position: unlike in "Speech, male", "Speech, female", "Song, male", "Song, female".
+    parts_of = {row.label: [part.strip(" []'\"") for part in re.split(r"[,;|]", row.label)] for row in rows}
+    count = Counter(part for parts in parts_of.values() for part in set(parts))
+    positions: dict[str, set[tuple[int, int]]] = {}
+    for parts in parts_of.values():
+        for index, part in enumerate(parts):
+            positions.setdefault(part, set()).add((index, len(parts)))
     for row in rows:
-        parts = parts_of[row.label]
-        if len(parts) > 1 and all(count[part] > 1 for part in parts):
+        names = sorted(set(parts_of[row.label]))
+        elsewhere = any(len(positions[name]) > 1 for name in names)
+        if len(names) > 1 and elsewhere and all(count[name] > 1 for name in names):
             raise DatasetError(
                 f"multi-label tables are not supported: the label in line {row.line} is {row.label!r}, and "
-                f"{', '.join(map(repr, sorted(parts)))} occur in other rows, too",
+                f"{', '.join(map(repr, names))} occur in other rows, too",
                 table,
             )
 

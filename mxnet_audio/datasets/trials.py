@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from mxnet_audio.atomic import contents
+from mxnet_audio.checks import user_path_argument
 from mxnet_audio.errors import DatasetError
 
 __all__ = ["Trial", "find_listed_files", "parse_trials", "read_fields", "read_trials"]
@@ -51,6 +51,7 @@ def read_trials(pairs_file: str | os.PathLike, root: str | os.PathLike | None = 
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as home:
     ...     for name in ("a.wav", "b.wav"):
     ...         _ = Path(home, name).write_bytes(b"")
@@ -58,8 +59,8 @@ def read_trials(pairs_file: str | os.PathLike, root: str | os.PathLike | None = 
     ...     [trial.label for trial in read_trials(Path(home, "trials.txt"))]
     [1, 0]
     """
-    table = Path(pairs_file).expanduser()
-    root = table.parent if root is None else Path(root).expanduser()
+    table = user_path_argument("pairs_file", pairs_file)
+    root = table.parent if root is None else user_path_argument("root", root)
 
     def find(name: str) -> str | None:
         path = str(root / name)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mxnet_audio.audio import find_audio
+from mxnet_audio.checks import user_path_argument
 from mxnet_audio.datasets.speakers import Utterance
 from mxnet_audio.datasets.trials import Trial, find_listed_files, parse_trials, read_fields
 from mxnet_audio.errors import DatasetError
@@ -66,7 +67,7 @@ def voxceleb1(root: str | os.PathLike) -> list[Utterance]:
     >>> clip.speaker, clip.session
     ('id10001', 'id10001/1zcIwhmdeo4')
     """
-    return [_utterance(name, path) for name, path in sorted(_paths(Path(root).expanduser()).items())]
+    return [_utterance(name, path) for name, path in sorted(_paths(user_path_argument("root", root)).items())]
 
 
 def identification(root: str | os.PathLike, split: str | os.PathLike = "iden_split.txt") -> list[Utterance]:
@@ -148,15 +149,16 @@ def verification(root: str | os.PathLike, trials: str | os.PathLike = "veri_test
 
 def _find_list(root: str | os.PathLike, table: str | os.PathLike) -> Path:
     """Return the path of a list in the root or elsewhere."""
-    for path in (Path(root).expanduser() / table, Path(table).expanduser()):
-        if path.is_file():
+    root, table = user_path_argument("root", root), user_path_argument("the list", table)
+    for path in (root / table, table):
+        if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for names that are too long
             return path
-    raise DatasetError(f"no such list: the authors of VoxCeleb publish it, {_HOMEPAGE}", Path(root) / table)
+    raise DatasetError(f"no such list: the authors of VoxCeleb publish it, {_HOMEPAGE}", root / table)
 
 
 def _paths(root: Path) -> dict[str, str]:
     """Return the path of each existing utterance by its name in the lists, without suffix."""
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112 - as in _find_list
         raise DatasetError(f"no such folder: to get VoxCeleb1, {_HOMEPAGE}", root)
     paths: dict[str, str] = {}
     for home in (root / part / kind for part in _PARTS for kind in _FORMATS):
@@ -173,7 +175,7 @@ def _paths(root: Path) -> dict[str, str]:
 
 def _find_files(root: str | os.PathLike, lines: Mapping[str, int], table: Path) -> dict[str, str]:
     """Return the path of each name of a list; the suffixes may differ."""
-    root = Path(root).expanduser()
+    root = user_path_argument("root", root)
     paths = _paths(root)
     return find_listed_files(lines, lambda name: paths.get(name.rpartition(".")[0]), table, root)
 

@@ -137,7 +137,7 @@ def test_threads_share_an_open_file(tmp_path):
     sf.write(tmp_path / "a.wav", noise(20_000), 1000)
     whole = audio.load(tmp_path / "a.wav")[0].reshape(-1, 100)
     with (tmp_path / "a.wav").open("rb") as file, ThreadPoolExecutor(4) as pool:
-        for source in (file, audio.Channel(file, "left")):
+        for source in (file, audio.Channel(audio.Played(file, 1), "left")):
             dataset = AudioChunkDataset([source], 0.1, sr=None)
             np.testing.assert_array_equal(np.stack(list(pool.map(dataset.__getitem__, range(200)))), whole)
 
@@ -309,7 +309,7 @@ def test_the_configuration_fills_missing_recordings_not_chunks():
         Features(AudioFeatureConfig(type="raw", sr=1000, missing_value_strategy=name)) for name in ("ffill", "drop_row")
     )
     column = Column([a, None, b])
-    dataset = AudioChunkDataset(column, 0.01, labels="xyz", transforms=fill)
+    dataset = AudioChunkDataset(column, 0.01, labels=["x", "y", "z"], transforms=fill)
     assert column.fetched <= 2 * len(column) + 1  # one more ends the iteration
     assert len(dataset) == 250 and dataset.labels == list("x" * 100 + "y" * 100 + "z" * 50)
     assert dataset.spans[100] == (0, 0.0, 0.01) and len(set(dataset.groups[:200])) == 1

@@ -50,6 +50,7 @@ def test_modes_in_the_archive_are_ignored(tmp_path):
         ("x/../../evil", {}, r"'x/\.\./\.\./evil'"),
         ("/tmp/evil", {}, "'/tmp/evil' .*absolute"),
         ("C:/evil", {}, "'C:/evil' .*absolute"),
+        ("x/C:evil", {}, "'x/C:evil' .*absolute"),
         ("..\\evil", {}, "evil' .*absolute"),
         ("evil", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}, "'evil' .*symbolic link"),
         ("evil", {"type": tarfile.SYMTYPE, "linkname": "good"}, "'evil' .*symbolic link"),
@@ -130,6 +131,12 @@ def test_flipped_bit(tmp_path):
     archive.write_bytes(data)
     with pytest.raises(DatasetError, match="damaged"):
         extract(archive, tmp_path / "out")
+
+
+def test_pipe(tmp_path):
+    os.mkfifo(tmp_path / "a.tar")
+    with pytest.raises(DatasetError, match=r"a\.tar: is not a regular file"):
+        extract(tmp_path / "a.tar", tmp_path / "out")
 
 
 def test_missing(tmp_path):

@@ -199,11 +199,19 @@ def test_complete_corpus_needs_no_permission_to_write(tmp_path, miniature):
     assert not (tmp_path / LOCK).exists()
 
 
-@pytest.mark.parametrize("record", [b"[" * 100_000, b'{"files": 3}', b"\xff", b'{"files": {"a": NaN}}'])
+@pytest.mark.parametrize(
+    "record",
+    [
+        *(b"[" * 100_000, b'{"files": 3}', b"\xff", b'{"files": {"a": NaN}}', b'{"files": [[1, 2]]}', b'{"files": {}}'),
+        b'{"files": {"%s": 3}}' % (b"x" * 5000),
+    ],
+    ids=["nested", "number", "not UTF-8", "not JSON", "list", "no file", "long name"],
+)
 def test_damaged_record_of_the_files(tmp_path, miniature, record):
     corpus, archive = miniature("fsdd")
     home = Path(corpus.download(tmp_path, archive=archive, progress=False))
     (home / ".mxnet-audio.json").write_bytes(record)
+    Path(corpus.pairs(home)[0][0]).unlink()
     corpus.download(tmp_path, archive=archive, progress=False)
     assert len(corpus.pairs(home)) == 3
 
@@ -218,6 +226,11 @@ def test_archive_that_is_a_pipe_is_refused(tmp_path):
 def test_arguments_that_are_no_paths(arguments):
     with pytest.raises(ParameterError, match="must be a path"):
         datasets.get("fsdd").download(*arguments)
+
+
+def test_address_that_is_no_text(tmp_path):
+    with pytest.raises(ParameterError, match="url must be an address, got 5"):
+        datasets.get("fsdd").download(tmp_path, url=5)
 
 
 def test_progress_is_shown_on_standard_error(tmp_path, host, capsys):

@@ -1,11 +1,13 @@
 """Test listings of the user's folders and tables."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from mxnet_audio import datasets
+from mxnet_audio.datasets import speakers, trials, voxceleb
 from mxnet_audio.datasets.tables import read_rows
 from mxnet_audio.errors import DatasetError, ParameterError
 
@@ -258,3 +260,25 @@ def test_rows_to_skip_are_checked(tmp_path):
             read_rows(table, skip_rows=wrong)
     with pytest.raises(DatasetError, match=r"list\.csv: "):
         read_rows(table, skip_rows=10**12, require_header=False)  # at once, not after 10**12 lines
+
+
+LISTINGS = {
+    "folder": datasets.folder,
+    "csv": datasets.csv,
+    "clips": datasets.clips,
+    "corpus": datasets.get("fsdd").clips,
+    "speakers": speakers.speaker_folder,
+    "TIMIT": speakers.timit,
+    "trials": trials.read_trials,
+    "VoxCeleb": voxceleb.voxceleb1,
+    "identification": voxceleb.identification,
+}
+
+
+@pytest.mark.parametrize("listing", LISTINGS)
+def test_paths_that_cannot_exist(listing):
+    for path in ("x" * 5000, "~no-such-user/x"):
+        with pytest.raises(DatasetError, match=re.escape(path)):
+            LISTINGS[listing](path)
+    with pytest.raises(ParameterError, match="must be a path, got 5"):
+        LISTINGS[listing](5)

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mxnet_audio import datasets
 from mxnet_audio.datasets.speakers import speaker_folder
 from mxnet_audio.datasets.splits import by_split, canonical_fold
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.errors import DatasetError, ParameterError
 
 LAYOUTS = {
     "train and test": ("train", "test"),
@@ -109,6 +110,33 @@ def test_numbers_are_speakers(touch):
     assert {clip.speaker for clip in speaker_folder(root)} == {"1", "2"}
 
 
+@pytest.mark.parametrize(
+    ("link", "target", "message"),
+    [("dog/up", ".", "cat and dog"), ("wolf", "dog", "dog and wolf"), ("cat/more", "dog", "cat and dog")],
+    ids=["loop", "other name", "other class"],
+)
+def test_links_that_put_clips_into_two_classes_are_refused(touch, link, target, message):
+    root = touch("dog/1.wav", "cat/1.wav")
+    (root / link).symlink_to(root / target)
+    with pytest.raises(DatasetError, match=f"class folders {message}: remove it"):
+        datasets.folder(root)
+
+
+@pytest.mark.parametrize("folds", [[], 0j, np.array(1)], ids=["no folds", "complex", "array"])
+def test_what_is_no_fold_is_refused(touch, folds):
+    root = touch("fold1/dog/1.wav", "fold2/dog/1.wav")
+    with pytest.raises(ParameterError, match="folds must be"):
+        datasets.folder(root, folds=folds)
+    with pytest.raises(ParameterError, match="folds must be"):
+        datasets.get("fsdd").pairs(touch("7_theo_12.wav"), folds)
+
+
+@pytest.mark.parametrize(("folds", "count"), [("training", 1), (["Test"], 1), (("train", "testing"), 2)])
+def test_folds_of_a_corpus_have_other_names_too(touch, folds, count):
+    assert len(datasets.get("fsdd").pairs(touch("7_theo_12.wav", "7_theo_1.wav"), folds)) == count
+
+
 def test_names_of_one_split_are_equal():
     assert {canonical_fold(name) for name in ("val", "Valid", "VALIDATION", "dev")} == {"validation"}
-    assert {canonical_fold(name) for name in ("fold3", "Fold_03", "3", 3)} == {"3"}
+    assert {canonical_fold(name) for name in ("fold3", "Fold_03", "3", "03", 3, 3.0)} == {"3"}
+    assert canonical_fold("fold" + "1" * 5000) == "1" * 5000 and canonical_fold("fold0") == "0"

@@ -34,7 +34,7 @@ EXPECTED = [("a b.wav", "Hündin"), ("c.wav", "cat, black")]
     "text",
     [
         'path,label\na b.wav,Hündin\nc.wav,"cat, black"\n',
-        ' Path , Label \n a b.wav , Hündin \n c.wav , "cat, black"\n',
+        ' Path , Label \n "a b.wav" , Hündin \n c.wav , "cat, black" \n',
         "PATH;LABEL\na b.wav;Hündin\nc.wav;cat, black\n",
         "filename\ttarget\na b.wav\tHündin\nc.wav\tcat, black\n",
         "fname|note|label\na b.wav|x|Hündin\nc.wav|y|cat, black\n",
@@ -98,9 +98,11 @@ def test_fold_goes_before_split(table, caplog):
         ({"separator": 3}, "separator .*3"),
         ({"columns": ["path"]}, r"columns .*\['path'\]"),
         ({"columns": {"path": 0}}, "columns .*0"),
+        ({"columns": {"path": " "}}, "columns .*' '"),
+        ({"columns": {"fold": "path", "split": "label"}}, "not both"),
         ({"columns": {"file": "path"}}, "'path', 'label', 'fold', 'group', 'split', got 'file'"),
     ],
-    ids=["empty", "two", "number", "list", "index", "unknown"],
+    ids=["empty", "two", "number", "list", "index", "blank", "fold and split", "unknown"],
 )
 def test_wrong_columns_and_separators(table, options, message):
     with pytest.raises(ParameterError, match=message):
@@ -122,10 +124,11 @@ def test_chosen_column_that_is_missing(table):
         ("path;label\na;[\"dog\", 'cat']\nb;cat\nc;dog\n", "line 2"),
         ("path,label1,label2\na,dog,bark\n", "label1, label2"),
         ("path,label,label\na,dog,bark\n", "label, label"),
+        ("path;label\na;dog,cat\nb;cat,bird\nc;bird,dog\n", "line 2 is 'dog,cat'"),
         ("path,dog,cat\na,0,1\nb,1,1\n", "columns dog, cat hold 0 and 1"),
         ("path,label\na,dog\nb,dog\na,cat\n", r"lines 2 and 4\), 'dog' and 'cat'"),
     ],
-    ids=["FSD50K", "semicolons", "list", "columns", "same name", "flags", "rows"],
+    ids=["FSD50K", "semicolons", "list", "columns", "same name", "never alone", "flags", "rows"],
 )
 def test_several_labels_of_a_file_are_named(table, text, named):
     with pytest.raises(DatasetError, match=named) as error:
@@ -136,6 +139,14 @@ def test_several_labels_of_a_file_are_named(table, text, named):
 def test_names_with_commas_are_labels(table):
     path = table('path,label\na,"Male speech, man speaking"\nb,"Chirp, tweet"\nc,Speech\nd,"Chirp, tweet"\n')
     assert [label for _, label in datasets.csv(path)][::2] == ["Male speech, man speaking", "Speech"]
+    names = ["Speech, male", "Speech, female", "Song, male", "Song, female"]
+    path = table("path;label\n" + "".join(f"{name};{name}\n" for name in names))
+    assert [label for _, label in datasets.csv(path)] == names
+
+
+def test_utf_32_is_refused(table):
+    with pytest.raises(DatasetError, match="null characters"):
+        datasets.csv(table("path,label\na,b\n", "utf-32"))
 
 
 def test_names_without_suffix(table, touch):
