@@ -76,8 +76,8 @@ def check_enlargement(size: int, orig_sr: float, target_sr: float) -> None:
     ratio = target_sr / orig_sr
     if ratio > MAX_RATIO or (ratio > 16 and size * ratio > 1 << 28):
         length = f"{size / orig_sr:.4g} s of sound" if size else "sound"
-        reason = f"{length} at {orig_sr:g} Hz cannot be resampled to {target_sr:g} Hz"
-        raise InvalidAudioError(f"{reason}: check the rate, or load a part of it")
+        mend = "check the rate" if ratio > MAX_RATIO else "load a part of it"
+        raise InvalidAudioError(f"{length} at {orig_sr:g} Hz cannot be resampled to {target_sr:g} Hz: {mend}")
 
 
 def _resampled(y: np.ndarray, orig_sr: float, target_sr: float) -> np.ndarray:

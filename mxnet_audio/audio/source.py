@@ -147,11 +147,14 @@ def source_identity(source: Any) -> str:
         y, rate = target
         digest.update(np.ascontiguousarray(y).data)
         return "\0".join(map(str, ("array", y.dtype.str, y.shape, rate, digest.hexdigest())))
-    back = target.tell()
-    target.seek(0)
-    while block := target.read(_READ_BYTES):
-        digest.update(block)
-    target.seek(back)
+    try:
+        back = target.tell()
+        target.seek(0)
+        while block := target.read(_READ_BYTES):
+            digest.update(block)
+        target.seek(back)
+    except Exception as error:  # a file object may raise anything, such as an archive's errors
+        raise OSError(f"the file object cannot be read twice: {error}") from error
     return f"bytes\0{digest.hexdigest()}"
 
 

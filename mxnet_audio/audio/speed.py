@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mxnet_audio.audio.opened import open_source
-from mxnet_audio.audio.source import source_identity, source_name
+from mxnet_audio.audio.source import MAX_RATE, source_identity, source_name
 from mxnet_audio.audio.stream import Stream
 from mxnet_audio.checks import real_number
+from mxnet_audio.errors import InvalidAudioError
 
 __all__ = ["Played"]
 
@@ -31,7 +32,8 @@ class Played:
     Raises
     ------
     ParameterError
-        ``speed`` is not a number above 0.
+        ``speed`` is not a number above 0. One at which the rate is below 1 Hz or above 10 million is an
+        InvalidAudioError of `load`.
 
     Attributes
     ----------
@@ -70,4 +72,7 @@ class Played:
     def opened(self) -> Iterator[Stream]:
         """Open the sound at the rate at which it plays at this speed; errors as `mxnet_audio.audio.load`."""
         with open_source(self.source) as stream:
-            yield replace(stream, sr=max(round(stream.sr * self.speed), 1))
+            rate = stream.sr * self.speed
+            if not 1 <= rate <= MAX_RATE:
+                raise InvalidAudioError(f"{stream.sr} Hz {self.change} is not from 1 to {MAX_RATE} Hz", stream.path)
+            yield replace(stream, sr=round(rate))

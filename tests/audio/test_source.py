@@ -3,7 +3,10 @@
 import io
 import os
 import tempfile
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import datasets
 import numpy as np
@@ -176,6 +179,14 @@ def test_identity_of_a_stream_that_cannot_be_read_twice():
     os.close(write)
     with os.fdopen(read, "rb") as stream, pytest.raises(OSError):
         source_identity(stream)
+
+
+@pytest.mark.parametrize("error", [KeyError("key"), zipfile.BadZipFile("damaged"), AttributeError("tell")], ids=repr)
+def test_a_file_object_that_cannot_be_read_has_no_identity(error, monkeypatch):
+    file = io.BytesIO(b"RIFF")
+    failing = SimpleNamespace(read=Mock(side_effect=error), seek=file.seek, tell=file.tell)
+    with pytest.raises(OSError, match="read twice"):
+        source_identity(failing)
 
 
 def test_an_object_may_provide_its_identity():

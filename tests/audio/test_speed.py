@@ -5,7 +5,7 @@ import pytest
 
 from mxnet_audio import audio
 from mxnet_audio.audio.source import source_identity
-from mxnet_audio.errors import AudioDecodeError, ParameterError
+from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ParameterError
 
 
 @pytest.mark.parametrize("speed", [0.8, 1.25])
@@ -33,3 +33,11 @@ def test_played_sound_has_a_name_and_its_own_identity(tmp_path, write_tone):
 def test_wrong_speeds_are_refused(speed):
     with pytest.raises(ParameterError, match="speed"):
         audio.Played("a.wav", speed)
+
+
+@pytest.mark.parametrize("speed", [1e300, 1e4, 1e-5])
+def test_speeds_at_which_the_rate_is_none_of_sound(speed):
+    source = audio.Played((np.ones(8000), 8000), speed)
+    for function in (audio.load, audio.info, lambda source: list(audio.blocks(source, 16000))):
+        with pytest.raises(InvalidAudioError, match=r"8000 Hz played at .* is not from 1 to 10000000 Hz"):
+            function(source)
