@@ -103,8 +103,13 @@ def add(
 
     search = AudioSearch(**load())
     report = search.index_many(files, save_dir=index_dir, progress=show_progress(), channel=channel)
-    pruned = search.prune() if prune else []
-    search.save(index_dir)
+    pruned: list[str] = []
+    if prune:
+        try:
+            pruned = search.prune()
+        except SearchError as error:
+            job.skip(error.path or index_dir, error)
+        search.save(index_dir)
     job.done = report.added + report.unchanged
     job.add_skipped(report.skipped)
     document = {
@@ -136,14 +141,12 @@ def list_files(index_dir: IndexDir = INDEX, as_json: AsJson = False) -> None:
     Example:
       mxnet-audio index list --index songs-index
     """
-    from mxnet_audio.search.contents import is_missing
-
     search = _load(index_dir)
-    entries = [{"path": entry.path, "missing": is_missing(entry)} for entry in search.index.entries]
-    missing = sum(bool(entry["missing"]) for entry in entries)
-    document = {"index": index_dir, "model": search.index.model, "files": entries, "missing": missing}
-    print_result(document, [f"{entry['path']}{'  (missing)' * bool(entry['missing'])}" for entry in entries], as_json)
-    _report_missing(missing, len(entries))
+    missing = {entry.real for entry in search.index.missing()}
+    files = [{"path": entry.path, "missing": entry.real in missing} for entry in search.index.entries]
+    document = {"index": index_dir, "model": search.index.model, "files": files, "missing": len(missing)}
+    print_result(document, [f"{file['path']}{'  (missing)' if file['missing'] else ''}" for file in files], as_json)
+    _report_missing(len(missing), len(files))
 
 
 @index.command()
@@ -196,13 +199,11 @@ def relocate(
     Example:
       mxnet-audio index relocate songs/ /archive/songs/
     """
-    from mxnet_audio.search.contents import is_missing
-
     search = _load(index_dir)
     paths = search.relocate(old, new)
     search.save(index_dir)
     moved = set(paths)
-    missing = sum(is_missing(entry) for entry in search.index.entries if entry.path in moved)
+    missing = sum(entry.path in moved for entry in search.index.missing())
     document = {"index": index_dir, "relocated": paths, "missing": missing, "count": len(search)}
     print_result(document, f"{len(paths)} relocated: {_holding(index_dir, search)}", as_json)
     _report_missing(missing, len(paths))

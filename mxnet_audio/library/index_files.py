@@ -15,7 +15,7 @@ from mxnet_audio.audio import file_of
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.errors import AudioError, ParameterError, SearchError
 from mxnet_audio.search import VectorIndex
-from mxnet_audio.search.contents import real_path
+from mxnet_audio.search.entries import real_path
 
 __all__ = ["IndexReport", "index_files", "path_text", "stamp"]
 

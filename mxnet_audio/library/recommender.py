@@ -12,7 +12,7 @@ from mxnet_audio.audio.channel import check_channel, file_of
 from mxnet_audio.checks import path_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.library.search import AudioSearch
-from mxnet_audio.search.contents import is_missing, real_path
+from mxnet_audio.search.entries import is_missing, real_path
 
 __all__ = ["AudioRecommender", "Recommendation"]
 

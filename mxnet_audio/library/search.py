@@ -19,7 +19,7 @@ from mxnet_audio.errors import ModelError, ParameterError, SearchError
 from mxnet_audio.library.index_files import IndexReport, index_files, path_text, stamp
 from mxnet_audio.library.index_model import describe, get_encoder, model_name, restore
 from mxnet_audio.search import Neighbour, VectorIndex
-from mxnet_audio.search.contents import Entry, is_missing, real_path
+from mxnet_audio.search.entries import Entry, is_missing, real_path
 from mxnet_audio.search.store import has_index, locked
 from mxnet_audio.search.vectors import VectorTable, check_vectors
 
@@ -445,12 +445,16 @@ class AudioSearch:
         """Remove the files that are missing now, such as moved and deleted ones; return their paths.
 
         Sounds that were indexed under a name of their own stay.
+
+        Raises
+        ------
+        SearchError
+            If the folder of a missing file is missing or empty, too, or all files are missing: a disk may not be
+            mounted. Then nothing is removed: mount the disk, or use :meth:`relocate` or :meth:`remove`.
         """
-        entries = self.index.entries
-        missing = {entry.real for entry in entries if is_missing(entry)}  # not under the lock: a slow disk may be asked
-        with self.index.lock:
-            self.left_out.clear()
-            return self._remove(missing & set(self.index.real_paths))
+        pruned = self.index.prune()
+        self.left_out.clear()
+        return [entry.path for entry in pruned]
 
     def relocate(self, old: str | os.PathLike, new: str | os.PathLike) -> list[str]:
         """Give the files of a folder that was moved, or one file, their new paths, without reading them again.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mxnet_audio.atomic import read_json
-from mxnet_audio.audio.channel import file_of
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.search.engines import Engine, create_engine
+from mxnet_audio.search.entries import Entry, parse_entry
 from mxnet_audio.search.journal import replay
 from mxnet_audio.search.vectors import check_vectors
 
-__all__ = ["AUTO_EXACT_LIMIT", "Contents", "Entry", "Neighbour", "is_missing", "real_path"]
+__all__ = ["AUTO_EXACT_LIMIT", "Contents", "Neighbour"]
 
 # Limit of engine='auto': up to this size an exact search takes a few milliseconds.
 AUTO_EXACT_LIMIT = 20_000
@@ -35,54 +34,6 @@ class Neighbour(NamedTuple):
 
     path: str
     distance: float
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Entry of an index.
-
-    Attributes
-    ----------
-    id : int
-        Number of its vector in the engine.
-    path : str
-        Path as it was given; of a single channel, with its name, as in ``call.wav [left]``.
-    real : str
-        Real path, which identifies the entry.
-    stamp : tuple of int or None
-        Size and time of the file when it was read; None if the vector did not come from a file.
-    """
-
-    id: int
-    path: str
-    real: str
-    stamp: tuple[int, ...] | None
-
-
-def real_path(path: str | os.PathLike) -> str:
-    """Return the absolute path with symbolic links resolved, which identifies a file; ParameterError if it is none.
-
-    The name of a channel keeps its ending: ``call.wav [left]``.
-    """
-    try:
-        name = os.fsdecode(path)
-        file = file_of(name)
-        return os.path.realpath(file) + name[len(file) :]
-    except (TypeError, ValueError):  # ValueError: a null character
-        raise ParameterError(f"path must be a path, got {path!r}") from None
-
-
-def is_missing(entry: Entry) -> bool:
-    """Return True if an entry was read from a file that does not exist now; False if that cannot be told."""
-    if entry.stamp is None:
-        return False
-    try:
-        os.stat(file_of(entry.real))  # noqa: PTH116 - Path.exists hides other errors
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):  # such as a folder that must not be read
-        pass
-    return False
 
 
 class Contents:
@@ -149,6 +100,14 @@ class Contents:
         if not self.entries:  # without entries, vectors of any size are accepted
             self._new_engine()
 
+    def take_over(self, reals: Iterable[str], other: Contents) -> None:
+        """Make the entries of some real paths those of other contents: add, replace or remove them."""
+        self.remove([real for real in reals if real in self.entries and real not in other.entries])
+        kept = [real for real in reals if real in other.entries]
+        for real, vector in zip(kept, other.vectors(kept)):
+            entry = other.entries[real]
+            self.add(entry.path, real, vector, entry.stamp)
+
     def nearest(
         self, vector: ArrayLike, top_k: int, excluded: set[str], keep: Callable[[Entry], bool] | None
     ) -> list[Neighbour]:
@@ -174,33 +133,6 @@ class Contents:
                 return found
             count *= 2
         return []
-
-    def find(self, paths: Iterable[str | os.PathLike]) -> dict[str, list[tuple[str, str]]]:
-        """Find the entries of files and folders.
-
-        Parameters
-        ----------
-        paths : iterable of path
-            Names of entries, files (which stand for their channels, too), or folders.
-
-        Returns
-        -------
-        dict of str to list of (str, str)
-            Of each path the real paths of its entries and, of each, the part of its name that follows the path.
-        """
-        found: dict[str, list[tuple[str, str]]] = {os.fsdecode(path): [] for path in paths}
-        names: dict[str, list[str]] = {}
-        for path in found:
-            for name in dict.fromkeys((real_path(path), os.path.normpath(Path(path).absolute()))):
-                names.setdefault(name, []).append(path)
-        for entry in self.entries.values():
-            matched: set[str] = set()
-            for name, rest in _names(entry):
-                for path in names.get(name, ()):
-                    if path not in matched:
-                        matched.add(path)
-                        found[path].append((entry.real, rest))
-        return found
 
     def rename(self, new_names: dict[str, tuple[str, str]]) -> None:
         """Give entries, by real path, a new path and real path; where another entry has that already, it is kept."""
@@ -241,7 +173,7 @@ class Contents:
             raise SearchError(f"the index is damaged: {error.reason}", folder.parent) from error
         contents.engine.load(folder)
         try:
-            rows = [_entry(*row) for row in read_json(folder / _ENTRIES, _MAX_ENTRIES_BYTES)]
+            rows = [parse_entry(*row) for row in read_json(folder / _ENTRIES, _MAX_ENTRIES_BYTES)]
         except (OSError, ValueError, TypeError) as error:
             raise SearchError(f"the list of files is damaged: {error}", folder) from error
         contents.entries = {entry.real: entry for entry in rows}
@@ -255,33 +187,8 @@ class Contents:
         for record in replay(folder):
             length = record.end
             try:
-                entry = _entry(0, record.entry.get("path"), record.entry.get("real"), record.entry.get("stamp"))
+                entry = parse_entry(0, record.entry.get("path"), record.entry.get("real"), record.entry.get("stamp"))
                 contents.add(entry.path, entry.real, record.vector, entry.stamp)
             except (SearchError, TypeError) as error:
                 _logger.warning("a record of the journal is ignored: %s", error)
         return contents, length
-
-
-def _entry(key: Any, path: Any, real: Any, stamp: Any) -> Entry:
-    """Return an entry that was read from a file; TypeError if a value is of another type."""
-    numbers = [key, *(() if stamp is None else stamp)]
-    if not isinstance(path, str) or not isinstance(real, str) or not all(type(number) is int for number in numbers):
-        raise TypeError(f"{path!r} is no entry")
-    return Entry(key, path, real, None if stamp is None else tuple(stamp))
-
-
-def _names(entry: Entry) -> Iterator[tuple[str, str]]:
-    """Yield the names under which an entry is found: its own, its file's and its folders'; with the rest of each.
-
-    An entry that did not come from a file is in no folder.
-    """
-    given = [os.path.normpath(entry.path)] if Path(entry.path).is_absolute() else []
-    for name in dict.fromkeys([entry.real, *given]):
-        yield name, ""
-        if entry.stamp is None:
-            continue
-        if (part := file_of(name)) != name:
-            yield part, name[len(part) :]
-        while part := part.rpartition(os.sep)[0]:
-            yield part, name[len(part) :]
-        yield os.sep, name

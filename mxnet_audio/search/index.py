@@ -6,7 +6,7 @@ import copy
 import os
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,13 @@ from mxnet_audio.checks import iterable_argument, path_argument, whole_number
 from mxnet_audio.errors import SearchError
 from mxnet_audio.search import store
 from mxnet_audio.search.changes import merged
-from mxnet_audio.search.contents import Contents, Entry, Neighbour, is_missing, real_path
-from mxnet_audio.search.journal import Journal, journal_length
+from mxnet_audio.search.contents import Contents, Neighbour
+from mxnet_audio.search.entries import Entry, check_prunable, find_entries, is_missing, moved, real_path
+from mxnet_audio.search.journal import Journal
+from mxnet_audio.search.saved import Saved, read
 from mxnet_audio.search.vectors import check_vectors
 
 __all__ = ["VectorIndex"]
-
-_LOAD_ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class _Saved:
-    """State of a saved index with which an index in memory was last equal."""
-
-    directory: str
-    generation: str
-    journal_length: int
-    header: dict[str, Any]  # model_id, model and notes
 
 
 class VectorIndex:
@@ -54,7 +44,8 @@ class VectorIndex:
     Attributes
     ----------
     lock : threading.RLock
-        Held during each call; hold it to make several calls in one step, and to change `notes`.
+        Held during each call; hold it to make several calls in one step, and to change `notes`. Release it before
+        :meth:`save` and :meth:`record`, which may wait for other processes.
     model : dict or None
         Description of the model as JSON types, by which it can be found again; saved with the vectors.
     notes : dict
@@ -84,7 +75,7 @@ class VectorIndex:
         self.model_id = model_id
         self.model: dict[str, Any] | None = None
         self.notes: dict[str, Any] = {}
-        self._saved: _Saved | None = None
+        self._saved: Saved | None = None
         self._changes: dict[str, None] = {}  # real paths of entries that were added, replaced or removed since then
 
     def __getstate__(self) -> dict[str, Any]:
@@ -200,8 +191,7 @@ class VectorIndex:
         dict of str to list of str
             Real paths of the entries for each path; none for a path that is not in the index.
         """
-        with self.lock:
-            return {path: [real for real, _ in found] for path, found in self._contents.find(paths).items()}
+        return {path: [real for real, _ in found] for path, found in find_entries(paths, self.entries).items()}
 
     def relocate(self, old: str | os.PathLike, new: str | os.PathLike) -> dict[str, tuple[str, str]]:
         """Give the entries of a file or a folder that was moved their new paths; their vectors stay.
@@ -227,18 +217,38 @@ class VectorIndex:
         """
         former, target = os.fsdecode(path_argument("old", old)), os.fsdecode(path_argument("new", new))
         with self.lock:
-            (found,) = self._contents.find([former]).values()
+            (found,) = find_entries([former], self.entries).values()
             if not found:
                 raise SearchError("neither a file nor a folder of the index", former)
-            names = {real: _moved(former, target, rest) for real, rest in found}
-            moved = {real: (path, real_path(path)) for real, path in names.items()}
-            self._contents.rename(moved)
-            self._changes.update(dict.fromkeys([*moved, *(real for _, real in moved.values())]))
-            return moved
+            names = {real: moved(former, target, rest) for real, rest in found}
+            renamed = {real: (path, real_path(path)) for real, path in names.items()}
+            self._contents.rename(renamed)
+            self._changes.update(dict.fromkeys([*renamed, *(real for _, real in renamed.values())]))
+            return renamed
 
-    def missing(self) -> list[str]:
-        """Return the paths of the entries whose files do not exist, such as moved and deleted ones."""
-        return [entry.path for entry in self.entries if is_missing(entry)]
+    def missing(self) -> list[Entry]:
+        """Return the entries whose files do not exist, such as moved and deleted ones.
+
+        Sounds that were added without a stamp are never missing.
+        """
+        return [entry for entry in self.entries if is_missing(entry)]
+
+    def prune(self) -> list[Entry]:
+        """Remove the entries whose files do not exist, and return them.
+
+        Raises
+        ------
+        SearchError
+            If the folder of such a file is missing or empty, too, or all files are missing: a disk may not be mounted.
+            Then nothing is removed.
+        """
+        entries = self.entries  # not under the lock: a slow disk may be asked
+        missing = [entry for entry in entries if is_missing(entry)]
+        check_prunable(missing, entries)
+        with self.lock:
+            missing = [entry for entry in missing if self._contents.entries.get(entry.real) == entry]
+            self.remove([entry.real for entry in missing])
+            return missing
 
     def query(
         self,
@@ -303,78 +313,68 @@ class VectorIndex:
         """
         directory = path_argument("directory", directory)
         with self.lock:
-            if self.saved_in(directory) and not self._is_changed():
-                self._refresh(directory)
-                return
+            base, changed = self._saved, self._is_changed(directory)
+        if not changed:
+            others = self._read_others(directory)
+            with self.lock:
+                if self._saved is base:
+                    self._merge(*others)
+            return
         with store.locked(directory), self.lock:
             # In this order: who waits for other processes does not block other threads.
-            manifest = self._merge(directory) if self.saved_in(directory) else None
+            saved = None
+            if self.saved_in(directory):
+                self._merge(*self._read_others(directory))
+                saved = self._saved
             header = self._header()
-            if manifest is None or self._changes or self._journal_length():
+            if saved is None or self._changes or saved.journal_length:
                 fields = {
                     "engine": self.engine, "choice": self._contents.choice, "metric": self.metric,
                     "dimension": self.dim, "count": len(self), **header,
                 }  # fmt: skip
                 manifest = store.write(directory, self._contents.write, fields)
             else:
-                store.write_manifest(directory, {**manifest, **header})
-            self._saved = _Saved(real_path(directory), manifest["generation"], 0, header)
+                manifest = {**saved.manifest, **header}
+                store.write_manifest(directory, manifest)
+            self._saved = Saved(real_path(directory), manifest, 0)
             self._changes.clear()
 
     def _header(self) -> dict[str, Any]:
         return copy.deepcopy({"model_id": self.model_id, "model": self.model, "notes": self.notes})
 
-    def _refresh(self, directory: Path) -> None:
-        """Take over what others have changed in the directory, where this index has not changed."""
-        saved = self._saved
-        manifest = store.read_manifest(directory)
-        length = journal_length(store.generation_folder(directory, manifest["generation"]))
-        header = {name: manifest[name] for name in self._header()}
-        if saved is None or (manifest["generation"], length, header) != (
-            saved.generation, saved.journal_length, saved.header
-        ):  # fmt: skip
-            theirs = self.load(directory)
-            vars(self).update({name: value for name, value in vars(theirs).items() if name != "lock"})
-
-    def _is_changed(self) -> bool:
-        """Return True if there is something to write since the last save or load."""
-        if self._saved is None or self._changes or self._header() != self._saved.header:
+    def _is_changed(self, directory: Path) -> bool:
+        """Return True if there is something to write to the directory."""
+        if self._saved is None or not self.saved_in(directory) or self._changes or self._header() != self._saved.header:
             return True
         # Only the journal is to be put in order, which is not done in a directory that is for reading.
-        return self._journal_length() > 0 and os.access(self._saved.directory, os.W_OK)
+        return Saved.now(directory).journal_length > 0 and os.access(directory, os.W_OK)
 
-    def _journal_length(self) -> int:
-        saved = self._saved
-        return 0 if saved is None else journal_length(store.generation_folder(saved.directory, saved.generation))
+    def _read_others(self, directory: Path) -> tuple[Contents, Saved]:
+        """Return what is in the directory now, with the contents of this index if they are the same."""
+        base, contents, now = self._saved, self._contents, Saved.now(directory)
+        return (contents, now) if base is not None and base.version == now.version else read(directory)
 
-    def _merge(self, directory: Path) -> dict[str, Any]:
-        """Take over what others have changed in the directory, and return the manifest there."""
-        base = self._saved
+    def _merge(self, theirs: Contents, saved: Saved) -> None:
+        """Take over what is in the directory now, with the changes of this index applied to it."""
+        base, mine = self._saved, self._contents
         assert base is not None
-        manifest = store.read_manifest(directory)
-        header = {name: copy.deepcopy(manifest[name]) for name in base.header}
-        length = journal_length(store.generation_folder(directory, manifest["generation"]))
-        mine = theirs = self._contents
-        if (manifest["generation"], length) != (base.generation, base.journal_length):
-            theirs, length = Contents.read(store.verify(directory, manifest), manifest)
-        added = [real for real in self._changes if real in mine.entries]
-        same_model = self.model_id == base.header["model_id"]
-        if theirs is not mine and len(theirs) and header["model_id"] != self.model_id and (added or not same_model):
+        before, now = base.header, saved.header
+        added = any(real in mine.entries for real in self._changes)
+        own_model = (self.model_id, self.model) != (before["model_id"], before["model"])
+        other_model = now["model_id"] != self.model_id
+        if other_model and (added or own_model) and theirs is not mine and len(theirs):
             raise SearchError(
-                f"another index has replaced this one, of the model {header['model_id']}: "
+                f"another index has replaced this one, of the model {now['model_id']}: "
                 "save this one in another directory",
-                directory,
+                saved.directory,
             )
-        if same_model and self.model == base.header["model"] and (not added or header["model_id"] == self.model_id):
-            self.model_id, self.model = manifest["model_id"], manifest["model"]
         if theirs is not mine:
-            theirs.remove([real for real in self._changes if real in theirs.entries and real not in mine.entries])
-            for real, vector in zip(added, mine.vectors(added)):
-                theirs.add(mine.entries[real].path, real, vector, mine.entries[real].stamp)
+            theirs.take_over(self._changes, mine)
             self._contents = theirs
-        self.notes = merged(base.header["notes"], self.notes, manifest["notes"])
-        self._saved = _Saved(base.directory, manifest["generation"], length, header)
-        return manifest
+        if not own_model and not (added and other_model):
+            self.model_id, self.model = now["model_id"], copy.deepcopy(now["model"])
+        self.notes = copy.deepcopy(merged(before["notes"], self.notes, now["notes"]))
+        self._saved = saved
 
     def journal(self, directory: str | os.PathLike, sync_every: int) -> Journal:
         """Open the journal of the saved index, for :meth:`record`."""
@@ -393,7 +393,7 @@ class VectorIndex:
             # The file is saved now: if another writer removes it before the next save, it stays removed.
             self._changes.pop(entry.real, None)
             saved = self._saved
-            if saved is not None and (saved.generation, saved.journal_length) == span[:2]:
+            if saved is not None and saved.version == span[:2]:
                 self._saved = replace(saved, journal_length=span.end)
 
     @classmethod
@@ -419,29 +419,12 @@ class VectorIndex:
         SearchError
             If the index is missing, damaged, of a newer format, of another model or of another size of vectors.
         """
-        directory = path_argument("directory", directory)
-        for _ in range(_LOAD_ATTEMPTS):
-            manifest = store.read_manifest(directory)
-            try:
-                index = cls._load(directory, manifest, model_id, dim)
-            except SearchError:
-                if store.read_manifest(directory)["generation"] == manifest["generation"]:
-                    raise
-            else:
-                if store.generation_folder(directory, manifest["generation"]).exists():
-                    return index
-            # Another process has replaced the generation while it was read: the new one is read.
-        with store.locked(directory):  # others write faster than this process reads
-            return cls._load(directory, store.read_manifest(directory), model_id, dim)
-
-    @classmethod
-    def _load(cls, directory: Path, manifest: dict, model_id: str | None, dim: int | None) -> VectorIndex:
-        contents, length = Contents.read(store.verify(directory, manifest), manifest)
-        index = cls(contents.choice, contents.metric, manifest["model_id"])
-        index._contents = contents
-        index.model, index.notes = manifest["model"], manifest["notes"]
+        contents, saved = read(path_argument("directory", directory))
+        index = cls(contents.choice, contents.metric)
+        index._contents, index._saved = contents, saved
+        for name, value in copy.deepcopy(saved.header).items():
+            setattr(index, name, value)
         index.check(model_id, dim, directory)
-        index._saved = _Saved(real_path(directory), manifest["generation"], length, index._header())
         return index
 
     def check(
@@ -458,11 +441,3 @@ class VectorIndex:
             )
         if dim is not None and self.dim != dim:
             raise SearchError(f"the index holds vectors of {self.dim} numbers, the loaded model makes {dim}", directory)
-
-
-def _moved(old: str, new: str, rest: str) -> str:
-    """Return the new path of an entry, whose name is that of the moved file or folder `old` and the rest."""
-    if rest.startswith(os.sep):
-        return str(Path(new) / rest.lstrip(os.sep))
-    file = Path(new) / Path(old).name if Path(new).is_dir() else new  # the file itself, or one of its channels
-    return f"{file}{rest}"

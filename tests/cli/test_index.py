@@ -140,6 +140,16 @@ def test_prune(run, run_json, library):
     assert "no index" in run("index", "--prune", "--index", "nowhere", code=1).stderr
 
 
+def test_prune_without_the_disk(run, run_json, library, tones, tmp_path):
+    library.rename(tmp_path / "disk")
+    assert run("index", "--prune", code=1).stderr.startswith(f"error: {library}: ")
+    document = run_json("index", tones, "--prune", code=1)
+    assert (document["added"], document["pruned"], document["count"]) == (16, [], 24)
+    assert [item["path"] for item in document["skipped"]] == [str(library)]
+    (tmp_path / "disk").rename(library)
+    assert run_json("index", "--prune")["count"] == 24
+
+
 def test_remove(run, run_json, library):
     document = run_json("index", "remove", "songs/1 é.wav", "songs/nowhere.wav", code=1)
     assert (document["removed"], document["count"]) == (["songs/1 é.wav"], 7)
@@ -197,4 +207,5 @@ def test_names_that_are_not_printable(run, run_json, fake_encoders, tones, tmp_p
     found = run("search", tones / "low" / "0 é.wav").stdout
     assert found.endswith("a\\nb\\x1b[31m\\xff.wav\n") and len(found.splitlines()) == 1
     (tmp_path / name).unlink()
+    run("index", tones / "low")
     assert run_json("index", "--prune")["pruned"] == [str(tmp_path / name)]

@@ -118,6 +118,8 @@ def run_command(command: str, error: bool = False) -> str:
     if program == "make":  # makes environments: a dry run shows that the target exists
         run = ["make", "--dry-run", *words]
         return subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout and ""
+    if program in ("mkdir", "mv", "rm"):
+        return subprocess.run([program, *words], capture_output=True, text=True, check=True).stdout
     if program == "python":
         return run_script(words)
     assert program == "pip", f"no way to run {command!r}"  # its extras are checked by test_links

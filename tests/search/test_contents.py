@@ -45,7 +45,41 @@ def test_missing(index, tmp_path):
     (tmp_path / "songs2" / "d.wav").rename(tmp_path / "d.wav")
     (tmp_path / "songs2").rmdir()
     (tmp_path / "songs2").touch()  # not a folder any more
-    assert index.missing() == NAMES[2:]
+    assert [entry.path for entry in index.missing()] == NAMES[2:]
+
+
+def test_prune(index, tmp_path):
+    (tmp_path / "songs" / "jazz" / "c.wav").unlink()
+    (tmp_path / "songs" / "a.wav").unlink()
+    assert [entry.path for entry in index.prune()] == [NAMES[0], *NAMES[2:4]]
+    assert index.paths == [NAMES[1], NAMES[4], "a tone"] and index.prune() == []
+
+
+@pytest.mark.parametrize("lost", ["songs", "songs/jazz", "songs2"])
+@pytest.mark.parametrize("empty", [True, False], ids=["mount point", "no folder"])
+def test_files_of_a_disk_that_is_not_mounted_are_not_pruned(index, tmp_path, lost, empty):
+    (tmp_path / "songs" / "a.wav").unlink()  # what could be pruned stays, too
+    (tmp_path / "songs" / "readme").touch()
+    (tmp_path / lost).rename(tmp_path / "disk")
+    if empty:
+        (tmp_path / lost).mkdir()
+    with pytest.raises(SearchError, match=r"relocate.*remove") as caught:
+        index.prune()
+    assert caught.value.path == os.path.realpath(tmp_path / lost)
+    assert index.paths == [*NAMES, "a tone"]
+    index.remove(index.find([lost])[lost])
+    assert set(index.paths) == {"a tone", *(name for name in NAMES if not name.startswith(f"{lost}/"))}
+
+
+def test_files_are_not_pruned_if_all_are_missing(index, tmp_path):
+    for name in NAMES:
+        file = tmp_path / name.partition(" ")[0]
+        file.unlink(missing_ok=True)
+        (file.parent / "readme").touch()
+    with pytest.raises(SearchError, match="all 5 files"):
+        index.prune()
+    assert len(index) == 6
+    VectorIndex().prune()
 
 
 def test_relocate_a_folder(index, tmp_path):
@@ -69,6 +103,8 @@ def test_relocate_a_file(index, tmp_path):
     for bad in (None, "", 3):
         with pytest.raises(ParameterError):
             index.relocate("songs", bad)
+        with pytest.raises(ParameterError):
+            index.find(["songs", bad])
 
 
 def test_relocated_files_that_were_indexed_again_are_there_once(index, tmp_path):
@@ -129,4 +165,4 @@ def test_any_name_survives_a_round_trip(name, tmp_path):
     loaded = VectorIndex.load(tmp_path / "ix")
     assert [os.fsencode(each) for each in loaded.paths] == [path, path + b"2"]
     assert path in loaded and loaded.notes == index.notes
-    assert loaded.missing() == loaded.paths
+    assert loaded.missing() == loaded.entries
