@@ -1,9 +1,11 @@
 """Tests of the package's public face: names, types, requirements, and an import without MXNet."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,19 @@ def test_installation_commands_in_messages_name_packages_of_the_index():
     commands = [line.partition("pip install ")[2] for line in messages if "pip install " in line]
     assert len(commands) >= 5
     assert not [command for command in commands if re.match(r"\W*mxnet.audio", command)]  # it is not on the index
+
+
+def test_bundled_models_and_lists_are_installed():
+    tables = pytest.importorskip("tomllib").loads((ROOT / "pyproject.toml").read_text())
+    patterns = tables["tool"]["setuptools"]["package-data"]
+    models = ROOT / "demo" / "models" / "esc10"
+    manifests = list(models.glob("*.json"))
+    needed = [path.name for path in manifests]
+    needed += [entry["file"] for path in manifests for entry in json.loads(path.read_text())["files"].values()]
+    assert len(needed) >= 6
+    for package, names in (
+        ("mxnet_audio.library.esc10", needed),
+        ("mxnet_audio.datasets.lists", [path.name for path in (ROOT / "data" / "lists").glob("*.txt")]),
+    ):
+        assert f'"{package}"' in (ROOT / "setup.py").read_text()
+        assert names and not [name for name in names if not any(fnmatch(name, p) for p in patterns[package])]
