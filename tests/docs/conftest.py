@@ -12,7 +12,7 @@ import soundfile as sf
 from mxnet_audio import Cifar10AudioClassifier, datasets
 from mxnet_audio.datasets.synthetic import render
 from tests.docs.blocks import ROOT
-from tests.voices import synthesise_voices
+from tests.voices import speak, synthesise_voices
 
 GENRES = {"classical": "bell", "jazz": "plucked_string", "rock": "engine"}
 SONGS, HELD_OUT = 16, 4  # of each genre
@@ -40,6 +40,10 @@ def fill(folder: Path) -> None:
     (folder / "others" / "cem").rename(folder / "others" / "eva")
     for name, take in (("call", 10), ("other-call", 11)):
         (folder / "people" / "ann" / f"{take}.wav").rename(folder / f"{name}.wav")
+    rng = np.random.default_rng(1)
+    sides = [speak(rng, speaker) for speaker in ("ann", "bob")]
+    length = min(map(len, sides))
+    sf.write(folder / "stereo-call.wav", np.stack([y[:length] for y in sides], axis=1), 8000)
     clips = [f"{speaker}/{take}.wav" for speaker in ("ann", "bob", "cem") for take in (8, 9)]
     trials = [f"{int(one[:3] == two[:3])} {one} {two}\n" for one, two in itertools.combinations(clips, 2)]
     (folder / "trials.txt").write_text("".join(trials))
