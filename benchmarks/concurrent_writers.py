@@ -23,11 +23,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from mxnet_audio import datasets  # noqa: E402
+from mxnet_audio import datasets  # noqa: E402 - the imports in the functions below load MXNet
 from mxnet_audio.errors import AudioError  # noqa: E402
-from mxnet_audio.library.recommender import AudioRecommender  # noqa: E402
 from tests.http_host import Host  # noqa: E402
-from tests.library.fake_classifier import FakeClassifier  # noqa: E402
 
 
 class Outcome(NamedTuple):
@@ -118,6 +116,9 @@ recommender.save(f"{{folder}}/index")
 
 def index(folder: Path, writers: int) -> Outcome:
     """Index a folder of each writer and one that all share in one index; each tracks one file and removes one."""
+    from mxnet_audio.library.recommender import AudioRecommender
+    from tests.library.fake_classifier import FakeClassifier
+
     for part in ("shared", *map(str, range(writers))):
         (folder / part).mkdir()
         for i in range(30):

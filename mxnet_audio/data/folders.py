@@ -89,7 +89,7 @@ class AudioFolderDataset(ListingDataset):
     DatasetError
         If there is no such folder or table, or no sound in it; if a column is missing; if a file has two labels.
     ParameterError
-        If `file_format` or `missing` is none of the known ones.
+        If an argument is wrong, such as an unknown `file_format` or a path that is none.
 
     References
     ----------

@@ -164,7 +164,8 @@ def _members(archive: Path, max_bytes: int, max_members: int) -> Iterator[_Membe
         file.seek(0)
         # In this order: a tar that ends in a zip looks like a zip, too.
         if is_tar or not zipfile.is_zipfile(archive):
-            yield from _tar_members(_TarStream(file, archive, max_bytes + max_members * (_MAX_HEADER >> 3)))
+            total = max_bytes + max_members * (_MAX_HEADER // 8)  # headers are far shorter on average
+            yield from _tar_members(_TarStream(file, archive, total))
             return
     with _ZipReader(archive, max_members) as reader, zipfile.ZipFile(reader) as source:
         for item in source.infolist():

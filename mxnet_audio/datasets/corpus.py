@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from mxnet_audio.audio import find_audio, info
 from mxnet_audio.checks import path_argument
-from mxnet_audio.datasets.fetch import Remote, archive_difference, fetch
+from mxnet_audio.datasets.fetch import Remote, archive_difference, fetch, remove_partial_download
 from mxnet_audio.datasets.install import has_leftovers, install, installed_files, is_complete, remove_leftovers
 from mxnet_audio.datasets.splits import Folds, canonical_fold, requested_folds
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
@@ -216,6 +216,7 @@ class Corpus:
             if downloaded:  # otherwise the next call would use it again
                 path.unlink(missing_ok=True)
             raise
+        remove_partial_download(self.remote, home.parent)  # of a download that was given up for a local archive
 
     def validate(self, directory: str | os.PathLike) -> Validation:
         """Read the header of every clip, and compare the clips with the expected ones.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # pooch and requests take 0.1 s to import and are needed for downloads only, so the functions here import them.
 
-__all__ = ["Remote", "archive_difference", "fetch"]
+__all__ = ["Remote", "archive_difference", "fetch", "remove_partial_download"]
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ def fetch(remote: Remote, directory: Path, url: str | None = None, progress: boo
     """
     import requests
 
-    staging = directory / f".{remote.filename}.download"
+    staging = _staging(remote, directory)
     staging.mkdir(exist_ok=True)
     # Another address may have other bytes: the incomplete download of one must not be resumed from another.
     stem = remote.filename if url is None else f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{remote.filename}"
@@ -174,10 +174,19 @@ def fetch(remote: Remote, directory: Path, url: str | None = None, progress: boo
             logger.warning("%s is not the published %s: %s", source, remote.filename, difference)
         target = directory / remote.filename
         path.replace(target)
-        shutil.rmtree(staging, ignore_errors=True)
+        remove_partial_download(remote, directory)
         return target
     hint = "; run again to resume" if part.exists() else ""
     raise DatasetError(f"could not be downloaded{hint}\n  " + "\n  ".join(failures), directory / remote.filename)
+
+
+def remove_partial_download(remote: Remote, directory: Path) -> None:
+    """Delete what interrupted downloads have left in a directory."""
+    shutil.rmtree(_staging(remote, directory), ignore_errors=True)
+
+
+def _staging(remote: Remote, directory: Path) -> Path:
+    return directory / f".{remote.filename}.download"
 
 
 def _innermost(error: Exception) -> Exception:

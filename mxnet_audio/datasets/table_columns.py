@@ -117,6 +117,6 @@ def check_columns(
 def _flags(names: Sequence[str], body: Iterable[list[str]]) -> list[str]:
     """Return the names of columns that hold 0 and 1 only, if there are several."""
     flags = set(range(len(names)))
-    for cells in filter(None, body):
+    for cells in body:
         flags = {index for index in flags if index < len(cells) and cells[index].strip() in ("0", "1")}
     return [names[index] for index in sorted(flags)] if len(flags) > 1 else []

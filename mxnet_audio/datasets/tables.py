@@ -110,13 +110,13 @@ def read_rows(
         named = bool(chosen) or {"path", "label"} <= indices.keys() or not {"path", "label"}.isdisjoint(names)
         locate = _suffix_locator(root, suffix)
         if require_header or (first and named and not os.path.isfile(locate(first[0]))):  # noqa: PTH113 - as in existing_rows
-            body: Iterable[list[str]] = table
-            check_columns(first, indices, chosen, path, table)
+            body: Iterable[list[str]] = filter(_is_filled, table)
+            check_columns(first, indices, chosen, path, body)
             if not suffix:
                 locate = _stem_locator(root, ".wav" if names[indices["path"]] == "id" else "")
         else:
-            indices, body = {"path": 0, "label": 1}, itertools.chain([first], table)
-        for cells in filter(None, body):
+            indices, body = {"path": 0, "label": 1}, filter(_is_filled, itertools.chain([first], table))
+        for cells in body:
             line = skip_rows + table.line_num
             found = {key: cells[i].strip() if i < len(cells) else "" for key, i in indices.items()}
             if not found["path"] or not found["label"]:
@@ -129,6 +129,10 @@ def read_rows(
         raise DatasetError("the table has no rows", path)
     _check_one_label(rows, path)
     return rows
+
+
+def _is_filled(cells: list[str]) -> bool:
+    return any(map(str.strip, cells))  # spreadsheets write rows of separators alone
 
 
 def existing_rows(

@@ -186,9 +186,12 @@ def test_leftovers_of_a_killed_installation_are_deleted(tmp_path, miniature, com
     leftovers = tmp_path / f".{corpus.home}.unpacking" / "free-spoken-digit-dataset-1.0.9" / "recordings"
     leftovers.mkdir(parents=True)
     (leftovers / "0_george_0.wav").write_bytes(b"RI")
+    partial = tmp_path / f".{corpus.remote.filename}.download"
+    partial.mkdir(exist_ok=True)
     home = corpus.download(tmp_path, archive=archive, progress=False)
     assert len(corpus.pairs(home)) == 3 and corpus.validate(home).ok is False  # three of 2,500 clips
     assert not leftovers.parents[1].exists()
+    assert complete or not partial.exists()
 
 
 def test_complete_corpus_needs_no_permission_to_write(tmp_path, miniature):

@@ -40,7 +40,7 @@ EXPECTED = [("a b.wav", "Hündin"), ("c.wav", "cat, black")]
         "fname|note|label\na b.wav|x|Hündin\nc.wav|y|cat, black\n",
         'slice_file_name,classID,class\na b.wav,0,Hündin\nc.wav,1,"cat, black"\n',
         'filename,fold,target,category\na b.wav,1,0,Hündin\nc.wav,2,1,"cat, black"\n',
-        "path;label\r\na b.wav;Hündin\r\n\r\nc.wav;cat, black\r\n",
+        "path;label;\r\na b.wav;Hündin;\r\n\r\nc.wav;cat, black;\r\n;;\r\n  \r\n",
         "path;label\ra b.wav;Hündin\rc.wav;cat, black",
     ],
     ids=["comma", "blanks", "semicolon", "tab", "bar", "UrbanSound8K", "ESC-50", "CRLF", "CR"],
