@@ -38,8 +38,11 @@ def has_leftovers(home: Path) -> bool:
 
 
 def remove_leftovers(home: Path) -> None:
-    """Delete what a killed installation has left."""
-    shutil.rmtree(_unpacking(home), ignore_errors=True)
+    """Delete what a killed installation has left, or a file or link of that name, which would lead elsewhere."""
+    leftovers = _unpacking(home)
+    if leftovers.is_symlink() or leftovers.is_file():
+        leftovers.unlink()
+    shutil.rmtree(leftovers, ignore_errors=True)
 
 
 def install(archive: Path, home: Path, check: Callable[[Path], None]) -> None:

@@ -194,6 +194,15 @@ def test_leftovers_of_a_killed_installation_are_deleted(tmp_path, miniature, com
     assert complete or not partial.exists()
 
 
+@pytest.mark.parametrize("make", [Path.symlink_to, lambda path, _: path.touch()], ids=["link", "file"])
+def test_files_and_links_in_place_of_leftovers_are_not_used(tmp_path, miniature, make):
+    corpus, archive = miniature("fsdd")
+    (tmp_path / "other").mkdir()
+    make(tmp_path / f".{corpus.home}.unpacking", tmp_path / "other")
+    assert len(corpus.pairs(corpus.download(tmp_path, archive=archive, progress=False))) == 3
+    assert not any((tmp_path / "other").iterdir())
+
+
 def test_complete_corpus_needs_no_permission_to_write(tmp_path, miniature):
     corpus, archive = miniature("fsdd")
     corpus.download(tmp_path, archive=archive, progress=False)
