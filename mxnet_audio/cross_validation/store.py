@@ -6,6 +6,8 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,14 +15,15 @@ from urllib.parse import quote
 import numpy as np
 
 import mxnet_audio
-from mxnet_audio.atomic import write_json
+from mxnet_audio.atomic import read_json, write_json
 from mxnet_audio.audio.source import source_identity
 from mxnet_audio.cross_validation.results import FoldRun
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import ModelError
+from mxnet_audio.locks import locked
 from mxnet_audio.models import get_model
 
-__all__ = ["load_runs", "run_settings", "save_run"]
+__all__ = ["load_runs", "locked_runs", "run_settings", "save_run", "write_document"]
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,24 @@ def run_settings(
     return json.loads(json.dumps(settings, default=_to_json))
 
 
+@contextmanager
+def locked_runs(directory: str | os.PathLike) -> Iterator[None]:
+    """Wait until no other process writes runs in a directory, and make others wait: they then find these runs.
+
+    Raises
+    ------
+    ModelError
+        If the directory cannot be written to.
+    """
+    with ExitStack() as stack:
+        try:
+            work = f"the cross-validation in {os.fspath(directory)}"
+            stack.enter_context(locked(Path(directory) / ".cross_validation.lock", work))
+        except OSError as error:
+            raise ModelError(f"runs cannot be saved here ({error.strerror or error})", directory) from error
+        yield
+
+
 def load_runs(directory: str | os.PathLike, settings: dict[str, Any]) -> list[FoldRun]:
     """Load the finished runs of a directory; create it, with the settings, if it is missing.
 
@@ -77,10 +98,10 @@ def load_runs(directory: str | os.PathLike, settings: dict[str, Any]) -> list[Fo
         (directory / "runs").mkdir(parents=True, exist_ok=True)
         if not path.exists():
             write_json(path, settings)
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved = dict(read_json(path))
     except OSError as error:
         raise ModelError(f"runs cannot be saved here ({error.strerror})", directory) from error
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ModelError(f"damaged, not the settings of a cross-validation ({error})", path) from error
     if changed := [name for name in {**saved, **settings} if saved.get(name) != settings.get(name)]:
         reason = f"holds runs with other settings ({', '.join(changed)} changed): choose another directory"
@@ -88,15 +109,30 @@ def load_runs(directory: str | os.PathLike, settings: dict[str, Any]) -> list[Fo
     runs = []
     for file in sorted((directory / "runs").glob("fold-*-seed-*.json")):
         try:
-            runs.append(FoldRun.from_dict(json.loads(file.read_text(encoding="utf-8"))))
-        except (ValueError, KeyError, TypeError) as error:
+            runs.append(FoldRun.from_dict(read_json(file)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s: damaged (%s), the run is repeated", file, error)
     return runs
 
 
 def save_run(directory: str | os.PathLike, run: FoldRun) -> None:
-    """Save a run in a directory, for `load_runs`."""
-    write_json(Path(directory) / "runs" / f"fold-{quote(str(run.fold), safe='')}-seed-{run.seed}.json", run.to_dict())
+    """Save a run in a directory, for `load_runs`; errors as `write_document`."""
+    name = f"fold-{quote(str(run.fold), safe='')}-seed-{run.seed}.json"
+    write_document(Path(directory) / "runs" / name, run.to_dict())
+
+
+def write_document(path: Path, document: dict[str, Any]) -> None:
+    """Write results as JSON.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be written, as on a full disk.
+    """
+    try:
+        write_json(path, document)
+    except OSError as error:
+        raise ModelError(f"cannot be saved ({error.strerror or error})", path) from error
 
 
 def _graph_digest(network: str, classes: int, input_shape: tuple[int, int, int]) -> str:

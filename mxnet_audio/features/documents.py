@@ -30,12 +30,10 @@ class _Loader(yaml.SafeLoader):
         """Compose the next node."""
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.composer.ComposerError(
-                None, None, f"the alias *{event.anchor} is not read: write out its value", event.start_mark
-            )
+            raise yaml.YAMLError(f"the alias *{event.anchor} is not read: write out its value")
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise yaml.composer.ComposerError(None, None, "nested too deeply", event.start_mark)
+            raise yaml.YAMLError("nested too deeply")
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node

@@ -106,7 +106,16 @@ class KnownSounds:
         Parameters
         ----------
         vectors : np.ndarray [shape=(n, dim)]
+
+        Raises
+        ------
+        ModelError
+            If the embeddings have another size.
         """
+        if vectors.shape[1:] != self.center.shape:
+            raise ModelError(
+                f"damaged: it knows sounds by vectors of {len(self.center)} numbers, not {vectors.shape[1]}"
+            )
         vectors = Standardization(self.center, self.scale).apply(vectors)
         return (_unit(vectors) @ _unit(self.means).T).max(axis=1)
 
@@ -132,12 +141,21 @@ class KnownSounds:
         Raises
         ------
         ModelError
-            If an array is missing.
+            If an array is missing, or of another shape than the others, or holds NaN or infinity.
         """
         try:
-            return cls(**{name: tensors[name] for name in cls.__dataclass_fields__})
-        except KeyError as error:
+            known = cls(**{name: np.asarray(tensors[name], np.float32) for name in cls.__dataclass_fields__})
+        except (KeyError, ValueError) as error:
             raise ModelError(f"damaged: the description of known sounds lacks {error}") from error
+        shapes = known.center.shape, known.scale.shape, known.means.shape[1:]
+        arrays = (known.center, known.scale, known.means, known.known_scores)
+        if (
+            len(set(shapes)) > 1
+            or [array.ndim for array in arrays] != [1, 1, 2, 1]
+            or not all(array.size and np.isfinite(array).all() for array in arrays)
+        ):
+            raise ModelError("damaged: the description of known sounds is of no use")
+        return known
 
 
 def to_text(known: KnownSounds) -> str:
@@ -156,9 +174,15 @@ def from_text(text: str) -> KnownSounds:
         If it is something else.
     """
     try:
-        with np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) as arrays:
+        data = base64.b64decode(text)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(item.file_size for item in archive.infolist()) > len(data):
+                raise ValueError("its arrays are larger than the text")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return KnownSounds.from_tensors(arrays)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except ModelError:
+        raise
+    except Exception as error:  # damaged archives and arrays fail in many ways
         raise ModelError(f"damaged: the description of known sounds cannot be read ({error})") from error
 
 

@@ -17,7 +17,17 @@ from mxnet_audio.audio.source import is_rate
 from mxnet_audio.errors import ModelError
 from mxnet_audio.protobuf import fields
 
-__all__ = ["FORMAT", "PRODUCER", "Description", "check_parameters", "checksum_entry", "is_exported", "is_intact"]
+__all__ = [
+    "FORMAT",
+    "PRODUCER",
+    "Description",
+    "are_labels",
+    "are_views",
+    "check_parameters",
+    "checksum_entry",
+    "is_exported",
+    "is_intact",
+]
 
 FORMAT = 1
 PRODUCER = "mxnet-audio"
@@ -116,15 +126,20 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _are_labels(value: Any) -> bool:
-    """Return whether a value is a list of different classes, all integers or all strings."""
+def are_labels(value: Any) -> bool:
+    """Return whether a value of a model's description is a list of different classes, all integers or all strings."""
     types = {type(label) for label in value} if isinstance(value, list) else set()
     return types in ({int}, {str}) and len(set(value)) == len(value)
 
 
+def are_views(value: Any) -> bool:
+    """Return whether a value of a model's description is a number of views, or None."""
+    return value is None or (_is_count(value) and value <= _MOST_VIEWS)
+
+
 _RULES: dict[str, Callable[[Any], bool]] = {
     "network": _is_text,
-    "labels": _are_labels,
+    "labels": are_labels,
     "features": lambda value: isinstance(value, dict),
     "model_id": _is_text,
     "sr": lambda value: _is_count(value) and is_rate(value),
@@ -132,7 +147,7 @@ _RULES: dict[str, Callable[[Any], bool]] = {
     "front_end": lambda value: isinstance(value, bool),
     "crop": lambda value: value in ("start", "middle"),
     "reach": lambda value: value is None or (type(value) in (int, float) and 0 < value < math.inf),
-    "views": lambda value: value is None or (_is_count(value) and value <= _MOST_VIEWS),
+    "views": are_views,
     "mxnet_audio": _is_text,
     "known": lambda value: value is None or _is_text(value),
 }

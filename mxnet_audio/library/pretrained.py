@@ -28,7 +28,7 @@ from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.library.encoder_head import copy_body, fit_head, group_numbers, move_embeddings
 from mxnet_audio.library.encoder_run import EncodeSound, FineTuningRun, HeadRun, pooled, vector_cache
 from mxnet_audio.library.inputs import choose_features
-from mxnet_audio.library.trained_model import TrainedModel
+from mxnet_audio.library.trained_model import TrainedModel, skipped_notes
 from mxnet_audio.library.training_run import TrainingRun
 from mxnet_audio.models import NETWORKS
 from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
@@ -373,8 +373,7 @@ class PretrainedAudioClassifier(AudioClassifier):
             data_ctx=self.data_ctx,
         )
         copy_body(old.net, model.net)
-        skipped = [[path, error.reason] for path, error in self.skipped]
-        model.notes = {**old.notes, "skipped": [*old.notes["skipped"], *skipped]}
+        model.notes = {**old.notes, "skipped": [*old.notes["skipped"], *skipped_notes(self.skipped)]}
         names = ("batch_size", "epochs", "learning_rate", "random_state")
         settings = training.Settings(checkpoint_interval=1, **{name: old.notes["training"][name] for name in names})
         every_vector = np.concatenate([stored["vectors"], list(vectors.values())])

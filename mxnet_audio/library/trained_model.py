@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import operator
 import os
 import platform
+import reprlib
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ import numpy as np
 import mxnet_audio
 from mxnet_audio import model_store, training
 from mxnet_audio.engine import autograd, mx, nd
-from mxnet_audio.errors import ModelError, ParameterError
+from mxnet_audio.errors import AudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.inference.onnx_metadata import are_labels, are_views
 from mxnet_audio.library.inputs import input_shape_of
 from mxnet_audio.models import NETWORKS, get_model
 from mxnet_audio.nn.loss import LOSSES
 
-__all__ = ["TrainedModel", "head_for"]
+__all__ = ["TrainedModel", "head_for", "skipped_notes"]
 
 EXTRAS = ("vectors", "known")  # further tensors of a head on a frozen encoder
 STATES = ("best", "optimizer", "average", "loss")  # parts of `training.Progress` that only resuming needs
@@ -44,6 +46,19 @@ def head_for(network: str, loss: str) -> str:
     if head not in heads:
         raise ParameterError(f"the loss {loss!r} needs a {head} head, but {network} can have: {', '.join(heads)}")
     return head
+
+
+def skipped_notes(skipped: Iterable[tuple[str, AudioError]]) -> list[list[str]]:
+    """Return the clips that were skipped as they are kept in a model: their names without folders, and the reasons.
+
+    Models are passed on; paths would name the home folder and the user.
+
+    Examples
+    --------
+    >>> skipped_notes([('/home/ada/clips/a.wav', AudioError('silent'))])
+    [['a.wav', 'silent']]
+    """
+    return [[Path(path).name, error.reason] for path, error in skipped]
 
 
 class TrainedModel:
@@ -238,12 +253,14 @@ class TrainedModel:
             if found != network:
                 raise ModelError(f"a {found} model, not {network}")
             config = AudioFeatureConfig(**manifest["features"])
-            views = manifest["views"]
-            if views is not None and operator.index(views) < 1:
-                raise TypeError(f"views: {views}")
+            labels, views = manifest["labels"], manifest["views"]
+            if not are_labels(labels) or not are_views(views):
+                raise TypeError(f"labels {reprlib.repr(labels)} or views {views!r}")
+            if list(input_shape_of(network, config)) != list(manifest["network"]["input_shape"]):
+                raise ValueError("the input of the network is not that of the features")
             model = cls(
                 network,
-                list(manifest["labels"]),
+                labels,
                 config,
                 views=views,
                 head=manifest["network"].get("head", "dense"),
@@ -263,7 +280,7 @@ class TrainedModel:
             }
         except (ModelError, ParameterError) as error:
             raise ModelError(error.reason, directory) from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, mx.MXNetError) as error:  # MXNet's: no network is that large
             raise _damaged(error, directory) from error
         return model
 

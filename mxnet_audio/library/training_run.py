@@ -16,7 +16,7 @@ from mxnet_audio.engine import mx
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.inputs import input_shape_of
-from mxnet_audio.library.trained_model import TrainedModel, head_for
+from mxnet_audio.library.trained_model import TrainedModel, head_for, skipped_notes
 from mxnet_audio.locks import locked
 
 __all__ = ["TrainingRun", "model_lock"]
@@ -139,7 +139,7 @@ class TrainingRun:
                 raise ParameterError(f"{reason}; or start again without resume", self.model_dir)
         elif resume:
             log.info("%s: no checkpoint to resume from, starting from the beginning", self.model_dir)
-        model.notes |= {"training": self.identity, "skipped": [[path, error.reason] for path, error in clips.skipped]}
+        model.notes |= {"training": self.identity, "skipped": skipped_notes(clips.skipped)}
         return model, progress
 
     def new_model(self, clips: training.Prepared) -> TrainedModel:

@@ -156,6 +156,8 @@ def transfer(net: AudioNet, trained: Pretrained) -> bool:
         if tuple(parameter.shape) != tensors[name].shape:
             reason = f"parameters of another network: {name} is {tensors[name].shape}, not {tuple(parameter.shape)}"
             raise ModelError(f"{reason}; the input of the trained one is {trained.input_shape}", trained.directory)
+        if tensors[name].dtype != parameter.dtype:
+            raise ModelError(f"parameters of another network: {name} is {tensors[name].dtype}", trained.directory)
     for name, parameter in parameters.items():
         parameter.set_data(nd.array(tensors[name], dtype=tensors[name].dtype))
     return same_head

@@ -26,7 +26,7 @@ def set_parameters(net: gluon.Block, tensors: Tensors) -> None:
     Raises
     ------
     ModelError
-        If names or shapes differ, since they are those of another network.
+        If names, shapes or types differ, since they are those of another network.
     """
     parameters = net._collect_params_with_prefix()
     if unmatched := sorted(parameters.keys() ^ tensors.keys()):
@@ -34,6 +34,8 @@ def set_parameters(net: gluon.Block, tensors: Tensors) -> None:
     for name, parameter in parameters.items():
         if parameter.shape != tensors[name].shape:
             raise ModelError(f"parameters of another network: {name} is {tensors[name].shape}, not {parameter.shape}")
+        if tensors[name].dtype != parameter.dtype:
+            raise ModelError(f"parameters of another network: {name} is {tensors[name].dtype}, not float32")
     for name, parameter in parameters.items():
         parameter.set_data(nd.array(tensors[name], dtype=tensors[name].dtype))
 

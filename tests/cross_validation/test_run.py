@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,7 @@ def test_finished_runs_are_saved_and_the_call_continues(corpus, quick, recording
     result = cross_validate(recording, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, **quick)
     assert len(recording.calls) == 1 and len(result.runs) == 3
     assert result.runs[0].to_dict() == first
-    (tmp_path / "runs" / "fold-3-seed-42.json").write_text("{")
+    (tmp_path / "runs" / "fold-3-seed-42.json").write_text("[" * 100_000)
     again = cross_validate(recording, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, seeds=(42, 7), **quick)
     assert len(recording.calls) == 1 + 1 + 3  # the damaged run, and those of the new seed
     assert "fold-3-seed-42.json: damaged" in caplog.text
@@ -239,6 +240,31 @@ def test_a_directory_that_cannot_be_written_to(corpus, quick, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="file"):
         cross_validate("cifar10", corpus, FOLDS, output_dir=tmp_path / "file", **quick)
+
+
+def test_a_run_that_cannot_be_saved(corpus, quick, recording, tmp_path):
+    (tmp_path / "runs" / "fold-1-seed-42.json").mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"fold-1-seed-42\.json"):
+        cross_validate(recording, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, **quick)
+
+
+def test_a_call_waits_for_another_with_the_same_directory(corpus, quick, recording, tmp_path, monkeypatch):
+    """Its runs are not repeated."""
+    second: list[Future] = []
+
+    def call():
+        return cross_validate(recording, corpus, FOLDS, n_jobs=1, output_dir=tmp_path, **quick)
+
+    def save(directory, run):
+        store.save_run(directory, run)
+        if not second:
+            second.append(pool.submit(call))
+
+    monkeypatch.setattr("mxnet_audio.cross_validation.run.save_run", save)
+    with ThreadPoolExecutor(1) as pool:
+        first = call()
+        assert second[0].result().to_dict() == first.to_dict()
+    assert len(recording.calls) == 3
 
 
 class MortalClassifier(Cifar10AudioClassifier):

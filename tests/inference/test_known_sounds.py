@@ -1,5 +1,8 @@
 """Distinction of known from unknown sounds, on synthetic embeddings."""
 
+import base64
+import io
+
 import numpy as np
 import pytest
 
@@ -68,3 +71,30 @@ def test_text(embeddings):
     for damaged in ("", "abc", text[:100], "%"):
         with pytest.raises(ModelError, match="known sounds"):
             from_text(damaged)
+
+
+def test_arrays_that_do_not_fit_each_other_are_refused(embeddings):
+    vectors, targets, others = embeddings
+    known = KnownSounds.of(vectors, targets, [0.5, 0.2])
+    good = known.to_tensors()
+    for name, value in {
+        "center": good["center"][1:],
+        "scale": good["scale"][None],
+        "means": good["means"][0],
+        "known_scores": good["known_scores"][:0],
+    }.items():
+        with pytest.raises(ModelError):
+            KnownSounds.from_tensors({**good, name: value})
+    with pytest.raises(ModelError):
+        KnownSounds.from_tensors({**good, "scale": np.full_like(good["scale"], np.nan)})
+    with pytest.raises(ModelError, match="40 numbers"):
+        known.scores(others[:, 1:])
+
+
+def test_text_that_stands_for_much_more_is_refused(embeddings):
+    vectors, targets, _ = embeddings
+    buffer = io.BytesIO()
+    arrays = KnownSounds.of(vectors, targets, [0.5, 0.2]).to_tensors()
+    np.savez_compressed(buffer, **arrays, padding=np.zeros(10_000_000, np.float32))
+    with pytest.raises(ModelError, match="larger"):
+        from_text(base64.b64encode(buffer.getvalue()).decode())

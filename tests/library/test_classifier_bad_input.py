@@ -130,7 +130,7 @@ def test_fit_leaves_out_bad_files_and_lists_them(corpus, options, tmp_path, capl
     classifier.fit([*corpus, (bad, "low")], tmp_path / "m", **options | {"epochs": 1})
     assert [path for path, _ in classifier.skipped] == [str(bad)]
     assert str(bad) in caplog.text
-    assert model_store.read_manifest(tmp_path / "m", "cifar10")["skipped"][0][0] == str(bad)
+    assert model_store.read_manifest(tmp_path / "m", "cifar10")["skipped"][0][0] == bad.name
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from mxnet_audio import model_store
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import ModelError
 from mxnet_audio.features import AudioFeatureConfig
@@ -65,3 +66,45 @@ def test_an_unknown_embedding_is_a_damaged_model(embedding, tmp_path):
     path.write_text(json.dumps(manifest))
     with pytest.raises(ModelError, match=r"yamnet|embedding"):
         TrainedModel.load(tmp_path, "yamnet", "last", **CPU)
+
+
+BAD_ENTRIES = {
+    "labels, text": ("labels", "ab"),
+    "labels, true": ("labels", ["a", True]),
+    "labels, twice": ("labels", ["a", "a"]),
+    "labels, lists": ("labels", [["a"], ["b"]]),
+    "labels, numbers": ("labels", [0.5, 1.5]),
+    "labels, more": ("labels", ["a", "b", "c"]),
+    "views, none": ("views", 0),
+    "views, text": ("views", "3"),
+    "views, many": ("views", 10**9),
+    "features of another size": ("features", {"n_mels": 16, "n_frames": 17}),
+    "features, huge": ("features", {"n_mels": 16, "n_frames": 10**12}),
+    "network, list": ("network", []),
+    "network, huge": ("network", {"name": "cifar10", "input_shape": [1, 16, 10**12]}),
+    "history, deep": ("history", [[[]]]),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_ENTRIES)
+def test_a_description_of_other_types_is_a_damaged_model(kind, tmp_path):
+    make("cifar10", None).save(tmp_path)
+    name, value = BAD_ENTRIES[kind]
+    path = tmp_path / "cifar10.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    with pytest.raises(ModelError) as raised:
+        TrainedModel.load(tmp_path, "cifar10", "last", **CPU)
+    assert raised.value.path == str(tmp_path)
+
+
+def test_parameters_of_another_type_are_refused(tmp_path):
+    model = make("cifar10", None)
+    model.save(tmp_path)
+    manifest = model_store.read_manifest(tmp_path, "cifar10")
+    tensors = model_store.read_tensors(tmp_path, manifest, "last")
+    changed = {name: tensor.view(np.int32) for name, tensor in tensors.items()}
+    model_store.save_state(tmp_path, "cifar10", manifest, {"last": changed})
+    with pytest.raises(ModelError, match="int32"):
+        TrainedModel.load(tmp_path, "cifar10", "last", **CPU)
+    with pytest.raises(ModelError, match="int32"):
+        get_model("cifar10", classes=2, input_shape=(1, 16, 16), pretrained=tmp_path)
