@@ -16,8 +16,8 @@ import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.audio.channel import Channel, channel_sources, check_channel
-from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.audio.opened import rereadable
+from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.audio.speed import Played
 from mxnet_audio.audio.stream_windows import StreamedWindow, stream_windows
 from mxnet_audio.checks import iterable_argument, whole_number
