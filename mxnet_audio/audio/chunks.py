@@ -16,14 +16,15 @@ from typing import BinaryIO, NamedTuple
 from mxnet_audio.audio.pieces import MAX_PARTS, Part, matches
 from mxnet_audio.errors import AudioDecodeError
 
-__all__ = ["Samples", "chunk_parts", "find_samples"]
+__all__ = ["MAX_CHUNKS", "Samples", "chunk_parts", "find_samples"]
 
 _SLIP = 128  # bytes that a header may declare too many, mostly its own size; a file that was cut short lacks more
-_MAX_CHUNKS = 100_000  # bounds the time that a hostile file takes
+MAX_CHUNKS = 100_000  # bounds the time that a hostile file takes
 _LONGEST = 0xFFFFFFFF  # of a field of 32 bits
 # Sizes that streaming writers leave in the header, since they cannot return to it: FFmpeg, SoX, eSpeak and others.
 _UNKNOWN = (0x7FFFFFFF, 0x7FFFF000, 0x80000000, _LONGEST)
 _START_BYTES = 12
+_AU_HEADER_BYTES = 24  # at least
 _STARTS = {
     b"RIFF": rb"RIFF....WAVE",
     b"RIFX": rb"RIFX....WAVE",
@@ -81,13 +82,18 @@ class Samples:
         return missing if missing > min(_SLIP, max(0, size - self.start)) else 0
 
 
-def find_samples(file: BinaryIO, base: int = 0) -> Samples | str | None:
+def find_samples(file: BinaryIO, base: int = 0, path: str | os.PathLike | None = None) -> Samples | str | None:
     """Read the header of a file of samples, which begins at a position of a file.
 
     Returns
     -------
     Samples, str or None
         A message if the samples are missing; None if this is another format.
+
+    Raises
+    ------
+    AudioDecodeError
+        The samples of an AU file begin within its header: libsndfile reads others after a seek than without.
     """
     file.seek(base)
     head = file.read(_START_BYTES)
@@ -96,6 +102,8 @@ def find_samples(file: BinaryIO, base: int = 0) -> Samples | str | None:
     if head[:4] in (b".snd", b"dns."):
         order = ">" if head[:4] == b".snd" else "<"
         offset, declared = struct.unpack(order + "II", head[4:])
+        if offset < _AU_HEADER_BYTES:
+            raise AudioDecodeError(f"damaged: its AU header declares that the samples begin at byte {offset}", path)
         start = base + offset
         return Samples("AU", base, start, _known(declared), (_Field(base + 8, order + "I", start),))
     if head[:4] == b"caff":
@@ -139,7 +147,7 @@ def _samples_of_chunk(
 
 def _chunks(file: BinaryIO, chunk: struct.Struct, step: int, position: int) -> Iterator[tuple[bytes, int, int]]:
     """Yield (identifier, position of the contents, their size) of the chunks from a position on."""
-    for _ in range(_MAX_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         file.seek(position)
         entry = file.read(chunk.size)
         if len(entry) < chunk.size:
@@ -153,7 +161,7 @@ def _chunks(file: BinaryIO, chunk: struct.Struct, step: int, position: int) -> I
         position += chunk.size + length + -length % step
 
 
-def chunk_parts(file: BinaryIO, path: str | None = None) -> list[Part]:
+def chunk_parts(file: BinaryIO, path: str | None = None) -> list[Part] | None:
     """Find the sound files in a file that begins with WAV, AIFF, CAF, Wave64 or AU.
 
     Parameters
@@ -165,9 +173,9 @@ def chunk_parts(file: BinaryIO, path: str | None = None) -> list[Part]:
 
     Returns
     -------
-    list of Part
-        Empty if this is another format, or one file whose header is right. If a header declares no size of the
-        samples, or one that is wrong, the part has a right one, and a warning.
+    list of Part or None
+        None if this is another format; empty if this is one file whose header is right. If a header declares no size
+        of the samples, or one that is wrong, the part has a right one, and a warning.
 
     Raises
     ------
@@ -180,7 +188,9 @@ def chunk_parts(file: BinaryIO, path: str | None = None) -> list[Part]:
     while base is not None:
         if len(parts) == MAX_PARTS:
             raise AudioDecodeError(f"more than {MAX_PARTS} sound files are joined in this file", path)
-        samples = find_samples(file, base)
+        samples = find_samples(file, base, path)
+        if samples is None and not parts:
+            return None
         if not isinstance(samples, Samples):  # of another format, or without samples
             return [*parts, Part((range(base, size),))] if parts else []
         stop, following, warning = _extent(file, size, samples)
@@ -207,6 +217,8 @@ def _extent(file: BinaryIO, size: int, samples: Samples) -> tuple[int | None, in
             return None, None, None  # truncated
         declares = f"its {samples.format} header declares {samples.declared} bytes of samples"
         return size, None, f"{declares}, the file has {present}, which are read"
+    if missing == 0:
+        return None, None, None
     stop = samples.start + samples.declared
     following, is_end = _next_header(file, size, samples, stop)
     overflow = (size - stop) >> 32 << 32  # by which the size exceeds a field of 32 bits

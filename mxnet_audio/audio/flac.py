@@ -172,7 +172,14 @@ def _checksum(data: bytes) -> int:
     """Return the CRC-8 of the header of a frame."""
     value = 0
     for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = (value << 1 ^ 7) & 0xFF if value & 0x80 else value << 1
+        value = _CRC[value ^ byte]
     return value
+
+
+def _checksum_of_byte(value: int) -> int:
+    for _ in range(8):
+        value = value << 1 ^ 0x107 if value & 0x80 else value << 1
+    return value
+
+
+_CRC = [_checksum_of_byte(value) for value in range(256)]

@@ -36,6 +36,8 @@ def find_parts(file: BinaryIO, path: str | None = None) -> list[Part] | None:
     AudioDecodeError
         There are more than 10,000 parts.
     """
+    if (parts := chunk_parts(file, path)) is not None:
+        return parts or None
     start = after_tags(file)
     file.seek(start)
     head = file.read(4)
@@ -43,8 +45,6 @@ def find_parts(file: BinaryIO, path: str | None = None) -> list[Part] | None:
         return ogg_parts(file, path) or None
     if head == b"fLaC":
         return flac_parts(file, start, path) or None
-    if parts := chunk_parts(file, path):
-        return parts
     named = path is not None and path.lower().endswith(".mp3")
     formats = ffmpeg_formats(file)
     if "mp3" in formats.split(",") if formats else start or named:

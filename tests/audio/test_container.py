@@ -88,3 +88,31 @@ def test_a_hostile_length_does_not_exhaust_the_memory():
     data[22:26] = b"\xff" * 4  # 2**36 - 1 samples
     with pytest.raises(AudioDecodeError, match=str(2**36 - 1)):
         audio.load(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("header", [b"MAC \x96\x0f\0\0\x34\0\0\0", b"FORM\0\0\0\x708SVX", b"FORM\0\0\0\x7016SV"])
+def test_joined_files_of_which_decoders_read_the_first_alone(header):
+    data = header + bytes(100)
+    check_complete(io.BytesIO(data))
+    for joined in (data * 2, data + b"tag" + data):
+        with pytest.raises(AudioDecodeError, match=r"a\.xyz: several .* files are joined"):
+            check_complete(io.BytesIO(joined), "a.xyz")
+
+
+def test_matroska_behind_the_size_that_the_first_declares():
+    header = b"\x1a\x45\xdf\xa3\x84\x42\x86\x81\x01"
+    for size in (b"\x8a", b"\x40\x0a", b"\x01\0\0\0\0\0\0\x0a"):
+        data = header + b"\x18\x53\x80\x67" + size
+        check_complete(io.BytesIO(data + header + b"x"))  # an attachment
+        with pytest.raises(AudioDecodeError, match="several Matroska files"):
+            check_complete(io.BytesIO(data + bytes(10) + header))
+    for cut in range(len(data)):
+        check_complete(io.BytesIO(data[: cut + 1]))
+
+
+@pytest.mark.parametrize("start", [0, 8, 23])
+def test_au_whose_samples_would_begin_within_the_header(start):
+    data = bytearray(_encoded("AU"))
+    data[4:8] = struct.pack(">I", start)
+    with pytest.raises(AudioDecodeError, match=f"begin at byte {start}$"):
+        audio.load(io.BytesIO(data), offset=0.5)

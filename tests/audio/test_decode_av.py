@@ -164,3 +164,25 @@ def test_a_length_that_a_file_cannot_hold_is_refused(tmp_path):
     path.write_bytes(data)
     with pytest.raises(AudioError, match=r"a\.flac"):
         audio.load(path)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("container, codec", [("matroska", "aac"), ("webm", "libopus"), ("flv", "mp3"), ("tta", "tta")])
+def test_joined_files_of_which_ffmpeg_reads_the_first_alone_are_refused(
+    tmp_path, encode, only_decoder, decoder, container, codec
+):
+    rate = 44100 if container == "flv" else SR
+    data = encode(_tone(0.3, rate), rate, container, codec)
+    files = {"once": data, "joined": data * 3}
+    if container == "webm":  # as browsers record it: without sizes
+        files["live"] = encode(_tone(0.3), SR, container, codec, options={"live": "1"})
+        files["joined live"] = files["live"] * 2
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    only_decoder(decoder)
+    for name in files:
+        if name.startswith("joined"):
+            with pytest.raises(AudioDecodeError, match=f"{name}: several .* files are joined"):
+                audio.load(tmp_path / name)
+        else:
+            assert len(audio.load(tmp_path / name)[0]) >= 0.3 * rate
