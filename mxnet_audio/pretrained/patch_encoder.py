@@ -14,8 +14,8 @@ import numpy as np
 
 from mxnet_audio import audio, features
 from mxnet_audio.audio.load import SILENCE_PEAK
-from mxnet_audio.audio.source import source_name
 from mxnet_audio.audio.opened import rereadable
+from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import AudioError, InvalidAudioError
