@@ -37,7 +37,8 @@ _STARTS = {
     b"riff": rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb",
 }
 _START = re.compile(b"|".join(_STARTS.values()), re.DOTALL)
-_FOREIGN = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN", bytes(16))  # tags and zeros are no samples
+_SILENCE = bytes(16)
+_FOREIGN = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN", _SILENCE)  # tags, and zeros behind the samples
 
 
 class _Field(NamedTuple):
@@ -206,7 +207,9 @@ def _extent(file: BinaryIO, size: int, samples: Samples) -> tuple[int | None, in
     """Return the end of the samples if the header is wrong, the start of the next sound file, and a warning."""
     present = size - samples.start
     if samples.declared is None:
-        if present < samples.step * 8 or _next_header(file, size, samples, samples.start)[1]:
+        file.seek(samples.start)
+        is_sound = file.read(len(_SILENCE)) == _SILENCE or not _next_header(file, size, samples, samples.start)[1]
+        if present < samples.step * 8 or not is_sound:
             return None, None, None  # there are no samples
         following = _next_alike(file, samples, samples.start)
         warning = f"its {samples.format} header declares no size of the samples, as if it was never finished"

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 BLOCK_FRAMES = 1 << 16  # frames per read: few reads, and little memory beside the result
 _MP3_PREROLL = 32 * 1152  # samples decoded before a seek's target: frames borrow bits from those before them
 _MAX_OGG_PAGE_FRAMES = 1 << 18  # 255 packets of 1,024 samples
-_SYSTEM_ERROR, _MALFORMED_FILE = 2, 3  # error codes of libsndfile
+_SYSTEM_ERROR, _MALFORMED_FILE, _BAD_FILE = 2, 3, 7  # error codes of libsndfile
 
 
 class _SoundFile(sf.SoundFile):
@@ -129,8 +129,8 @@ def _open(name: bytes | BinaryIO, path: str | None) -> _SoundFile:
     except sf.LibsndfileError as error:
         if error.code == _MALFORMED_FILE:
             raise AudioDecodeError(f"damaged: {error.error_string}", path) from error
-        # For junk called ".mp3" its message is "file does not exist", which is wrong: the file was opened above.
-        reason = "Format not recognised." if error.code == _SYSTEM_ERROR else error.error_string
+        # Its message for MP3 without frames is "file does not exist", which is wrong: the file was opened above.
+        reason = "Format not recognised." if error.code in (_SYSTEM_ERROR, _BAD_FILE) else error.error_string
         raise Refused(f"soundfile: {reason}") from error
     except TypeError as error:  # the suffix ".raw" requires parameters that are unknown
         raise Refused(f"soundfile: {error}") from error

@@ -24,10 +24,11 @@ FORMATS = {
 }
 
 
-def _sound(kind="WAV", seconds=2, sr=RATE, channels=1, subtype=None):
-    """Return an encoded file, and its samples."""
+def _sound(kind="WAV", seconds=2, sr=RATE, channels=1, subtype=None, silence=0):
+    """Return an encoded file, and its samples; some at the start are 0."""
     file = io.BytesIO()
     y = 0.1 * np.random.default_rng(0).standard_normal((round(sr * seconds), channels))
+    y[:silence] = 0
     sf.write(file, y, sr, format=kind, subtype=subtype)
     return file.getvalue(), sf.read(io.BytesIO(file.getvalue()), dtype="float32")[0]
 
@@ -55,6 +56,13 @@ def test_samples_of_a_file_that_was_never_finished_are_read(tmp_path, kind, size
     assert f"{path}: its" in caplog.text and "as if it was never finished" in caplog.text
     assert audio.info(path).frames == len(y) and audio.info(path).decoder == "soundfile"
     np.testing.assert_array_equal(audio.load(path, offset=1.5)[0], y[int(1.5 * RATE) :])
+
+
+@pytest.mark.parametrize("size", UNKNOWN)
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_recording_that_was_never_finished_may_begin_with_silence(kind, size):
+    data, y = _sound(kind, silence=RATE)
+    np.testing.assert_array_equal(audio.load(io.BytesIO(_declaring(data, kind, UNKNOWN[size])))[0], y)
 
 
 @pytest.mark.parametrize("size", [0, 8, 36, 0x7FFFF000, 0xFFFFFFFF])
