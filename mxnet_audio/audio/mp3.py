@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from mxnet_audio.audio.mp3_frames import LENGTHS, Frame, first_bits, frames, kind_of, skip_tag
@@ -21,6 +21,7 @@ __all__ = ["after_tags", "mpeg_parts"]
 
 _MAX_TAGS = 100
 _MAX_PIECES = 10_000  # more gaps than this are left to the decoder
+_MAX_UNREAD = 1 << 14  # bytes behind the last frame that cause no warning: half a frame, lyrics
 _XING_FIELDS = 16  # bytes: name, flags, number of frames, number of bytes
 _LAME_TAG, _LAME_PADDING = 120, 142  # bytes after the beginning of a full Xing header
 _FRAME = 1152  # samples
@@ -87,9 +88,14 @@ def mpeg_parts(file: BinaryIO, path: str | None = None, reach: int | None = None
             reason = f"part {number} of {len(runs)} declares {run.header.frames} MP3 frames, and has none"
             raise TruncatedAudioError(f"truncated: {reason}", path)
     runs = [run for run in runs if run.count]
+    if not runs:
+        return []
     # Who cuts a file short cuts off the tags at its end.
-    tags_follow = bool(runs) and runs[-1].stop < size <= after_tags(file, runs[-1].stop)
-    return [run.part(is_whole=tags_follow and run is runs[-1]) for run in runs]
+    unread = size - after_tags(file, runs[-1].stop)
+    parts = [run.part(is_whole=run is runs[-1] and run.stop < size and not unread) for run in runs]
+    if unread > _MAX_UNREAD and not parts[-1].warning:
+        parts[-1] = replace(parts[-1], warning=f"{unread} bytes of no known kind follow the MP3 frames, and are not read")
+    return parts
 
 
 def _right_end(file: BinaryIO, start: int, size: int) -> int | None:

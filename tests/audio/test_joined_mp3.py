@@ -178,6 +178,14 @@ def test_mp2_of_several_bit_rates_is_read_completely():
     assert len(part) == 40 * 1152 - 44100
 
 
+def test_unknown_bytes_behind_the_frames_are_told(caplog):
+    for data in (A + ID3V1, A + b"lyrics" * 99, A + B):
+        _load(data)
+    assert not caplog.text
+    np.testing.assert_array_equal(_load(A + b"letter" * 9999), _load(A))
+    assert "59994 bytes" in caplog.text
+
+
 def test_nothing_is_printed(tmp_path, capfd):
     for number, data in enumerate((bytes(9999), b"\xff" * 9999, A + B, A + b"x" * 99999, A + ID3V1)):
         path = tmp_path / f"{number}.mp3"
