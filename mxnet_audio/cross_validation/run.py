@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import operator
@@ -16,11 +17,10 @@ import numpy as np
 from tqdm import tqdm
 
 from mxnet_audio import training
-from mxnet_audio.atomic import write_json
 from mxnet_audio.checks import iterable_argument, path_argument
 from mxnet_audio.cross_validation.jobs import CrossValidationError, FailedRun, Job, count_workers, run_jobs
 from mxnet_audio.cross_validation.results import CrossValidation
-from mxnet_audio.cross_validation.store import load_runs, run_settings, save_run
+from mxnet_audio.cross_validation.store import load_runs, locked_runs, run_settings, save_run, write_document
 from mxnet_audio.datasets.labels import Pair, Pairs
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.library import classifiers
@@ -82,7 +82,8 @@ def cross_validate(
         Runs at a time, each in its own process with its share of the cores; -1 for as many as there are usable CPUs.
         The default is 1 on a GPU and -1 otherwise.
     output_dir : str or os.PathLike, optional
-        Directory for finished runs. The same call again, or one with more seeds, only runs what is missing.
+        Directory for finished runs. The same call again, or one with more seeds, only runs what is missing. Calls in
+        several processes wait for each other.
     progress : bool
         Show a progress bar on standard error.
     **fit_options
@@ -135,44 +136,45 @@ def cross_validate(
     order = fold_order(assigned)
     inner_groups = groups if classifier.has_inner_groups else None  # the jobs of others do not split again
     settings = _settings(classifier, pairs, assigned, options, inner_groups)
-    saved = [] if output_dir is None else load_runs(output_dir, settings)
-    done = {(run.fold, run.seed): run for run in saved if run.fold in order and run.seed in seeds}
-    missing = [(fold, seed) for seed in seeds for fold in order if (fold, seed) not in done]
-    jobs = [_job(classifier, pairs, assigned, fold, seed, options, inner_groups) for fold, seed in missing]
-    if done:
-        log.info("%s: %d of %d runs are finished, continuing", output_dir, len(done), len(done) + len(jobs))
-    failed: list[FailedRun] = []
-    killed_by = None
-    bar = tqdm(total=len(done) + len(jobs), initial=len(done), desc="folds", unit="run", disable=not progress)
-    # The temporary files of all runs are removed here, since a killed process does not remove its own.
-    with bar, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        try:
-            if (n_jobs := min(n_jobs, len(jobs))) > 1:
-                classifier.fill_cache([sound for sound, _ in pairs], options["cache"], progress)
-            for run in run_jobs(jobs, max(1, n_jobs), scratch):
-                bar.update()
-                if isinstance(run, FailedRun):
-                    log.error("fold %r, seed %d failed: %s", run.fold, run.seed, run.detail)
-                    failed.append(run)
-                    continue
-                done[run.fold, run.seed] = run
-                if output_dir is not None:
-                    save_run(output_dir, run)
-                if not progress:
-                    log.info("fold %r, seed %d: accuracy %.3f", run.fold, run.seed, run.report.accuracy)
-                bar.set_postfix(accuracy=f"{np.mean([run.report.accuracy for run in done.values()]):.3f}")
-        except BrokenProcessPool as error:
-            killed_by = error
-    runs = [done[fold, seed] for fold in order for seed in seeds if (fold, seed) in done]
-    if failed or killed_by:
-        ended = done.keys() | {(run.fold, run.seed) for run in failed}
-        killed = [(fold, seed) for fold in order for seed in seeds if (fold, seed) not in ended]
-        raise CrossValidationError.of_runs(failed, killed, runs, output_dir) from killed_by
-    result = CrossValidation(classifier.model_name, tuple(runs), settings)
-    for path, reason in result.skipped:
-        log.warning("left out: %s: %s", path, reason)
-    if output_dir is not None:
-        write_json(Path(output_dir) / "cross_validation.json", result.to_dict())
+    with contextlib.nullcontext() if output_dir is None else locked_runs(output_dir):
+        saved = [] if output_dir is None else load_runs(output_dir, settings)
+        done = {(run.fold, run.seed): run for run in saved if run.fold in order and run.seed in seeds}
+        missing = [(fold, seed) for seed in seeds for fold in order if (fold, seed) not in done]
+        jobs = [_job(classifier, pairs, assigned, fold, seed, options, inner_groups) for fold, seed in missing]
+        if done:
+            log.info("%s: %d of %d runs are finished, continuing", output_dir, len(done), len(done) + len(jobs))
+        failed: list[FailedRun] = []
+        killed_by = None
+        bar = tqdm(total=len(done) + len(jobs), initial=len(done), desc="folds", unit="run", disable=not progress)
+        # The temporary files of all runs are removed here, since a killed process does not remove its own.
+        with bar, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            try:
+                if (n_jobs := min(n_jobs, len(jobs))) > 1:
+                    classifier.fill_cache([sound for sound, _ in pairs], options["cache"], progress)
+                for run in run_jobs(jobs, max(1, n_jobs), scratch):
+                    bar.update()
+                    if isinstance(run, FailedRun):
+                        log.error("fold %r, seed %d failed: %s", run.fold, run.seed, run.detail)
+                        failed.append(run)
+                        continue
+                    done[run.fold, run.seed] = run
+                    if output_dir is not None:
+                        save_run(output_dir, run)
+                    if not progress:
+                        log.info("fold %r, seed %d: accuracy %.3f", run.fold, run.seed, run.report.accuracy)
+                    bar.set_postfix(accuracy=f"{np.mean([run.report.accuracy for run in done.values()]):.3f}")
+            except BrokenProcessPool as error:
+                killed_by = error
+        runs = [done[fold, seed] for fold in order for seed in seeds if (fold, seed) in done]
+        if failed or killed_by:
+            ended = done.keys() | {(run.fold, run.seed) for run in failed}
+            killed = [(fold, seed) for fold in order for seed in seeds if (fold, seed) not in ended]
+            raise CrossValidationError.of_runs(failed, killed, runs, output_dir) from killed_by
+        result = CrossValidation(classifier.model_name, tuple(runs), settings)
+        for path, reason in result.skipped:
+            log.warning("left out: %s: %s", path, reason)
+        if output_dir is not None:
+            write_document(Path(output_dir) / "cross_validation.json", result.to_dict())
     return result
 
 
