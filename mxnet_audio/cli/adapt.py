@@ -8,10 +8,8 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.model import find_trained_model
+from mxnet_audio.cli.model import check_no_model, find_trained_model
 from mxnet_audio.cli.options import MODELS, AsJson, Channel, Gpu, ModelDir, Overwrite, Paths, StoredNetwork, parse_path
-from mxnet_audio.errors import ModelError
-from mxnet_audio.library import find_classifier
 
 __all__ = ["adapt"]
 
@@ -41,21 +39,20 @@ def adapt(
     from mxnet_audio import model_store
 
     model_store.check_writable(output)  # before hours of work
-    name = find_classifier(model_dir, network and network.value)
-
-    def check_free() -> None:
-        if not overwrite and name in model_store.stored_models(output):
-            reason = f"holds a {name} model already: choose another folder, or replace the model with --overwrite"
-            raise ModelError(reason, output)
-
-    check_free()
     job = BulkJob(as_json)
     sources = [source for _, source in job.find_sources(paths, channel)]
     classifier = load()
+    mends = "replace it with --overwrite, or choose another --output"
+    if not overwrite:
+        check_no_model(output, classifier.network, mends)
     classifier.adapt(sources)
     job.add_skipped(classifier.skipped)
     job.done = len(sources) - len(classifier.skipped)
-    check_free()  # another process may have saved a model meanwhile
-    classifier.save_model(output)
+    from mxnet_audio.library.training_run import model_lock
+
+    with model_lock(output, classifier.network):
+        if not overwrite:  # another process may have saved a model meanwhile
+            check_no_model(output, classifier.network, mends)
+        classifier.save_model(output)
     document = {"model_dir": output, "model_id": classifier.model_id, "labels": classifier.labels, "clips": job.done}
     job.finish(document, f"adapted the model to {job.done} clips and saved it in {output}")

@@ -25,13 +25,12 @@ __all__ = ["TAGGER", "check_no_model", "device", "find_labeller", "find_model", 
 TAGGER = "yamnet"  # encoder of the tagger, which tags any sound
 
 
-def check_no_model(model_dir: Path, name: str) -> None:
+def check_no_model(folder: Path, name: str, mends: str) -> None:
     """Raise ModelError if a folder, which need not exist, holds a model of this name, finished or not."""
     from mxnet_audio.model_store import stored_models
 
-    if name in stored_models(model_dir):
-        reason = f"holds a {name} model: replace it with --overwrite, continue its training with --resume"
-        raise ModelError(f"{reason}, or choose another folder with --model-dir", model_dir)
+    if name in stored_models(folder):
+        raise ModelError(f"holds a {name} model: {mends}", folder)
 
 
 def device(gpu: int | None) -> mx.Context:

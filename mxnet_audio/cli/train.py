@@ -128,7 +128,8 @@ def train(
     pairs = with_channel(pairs, channel)
     validation_pairs = validation_pairs and with_channel(validation_pairs, channel)
     if not (resume or overwrite):
-        check_no_model(model_dir, chosen.network)
+        mends = "replace it with --overwrite, continue its training with --resume, or choose another --model-dir"
+        check_no_model(model_dir, chosen.network, mends)
     if hint := chosen.hint():
         print_message(hint)
     from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch

@@ -1,5 +1,7 @@
 """Errors of commands: one line on stderr and an exit code."""
 
+from typing import Annotated
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -40,6 +42,21 @@ def fail_with(error):
 def test_errors_become_a_line_each(error, message):
     result = fail_with(error)
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", message)
+
+
+def test_errors_of_options_before_the_command():
+    def show_version(_):
+        raise OSError(28, "No space left on device")
+
+    app = typer.Typer(cls=ErrorReportingGroup, pretty_exceptions_enable=False)
+
+    @app.callback()
+    def options(version: Annotated[bool, typer.Option(callback=show_version)] = False):
+        pass
+
+    app.command()(lambda: None)
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stderr) == (1, "error: No space left on device\n")
 
 
 def test_wrong_usage_is_shown_without_control_characters():
