@@ -12,6 +12,7 @@ from mxnet_audio.audio.channel import check_channel, file_of
 from mxnet_audio.checks import path_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.library.search import AudioSearch
+from mxnet_audio.library.sound_index import plays_of
 from mxnet_audio.search.entries import is_missing, real_path
 
 __all__ = ["AudioRecommender", "Recommendation"]
@@ -69,15 +70,7 @@ class AudioRecommender(AudioSearch):
     @property
     def history(self) -> list[str]:
         """Paths of the played songs as they were given, oldest first, with repeats."""
-        return [path for path, _ in self._plays()]
-
-    def _plays(self) -> list[list[str]]:
-        """Return path and real path of each play; stored in the index's notes, to be saved with it in one step."""
-        plays = self.index.notes.get("heard", [])
-        pairs = isinstance(plays, list) and all(isinstance(play, list) and len(play) == 2 for play in plays)
-        if not pairs or not all(isinstance(name, str) for play in plays for name in play):
-            raise SearchError("the index is damaged: its list of plays cannot be read")
-        return plays
+        return [path for path, _ in plays_of(self.index)]
 
     def track(self, path: str | os.PathLike, *, channel: str | int = "mix") -> None:
         """Record that a song was played; a song played again counts more.
@@ -105,9 +98,7 @@ class AudioRecommender(AudioSearch):
         if path not in self:
             self.index_audio(path, channel=channel)
         with self.index.lock:
-            plays = self.index.notes.setdefault("heard", [])
-            if not isinstance(plays, list):
-                raise SearchError("the index is damaged: its list of plays cannot be read")
+            plays = self.index.notes.setdefault("heard", plays_of(self.index))
             plays.append([os.fsdecode(path), real_path(path)])
 
     def recommend(self, top_k: int = 10, *, limits: int | None = None) -> list[Recommendation]:
@@ -142,8 +133,9 @@ class AudioRecommender(AudioSearch):
 
     def _best(self, count: int) -> list[Recommendation]:
         """Return the songs of the best scores whose files exist."""
-        plays = Counter(real for _, real in self._plays())
-        recent = list(dict.fromkeys(real for _, real in reversed(self._plays()) if real in self.index))
+        played = [real for _, real in plays_of(self.index)]
+        plays = Counter(played)
+        recent = list(dict.fromkeys(real for real in reversed(played) if real in self.index))
         recent = recent[:HISTORY_SONGS]
         if not recent:
             reason = "none of the tracked sounds is in the index now" if plays else "nothing was tracked yet"

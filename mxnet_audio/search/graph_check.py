@@ -31,7 +31,7 @@ _EUCLIDEAN, _FLOAT32 = 0, 0x20  # numbers of voyager's spaces and storage types
 
 
 def is_voyager_graph(data: np.ndarray, dim: int, labels: np.ndarray) -> bool:
-    """Return whether the bytes of a file are a sound graph of voyager 2.
+    """Return True if the bytes of a file are a sound graph of voyager 2.
 
     Parameters
     ----------
@@ -94,14 +94,14 @@ def is_voyager_graph(data: np.ndarray, dim: int, labels: np.ndarray) -> bool:
 
 
 def _are_below(ids: np.ndarray, used: np.ndarray, limit: int) -> bool:
-    """Return whether the first `used` [shape=(n,)] of the ids [shape=(n, most)] of each row are from 0 to limit - 1."""
+    """Return True if the first `used` [shape=(n,)] of the ids [shape=(n, most)] of each row are from 0 to limit - 1."""
     within = (ids >= 0) & (ids < limit)
     columns = np.arange(ids.shape[1])
     return bool((used <= ids.shape[1]).all() and (within | (columns >= used[:, None])).all())
 
 
 def _are_upper_levels(words: np.ndarray, count: int, m: int, top: int, entry: int) -> bool:
-    """Return whether the links above the lowest level lead to nodes that are on their level.
+    """Return True if the links above the lowest level lead to nodes that are on their level.
 
     For each node, there is the size of its links in bytes, and for each level their number and `m` ids.
     """
@@ -133,7 +133,7 @@ def _are_upper_levels(words: np.ndarray, count: int, m: int, top: int, entry: in
 
 
 def is_annoy_forest(data: np.ndarray, dim: int, items: int) -> bool:
-    """Return whether the bytes of a file are a sound forest of annoy for the Euclidean distance.
+    """Return True if the bytes of a file are a sound forest of annoy for the Euclidean distance.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mxnet_audio.checks import iterable_argument, path_argument, whole_number
-from mxnet_audio.errors import SearchError
+from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.search import store
 from mxnet_audio.search.changes import merged
 from mxnet_audio.search.contents import Contents, Neighbour
@@ -161,10 +161,15 @@ class VectorIndex:
 
         Raises
         ------
+        ParameterError
+            If `path` is not a path, or `stamp` does not consist of whole numbers.
         SearchError
             If the vector has another size than the others, holds NaN or infinity, or is zero with 'cosine'.
         """
         real = real_path(path)
+        if stamp is not None:
+            given = iterable_argument("stamp", stamp, "whole numbers")
+            stamp = [whole_number("stamp", number, -(1 << 63)) for number in given]
         with self.lock:
             self._contents.add(os.fsdecode(path), real, vector, stamp)
             self._changes[real] = None
@@ -278,11 +283,13 @@ class VectorIndex:
         Raises
         ------
         ParameterError
-            If `top_k` is not a whole number of at least 1.
+            If `top_k` is not a whole number of at least 1, or `keep` cannot be called.
         SearchError
             If the vector has another size than those of the index, is not finite or, with 'cosine', zero.
         """
         top_k = whole_number("top_k", top_k)
+        if keep is not None and not callable(keep):
+            raise ParameterError(f"keep must be a function of an entry, got {keep!r}")
         excluded = {real_path(path) for path in exclude}
         with self.lock:
             return self._contents.nearest(vector, top_k, excluded, keep)

@@ -78,9 +78,10 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            with store.naming_errors(self._file.name), self._file:
-                os.fsync(self._file.fileno())
+        file, self._file = self._file, None
+        if file is not None:
+            with store.naming_errors(file.name), file:
+                os.fsync(file.fileno())
 
     def _follow(self) -> IO[bytes]:
         """Open the journal of the current generation, if it is not open yet."""

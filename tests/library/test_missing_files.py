@@ -135,6 +135,9 @@ def test_a_moved_library(search, songs, tmp_path):
 
 
 def test_remove_a_folder_and_several_files(search, songs, tmp_path):
+    for bad in ("", [songs[0], ""], [None], None):
+        with pytest.raises(ParameterError, match="path"):
+            search.remove(bad)
     with pytest.raises(SearchError, match=r"nowhere\.wav: .*not in the index"):
         search.remove([songs[0], tmp_path / "nowhere.wav"])
     assert len(search) == 13
@@ -197,7 +200,7 @@ def test_one_channel(calls):
     assert search.index_many(calls[:2]).added == 2
     mix = search.index.vector(calls[0])
     assert search.index_many(calls[:2], channel="right").added == 2  # the file is the same, its channel is not
-    assert search.index_many(calls[:2], channel=1).unchanged == 2
+    assert search.index_many(calls[:2], channel=np.int64(1)).unchanged == 2
     assert search.paths == calls[:2] and search.index.vector(calls[0]).tolist() != mix.tolist()
     assert search.query(calls[0], 1, skip_exact_match=False, channel=1)[0].distance == 0
     for use in (search.index_audio, search.query, search.track, search.index_many):
@@ -238,11 +241,13 @@ def test_nothing_new_writes_nothing(search, songs, tmp_path):
     }
 
 
-def test_plays_that_are_none(search):
+def test_plays_that_are_none(search, songs):
     for heard in (3, [3], [["a"]], [["a", 3]], {"a": "b"}):
         search.index.notes["heard"] = heard
-        with pytest.raises(SearchError, match="plays"):
-            search.recommend()
+        for use in (search.recommend, lambda: search.track(songs[0]), lambda: search.relocate(songs[0], "b.wav")):
+            with pytest.raises(SearchError, match="plays"):
+                use()
+        assert search.index.notes == {"heard": heard} and songs[0] in search
 
 
 def test_plays_of_two_recommenders_are_kept(search, songs, tmp_path):

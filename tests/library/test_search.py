@@ -350,10 +350,12 @@ def test_a_kill_during_indexing_loses_no_finished_file(many, engine, tmp_path):
     save_dir = tmp_path / "index"
     command = [sys.executable, "-c", INDEXER, folder, save_dir, "0.002", engine]
     sizes, killed = [0], 0
-    for wait in (0.03, 0.11, 0.17, 0.05, 0.23):
+    for wait in (0.03, 0.11, 0.17, 0.05, None):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
         process.stdout.readline()
-        time.sleep(wait)
+        time.sleep(wait or 0)
+        while wait is None and not any(file.stat().st_size for file in save_dir.glob("*/journal.jsonl")):
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
         process.stdout.close()

@@ -101,6 +101,16 @@ def test_what_is_no_path_is_refused(path, tmp_path):
             use(path)
 
 
+def test_bad_stamps_and_functions_are_refused():
+    index = filled()
+    for stamp in (3, "ab", [1.5], [None]):
+        with pytest.raises(ParameterError, match="stamp"):
+            index.add("songs/x.wav", vectors(1)[0], stamp)
+    with pytest.raises(ParameterError, match="keep"):
+        index.query(vectors(1)[0], 1, keep="all")
+    assert len(index) == 30
+
+
 def test_errors_of_bad_vectors_name_the_file():
     index = filled()
     for bad, reason in (

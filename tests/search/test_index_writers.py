@@ -148,6 +148,19 @@ def test_journal_of_two_writers(saved):
     assert names(saved) == set("0123456") and not list(saved.glob("*/journal.jsonl"))
 
 
+def test_a_journal_that_cannot_be_opened(saved):
+    one, two = loaded(saved, 2)
+    add(one, "4")
+    with pytest.raises(SearchError, match="journal"), one.journal(saved, 10) as journal:
+        one.record(journal, "4.wav")
+        add(two, "5")
+        two.save(saved)
+        (folder,) = saved.glob("generation-*")
+        (folder / "journal.jsonl").mkdir()
+        one.record(journal, "4.wav")
+    assert names(saved) == set("012345")
+
+
 def snapshot(directory):
     return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in [directory, *directory.rglob("*")]}
 

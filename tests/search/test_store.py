@@ -109,12 +109,13 @@ def test_full_disk(tmp_path, monkeypatch):
 
     index = journalled(tmp_path, n=0)
     journal = index.journal(tmp_path, sync_every=1)
+    file = journal._file
     monkeypatch.setattr("os.fsync", raise_disk_full)
     with pytest.raises(SearchError, match=r"journal\.jsonl: .*No space"):
         index.record(journal, "first é.wav")
     with pytest.raises(SearchError, match=r"journal\.jsonl: .*No space"):
         journal.__exit__()
-    assert journal._file.closed
+    assert file.closed
 
 
 def test_journal_of_a_replaced_index(tmp_path):
