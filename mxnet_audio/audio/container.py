@@ -12,6 +12,7 @@ import struct
 from typing import BinaryIO
 
 from mxnet_audio.audio.chunks import MAX_CHUNKS, Samples, find_samples
+from mxnet_audio.audio.mp3 import after_tags
 from mxnet_audio.audio.pieces import matches
 from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
@@ -158,6 +159,8 @@ def _check_mp4(file: BinaryIO, size: int, path: str | os.PathLike | None) -> str
         if length < 8:
             break
         if position + length > size:
+            if has_index and (not box.isalnum() or after_tags(file, position) == size):
+                break  # junk or a tag after the last box
             name = box.decode("latin-1")
             return f"the MP4 box {name!r} declares {length} bytes, the file has {size - position}"
         position += length

@@ -51,7 +51,7 @@ _CONTAINERS = (
     _Format(
         "mov",
         rb"....(?:ftyp|mdat)|\x00...(?:free|moov|pnot|skip|styp|wide)",
-        ".3g2 .3gp .3gpp .m4a .m4b .m4r .m4v .mov .mp4 .qt",
+        ".3g2 .3ga .3gp .3gpp .m4a .m4b .m4r .m4v .mov .mp4 .qt",
     ),
     _Format("mpeg", rb"\x00\x00\x01\xba", ".mpeg .mpg .vob"),
     _Format("mpegts", rb"G.{187}G.{187}G|....G.{191}G.{191}G", ".m2ts"),

@@ -94,7 +94,8 @@ def mpeg_parts(file: BinaryIO, path: str | None = None, reach: int | None = None
     unread = size - after_tags(file, runs[-1].stop)
     parts = [run.part(is_whole=run is runs[-1] and run.stop < size and not unread) for run in runs]
     if unread > _MAX_UNREAD and not parts[-1].warning:
-        parts[-1] = replace(parts[-1], warning=f"{unread} bytes of no known kind follow the MP3 frames, and are not read")
+        warning = f"{unread} bytes of no known kind follow the MP3 frames, and are not read"
+        parts[-1] = replace(parts[-1], warning=warning)
     return parts
 
 

@@ -75,6 +75,8 @@ def test_mp4_boxes():
     check_complete(io.BytesIO(complete))
     large = box(b"ftyp", b"M4A ") + box(b"moov", b"") + struct.pack(">I4sQ", 1, b"mdat", 116) + bytes(100)
     check_complete(io.BytesIO(large))
+    for tail in (b"TAG" + bytes(125), b"TAGtitle".ljust(128, b" "), b"\x45\x21\x93\xc2" * 9):
+        check_complete(io.BytesIO(complete + tail))
     with pytest.raises(AudioDecodeError, match="several MP4 files"):
         check_complete(io.BytesIO(complete * 2))
     for bad in (complete[:-1], complete[:-28], large[:-1]):

@@ -33,7 +33,7 @@ SOUNDFILE = {  # suffixes by format and subtype of libsndfile
 PYAV = {  # suffixes by container, codec and rate
     ("mp4", "aac", 44100): ".mp4 .m4a .m4b .m4r .m4v",
     ("mov", "aac", 44100): ".mov .qt",
-    ("3gp", "aac", 44100): ".3gp .3gpp .3g2",
+    ("3gp", "aac", 44100): ".3gp .3gpp .3g2 .3ga",
     ("matroska", "aac", 44100): ".mka .mkv",
     ("webm", "libopus", 48000): ".webm .weba",
     ("asf", "wmav2", 44100): ".wma .wmv .asf",
