@@ -157,11 +157,16 @@ class _Run:
     first: bytes  # four bytes: the header of the first frame
     header: _Header | None
     count: int  # of frames with sound
-    pieces: list[range] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)  # of its pieces
+    stops: list[int] = field(default_factory=list)
 
     @property
     def stop(self) -> int:
-        return self.pieces[-1].stop
+        return self.stops[-1]
+
+    @property
+    def pieces(self) -> list[range]:
+        return [range(start, stop) for start, stop in zip(self.starts, self.stops, strict=True)]
 
     @property
     def is_complete(self) -> bool:
@@ -169,10 +174,11 @@ class _Run:
 
     def add(self, frame: Frame) -> None:
         start, stop = frame.position, frame.position + frame.length
-        if self.pieces and (self.stop == start or len(self.pieces) == _MAX_PIECES):
-            self.pieces[-1] = range(self.pieces[-1].start, stop)
+        if self.stops and (self.stops[-1] == start or len(self.stops) == _MAX_PIECES):
+            self.stops[-1] = stop
         else:
-            self.pieces.append(range(start, stop))
+            self.starts.append(start)
+            self.stops.append(stop)
         self.count += 1
 
     def part(self, is_whole: bool) -> Part:
@@ -183,12 +189,12 @@ class _Run:
         """
         if self.header is None or not self.header.frames:
             return self._behind_new_header()
-        missing = self.header.frames - self.count
+        pieces, missing = self.pieces, self.header.frames - self.count
         counts_itself = missing == 1 and not self.header.is_full  # as old encoders do
         if missing == 0 or (missing > 0 and not is_whole and not counts_itself):
-            return Part(tuple(self.pieces), slack=0 if self.header.is_full else _FRAME)
+            return Part(tuple(pieces), slack=0 if self.header.is_full else _FRAME)
         head = len(self.header.data)
-        sound = (range(self.pieces[0].start + head, self.pieces[0].stop), *self.pieces[1:])
+        sound = (range(pieces[0].start + head, pieces[0].stop), *pieces[1:])
         frame = self.header.declaring(self.count, head + sum(map(len, sound)))
         seen = f"its header declares {self.header.frames} MP3 frames, it has {self.count}; all of them are read"
         return Part((frame, *sound), slack=_FRAME, warning=None if counts_itself else seen)
@@ -215,5 +221,5 @@ def _layer(kind: int) -> int:
 
 def _side_length(kind: int) -> int:
     """Return the bytes between the header of an MP3 frame and its sound, or its Xing header."""
-    is_mpeg1, is_mono = kind >> 11 & 3 == 3, kind & 1 == 1
-    return {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}[is_mpeg1, is_mono]
+    is_mpeg1, is_mono = kind >> 11 & 3 == 3, kind & 1
+    return (32, 17)[is_mono] if is_mpeg1 else (17, 9)[is_mono]
