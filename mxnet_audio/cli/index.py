@@ -62,7 +62,11 @@ def add(
     ] = None,
     index_dir: IndexDir = INDEX,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Remove the files that are missing on disk from the index.")
+        bool,
+        typer.Option(
+            "--prune",
+            help="Remove the files that are missing on disk from the index; none if their disk may not be mounted.",
+        ),
     ] = False,
     channel: Channel = "mix",
     encoder: EncoderName = None,

@@ -90,11 +90,11 @@ def check_prunable(missing: Iterable[Entry], entries: Iterable[Entry]) -> None:
         "relocate(old, new); or if they were deleted, remove(path) "
         "(mxnet-audio index relocate OLD NEW, mxnet-audio index remove PATH)"
     )
-    lost = {folder: _outermost_empty(folder) for folder in {Path(file).parent for file in files}}
-    for folder, count in Counter(filter(None, (lost[Path(file).parent] for file in files))).items():
-        raise SearchError(
-            f"the folder is missing or empty, and {count} files of the index were in it, {advice}", folder
-        )
+    empty = {folder: _outermost_empty(folder) for folder in {Path(file).parent for file in files}}
+    lost = Counter(folder for file in files if (folder := empty[Path(file).parent]) is not None)
+    if lost:
+        folder, count = lost.most_common(1)[0]
+        raise SearchError(f"the folder of {count} files of the index is missing or empty, {advice}", folder)
     if files and len(files) == sum(entry.stamp is not None for entry in entries):
         raise SearchError(f"missing, as all {len(files)} files of the index are, {advice}", files[0])
 
