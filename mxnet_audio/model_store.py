@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from safetensors.numpy import save as format_tensors
 
 from mxnet_audio.atomic import contents, read_json, replacing, write_json
 from mxnet_audio.errors import ModelError
+from mxnet_audio.locks import locked
 
 __all__ = [
     "FORMAT",
@@ -87,6 +90,36 @@ def check_writable(directory: str | os.PathLike) -> None:
         raise ModelError("a model cannot be saved here: this is a file", path)
     if not os.access(path, os.W_OK | os.X_OK):
         raise ModelError("a model cannot be saved here: no permission to write", path)
+
+
+@contextmanager
+def lock(directory: str | os.PathLike, name: str, work: str) -> Iterator[None]:
+    """Wait until no other process writes the model `name` in a directory, and make others wait.
+
+    The directory is created if missing. The thread that holds the lock can take it again.
+
+    Parameters
+    ----------
+    directory : str or os.PathLike
+        Directory of the model.
+    name : str
+        Name of the model.
+    work : str
+        Work that others wait for, for their message.
+
+    Raises
+    ------
+    ModelError
+        If the directory cannot be written to.
+    """
+    check_writable(directory)
+    with ExitStack() as stack:
+        try:
+            path = Path(directory).resolve() / f".{name}.lock"
+            stack.enter_context(locked(path, f"{work} in {os.fspath(directory)}"))
+        except OSError as error:
+            raise ModelError(f"a model cannot be saved here ({error.strerror or error})", directory) from error
+        yield
 
 
 def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: dict[str, Tensors]) -> None:

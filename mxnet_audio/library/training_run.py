@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
 
 from mxnet_audio import model_store, training
 from mxnet_audio.data import AudioDataset, AudioLoader
@@ -17,15 +16,13 @@ from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.inputs import input_shape_of
 from mxnet_audio.library.trained_model import TrainedModel, head_for, skipped_notes
-from mxnet_audio.locks import locked
 
 __all__ = ["TrainingRun", "model_lock"]
 
 log = logging.getLogger(__name__)
 
 
-@contextmanager
-def model_lock(directory: str | os.PathLike, network: str) -> Iterator[None]:
+def model_lock(directory: str | os.PathLike, network: str) -> AbstractContextManager[None]:
     """Wait until no other process writes the model of a network in a directory, and make others wait.
 
     Raises
@@ -33,13 +30,7 @@ def model_lock(directory: str | os.PathLike, network: str) -> Iterator[None]:
     ModelError
         If the directory cannot be written to.
     """
-    with ExitStack() as stack:
-        try:
-            work = f"the training of {network} in {os.fspath(directory)}"
-            stack.enter_context(locked(Path(directory) / f".{network}.lock", work))
-        except OSError as error:
-            raise ModelError(f"a model cannot be saved here ({error.strerror or error})", directory) from error
-        yield
+    return model_store.lock(directory, network, f"the training of {network}")
 
 
 class TrainingRun:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio import audio, training
+from mxnet_audio.audio.opened import rereadable
 from mxnet_audio.audio.source import naming_errors, source_name
+from mxnet_audio.audio.spans import SpanReader, span_starts
 from mxnet_audio.checks import whole_number
 from mxnet_audio.data.transforms import ExtractFeatures, Load, ToImage, Transform
 from mxnet_audio.errors import InvalidAudioError, ModelError, ParameterError
@@ -179,8 +181,15 @@ class SpeakerEncoder(RecordingEncoder, AudioClassifier):
         """
         sr, n = window_size(self.feature_config)
         with naming_errors(source_name(source)):
-            y = Voice(n, sr)(audio.load(source, sr=sr)[0])
-            y = audio.views(y, n, min(1 + -(-2 * (len(y) - n) // n), MAX_WINDOWS))
+            source = rereadable(source)
+            reader = SpanReader(source, sr)
+            if 2 * (reader.length - n) > n * MAX_WINDOWS:  # a long recording is not held in memory
+                starts = span_starts(reader.length, n, MAX_WINDOWS)
+                y = np.stack([audio.fit_length(span, n) for span in reader.read(starts, n)])
+                audio.valid_audio(y, allow_silence=False)
+            else:
+                y = Voice(n, sr)(audio.load(source, sr=sr)[0])
+                y = audio.views(y, n, 1 + -(-2 * (len(y) - n) // n))
             level = np.sqrt(np.square(y, dtype=np.float64).mean(axis=1))
             return self._inputs(y[level >= PAUSE_LEVEL * level.max()])
 

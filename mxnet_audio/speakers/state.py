@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from mxnet_audio import model_store
 from mxnet_audio.errors import ModelError
-from mxnet_audio.locks import locked
 from mxnet_audio.speakers.calibration import ErrorRates
 from mxnet_audio.speakers.enrollment import EnrolledSpeakers
 from mxnet_audio.speakers.scoring import Cohort, SpeakerScorer
@@ -165,8 +162,7 @@ def check_resumed(directory: str | os.PathLike, network: str, strangers: set[str
         raise ModelError(f"the checkpoint was trained on speakers who are held out now: {mend}", directory)
 
 
-@contextmanager
-def lock(directory: str | os.PathLike) -> Iterator[None]:
+def lock(directory: str | os.PathLike) -> AbstractContextManager[None]:
     """Wait for others who change the recognizer of a directory, and make others wait.
 
     The directory is created if missing. The thread that holds the lock can take it again.
@@ -176,11 +172,4 @@ def lock(directory: str | os.PathLike) -> Iterator[None]:
     ModelError
         If the directory cannot be written to.
     """
-    model_store.check_writable(directory)
-    with ExitStack() as stack:
-        try:
-            work = f"the change of the speakers in {os.fspath(directory)}"
-            stack.enter_context(locked(Path(directory).resolve() / ".speaker.lock", work))
-        except OSError as error:
-            raise ModelError(f"speakers cannot be saved here ({error.strerror or error})", directory) from error
-        yield
+    return model_store.lock(directory, NAME, "the change of the speakers")

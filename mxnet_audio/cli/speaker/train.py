@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.model import device
-from mxnet_audio.cli.options import AsJson, Gpu, parse_path
+from mxnet_audio.cli.model import check_no_model, device
+from mxnet_audio.cli.options import AsJson, Gpu, Overwrite, parse_path
 from mxnet_audio.cli.output import show_progress
 from mxnet_audio.cli.speaker.model import list_recordings, rates_dict
 from mxnet_audio.cli.speaker.options import VOICES, LossName, ModelDir, SpeakerData, SpeakerNetwork
@@ -61,6 +61,7 @@ def train(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split and the initial weights.")] = 42,
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")] = False,
+    overwrite: Overwrite = False,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,7 +77,12 @@ def train(
     """
     if seconds is not None and features is not None:
         raise typer.BadParameter("give --seconds or --features, not both", param_hint="--seconds")
+    if resume and overwrite:
+        raise typer.BadParameter("give --resume or --overwrite, not both", param_hint="--overwrite")
     recordings = list_recordings(data, "train")
+    if not (resume or overwrite):
+        mends = "replace it with --overwrite, continue its training with --resume, or choose another --model-dir"
+        check_no_model(model_dir, network.value, mends)
     from mxnet_audio.features import AudioFeatureConfig
 
     config = None if features is None else AudioFeatureConfig.from_yaml(features)

@@ -66,6 +66,16 @@ def test_run_that_held_out_nobody_is_not_resumed_with_speakers_held_out(run, peo
     assert message.startswith(f"error: {model[1]}: ") and "--held-out-speakers 0" in message
 
 
+def test_a_trained_recognizer_is_kept_unless_it_is_to_be_replaced(run, people, model, manifest):
+    before = manifest(model)
+    words = ("speaker", "train", people, *SMALL, *model, "--epochs", 1)
+    message = run(*words, code=1).stderr
+    assert message.startswith(f"error: {model[1]}: ") and "--overwrite" in message and manifest(model) == before
+    assert "--overwrite" in run(*words, "--resume", "--overwrite", code=2).stderr
+    run(*words, "--overwrite")
+    assert manifest(model)["model_id"] != before["model_id"]
+
+
 def test_folder_of_a_published_encoder_is_kept(run, few, new):
     run("speaker", "enroll", "ann", few / "ann", *new)
     message = run("speaker", "train", few, *new, *SMALL, code=1).stderr
