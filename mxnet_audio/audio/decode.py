@@ -155,7 +155,7 @@ def _open_av(file: BinaryIO, path: str | None, formats: str, stack: ExitStack) -
     try:
         import av  # optional, and slow to import
     except ImportError:
-        raise Refused("PyAV, which reads m4a/AAC, is not installed: pip install 'mxnet-audio[av]'") from None
+        raise Refused("PyAV, which reads m4a/AAC, is not installed: pip install av") from None
     from mxnet_audio.audio.decode_av import open_av
 
     try:
