@@ -67,11 +67,10 @@ def open_soundfile(target: Any, file: BinaryIO, path: str | None, stack: ExitSta
     """
     parts = find_parts(file, path)
     if not parts:
-        # soundfile refuses names that are not Unicode; as bytes, every name works. By the suffix ".mp3", libsndfile
-        # would search for frames, of which there are none, and print complaints.
+        # By the suffix ".mp3", libsndfile would search for frames, of which there are none, and print complaints.
         named = isinstance(target, str) and parts is None
         file.seek(0)
-        sound = stack.enter_context(_open(os.fsencode(target) if named else file, path))
+        sound = stack.enter_context(_open(_encoded(target) if named else file, path))
         slack = None if parts == [] or _is_estimated(sound) else 0
 
         def blocks(start: int, count: int | None) -> Iterator[np.ndarray]:
@@ -123,7 +122,12 @@ def _part_stream(part: Part, file: BinaryIO, path: str | None) -> Stream:
     return Stream(path, sr, channels, frames, slack, kind, "soundfile", blocks)
 
 
-def _open(name: bytes | BinaryIO, path: str | None) -> _SoundFile:
+def _encoded(name: str) -> str | bytes:
+    """Return the form of a name that soundfile opens: on Windows, text; elsewhere, bytes, also if it is not Unicode."""
+    return name if os.name == "nt" else os.fsencode(name)
+
+
+def _open(name: str | bytes | BinaryIO, path: str | None) -> _SoundFile:
     try:
         sound = _SoundFile(name)
     except sf.LibsndfileError as error:
