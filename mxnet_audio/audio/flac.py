@@ -18,6 +18,7 @@ _STREAM_INFO = 42  # bytes of the signature and of the first block, which has th
 _SYNC = re.compile(rb"\xff[\xf8\xf9][^\x00-\x0f]")
 _TAIL = 1 << 16  # bytes to find the last frame in, at least
 _MAX_TAIL = 1 << 20
+_SMALL = 1 << 20  # bytes
 _PROBE = 1 << 15
 _PROBES = (0.0, 0.11, 0.23, 0.37, 0.52, 0.66, 0.79, 0.93)  # no multiples of one another
 
@@ -25,8 +26,8 @@ _PROBES = (0.0, 0.11, 0.23, 0.37, 0.52, 0.66, 0.79, 0.93)  # no multiples of one
 def flac_parts(file: BinaryIO, start: int, path: str | None = None) -> list[Part]:
     """Find the FLAC files in a file that begins with FLAC.
 
-    Frames are numbered. If the last number agrees with the length in the header, and some between grow, this is one
-    file with a right header. Else the whole file is searched for other headers.
+    The whole file is searched for other headers, unless it is large: frames are numbered, and if the last number
+    agrees with the length in the header, and some between grow, this is one file with a right header.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def flac_parts(file: BinaryIO, start: int, path: str | None = None) -> list[Part
     if info is None:
         return []
     end, is_alone = info.last_end(file, start, size)
-    if is_alone and end == info.total and info.numbers_grow(file, start, size):
+    if size > _SMALL and is_alone and end == info.total and info.numbers_grow(file, start, size):
         return []
     starts = [start]
     for position in matches(file, _START, start + _STREAM_INFO, _START_BYTES):

@@ -7,6 +7,7 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio import audio
+from mxnet_audio.audio import flac
 from mxnet_audio.audio.flac import flac_parts
 from mxnet_audio.errors import AudioDecodeError, TruncatedAudioError
 
@@ -45,8 +46,10 @@ SOUNDS = {
 }
 
 
+@pytest.mark.parametrize("small", [0, 1 << 20])
 @pytest.mark.parametrize("case", SOUNDS)
-def test_joined_files_are_read_after_one_another(tmp_path, case):
+def test_joined_files_are_read_after_one_another(tmp_path, case, small, monkeypatch):
+    monkeypatch.setattr(flac, "_SMALL", small)
     path = tmp_path / "joined.flac"
     path.write_bytes(b"".join(SOUNDS[case]))
     want = np.concatenate([_load(data) for data in SOUNDS[case]])
@@ -78,7 +81,8 @@ def test_declaring_more_than_there_is():
 @pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
 @pytest.mark.parametrize("sr", [8000, 11025, 44100, 96000, 12345])
 @pytest.mark.parametrize("channels", [1, 2, 6])
-def test_right_headers_are_recognised(subtype, sr, channels):
+def test_right_headers_are_recognised(subtype, sr, channels, monkeypatch):
+    monkeypatch.setattr(flac, "_SMALL", 0)
     for seconds in (0.01, 1.3):
         data = _flac(seconds, sr=sr, channels=channels, subtype=subtype)
         assert flac_parts(io.BytesIO(data), 0) == []
