@@ -73,6 +73,7 @@ def mxnet_steps(name, x, y):
 
 def onnx_steps(name, x, y):
     """Return a function for inference in ONNX Runtime."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read during the import
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

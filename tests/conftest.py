@@ -5,6 +5,7 @@ from pathlib import Path
 
 # Set before NumPy and MXNet are imported: small networks gain nothing from threads, which wait for busy processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for the tests that import ONNX Runtime themselves
 
 import numpy as np
 import platformdirs

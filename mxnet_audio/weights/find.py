@@ -12,6 +12,7 @@ import platformdirs
 
 from mxnet_audio.checks import path_argument
 from mxnet_audio.errors import DatasetError, ModelError
+from mxnet_audio.locks import locked
 from mxnet_audio.weights.registry import PublishedFile, Record, names
 from mxnet_audio.weights.registry import record as find_record
 
@@ -167,15 +168,13 @@ def _sha256(path: Path) -> str:
 
 def _download(record: Record, file: PublishedFile, progress: bool) -> Path:
     """Download a file to the cache, unless another process has done it meanwhile."""
-    from filelock import FileLock
-
     from mxnet_audio.datasets.fetch import Remote, fetch
 
     folder = cache_folder()
     remote = Remote(file.name, file.urls, file.size, f"sha256:{file.sha256}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{file.name}.lock"):
+        with locked(folder / f".{file.name}.lock", f"the download of {file.name} to {folder}"):
             if (folder / file.name).is_file():
                 return folder / file.name
             return fetch(remote, folder, progress=progress)
