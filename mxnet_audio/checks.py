@@ -48,7 +48,7 @@ def whole_number(name: str, value: Any, minimum: int = 1) -> int:
     whole = isinstance(value, Integral) or (_is_finite(value) and value == int(value))
     if whole and not isinstance(value, bool) and value >= minimum:
         return int(value)
-    raise ParameterError(f"{name} must be a whole number >= {minimum}, got {value!r}")
+    raise ParameterError(f"{name} must be a whole number >= {minimum}, got {_shown(value)}")
 
 
 def real_number(
@@ -90,7 +90,7 @@ def real_number(
         limits = f" between {minimum:g} and {maximum:g}"
     else:
         limits = f" >= {minimum:g}" if minimum > -math.inf else ""
-    raise ParameterError(f"{name} must be a {'' if limits else 'finite '}number{limits}, got {value!r}")
+    raise ParameterError(f"{name} must be a {'' if limits else 'finite '}number{limits}, got {_shown(value)}")
 
 
 def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
@@ -119,7 +119,7 @@ def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
     """
     if isinstance(value, str) and value in choices:
         return value
-    raise ParameterError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    raise ParameterError(f"{name} must be one of {', '.join(map(repr, choices))}, got {_shown(value)}")
 
 
 def path_argument(name: str, value: Any) -> Path:
@@ -151,7 +151,7 @@ def path_argument(name: str, value: Any) -> Path:
     """
     if isinstance(value, str | os.PathLike) and (text := os.fsdecode(value)) and "\0" not in text:
         return Path(text)  # `Path` refuses an os.DirEntry of bytes
-    raise ParameterError(f"{name} must be a path, got {reprlib.repr(value)}")
+    raise ParameterError(f"{name} must be a path, got {_shown(value)}")
 
 
 def user_path_argument(name: str, value: Any) -> Path:
@@ -191,7 +191,7 @@ def iterable_argument(name: str, value: Any, items: str = "items") -> Any:
     iterable = any(hasattr(type(value), method) for method in ("__iter__", "__getitem__"))
     if iterable and getattr(value, "shape", None) != () and not isinstance(value, str | bytes | os.PathLike):
         return value
-    raise ParameterError(f"{name} must be a list or another iterable of {items}, got {reprlib.repr(value)}")
+    raise ParameterError(f"{name} must be a list or another iterable of {items}, got {_shown(value)}")
 
 
 def _is_finite(value: Any) -> bool:
@@ -199,3 +199,10 @@ def _is_finite(value: Any) -> bool:
         return False
     size: Any = abs(value)
     return bool(size <= sys.float_info.max)  # not math.isfinite, which fails for huge integers
+
+
+def _shown(value: Any) -> str:
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python refuses to print integers of several thousand digits
+        return f"{type(value).__name__} of too many digits"

@@ -24,6 +24,17 @@ def test_numbers_are_returned_as_pythons_own():
     assert whole_number("seed", 10**400, 0) == 10**400 and whole_number("axis", -1, minimum=-32) == -1
 
 
+def test_integers_that_python_does_not_print_are_refused():
+    huge = 10**5000
+    for check in (one_of, iterable_argument, path_argument):
+        with pytest.raises(ParameterError, match="number must be"):
+            check("number", huge, *([("a", "b")] if check is one_of else []))
+    with pytest.raises(ParameterError, match="number must be"):
+        whole_number("number", -huge)
+    with pytest.raises(ParameterError, match="number must be"):
+        real_number("number", [huge])
+
+
 @pytest.mark.parametrize("value", [0, 0.5, -3, math.nan, math.inf, None, "3", [3], True])
 def test_other_values_than_whole_numbers_are_refused(value):
     with pytest.raises(ParameterError, match="batch_size") as caught:

@@ -19,6 +19,7 @@ _DOCUMENT_KEYS = {"input_features", "output_features"}
 _FEATURE_KEYS = {"name", "type", "column", "proc_column", "preprocessing"}
 _LARGEST = 128 << 10  # [bytes], of a document; PyYAML reads about 100 kB a second
 _DEEPEST = 32  # lists and mappings within each other
+_LONGEST_NUMBER = 100  # [characters]; Python refuses to print integers of several thousand digits
 
 
 class _Loader(yaml.SafeLoader):
@@ -37,6 +38,15 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+    def construct_whole_number(self, node: yaml.ScalarNode) -> int:
+        """Return an integer of bounded size."""
+        if len(node.value) > _LONGEST_NUMBER:
+            raise yaml.YAMLError(f"a number of more than {_LONGEST_NUMBER} characters")
+        return self.construct_yaml_int(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole_number)
 
 
 def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:

@@ -21,6 +21,8 @@ BAD = {
     "long": "a: " + "x" * 200_000,
     "a number with bases": "a: 1" + ":59" * 20_000 + ".5",
     "a long number": "a: 1" + "0" * 50_000,
+    "a long hexadecimal number": "n_mels: 0x" + "F" * 6_000,
+    "a long number with bases": "n_mels: 1" + ":59" * 40_000,
     "a truth value": "a: !!bool maybe",
     "an empty number": "a: !!int ''",
     "a date": "a: 2001-99-99",
