@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors.numpy import load as parse_tensors
@@ -30,7 +30,9 @@ __all__ = [
     "check_writable",
     "encoder_name",
     "fingerprint",
+    "lock",
     "read_manifest",
+    "read_state",
     "read_tensors",
     "save_state",
     "stored_models",
@@ -38,6 +40,7 @@ __all__ = [
 
 FORMAT = 2  # format 1: the first networks of version 0.1, which normalised before pooling
 Tensors = dict[str, np.ndarray]
+State = TypeVar("State")
 _LARGEST = 16 << 30  # [bytes], of a file of tensors
 
 
@@ -212,6 +215,34 @@ def read_manifest(directory: str | os.PathLike, name: str) -> dict:
         )
     _check_files(manifest.get("files"), path)
     return manifest
+
+
+def read_state(directory: str | os.PathLike, name: str, read: Callable[[dict], State]) -> State:
+    """Read the state of a model that another process may replace meanwhile, whose old files are removed then.
+
+    Parameters
+    ----------
+    directory : str or os.PathLike
+        Model directory.
+    name : str
+        Name of the model.
+    read : callable
+        Function of the manifest that reads the files and returns the state. If it fails, and the manifest has changed
+        meanwhile, it is called again with the new one.
+
+    Raises
+    ------
+    ModelError
+        As `read_manifest` and the function.
+    """
+    manifest = read_manifest(directory, name)
+    while True:
+        try:
+            return read(manifest)
+        except ModelError:
+            before, manifest = manifest, read_manifest(directory, name)
+            if manifest == before:
+                raise
 
 
 def _check_files(files: Any, path: Path) -> None:

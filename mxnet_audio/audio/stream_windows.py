@@ -42,14 +42,14 @@ class StreamedWindow(NamedTuple):
 
 
 def is_silent(y: np.ndarray) -> bool:
-    """Return True for digital silence: a peak below -100 dBFS, the limit of `mxnet_audio.audio.valid_audio`.
+    """Return True for digital silence: a peak below -100 dBFS, the limit of `valid_audio`, or no samples.
 
     Examples
     --------
     >>> is_silent(np.zeros(8)), is_silent(np.array([0.0, 0.001]))
     (True, False)
     """
-    return max(-float(y.min()), float(y.max())) < SILENCE_PEAK
+    return max(-float(y.min(initial=0)), float(y.max(initial=0))) < SILENCE_PEAK
 
 
 def stream_windows(blocks: Iterable[np.ndarray], size: int, hop: int, around: int = 0) -> Iterator[StreamedWindow]:
@@ -147,13 +147,13 @@ class Tail:
         return self.end >= position
 
     def part(self, start: int, stop: int) -> np.ndarray:
-        """Return the samples from `start` to `stop`, or to the last that was read."""
+        """Return the samples from `start` to `stop`, or to the last that was read; none if they are all after it."""
         parts, position = [], self._first
         for block in self._kept:
             if position < stop and position + len(block) > start:
                 parts.append(block[max(0, start - position) : stop - position])
             position += len(block)
-        return np.concatenate(parts)
+        return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
     def forget(self, position: int) -> None:
         """Drop the blocks before a position."""

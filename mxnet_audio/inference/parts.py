@@ -12,9 +12,9 @@ from mxnet_audio import audio
 from mxnet_audio.audio.spans import SpanReader, span_starts
 from mxnet_audio.audio.stream_windows import StreamedWindow, is_silent
 from mxnet_audio.checks import real_number
-from mxnet_audio.errors import InvalidAudioError
+from mxnet_audio.errors import InvalidAudioError, ModelError
 
-__all__ = ["Views", "mean_outputs", "read_views", "view_count", "window_length", "window_parts"]
+__all__ = ["Views", "check_outputs", "mean_outputs", "read_views", "view_count", "window_length", "window_parts"]
 
 MAX_VIEWS = 10
 SPARE = 0.1  # of the network's input: longer sound counts as if it were as long
@@ -129,6 +129,19 @@ def window_parts(window: StreamedWindow, n: int) -> list[np.ndarray]:
     return [part for start in starts if not is_silent(part := window.samples[start : start + n])]
 
 
+def check_outputs(**outputs: np.ndarray) -> None:
+    """Check that outputs of a network, given by name, are numbers: finite parameters can overflow, too.
+
+    Raises
+    ------
+    ModelError
+        If there is NaN or infinity among them.
+    """
+    for name, output in outputs.items():
+        if not np.isfinite(output).all():
+            raise ModelError(f"unusable: {name} are NaN or infinity; train or export the model again")
+
+
 def mean_outputs(
     passes: Iterable[tuple[np.ndarray, np.ndarray]], counts: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -145,9 +158,15 @@ def mean_outputs(
     -------
     probabilities : np.ndarray [shape=(n, classes)], float32
     vectors : np.ndarray [shape=(n, dim)], float32
+
+    Raises
+    ------
+    ModelError
+        If there is NaN or infinity among them.
     """
     starts, divisors = np.cumsum([0, *counts[:-1]]), np.array(counts, np.float32)[:, np.newaxis]
     probabilities, vectors = (
         np.add.reduceat(np.concatenate(outputs), starts, axis=0) / divisors for outputs in zip(*passes)
     )
+    check_outputs(probabilities=probabilities, embeddings=vectors)
     return probabilities, vectors

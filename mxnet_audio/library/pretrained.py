@@ -22,6 +22,7 @@ from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig, FeatureCache
 from mxnet_audio.inference.known_sounds import KnownSounds
+from mxnet_audio.inference.parts import check_outputs
 from mxnet_audio.inference.predictor import BATCH_SIZE, AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Output, TimedPrediction
 from mxnet_audio.library.classifier import AudioClassifier
@@ -417,9 +418,14 @@ class PretrainedAudioClassifier(AudioClassifier):
         return PatchEncoder(self.model.net, **self._devices)
 
     def _classify(self, vectors: np.ndarray) -> np.ndarray:
-        """Compute the probabilities of the classes [shape=(n, classes)] for embeddings [shape=(n, dim)]."""
+        """Compute the probabilities of the classes [shape=(n, classes)] for embeddings [shape=(n, dim)].
+
+        ModelError if there is NaN or infinity among them.
+        """
         with autograd.predict_mode():
-            return self.model.net.head(nd.array(vectors, ctx=self.model_ctx)).softmax().asnumpy()
+            probabilities = self.model.net.head(nd.array(vectors, ctx=self.model_ctx)).softmax().asnumpy()
+        check_outputs(embeddings=vectors, probabilities=probabilities)
+        return probabilities
 
     @property
     def _devices(self) -> dict[str, mx.Context]:

@@ -7,7 +7,7 @@ import os
 import platform
 import reprlib
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -243,9 +243,20 @@ class TrainedModel:
         data_ctx: mx.Context,
     ) -> TrainedModel:
         """Load a saved model; see `AudioClassifier.load_model`."""
-        manifest = model_store.read_manifest(directory, network)
-        files = manifest.get("files")
-        if parameters == "best" and isinstance(files, dict) and "vectors" in files:
+        read = partial(cls._read, directory, network, parameters, {"model_ctx": model_ctx, "data_ctx": data_ctx})
+        return model_store.read_state(directory, network, read)
+
+    @classmethod
+    def _read(
+        cls,
+        directory: str | os.PathLike,
+        network: str,
+        parameters: str,
+        devices: dict[str, mx.Context],
+        manifest: dict,
+    ) -> TrainedModel:
+        """Read the files of a manifest and make the model."""
+        if parameters == "best" and "vectors" in manifest["files"]:
             parameters = "last"  # a head on a frozen encoder has no best epoch
         tensors = model_store.read_tensors(directory, manifest, parameters)
         try:
@@ -265,8 +276,7 @@ class TrainedModel:
                 views=views,
                 head=manifest["network"].get("head", "dense"),
                 embedding=manifest["network"].get("embedding"),
-                model_ctx=model_ctx,
-                data_ctx=data_ctx,
+                **devices,
             )
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}

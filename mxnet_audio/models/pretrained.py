@@ -67,7 +67,11 @@ def read_pretrained(name: str, directory: str | os.PathLike) -> Pretrained:
     ModelError
         If there is no such network, or it is another one or damaged.
     """
-    manifest = model_store.read_manifest(directory, name)
+    return model_store.read_state(directory, name, lambda manifest: _read_saved(name, directory, manifest))
+
+
+def _read_saved(name: str, directory: str | os.PathLike, manifest: dict) -> Pretrained:
+    """Read the parameters of a saved model, given its manifest."""
     try:
         found, shape = manifest["network"]["name"], tuple(manifest["network"]["input_shape"])
         head, embedding = manifest["network"].get("head", "dense"), manifest["network"].get("embedding")

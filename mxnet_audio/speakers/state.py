@@ -91,7 +91,11 @@ class SpeakerState:
         stored = model_store.stored_models(directory)
         if NAME not in stored and (unfinished := [name for name in stored if name in SPEAKER_NETWORKS]):
             raise ModelError(f"the training of {unfinished[0]} is unfinished: finish it with resume", directory)
-        manifest = model_store.read_manifest(directory, NAME)
+        return model_store.read_state(directory, NAME, lambda manifest: cls._read(directory, manifest))
+
+    @classmethod
+    def _read(cls, directory: str | os.PathLike, manifest: dict) -> SpeakerState:
+        """Read the files of a manifest and make the state."""
         try:
             vectors = model_store.read_tensors(directory, manifest, "voices")
             cohort = model_store.read_tensors(directory, manifest, "cohort")["cohort"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mxnet_audio.audio.stream_windows import is_silent, stream_windows
+from mxnet_audio.audio.stream_windows import Tail, is_silent, stream_windows
 from mxnet_audio.errors import InvalidAudioError, ParameterError
 
 
@@ -60,3 +60,8 @@ def test_bad_arguments():
 
 def test_silence_is_what_is_refused_as_silent():
     assert is_silent(np.full(9, 9e-6)) and not is_silent(np.array([0, -1.1e-5]))
+
+
+def test_no_samples_are_silent_and_the_end_of_a_stream_that_ends_early():
+    sound = Tail([np.ones(3, np.float32)])
+    assert not sound.read_to(9) and not sound.part(5, 9).size and is_silent(sound.part(5, 9))

@@ -10,7 +10,7 @@ import soundfile as sf
 
 from mxnet_audio import Cifar10AudioClassifier, M5AudioClassifier, audio
 from mxnet_audio.engine import mx
-from mxnet_audio.errors import InvalidAudioError
+from mxnet_audio.errors import InvalidAudioError, ModelError
 from mxnet_audio.features import AudioFeatureConfig, as_image, extract
 from mxnet_audio.library.trained_model import TrainedModel
 
@@ -164,3 +164,12 @@ def test_one_channel_of_a_sound(sound):
     names = [prediction.path for prediction in classifier.predict_many([sound], channel="each")]
     assert names == [f"{sound} [left]", f"{sound} [right]"]
     assert len(list(classifier.encode_many(sound, channel="each"))) == 2
+
+
+def test_finite_parameters_whose_outputs_overflow_are_an_error(sound):
+    classifier = copy.deepcopy(classifier_of("log_mel"))
+    for parameter in classifier.model.net.head.collect_params(".*weight").values():
+        parameter.set_data(parameter.data().sign() * 3e38)
+    for call in (classifier.predict, classifier.encode_audio, classifier.predict_timeline):
+        with pytest.raises(ModelError, match="probabilities are NaN"):
+            call(sound)

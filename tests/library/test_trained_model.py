@@ -108,3 +108,25 @@ def test_parameters_of_another_type_are_refused(tmp_path):
         TrainedModel.load(tmp_path, "cifar10", "last", **CPU)
     with pytest.raises(ModelError, match="int32"):
         get_model("cifar10", classes=2, input_shape=(1, 16, 16), pretrained=tmp_path)
+
+
+def test_a_model_that_is_replaced_while_it_is_read_is_read_again(tmp_path, monkeypatch):
+    first, second = make("cifar10", None), make("cifar10", None, labels=("c", "d", "e"))
+    first.save(tmp_path)
+    read, replaced = model_store.read_manifest, []
+
+    def read_and_replace(directory, name):
+        manifest = read(directory, name)
+        if not replaced:
+            replaced.append(second.save(directory))
+        return manifest
+
+    monkeypatch.setattr(model_store, "read_manifest", read_and_replace)
+    assert TrainedModel.load(tmp_path, "cifar10", "last", **CPU).id == second.id
+    replaced.clear()
+    second = first
+    assert get_model("cifar10", classes=2, input_shape=(1, 16, 16), pretrained=tmp_path)
+    for path in tmp_path.glob("*.safetensors"):
+        path.unlink()
+    with pytest.raises(ModelError, match="cannot be read"):  # and nothing replaces it
+        TrainedModel.load(tmp_path, "cifar10", "last", **CPU)
