@@ -24,6 +24,20 @@ WEIGHTS = Path(os.environ.get("MXNET_AUDIO_WEIGHTS") or SHARED / "models")
 KINDS = ("low", "high", "noise")  # classes of `corpus`
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Escape file names that are not UTF-8 in captured output, which pytest-xdist cannot send to its main process."""
+    report = yield
+    report.sections = [(name, _escaped(text)) for name, text in report.sections]
+    if report.longrepr is not None and _escaped(text := str(report.longrepr)) != text:
+        report.longrepr = _escaped(text)
+    return report
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def user_cache(tmp_path_factory, worker_id):
     """Cache directory of the session in place of the user's, and the folder of published weights."""
