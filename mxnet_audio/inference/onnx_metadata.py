@@ -23,7 +23,7 @@ __all__ = [
     "Description",
     "are_labels",
     "are_views",
-    "check_parameters",
+    "check_graph",
     "checksum_entry",
     "is_exported",
     "is_intact",
@@ -31,8 +31,14 @@ __all__ = [
 
 FORMAT = 1
 PRODUCER = "mxnet-audio"
-# Numbers of fields in ModelProto, GraphProto and TensorProto, and of a type in TensorProto.DataType (onnx.proto).
-_GRAPH, _INITIALIZER, _TYPE, _FLOATS, _NAME, _BYTES, _FLOAT32 = 7, 5, 2, 4, 8, 9, 1
+# Numbers of fields in ModelProto, GraphProto, NodeProto, AttributeProto and TensorProto, and of a type in
+# TensorProto.DataType (onnx.proto).
+_GRAPH, _FUNCTION = 7, 25
+_NODE, _INITIALIZER = 1, 5
+_OPERATOR, _ATTRIBUTE = 4, 5
+_INNER_GRAPHS = (6, 11)
+_TYPE, _FLOATS, _NAME, _BYTES, _OTHER_FILE = 2, 4, 8, 9, 13
+_FLOAT32 = 1
 _MOST_VIEWS = 1000  # all views of a sound are in memory
 
 
@@ -177,25 +183,45 @@ def is_intact(data: bytes) -> bool:
     return data[-length:] == checksum_entry(data[:-length])
 
 
-def check_parameters(data: bytes) -> None:
-    """Check that the parameters of a network are numbers. Not all NaN show in its outputs: rectifiers remove them.
+def check_graph(data: bytes) -> None:
+    """Check that a network ends, and that its parameters are numbers in the file itself.
+
+    Not all NaN show in the outputs: rectifiers remove them. Exported networks have no loops, which could be endless.
 
     Raises
     ------
     ModelError
-        If a tensor holds NaN or infinity, which is named, or if the file is damaged.
+        If an operator contains a graph, or a tensor is in another file or holds NaN or infinity, which is named, or if
+        the file is damaged.
     """
     try:
-        for graph in _values(memoryview(data), _GRAPH):
+        model = memoryview(data)
+        if _values(model, _FUNCTION):
+            raise ModelError("refused: it defines functions, which exported networks do not have")
+        for graph in _values(model, _GRAPH):
+            for node in _values(graph, _NODE):
+                if any(number in _INNER_GRAPHS for part in _values(node, _ATTRIBUTE) for number, _ in fields(part)):
+                    operator = _text(_values(node, _OPERATOR)[0])
+                    raise ModelError(f"refused: it has the operator {operator}, which exported networks do not have")
             for tensor in _values(graph, _INITIALIZER):
-                if _values(tensor, _TYPE) != [_FLOAT32]:
-                    continue
-                for numbers in _values(tensor, _FLOATS) + _values(tensor, _BYTES):
-                    if not np.isfinite(np.frombuffer(numbers, "<f4")).all():
-                        name = str(_values(tensor, _NAME)[0], "utf-8", "replace")
-                        raise ModelError(f"unusable: the tensor {name!r} holds NaN or infinity; train the model again")
+                _check_tensor(tensor)
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"damaged: {error}") from error
+
+
+def _check_tensor(tensor: memoryview) -> None:
+    if _values(tensor, _OTHER_FILE):
+        raise ModelError(f"refused: the tensor {_text(_values(tensor, _NAME)[0])!r} is in another file")
+    if _values(tensor, _TYPE)[-1:] != [_FLOAT32]:  # the last one counts
+        return
+    for numbers in _values(tensor, _FLOATS) + _values(tensor, _BYTES):
+        if not np.isfinite(np.frombuffer(numbers, "<f4")).all():
+            name = _text(_values(tensor, _NAME)[0])
+            raise ModelError(f"unusable: the tensor {name!r} holds NaN or infinity; train the model again")
+
+
+def _text(value: memoryview) -> str:
+    return str(value, "utf-8", "replace")
 
 
 def _values(message: memoryview, number: int) -> list[Any]:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mxnet_audio.checks import whole_number
+from mxnet_audio.checks import iterable_argument, whole_number
 from mxnet_audio.errors import ModelError, ParameterError
-from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, check_parameters, is_exported, is_intact
+from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, check_graph, is_exported, is_intact
+from mxnet_audio.inference.parts import check_outputs
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession, SessionOptions
+    from onnxruntime import InferenceSession, RunOptions, SessionOptions
 
 __all__ = ["OnnxSession"]
 
@@ -61,9 +62,10 @@ class OnnxSession:
     def __init__(self, data: bytes, providers: Sequence[str] | None = None, threads: int | None = None):
         onnxruntime = _import()
         threads = None if threads is None else whole_number("threads", threads)
-        requested = [providers] if isinstance(providers, str) else list(providers or ["CPUExecutionProvider"])
+        requested = [providers] if isinstance(providers, str) else providers or ["CPUExecutionProvider"]
+        requested = list(iterable_argument("providers", requested, "names"))
         available = onnxruntime.get_available_providers()
-        if missing := [provider for provider in requested if provider not in available]:
+        if missing := [str(provider) for provider in requested if provider not in available]:
             raise ParameterError(f"providers must be among {', '.join(available)}; missing here: {', '.join(missing)}")
         if not data:
             raise ModelError("damaged: it is empty")
@@ -71,7 +73,7 @@ class OnnxSession:
             raise ModelError(f"not an .onnx file written by {PRODUCER}")
         if not is_intact(data):
             raise ModelError("damaged, or changed since it was written: its SHA-256 differs from the one it contains")
-        check_parameters(data)
+        check_graph(data)
         with _naming("damaged, or cut off"):
             self._session: InferenceSession = onnxruntime.InferenceSession(
                 data, _options(threads, bounded=True), providers=["CPUExecutionProvider"]
@@ -79,10 +81,13 @@ class OnnxSession:
             metadata = self._session.get_modelmeta().custom_metadata_map
         self.description = Description.of(metadata)
         self._input, shape = self._described_input()
+        self._run_options: RunOptions | None = onnxruntime.RunOptions()
+        self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")  # frees what it took
         _, vectors = self.run(np.random.default_rng(0).normal(0, 0.1, (1, *shape)))
         self.embedding_dim: int = vectors.shape[1]
         with _naming("cannot be run"):
             self._session = onnxruntime.InferenceSession(data, _options(threads), providers=requested)
+        self._run_options = None
 
     def run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compute the outputs of the network.
@@ -102,12 +107,14 @@ class OnnxSession:
             If the network cannot be run, or its outputs are not as described, or NaN or infinity.
         """
         with _naming("cannot be run"):
-            probabilities, vectors = self._session.run(_OUTPUTS, {self._input: np.ascontiguousarray(x, np.float32)})
+            inputs = {self._input: np.ascontiguousarray(x, np.float32)}
+            probabilities, vectors = self._session.run(_OUTPUTS, inputs, self._run_options)
         for name, output in zip(_OUTPUTS, (probabilities, vectors)):
+            if not isinstance(output, np.ndarray):  # a list, if the graph returns a sequence
+                raise ModelError(f"damaged: {name} are a {type(output).__name__}, not an array")
             if output.dtype != np.float32 or output.ndim != 2 or len(output) != len(x) or not output.size:
                 raise ModelError(f"damaged: {name} of {len(x)} inputs are {output.dtype} of shape {output.shape}")
-            if not np.isfinite(output).all():
-                raise ModelError(f"unusable: {name} are NaN or infinity; train or export the model again")
+        check_outputs(probabilities=probabilities, embeddings=vectors)
         classes = len(self.description.labels)
         if probabilities.shape[1] != classes or np.abs(probabilities.sum(axis=1) - 1).max() > _TOLERANCE:
             raise ModelError(f"damaged: its outputs are not the probabilities of {classes} classes")
@@ -116,10 +123,12 @@ class OnnxSession:
     def _described_input(self) -> tuple[str, list[int]]:
         """Return the name of the input and the shape of one item; ModelError if they differ from the description."""
         inputs, front_end = self._session.get_inputs(), self.description.front_end
+        if len(inputs) != 1:
+            raise ModelError(f"damaged: it has {len(inputs)} inputs instead of one")
         name, (batch, *shape) = inputs[0].name, inputs[0].shape or [None]
         described = [self.description.n_samples] if front_end else [1, *shape[1:3]]
         whole = all(isinstance(size, int) and size > 0 for size in shape)
-        if len(inputs) != 1 or name != ("samples" if front_end else "features") or shape != described or not whole:
+        if name != ("samples" if front_end else "features") or shape != described or not whole:
             raise ModelError(f"damaged: its input is {name} of shape {shape}, not as described")
         if isinstance(batch, int) or math.prod(shape) > _MOST_NUMBERS:
             raise ModelError(f"damaged: {batch} inputs of shape {shape} cannot be computed")

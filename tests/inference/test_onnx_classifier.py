@@ -8,6 +8,7 @@ import pickle
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -180,6 +181,9 @@ def test_threads_and_providers(exported):
     np.testing.assert_allclose(runs.predict((np.ones(12000), 12000)).probabilities, expected, atol=1e-6)
     with pytest.raises(ParameterError, match=r"CPUExecutionProvider.*TPU"):
         OnnxAudioClassifier(exported, providers="TPU")
+    for providers in (5, [("CPUExecutionProvider", {})]):
+        with pytest.raises(ParameterError, match="providers"):
+            OnnxAudioClassifier(exported, providers=providers)
     for threads in (0, 1.5):
         with pytest.raises(ParameterError, match="threads"):
             OnnxAudioClassifier(exported, threads=threads)
@@ -324,13 +328,91 @@ def huge(graph):
     tensor.int64_data[-1] = 1 << 31
 
 
-@pytest.mark.parametrize("change", [overflow, two_inputs, another_input, one_item, scores_for_probabilities, huge])
+def renamed_embedding(graph):
+    """Free the name of the embedding for another operator."""
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["vectors" if name == "embedding" else name for name in names]
+
+
+def no_input(graph):
+    """Return constants, and use no input."""
+    del graph.input[:], graph.node[:]
+    for output in graph.output:
+        value = onnx.numpy_helper.from_array(np.full((1, 3), 1 / 3, np.float32))
+        graph.node.append(onnx.helper.make_node("Constant", [], [output.name], value=value))
+
+
+def list_of_arrays(graph):
+    renamed_embedding(graph)
+    graph.node.append(onnx.helper.make_node("SequenceConstruct", ["vectors", "probabilities"], ["embedding"]))
+    (output,) = (output for output in graph.output if output.name == "embedding")
+    graph.output.remove(output)
+    graph.output.append(onnx.helper.make_tensor_sequence_value_info("embedding", onnx.TensorProto.FLOAT, None))
+
+
+def endless(graph):
+    """Copy the embedding 2**62 times."""
+    renamed_embedding(graph)
+    value, helper = onnx.helper.make_tensor_value_info, onnx.helper
+    step, more = value("step", onnx.TensorProto.INT64, []), value("more", onnx.TensorProto.BOOL, [])
+    kept, copied = (value(name, onnx.TensorProto.FLOAT, None) for name in ("kept", "copied"))
+    on = value("on", onnx.TensorProto.BOOL, [])
+    copies = [helper.make_node("Identity", ["more"], ["on"]), helper.make_node("Identity", ["kept"], ["copied"])]
+    body = helper.make_graph(copies, "body", [step, more, kept], [on, copied])
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array(1 << 62), "count"))
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array(True), "always"))
+    graph.node.append(helper.make_node("Loop", ["count", "always", "vectors"], ["embedding"], body=body))
+
+
+def in_another_file(graph):
+    tensor = graph.initializer[0]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="other.bin")
+
+
+CHANGES = [
+    overflow,
+    no_input,
+    two_inputs,
+    another_input,
+    one_item,
+    scores_for_probabilities,
+    huge,
+    list_of_arrays,
+    endless,
+    in_another_file,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_graph_is_refused(change, exported, tmp_path):
     path = tmp_path / "a.onnx"
     path.write_bytes(resealed(exported.read_bytes(), change))
     with pytest.raises(ModelError) as raised:
         OnnxAudioClassifier(path)
     assert raised.value.path == str(path)
+
+
+def resident():
+    """Return the memory of this process [bytes]."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc on this system")
+def test_memory_of_the_check_is_given_back(exported, tmp_path):
+    def take_memory(graph):
+        """Repeat the embedding until it has 400 MB, and return its beginning."""
+        renamed_embedding(graph)
+        for name, numbers in {"times": [1, 100_000_000 // 512], "start": [0], "end": [512], "axis": [1]}.items():
+            graph.initializer.append(onnx.numpy_helper.from_array(np.array(numbers), name))
+        graph.node.append(onnx.helper.make_node("Tile", ["vectors", "times"], ["many"]))
+        graph.node.append(onnx.helper.make_node("Slice", ["many", "start", "end", "axis"], ["embedding"]))
+
+    (tmp_path / "a.onnx").write_bytes(resealed(exported.read_bytes(), take_memory))
+    before = resident()
+    assert OnnxAudioClassifier(tmp_path / "a.onnx").embedding_dim == 512
+    assert resident() - before < 200e6
 
 
 def test_an_unchanged_graph_with_a_new_checksum_is_read(exported, tmp_path):
