@@ -128,6 +128,8 @@ def lock(directory: str | os.PathLike, name: str, work: str) -> Iterator[None]:
 def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: dict[str, Tensors]) -> None:
     """Save the state of a model: its manifest and its tensors.
 
+    Hold its `lock` meanwhile: files that the manifest does not list are removed, also those of another writer.
+
     Parameters
     ----------
     directory : str or os.PathLike
