@@ -85,10 +85,10 @@ def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:
             path = source
         if path is not None:
             data = _parse(contents(path, _LARGEST).decode("utf-8"))
-    except (OSError, UnicodeError) as error:
-        raise FeatureError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from None
     except FeatureError as error:
         raise FeatureError(error.reason, path) from None
+    except (OSError, ValueError) as error:  # not UTF-8, or a null character in the name
+        raise FeatureError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from None
     return data, path
 
 

@@ -61,6 +61,14 @@ def test_pipes_and_devices_are_refused(tmp_path):
         assert raised.value.path == str(path)
 
 
+def test_names_and_bytes_that_cannot_be_read_are_refused(tmp_path):
+    (tmp_path / "latin.yaml").write_bytes("window: é".encode("latin-1"))
+    for path in (tmp_path / "latin.yaml", tmp_path / "a\0b.yaml", tmp_path / "missing.yaml", tmp_path):
+        with pytest.raises(FeatureError, match="cannot be read") as raised:
+            AudioFeatureConfig.from_yaml(path)
+        assert raised.value.path == str(path)
+
+
 def test_mutants_are_read_or_refused():
     chance = random.Random(17)
     text = AudioFeatureConfig(type="mfcc", n_mfcc=13, top_db=None).model_dump_json()
