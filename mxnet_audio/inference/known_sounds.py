@@ -114,7 +114,7 @@ class KnownSounds:
         """
         if vectors.shape[1:] != self.center.shape:
             raise ModelError(
-                f"damaged: it knows sounds by vectors of {len(self.center)} numbers, not {vectors.shape[1]}"
+                f"damaged: it describes known sounds by vectors of {len(self.center)} numbers, not {vectors.shape[1]}"
             )
         vectors = Standardization(self.center, self.scale).apply(vectors)
         return (_unit(vectors) @ _unit(self.means).T).max(axis=1)
@@ -141,7 +141,8 @@ class KnownSounds:
         Raises
         ------
         ModelError
-            If an array is missing, or of another shape than the others, or holds NaN or infinity.
+            If an array is missing, or of another shape than the others, or holds NaN or infinity, or a scale is not
+            above 0.
         """
         try:
             known = cls(**{name: np.asarray(tensors[name], np.float32) for name in cls.__dataclass_fields__})
@@ -153,8 +154,9 @@ class KnownSounds:
             len(set(shapes)) > 1
             or [array.ndim for array in arrays] != [1, 1, 2, 1]
             or not all(array.size and np.isfinite(array).all() for array in arrays)
+            or not (known.scale > 0).all()
         ):
-            raise ModelError("damaged: the description of known sounds is of no use")
+            raise ModelError("damaged: the description of known sounds holds arrays that do not fit, or NaN")
         return known
 
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from mxnet_audio import audio
-from mxnet_audio.audio.channel import Channel, channel_sources, check_channel
-from mxnet_audio.audio.opened import rereadable
+from mxnet_audio.audio.channel import channel_sources, check_channel
+from mxnet_audio.audio.opened import Source, rereadable
 from mxnet_audio.audio.source import naming_errors, source_name
-from mxnet_audio.audio.speed import Played
 from mxnet_audio.audio.stream_windows import StreamedWindow, stream_windows
 from mxnet_audio.checks import iterable_argument, whole_number
 from mxnet_audio.errors import AudioError, ModelError
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AudioSource", "AudioSources", "Predictor", "as_list", "input_length"]
 
-AudioSource = str | os.PathLike | BinaryIO | bytes | tuple[np.ndarray, float] | Mapping[str, Any] | Channel | Played
+AudioSource = Source
 AudioSources = Iterable[AudioSource] | str | os.PathLike
 Result = TypeVar("Result", Prediction, Encoding)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mxnet_audio import model_store, training
+from mxnet_audio.audio.channel import channel_sources
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import iterable_argument, path_argument
 from mxnet_audio.data.transforms import Compose, Transform
@@ -312,7 +313,7 @@ class AudioClassifier(Predictor):
     def fill_cache(self, sounds: Sequence[AudioSource], cache: bool | str | os.PathLike, progress: bool) -> None:
         """Compute what several runs of `fit` would each compute; nothing, except with a frozen encoder."""
 
-    def adapt(self, paths: AudioSources, batch_size: int = 64) -> None:
+    def adapt(self, paths: AudioSources, batch_size: int = 64, *, channel: str | int = "mix") -> None:
         """Adapt to another speaker, microphone or room with unlabelled clips recorded there (AdaBN).
 
         The statistics of the batch norms are measured again on these clips, in place of those of the training clips
@@ -326,6 +327,8 @@ class AudioClassifier(Predictor):
             Files, each as in `predict_class`. Files that cannot be used are left out, logged, and listed in `skipped`.
         batch_size : int > 0
             Clips in one pass of the network, drawn at random.
+        channel : {'mix', 'left', 'right', 'each'} or int >= 0
+            Channel of each file to use, as for `predict_many`.
 
         Raises
         ------
@@ -334,12 +337,14 @@ class AudioClassifier(Predictor):
         ModelError
             If no model was trained or loaded.
         ParameterError
-            If `batch_size` is below 1, `paths` is not iterable, or pairs of path and label are given.
+            If `batch_size` is below 1, `paths` is not iterable, pairs of path and label are given, or `channel` is out
+            of range.
         """
         self.model  # noqa: B018 - raises ModelError if there is none
         sounds = list(as_list(paths))
         if any(isinstance(sound, tuple) and sound and isinstance(sound[0], str | os.PathLike) for sound in sounds):
             raise ParameterError("paths must be without labels, got (path, label) pairs")
+        sounds = list(channel_sources(sounds, channel))
         self.skipped = []
         self._adapt(sounds, batch_size)
         self.model_path = None

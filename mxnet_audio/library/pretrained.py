@@ -281,14 +281,14 @@ class PretrainedAudioClassifier(AudioClassifier):
             return None
         return pooled(self.model.net.pool, [patches.vectors[inside]])
 
-    def adapt(self, paths: AudioSources, batch_size: int = 64) -> None:
+    def adapt(self, paths: AudioSources, batch_size: int = 64, *, channel: str | int = "mix") -> None:
         """Adapt to another microphone or room with unlabelled clips recorded there.
 
         On a frozen encoder, the embeddings' mean over these clips takes the place of their mean over the training
         clips. Of a network that was trained as a whole, the batch norms are measured again; see
         `AudioClassifier.adapt` for the parameters, errors, and which clips to use.
         """
-        super().adapt(paths, batch_size)
+        super().adapt(paths, batch_size, channel=channel)
 
     def _adapt(self, sounds: list[AudioSource], batch_size: int) -> None:
         model = self.model

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AudioTagger", "encoders_with_tags"]
 
-MAX_WINDOW = 1e9  # [s]
 ROUNDING = 1e-9  # [s]
 
 
@@ -181,11 +180,11 @@ class AudioTagger:
         ----------
         path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
             Sound, as `mxnet_audio.audio.load` takes it.
-        window : float [s], optional
+        window : float > 0 [s], optional
             Length of a window. Its scores are means over the encoder's patches, weighted by their overlap with the
             window; so a window that is shorter than a patch contains traces of the sound around it. By default each
             patch is a window: 0.975 s every 0.48 s for yamnet, 3 s without overlap for musicnn.
-        hop : float [s], optional
+        hop : float > 0 [s], optional
             Time from the start of a window to the start of the next, at most `window`; half of it by default.
         channel : {'mix', 'left', 'right'} or int >= 0
             Channel to use; 'mix' is the average of all.
@@ -201,8 +200,7 @@ class AudioTagger:
         AudioDecodeError, InvalidAudioError
             If the sound cannot be used.
         ParameterError
-            If `window` or `hop` is out of range: `hop` is at least one frame of the features, `window` two, and at
-            most a billion seconds.
+            If `window`, `hop` or `channel` is out of range: `hop` is at least one frame of the features, `window` two.
         """
         return list(self.iter_timeline(path, window, hop, channel=channel))
 
@@ -226,7 +224,7 @@ class AudioTagger:
         sr, samples = input_length(self.encoder.feature_config)
         frame, patch = self.encoder.feature_config.hop_length / sr, samples / sr
         if window is not None or hop is not None:
-            window = real_number("window", patch if window is None else window, 2 * frame, MAX_WINDOW)
+            window = real_number("window", patch if window is None else window, 2 * frame)
             hop = real_number("hop", window / 2 if hop is None else hop, frame, window)
         parts = self.encoder.iter_frames(path, channel=channel)
         if window is None or hop is None:

@@ -87,6 +87,8 @@ def test_arrays_that_do_not_fit_each_other_are_refused(embeddings):
             KnownSounds.from_tensors({**good, name: value})
     with pytest.raises(ModelError):
         KnownSounds.from_tensors({**good, "scale": np.full_like(good["scale"], np.nan)})
+    with pytest.raises(ModelError, match="damaged"):
+        KnownSounds.from_tensors({**good, "scale": np.zeros_like(good["scale"])})
     with pytest.raises(ModelError, match="40 numbers"):
         known.scores(others[:, 1:])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from mxnet_audio import Cifar10AudioClassifier, load_classifier
+from mxnet_audio import Cifar10AudioClassifier, audio, load_classifier
 from mxnet_audio.errors import DatasetError, ModelError, ParameterError
 from mxnet_audio.training import get_parameters
 
@@ -32,6 +32,18 @@ def test_accuracy_rises_and_only_statistics_change(classifier, elsewhere):
     assert changed == {parameter for parameter in before if "running" in parameter}
     assert classifier.evaluate(others).accuracy >= report.accuracy + 0.3
     assert classifier.model_id != model_id and classifier.skipped == []
+
+
+def test_one_channel_of_each_clip(classifier, model_dir, elsewhere):
+    again = Cifar10AudioClassifier()
+    again.load_model(model_dir)
+    sounds = [audio.load(path) for path, _ in elsewhere[:4]]
+    classifier.adapt(sounds)
+    again.adapt([(np.stack([np.zeros_like(y), y]), sr) for y, sr in sounds], channel="right")
+    assert again.model_id == classifier.model_id
+    with pytest.raises(ParameterError, match="channel"):
+        again.adapt(sounds, channel="centre")
+    assert again.model_id == classifier.model_id
 
 
 def test_the_order_of_the_clips_does_not_matter_and_the_result_is_saved(classifier, model_dir, elsewhere, tmp_path):

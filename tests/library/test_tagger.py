@@ -128,11 +128,27 @@ def test_silence_has_no_tag_unless_silence_is_a_tag(window, monkeypatch):
 
 @pytest.mark.parametrize(
     "window, hop",
-    [(0, None), (1e308, None), (-1, None), ("1", None), (float("nan"), None), (0.1, None), (1, 1.5), (1, 0.01), (1, 0)],
+    [
+        (0, None),
+        (float("inf"), None),
+        (-1, None),
+        ("1", None),
+        (float("nan"), None),
+        (0.1, None),
+        (1, 1.5),
+        (1, 0.01),
+        (1, 0),
+    ],
 )
 def test_windows_out_of_range(window, hop):
     with pytest.raises(ParameterError, match=r"(window|hop) must be a number"):
         AudioTagger(FakeEncoder()).predict_timeline("a.wav", window, hop)
+
+
+def test_the_longest_window_holds_the_whole_sound():
+    for window in (1e9, 1e308):
+        (whole,) = AudioTagger(FakeEncoder()).predict_timeline("a.wav", window)
+        assert whole.start == 0 and whole.end == AudioTagger(FakeEncoder()).predict_timeline("a.wav")[-1].end
 
 
 def test_encoders_without_tags_are_refused_with_the_names_of_the_others():
