@@ -43,9 +43,10 @@ def evaluate(
       mxnet-audio speaker evaluate veri_test.txt --root vox1/wav
     """
     find_state(model_dir)
-    from mxnet_audio.datasets.speakers import read_trials
+    from mxnet_audio.datasets.trials import parse_trials
 
-    pairs = read_trials(trials, root)
+    folder = trials.parent if root is None else root
+    pairs = [(label, str(folder / first), str(folder / second)) for label, first, second in parse_trials(trials)[0]]
     recognizer = load_recognizer(model_dir, gpu)
     report = recognizer.evaluate(pairs)
     job = BulkJob(as_json)

@@ -26,7 +26,7 @@ def test_trials(run, run_json, people, silence, model, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1 ann/0.wav ann/1.wav\n0 ann/0.wav cem/99.wav\n", "1 of its 3"),
+        ("1 ann/0.wav ann/1.wav\n0 ann/0.wav cem/99.wav\n", "99.wav"),
         ("1 ann/0.wav ann/1.wav\n2 ann/0.wav bob/0.wav\n", "line 2"),
         ("1 ann/0.wav\n", "line 1"),
         ("1 ann/0.wav ann/1.wav\n", "label 1"),
@@ -38,5 +38,5 @@ def test_wrong_list(run, people, model, tmp_path, text, message):
     (tmp_path / "trials.txt").write_text(text)
     words = ("speaker", "evaluate", tmp_path / "trials.txt", "--root", people, *model)
     result = run(*words, "--json", code=1)
-    assert result.stdout == "" and result.stderr.startswith("error: ")
+    assert result.stdout == "" and result.stderr.splitlines()[-1].startswith("error: ")
     assert message in result.stderr
