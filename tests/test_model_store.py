@@ -265,3 +265,20 @@ def test_mutants_of_a_model_are_read_or_refused(tmp_path):
         except ModelError:
             refused += 1
     assert refused > 300
+
+
+def test_a_state_that_is_replaced_while_it_is_read_is_read_again(tmp_path):
+    model_store.save_state(tmp_path, "net", {"n": 1}, {"last": TENSORS})
+    replacements = [{"n": 3}, {"n": 2}]
+
+    def read(manifest):
+        if replacements:
+            changed = {name: tensor + len(replacements) for name, tensor in TENSORS.items()}
+            model_store.save_state(tmp_path, "net", replacements.pop(), {"last": changed})
+        model_store.read_tensors(tmp_path, manifest, "last")
+        return manifest["n"]
+
+    assert model_store.read_state(tmp_path, "net", read) == 3
+    next(tmp_path.glob("*.safetensors")).unlink()
+    with pytest.raises(ModelError, match="cannot be read"):
+        model_store.read_state(tmp_path, "net", read)
