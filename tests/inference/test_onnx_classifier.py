@@ -19,7 +19,7 @@ from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
-from mxnet_audio.inference.onnx_metadata import checksum_entry
+from mxnet_audio.inference.onnx_metadata import check_graph, checksum_entry
 from mxnet_audio.library import classifiers
 from mxnet_audio.library.export import export_onnx
 from mxnet_audio.library.search import AudioSearch
@@ -392,6 +392,12 @@ def test_a_changed_graph_is_refused(change, exported, tmp_path):
     with pytest.raises(ModelError) as raised:
         OnnxAudioClassifier(path)
     assert raised.value.path == str(path)
+
+
+def test_functions_of_a_graph_are_refused():
+    model = onnx.ModelProto(functions=[onnx.FunctionProto(name="endless")])
+    with pytest.raises(ModelError, match="functions"):
+        check_graph(model.SerializeToString())
 
 
 def resident():
