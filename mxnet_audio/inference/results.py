@@ -148,8 +148,9 @@ class Prediction(_Probabilities, _PredictionFields):
     known : bool or None
         False if the sound is unlike those of all classes; None if this was not asked for. Not an item of the tuple.
     seconds, seconds_used : float or None
-        Length of the sound, and of its parts that the result is computed from; None if all of it was used (of a sound
-        that is up to a tenth longer than the network's input, its middle counts as all). Not items of the tuple.
+        Length of the sound, and of its parts that were used, with those among them that are digital silence; None if
+        all of it was used (of a sound that is up to a tenth longer than the network's input, its middle counts as all).
+        Not items of the tuple.
 
     Examples
     --------

@@ -246,7 +246,8 @@ class PretrainedAudioClassifier(AudioClassifier):
         ModelError
             If no model was trained or loaded, or the model cannot tell `unknown` sounds.
         ParameterError
-            If `window`, `hop` or `unknown` is out of range: `hop` is at least one frame of the features, `window` two.
+            If `window`, `hop`, `unknown` or `channel` is out of range: `hop` is at least one frame of the features,
+            `window` two.
         """
         self._check_unknown(unknown)
         encoder = self._patch_encoder()
