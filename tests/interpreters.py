@@ -15,7 +15,7 @@ import platformdirs
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORTED = ("3.10", "3.11", "3.12")
 CACHE = platformdirs.user_cache_path("mxnet-audio") / "interpreters"  # kept; tests have another cache directory
-REQUIREMENTS = ("mxnet", "numpy", "scipy", "pydantic", "PyYAML", "safetensors", "platformdirs")
+REQUIREMENTS = ("mxnet", "numpy", "scipy", "joblib", "filelock", "pydantic", "PyYAML", "safetensors", "platformdirs")
 
 STEP = """
 import numpy as np

@@ -74,7 +74,6 @@ def test_input_is_checked_before_mxnet_is_imported(
         ("encode", clip, "-o", missing / "v.npz", *model): missing,
         ("adapt", missing, "-o", tmp_path / "new", *model): missing,
         ("adapt", clip, "-o", bad_file, *model): bad_file,
-        ("adapt", clip, "-o", trained[0], *model): trained[0],
         ("index", missing, *model): missing,
         ("search", missing, *index, *model): missing,
         ("search", clip, "--index", missing, *model): missing,
