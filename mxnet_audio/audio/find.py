@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mxnet_audio.audio.formats import AUDIO_SUFFIXES as AUDIO_SUFFIXES
@@ -17,7 +17,11 @@ __all__ = ["AUDIO_SUFFIXES", "find_audio"]
 logger = logging.getLogger(__name__)
 
 
-def find_audio(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[str]:
+def find_audio(
+    path: str | os.PathLike | Iterable[str | os.PathLike],
+    *,
+    on_skip: Callable[[AudioDecodeError], None] | None = None,
+) -> list[str]:
     """List the sound files in folders.
 
     Parameters
@@ -25,8 +29,9 @@ def find_audio(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[st
     path : str, os.PathLike, or an iterable of them
         Files are listed whatever their suffix; folders are searched to any depth for `AUDIO_SUFFIXES`. Linked folders
         are searched like others, each real folder once. Hidden files and folders are skipped (their names begin with
-        ``.``, like macOS's ``._x.wav``). Pipes, devices, broken links and folders without permission are skipped with
-        a warning.
+        ``.``, like macOS's ``._x.wav``). Pipes, devices, broken links and folders without permission are skipped.
+    on_skip : callable, optional
+        Function that is called with an error for each of those that are skipped; by default a warning is logged.
 
     Returns
     -------
@@ -57,18 +62,22 @@ def find_audio(path: str | os.PathLike | Iterable[str | os.PathLike]) -> list[st
             found.add(name)
         else:
             raise AudioDecodeError(missing_reason(item, "file or folder"), item)
-    found.update(_search(folders))
+    found.update(_search(folders, on_skip or _log_skipped))
     return sorted(found)
 
 
-def _search(roots: Iterable[str]) -> set[str]:
+def _log_skipped(error: AudioDecodeError) -> None:
+    logger.warning("%s is skipped: %s", error.path, error.reason)
+
+
+def _search(roots: Iterable[str], on_skip: Callable[[AudioDecodeError], None]) -> set[str]:
     """List the sound files in folders, and in folders that are linked in them."""
     found: set[str] = set()
     seen: set[tuple[int, int]] = set()
     folders = deque(roots)
     links: deque[str] = deque()  # searched last: a folder with several names is listed under its real one
     while folders or links:
-        for entry in _visible_entries((folders or links).popleft(), seen):
+        for entry in _visible_entries((folders or links).popleft(), seen, on_skip):
             try:
                 if entry.is_dir():
                     (links if entry.is_symlink() else folders).append(entry.path)
@@ -77,13 +86,16 @@ def _search(roots: Iterable[str]) -> set[str]:
                 elif entry.is_file():
                     found.add(str(Path(entry.path)))
                 else:
-                    logger.warning("%s is skipped: it is not a regular file", entry.path)
+                    kind = "a link to a file that does not exist" if entry.is_symlink() else "not a regular file"
+                    on_skip(AudioDecodeError(f"this is {kind}", entry.path))
             except OSError as error:  # links that lead to each other
-                logger.warning("%s is skipped: %s", entry.path, error.strerror)
+                on_skip(AudioDecodeError(error.strerror or str(error), entry.path))
     return found
 
 
-def _visible_entries(folder: str, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
+def _visible_entries(
+    folder: str, seen: set[tuple[int, int]], on_skip: Callable[[AudioDecodeError], None]
+) -> list[os.DirEntry[str]]:
     """List a folder, by names; nothing if it is one of those seen, which it is added to."""
     try:
         status = os.stat(folder)  # noqa: PTH116
@@ -93,7 +105,7 @@ def _visible_entries(folder: str, seen: set[tuple[int, int]]) -> list[os.DirEntr
         with os.scandir(folder) as entries:
             return sorted((entry for entry in entries if not entry.name.startswith(".")), key=_name)
     except OSError as error:
-        logger.warning("%s is skipped: %s", folder, error.strerror)
+        on_skip(AudioDecodeError(error.strerror or str(error), folder))
         return []
 
 

@@ -72,7 +72,7 @@ class BulkJob:
         files: dict[str, None] = {}
         for path in paths:
             if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if a folder must not be entered
-                found = find_audio(path)
+                found = find_audio(path, on_skip=self._skip_entry)
                 if not found:
                     self.skip(path, AudioDecodeError("no sound files in this folder", path))
                 files.update(dict.fromkeys(found))
@@ -96,6 +96,10 @@ class BulkJob:
         reason = getattr(error, "reason", str(error))
         self.skipped.append({"path": str(path), "reason": reason})
         print_message(f"skipped {path}: {reason}")
+
+    def _skip_entry(self, error: AudioError) -> None:
+        """Skip an entry of a folder; the error names it."""
+        self.skip(error.path or "", error)
 
     def add_skipped(self, errors: Iterable[tuple[Any, AudioError]]) -> None:
         """Add files that the library left out, and has reported in its log."""

@@ -132,6 +132,7 @@ def train(
         check_no_model(model_dir, chosen.network, mends)
     if hint := chosen.hint():
         print_message(hint)
+    from mxnet_audio.model_store import stored_models
     from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch
 
     logs = ((CsvLog, log), (TensorBoardLog, tensorboard))
@@ -169,6 +170,8 @@ def train(
         )
     lines = [f"trained {chosen.name} on {len(classifier.labels)} classes: {summary}"]
     lines += [f"wrote the report to {report / 'report.html'}"] if report is not None else []
+    if others := sorted({*stored_models(model_dir)} - {classifier.network}):
+        print_message(f"{model_dir} also holds {', '.join(others)}: choose one by --network")
     job.finish(
         {
             "model_dir": model_dir,

@@ -32,6 +32,7 @@ AHEAD_SECONDS = 600.0
 KEPT_SECONDS = 60.0  # longest sound that is decoded once if its level is needed first; longer sound is decoded twice
 STEP = 160  # [samples], to which digital silence is noted
 MIN_PATCH_WEIGHT = 1e-3  # so that sound that is silent throughout has scores, too
+MIN_SILENT_WEIGHT = 1e-9  # of digital silence, of which an encoder may be unsure
 
 
 class _FrameFields(NamedTuple):
@@ -184,11 +185,9 @@ class PatchEncoder:
         batch_size = self._batch_size(batch_size)
         reading = _Reading(source, self)
         for patches, starts in reading.patches(batch_size):
-            begin = starts * self.config.hop_length
-            ends = np.minimum(begin + self.patch_samples, reading.blocks.samples)
+            spans = reading.spans(starts)
             vectors, scores = self._forward(patches, batch_size)
-            silent = ~np.array([reading.blocks.is_audible(*span) for span in zip(begin, ends)])
-            yield Frames(vectors, np.stack([begin, ends], axis=1) / self.sr, scores, silent=silent)
+            yield Frames(vectors, spans / self.sr, scores, silent=~reading.are_audible(spans))
 
     def encode_frames(self, source: AudioSource) -> Frames:
         """Compute the outputs for the patches of one sound; parameters and errors as in `iter_frames`.
@@ -227,7 +226,10 @@ class PatchEncoder:
                 sound = _Sound(source, Pool(self.net.pool), self.silence, error=error)
                 try:
                     if reading is not None:
-                        yield from ((sound, patches) for patches, _ in reading.patches(batch_size))
+                        for patches, starts in reading.patches(batch_size):
+                            audible = reading.are_audible(reading.spans(starts))
+                            sound.audible = np.append(sound.audible, audible)
+                            yield sound, patches
                 except AudioError as late:
                     sound.error = without_tracebacks(late)
                 yield sound, None
@@ -302,18 +304,20 @@ class _Sound:
     scores: Pool = field(default_factory=Pool)
     least_silence: float = 1.0
     waiting: int = 0  # patches that are not yet computed
+    audible: np.ndarray = field(default_factory=lambda: np.empty(0, bool))  # of these, False for digital silence
     is_read: bool = False
     error: AudioError | None = None
 
     def add(self, vectors: np.ndarray, scores: np.ndarray) -> None:
         self.vectors.add(vectors)
         self.waiting -= len(vectors)
-        if self.silence is None:
-            self.scores.add(scores)
-            return
-        silence = scores[:, self.silence]
-        self.scores.add(scores, 1 - silence + MIN_PATCH_WEIGHT)
-        self.least_silence = min(self.least_silence, float(silence.min()))
+        audible, self.audible = np.split(self.audible, [len(vectors)])
+        weights = np.ones(len(scores))
+        if self.silence is not None:
+            silence = scores[:, self.silence]
+            weights = 1 - silence + MIN_PATCH_WEIGHT
+            self.least_silence = min(self.least_silence, float(silence.min()))
+        self.scores.add(scores, np.where(audible, weights, MIN_SILENT_WEIGHT))
 
     def output(self) -> SoundOutput:
         if self.error is not None:
@@ -380,6 +384,7 @@ class _Reading:
     def __init__(self, source: AudioSource, encoder: PatchEncoder):
         self.blocks = _Blocks(source, encoder)  # does not refer to this object, which would keep the file open
         self._net, self._hop_length = encoder.net, encoder.config.hop_length
+        self._patch_samples = encoder.patch_samples
         self._frames = features.frame_blocks(self.blocks, encoder.config)
         self._ahead: list[np.ndarray] = []
 
@@ -398,3 +403,12 @@ class _Reading:
         frames, n_frames = itertools.chain(self._ahead, self._frames), self._net.patch_shape()[2]
         for patches, starts in features.patches(frames, n_frames, self._net.patch_hop, batch_size=batch_size):
             yield patches[:, np.newaxis], starts
+
+    def spans(self, starts: np.ndarray) -> np.ndarray:
+        """Return the samples [shape=(n, 2)] from which to which patches reach, by the frames that they start with."""
+        begin = starts * self._hop_length
+        return np.stack([begin, np.minimum(begin + self._patch_samples, self.blocks.samples)], axis=1)
+
+    def are_audible(self, spans: np.ndarray) -> np.ndarray:
+        """Return False for spans of samples [shape=(n, 2)] that are digital silence."""
+        return np.array([self.blocks.is_audible(*span) for span in spans], bool)

@@ -7,6 +7,7 @@ run. Training stops if a callback returns True.
 from __future__ import annotations
 
 import csv
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.training.history import History, stalled
 
 __all__ = ["Callback", "CsvLog", "EarlyStopping", "TensorBoardLog"]
+
+logger = logging.getLogger(__name__)
 
 Callback = Callable[[History], bool | None]
 
@@ -59,7 +62,8 @@ class CsvLog:
     Parameters
     ----------
     path : str or os.PathLike
-        File that is replaced after each epoch; it is complete at any moment.
+        File that is replaced after each epoch; it is complete at any moment. If it cannot be written, a warning says
+        so, and training continues.
 
     Raises
     ------
@@ -83,10 +87,13 @@ class CsvLog:
             raise ParameterError("path must be a file, got a folder", self.path)
 
     def __call__(self, history: History) -> None:
-        with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(["epoch", *history])
-            rows.writerows([epoch, *values] for epoch, values in enumerate(zip_longest(*history.values()), start=1))
+        try:
+            with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+                rows = csv.writer(file, lineterminator="\n")
+                rows.writerow(["epoch", *history])
+                rows.writerows([epoch, *values] for epoch, values in enumerate(zip_longest(*history.values()), start=1))
+        except OSError as error:
+            logger.warning("%s: the history cannot be written: %s", self.path, error.strerror or error)
 
 
 class TensorBoardLog:

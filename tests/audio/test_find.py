@@ -100,3 +100,11 @@ def test_only_regular_files_are_listed(tmp_path, caplog):
 def test_a_name_that_is_too_long_is_missing(tmp_path):
     with pytest.raises(AudioDecodeError, match="no such"):
         audio.find_audio(tmp_path / ("x" * 300))
+
+
+def test_what_is_skipped_can_be_listed(tmp_path):
+    (tmp_path / "broken.wav").symlink_to(tmp_path / "missing.wav")
+    skipped = []
+    assert audio.find_audio(tmp_path, on_skip=skipped.append) == []
+    (error,) = skipped
+    assert error.path == str(tmp_path / "broken.wav") and "does not exist" in error.reason

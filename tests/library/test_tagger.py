@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from mxnet_audio import weights
+from mxnet_audio import audio, weights
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
@@ -228,3 +228,10 @@ def test_a_tagger_can_be_pickled(yamnet):
 
 def test_an_encoder_can_be_shared(yamnet):
     assert AudioTagger(yamnet.encoder).encoder is yamnet.encoder
+
+
+def test_digital_silence_does_not_change_the_tags(published, esc10):
+    y, sr = audio.load(sorted(esc10.glob("rooster/*.ogg"))[0], sr=16000)
+    tagger = AudioTagger(published("yamnet"))
+    alone, after_a_minute = (tagger.predict((sound, sr)) for sound in (y, np.append(np.zeros(60 * sr, np.float32), y)))
+    np.testing.assert_allclose(after_a_minute.probabilities, alone.probabilities, atol=0.1)  # patches at its start differ

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,12 @@ def test_the_csv_log_holds_the_whole_history(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert {measure: [float(row[measure]) for row in rows] for measure in HISTORY} == HISTORY
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_log_that_cannot_be_written_does_not_end_the_training(caplog):
+    assert CsvLog("/dev/full")(HISTORY) is None
+    assert "/dev/full" in caplog.text
 
 
 def test_the_tensorboard_log_can_be_read(tmp_path):
