@@ -234,4 +234,5 @@ def test_digital_silence_does_not_change_the_tags(published, esc10):
     y, sr = audio.load(sorted(esc10.glob("rooster/*.ogg"))[0], sr=16000)
     tagger = AudioTagger(published("yamnet"))
     alone, after_a_minute = (tagger.predict((sound, sr)) for sound in (y, np.append(np.zeros(60 * sr, np.float32), y)))
-    np.testing.assert_allclose(after_a_minute.probabilities, alone.probabilities, atol=0.1)  # patches at its start differ
+    # Patches that hold the start of the sound differ.
+    np.testing.assert_allclose(after_a_minute.probabilities, alone.probabilities, atol=0.1)
