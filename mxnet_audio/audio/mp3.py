@@ -134,7 +134,7 @@ class _Header:
 
     @property
     def is_full(self) -> bool:
-        """Whether an encoder wrote this that does not count the header itself, and tells its delay."""
+        """True if an encoder wrote this that does not count the header itself, and that gives its delay."""
         return self.data[self.at + _LAME_TAG :][:3] in (b"LAM", b"Lav")
 
     def declaring(self, count: int, size: int) -> bytes:

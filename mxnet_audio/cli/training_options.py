@@ -264,7 +264,7 @@ class FeatureOptions:
 
     @property
     def are_given(self) -> bool:
-        """Whether an option sets the features or their length."""
+        """True if an option sets the features or their length."""
         return any(option is not None for option in (self._file_config, self._seconds, self._input_shape))
 
     def config(self, network: str) -> AudioFeatureConfig:
