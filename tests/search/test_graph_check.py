@@ -100,7 +100,7 @@ def test_damage_is_found(kind, tmp_path, caplog):
 def test_mutants_do_not_crash(saved):
     kind, folder, graph = saved
     data, chance = graph.read_bytes(), random.Random(17)
-    for _ in range(15):
+    for _ in range(40):
         changed = data
         for _ in range(chance.choice([1, 1, 2, 5])):
             position = chance.randrange(140 if chance.random() < 0.2 else len(data) - 4) & ~3
