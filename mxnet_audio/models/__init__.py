@@ -29,11 +29,13 @@ from mxnet_audio.models.musicnn_vgg import MusicnnVggMttNet, MusicnnVggNet
 from mxnet_audio.models.pretrained import Pretrained, read_pretrained, read_published, transfer
 from mxnet_audio.models.resnet18 import ResNet18Net
 from mxnet_audio.models.resnet_v2 import ResNetV2Net
+from mxnet_audio.models.sequence_net import SequenceNet
 from mxnet_audio.models.sincnet import SincNet
 from mxnet_audio.models.yamnet import YamnetNet
 
 if TYPE_CHECKING:
     from mxnet_audio import weights
+    from mxnet_audio.weights.architecture import Architecture
 
 __all__ = [
     "MIN_INPUT_SIZE",
@@ -52,6 +54,7 @@ __all__ = [
     "Pretrained",
     "ResNet18Net",
     "ResNetV2Net",
+    "SequenceNet",
     "SincNet",
     "YamnetNet",
     "check_shape",
@@ -131,6 +134,7 @@ def get_model(
     *,
     head: str | None = None,
     embedding: str | None = None,
+    architecture: Architecture | None = None,
     pretrained: str | os.PathLike | bool | weights.Loaded | None = None,
 ) -> AudioNet:
     """Make a network; its parameters are not yet initialized, unless they are transferred from a trained one.
@@ -149,6 +153,9 @@ def get_model(
         Last layer, one of the network's `heads`. Default: that of the trained network, or the first of `heads`.
     embedding : str, optional
         Layer and pooling of an encoder, one of its `embeddings`. Default: that of the trained network, or the first.
+    architecture : Architecture, optional
+        Settings of a network that is built from settings, see `mxnet_audio.weights.read_architecture`. Default: those
+        of the trained network.
     pretrained : str or os.PathLike, bool, or weights.Loaded, optional
         Directory in which a classifier stored a trained network of this name; or True, or what
         `mxnet_audio.weights.load` returned, for published weights, which are downloaded if need be. The parameters are
@@ -179,30 +186,40 @@ def get_model(
     if head is not None and head not in network.heads:
         raise ParameterError(f"head of {name} must be one of {', '.join(network.heads)}, got {head!r}")
     trained = _trained(name, network, pretrained)
+    tags = (trained is not None and trained.tags) or network.tags
     if classes is None and (head == "tags" or (trained is not None and trained.is_published)):
-        classes = network.tags
+        classes = tags
     else:
         classes = whole_number("classes", classes, 2)
+    if trained is not None and architecture is None:
+        architecture = trained.architecture
     if input_shape is None:
-        if trained is None and not issubclass(network, EncoderNet):
+        if trained is not None:
+            input_shape = trained.input_shape
+        elif issubclass(network, SequenceNet):
+            input_shape = network.longest_input(architecture)
+        elif issubclass(network, EncoderNet):
+            input_shape = network.patch_shape()
+        else:
             raise ParameterError(f"input_shape of {name} is missing: {network.input_format}")
-        input_shape = network.patch_shape() if trained is None else trained.input_shape
     check_shape(name, input_shape)
     if head is None:
         head = network.heads[0] if trained is None else trained.head
-        if head == "tags" and classes != network.tags:
+        if head == "tags" and classes != tags:
             head = network.heads[0]
-    if issubclass(network, EncoderNet):
-        if embedding is None and trained is not None:
-            embedding = trained.embedding
-        net: AudioNet = network(classes, input_shape, head=head, embedding=embedding)
+    if embedding is None and trained is not None:
+        embedding = trained.embedding
+    if issubclass(network, SequenceNet):
+        net: AudioNet = network(classes, input_shape, head=head, embedding=embedding, architecture=architecture)
+    elif issubclass(network, EncoderNet):
+        net = network(classes, input_shape, head=head, embedding=embedding)
     elif embedding is None:
         net = network(classes, input_shape, head=head)
     else:
         raise ParameterError(f"embedding of {name} must be None, since there is one only, got {embedding!r}")
     if trained is not None:
         net.initialize(mx.init.Xavier())
-        if not isinstance(net, EncoderNet):
+        if not isinstance(net, EncoderNet | SequenceNet):
             net(nd.zeros((1, *net.input_shape)))  # the shapes of parameters are known after a first pass
         transfer(net, trained)
     return net
@@ -214,8 +231,8 @@ def _trained(name: str, network: type[AudioNet], pretrained: Any) -> Pretrained 
         return None
     if isinstance(pretrained, str | os.PathLike):
         return read_pretrained(name, pretrained)
-    if issubclass(network, EncoderNet):
+    if issubclass(network, EncoderNet | SequenceNet):
         return read_published(name, network, pretrained)
-    choices = ", ".join(name for name in model_names() if issubclass(NETWORKS[name], EncoderNet))
+    choices = ", ".join(name for name in model_names() if issubclass(NETWORKS[name], EncoderNet | SequenceNet))
     reason = f"pretrained of {name} must be the directory of a trained model, got {pretrained!r}"
     raise ParameterError(f"{reason}; networks with published weights are {choices}")

@@ -11,6 +11,8 @@ from mxnet_audio.engine import nd
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.models.blocks import AudioNet
 from mxnet_audio.models.encoder_net import EncoderNet
+from mxnet_audio.models.sequence_net import SequenceNet
+from mxnet_audio.weights.architecture import Architecture, read_architecture
 
 if TYPE_CHECKING:
     from mxnet_audio import weights
@@ -38,6 +40,10 @@ class Pretrained:
         Embedding of an encoder.
     is_published : bool
         Whether these are published weights.
+    tags : int
+        Number of classes of the published head; 0 for none.
+    architecture : Architecture or None
+        Settings of a network that is built from settings.
     """
 
     directory: str
@@ -46,6 +52,8 @@ class Pretrained:
     tensors: model_store.Tensors
     embedding: str | None = None
     is_published: bool = False
+    tags: int = 0
+    architecture: Architecture | None = None
 
 
 def read_pretrained(name: str, directory: str | os.PathLike) -> Pretrained:
@@ -75,15 +83,19 @@ def _read_saved(name: str, directory: str | os.PathLike, manifest: dict) -> Pret
     try:
         found, shape = manifest["network"]["name"], tuple(manifest["network"]["input_shape"])
         head, embedding = manifest["network"].get("head", "dense"), manifest["network"].get("embedding")
+        settings = manifest["network"].get("architecture")
+        architecture = None if settings is None else read_architecture(settings)
     except (KeyError, TypeError) as error:
         raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
     if found != name:
         raise ModelError(f"a {found} model, not {name}", directory)
     tensors = model_store.read_tensors(directory, manifest, "last")
-    return Pretrained(os.fspath(directory), shape, head, tensors, embedding)
+    return Pretrained(os.fspath(directory), shape, head, tensors, embedding, architecture=architecture)
 
 
-def read_published(name: str, network: type[EncoderNet], pretrained: Literal[True] | weights.Loaded) -> Pretrained:
+def read_published(
+    name: str, network: type[EncoderNet] | type[SequenceNet], pretrained: Literal[True] | weights.Loaded
+) -> Pretrained:
     """Load the published weights of a network.
 
     Parameters
@@ -117,8 +129,19 @@ def read_published(name: str, network: type[EncoderNet], pretrained: Literal[Tru
     record = loaded.record
     if record.network != name:
         raise ModelError(f"weights of a {record.network} network, not {name}", record.name)
-    head = "tags" if network.tags else network.heads[0]
-    return Pretrained(record.name, network.patch_shape(), head, loaded.tensors, is_published=True)
+    if issubclass(network, SequenceNet):
+        head, shape = "tags" if loaded.labels else network.heads[0], network.longest_input(loaded.architecture)
+    else:
+        head, shape = "tags" if network.tags else network.heads[0], network.patch_shape()
+    return Pretrained(
+        record.name,
+        shape,
+        head,
+        loaded.tensors,
+        is_published=True,
+        tags=len(loaded.labels),
+        architecture=loaded.architecture,
+    )
 
 
 def transfer(net: AudioNet, trained: Pretrained) -> bool:
@@ -143,7 +166,7 @@ def transfer(net: AudioNet, trained: Pretrained) -> bool:
         If the name or shape of a parameter differs; `net` then remains unchanged.
     """
     parameters, tensors = net._collect_params_with_prefix(), trained.tensors
-    if isinstance(net, EncoderNet):
+    if isinstance(net, EncoderNet | SequenceNet):
         tensors = {name: value for name, value in tensors.items() if name in parameters or name.startswith(HEAD_PREFIX)}
     # Heads whose parameters have the same names and shapes are of the same kind, for as many classes.
     net_head, trained_head = (

@@ -1,3 +1,8 @@
+from .architecture import Architecture as Architecture
+from .architecture import AstArchitecture as AstArchitecture
+from .architecture import Wav2Vec2Architecture as Wav2Vec2Architecture
+from .architecture import WhisperArchitecture as WhisperArchitecture
+from .architecture import read_architecture as read_architecture
 from .find import find as find
 from .load import Loaded as Loaded
 from .load import available as available

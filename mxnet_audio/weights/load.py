@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from mxnet_audio.atomic import parse_json, replacing
 from mxnet_audio.errors import ModelError
 from mxnet_audio.model_store import check_finite, fingerprint
+from mxnet_audio.weights.architecture import Architecture
 from mxnet_audio.weights.convert import convert
 from mxnet_audio.weights.find import cache_folder, find, published_files
 from mxnet_audio.weights.readers import tensorflow, tflite, torch
@@ -42,11 +43,14 @@ class Loaded:
         float32 arrays, read-only, by the names of the network's parameters.
     labels : list of str
         Classes of the last layer; empty if there is none.
+    architecture : Architecture or None
+        Settings of a network that is built from settings.
     """
 
     record: Record
     tensors: dict[str, np.ndarray] = field(repr=False)
     labels: list[str] = field(repr=False)
+    architecture: Architecture | None = None
 
 
 def load(name: str, source: str | os.PathLike | None = None, *, download: bool = True, progress: bool = True) -> Loaded:

@@ -1,0 +1,261 @@
+"""Base of the networks with published weights that take sound of any length, up to a window, in one pass."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from mxnet_audio.checks import one_of
+from mxnet_audio.engine import gluon, nd
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.models.blocks import AudioNet
+from mxnet_audio.models.encoder_net import MLP_UNITS
+from mxnet_audio.nn.reduce import REDUCTIONS, LayerSum, Reduce
+from mxnet_audio.weights.architecture import Architecture
+
+__all__ = ["LAST_LAYER", "WEIGHTED", "SequenceNet", "split_embedding"]
+
+LAST_LAYER = -1
+WEIGHTED = "weighted"  # in place of the number of a layer: the learned sum of all
+
+
+def split_embedding(name: str, reductions: tuple[str, ...] = REDUCTIONS) -> tuple[int | str, str]:
+    """Split the name of an embedding into its layer and its reduction over time.
+
+    Parameters
+    ----------
+    name : str
+        A reduction, such as 'mean', of the last layer; or a layer and a reduction, such as '6:mean' or
+        'weighted:mean'. Layer 0 is the input of the first transformer layer.
+    reductions : tuple of str
+        Possible reductions.
+
+    Returns
+    -------
+    layer : int or 'weighted'
+        -1 for the last layer.
+    reduction : str
+
+    Raises
+    ------
+    ParameterError
+        If the name is of another form.
+
+    Examples
+    --------
+    >>> split_embedding("mean"), split_embedding("6:max"), split_embedding("weighted:mean")
+    ((-1, 'mean'), (6, 'max'), ('weighted', 'mean'))
+    """
+    layer, colon, reduction = name.rpartition(":") if isinstance(name, str) else ("", "", name)
+    one_of("reduction of embedding", reduction, reductions)
+    if not colon:
+        return LAST_LAYER, reduction
+    if layer == WEIGHTED:
+        return WEIGHTED, reduction
+    if not re.fullmatch(r"\d{1,3}", layer):
+        raise ParameterError(f"embedding must be REDUCTION, LAYER:REDUCTION or weighted:REDUCTION, got {name!r}")
+    return int(layer), reduction
+
+
+class SequenceNet(AudioNet):
+    """Base of the networks with published weights that take sound of any length, up to a window, in one pass.
+
+    The body computes a sequence of vectors for each of its layers. One of the sequences, or their learned sum, is
+    reduced over time to the embedding. Inputs of different lengths are padded to one batch: what is behind the length
+    of an input does not change its outputs. Scores and heads are as of `EncoderNet`; the head "tags" is that of the
+    published weights.
+
+    A subclass defines the class attributes, `make_body` and, if it has published classes, `new_tags_head`.
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes; 0 for no head, in which case the scores are the embedding.
+    input_shape : tuple of int [(1, bands, frames)]
+        Shape of the longest input; of networks that take samples (1, 1, samples).
+    head : str, optional
+        Last layer, one of `heads`. Default: the first of them.
+    embedding : str, optional
+        Layer and reduction over time, see `split_embedding`. Default: the first of `reductions`, of the last layer.
+    architecture : Architecture, optional
+        Settings of the network; None for networks that have none.
+
+    Raises
+    ------
+    ParameterError
+        If the network has no such head, layer or reduction, or `input_shape` is too short.
+
+    Attributes
+    ----------
+    architecture : Architecture or None
+        Settings of the network.
+    window : float [s]
+        Longest sound in one pass; longer sound is cut into windows of this length.
+    min_input : int
+        Smallest number of frames, or samples, of an input.
+    fixed_steps : int or None
+        Number of vectors in a sequence, of networks that take inputs of one length; None for others.
+    reductions : tuple of str
+        Possible reductions over time.
+    dim : int
+        Length of the vectors of a sequence.
+    layers : int
+        Number of the last layer.
+    layer, reduction : int or str, and str
+        Layer and reduction of this network's embedding.
+    step : tuple of float [s] or None
+        Time from one vector of a sequence to the next, and length of the sound that a vector represents; None if
+        vectors represent the whole input.
+    """
+
+    heads = ("dense", "mlp", "tags")
+    standardizes = False
+    reductions: ClassVar[tuple[str, ...]] = tuple(name for name in REDUCTIONS if name != "concat")
+    window: float
+    min_input = 1
+    fixed_steps: int | None = None
+    step: tuple[float, float] | None = None
+
+    def __init__(
+        self,
+        classes: int,
+        input_shape: tuple[int, int, int],
+        head: str | None = None,
+        embedding: str | None = None,
+        *,
+        architecture: Architecture | None = None,
+        **kwargs,
+    ):
+        super().__init__(classes, input_shape, head, **kwargs)
+        self.architecture = architecture
+        if not self.fits(self.input_shape):
+            raise ParameterError(f"input_shape must be {self.input_format}, got {self.input_shape}")
+        self.embedding = self.reductions[0] if embedding is None else embedding
+        layer, self.reduction = split_embedding(self.embedding, self.reductions)
+        self.layer = self.layers if layer == LAST_LAYER else layer
+        if self.layer != WEIGHTED and not 0 <= int(self.layer) <= self.layers:
+            raise ParameterError(f"layer of embedding must be between 0 and {self.layers}, got {self.embedding!r}")
+        with self.name_scope():
+            self.body = self.make_body(self.layers if self.layer == WEIGHTED else int(self.layer))
+            self.layer_sum = LayerSum(self.layers + 1) if self.layer == WEIGHTED else None
+            self.reduce = Reduce(self.reduction)
+            width = self.dim * (self.fixed_steps or 1) if self.reduction == "concat" else self.dim
+            self.head = self.new_head(width) if classes else None
+
+    @classmethod
+    def fits(cls, input_shape: tuple[int, ...]) -> bool:
+        """Return whether inputs of a shape are accepted."""
+        return len(input_shape) == 3 and input_shape[0] == 1 and input_shape[2] >= cls.min_input
+
+    @classmethod
+    def longest_input(cls, architecture: Architecture | None) -> tuple[int, int, int]:
+        """Return the shape of an input that is as long as a window: (1, bands, frames)."""
+        raise NotImplementedError
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors of a sequence."""
+        raise NotImplementedError
+
+    @property
+    def layers(self) -> int:
+        """Number of the last layer; 0 if there is one only."""
+        return 0
+
+    def make_body(self, layers: int) -> gluon.nn.HybridBlock:
+        """Make the block from inputs and their lengths to a list: the lengths of the sequences, and all sequences.
+
+        Parameters
+        ----------
+        layers : int
+            Number of the last layer to compute: there are sequences 0 to `layers` [shape=(batch, steps, dim)].
+
+        Returns
+        -------
+        HybridBlock
+            Block that takes ``x`` [shape=(batch, 1, bands, frames)] and ``lengths`` [shape=(batch,)], in frames.
+        """
+        raise NotImplementedError
+
+    def new_tags_head(self, width: int) -> gluon.nn.HybridBlock:
+        """Make the published last layers, for embeddings of this length."""
+        return gluon.nn.Dense(self.classes, in_units=width)
+
+    def new_head(self, width: int) -> gluon.nn.HybridBlock:
+        """Make the last layer or layers for embeddings of this length; call it within the network's name scope."""
+        if self.head_name == "tags":
+            return self.new_tags_head(width)
+        if self.head_name != "mlp":
+            return super().new_head(width)
+        head = gluon.nn.HybridSequential()
+        head.add(gluon.nn.Dense(MLP_UNITS, activation="relu", in_units=width))
+        head.add(gluon.nn.Dense(self.classes, in_units=MLP_UNITS))
+        return head
+
+    def forward(self, x, lengths=None):
+        """Check the inputs, and compute.
+
+        Parameters
+        ----------
+        x : NDArray [shape=(batch, 1, bands, frames)]
+            Inputs, padded to the same number of frames.
+        lengths : NDArray [shape=(batch,)], optional
+            Number of frames of each input; by default all.
+
+        Returns
+        -------
+        scores : NDArray [shape=(batch, classes)]
+        embedding : NDArray [shape=(batch, dim)]
+        """
+        if isinstance(x, nd.NDArray):
+            lengths = self._checked(x, lengths)
+        return super().forward(x, lengths)
+
+    def _checked(self, x: nd.NDArray, lengths: nd.NDArray | None) -> nd.NDArray:
+        """Check the shape of inputs, and return their lengths."""
+        bands, smallest = self.input_shape[1], self.min_input
+        if x.ndim != 4 or x.shape[1:3] != (1, bands) or x.shape[3] < smallest:
+            format_ = f"(n, 1, {bands}, frames) with {smallest} frames or more"
+            raise ParameterError(f"inputs must have shape {format_}, got {x.shape}")
+        return nd.full(len(x), x.shape[3], ctx=x.context) if lengths is None else lengths
+
+    def hybrid_forward(self, F, x, lengths):
+        steps, states = self._states(x, lengths)
+        embedding = self.reduce(self._chosen(states), steps)
+        return embedding if self.head is None else self.head(embedding), embedding
+
+    def _states(self, x, lengths):
+        steps, *states = self.body(x, lengths)
+        return steps, states
+
+    def _chosen(self, states):
+        """Return the sequences of the embedding's layer."""
+        return states[-1] if self.layer_sum is None else self.layer_sum(*states)
+
+    def hidden_states(self, x: nd.NDArray, lengths: nd.NDArray | None = None) -> tuple[nd.NDArray, list[nd.NDArray]]:
+        """Compute the sequences of all layers up to that of the embedding.
+
+        Parameters
+        ----------
+        x, lengths
+            As for a call of the network.
+
+        Returns
+        -------
+        steps : NDArray [shape=(batch,)]
+            Length of the sequences of each input.
+        states : list of NDArray [shape=(batch, steps, dim)]
+            Sequences: the input of the first layer, and the output of each layer.
+        """
+        return self._states(x, self._checked(x, lengths))
+
+    def sequences(self, x: nd.NDArray, lengths: nd.NDArray | None = None) -> tuple[nd.NDArray, nd.NDArray]:
+        """Compute the sequences that the embedding is reduced from; see `hidden_states`.
+
+        Returns
+        -------
+        steps : NDArray [shape=(batch,)]
+        sequences : NDArray [shape=(batch, steps, dim)]
+        """
+        steps, states = self.hidden_states(x, lengths)
+        return steps, self._chosen(states)
