@@ -1,4 +1,4 @@
-"""Training runs on an encoder with published weights: of its head alone, or of the whole network."""
+"""Training runs on an encoder with published weights: their base, and the run of the head alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,8 @@ from mxnet_audio import model_store, training
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.data.transforms import Transform
 from mxnet_audio.engine import mx
-from mxnet_audio.errors import ModelError, ParameterError
+from mxnet_audio.errors import ModelError
 from mxnet_audio.features import AudioFeatureConfig, FeatureCache
-from mxnet_audio.inference.known_sounds import KnownSounds
 from mxnet_audio.inference.predictor import AudioSource
 from mxnet_audio.library.encoder_head import copy_body, fit_head, group_numbers
 from mxnet_audio.library.trained_model import TrainedModel
@@ -25,7 +23,7 @@ from mxnet_audio.library.training_run import TrainingRun
 from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
 from mxnet_audio.pretrained.patch_encoder import Pool
 
-__all__ = ["EncodeSound", "FineTuningRun", "HeadRun", "pooled", "read_vectors", "vector_cache"]
+__all__ = ["EncodeSound", "EncoderRun", "HeadRun", "pooled", "read_samples", "read_vectors", "vector_cache"]
 
 
 class EncodeSound(Transform):
@@ -130,54 +128,6 @@ class HeadRun(EncoderRun):
         model.save(self.model_dir)
 
 
-class FineTuningRun(EncoderRun):
-    """Training run of the whole network, after its head; parameters as for `EncoderRun`.
-
-    The learning rates of the layers fall toward the first one, as the recipe sets it.
-    """
-
-    def __init__(self, encoder: AudioEncoder, head: str, *arguments: Any, **devices: mx.Context):
-        super().__init__(encoder, head, *arguments, **devices)
-        if self.recipe.loss != "softmax":
-            raise ParameterError(f"recipe: loss must be 'softmax' for a pretrained encoder, got {self.recipe.loss!r}")
-
-    def settings_of(self, clips: training.Prepared) -> dict:
-        """Return the settings that must be the same for a run to be resumed, JSON-serializable."""
-        return super().settings_of(clips) | {"encoder": self._encoder.model_id, "head": self.head}
-
-    def train(
-        self,
-        model: TrainedModel,
-        clips: training.Prepared,
-        progress: training.Progress,
-        callbacks: Sequence[training.Callback],
-        show: bool,
-    ) -> None:
-        """Fit the head, unless the run is resumed, and train the network; then measure the sounds that it knows."""
-        batch_size = self.settings.batch_size
-        if not progress.epochs:
-            vectors, targets = _embeddings(model, clips.train_plain, batch_size)
-            fit_head(model, vectors, targets, group_numbers(clips.groups), self.settings)
-            model.extras = {}
-        super().train(model, clips, progress, callbacks, show)
-        if clips.test is not None:
-            vectors, targets = _embeddings(model, clips.train_plain, batch_size)
-            known = KnownSounds.of(vectors, targets)
-            held_out, _ = _embeddings(model, clips.test, batch_size)
-            model.extras["known"] = KnownSounds.of(vectors, targets, known.scores(held_out)).to_tensors()
-            model.save(self.model_dir, progress)
-
-
-def _embeddings(model: TrainedModel, loader: AudioLoader, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the embeddings [shape=(n, dim)] of the network's inputs, and return the targets [shape=(n,)]."""
-    vectors, targets = [], []
-    with contextlib.closing(_samples(loader)) as samples:
-        while batch := list(islice(samples, batch_size)):
-            vectors.append(model.forward(np.stack([x for x, _ in batch]))[1])
-            targets += [target for _, target in batch]
-    return np.concatenate(vectors), np.array(targets)
-
-
 def pooled(pool: str, parts: Iterable[np.ndarray]) -> np.ndarray:
     """Pool the vectors of patches [shape=(n, dim)], which come in one or more parts."""
     running = Pool(pool)
@@ -196,11 +146,11 @@ def vector_cache(
 
 def read_vectors(loader: AudioLoader) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors [shape=(n, dim)] and the targets [shape=(n,)] of all samples, in order."""
-    samples = list(_samples(loader))
+    samples = list(read_samples(loader))
     return np.stack([vector for vector, _ in samples]), np.array([target for _, target in samples])
 
 
-def _samples(loader: AudioLoader) -> Generator[tuple[np.ndarray, int], None, None]:
+def read_samples(loader: AudioLoader) -> Generator[tuple[np.ndarray, int], None, None]:
     """Yield the samples, in order; raise the error of the first that cannot be read."""
     with contextlib.closing(loader.samples()) as stream:
         for _, sample, error in stream:

@@ -27,7 +27,8 @@ from mxnet_audio.inference.predictor import BATCH_SIZE, AudioSource, AudioSource
 from mxnet_audio.inference.results import Output, TimedPrediction
 from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.library.encoder_head import copy_body, fit_head, group_numbers, move_embeddings
-from mxnet_audio.library.encoder_run import EncodeSound, FineTuningRun, HeadRun, pooled, vector_cache
+from mxnet_audio.library.encoder_run import EncodeSound, HeadRun, pooled, vector_cache
+from mxnet_audio.library.fine_tuning import FineTuningRun
 from mxnet_audio.library.inputs import choose_features
 from mxnet_audio.library.trained_model import TrainedModel, skipped_notes
 from mxnet_audio.library.training_run import TrainingRun
