@@ -69,12 +69,12 @@ print("accuracy", classifier.evaluate(held_out).accuracy)
 
 
 class Runtime:
-    """Process of `encoder_runtimes.py`."""
+    """Process that runs steps on request, such as `encoder_runtimes.py`."""
 
-    def __init__(self, name, encoder, folder, python):
+    def __init__(self, command, environment):
         self.process = subprocess.Popen(
-            [python, str(HERE / "encoder_runtimes.py"), name, encoder, folder],
-            env=os.environ | ONE_THREAD,
+            command,
+            env=os.environ | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -146,7 +146,16 @@ def encoding(arguments):
         with tempfile.TemporaryDirectory() as folder:
             seconds = write_inputs(encoder, paths, folder)
             runtimes = {
-                name: Runtime(name, encoder, folder, sys.executable if name == "mxnet" else arguments.peer_python)
+                name: Runtime(
+                    [
+                        sys.executable if name == "mxnet" else arguments.peer_python,
+                        str(HERE / "encoder_runtimes.py"),
+                        name,
+                        encoder,
+                        folder,
+                    ],
+                    ONE_THREAD,
+                )
                 for name in RUNTIMES[encoder]
             }
             for name, runtime in runtimes.items():
