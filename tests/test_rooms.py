@@ -75,15 +75,24 @@ def test_no_circle():
         visit(module)
 
 
-def test_only_the_engine_imports_mxnet():
-    importers = {
+def importers_of(package: str) -> set[str]:
+    """List the modules that import another package, at their top or inside a function."""
+    return {
         module
         for module, tree in TREES.items()
         for node in ast.walk(tree)
-        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "mxnet" for alias in node.names))
-        or (isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] == "mxnet")
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == package for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] == package)
     }
-    assert importers == {"mxnet_audio.engine"}
+
+
+def test_only_the_engine_imports_mxnet():
+    assert importers_of("mxnet") == {"mxnet_audio.engine"}
+
+
+@pytest.mark.parametrize("package", ["torch", "torchaudio", "tensorflow", "transformers", "speechbrain"])
+def test_weights_of_other_toolkits_are_read_without_them(package):
+    assert not importers_of(package)
 
 
 def test_rooms_without_mxnet_do_not_import_it():
