@@ -138,7 +138,7 @@ class SequenceNet(AudioNet):
         with self.name_scope():
             self.body = self.make_body(self.layers if self.layer == WEIGHTED else int(self.layer))
             self.layer_sum = LayerSum(self.layers + 1) if self.layer == WEIGHTED else None
-            self.reduce = Reduce(self.reduction)
+            self.reduce = self.new_reduce()
             width = self.dim * (self.fixed_steps or 1) if self.reduction == "concat" else self.dim
             self.head = self.new_head(width) if classes else None
 
@@ -176,6 +176,10 @@ class SequenceNet(AudioNet):
             Block that takes ``x`` [shape=(batch, 1, bands, frames)] and ``lengths`` [shape=(batch,)], in frames.
         """
         raise NotImplementedError
+
+    def new_reduce(self) -> gluon.nn.HybridBlock:
+        """Make the block from sequences and their lengths to the embedding."""
+        return Reduce(self.reduction)
 
     def new_tags_head(self, width: int) -> gluon.nn.HybridBlock:
         """Make the published last layers, for embeddings of this length."""

@@ -11,7 +11,7 @@ REDUCTIONS = ("mean", "max", "sum", "last", "cls_pooled", "concat")
 LOWEST = -1e30  # in place of the vectors behind the end of a sequence, before the maximum
 
 
-def steps_within(F, x, lengths):
+def steps_within(F, x, lengths, axis=1):
     """Return 1 for the steps of sequences, and 0 behind their ends.
 
     Parameters
@@ -22,6 +22,8 @@ def steps_within(F, x, lengths):
         Sequences.
     lengths : NDArray or Symbol [shape=(batch,)]
         Number of steps of each.
+    axis : int
+        Axis of the steps.
 
     Returns
     -------
@@ -34,7 +36,7 @@ def steps_within(F, x, lengths):
     array([[1., 1., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    steps = F.expand_dims(F.contrib.arange_like(x, axis=1), axis=0)
+    steps = F.expand_dims(F.contrib.arange_like(x, axis=axis), axis=0)
     return F.broadcast_lesser(steps, F.expand_dims(lengths, axis=1))
 
 
