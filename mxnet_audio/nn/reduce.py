@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mxnet_audio.checks import one_of
 from mxnet_audio.engine import gluon
+from mxnet_audio.weights.embeddings import REDUCTIONS
 
-__all__ = ["REDUCTIONS", "LayerSum", "Reduce", "steps_within"]
+__all__ = ["LayerSum", "Reduce", "steps_within"]
 
-REDUCTIONS = ("mean", "max", "sum", "last", "cls_pooled", "concat")
 LOWEST = -1e30  # in place of the vectors behind the end of a sequence, before the maximum
 
 
