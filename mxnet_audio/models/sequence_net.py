@@ -21,7 +21,7 @@ class SequenceNet(AudioNet):
     The body computes a sequence of vectors for each of its layers. One of the sequences, or their learned sum, is
     reduced over time to the embedding. Inputs of different lengths are padded to one batch: what is behind the length
     of an input does not change its outputs. Scores and heads are as of `EncoderNet`; the head "tags" is that of the
-    published weights.
+    published weights, and takes what it was trained on, whatever the embedding is.
 
     A subclass defines the class attributes, `make_body` and, if it has published classes, `new_tags_head`.
 
@@ -49,6 +49,8 @@ class SequenceNet(AudioNet):
         Settings of the network.
     window : float [s]
         Longest sound in one pass; longer sound is cut into windows of this length.
+    pads : bool
+        Whether inputs of different lengths can be padded to one batch.
     min_input : int
         Smallest number of frames, or samples, of an input.
     fixed_steps : int or None
@@ -70,6 +72,7 @@ class SequenceNet(AudioNet):
     standardizes = False
     reductions: ClassVar[tuple[str, ...]] = tuple(name for name in REDUCTIONS if name != "concat")
     window: float
+    pads = True
     min_input = 1
     fixed_steps: int | None = None
     step: tuple[float, float] | None = None
@@ -94,11 +97,14 @@ class SequenceNet(AudioNet):
         if self.layer != WEIGHTED and not 0 <= int(self.layer) <= self.layers:
             raise ParameterError(f"layer of embedding must be between 0 and {self.layers}, got {self.embedding!r}")
         with self.name_scope():
-            self.body = self.make_body(self.layers if self.layer == WEIGHTED else int(self.layer))
-            self.layer_sum = LayerSum(self.layers + 1) if self.layer == WEIGHTED else None
+            has_tags = classes > 0 and self.head_name == "tags"
+            self._sums_for_tags = has_tags and getattr(self.architecture, "use_weighted_layer_sum", False)
+            self.body = self.make_body(self.layers if has_tags or self.layer == WEIGHTED else int(self.layer))
+            self.layer_sum = LayerSum(self.layers + 1) if self._sums_for_tags or self.layer == WEIGHTED else None
             self.reduce = self.new_reduce()
-            width = self.dim * (self.fixed_steps or 1) if self.reduction == "concat" else self.dim
-            self.head = self.new_head(width) if classes else None
+            self.tags_reduce = self.new_tags_reduce() if has_tags else None
+            joins = self.reduction == "concat" and not has_tags
+            self.head = self.new_head(self.dim * (self.fixed_steps or 1) if joins else self.dim) if classes else None
 
     @classmethod
     def fits(cls, input_shape: tuple[int, ...]) -> bool:
@@ -139,8 +145,12 @@ class SequenceNet(AudioNet):
         """Make the block from sequences and their lengths to the embedding."""
         return Reduce(self.reduction)
 
+    def new_tags_reduce(self) -> gluon.nn.HybridBlock:
+        """Make the block from sequences and their lengths to the vectors that the published head takes."""
+        return Reduce("mean")
+
     def new_tags_head(self, width: int) -> gluon.nn.HybridBlock:
-        """Make the published last layers, for embeddings of this length."""
+        """Make the published last layers, for vectors of this length."""
         return gluon.nn.Dense(self.classes, in_units=width)
 
     def new_head(self, width: int) -> gluon.nn.HybridBlock:
@@ -184,6 +194,9 @@ class SequenceNet(AudioNet):
     def hybrid_forward(self, F, x, lengths):
         steps, states = self._states(x, lengths)
         embedding = self.reduce(self._chosen(states), steps)
+        if self.tags_reduce is not None:
+            published = self.layer_sum(*states) if self._sums_for_tags else states[-1]
+            return self.head(self.tags_reduce(published, steps)), embedding
         return embedding if self.head is None else self.head(embedding), embedding
 
     def _states(self, x, lengths):
@@ -192,7 +205,7 @@ class SequenceNet(AudioNet):
 
     def _chosen(self, states):
         """Return the sequences of the embedding's layer."""
-        return states[-1] if self.layer_sum is None else self.layer_sum(*states)
+        return self.layer_sum(*states) if self.layer == WEIGHTED else states[int(self.layer)]
 
     def hidden_states(self, x: nd.NDArray, lengths: nd.NDArray | None = None) -> tuple[nd.NDArray, list[nd.NDArray]]:
         """Compute the sequences of all layers up to that of the embedding.
