@@ -16,6 +16,7 @@ __all__ = [
     "as_array",
     "check_bands",
     "check_decibels",
+    "check_fixed_rate",
     "check_flag",
     "check_frames",
     "check_minimum",
@@ -86,6 +87,12 @@ def check_rate(sr: float) -> None:
     """Raise FeatureError unless a sampling rate is above 0 and at most 10 million."""
     if not (isinstance(sr, Real) and 0 < sr <= MAX_RATE):
         raise FeatureError(f"sr must be above 0 Hz and at most {MAX_RATE} Hz, got {sr!r}")
+
+
+def check_fixed_rate(encoder: str, sr: float, needed: int) -> None:
+    """Raise FeatureError unless a sampling rate is the one of an encoder's features."""
+    if not (isinstance(sr, Real) and sr == needed):
+        raise FeatureError(f"sr must be {needed} Hz for {encoder}, got {sr!r}: resample the sound")
 
 
 def check_bands(sr: float, fmin: float, fmax: float | None) -> None:

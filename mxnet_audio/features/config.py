@@ -16,7 +16,15 @@ from mxnet_audio.features.cepstral import check_delta
 from mxnet_audio.features.checks import MIN_AMIN, check_bands, check_decibels
 from mxnet_audio.features.documents import preprocessing_block, read_yaml
 from mxnet_audio.features.htk import frame_count, lengths
-from mxnet_audio.features.keys import KEYS_OF_TYPE, LOADING_KEYS, TIME_MAJOR_TYPES, add_defaults, explain_unknown
+from mxnet_audio.features.hub_fbanks import AST_MEAN, AST_STD, MAX_MEAN, MIN_STD
+from mxnet_audio.features.keys import (
+    HUB_TYPES,
+    KEYS_OF_TYPE,
+    LOADING_KEYS,
+    TIME_MAJOR_TYPES,
+    add_defaults,
+    explain_unknown,
+)
 from mxnet_audio.features.windows import get_window
 
 __all__ = ["AudioFeatureConfig"]
@@ -37,6 +45,11 @@ class AudioFeatureConfig(BaseModel):
     `features.musicnn_mel`): bands x frames, as for librosa's types. Of their keys only ``n_frames`` can be set; the
     others, such as ``sr`` and ``hop_length``, have fixed values.
 
+    Types ``whisper``, ``ast``, ``panns`` and ``speechbrain`` are the inputs of published encoders, too
+    (`features.whisper_mel`, `features.ast_fbank`, `features.panns_mel`, `features.speechbrain_fbank`). With
+    ``n_frames``, they keep the start of a longer sound, as the published feature extractors do. ``n_mels`` of the first
+    two can be set, and ``mean`` and ``std`` of ``ast``.
+
     Parameters
     ----------
     type : str
@@ -54,7 +67,7 @@ class AudioFeatureConfig(BaseModel):
     center : bool
         True centers frame ``t`` at sample ``t * hop_length``, with zeros beyond both ends; False starts it there.
     n_mels : int > 0
-        Number of mel bands.
+        Number of mel bands. Default: 96; 80 for ``whisper``, 128 for ``ast``.
     fmin, fmax : float [Hz]
         Range of the bands; ``fmax`` None is ``sr / 2``.
     htk : bool
@@ -69,7 +82,11 @@ class AudioFeatureConfig(BaseModel):
     top_db : float > 0 or None [dB]
         Distance of the floor below the peak.
     n_frames : int > 0 or None
-        Number of frames that every sound is fitted to; None keeps lengths.
+        Number of frames that every sound is fitted to; None keeps lengths. Default: None; 3000 (30 s) for ``whisper``,
+        1024 for ``ast``, which is padded with frames of zeros, and not with samples.
+    mean, std : float, float > 0
+        Mean and standard deviation of the training set, which ``ast`` is normalized with; with 0 and 0.5 it is not.
+        Default: AudioSet's.
     n_mfcc, dct_type, dct_norm, lifter, deltas, delta_width
         As for `features.mfcc`.
     n_chroma, tuning
@@ -125,7 +142,21 @@ class AudioFeatureConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     type: Literal[
-        "log_mel", "mel", "mfcc", "chroma", "raw", "stft", "stft_phase", "fbank", "group_delay", "yamnet", "musicnn"
+        "log_mel",
+        "mel",
+        "mfcc",
+        "chroma",
+        "raw",
+        "stft",
+        "stft_phase",
+        "fbank",
+        "group_delay",
+        "yamnet",
+        "musicnn",
+        "whisper",
+        "ast",
+        "panns",
+        "speechbrain",
     ] = "log_mel"
     sr: int | None = Field(default=12000, gt=0)
     n_fft: int = Field(default=512, ge=2)
@@ -143,6 +174,8 @@ class AudioFeatureConfig(BaseModel):
     ref: float | Literal["max"] = 1.0
     top_db: float | None = Field(default=80.0, gt=0)
     n_frames: int | None = Field(default=None, ge=1)
+    mean: float = Field(default=AST_MEAN, ge=-MAX_MEAN, le=MAX_MEAN)
+    std: float = Field(default=AST_STD, ge=MIN_STD)
     n_mfcc: int = Field(default=20, ge=1)
     dct_type: Literal[1, 2, 3, 4] = 2
     dct_norm: Literal["ortho"] | None = "ortho"
@@ -289,8 +322,15 @@ class AudioFeatureConfig(BaseModel):
 
     @property
     def frame_length(self) -> int:
-        """Samples that a frame of librosa's types depends on: ``n_fft``, or 400, the window, for ``yamnet``."""
-        return self.win_length if self.type == "yamnet" and self.win_length is not None else self.n_fft
+        """Samples that a frame depends on: ``n_fft``, or 400, the window, for ``yamnet`` and ``ast``."""
+        return self.win_length if self.type in ("yamnet", "ast") and self.win_length is not None else self.n_fft
+
+    @property
+    def kept_part(self) -> str:
+        """Part of a longer sound that features of one length are computed from: 'start' or 'middle'."""
+        if self.time_axis == -2:
+            return self.crop
+        return "start" if self.type in HUB_TYPES else "middle"
 
     @property
     def n_samples(self) -> int | None:
@@ -300,15 +340,24 @@ class AudioFeatureConfig(BaseModel):
         if self.n_frames is None:
             return None
         padding = 2 * (self.n_fft // 2) if self.center else 0
-        needed = self.frame_length - padding + (self.n_frames - 1) * self.hop_length
+        computed = self.n_frames + self._dropped_frames
+        needed = self.frame_length - padding + (computed - 1) * self.hop_length
+        if self.type in ("whisper", "panns"):  # half a frame is reflected at the first and the last sample
+            return max(needed, self.n_fft // 2 + 1)
         # One centered frame of an even n_fft would need no sample at all: give it those up to the second frame.
         return needed if needed > 0 else max(1, self.hop_length - 1)
 
     @property
+    def _dropped_frames(self) -> int:
+        return 1 if self.type == "whisper" else 0
+
+    @property
     def reach(self) -> float | None:
         """Seconds of a sound, from its start, that its features depend on; None is the whole sound."""
-        if self.time_axis == -1 or self.norm == "per_file" or self.crop == "middle":
+        if self.norm == "per_file" or self.kept_part == "middle":
             return None
+        if self.time_axis == -1:
+            return None if self.n_samples is None or self.sr is None else self.n_samples / self.sr + _RESAMPLER_MARGIN
         return self.audio_file_length_limit_in_s + self.window_length_in_s + self.window_shift_in_s + _RESAMPLER_MARGIN
 
     def limit(self, sr: float) -> tuple[int, int]:
@@ -377,7 +426,7 @@ class AudioFeatureConfig(BaseModel):
         if self.time_axis == -2:
             return self._rows(int(seconds * self.sr), self.sr)[0]
         spare = round(seconds * self.sr) - (self.n_fft % 2 if self.center else self.frame_length)
-        return 1 + max(0, spare) // self.hop_length
+        return max(1, 1 + spare // self.hop_length - self._dropped_frames)
 
     def identity(self) -> dict[str, Any]:
         """Return all that determines the features, ready for JSON: the type and its keys, nothing about loading.

@@ -19,6 +19,8 @@ from mxnet_audio.features.cepstral import mfcc
 from mxnet_audio.features.checks import as_array, check_samples
 from mxnet_audio.features.chroma import chroma
 from mxnet_audio.features.config import AudioFeatureConfig
+from mxnet_audio.features.hub_fbanks import ast_fbank, speechbrain_fbank
+from mxnet_audio.features.hub_mels import panns_mel, whisper_mel
 from mxnet_audio.features.pretrained import musicnn_mel, yamnet_mel
 from mxnet_audio.features.spectral import log_mel, melspectrogram
 
@@ -35,6 +37,10 @@ _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "group_delay": htk.group_delay,
     "yamnet": yamnet_mel,
     "musicnn": musicnn_mel,
+    "whisper": whisper_mel,
+    "ast": ast_fbank,
+    "panns": panns_mel,
+    "speechbrain": speechbrain_fbank,
 }
 # Keys that are not arguments of these functions.
 _CONFIG_KEYS = {"type", "sr", "n_frames"}
@@ -46,7 +52,8 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     """Compute the features of samples.
 
     Samples are resampled to ``config.sr``. For librosa's types and those of pretrained encoders, if ``config.n_frames``
-    is set, they are fitted (middle crop, or zeros at the end) to the length that gives exactly this number of frames.
+    is set, they are fitted (middle crop, or zeros at the end) to the length that gives exactly this number of frames;
+    of types ``whisper``, ``ast``, ``panns`` and ``speechbrain`` the start is kept, and ``ast`` is padded with frames.
     For Ludwig's types, the features are cut (at the end, or with ``crop='middle'`` at both ends) or padded at the end.
     With ``norm='per_file'``, each column is brought to mean 0 and deviation 1 over the whole sound before that (a
     constant column becomes 0); without it, only the samples within the limit are transformed.
@@ -99,8 +106,13 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
 
 
 def _bands_by_frames(y: np.ndarray, config: AudioFeatureConfig) -> np.ndarray:
-    if config.n_samples is not None:
-        y = audio.fit_length(y, config.n_samples)
+    n_samples = config.n_samples
+    if n_samples is not None and config.kept_part == "start":
+        y = y[..., :n_samples]
+    if config.type == "ast":  # pads frames
+        return frames_of(y, config, max_length=config.n_frames)
+    if n_samples is not None:
+        y = audio.fit_length(y, n_samples)
     # With a hop of one sample, even the shortest sound gives one frame too many.
     return frames_of(y, config)[..., : config.n_frames]
 
@@ -192,11 +204,10 @@ def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
 
 def _used(config: AudioFeatureConfig) -> dict[str, int | None]:
     """Return the length [samples] of the part of a sound that its features depend on, as `load_used` takes it."""
-    if config.time_axis == -1:
-        return {"middle": config.n_samples}
     if config.sr is None or config.norm == "per_file":
         return {}
-    return {"middle" if config.crop == "middle" else "used": config.limit(config.sr)[1]}
+    used = config.n_samples if config.time_axis == -1 else config.limit(config.sr)[1]
+    return {"middle" if config.kept_part == "middle" else "used": used}
 
 
 def check_config(config: AudioFeatureConfig) -> None:

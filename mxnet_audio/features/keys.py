@@ -10,6 +10,7 @@ from mxnet_audio.errors import FeatureError
 
 __all__ = [
     "FIXED_VALUES",
+    "HUB_TYPES",
     "KEYS_OF_TYPE",
     "LOADING_KEYS",
     "LUDWIG_KEYS",
@@ -33,12 +34,30 @@ _YAMNET = {"hop_length": 160, "win_length": 400, "center": False, "power": 1.0}
 _YAMNET_BANDS = {"n_mels": 64, "fmin": 125.0, "fmax": 7500.0, "htk": True, "norm": None}
 _MUSICNN = {"hop_length": 256, "win_length": None, "center": True, "power": 2.0}
 _MUSICNN_BANDS = {"n_mels": 96, "fmin": 0.0, "fmax": None, "htk": False, "norm": "slaney"}
+_HTK_BANDS = {"fmax": None, "htk": True, "norm": None, "power": 2.0}
+_SLANEY_BANDS = {"htk": False, "norm": "slaney", "power": 2.0}
+_FRAMES_400 = {"sr": 16000, "n_fft": 400, "hop_length": 160, "win_length": None, "center": True}
+_FRAMES_1024 = {"sr": 32000, "n_fft": 1024, "hop_length": 320, "win_length": None, "center": True}
 FIXED_VALUES: dict[str, dict[str, Any]] = {
     "yamnet": {**_MEL_16_KHZ, **_YAMNET, **_YAMNET_BANDS},
     "musicnn": {**_MEL_16_KHZ, **_MUSICNN, **_MUSICNN_BANDS},
+    "whisper": {**_FRAMES_400, "window": "hann", "fmin": 0.0, "fmax": None, **_SLANEY_BANDS},
+    "ast": {**_MEL_16_KHZ, "hop_length": 160, "win_length": 400, "center": False, "fmin": 20.0, **_HTK_BANDS},
+    "panns": {**_FRAMES_1024, "window": "hann", "n_mels": 64, "fmin": 50.0, "fmax": 14000.0, **_SLANEY_BANDS},
+    "speechbrain": {**_FRAMES_400, "window": "hamming", "n_mels": 80, "fmin": 0.0, **_HTK_BANDS},
 }
+TIME_MAJOR_TYPES = {"raw", "stft", "stft_phase", "fbank", "group_delay"}
+# Values that differ from those of other types, and can be set.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    **{kind: {"sr": None, "norm": None} for kind in TIME_MAJOR_TYPES},
+    "whisper": {"n_mels": 80, "n_frames": 3000},
+    "ast": {"n_mels": 128, "n_frames": 1024},
+}
+HUB_TYPES = {"whisper", "ast", "panns", "speechbrain"}  # like their published extractors, they keep a sound's start
 KEYS_OF_TYPE = {
     **{kind: {"type", "n_frames"} for kind in FIXED_VALUES},
+    "whisper": {"type", "n_frames", "n_mels"},
+    "ast": {"type", "n_frames", "n_mels", "mean", "std"},
     "log_mel": _LOG_MEL,
     "mel": _MEL,
     "mfcc": _LOG_MEL | {"n_mfcc", "dct_type", "dct_norm", "lifter", "deltas", "delta_width"},
@@ -49,7 +68,6 @@ KEYS_OF_TYPE = {
     "fbank": LUDWIG_KEYS,
     "group_delay": _HTK,
 }
-TIME_MAJOR_TYPES = {"raw", "stft", "stft_phase", "fbank", "group_delay"}
 _ALL_KEYS = LOADING_KEYS.union(*KEYS_OF_TYPE.values())
 
 
@@ -96,10 +114,12 @@ def add_defaults(values: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
     if not (isinstance(kind, str) and kind in KEYS_OF_TYPE):
         return values, set()  # refused later, by the validation of each value
     family = KEYS_OF_TYPE[kind]
+    values = {**_DEFAULTS.get(kind, {}), **values}
     if kind in TIME_MAJOR_TYPES:
-        values, family = {"sr": None, "norm": None, **values}, LUDWIG_KEYS
+        family = LUDWIG_KEYS
     if foreign := [key for key in values if key in _ALL_KEYS - LOADING_KEYS - family]:
-        remark = ", which fixes all keys but n_frames" if kind in FIXED_VALUES else ""
+        free = ", ".join(sorted(family - {"type"}))
+        remark = f", which fixes all keys but {free}" if kind in FIXED_VALUES else ""
         raise FeatureError(f"{', '.join(foreign)}: not for type {kind!r}{remark}")
     values.update(FIXED_VALUES.get(kind, {}))
     return values, (family - KEYS_OF_TYPE[kind]) & set(values)

@@ -6,13 +6,12 @@ The constants are in `keys.FIXED_VALUES`, since the feature configuration reads 
 from __future__ import annotations
 
 from functools import lru_cache
-from numbers import Real
 
 import numpy as np
 import scipy.sparse
 
 from mxnet_audio.errors import FeatureError
-from mxnet_audio.features.checks import check_samples
+from mxnet_audio.features.checks import check_fixed_rate, check_samples
 from mxnet_audio.features.keys import FIXED_VALUES
 from mxnet_audio.features.mel import triangles
 from mxnet_audio.features.spectral import cut_frames, melspectrogram, squares
@@ -61,7 +60,7 @@ def yamnet_mel(y: np.ndarray, sr: float = 16000) -> np.ndarray:
     (64, 96)
     """
     fixed = FIXED_VALUES["yamnet"]
-    _check_rate("YAMNet", sr)
+    check_fixed_rate("YAMNet", sr, fixed["sr"])
     y = check_samples(y)
     if y.shape[-1] < fixed["win_length"]:
         raise FeatureError(f"{y.shape[-1]} samples are fewer than a window ({fixed['win_length']})")
@@ -118,7 +117,7 @@ def musicnn_mel(y: np.ndarray, sr: float = 16000, *, center: bool = True) -> np.
     >>> musicnn_mel(np.ones(48000, np.float32)).shape
     (96, 188)
     """
-    _check_rate("musicnn", sr)
+    check_fixed_rate("musicnn", sr, FIXED_VALUES["musicnn"]["sr"])
     mel = melspectrogram(y, **{**FIXED_VALUES["musicnn"], "center": center})
     mel *= np.float32(MUSICNN_SCALE)
     mel += 1
@@ -152,8 +151,3 @@ def yamnet_filters() -> np.ndarray:
 @lru_cache(maxsize=1)
 def _sparse_yamnet_filters() -> scipy.sparse.csr_matrix:
     return scipy.sparse.csr_matrix(yamnet_filters())
-
-
-def _check_rate(encoder: str, sr: float) -> None:
-    if not (isinstance(sr, Real) and sr == 16000):
-        raise FeatureError(f"sr must be 16000 Hz for {encoder}, got {sr!r}: resample the sound")

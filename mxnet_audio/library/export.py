@@ -138,7 +138,7 @@ def _write(model: TrainedModel, front: gluon.HybridBlock | None, path: Path) -> 
         sr=sr,
         n_samples=n_samples,
         front_end=front is not None,
-        crop="middle" if config.time_axis == -1 else config.crop,
+        crop=config.kept_part,
         reach=config.reach,
         views=model.views,
         mxnet_audio=mxnet_audio.__version__,

@@ -226,7 +226,7 @@ def _mistakes(clips: Sequence[_Clip], classifier: Predictor, name: Callable) -> 
 def _part(classifier: Predictor) -> str:
     """Return the part of a longer sound that the network takes: 'middle' or 'start'."""
     config = classifier.feature_config
-    return "middle" if config.time_axis == -1 or classifier.views != 1 else config.crop
+    return "middle" if classifier.views != 1 else config.kept_part
 
 
 def _map(clips: Sequence[_Clip], name: Callable) -> Markup | None:

@@ -127,7 +127,7 @@ _VALUES = {
     "n_fft": st.integers(300, 700), "hop_length": st.integers(1, 400), "win_length": st.integers(1, 300) | st.none(),
     "window": st.sampled_from(["hann", "boxcar"]), "center": st.booleans(), "n_mels": st.integers(20, 130),
     "fmin": st.floats(0, 900), "fmax": st.floats(1000, 4000) | st.none(), "htk": st.booleans(),
-    "power": st.floats(0.5, 3), "amin": st.floats(1e-9, 1), "ref": st.floats(1e-9, 1e9) | st.just("max"),
+    "mean": st.floats(-9, 9), "std": st.floats(0.1, 9), "power": st.floats(0.5, 3), "amin": st.floats(1e-9, 1), "ref": st.floats(1e-9, 1e9) | st.just("max"),
     "top_db": st.floats(1, 100) | st.none(), "n_frames": st.integers(50, 99) | st.none(),
     "n_mfcc": st.integers(1, 20), "dct_type": st.sampled_from([1, 2, 3, 4]),
     "dct_norm": st.sampled_from(["ortho", None]), "lifter": st.floats(0, 40), "deltas": st.integers(0, 2),
@@ -172,7 +172,7 @@ def test_immutable_and_hashable():
 
 CHANGES = {
     "sr": 16000, "n_fft": 1024, "hop_length": 128, "win_length": 256, "window": "hamming",
-    "center": False, "n_mels": 64, "fmin": 20.0, "fmax": 5000.0, "htk": True, "norm": None, "power": 1.0,
+    "center": False, "n_mels": 64, "mean": 0.0, "std": 0.5, "fmin": 20.0, "fmax": 5000.0, "htk": True, "norm": None, "power": 1.0,
     "amin": 1e-5, "ref": 2.0, "top_db": None, "n_frames": 10,
     "n_mfcc": 13, "dct_type": 3, "dct_norm": None, "lifter": 22, "deltas": 1, "delta_width": 5,
     "n_chroma": 24, "tuning": 0.1,
