@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import ParameterError
@@ -36,15 +36,18 @@ class SequenceNet(AudioNet):
     embedding : str, optional
         Layer and reduction over time, see `split_embedding`. Default: the first of `reductions`, of the last layer.
     architecture : Architecture, optional
-        Settings of the network; None for networks that have none.
+        Settings of the network. Default: those of `architecture_type`.
 
     Raises
     ------
     ParameterError
-        If the network has no such head, layer or reduction, or `input_shape` is too short.
+        If the network has no such head, layer or reduction, `input_shape` is too short, or `architecture` is that of
+        another network.
 
     Attributes
     ----------
+    architecture_type : type or None
+        Class of the settings; None for networks that have none.
     architecture : Architecture or None
         Settings of the network.
     window : float [s]
@@ -73,6 +76,7 @@ class SequenceNet(AudioNet):
     reductions: ClassVar[tuple[str, ...]] = tuple(name for name in REDUCTIONS if name != "concat")
     window: float
     pads = True
+    architecture_type: ClassVar[type[Architecture] | None] = None
     min_input = 1
     fixed_steps: int | None = None
     step: tuple[float, float] | None = None
@@ -88,9 +92,12 @@ class SequenceNet(AudioNet):
         **kwargs,
     ):
         super().__init__(classes, input_shape, head, **kwargs)
-        self.architecture = architecture
+        self.architecture = self.settings(architecture)
         if not self.fits(self.input_shape):
             raise ParameterError(f"input_shape must be {self.input_format}, got {self.input_shape}")
+        if self.fixed_steps is not None and self.input_shape != self.longest_input(self.architecture):
+            shape = self.longest_input(self.architecture)
+            raise ParameterError(f"input_shape must be {shape} with these settings, got {self.input_shape}")
         self.embedding = self.reductions[0] if embedding is None else embedding
         layer, self.reduction = split_embedding(self.embedding, self.reductions)
         self.layer = self.layers if layer == LAST_LAYER else layer
@@ -110,6 +117,16 @@ class SequenceNet(AudioNet):
     def fits(cls, input_shape: tuple[int, ...]) -> bool:
         """Return whether inputs of a shape are accepted."""
         return len(input_shape) == 3 and input_shape[0] == 1 and input_shape[2] >= cls.min_input
+
+    @classmethod
+    def settings(cls, architecture: Architecture | None) -> Any:
+        """Return the settings of a network, by default those of its `architecture_type`."""
+        expected = cls.architecture_type
+        if expected is None:
+            return None
+        if architecture is not None and not isinstance(architecture, expected):
+            raise ParameterError(f"architecture must be of type {expected.__name__}, got {architecture!r}")
+        return architecture or expected()
 
     @classmethod
     def longest_input(cls, architecture: Architecture | None) -> tuple[int, int, int]:
@@ -186,6 +203,8 @@ class SequenceNet(AudioNet):
     def _checked(self, x: nd.NDArray, lengths: nd.NDArray | None) -> nd.NDArray:
         """Check the shape of inputs, and return their lengths."""
         bands, smallest = self.input_shape[1], self.min_input
+        if self.fixed_steps is not None and x.shape[1:] != self.input_shape:
+            raise ParameterError(f"inputs must have shape (n, {', '.join(map(str, self.input_shape))}), got {x.shape}")
         if x.ndim != 4 or x.shape[1:3] != (1, bands) or x.shape[3] < smallest:
             format_ = f"(n, 1, {bands}, frames) with {smallest} frames or more"
             raise ParameterError(f"inputs must have shape {format_}, got {x.shape}")

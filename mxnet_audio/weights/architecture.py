@@ -97,6 +97,12 @@ class AstArchitecture(Architecture):
     hidden_dropout_prob: Rate = 0.0
     attention_probs_dropout_prob: Rate = 0.0
 
+    @property
+    def patches(self) -> int:
+        """Number of patches of a spectrum."""
+        bands = (self.num_mel_bins - self.patch_size) // self.frequency_stride + 1
+        return bands * ((self.max_length - self.patch_size) // self.time_stride + 1)
+
 
 _OF_TYPE: dict[str, type[Architecture]] = {
     "wav2vec2": Wav2Vec2Architecture,
