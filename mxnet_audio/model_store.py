@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,11 +25,13 @@ from mxnet_audio.locks import locked
 
 __all__ = [
     "FORMAT",
+    "Entry",
     "Tensors",
     "check_finite",
     "check_writable",
     "encoder_name",
     "fingerprint",
+    "holds",
     "lock",
     "read_manifest",
     "read_state",
@@ -40,6 +42,7 @@ __all__ = [
 
 FORMAT = 2  # format 1: the first networks of version 0.1, which normalised before pooling
 Tensors = dict[str, np.ndarray]
+Entry = dict[str, str]  # of a file in a manifest: its name and its SHA-256
 State = TypeVar("State")
 _LARGEST = 16 << 30  # [bytes], of a file of tensors
 
@@ -125,7 +128,14 @@ def lock(directory: str | os.PathLike, name: str, work: str) -> Iterator[None]:
         yield
 
 
-def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: dict[str, Tensors]) -> None:
+def save_state(
+    directory: str | os.PathLike,
+    name: str,
+    manifest: dict,
+    files: dict[str, Tensors],
+    *,
+    kept: Mapping[str, Entry] | None = None,
+) -> dict[str, Entry]:
     """Save the state of a model: its manifest and its tensors.
 
     Hold its `lock` meanwhile: files that the manifest does not list are removed, also those of another writer.
@@ -140,6 +150,13 @@ def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: d
         Description of the model, JSON-serializable; ``format`` and ``files`` are added.
     files : dict of str to dict of str to np.ndarray
         Sets of tensors by role, such as ``last`` and ``best``.
+    kept : dict of str to entry, optional
+        By role, files that the directory `holds` already, and that stay as they are.
+
+    Returns
+    -------
+    dict of str to entry
+        Files of the model by role, as the manifest lists them.
 
     Raises
     ------
@@ -147,14 +164,16 @@ def save_state(directory: str | os.PathLike, name: str, manifest: dict, files: d
         If a file cannot be written, as on a full disk; then the former state remains.
     """
     try:
-        _save_state(Path(directory), name, manifest, files)
+        return _save_state(Path(directory), name, manifest, files, dict(kept or {}))
     except OSError as error:
         raise ModelError(f"cannot be saved ({error.strerror or error})", error.filename or directory) from error
 
 
-def _save_state(directory: Path, name: str, manifest: dict, files: dict[str, Tensors]) -> None:
+def _save_state(
+    directory: Path, name: str, manifest: dict, files: dict[str, Tensors], entries: dict[str, Entry]
+) -> dict[str, Entry]:
+    """Write the files, and add them to the entries of those that are kept."""
     directory.mkdir(parents=True, exist_ok=True)
-    entries = {}
     for role, tensors in files.items():
         data = format_tensors({key: np.ascontiguousarray(value) for key, value in tensors.items()})
         digest = hashlib.sha256(data).hexdigest()
@@ -171,6 +190,12 @@ def _save_state(directory: Path, name: str, manifest: dict, files: dict[str, Ten
     for path in directory.iterdir():
         if path.name not in current and re.fullmatch(f"{file}|{unfinished}", path.name):
             path.unlink(missing_ok=True)
+    return entries
+
+
+def holds(directory: str | os.PathLike, entry: Entry) -> bool:
+    """Return whether a directory holds a file that `save_state` wrote; its content is not read."""
+    return (Path(directory) / entry["file"]).is_file()
 
 
 def stored_models(directory: str | os.PathLike) -> list[str]:

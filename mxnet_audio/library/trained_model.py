@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import reprlib
@@ -19,9 +20,13 @@ from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import AudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.onnx_metadata import are_labels, are_views
+from mxnet_audio.library.base_weights import BASE, BaseWeights, completed
 from mxnet_audio.library.inputs import input_shape_of
-from mxnet_audio.models import NETWORKS, get_model
+from mxnet_audio.models import NETWORKS, SequenceNet, get_model
+from mxnet_audio.models.pretrained import read_base
+from mxnet_audio.nn.lora import add_lora, merge_lora
 from mxnet_audio.nn.loss import LOSSES
+from mxnet_audio.weights.architecture import Architecture, read_architecture
 
 __all__ = ["TrainedModel", "head_for", "skipped_notes"]
 
@@ -79,6 +84,8 @@ class TrainedModel:
         Last layer of the network, as its loss needs it.
     embedding : str, optional
         Layer and pooling of an encoder's vectors, see `get_model`.
+    architecture : Architecture, optional
+        Settings of a network that is built from settings.
     model_ctx, data_ctx : mxnet.Context
         Device of the network, and device on which batches are put first.
     random_state : int, optional
@@ -96,6 +103,10 @@ class TrainedModel:
     extras : dict of str to dict of str to np.ndarray
         Further tensors of a head on a frozen encoder: the embeddings of the training clips (``vectors``), and what is
         needed to tell unknown sounds (``known``).
+    base : BaseWeights or None
+        Published weights that the network was made from.
+    adapter : dict or None
+        Arguments of `nn.lora.add_lora` for the adapters that the network has, JSON-serializable.
     """
 
     def __init__(
@@ -107,6 +118,7 @@ class TrainedModel:
         views: int | None = None,
         head: str = "dense",
         embedding: str | None = None,
+        architecture: Architecture | None = None,
         model_ctx: mx.Context,
         data_ctx: mx.Context,
         random_state: int | None = None,
@@ -116,39 +128,66 @@ class TrainedModel:
         self.history = training.new_history()
         self.notes: dict[str, Any] = {}
         self.extras: dict[str, model_store.Tensors] = {}
-        self._make_net(head, embedding, random_state)
+        self.base: BaseWeights | None = None
+        self.adapter: dict[str, Any] | None = None
+        self._make_net({"head": head, "embedding": embedding, "architecture": architecture}, random_state)
 
-    def _make_net(self, head: str, embedding: str | None, random_state: int | None = None) -> None:
+    def _make_net(self, options: dict[str, Any], random_state: int | None = None) -> None:
         input_shape = input_shape_of(self.network, self.feature_config)
-        self.net = get_model(self.network, len(self.labels), input_shape, head=head, embedding=embedding)
+        self.net = get_model(self.network, len(self.labels), input_shape, **options)
         training.initialize(self.net, random_state, self.model_ctx)
+
+    def add_lora(self, **adapter: Any) -> None:
+        """Add adapters to the network, and freeze the rest of its body; parameters and errors as of `nn.lora.add_lora`.
+
+        Only the adapters and the last layer are trained then.
+        """
+        add_lora(self.net, **adapter)
+        self.adapter = adapter
+
+    def merge_lora(self) -> None:
+        """Add the adapters to the weights that they belong to, so that the network computes as fast as without."""
+        merge_lora(self.net)
+        self.adapter = None
+        self.__dict__.pop("id", None)  # rounding makes it another model
+
+    @property
+    def architecture(self) -> Architecture | None:
+        """Settings of a network that is built from settings."""
+        return self.net.architecture if isinstance(self.net, SequenceNet) else None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all attributes, with the parameters as NumPy arrays in place of the network."""
         attributes = {name: value for name, value in vars(self).items() if name != "net"}
         net = self.net
-        parameters = training.get_parameters(net)
-        return {**attributes, "head": net.head_name, "embedding": net.embedding, "parameters": parameters}
+        options = {"head": net.head_name, "embedding": net.embedding, "architecture": self.architecture}
+        return {**attributes, "options": options, "parameters": training.get_parameters(net)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the network again, on the same kind of device."""
         attributes = dict(state)
-        head, embedding, parameters = (attributes.pop(name) for name in ("head", "embedding", "parameters"))
+        options, parameters = attributes.pop("options"), attributes.pop("parameters")
         vars(self).update(attributes)
-        self._make_net(head, embedding)
+        self._make_net(options)
+        if self.adapter is not None:
+            self.add_lora(**self.adapter)
         training.set_parameters(self.net, parameters)
 
     @cached_property
     def id(self) -> str:
         """Identity of the embeddings, once training is over: it changes with the parameters and the features."""
         parameters = model_store.fingerprint(training.get_parameters(self.net))
-        network = " ".join([self.network, *self._embedding_entry().values()])
+        entries = self._settings_entries().values()
+        network = " ".join([self.network, *(e if isinstance(e, str) else json.dumps(e) for e in entries)])
         identity = f"{network} {self.feature_config.key()} {self.views} {parameters}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
-    def _embedding_entry(self) -> dict[str, str]:
-        """Return the embedding for the manifest; nothing for a network that has one only."""
-        return {} if self.net.embedding is None else {"embedding": self.net.embedding}
+    def _settings_entries(self) -> dict[str, Any]:
+        """Return embedding, architecture and adapters for the manifest, those that the network has."""
+        settings = self.architecture
+        architecture = None if settings is None else settings.model_dump(mode="json")
+        entries = {"embedding": self.net.embedding, "architecture": architecture, "adapter": self.adapter}
+        return {name: entry for name, entry in entries.items() if entry is not None}
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compute the outputs of the network.
@@ -215,7 +254,7 @@ class TrainedModel:
                 "classes": net.classes,
                 "input_shape": list(net.input_shape),
                 "head": net.head_name,
-                **self._embedding_entry(),
+                **self._settings_entries(),
             },
             "labels": self.labels,
             "features": self.feature_config.identity(),
@@ -230,7 +269,8 @@ class TrainedModel:
             },
             **self.notes,
         }
-        model_store.save_state(directory, self.network, manifest, files)
+        save = model_store.save_state if self.base is None else self.base.save
+        save(directory, self.network, manifest, files)
 
     @classmethod
     def load(
@@ -239,11 +279,13 @@ class TrainedModel:
         network: str,
         parameters: str,
         *,
+        source: Any = None,
         model_ctx: mx.Context,
         data_ctx: mx.Context,
     ) -> TrainedModel:
-        """Load a saved model; see `AudioClassifier.load_model`."""
-        read = partial(cls._read, directory, network, parameters, {"model_ctx": model_ctx, "data_ctx": data_ctx})
+        """Load a saved model; see `AudioClassifier.load_model`, and `read_base` for `source`."""
+        devices = {"model_ctx": model_ctx, "data_ctx": data_ctx}
+        read = partial(cls._read, directory, network, parameters, source, devices)
         return model_store.read_state(directory, network, read)
 
     @classmethod
@@ -252,6 +294,7 @@ class TrainedModel:
         directory: str | os.PathLike,
         network: str,
         parameters: str,
+        source: Any,
         devices: dict[str, mx.Context],
         manifest: dict,
     ) -> TrainedModel:
@@ -269,6 +312,7 @@ class TrainedModel:
                 raise TypeError(f"labels {reprlib.repr(labels)} or views {views!r}")
             if list(input_shape_of(network, config)) != list(manifest["network"]["input_shape"]):
                 raise ValueError("the input of the network is not that of the features")
+            settings = manifest["network"].get("architecture")
             model = cls(
                 network,
                 labels,
@@ -276,8 +320,16 @@ class TrainedModel:
                 views=views,
                 head=manifest["network"].get("head", "dense"),
                 embedding=manifest["network"].get("embedding"),
+                architecture=None if settings is None else read_architecture(settings),
                 **devices,
             )
+            if (adapter := manifest["network"].get("adapter")) is not None:
+                model.add_lora(**adapter)
+            if (base := read_base(directory, manifest, source)) is not None:
+                names = model.net._collect_params_with_prefix().keys()
+                base = {name: tensor for name, tensor in base.items() if name in names}  # not layers behind these
+                model.base = BaseWeights(base, is_saved=BASE in manifest["files"])
+                tensors = completed(tensors, base)
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
             model.notes = {note: manifest[note] for note in ("training", "skipped")}
@@ -325,9 +377,12 @@ class TrainedModel:
         if changed:
             reason = f"the checkpoint is of another run: {', '.join(changed)} changed; start again without resume"
             raise ModelError(reason, directory)
-        training.set_parameters(self.net, model_store.read_tensors(directory, manifest, "last"))
         names = [name for name in STATES if name != "loss" or name in manifest["files"]]  # few losses have parameters
-        states = {name: model_store.read_tensors(directory, manifest, name) for name in names}
+        states = {name: model_store.read_tensors(directory, manifest, name) for name in ["last", *names]}
+        if self.base is not None:
+            base = self.base.unchanged(training.get_parameters(self.net))
+            states |= {name: completed(states[name], base) for name in ("last", "best", "average")}
+        training.set_parameters(self.net, states.pop("last"))
         return training.Progress(history, **states)
 
 

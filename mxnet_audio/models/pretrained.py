@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mxnet_audio import model_store
 from mxnet_audio.engine import nd
@@ -17,7 +17,7 @@ from mxnet_audio.weights.architecture import Architecture, read_architecture
 if TYPE_CHECKING:
     from mxnet_audio import weights
 
-__all__ = ["Pretrained", "read_pretrained", "read_published", "transfer"]
+__all__ = ["Pretrained", "read_base", "read_pretrained", "read_published", "transfer"]
 
 HEAD_PREFIX = "head."  # of the names of the last layer's parameters
 
@@ -89,8 +89,56 @@ def _read_saved(name: str, directory: str | os.PathLike, manifest: dict) -> Pret
         raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
     if found != name:
         raise ModelError(f"a {found} model, not {name}", directory)
-    tensors = model_store.read_tensors(directory, manifest, "last")
+    tensors = {**(read_base(directory, manifest) or {}), **model_store.read_tensors(directory, manifest, "last")}
     return Pretrained(os.fspath(directory), shape, head, tensors, embedding, architecture=architecture)
+
+
+def read_base(directory: str | os.PathLike, manifest: dict, source: Any = None) -> model_store.Tensors | None:
+    """Read the published weights that a saved model was made from, for the parameters that are not saved with it.
+
+    Parameters
+    ----------
+    directory : str or os.PathLike
+        Directory of the model.
+    manifest : dict
+        Its manifest.
+    source : str or os.PathLike, optional
+        Source of the weights, as for `mxnet_audio.weights.load`; by default the one that the model was made from. Not
+        used if the model contains them.
+
+    Returns
+    -------
+    dict of str to np.ndarray or None
+        The weights, without the last layer, also of layers that the model lacks; None if all parameters are saved as
+        one set.
+
+    Raises
+    ------
+    ModelError
+        If they cannot be loaded, or are not those that the model was made from.
+    """
+    from mxnet_audio import weights
+
+    if "base" in manifest["files"]:
+        return model_store.read_tensors(directory, manifest, "base")
+    encoder = manifest.get("encoder")
+    reference = encoder.get("weights") if isinstance(encoder, dict) else None
+    if reference is None:
+        return None
+    try:
+        name, identity = encoder["name"], reference["identity"]
+        source, revision = (source, None) if source is not None else (reference["source"], reference["revision"])
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
+    mend = f"it was saved without the weights of {name} that it was trained on: give them as `source`, a folder or file"
+    try:
+        loaded = weights.load(name, source, revision=revision)
+    except (ModelError, ParameterError) as error:
+        raise ModelError(f"{mend}; looked for in {source or 'the usual places'}: {error}", directory) from error
+    if loaded.identity != identity:
+        reason = f"the weights of {name} from {source or 'the usual places'} are others than those it was trained on"
+        raise ModelError(f"{reason}; {mend}", directory)
+    return {name: tensor for name, tensor in loaded.tensors.items() if not name.startswith(HEAD_PREFIX)}
 
 
 def read_published(
