@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["common_shape", "empty_batch", "label_batch", "split_samples"]
+__all__ = ["as_inputs", "common_shape", "empty_batch", "label_batch", "split_samples"]
 
 _INTEGER_TYPES = (np.uint8, np.int8, np.int32, np.int64)  # of MXNet
 
@@ -117,3 +117,8 @@ def empty_batch(shape: tuple[int, ...], dtype: Any = np.float32) -> tuple[nd.NDA
     mx.base.check_call(mx.base._LIB.MXNDArrayGetData(batch.handle, ctypes.byref(pointer)))
     interface = {"version": 3, "shape": shape, "typestr": np.dtype(dtype).str, "data": (pointer.value, False)}
     return batch, np.asarray(SimpleNamespace(__array_interface__=interface, owner=batch))
+
+
+def as_inputs(arrays: Iterable[nd.NDArray], ctx: mx.Context) -> list[nd.NDArray]:
+    """Return data, and their lengths if there are any, as a network takes them: on its device, in float32."""
+    return [array.as_in_context(ctx).astype(np.float32, copy=False) for array in arrays]

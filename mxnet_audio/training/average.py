@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mxnet_audio.data.batch_arrays import as_inputs
 from mxnet_audio.engine import autograd, gluon, mx, nd
+from mxnet_audio.nn.freeze import batch_norms
 from mxnet_audio.training.state import Tensors, get_parameters, set_parameters
 
 __all__ = ["WeightAverage", "refresh_norms"]
@@ -16,7 +18,7 @@ _COUNT = "count"
 
 
 class WeightAverage:
-    """Running sum of a network's parameters.
+    """Running sum of those of a network's parameters that change.
 
     Parameters
     ----------
@@ -29,19 +31,29 @@ class WeightAverage:
 
     def add(self, net: gluon.Block) -> None:
         """Add the current parameters."""
+        changing = _changing(net)
         for name, value in get_parameters(net).items():
-            self._state[name] = self._state.get(name, 0) + value.astype(np.float64)
+            if name in changing:
+                self._state[name] = self._state.get(name, 0) + value.astype(np.float64)
         self._state[_COUNT] = self._state.get(_COUNT, np.zeros(1)) + 1
 
     def apply(self, net: gluon.Block) -> None:
         """Set the network's parameters to the mean, and clear the state."""
         count = self._state.pop(_COUNT)
-        set_parameters(net, {name: (total / count).astype(np.float32) for name, total in self._state.items()})
+        means = {name: (total / count).astype(np.float32) for name, total in self._state.items()}
+        set_parameters(net, get_parameters(net) | means)
         self._state.clear()
 
 
-def refresh_norms(net: gluon.Block, clips: Iterable[tuple[nd.NDArray, Any]], ctx: mx.Context) -> None:
-    """Measure the statistics of all batch norms again, in one pass over clips.
+def _changing(net: gluon.Block) -> set[str]:
+    """Return the names of the parameters that training changes, with the statistics of norms that are not frozen."""
+    statistics = {id(part) for norm in batch_norms(net, trained=True) for part in (norm.running_mean, norm.running_var)}
+    parameters = net._collect_params_with_prefix().items()
+    return {name for name, parameter in parameters if parameter.grad_req != "null" or id(parameter) in statistics}
+
+
+def refresh_norms(net: gluon.Block, clips: Iterable[tuple[Any, ...]], ctx: mx.Context) -> None:
+    """Measure the statistics of all batch norms that are not frozen again, in one pass over clips.
 
     During training the running statistics follow the last few batches, whose clips may be augmented and mixed, unlike
     those of prediction. Means are averaged over the batches; variances are the sum of those within batches and between
@@ -51,22 +63,20 @@ def refresh_norms(net: gluon.Block, clips: Iterable[tuple[nd.NDArray, Any]], ctx
     ----------
     net : gluon.Block
         Network.
-    clips : iterable of (inputs, anything)
+    clips : iterable of (inputs, anything) or (inputs, lengths, anything)
         Batches, as from an `AudioLoader`, ideally with clips of all classes in each.
     ctx : mxnet.Context
         Device of the network.
     """
-    norms: list[gluon.nn.BatchNorm] = []
-    net.apply(lambda block: norms.append(block) if isinstance(block, gluon.nn.BatchNorm) else None)
-    if not norms:
+    if not (norms := batch_norms(net, trained=True)):
         return
     means, squares, count = [0.0] * len(norms), [0.0] * len(norms), 0
-    for x, _ in clips:
+    for *inputs, _ in clips:
         for norm in norms:
             for statistic in (norm.running_mean, norm.running_var):
                 statistic.set_data(nd.zeros(statistic.shape))
         with autograd.record():
-            scores, _ = net(x.as_in_context(ctx))
+            scores, _ = net(*as_inputs(inputs, ctx))
         scores.backward()  # the backward pass updates statistics to old * momentum + batch * (1 - momentum)
         for index, norm in enumerate(norms):
             share = 1 - norm._kwargs["momentum"]
@@ -74,9 +84,9 @@ def refresh_norms(net: gluon.Block, clips: Iterable[tuple[nd.NDArray, Any]], ctx
                 statistic.data(ctx).asnumpy().astype(np.float64) / share
                 for statistic in (norm.running_mean, norm.running_var)
             )
-            means[index] = means[index] + len(x) * mean
-            squares[index] = squares[index] + len(x) * (variance + mean**2)
-        count += len(x)
+            means[index] = means[index] + len(inputs[0]) * mean
+            squares[index] = squares[index] + len(inputs[0]) * (variance + mean**2)
+        count += len(inputs[0])
     for norm, mean, square in zip(norms, means, squares):
         norm.running_mean.set_data(nd.array(mean / count))
         norm.running_var.set_data(nd.array(np.maximum(square / count - (mean / count) ** 2, 0)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from mxnet_audio.engine import gluon
+from mxnet_audio.nn.lora import ADAPTERS
+from mxnet_audio.training.layers import layer_of, layers_below_head
 
 __all__ = ["set_layer_rates"]
 
@@ -12,7 +12,8 @@ __all__ = ["set_layer_rates"]
 def set_layer_rates(net: gluon.Block, body_rate: float, layer_decay: float) -> None:
     """Set the factors of the learning rates: 1 for the head, and less for each layer before it.
 
-    A layer is a part of the network with a number, such as ``body.blocks.3``, or else the block of a parameter.
+    A layer is a part of the network with a number, such as ``body.blocks.3``, or else the block of a parameter. Learned
+    sums of layers and adapters are as new as the head: their factors are 1, too.
 
     Parameters
     ----------
@@ -31,13 +32,7 @@ def set_layer_rates(net: gluon.Block, body_rate: float, layer_decay: float) -> N
     >>> [part.weight.lr_mult for part in (net.head, net.body.blocks[12].pointwise, net.body.blocks[11].pointwise)]
     [1.0, 0.1, 0.05]
     """
-    parameters = net._collect_params_with_prefix()
-    layers = list(dict.fromkeys(_layer(name) for name in parameters if not name.startswith("head.")))
-    factors = {layer: body_rate * layer_decay**depth for depth, layer in enumerate(reversed(layers))}
-    for name, parameter in parameters.items():
-        parameter.lr_mult = factors.get(_layer(name), 1.0)
-
-
-def _layer(name: str) -> str:
-    numbered = re.match(r"(.*?\.\d+)\.", name)
-    return numbered[1] if numbered else name.rpartition(".")[0]
+    layers = reversed(layers_below_head(net))
+    factors = {layer: body_rate * layer_decay**depth for depth, layer in enumerate(layers)}
+    for name, parameter in net._collect_params_with_prefix().items():
+        parameter.lr_mult = 1.0 if name.endswith(ADAPTERS) else factors.get(layer_of(name), 1.0)

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mxnet_audio.data import AudioLoader
+from mxnet_audio.data.batch_arrays import as_inputs
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
 from mxnet_audio.models import AudioNet
@@ -140,6 +141,10 @@ class _Run:
         parameters = [p for _, p in sorted(net.collect_params().items())] + self.criterion.parameters
         self.trainer = self._make_trainer(parameters)
         self.learned = [p for p in parameters if p.grad_req != "null"]
+        self.waiting: list[int] = []  # sizes of the batches whose gradients are added up for the next step
+        if recipe.accumulate > 1:
+            for parameter in self.learned:
+                parameter.grad_req = "add"
 
     def _make_criterion(self) -> Criterion | SpeakerCriterion:
         net, recipe = self.net, self.recipe
@@ -152,7 +157,8 @@ class _Run:
 
     def _make_trainer(self, parameters: list[gluon.Parameter]) -> gluon.Trainer:
         settings, recipe = self.settings, self.recipe
-        rate = recipe.schedule.scheduler(settings.learning_rate, settings.epochs, len(self.clips.train))
+        steps = math.ceil(len(self.clips.train) / recipe.accumulate)
+        rate = recipe.schedule.scheduler(settings.learning_rate, settings.epochs, steps)
         options = {"learning_rate": settings.learning_rate, "lr_scheduler": rate, "wd": recipe.weight_decay}
         trainer = gluon.Trainer(parameters, "adam", options, kvstore=None)
         if self.progress.optimizer:
@@ -199,6 +205,8 @@ class _Run:
         seed = (self.settings.random_state, epoch)
         mx.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1))
         figures = [("train", *self._pass(self.clips.train, "batch", self._train_step))]
+        if self.waiting:
+            self._update()
         first_averaged = epochs - math.ceil(self.recipe.average * epochs)
         if epoch >= first_averaged:
             if epoch == first_averaged:
@@ -238,24 +246,35 @@ class _Run:
     def _test(self, clips: AudioLoader) -> tuple[float, float]:
         return self._pass(clips, "held-out batch", self._evaluate)
 
-    def _train_step(self, x: nd.NDArray, labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
+    def _train_step(self, inputs: list[nd.NDArray], labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
         """Take a step; return scores and losses from before it. A last batch that is too small is only evaluated."""
-        if len(x) < self.net.min_batch_size:
-            return self._evaluate(x, labels)
+        if len(labels) < self.net.min_batch_size:
+            return self._evaluate(inputs, labels)
+        if self.recipe.accumulate > 1 and not self.waiting:
+            for parameter in self.learned:
+                parameter.zero_grad()
         with autograd.record():
-            scores, embedding = self.net(x)
+            scores, embedding = self.net(*inputs)
             loss = self.criterion(scores, labels, embedding)
         loss.backward()
-        if self.recipe.clip_gradient is not None:  # gradients are sums over the batch until the step
-            gradients = [p.grad(self.ctx) for p in self.learned]
-            gluon.utils.clip_global_norm(gradients, self.recipe.clip_gradient * len(x), check_isfinite=False)
-        self.trainer.step(len(x))
+        self.waiting.append(len(labels))
+        if len(self.waiting) == self.recipe.accumulate:
+            self._update()
         return scores, loss
 
-    def _evaluate(self, x: nd.NDArray, labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
+    def _update(self) -> None:
+        """Change the parameters by the gradients of the batches since the last step."""
+        size = sum(self.waiting)
+        if self.recipe.clip_gradient is not None:  # gradients are sums over the batches until the step
+            gradients = [p.grad(self.ctx) for p in self.learned]
+            gluon.utils.clip_global_norm(gradients, self.recipe.clip_gradient * size, check_isfinite=False)
+        self.trainer.step(size)
+        self.waiting.clear()
+
+    def _evaluate(self, inputs: list[nd.NDArray], labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
         """Return scores and cross-entropies."""
         with autograd.predict_mode():
-            scores, _ = self.net(x)
+            scores, _ = self.net(*inputs)
             return scores, Criterion(self.net.classes)(scores, labels)
 
     def _pass(self, loader: AudioLoader, kind: str, step: Callable) -> tuple[float, float]:
@@ -264,8 +283,8 @@ class _Run:
         loader.epoch = epoch = self.progress.epochs
         # Closed at once in any case: its threads must not outlive an interrupted epoch.
         with contextlib.closing(iter(loader)) as stream:
-            for number, (x, y) in enumerate(stream):
-                scores, loss = step(x.as_in_context(self.ctx), y.as_in_context(self.ctx))
+            for number, (*inputs, y) in enumerate(stream):  # data, and their lengths if these differ
+                scores, loss = step(as_inputs(inputs, self.ctx), y.as_in_context(self.ctx))
                 loss_sum += float(loss.sum().asscalar())
                 correct += self._count_correct(scores, y)
                 count += len(y)
@@ -286,8 +305,8 @@ class _Run:
     def _check_loss(self, epoch: int) -> None:
         """Check the loss of one batch where no test set would show the effect of the last step."""
         with contextlib.closing(iter(self.clips.train_plain)) as stream:
-            x, y = next(stream)
-        _, loss = self._evaluate(x.as_in_context(self.ctx), y.as_in_context(self.ctx))
+            *inputs, y = next(stream)
+        _, loss = self._evaluate(as_inputs(inputs, self.ctx), y.as_in_context(self.ctx))
         if not math.isfinite(float(loss.sum().asscalar())):
             raise ModelError(f"the loss is NaN or infinite after epoch {epoch + 1}: lower the learning rate")
 

@@ -42,6 +42,7 @@ RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "average": ("between 0 and 1", lambda value: 0 <= value <= 1),
     "body_rate": ("> 0 and <= 1", lambda value: 0 < value <= 1),
     "layer_decay": ("> 0 and <= 1", lambda value: 0 < value <= 1),
+    "accumulate": ("a whole number >= 1", lambda value: value >= 1 and value.is_integer()),
     "views": ("a whole number >= 1, or None", lambda value: value >= 1 and value.is_integer()),
 }
 
@@ -85,6 +86,10 @@ class Recipe:
         1801.06146).
     clip_gradient : float > 0, optional
         Maximum norm of the gradient of all parameters together.
+    accumulate : int > 0
+        Number of batches whose gradients make one step, as if they were one batch: for networks so large that only
+        small batches fit into memory. The last step of an epoch takes the batches that remain. Batch norms normalize
+        each batch by itself.
     average : float, 0 to 1
         Share of the epochs, counted from the last, whose weights are averaged for the final parameters (arXiv
         1803.05407).
@@ -125,6 +130,7 @@ class Recipe:
     body_rate: float = 1.0
     layer_decay: float = 1.0
     clip_gradient: float | None = None
+    accumulate: int = 1
     average: float = 0.0
     refresh_norms: bool = False
     views: int | None = None
@@ -211,7 +217,7 @@ class Recipe:
             del settings["loss"], settings["loss_options"]
         if not self.splice:
             del settings["splice"]
-        for name in ("body_rate", "layer_decay"):
+        for name in ("body_rate", "layer_decay", "accumulate"):
             if settings[name] == 1:
                 del settings[name]
         if self.views is None:
@@ -233,7 +239,7 @@ def _checked_number(name: str, value: Any) -> float | int | None:
         return None
     if not isinstance(value, Real) or isinstance(value, bool) or not fits(float(value)):
         raise ParameterError(f"recipe: {name} must be {bounds}, got {value!r}")
-    return int(float(value)) if name == "views" else float(value)
+    return int(float(value)) if name in ("accumulate", "views") else float(value)
 
 
 def _step_key(step: Callable) -> Any:
