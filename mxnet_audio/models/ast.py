@@ -78,12 +78,14 @@ class AstReduce(gluon.nn.HybridBlock):
 
     def __init__(self, reduction: str, **kwargs):
         super().__init__(**kwargs)
-        self.reduce = None if reduction == "cls_pooled" else Reduce(reduction)
+        self._pools_tokens = reduction == "cls_pooled"
+        self.reduce = Reduce("mean" if self._pools_tokens else reduction)
 
     def hybrid_forward(self, F, x, lengths):
-        if self.reduce is None:
-            return F.sum(F.slice_axis(x, axis=1, begin=0, end=CLASS_TOKENS), axis=1) / CLASS_TOKENS
-        return self.reduce(F.slice_axis(x, axis=1, begin=CLASS_TOKENS, end=None), lengths - CLASS_TOKENS)
+        if not self._pools_tokens:
+            return self.reduce(F.slice_axis(x, axis=1, begin=CLASS_TOKENS, end=None), lengths - CLASS_TOKENS)
+        tokens = F.slice_axis(x, axis=1, begin=0, end=CLASS_TOKENS)
+        return self.reduce(tokens, F.zeros_like(lengths) + CLASS_TOKENS)  # MXNet warns of inputs that are not used
 
 
 class AstNet(SequenceNet):
