@@ -37,9 +37,10 @@ class Remote:
         Name on disk.
     urls : tuple of str
         Addresses in the order in which they are tried.
-    size : int [bytes]
-    hash : str
-        ``'sha256:…'`` or ``'md5:…'``.
+    size : int [bytes] or None
+        None if it is not known.
+    hash : str or None
+        ``'sha256:…'`` or ``'md5:…'``; None if it is not known.
     certain : bool
         False if the hash is from a third party: then the size must match, and another hash is only a warning. (A host
         that creates archives on request may change the bytes of an archive but not its files.)
@@ -47,8 +48,8 @@ class Remote:
 
     filename: str
     urls: tuple[str, ...]
-    size: int
-    hash: str
+    size: int | None
+    hash: str | None
     certain: bool = True
 
 
@@ -125,8 +126,10 @@ def archive_difference(path: Path, remote: Remote) -> str | None:
     import pooch
 
     size = path.stat().st_size
-    if size != remote.size:
+    if remote.size not in (None, size):
         return f"size: expected {remote.size} bytes, got {size}"
+    if remote.hash is None:
+        return None
     algorithm, expected = remote.hash.split(":")
     found = pooch.file_hash(str(path), alg=algorithm)
     return None if found == expected else f"{algorithm}: expected {expected}, got {found}"

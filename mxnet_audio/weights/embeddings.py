@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import reprlib
 
-from mxnet_audio.checks import one_of
 from mxnet_audio.errors import ParameterError
 
 __all__ = ["LAST_LAYER", "REDUCTIONS", "WEIGHTED", "split_embedding"]
@@ -14,7 +14,9 @@ LAST_LAYER = -1
 WEIGHTED = "weighted"  # in place of the number of a layer: the learned sum of all
 
 
-def split_embedding(name: str, reductions: tuple[str, ...] = REDUCTIONS) -> tuple[int | str, str]:
+def split_embedding(
+    name: str, reductions: tuple[str, ...] = REDUCTIONS, argument: str = "embedding"
+) -> tuple[int | str, str]:
     """Split the name of an embedding into its layer and its reduction over time.
 
     Parameters
@@ -24,6 +26,8 @@ def split_embedding(name: str, reductions: tuple[str, ...] = REDUCTIONS) -> tupl
         'weighted:mean'. Layer 0 is the input of the first transformer layer.
     reductions : tuple of str
         Possible reductions.
+    argument : str
+        Name of the argument, for the message.
 
     Returns
     -------
@@ -42,11 +46,13 @@ def split_embedding(name: str, reductions: tuple[str, ...] = REDUCTIONS) -> tupl
     ((-1, 'mean'), (6, 'max'), ('weighted', 'mean'))
     """
     layer, colon, reduction = name.rpartition(":") if isinstance(name, str) else ("", "", name)
-    one_of("reduction of embedding", reduction, reductions)
-    if not colon:
+    if reduction in reductions and not colon:
         return LAST_LAYER, reduction
-    if layer == WEIGHTED:
+    if reduction in reductions and layer == WEIGHTED:
         return WEIGHTED, reduction
-    if not re.fullmatch("[0-9]{1,3}", layer):
-        raise ParameterError(f"embedding must be REDUCTION, LAYER:REDUCTION or weighted:REDUCTION, got {name!r}")
-    return int(layer), reduction
+    if reduction in reductions and re.fullmatch("[0-9]{1,3}", layer):
+        return int(layer), reduction
+    raise ParameterError(
+        f"{argument} must be REDUCTION, LAYER:REDUCTION or weighted:REDUCTION, with the number of a layer and one of "
+        f"{', '.join(reductions)}; got {reprlib.repr(name)}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
@@ -11,12 +12,15 @@ from pathlib import Path
 import platformdirs
 
 from mxnet_audio.checks import path_argument
-from mxnet_audio.errors import DatasetError, ModelError
+from mxnet_audio.errors import DatasetError, ModelError, ParameterError
 from mxnet_audio.locks import locked
-from mxnet_audio.weights.registry import PublishedFile, Record, names
+from mxnet_audio.weights import hub
+from mxnet_audio.weights.model_folder import CONFIG, ModelFolder, list_files
+from mxnet_audio.weights.records import PublishedFile, Record
+from mxnet_audio.weights.registry import names
 from mxnet_audio.weights.registry import record as find_record
 
-__all__ = ["cache_folder", "find", "published_files"]
+__all__ = ["cache_folder", "check_no_revision", "find", "find_model", "model_at_hand", "published_files"]
 
 _VARIABLE = "MXNET_AUDIO_WEIGHTS"
 
@@ -27,19 +31,31 @@ def cache_folder() -> Path:
 
 
 def find(
-    name: str, source: str | os.PathLike | None = None, *, download: bool = True, progress: bool = True
+    name: str,
+    source: str | os.PathLike | None = None,
+    *,
+    revision: str | None = None,
+    download: bool = True,
+    progress: bool = True,
 ) -> list[Path]:
     """Find the files of published weights, or download them, and compare their SHA-256.
 
     They are searched for in the folder that the environment variable ``MXNET_AUDIO_WEIGHTS`` names, in the installed
     package that holds them, and in the cache. In a folder, they may be in a folder of the record's name.
 
+    Models of the Hugging Face hub are searched for in the folder ``NAME`` or ``OWNER--NAME`` in
+    ``MXNET_AUDIO_WEIGHTS``, and in the hub's own cache: no network is needed once they are there. The hub has no hashes
+    that could be compared.
+
     Parameters
     ----------
     name : str
         One of `names`.
     source : str or os.PathLike, optional
-        The file, or a folder that holds it. Then nothing else is searched.
+        The file, or a folder that holds it; then nothing else is searched. Of models of the hub also a name on the hub,
+        such as ``'openai/whisper-small'``, unless there is a folder of this name.
+    revision : str, optional
+        Branch, tag or commit on the hub. Default: the main branch, as it was when it was downloaded.
     download : bool, optional
         False raises an error instead of a download.
     progress : bool, optional
@@ -48,16 +64,19 @@ def find(
     Returns
     -------
     list of Path
-        In the order of the record's ``files``.
+        In the order of the record's ``files``; of models of the hub, the settings and the files with tensors.
 
     Raises
     ------
     ModelError
         If a file is damaged or another one, or none was found: then the message says how to get it.
     ParameterError
-        If there are no such weights, or `source` is not a path.
+        If there are no such weights, `source` is not a path, or `revision` is given of what has no revisions.
     """
     record = find_record(name)
+    if record.repository:
+        return list_files(record, find_model(record, source, revision, download, progress).path)
+    check_no_revision(record, revision)
     try:
         if source is not None:
             return _verified(record, _in_source(record, path_argument("source", source)), "give another source")
@@ -70,6 +89,96 @@ def find(
     if not download or not all(file.urls for file in record.files):
         raise ModelError(f"{_missing(record)}. {_remedy(record)}")
     return [_download(record, file, progress) for file in record.files]
+
+
+def check_no_revision(record: Record, revision: str | None) -> None:
+    """Raise ParameterError if a revision is given of weights that are not on the hub."""
+    if revision is not None:
+        raise ParameterError(f"revision of {record.name} must be None, since there is one only, got {revision!r}")
+
+
+def find_model(
+    record: Record,
+    source: str | os.PathLike | None,
+    revision: str | None = None,
+    download: bool = True,
+    progress: bool = True,
+    weights: bool = True,
+) -> ModelFolder:
+    """Find a model of the hub, or download it; see `find`.
+
+    Parameters
+    ----------
+    record : Record
+        One with a `repository`.
+    source, revision, download, progress
+        As of `find`.
+    weights : bool
+        Whether the tensors are needed, too.
+
+    Returns
+    -------
+    ModelFolder
+        Its files are complete if it is from the hub.
+
+    Raises
+    ------
+    ModelError, ParameterError
+        As of `find`.
+    """
+    hub.check_revision(revision)
+    repository = record.repository
+    if source is not None:
+        path = path_argument("source", source)
+        with contextlib.suppress(OSError):  # a name that is too long
+            if path.exists():
+                if revision is not None:
+                    raise ParameterError(f"revision must be None for a folder, got {revision!r}")
+                return ModelFolder(_model_path(record, path), str(path))
+        if not isinstance(source, str) or not hub.is_repository(source):
+            raise ModelError("no such folder; the name of a model on the Hugging Face hub is OWNER/NAME", path)
+        repository = source
+    found = model_at_hand(record, repository, revision, weights, by_name=source is None)
+    if found is None and not download:
+        raise ModelError(f"the weights of {record.name} are not on this machine: {record.command}", repository)
+    if found is None:
+        path = hub.download(record, repository, revision, weights=weights, progress=progress)
+        found = ModelFolder(path, repository, path.name)
+    return found
+
+
+def model_at_hand(
+    record: Record, repository: str, revision: str | None = None, weights: bool = True, by_name: bool = True
+) -> ModelFolder | None:
+    """Return the folder of a model on this machine; None if there is none.
+
+    Parameters
+    ----------
+    record : Record
+    repository : str
+        Its name on the hub.
+    revision : str, optional
+    weights : bool
+        Whether the tensors are needed, too.
+    by_name : bool
+        Whether a folder in ``MXNET_AUDIO_WEIGHTS`` may have the name of the record.
+    """
+    folder = os.environ.get(_VARIABLE)
+    if folder and revision is None:
+        for name in (*([record.name] if by_name else []), repository.replace("/", "--")):
+            if (path := Path(folder) / name).is_dir():
+                return ModelFolder(path, str(path))
+    path = hub.cached(record, repository, revision, weights)
+    return None if path is None else ModelFolder(path, repository, path.name)
+
+
+def _model_path(record: Record, path: Path) -> Path:
+    """Return the folder of a model, given it or one of its files."""
+    if path.is_dir() or not record.model_type:
+        return path
+    if path.name not in (CONFIG, *record.weight_files):
+        raise ModelError(f"a model is a folder with {CONFIG} and one of {', '.join(record.weight_files)}", path)
+    return path.parent
 
 
 def published_files(record: Record) -> list[Path] | None:
@@ -138,28 +247,32 @@ def _verified(record: Record, paths: Sequence[Path], mend: str) -> list[Path]:
     for path, file in zip(paths, record.files):
         if not path.is_file():  # a pipe or a device would block, or never end
             raise ModelError("not a regular file" if path.exists() else "no such file", path)
-        found = _sha256(path)
-        if found != file.sha256:
-            other = _identity(found)
+        if file.hash is None:
+            continue
+        algorithm, _, expected = file.hash.partition(":")
+        found = _digest(path, algorithm)
+        if found != expected:
+            other = _identity(f"{algorithm}:{found}")
+            title = "SHA-256" if algorithm == "sha256" else "MD5, as third parties quote it,"
             raise ModelError(
                 f"{f'this is {other}' if other else 'damaged or changed'}, not the published {file.name} of "
-                f"{record.name} (SHA-256 expected {file.sha256}, got {found}): {mend}",
+                f"{record.name} ({title} expected {expected}, got {found}): {mend}",
                 path,
             )
     return list(paths)
 
 
-def _identity(sha256: str) -> str | None:
+def _identity(hash_: str) -> str | None:
     """Return the published file with this hash."""
     for name in names():
         for file in find_record(name).files:
-            if file.sha256 == sha256:
+            if file.hash == hash_:
                 return f"{file.name} of {name}"
     return None
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
+def _digest(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
@@ -171,7 +284,7 @@ def _download(record: Record, file: PublishedFile, progress: bool) -> Path:
     from mxnet_audio.datasets.fetch import Remote, fetch
 
     folder = cache_folder()
-    remote = Remote(file.name, file.urls, file.size, f"sha256:{file.sha256}")
+    remote = Remote(file.name, file.urls, file.size, file.hash)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / f".{file.name}.lock", f"the download of {file.name} to {folder}"):

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,54 +16,49 @@ from safetensors.numpy import save_file
 from mxnet_audio.atomic import parse_json, replacing
 from mxnet_audio.errors import ModelError
 from mxnet_audio.model_store import check_finite, fingerprint
-from mxnet_audio.weights.architecture import Architecture
+from mxnet_audio.weights.architecture import read_architecture
 from mxnet_audio.weights.convert import convert
-from mxnet_audio.weights.find import cache_folder, find, published_files
+from mxnet_audio.weights.find import cache_folder, check_no_revision, find, find_model, model_at_hand, published_files
+from mxnet_audio.weights.front_ends import read_features
+from mxnet_audio.weights.loaded import Loaded
+from mxnet_audio.weights.model_folder import convert_family, is_converted_on_load, read_model
 from mxnet_audio.weights.readers import tensorflow, tflite, torch
 from mxnet_audio.weights.readers.safetensors import read_with_metadata
-from mxnet_audio.weights.registry import Record, record
+from mxnet_audio.weights.records import Record
+from mxnet_audio.weights.registry import record
 
-__all__ = ["Loaded", "available", "load", "location"]
+__all__ = ["available", "load", "location"]
 
 logger = logging.getLogger(__name__)
 
 _FORMAT = 1  # of the converted files; another layout of a network's parameters needs another one
-_READERS = {".tflite": tflite.read, ".index": tensorflow.read, ".pt": torch.read}
+_READERS = {".tflite": tflite.read, ".index": tensorflow.read, ".pt": torch.read, ".pth": torch.read}
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """Published weights as parameters of one of our networks.
-
-    Attributes
-    ----------
-    record : Record
-    tensors : dict of str to np.ndarray
-        float32 arrays, read-only, by the names of the network's parameters.
-    labels : list of str
-        Classes of the last layer; empty if there is none.
-    architecture : Architecture or None
-        Settings of a network that is built from settings.
-    """
-
-    record: Record
-    tensors: dict[str, np.ndarray] = field(repr=False)
-    labels: list[str] = field(repr=False)
-    architecture: Architecture | None = None
-
-
-def load(name: str, source: str | os.PathLike | None = None, *, download: bool = True, progress: bool = True) -> Loaded:
+def load(
+    name: str,
+    source: str | os.PathLike | None = None,
+    *,
+    revision: str | None = None,
+    tensors: bool = True,
+    download: bool = True,
+    progress: bool = True,
+) -> Loaded:
     """Load published weights.
 
     The first time they are found or downloaded, compared with their SHA-256, read without executing anything in them,
-    and converted. The result is kept in the cache, such as ``~/.cache/mxnet-audio/weights``, under their hash.
+    and converted. The result is kept in the cache, such as ``~/.cache/mxnet-audio/weights``, under their hash. Models
+    of the Hugging Face hub and PANNs are read where they are, each time.
 
     Parameters
     ----------
     name : str
         One of `names`.
-    source, download, progress
+    source, revision, download, progress
         See `find`.
+    tensors : bool, optional
+        False loads the description only: settings and features of the network, for one that is trained from scratch.
+        Without `source` they are those of the record's own `repository`, and no file is needed.
 
     Returns
     -------
@@ -73,23 +67,39 @@ def load(name: str, source: str | os.PathLike | None = None, *, download: bool =
     Raises
     ------
     ModelError
-        If the weights are not found, or not the published ones.
+        If the weights are not found, or not the published ones; of a model of the hub, if it is of another type, its
+        files are damaged, or they do not agree with each other.
     ParameterError
-        If there are no such weights, or `source` is not a path.
+        If there are no such weights, `source` is not a path, or `revision` is given of what has no revisions.
 
     Examples
     --------
     >>> load("musicnn").tensors["head.weight"].shape  # doctest: +SKIP
     (50, 200)
+    >>> load("whisper", tensors=False).architecture.encoder_layers
+    6
     """
     found = record(name)
+    if found.repository and not (source is None and not tensors):
+        folder = find_model(found, source, revision, download, progress, tensors)
+        return read_model(found, folder, tensors)
+    check_no_revision(found, revision)
+    if not tensors:
+        return _described(found)
     paths = None if source is None else find(name, source)
-    loaded = _read_cache(found)
+    loaded = None if is_converted_on_load(found) else _read_cache(found)
     if loaded is None:
         paths = paths or find(name, download=download, progress=progress)
         loaded = _read_published(found, paths)
-        _write_cache(loaded)
+        if not is_converted_on_load(found):
+            _write_cache(loaded)
     return loaded
+
+
+def _described(found: Record) -> Loaded:
+    """Return a record without tensors, with the settings and features of its network."""
+    architecture = read_architecture({"model_type": found.model_type}) if found.model_type else None
+    return Loaded(found, {}, [], architecture, read_features(found, architecture, {}))
 
 
 def available(name: str) -> bool:
@@ -118,6 +128,9 @@ def location(name: str) -> Path | None:
         If there are no such weights.
     """
     found = record(name)
+    if found.repository:
+        at_hand = model_at_hand(found, found.repository)
+        return None if at_hand is None else at_hand.path
     with contextlib.suppress(ModelError, OSError):
         if paths := published_files(found):
             return paths[0].parent
@@ -132,14 +145,17 @@ def _read_published(found: Record, paths: list[Path]) -> Loaded:
     path = paths[0]
     read = next(reader for suffix, reader in _READERS.items() if found.files[0].name.endswith(suffix))
     try:
-        tensors = convert(found.network, read(path))
+        if is_converted_on_load(found):
+            tensors, ignored = convert_family(found.network, read(path), None)
+        else:
+            tensors, ignored = convert(found.network, read(path)), []
         check_finite(tensors)
     except ModelError as error:
         raise error if error.path is not None else ModelError(error.reason, path) from error
     labels = tflite.read_labels(path, found.tag_list) if found.tag_list else list(found.tags)
     if len(labels) != found.n_tags:
         raise ModelError(f"lists {len(labels)} classes instead of {found.n_tags}", path)
-    return Loaded(found, tensors, labels)
+    return Loaded(found, tensors, labels, features=read_features(found, None, {}), ignored=ignored)
 
 
 def _cached(found: Record) -> Path:

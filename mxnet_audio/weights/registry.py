@@ -2,126 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
-
 from mxnet_audio.checks import one_of
+from mxnet_audio.weights.hub_records import HUB_RECORDS
+from mxnet_audio.weights.records import Package, PublishedFile, Record
 from mxnet_audio.weights.tags import MAGNATAGATUNE, MILLION_SONG
 
-__all__ = ["Package", "PublishedFile", "Record", "names", "record"]
-
-
-@dataclass(frozen=True)
-class PublishedFile:
-    """File of published weights.
-
-    Attributes
-    ----------
-    name : str
-    size : int [bytes]
-    sha256 : str
-    urls : tuple of str
-        Addresses in the order in which they are tried; none if a package holds the file.
-    """
-
-    name: str
-    size: int
-    sha256: str
-    urls: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Package:
-    """Python package that holds published weights. It is never imported.
-
-    Attributes
-    ----------
-    distribution, version : str
-        Name and version on PyPI.
-    folder : str
-        Folder of the files, in the folder that packages are installed in.
-    """
-
-    distribution: str
-    version: str
-    folder: str
-
-    @property
-    def command(self) -> str:
-        """Command that installs it; its own requirements are not needed."""
-        return f"pip install --no-deps {self.distribution}=={self.version}"
-
-
-@dataclass(frozen=True)
-class Record:
-    """Published weights, described.
-
-    Attributes
-    ----------
-    name : str
-    network : str
-        Name of the network in `mxnet_audio.models`.
-    domain : str
-        ``'sound'``, ``'music'`` or ``'voice'``.
-    summary : str
-        One line on what they are trained on.
-    front_end : str
-        Features that the network takes.
-    embeddings : mapping of str to int
-        Number of elements of each embedding.
-    embedding : str
-        The embedding that is used if none is chosen.
-    files : tuple of PublishedFile
-    package : Package or None
-        The package that holds the files.
-    licence, citation : str
-        Licence as the publisher states it, and BibTeX.
-    n_tags : int
-        Number of classes of the last layer; 0 if there is none.
-    tags : tuple of str
-        The classes, unless the published file lists them.
-    tag_list : str
-        Name of the list of classes inside the published file.
-    remark : str
-        Note on the licence.
-    """
-
-    name: str
-    network: str
-    domain: str
-    summary: str
-    front_end: str
-    embeddings: Mapping[str, int]
-    embedding: str
-    files: tuple[PublishedFile, ...]
-    licence: str
-    citation: str
-    package: Package | None = None
-    n_tags: int = 0
-    tags: tuple[str, ...] = field(default=(), repr=False)
-    tag_list: str = ""
-    remark: str = ""
-
-    @property
-    def command(self) -> str:
-        """Command that gets the files, with a network."""
-        return self.package.command if self.package else f"mxnet-audio models download {self.name}"
-
-    @property
-    def size(self) -> int:
-        """Size of all files [bytes]."""
-        return sum(file.size for file in self.files)
-
-    @property
-    def width(self) -> int:
-        """Number of elements of the default embedding."""
-        return self.embeddings[self.embedding]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record as JSON's own types."""
-        return asdict(self) | {"size": self.size, "width": self.width, "command": self.command}
-
+__all__ = ["names", "record"]
 
 _YAMNET = "yamnet_audio_classifier_with_metadata.tflite"
 _PATCHES = "log-mel power spectrogram, 16 kHz, 96 bands, patches of 3 s"
@@ -250,6 +136,7 @@ _RECORDS = {
 }""",
             package=Package("Resemblyzer", "0.1.4", "resemblyzer"),
         ),
+        *HUB_RECORDS,
     )
 }
 
@@ -259,8 +146,10 @@ def names() -> list[str]:
 
     Examples
     --------
-    >>> names()
+    >>> names()[:6]
     ['yamnet', 'musicnn', 'musicnn_mtt', 'musicnn_vgg', 'musicnn_vgg_mtt', 'resemblyzer']
+    >>> names()[6:]
+    ['wav2vec2', 'hubert', 'wavlm', 'whisper', 'ast', 'panns_cnn14', ..., 'panns_mobilenetv1', 'ecapa']
     """
     return list(_RECORDS)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mxnet_audio.atomic import parse_json
-from mxnet_audio.errors import ModelError
+from mxnet_audio.weights.readers import sharded
 from mxnet_audio.weights.readers.foreign import BFLOAT16, array, contents, naming_damage
 
 __all__ = ["read", "read_with_metadata"]
@@ -44,22 +44,9 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     ModelError
         If a file is missing or damaged, or tensors overlap or are not where the index says.
     """
-    if Path(path).suffix != ".json":
-        return read_with_metadata(path)[0]
-    with naming_damage(path, "index of safetensors files"):
-        places = parse_json(contents(path))["weight_map"]
-        names: dict[str, set[str]] = {}
-        for tensor, file in places.items():
-            names.setdefault(file, set()).add(tensor)
-        tensors: dict[str, np.ndarray] = {}
-        for file in sorted(names):
-            if Path(file).suffix == ".json" or Path(file).name != file:
-                raise ModelError(f"lists {file!r}, which is no safetensors file in its folder")
-            found = read(Path(path).with_name(file))
-            if different := names[file] ^ found.keys():
-                raise ModelError(f"does not agree with {file} on the tensor {min(different)!r}")
-            tensors |= found
-    return tensors
+    if Path(path).suffix == ".json":
+        return sharded.read(path, read)
+    return read_with_metadata(path)[0]
 
 
 def read_with_metadata(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:

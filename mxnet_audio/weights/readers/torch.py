@@ -14,11 +14,13 @@ import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from mxnet_audio.errors import ModelError
+from mxnet_audio.weights.readers import sharded
 from mxnet_audio.weights.readers.foreign import BFLOAT16, array, contents, naming_damage
 
 __all__ = ["read"]
@@ -50,6 +52,7 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Parameters
     ----------
     path : str or os.PathLike
+        The file, or the index of a model in several files, ``….bin.index.json``.
 
     Returns
     -------
@@ -63,6 +66,8 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
         If the file is missing or damaged, or contains anything but numbers, strings, lists, dictionaries and tensors:
         the message names the function or class that it would call.
     """
+    if Path(path).suffix == ".json":
+        return sharded.read(path, read)
     with naming_damage(path, "PyTorch file"):
         data = contents(path)
         found, storages = (_read_zip if data[:2] == b"PK" else _read_legacy)(data)

@@ -1,0 +1,124 @@
+"""Features that models of the hub take, as ``preprocessor_config.json`` and the settings of the network say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mxnet_audio.errors import FeatureError, ModelError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.weights.architecture import Architecture, AstArchitecture, Wav2Vec2Architecture, WhisperArchitecture
+from mxnet_audio.weights.records import Record
+
+__all__ = ["read_features"]
+
+_WINDOW = 20.0  # [s], of networks that take samples
+_FIXED = {"panns": "panns", "ecapa_voxceleb": "speechbrain"}  # types of features without settings, by the network
+
+
+class _Preprocessor(BaseModel):
+    """Base of the settings in ``preprocessor_config.json``; settings that change no feature are not read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    sampling_rate: int = Field(default=16000, ge=1, le=1 << 20)
+
+
+class _Wav2Vec2Preprocessor(_Preprocessor):
+    feature_size: int = 1
+    do_normalize: bool = True
+
+
+class _WhisperPreprocessor(_Preprocessor):
+    feature_size: int | None = None
+    do_normalize: bool = False
+    hop_length: int = 160
+    n_fft: int = 400
+    nb_max_frames: int | None = None
+
+
+class _AstPreprocessor(_Preprocessor):
+    num_mel_bins: int | None = None
+    max_length: int | None = None
+    do_normalize: bool = True
+    mean: float | None = None
+    std: float | None = None
+
+
+def read_features(
+    record: Record, architecture: Architecture | None, preprocessor: Mapping[str, Any]
+) -> AudioFeatureConfig | None:
+    """Read the features that a model takes.
+
+    Parameters
+    ----------
+    record : Record
+    architecture : Architecture or None
+        Settings of the network.
+    preprocessor : mapping
+        Content of ``preprocessor_config.json``; empty for the features that the network takes by default.
+
+    Returns
+    -------
+    AudioFeatureConfig or None
+        None for those of the network's class.
+
+    Raises
+    ------
+    ModelError
+        If a setting has an impossible value, or does not agree with the settings of the network: it is named.
+    """
+    try:
+        if isinstance(architecture, Wav2Vec2Architecture):
+            return _wav2vec2(_Wav2Vec2Preprocessor.model_validate(dict(preprocessor)))
+        if isinstance(architecture, WhisperArchitecture):
+            return _whisper(architecture, _WhisperPreprocessor.model_validate(dict(preprocessor)))
+        if isinstance(architecture, AstArchitecture):
+            return _ast(architecture, _AstPreprocessor.model_validate(dict(preprocessor)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {first['input']!r}") from error
+    except FeatureError as error:
+        raise ModelError(error.reason) from error
+    kind = _FIXED.get(record.network.partition("_")[0], _FIXED.get(record.network))
+    return None if kind is None else AudioFeatureConfig(type=kind)
+
+
+def _check(name: str, found: object, expected: object) -> None:
+    if found not in (None, expected):
+        raise ModelError(f"{name} must be {expected} for this model, got {found}")
+
+
+def _wav2vec2(preprocessor: _Wav2Vec2Preprocessor) -> AudioFeatureConfig:
+    _check("feature_size", preprocessor.feature_size, 1)
+    return AudioFeatureConfig(
+        type="raw",
+        sr=preprocessor.sampling_rate,
+        norm="unit_variance" if preprocessor.do_normalize else None,
+        audio_file_length_limit_in_s=_WINDOW,
+    )
+
+
+def _whisper(architecture: WhisperArchitecture, preprocessor: _WhisperPreprocessor) -> AudioFeatureConfig:
+    _check("sampling_rate", preprocessor.sampling_rate, 16000)
+    _check("feature_size", preprocessor.feature_size, architecture.num_mel_bins)
+    _check("nb_max_frames", preprocessor.nb_max_frames, 2 * architecture.max_source_positions)
+    _check("hop_length", preprocessor.hop_length, 160)
+    _check("n_fft", preprocessor.n_fft, 400)
+    _check("do_normalize", preprocessor.do_normalize, False)
+    return AudioFeatureConfig(
+        type="whisper", n_mels=architecture.num_mel_bins, n_frames=2 * architecture.max_source_positions
+    )
+
+
+def _ast(architecture: AstArchitecture, preprocessor: _AstPreprocessor) -> AudioFeatureConfig:
+    _check("sampling_rate", preprocessor.sampling_rate, 16000)
+    _check("num_mel_bins", preprocessor.num_mel_bins, architecture.num_mel_bins)
+    _check("max_length", preprocessor.max_length, architecture.max_length)
+    scale = (
+        {"mean": preprocessor.mean, "std": preprocessor.std} if preprocessor.do_normalize else {"mean": 0, "std": 0.5}
+    )
+    given = {name: value for name, value in scale.items() if value is not None}
+    return AudioFeatureConfig(type="ast", n_mels=architecture.num_mel_bins, n_frames=architecture.max_length, **given)

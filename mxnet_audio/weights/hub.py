@@ -1,0 +1,177 @@
+"""Models of the Hugging Face hub: in its cache on this machine, and their download."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mxnet_audio.errors import ModelError, ParameterError
+from mxnet_audio.weights.model_folder import PREPROCESSOR, list_files, main_file
+from mxnet_audio.weights.readers import sharded
+from mxnet_audio.weights.records import Record
+
+__all__ = ["cached", "check_revision", "download", "is_repository"]
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
+_REVISION = re.compile(r"\w[\w./+-]{0,199}", re.ASCII)
+_INSTALL = "pip install 'mxnet-audio[pretrained]'"
+
+
+def is_repository(name: str) -> bool:
+    """Return whether a text has the form of a name on the hub, ``'owner/name'``."""
+    return _REPOSITORY.fullmatch(name) is not None and ".." not in name and "--" not in name and len(name) <= 96
+
+
+def check_revision(revision: Any) -> None:
+    """Raise ParameterError unless an argument can be a branch, a tag or a commit; None is the main branch."""
+    if revision is not None and not (
+        isinstance(revision, str) and _REVISION.fullmatch(revision) and ".." not in revision
+    ):
+        raise ParameterError(f"revision must be the name of a branch, a tag or a commit, got {revision!r}")
+
+
+def cached(record: Record, repository: str, revision: str | None, weights: bool = True) -> Path | None:
+    """Return the folder of a model in the cache of the hub; None if it is not there completely.
+
+    Parameters
+    ----------
+    record : Record
+    repository : str
+    revision : str or None
+        Branch, tag or commit.
+    weights : bool
+        Whether the tensors are needed, too.
+
+    Returns
+    -------
+    Path or None
+    """
+    try:
+        hub = _huggingface_hub()
+        found = hub.try_to_load_from_cache(repository, main_file(record), revision=revision)
+        if not isinstance(found, str):
+            return None
+        list_files(record, Path(found).parent, weights)
+    except (ImportError, ModelError, OSError, ValueError):
+        return None
+    return Path(found).parent
+
+
+def download(
+    record: Record, repository: str, revision: str | None, *, weights: bool = True, progress: bool = True
+) -> Path:
+    """Download a model to the cache of the hub: the files that are read, and no others.
+
+    Parameters
+    ----------
+    record, repository, revision, weights
+        As of `cached`.
+    progress : bool
+        Show progress bars on standard error.
+
+    Returns
+    -------
+    Path
+        Its folder in the cache, whose name is the commit.
+
+    Raises
+    ------
+    ModelError
+        If there is no such repository or revision, it must not be read, it is no model of this kind, or there is no
+        network: the message says what helps.
+    """
+    with _named_failures(record, repository, revision):
+        hub = _huggingface_hub()
+        # The download itself tries for half a minute to reach the hub; this fails at once.
+        hub.get_hf_file_metadata(hub.hf_hub_url(repository, main_file(record), revision=revision))
+        with _progress_bars(hub, progress):
+            folder = Path(hub.hf_hub_download(repository, main_file(record), revision=revision)).parent
+            if record.model_type:
+                _get(hub, repository, PREPROCESSOR, folder)
+            if weights:
+                _get_weights(hub, record, repository, folder)
+    return folder
+
+
+def _get_weights(hub: Any, record: Record, repository: str, folder: Path) -> None:
+    """Download the files with tensors."""
+    path = next(filter(None, (_get(hub, repository, name, folder) for name in record.weight_files)), None)
+    if path is None:
+        raise ModelError(f"has no weights: none of {', '.join(record.weight_files)}", repository)
+    if path.suffix == ".json":
+        for name in sharded.shards(path):
+            if _get(hub, repository, name, folder) is None:
+                raise ModelError(f"has no file {name}, although {path.name} lists it", repository)
+
+
+def _get(hub: Any, repository: str, name: str, folder: Path) -> Path | None:
+    """Download a file of the commit whose folder is given; None if it has none of this name."""
+    if (folder / name).exists():
+        return folder / name
+    try:
+        return Path(hub.hf_hub_download(repository, name, revision=folder.name))
+    except hub.errors.LocalEntryNotFoundError:  # no connection
+        raise
+    except hub.errors.EntryNotFoundError:
+        return None
+
+
+def _huggingface_hub() -> Any:
+    """Import the library, with its telemetry off."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    return importlib.import_module("huggingface_hub")
+
+
+@contextlib.contextmanager
+def _progress_bars(hub: Any, shown: bool) -> Iterator[None]:
+    """Hide the library's progress bars within the block, unless they are to be shown."""
+    hide = not shown and not hub.utils.are_progress_bars_disabled()
+    if hide:
+        hub.utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if hide:
+            hub.utils.enable_progress_bars()
+
+
+@contextlib.contextmanager
+def _named_failures(record: Record, repository: str, revision: str | None) -> Iterator[None]:
+    """Turn the errors of a download into one ModelError that says what helps."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except ImportError as error:
+        reason = (
+            f"models of the Hugging Face hub need the package huggingface_hub: {_INSTALL}; or give a folder as source"
+        )
+        raise ModelError(reason, repository) from error
+    except Exception as error:  # of the library, of two libraries for HTTP, and of sockets
+        raise ModelError(_reason(record, revision, error), repository) from error
+
+
+def _reason(record: Record, revision: str | None, error: Exception) -> str:
+    """Say why a download failed, and what helps."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if "GatedRepoError" in kinds:
+        return "the repository is gated: accept its terms on huggingface.co, then log in with `hf auth login`"
+    if "RepositoryNotFoundError" in kinds:
+        return (
+            "there is no such model on the Hugging Face hub, or it is private: check the name, or log in with "
+            f"`hf auth login`; by default the model is {record.repository}"
+        )
+    if "RevisionNotFoundError" in kinds:
+        return f"there is no revision {revision!r} of this model: give a branch, a tag or a commit"
+    if "EntryNotFoundError" in kinds and "LocalEntryNotFoundError" not in kinds:
+        return f"has no {main_file(record)}: it is no model of this kind"
+    cause = str(error).strip().partition("\n")[0] or type(error).__name__
+    return (
+        f"not on this machine, and it cannot be downloaded ({cause}). Try again with a network, or copy its files to a "
+        f"folder FOLDER/{record.name}, and set MXNET_AUDIO_WEIGHTS=FOLDER"
+    )

@@ -1,0 +1,218 @@
+"""Folders of models of the hub: settings in JSON, and tensors in one or several files."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mxnet_audio.atomic import read_json
+from mxnet_audio.errors import ModelError
+from mxnet_audio.model_store import check_finite
+from mxnet_audio.weights.architecture import Architecture, read_architecture
+from mxnet_audio.weights.audioset import AUDIOSET
+from mxnet_audio.weights.front_ends import read_features
+from mxnet_audio.weights.loaded import Loaded
+from mxnet_audio.weights.readers import safetensors, sharded, torch
+from mxnet_audio.weights.readers.foreign import naming_damage
+from mxnet_audio.weights.records import Record
+from mxnet_audio.weights.registry import names, record
+
+__all__ = [
+    "CONFIG",
+    "PREPROCESSOR",
+    "ModelFolder",
+    "convert_family",
+    "is_converted_on_load",
+    "list_files",
+    "main_file",
+    "read_model",
+]
+
+logger = logging.getLogger(__name__)
+
+CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+_LARGEST_JSON = 16 << 20  # [bytes]
+# Modules of `layouts` by the network, or what is before the first underscore of its name.
+_FAMILIES = {"wav2vec2": "wav2vec2", "whisper": "whisper", "ast": "ast", "panns": "panns", "ecapa_voxceleb": "ecapa"}
+_HEAD = "head."  # of the names of our parameters
+_CLASS_BIASES = ("classifier.bias", "classifier.dense.bias")
+
+
+class ModelFolder(NamedTuple):
+    """Folder of a model, the name that the user knows it by, and its commit on the hub.
+
+    For a record whose tensors are one file without settings, `path` may be this file.
+    """
+
+    path: Path
+    source: str
+    revision: str | None = None
+
+
+class _Labels(BaseModel):
+    """Part of ``config.json`` that describes the classes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id2label: dict[int, str] | None = Field(default=None, max_length=1 << 20)
+    problem_type: str | None = None
+
+
+def main_file(record: Record) -> str:
+    """Return the name of the file that a folder of a model has to have."""
+    return CONFIG if record.model_type else record.weight_files[0]
+
+
+def list_files(record: Record, folder: Path, weights: bool = True) -> list[Path]:
+    """List the files of a model: settings, and those with tensors, the first of them the one that is read.
+
+    Parameters
+    ----------
+    record : Record
+    folder : Path
+        Folder, or the file itself of a record whose tensors are one file without settings.
+    weights : bool
+        False lists the settings only.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    ModelError
+        If a file is missing.
+    """
+    if not record.model_type and not folder.is_dir():
+        return [folder]
+    settings = []
+    if record.model_type:
+        if not (folder / CONFIG).exists():
+            raise ModelError(f"no {CONFIG} in this folder, as models of the Hugging Face hub have", folder)
+        settings = [path for path in (folder / CONFIG, folder / PREPROCESSOR) if path.exists()]
+    return settings + (_tensor_files(record, folder) if weights else [])
+
+
+def _tensor_files(record: Record, folder: Path) -> list[Path]:
+    """List the file that the tensors are read from, and those that it refers to."""
+    path = next((folder / name for name in record.weight_files if (folder / name).exists()), None)
+    if path is None:
+        raise ModelError(f"no weights in this folder: none of {', '.join(record.weight_files)}", folder)
+    parts = [path.with_name(name) for name in sharded.shards(path)] if path.suffix == ".json" else []
+    for part in parts:
+        if not part.exists():
+            raise ModelError(f"missing, although {path.name} lists it", part)
+    return [path, *parts]
+
+
+def read_model(record: Record, folder: ModelFolder, weights: bool = True) -> Loaded:
+    """Read a model.
+
+    Parameters
+    ----------
+    record : Record
+    folder : ModelFolder
+    weights : bool
+        False reads the settings only.
+
+    Returns
+    -------
+    Loaded
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or damaged, the model is of another type, or settings and tensors do not agree.
+    """
+    list_files(record, folder.path, weights)
+    config = _read_settings(folder.path / CONFIG) if record.model_type else {}
+    architecture = _read_architecture(record, folder.path / CONFIG, config) if record.model_type else None
+    path = folder.path / PREPROCESSOR
+    preprocessor = _read_settings(path) if record.model_type and path.exists() else {}
+    with naming_damage(path, "description of features"):
+        features = read_features(record, architecture, preprocessor)
+    if not weights:
+        return Loaded(record, {}, [], architecture, features, source=folder.source, revision=folder.revision)
+    path = folder.path if folder.path.is_file() else _tensor_files(record, folder.path)[0]
+    published = (safetensors if ".safetensors" in path.name else torch).read(path)
+    with naming_damage(path, "file with tensors"):
+        tensors, ignored = convert_family(record.network, published, architecture)
+        check_finite(tensors)
+    if ignored:
+        shown = ", ".join(ignored[:5]) + (", …" if len(ignored) > 5 else "")
+        logger.info("%s: %d published tensors are not part of %s: %s", path, len(ignored), record.network, shown)
+    labels: list[str] = []
+    several = False
+    if any(name.startswith(_HEAD) for name in tensors):
+        labels, several = _read_labels(folder.path / CONFIG, config, published)
+    return Loaded(record, tensors, labels, architecture, features, several, ignored, folder.source, folder.revision)
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    with naming_damage(path, "JSON file of settings"):
+        settings = read_json(path, _LARGEST_JSON)
+        if not isinstance(settings, dict):
+            raise ValueError("no object")
+        return settings
+
+
+def _read_architecture(found: Record, path: Path, config: Mapping[str, Any]) -> Architecture:
+    """Read the settings of the network, and check that it is of the record's type."""
+    with naming_damage(path, "description of a network"):
+        architecture = read_architecture(config)
+        if architecture.model_type != found.model_type:
+            other = next(name for name in names() if record(name).model_type == architecture.model_type)
+            raise ModelError(f"this is a {other} model, not {found.name}: load_encoder({other!r}, …)")
+        return architecture
+
+
+def is_converted_on_load(record: Record) -> bool:
+    """Return whether the tensors of a record are converted each time, since this only renames and reorders them."""
+    return bool(record.repository) or record.network.partition("_")[0] in _FAMILIES
+
+
+def convert_family(
+    network: str, tensors: Mapping[str, np.ndarray], architecture: Architecture | None
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Convert published tensors to the parameters of a network; see the modules of `layouts`.
+
+    Returns
+    -------
+    parameters : dict of str to np.ndarray
+    ignored : list of str
+        Published tensors that are not part of the network.
+
+    Raises
+    ------
+    ModelError
+        If a tensor is missing, has another shape, or is not known.
+    """
+    prefix = network.partition("_")[0]
+    layout = importlib.import_module(f"mxnet_audio.weights.layouts.{_FAMILIES.get(network) or _FAMILIES[prefix]}")
+    if prefix == "panns":
+        return layout.convert(tensors, architecture, network)
+    return layout.convert(tensors, architecture)
+
+
+def _read_labels(path: Path, config: Mapping[str, Any], published: Mapping[str, np.ndarray]) -> tuple[list[str], bool]:
+    """Return the classes of the published head, and whether a sound can have several of them."""
+    classes = next(len(published[name]) for name in _CLASS_BIASES if name in published)
+    with naming_damage(path, "description of classes"):
+        try:
+            described = _Labels.model_validate(config)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ModelError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        found = described.id2label or {number: f"LABEL_{number}" for number in range(classes)}
+        if found.keys() != set(range(classes)):
+            raise ModelError(f"id2label must name the {classes} classes of the head, got {len(found)}")
+    several = described.problem_type == "multi_label_classification"
+    # The published models of AudioSet do not say it.
+    several |= described.problem_type is None and classes == len(AUDIOSET)
+    return [found[number] for number in range(classes)], several
