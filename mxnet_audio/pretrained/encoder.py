@@ -20,15 +20,18 @@ from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Encoding, Output
-from mxnet_audio.models import EncoderNet, get_model
+from mxnet_audio.inference.window_encoder import WindowEncoder
+from mxnet_audio.models import EncoderNet, SequenceNet, get_model
 from mxnet_audio.pretrained.patch_encoder import Frames, PatchEncoder
+from mxnet_audio.pretrained.sound_encoder import sound_encoder
 
 __all__ = ["AUTO", "AudioEncoder", "load_encoder"]
 
 log = logging.getLogger(__name__)
 
-SILENCE = "Silence"  # tag of AudioSet
-LOADED = ("_loaded", "_encoder")  # attributes of an encoder that are computed from its parameters
+DEFAULT = "default"  # reduction: that of the encoder's first embedding
+SEQUENCE = "null"  # no reduction; Ludwig's name
+LOADED = ("_loaded", "_net", "_encoder")  # attributes of an encoder that are computed from its parameters
 AUTO = ("yamnet", "musicnn")  # choices of 'auto', the first one whose weights can be had
 
 
@@ -43,9 +46,23 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
     name : str
         One of `mxnet_audio.weights.names`, or 'auto': yamnet where its weights can be had, else musicnn.
     embedding : str, optional
-        Layer and pooling of the vectors, one of the encoder's ``embeddings``; its first by default.
+        Layer and pooling of the vectors; the encoder's first by default. Of networks that compute a sequence of vectors
+        for each layer, such as wav2vec2: a reduction over time ('mean'), or a layer and a reduction ('6:mean',
+        'weighted:mean'); with the reduction 'null' there are sequences only, see `encode_frames`.
+    reduce_output : {'mean', 'max', 'sum', 'last', 'cls_pooled', 'concat'} or None, optional
+        Reduction, in place of `embedding`; None is 'null'. Default: the encoder's first.
+    layer : int >= 0 or 'weighted', optional
+        Layer, in place of `embedding`: 0 is the input of the first transformer layer, 'weighted' the learned sum of
+        all. Default: the last.
     source : str or os.PathLike, optional
-        File or folder of the published weights; by default they are looked for as `mxnet_audio.weights.find` does.
+        File or folder of the published weights, or name of a model on the Hugging Face hub; see
+        `mxnet_audio.weights.load`.
+    pretrained_model_name_or_path : str or os.PathLike, optional
+        The same as `source`.
+    revision : str, optional
+        Branch, tag or commit of a model on the hub.
+    use_pretrained : bool
+        True; a network without published weights computes nothing of use.
     model_ctx, data_ctx : mxnet.Context, optional
         Device of the network, and device on which batches are put first; the CPU by default.
 
@@ -67,13 +84,23 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         name: str = "auto",
         *,
         embedding: str | None = None,
+        reduce_output: str | None = DEFAULT,
+        layer: int | str | None = None,
         source: Any = None,
+        pretrained_model_name_or_path: Any = None,
+        revision: str | None = None,
+        use_pretrained: bool = True,
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
     ):
         self.name = name
         self.embedding = embedding
+        self.reduce_output = reduce_output
+        self.layer = layer
         self.source = source
+        self.pretrained_model_name_or_path = pretrained_model_name_or_path
+        self.revision = revision
+        self.use_pretrained = use_pretrained
         self.model_ctx = model_ctx
         self.data_ctx = data_ctx
 
@@ -104,22 +131,54 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
 
     @cached_property
     def _loaded(self) -> weights.Loaded:
-        return _load_weights(self.name, self.source)
+        if self.use_pretrained is not True:
+            raise ParameterError(f"use_pretrained must be True, got {self.use_pretrained!r}")
+        return _load_weights(self.name, self._source, self.revision)
 
     @cached_property
-    def _encoder(self) -> PatchEncoder:
+    def _net(self) -> EncoderNet | SequenceNet:
+        net = get_model(self.record.network, embedding=self._choice[0], pretrained=self._loaded)
+        assert isinstance(net, EncoderNet | SequenceNet)
+        net.collect_params().reset_ctx(contexts(self.model_ctx, self.data_ctx)[0])
+        net.hybridize(static_alloc=isinstance(net, EncoderNet))
+        return net
+
+    @cached_property
+    def _encoder(self) -> PatchEncoder | WindowEncoder:
         model_ctx, data_ctx = contexts(self.model_ctx, self.data_ctx)
-        net = get_model(self.record.network, embedding=self._embedding_name, pretrained=self._loaded)
-        net.collect_params().reset_ctx(model_ctx)
-        net.hybridize(static_alloc=True)
-        silence = self.labels.index(SILENCE) if SILENCE in self.labels else None
-        return PatchEncoder(net, model_ctx=model_ctx, data_ctx=data_ctx, silence=silence)
+        return sound_encoder(
+            self._net,
+            getattr(self._loaded, "features", None),
+            model_ctx=model_ctx,
+            data_ctx=data_ctx,
+            labels=self.labels,
+            multi_label=getattr(self._loaded, "multi_label", True),
+            reduces=self._choice[1],
+        )
 
     @property
-    def _embedding_name(self) -> str:
-        record = self.record
-        name = record.embedding if self.embedding is None else self.embedding
-        return one_of(f"embedding of {record.name}", name, tuple(record.embeddings))
+    def _source(self) -> Any:
+        """The argument `source`, or `pretrained_model_name_or_path`."""
+        other = self.pretrained_model_name_or_path
+        if other is not None and self.source not in (None, other):
+            raise ParameterError(f"source must be left out with pretrained_model_name_or_path, got {self.source!r}")
+        return self.source if other is None else other
+
+    @property
+    def _choice(self) -> tuple[str, bool]:
+        """Name of the network's embedding, and whether its sequences are reduced to it."""
+        record, name = self.record, self.embedding
+        if self.layer is not None or self.reduce_output != DEFAULT:
+            if name is not None:
+                raise ParameterError(f"embedding must be left out with layer and reduce_output, got {name!r}")
+            reduction = record.embedding if self.reduce_output == DEFAULT else self.reduce_output or SEQUENCE
+            name = reduction if self.layer is None else f"{self.layer}:{reduction}"
+        if name is None:
+            return record.embedding, True
+        reduces = not (isinstance(name, str) and record.reductions and name.rpartition(":")[2] == SEQUENCE)
+        if not reduces:
+            name = name.removesuffix(SEQUENCE) + record.embedding
+        return record.check_embedding(name, f"embedding of {record.name}"), reduces
 
     @property
     def record(self) -> weights.Record:
@@ -127,9 +186,9 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         return self._loaded.record
 
     @property
-    def net(self) -> EncoderNet:
+    def net(self) -> EncoderNet | SequenceNet:
         """The network."""
-        return self._encoder.net
+        return self._net
 
     @property
     def labels(self) -> list[str]:
@@ -137,20 +196,43 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         return self._loaded.labels
 
     @property
+    def ignored(self) -> list[str]:
+        """Names of published tensors that only training needs; they were not loaded."""
+        return self._loaded.ignored
+
+    @property
     def feature_config(self) -> AudioFeatureConfig:
-        """Configuration of the features of one patch."""
+        """Configuration of the features of one input of the network."""
         return self._encoder.config
+
+    @property
+    def window(self) -> float | None:
+        """Length of the windows [s] that the network takes at once; None if it takes patches of one length."""
+        return self._encoder.window if isinstance(self._encoder, WindowEncoder) else None
 
     @property
     def embedding_dim(self) -> int:
         """Length of a vector."""
-        return self.record.embeddings[self._embedding_name]
+        net, (name, reduces) = self.net, self._choice
+        if isinstance(net, EncoderNet):
+            return self.record.embeddings[name]
+        return net.dim * (net.fixed_steps or 1) if net.reduction == "concat" and reduces else net.dim
+
+    @property
+    def embedding_name(self) -> str:
+        """Name of the embedding: what `embedding` has to be for an equal encoder."""
+        name, reduces = self._choice
+        return name if reduces else name.removesuffix(self.record.embedding) + SEQUENCE
 
     @property
     def model_id(self) -> str:
         """Identity of the vectors: it changes with the weights, the layer and the features."""
         hashes = " ".join(file.sha256 for file in self.record.files)
-        identity = f"{self.record.name} {self._embedding_name} {self.feature_config.key()} {hashes}"
+        name = self.embedding_name
+        net = self.net
+        if isinstance(net, SequenceNet):
+            hashes, name = f"{self._loaded.identity} {net.window:g}", f"{net.layer}:{name.rpartition(':')[2]}"
+        identity = f"{self.record.name} {name} {self.feature_config.key()} {hashes}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
     def encode_audio(self, path: AudioSource, *, channel: str | int = "mix") -> np.ndarray:
@@ -173,6 +255,8 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
             If the sound cannot be used.
         ModelError
             If the weights cannot be loaded.
+        ParameterError
+            If the encoder has sequences only, since `reduce_output` is None.
         """
         (encoding,) = self.encode_many([path], channel=check_channel(channel))
         if encoding.error is not None:
@@ -190,7 +274,7 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         paths : iterable
             Sounds, each as in `encode_audio`; or a single path.
         batch_size : int > 0, optional
-            Number of patches in one pass of the network; by default those of half a minute.
+            Number of patches, or windows, in one pass of the network; by default those of half a minute.
         channel : {'mix', 'left', 'right', 'each'} or int >= 0
             Channel of each sound to use: 'mix' is the average of all, 'each' makes every channel a sound of its own,
             named as `mxnet_audio.audio.channel_sources` names it.
@@ -205,7 +289,7 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         ModelError
             If the weights cannot be loaded.
         ParameterError
-            If `batch_size` is below 1, or `paths` is not iterable.
+            If `batch_size` is below 1, `paths` is not iterable, or the encoder has sequences only.
         """
         for path, _, vector, error in self.forward_many(paths, batch_size, channel=channel):
             yield Encoding(path, vector, error)
@@ -218,32 +302,64 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         Yields
         ------
         Output
-            ``(path, scores, vector, error)``. The scores are means over the patches, between 0 and 1. Where "Silence"
-            is a tag, patches count by 1 minus their score of it, and its score is the lowest among the patches.
+            ``(path, scores, vector, error)``. The scores are means over the patches or windows, between 0 and 1. Where
+            "Silence" is a tag, they count by 1 minus their score of it, and its score is the lowest among them.
         """
+        if not self._choice[1]:
+            raise ParameterError(
+                "reduce_output must be a reduction, such as 'mean', for one vector for a sound, got "
+                "None: encode_frames gives the whole sequence"
+            )
         sources = channel_sources(as_list(paths), channel)
         for source, vector, scores, error in self._encoder.encode_many(sources, batch_size):
             yield Output(source_name(source), scores, vector, error)
 
     def encode_frames(self, path: AudioSource, *, channel: str | int = "mix") -> tuple[np.ndarray, np.ndarray]:
-        """Compute the vectors of consecutive patches of one sound; parameters and errors as in `encode_audio`.
+        """Compute the vectors of one sound in the course of time; parameters and errors as in `encode_audio`.
+
+        They are those of consecutive patches; or of the steps of the network's sequences, such as one for every 20 ms
+        of wav2vec2; or, if the steps have no position in time, of windows.
 
         Returns
         -------
-        vectors : np.ndarray [shape=(patches, dim)], float32
-            Vector of each patch, before pooling.
-        times : np.ndarray [shape=(patches, 2)], seconds
-            Start and end of each patch.
+        vectors : np.ndarray [shape=(n, dim)], float32
+            Vectors before they are pooled.
+        times : np.ndarray [shape=(n, 2)], seconds
+            Start and end of the sound that each vector represents.
         """
         frames = self._encoder.encode_frames(*channel_sources([path], check_channel(channel)))
         return frames.vectors, frames.times
 
     def iter_frames(self, path: AudioSource, *, channel: str | int = "mix") -> Iterator[Frames]:
-        """Yield vectors, times and tag scores of the patches of one sound, in constant memory.
+        """Yield vectors, times and tag scores of one sound, as `encode_frames`, in constant memory.
 
-        Parameters and errors as in `encode_audio`.
+        Parameters and errors as in `encode_audio`. Steps of sequences have no scores.
         """
         return self._encoder.iter_frames(*channel_sources([path], check_channel(channel)))
+
+    def iter_windows(
+        self, path: AudioSource, window: float | None = None, hop: float | None = None, *, channel: str | int = "mix"
+    ) -> Iterator[Frames]:
+        """Yield vectors, times and tag scores of windows of one sound, each of which is an input of its own.
+
+        Memory is constant. Parameters and errors as in `encode_audio`, and:
+
+        Parameters
+        ----------
+        window : float > 0 [s], optional
+            Length of a window; `AudioEncoder.window` by default, and at most.
+        hop : float > 0 [s], optional
+            Time from the start of a window to that of the next, at most `window`, which is the default.
+
+        Raises
+        ------
+        ParameterError
+            If `window` or `hop` is out of range, or the network takes patches of one length, see `iter_frames`.
+        """
+        if not isinstance(self._encoder, WindowEncoder):
+            raise ParameterError(f"{self.record.name} takes patches of one length: call iter_frames")
+        (source,) = channel_sources([path], check_channel(channel))
+        return self._encoder.iter_windows(source, window, hop)
 
     def fit(self, X: Any = None, y: Any = None) -> AudioEncoder:
         """Load the weights; nothing is trained.
@@ -305,7 +421,12 @@ def load_encoder(
     name: str = "auto",
     *,
     embedding: str | None = None,
+    reduce_output: str | None = DEFAULT,
+    layer: int | str | None = None,
     source: Any = None,
+    pretrained_model_name_or_path: Any = None,
+    revision: str | None = None,
+    use_pretrained: bool = True,
     model_ctx: mx.Context | None = None,
     data_ctx: mx.Context | None = None,
 ) -> AudioEncoder:
@@ -313,7 +434,8 @@ def load_encoder(
 
     Parameters
     ----------
-    name, embedding, source, model_ctx, data_ctx
+    name, embedding, reduce_output, layer, source, pretrained_model_name_or_path, revision, use_pretrained, model_ctx, \
+data_ctx
         As for `AudioEncoder`.
 
     Returns
@@ -333,15 +455,26 @@ def load_encoder(
     >>> encoder.encode_audio("clip.wav").shape        # doctest: +SKIP
     (1024,)
     """
-    return AudioEncoder(name, embedding=embedding, source=source, model_ctx=model_ctx, data_ctx=data_ctx).fit()
+    return AudioEncoder(
+        name,
+        embedding=embedding,
+        reduce_output=reduce_output,
+        layer=layer,
+        source=source,
+        pretrained_model_name_or_path=pretrained_model_name_or_path,
+        revision=revision,
+        use_pretrained=use_pretrained,
+        model_ctx=model_ctx,
+        data_ctx=data_ctx,
+    ).fit()
 
 
-def _load_weights(name: str, source: Any) -> weights.Loaded:
+def _load_weights(name: str, source: Any, revision: str | None) -> weights.Loaded:
     """Load published weights by name; for 'auto' those of the first encoder that can be had."""
     if one_of("name", name, ("auto", *weights.names())) != "auto":
-        return weights.load(name, source)
-    if source is not None:
-        raise ParameterError("name must be that of an encoder if source is given, got 'auto'")
+        return weights.load(name, source, **({} if revision is None else {"revision": revision}))
+    if source is not None or revision is not None:
+        raise ParameterError("name must be that of an encoder if source or revision is given, got 'auto'")
     failures = []
     for candidate in AUTO:
         try:

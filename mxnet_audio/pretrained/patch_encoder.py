@@ -7,8 +7,7 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import AudioError, InvalidAudioError
+from mxnet_audio.inference.pooling import Frames, Pool, PooledSound, SoundOutput
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list, input_length
 from mxnet_audio.models import EncoderNet
 from mxnet_audio.parallel import map_ordered, without_tracebacks
@@ -31,71 +31,6 @@ BATCH_SECONDS = 32.0
 AHEAD_SECONDS = 600.0
 KEPT_SECONDS = 60.0  # longest sound that is decoded once if its level is needed first; longer sound is decoded twice
 STEP = 160  # [samples], to which digital silence is noted
-MIN_PATCH_WEIGHT = 1e-3  # so that sound that is silent throughout has scores, too
-MIN_SILENT_WEIGHT = 1e-9  # of digital silence, of which an encoder may be unsure
-
-
-class _FrameFields(NamedTuple):
-    vectors: np.ndarray
-    times: np.ndarray
-    scores: np.ndarray
-
-
-class Frames(_FrameFields):
-    """Outputs of an encoder for consecutive patches of a sound: a tuple ``(vectors, times, scores)``.
-
-    Attributes
-    ----------
-    vectors : np.ndarray [shape=(patches, dim)], float32
-        Embedding of each patch.
-    times : np.ndarray [shape=(patches, 2)], seconds
-        Start and end of each patch.
-    scores : np.ndarray [shape=(patches, tags)], float32
-        Score of each published tag, between 0 and 1; no columns if the encoder has no tags.
-    silent : np.ndarray [shape=(patches,)], bool
-        True for patches of digital silence, whose peak is below -100 dBFS. Not an item of the tuple.
-    """
-
-    silent: np.ndarray
-
-    def __new__(
-        cls, vectors: np.ndarray, times: np.ndarray, scores: np.ndarray, *, silent: np.ndarray | None = None
-    ) -> Frames:
-        """Make the tuple; `silent` becomes an attribute, False for all patches by default."""
-        frames = super().__new__(cls, vectors, times, scores)
-        frames.silent = np.zeros(len(times), bool) if silent is None else silent
-        return frames
-
-    def joined(self, *others: Frames) -> Frames:
-        """Return these patches, and those of others after them."""
-        every = (self, *others)
-        silent = np.concatenate([frames.silent for frames in every])
-        return Frames(*(np.concatenate(arrays) for arrays in zip(*every)), silent=silent)
-
-    def of(self, rows: slice | np.ndarray) -> Frames:
-        """Return some of the patches."""
-        return Frames(*(array[rows] for array in self), silent=self.silent[rows])
-
-
-class SoundOutput(NamedTuple):
-    """Outputs of an encoder for one sound, pooled over its patches.
-
-    Attributes
-    ----------
-    source : Any
-        The sound as it was given.
-    vector : np.ndarray [shape=(dim,)], float32, or None
-        The embedding; None if the sound could not be used.
-    scores : np.ndarray [shape=(tags,)], float32, or None
-        Mean score of each published tag.
-    error : AudioError or None
-        Reason why the sound could not be used.
-    """
-
-    source: Any
-    vector: np.ndarray | None
-    scores: np.ndarray | None
-    error: AudioError | None = None
 
 
 class PatchEncoder:
@@ -145,19 +80,19 @@ class PatchEncoder:
             If `batch_size` is below 1, or `sources` is not iterable.
         """
         batch_size = self._batch_size(batch_size)
-        pending: deque[_Sound] = deque()  # in order; yielded once their patches are computed
-        waiting: deque[tuple[_Sound, np.ndarray]] = deque()
+        pending: deque[PooledSound] = deque()  # in order; yielded once their patches are computed
+        waiting: deque[_Patches] = deque()
         for sound, patches in self._patches_of_all(sources, batch_size):
             if not pending or pending[-1] is not sound:
                 pending.append(sound)
             if patches is None:
                 sound.is_read = True
             else:
-                sound.waiting += len(patches)
-                waiting.append((sound, patches))
-            while sum(len(patches) for _, patches in waiting) >= batch_size:
+                sound.waiting += len(patches.x)
+                waiting.append(patches)
+            while sum(len(patches.x) for patches in waiting) >= batch_size:
                 self._compute(waiting, batch_size)
-            while pending and pending[0].is_read and not pending[0].waiting:
+            while pending and pending[0].is_complete:
                 yield pending.popleft().output()
         if waiting:
             self._compute(waiting, batch_size)
@@ -218,114 +153,47 @@ class PatchEncoder:
     def _batch_size(self, batch_size: int | None) -> int:
         return self.batch_size if batch_size is None else whole_number("batch_size", batch_size)
 
-    def _patches_of_all(self, sources: AudioSources, batch_size: int) -> Iterator[tuple[_Sound, np.ndarray | None]]:
-        """Yield the patches of each sound [shape=(n, 1, bands, frames)], and None at its end."""
+    def _patches_of_all(self, sources: AudioSources, batch_size: int) -> Iterator[tuple[PooledSound, _Patches | None]]:
+        """Yield the patches of each sound, and None at its end."""
         stream = map_ordered(lambda source: _Reading(source, self).start(), as_list(sources))
         with contextlib.closing(stream):
             for source, reading, error in stream:
-                sound = _Sound(source, Pool(self.net.pool), self.silence, error=error)
+                sound = PooledSound(source, Pool(self.net.pool), self.silence, error)
                 try:
                     if reading is not None:
                         for patches, starts in reading.patches(batch_size):
-                            audible = reading.are_audible(reading.spans(starts))
-                            sound.audible = np.append(sound.audible, audible)
-                            yield sound, patches
+                            yield sound, _Patches(sound, patches, reading.are_audible(reading.spans(starts)))
                 except AudioError as late:
                     sound.error = without_tracebacks(late)
                 yield sound, None
 
-    def _compute(self, waiting: deque[tuple[_Sound, np.ndarray]], batch_size: int) -> None:
+    def _compute(self, waiting: deque[_Patches], batch_size: int) -> None:
         """Compute the first of the waiting patches, one batch, and add the outputs to their sounds."""
-        batch: list[tuple[_Sound, np.ndarray]] = []
+        batch: list[_Patches] = []
         left = batch_size
         while waiting and left:
-            sound, patches = waiting.popleft()
-            if len(patches) > left:
-                waiting.appendleft((sound, patches[left:]))
-            batch.append((sound, patches[:left]))
-            left -= len(batch[-1][1])
-        vectors, scores = self._forward(np.concatenate([patches for _, patches in batch]), batch_size)
+            patches = waiting.popleft()
+            if len(patches.x) > left:
+                waiting.appendleft(patches.of(slice(left, None)))
+            batch.append(patches.of(slice(left)))
+            left -= len(batch[-1].x)
+        vectors, scores = self._forward(np.concatenate([patches.x for patches in batch]), batch_size)
         start = 0
-        for sound, patches in batch:
-            part = slice(start, start + len(patches))
-            sound.add(vectors[part], scores[part])
+        for patches in batch:
+            part = slice(start, start + len(patches.x))
+            patches.sound.add(vectors[part], scores[part], patches.audible)
             start = part.stop
 
 
-class Pool:
-    """Running mean of vectors, and their standard deviation, in float64.
+class _Patches(NamedTuple):
+    """Patches x [shape=(n, 1, bands, frames)] of a sound; `audible` is False for digital silence."""
 
-    Parameters
-    ----------
-    kind : {'mean', 'mean_std', 'unit_mean'}
-        Result: the mean, mean and deviation, or the mean at length 1.
+    sound: PooledSound
+    x: np.ndarray
+    audible: np.ndarray
 
-    Examples
-    --------
-    >>> pool = Pool("mean_std")
-    >>> pool.add(np.array([[1.0, 5.0]]))
-    >>> pool.add(np.array([[3.0, 5.0]]))
-    >>> pool.result()
-    array([2., 5., 1., 0.], dtype=float32)
-    """
-
-    def __init__(self, kind: str = "mean"):
-        self.kind, self.count = kind, 0.0
-        self.total: np.ndarray | float = 0.0
-        self.squares: np.ndarray | float = 0.0
-
-    def add(self, vectors: np.ndarray, weights: np.ndarray | None = None) -> None:
-        """Add vectors [shape=(n, dim)], which count by their weights [shape=(n,)], 1 by default."""
-        vectors = vectors.astype(np.float64)
-        weights = np.ones(len(vectors)) if weights is None else weights
-        self.count += weights.sum()
-        self.total = self.total + weights @ vectors
-        if self.kind == "mean_std":
-            self.squares = self.squares + weights @ np.square(vectors)
-
-    def result(self) -> np.ndarray:
-        """Return the pooled vector [shape=(dim,)], float32."""
-        mean = np.asarray(self.total / self.count)
-        if self.kind == "mean_std":
-            variance = self.squares / self.count - np.square(mean)
-            mean = np.concatenate([mean, np.sqrt(np.maximum(variance, 0))])
-        elif self.kind == "unit_mean":
-            mean = mean / max(np.linalg.norm(mean), np.finfo(np.float32).tiny)
-        return mean.astype(np.float32)
-
-
-@dataclass(eq=False)
-class _Sound:
-    """Sound whose patches are being computed."""
-
-    source: Any
-    vectors: Pool
-    silence: int | None
-    scores: Pool = field(default_factory=Pool)
-    least_silence: float = 1.0
-    waiting: int = 0  # patches that are not yet computed
-    audible: np.ndarray = field(default_factory=lambda: np.empty(0, bool))  # of these, False for digital silence
-    is_read: bool = False
-    error: AudioError | None = None
-
-    def add(self, vectors: np.ndarray, scores: np.ndarray) -> None:
-        self.vectors.add(vectors)
-        self.waiting -= len(vectors)
-        audible, self.audible = np.split(self.audible, [len(vectors)])
-        weights = np.ones(len(scores))
-        if self.silence is not None:
-            silence = scores[:, self.silence]
-            weights = 1 - silence + MIN_PATCH_WEIGHT
-            self.least_silence = min(self.least_silence, float(silence.min()))
-        self.scores.add(scores, np.where(audible, weights, MIN_SILENT_WEIGHT))
-
-    def output(self) -> SoundOutput:
-        if self.error is not None:
-            return SoundOutput(self.source, None, None, self.error)
-        scores = self.scores.result()
-        if self.silence is not None:
-            scores[self.silence] = self.least_silence
-        return SoundOutput(self.source, self.vectors.result(), scores)
+    def of(self, rows: slice) -> _Patches:
+        return _Patches(self.sound, self.x[rows], self.audible[rows])
 
 
 class _Blocks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from mxnet_audio.pretrained.patch_encoder import Frames
+from mxnet_audio.inference.pooling import Frames
 
 __all__ = ["PatchWindow", "patch_windows"]
 
