@@ -71,7 +71,7 @@ class SequenceNet(AudioNet):
         vectors represent the whole input.
     """
 
-    heads = ("dense", "mlp", "tags")
+    heads: tuple[str, ...] = ("dense", "mlp", "tags")
     standardizes = False
     reductions: ClassVar[tuple[str, ...]] = tuple(name for name in REDUCTIONS if name != "concat")
     window: float
@@ -126,7 +126,7 @@ class SequenceNet(AudioNet):
             return None
         if architecture is not None and not isinstance(architecture, expected):
             raise ParameterError(f"architecture must be of type {expected.__name__}, got {architecture!r}")
-        return architecture or expected()
+        return architecture or expected.model_validate({})
 
     @classmethod
     def longest_input(cls, architecture: Architecture | None) -> tuple[int, int, int]:
