@@ -72,9 +72,11 @@ class AudioFeatureConfig(BaseModel):
         Range of the bands; ``fmax`` None is ``sr / 2``.
     htk : bool
         HTK's mel scale in place of Slaney's.
-    norm : 'slaney', 'per_file' or None
+    norm : 'slaney', 'per_file', 'unit_variance' or None
         For librosa's types, mel bands of equal area ('slaney', the default) or of equal height (None). For Ludwig's,
-        features as computed (None, the default), or each column brought to mean 0 and deviation 1 over the whole file.
+        features as computed (None, the default), or each column brought to mean 0 and deviation 1 over the whole file
+        ('per_file'). For ``raw`` also 'unit_variance': ``(y - mean) / sqrt(variance + 1e-7)`` of the samples within the
+        length limit, as wav2vec 2.0 and its relatives are trained (``do_normalize`` of Wav2Vec2FeatureExtractor).
     power : float > 0
         Exponent of the magnitudes: 2 is power, 1 is amplitude.
     amin, ref : float >= 1.18e-38, float > 0 or 'max'
@@ -168,7 +170,7 @@ class AudioFeatureConfig(BaseModel):
     fmin: float = Field(default=0.0, ge=0)
     fmax: float | None = Field(default=None, gt=0)
     htk: bool = False
-    norm: Literal["slaney", "per_file"] | None = "slaney"
+    norm: Literal["slaney", "per_file", "unit_variance"] | None = "slaney"
     power: float = Field(default=2.0, gt=0)
     amin: float = Field(default=1e-10, ge=MIN_AMIN)
     ref: float | Literal["max"] = 1.0
@@ -220,9 +222,10 @@ class AudioFeatureConfig(BaseModel):
     def _check_consistency(self) -> None:
         if self.mode == "eager" and not self.in_memory:
             raise FeatureError("in_memory: false contradicts mode: eager, which keeps features in memory")
-        norms = ("per_file" if self.time_axis == -2 else "slaney", None)
-        if self.norm not in norms:
-            raise FeatureError(f"norm: for type {self.type!r} it must be {norms[0]!r} or None, got {self.norm!r}")
+        norms = ["slaney"] if self.time_axis == -1 else ["per_file", "unit_variance"][: 1 + (self.type == "raw")]
+        if self.norm is not None and self.norm not in norms:
+            choice = ", ".join(map(repr, norms))
+            raise FeatureError(f"norm: for type {self.type!r} it must be {choice} or None, got {self.norm!r}")
         if self.time_axis == -1:
             self._check_bands()
         elif self.sr is not None:

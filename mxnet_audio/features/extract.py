@@ -46,6 +46,7 @@ _FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
 _CONFIG_KEYS = {"type", "sr", "n_frames"}
 _LUDWIG_CONFIG_KEYS = {"type", "sr", "norm", "audio_file_length_limit_in_s", "padding_value", "crop"}
 _EPSILON = 1e-10
+_VARIANCE_OFFSET = 1e-7
 
 
 def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
@@ -56,7 +57,8 @@ def extract(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     of types ``whisper``, ``ast``, ``panns`` and ``speechbrain`` the start is kept, and ``ast`` is padded with frames.
     For Ludwig's types, the features are cut (at the end, or with ``crop='middle'`` at both ends) or padded at the end.
     With ``norm='per_file'``, each column is brought to mean 0 and deviation 1 over the whole sound before that (a
-    constant column becomes 0); without it, only the samples within the limit are transformed.
+    constant column becomes 0); without it, only the samples within the limit are transformed. ``'unit_variance'`` does
+    the same to raw samples within the limit, and leaves quiet sound below a deviation of 1.
 
     Parameters
     ----------
@@ -139,15 +141,15 @@ def frames_of(y: np.ndarray, config: AudioFeatureConfig, **changed: Any) -> np.n
 
 def _frames_by_bands(y: np.ndarray, sr: float, config: AudioFeatureConfig) -> np.ndarray:
     rows, samples = config.limit(sr)
-    if config.norm is None:
+    if config.norm != "per_file":
         y = y[..., _crop_slice(y.shape[-1], samples, config.crop)]
     if config.type == "raw":
         features = y[..., np.newaxis]
     else:
         arguments = {key: value for key, value in config.identity().items() if key not in _LUDWIG_CONFIG_KEYS}
         features = _FUNCTIONS[config.type](y, sr, **arguments)
-    if config.norm == "per_file":
-        features = _standardise(features)
+    if config.norm is not None:
+        features = _normalize(features, config.norm)
     try:
         out = np.full((*features.shape[:-2], rows, features.shape[-1]), config.padding_value, dtype=np.float32)
     except (MemoryError, ValueError):  # ValueError: more than any memory holds
@@ -163,12 +165,14 @@ def _crop_slice(length: int, limit: int, crop: str) -> slice:
     return slice(start, start + limit)
 
 
-def _standardise(features: np.ndarray) -> np.ndarray:
-    """Bring each column [shape=(..., T, W)] to mean 0 and, unless it is constant, to an unbiased deviation of 1."""
+def _normalize(features: np.ndarray, norm: str) -> np.ndarray:
+    """Bring each column [shape=(..., T, W)] to mean 0 and, unless it is constant, to a deviation of 1."""
     x = features.astype(np.float64)  # sums of equal float32 values are exact here, so that constants become 0
     x -= x.mean(axis=-2, keepdims=True)
-    deviation = np.sqrt(np.square(x).sum(axis=-2, keepdims=True) / max(1, x.shape[-2] - 1))
-    return x / (deviation + _EPSILON)
+    energy, n = np.square(x).sum(axis=-2, keepdims=True), x.shape[-2]
+    if norm == "unit_variance":  # as Wav2Vec2FeatureExtractor
+        return x / np.sqrt(energy / n + _VARIANCE_OFFSET)
+    return x / (np.sqrt(energy / max(1, n - 1)) + _EPSILON)
 
 
 def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
