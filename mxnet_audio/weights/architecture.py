@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from mxnet_audio.errors import ModelError
 
@@ -17,15 +17,29 @@ __all__ = ["Architecture", "AstArchitecture", "Wav2Vec2Architecture", "WhisperAr
 Activation = Literal["gelu", "gelu_new", "relu", "silu"]
 Size = Annotated[int, Field(ge=1, le=1 << 20)]
 Rate = Annotated[float, Field(ge=0, lt=1)]  # of dropout
+Convolutions = Annotated[tuple[Size, ...], Field(min_length=1, max_length=64)]
 Epsilon = Annotated[float, Field(gt=0, lt=1)]
+
+
+_PARTS = ("num_attention_heads", "encoder_attention_heads", "num_conv_pos_embedding_groups")
 
 
 class Architecture(BaseModel):
     """Base of the settings of networks; they are immutable, compare by value, and convert to JSON and back."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, validate_default=True)
 
     model_type: str
+
+    @field_validator("*")
+    @classmethod
+    def _check_parts(cls, parts: Any, info: ValidationInfo) -> Any:
+        """Check that the vectors can be split into heads or groups."""
+        if info.field_name in _PARTS:
+            size = info.data.get("hidden_size") or info.data.get("d_model") or 0  # 0 if it is invalid itself
+            if size % parts:
+                raise ValueError(f"must be a divisor of the length of the vectors, {size}")
+        return parts
 
 
 class Wav2Vec2Architecture(Architecture):
@@ -40,23 +54,39 @@ class Wav2Vec2Architecture(Architecture):
     layer_norm_eps: Epsilon = 1e-5
     feat_extract_norm: Literal["group", "layer"] = "group"
     feat_extract_activation: Activation = "gelu"
-    conv_dim: tuple[Size, ...] = (512,) * 7
-    conv_stride: tuple[Size, ...] = (5, 2, 2, 2, 2, 2, 2)
-    conv_kernel: tuple[Size, ...] = (10, 3, 3, 3, 3, 2, 2)
+    conv_dim: Convolutions = (512,) * 7
+    conv_stride: Convolutions = (5, 2, 2, 2, 2, 2, 2)
+    conv_kernel: Convolutions = (10, 3, 3, 3, 3, 2, 2)
     conv_bias: bool = False
     num_conv_pos_embeddings: Size = 128
     num_conv_pos_embedding_groups: Size = 16
     do_stable_layer_norm: bool = False
     feat_proj_layer_norm: bool = True
     conv_pos_batch_norm: bool = False
-    num_buckets: Size = 320
-    max_bucket_distance: Size = 800
+    num_buckets: Annotated[int, Field(ge=4, le=1 << 20)] = 320
+    max_bucket_distance: Annotated[int, Field(ge=1, le=10_000)] = 800
     hidden_dropout: Rate = 0.1
     attention_dropout: Rate = 0.1
     activation_dropout: Rate = 0.1
     feat_proj_dropout: Rate = 0.0
     use_weighted_layer_sum: bool = False
     classifier_proj_size: Size = 256
+
+    @field_validator("conv_stride", "conv_kernel")
+    @classmethod
+    def _check_convolutions(cls, sizes: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        count = len(info.data.get("conv_dim", sizes))
+        if len(sizes) != count:
+            raise ValueError(f"must have one number for each of the {count} convolutions of conv_dim")
+        return sizes
+
+    @field_validator("max_bucket_distance")
+    @classmethod
+    def _check_distance(cls, distance: int, info: ValidationInfo) -> int:
+        exact = info.data.get("num_buckets", 4) // 4
+        if distance <= exact:
+            raise ValueError(f"must be above num_buckets // 4, {exact}")
+        return distance
 
 
 class WhisperArchitecture(Architecture):

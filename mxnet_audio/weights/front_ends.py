@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.features.hub_fbanks import AST_MEAN, AST_STD
 from mxnet_audio.weights.architecture import Architecture, AstArchitecture, Wav2Vec2Architecture, WhisperArchitecture
 from mxnet_audio.weights.records import Record
 
 __all__ = ["read_features"]
 
 _WINDOW = 20.0  # [s], of networks that take samples
-_FIXED = {"panns": "panns", "ecapa_voxceleb": "speechbrain"}  # types of features without settings, by the network
 
 
 class _Preprocessor(BaseModel):
@@ -43,8 +43,8 @@ class _AstPreprocessor(_Preprocessor):
     num_mel_bins: int | None = None
     max_length: int | None = None
     do_normalize: bool = True
-    mean: float | None = None
-    std: float | None = None
+    mean: float = AST_MEAN
+    std: float = AST_STD
 
 
 def read_features(
@@ -82,8 +82,9 @@ def read_features(
         raise ModelError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {first['input']!r}") from error
     except FeatureError as error:
         raise ModelError(error.reason) from error
-    kind = _FIXED.get(record.network.partition("_")[0], _FIXED.get(record.network))
-    return None if kind is None else AudioFeatureConfig(type=kind)
+    if record.network == "ecapa_voxceleb":
+        return AudioFeatureConfig(type="speechbrain")
+    return AudioFeatureConfig(type="panns") if record.network.startswith("panns_") else None
 
 
 def _check(name: str, found: object, expected: object) -> None:
@@ -117,8 +118,8 @@ def _ast(architecture: AstArchitecture, preprocessor: _AstPreprocessor) -> Audio
     _check("sampling_rate", preprocessor.sampling_rate, 16000)
     _check("num_mel_bins", preprocessor.num_mel_bins, architecture.num_mel_bins)
     _check("max_length", preprocessor.max_length, architecture.max_length)
-    scale = (
-        {"mean": preprocessor.mean, "std": preprocessor.std} if preprocessor.do_normalize else {"mean": 0, "std": 0.5}
+    # Features that are not normalized: the mean is subtracted, and the result is divided by twice the deviation.
+    mean, std = (preprocessor.mean, preprocessor.std) if preprocessor.do_normalize else (0.0, 0.5)
+    return AudioFeatureConfig(
+        type="ast", n_mels=architecture.num_mel_bins, n_frames=architecture.max_length, mean=mean, std=std
     )
-    given = {name: value for name, value in scale.items() if value is not None}
-    return AudioFeatureConfig(type="ast", n_mels=architecture.num_mel_bins, n_frames=architecture.max_length, **given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import logging
@@ -93,7 +94,7 @@ def load(
         loaded = _read_published(found, paths)
         if not is_converted_on_load(found):
             _write_cache(loaded)
-    return loaded
+    return loaded if source is None else dataclasses.replace(loaded, source=os.path.abspath(source))
 
 
 def _described(found: Record) -> Loaded:

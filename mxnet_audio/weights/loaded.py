@@ -10,6 +10,7 @@ import numpy as np
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.model_store import fingerprint
 from mxnet_audio.weights.architecture import Architecture
+from mxnet_audio.weights.embeddings import WEIGHTED
 from mxnet_audio.weights.records import Record
 
 __all__ = ["Loaded"]
@@ -34,10 +35,10 @@ class Loaded:
         Whether a sound can have several of the classes: scores are then sigmoids, otherwise a softmax.
     ignored : list of str
         Published tensors that are not part of the network, such as those that only training needs.
-    source : str
-        Folder or name on the hub that was read; empty for files that the record names.
+    source : str or None
+        Folder, file or name on the hub that `load` read, and can read again; None for the usual places.
     revision : str or None
-        Commit on the hub; None for folders.
+        Commit on the hub; None for others.
     """
 
     record: Record
@@ -47,8 +48,14 @@ class Loaded:
     features: AudioFeatureConfig | None = None
     multi_label: bool = True
     ignored: list[str] = field(default_factory=list, repr=False)
-    source: str = ""
+    source: str | None = None
     revision: str | None = None
+
+    @property
+    def embedding(self) -> str:
+        """Embedding that the published classes are computed from; without classes, the record's default."""
+        weighted = self.labels and getattr(self.architecture, "use_weighted_layer_sum", False)
+        return f"{WEIGHTED}:{self.record.embedding}" if weighted else self.record.embedding
 
     @cached_property
     def identity(self) -> str:

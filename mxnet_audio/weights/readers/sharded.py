@@ -50,6 +50,6 @@ def shards(index: str | os.PathLike) -> dict[str, set[str]]:
         for tensor, file in parse_json(contents(index))["weight_map"].items():
             names.setdefault(file, set()).add(tensor)
         for file in names:
-            if Path(file).suffix == ".json" or Path(file).name != file:
+            if not file or Path(file).suffix == ".json" or Path(file).name != file:
                 raise ModelError(f"lists {file!r}, which is no file with tensors in its folder")
         return dict(sorted(names.items()))
