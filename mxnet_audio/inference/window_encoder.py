@@ -27,7 +27,7 @@ from mxnet_audio.inference.pooling import Frames, Pool, PooledSound, SoundOutput
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.parallel import map_ordered, without_tracebacks
 
-__all__ = ["Forward", "Sequences", "WindowEncoder"]
+__all__ = ["Forward", "Sequences", "WindowEncoder", "input_of", "samples_of"]
 
 # Sound in one pass of the network. Attention needs memory for the square of a window's length: for one window of 20 s
 # of wav2vec2-base, as many windows of 1 s as this allows need a twentieth.
@@ -103,7 +103,7 @@ class WindowEncoder:
             raise ParameterError("config must have a rate (sr), got None")
         self.forward, self.sequences, self.step = forward, sequences, step
         self.config, self.sr, self.pads, self.pool, self.silence = config, config.sr, pads, pool, silence
-        self.shortest = _samples_of(config, min_input) / config.sr
+        self.shortest = samples_of(config, min_input) / config.sr
         self.window = real_number("window", window, self.shortest)
 
     def encode_many(self, sources: AudioSources, batch_size: int | None = None) -> Iterator[SoundOutput]:
@@ -316,7 +316,7 @@ class WindowEncoder:
     @cached_property
     def _longest(self) -> int:
         """Number of frames of a window."""
-        return _input(np.zeros(round(self.window * self.sr), np.float32), self.config).shape[-1]
+        return input_of(np.zeros(round(self.window * self.sr), np.float32), self.config).shape[-1]
 
     def _length(self, x: np.ndarray) -> int:
         """Return the number of frames that an input is padded to: one of few."""
@@ -359,7 +359,7 @@ def _inputs(source: AudioSource, encoder: WindowEncoder, size: int, hop: int) ->
             reason = f"{len(window.samples) / sr:.4f} s is too short: give at least {encoder.shortest:.4f} s"
             raise InvalidAudioError(reason, name)
         with naming_errors(name):
-            x = _input(window.samples, encoder.config)
+            x = input_of(window.samples, encoder.config)
         frames = x.shape[-1] if encoder.config.n_frames is None else encoder.config.frames_in(len(window.samples) / sr)
         fresh, end = window.end - max(end, window.start), window.end
         yield _Input(x, min(frames, x.shape[-1]), window, fresh, not is_silent(window.samples))
@@ -371,7 +371,7 @@ def _read_ahead(inputs: Iterator[_Input], count: float) -> Iterator[_Input]:
     return itertools.chain(ahead, inputs)
 
 
-def _input(y: np.ndarray, config: AudioFeatureConfig) -> np.ndarray:
+def input_of(y: np.ndarray, config: AudioFeatureConfig) -> np.ndarray:
     """Return the input of a network for samples [shape=(n,)] at the rate of the features."""
     sr = config.sr
     assert sr is not None
@@ -380,7 +380,7 @@ def _input(y: np.ndarray, config: AudioFeatureConfig) -> np.ndarray:
     return features.as_image(features.extract(y, sr, config), config.time_axis)
 
 
-def _samples_of(config: AudioFeatureConfig, frames: int) -> int:
+def samples_of(config: AudioFeatureConfig, frames: int) -> int:
     """Return the smallest number of samples that this number of frames is computed from."""
     if config.time_axis == -2:
         return frames
