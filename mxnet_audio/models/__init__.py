@@ -1,11 +1,13 @@
 """Networks by name.
 
-Each takes log-mel spectrograms [shape=(batch, 1, n_mels, frames)], or, for `m5` and `sincnet`, samples
+Each takes log-mel spectrograms [shape=(batch, 1, n_mels, frames)], or, for `m5`, `sincnet` and `wav2vec2`, samples
 [shape=(batch, 1, 1, samples)], and returns scores and the embedding in one pass. `ecapa_tdnn`, `resnet18` and `sincnet`
 are for speaker recognition: by default their scores are scaled cosines.
 
-`yamnet` (sounds), `musicnn`, `musicnn_vgg` and `musicnn_vgg_mtt` (music) and `ge2e_lstm` (voices) are the networks of
-`mxnet_audio.weights`: they can have published weights, and take the features that these were trained on.
+The networks of `mxnet_audio.weights` can have published weights, and take the features that these were trained on:
+`yamnet`, `ast` and `panns_*` (sounds), `musicnn`, `musicnn_vgg` and `musicnn_vgg_mtt` (music), `wav2vec2` (which
+HuBERT and WavLM share) and `whisper` (speech), `ge2e_lstm` and `ecapa_voxceleb` (voices). `wav2vec2`, `whisper` and
+`ast` are built from settings of the published model.
 """
 
 from __future__ import annotations
@@ -18,19 +20,24 @@ from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.models.ast import AstNet
 from mxnet_audio.models.blocks import MIN_INPUT_SIZE, AudioNet, CosineDense
 from mxnet_audio.models.cifar10 import Cifar10Net
 from mxnet_audio.models.ecapa_tdnn import EcapaTdnnNet
+from mxnet_audio.models.ecapa_voxceleb import EcapaVoxcelebNet
 from mxnet_audio.models.encoder_net import Embedding, EncoderNet
 from mxnet_audio.models.ge2e_lstm import Ge2eLstmNet
 from mxnet_audio.models.m5 import M5Net
 from mxnet_audio.models.musicnn import MusicnnNet
 from mxnet_audio.models.musicnn_vgg import MusicnnVggMttNet, MusicnnVggNet
+from mxnet_audio.models.panns import PannsCnn6Net, PannsCnn10Net, PannsCnn14Net, PannsMobileNetV1Net
 from mxnet_audio.models.pretrained import Pretrained, read_pretrained, read_published, transfer
 from mxnet_audio.models.resnet18 import ResNet18Net
 from mxnet_audio.models.resnet_v2 import ResNetV2Net
 from mxnet_audio.models.sequence_net import SequenceNet
 from mxnet_audio.models.sincnet import SincNet
+from mxnet_audio.models.wav2vec2 import Wav2Vec2Net
+from mxnet_audio.models.whisper import WhisperNet
 from mxnet_audio.models.yamnet import YamnetNet
 
 if TYPE_CHECKING:
@@ -40,10 +47,13 @@ if TYPE_CHECKING:
 __all__ = [
     "MIN_INPUT_SIZE",
     "NETWORKS",
+    "ASTEncoder",
+    "AstNet",
     "AudioNet",
     "Cifar10Net",
     "CosineDense",
     "EcapaTdnnNet",
+    "EcapaVoxcelebNet",
     "Embedding",
     "EncoderNet",
     "Ge2eLstmNet",
@@ -51,11 +61,19 @@ __all__ = [
     "MusicnnNet",
     "MusicnnVggMttNet",
     "MusicnnVggNet",
+    "PannsCnn6Net",
+    "PannsCnn10Net",
+    "PannsCnn14Net",
+    "PannsMobileNetV1Net",
     "Pretrained",
     "ResNet18Net",
     "ResNetV2Net",
     "SequenceNet",
     "SincNet",
+    "Wav2Vec2Encoder",
+    "Wav2Vec2Net",
+    "WhisperEncoder",
+    "WhisperNet",
     "YamnetNet",
     "check_shape",
     "default_features",
@@ -66,18 +84,29 @@ __all__ = [
 ]
 
 NETWORKS: dict[str, type[AudioNet]] = {
+    "ast": AstNet,
     "cifar10": Cifar10Net,
     "ecapa_tdnn": EcapaTdnnNet,
+    "ecapa_voxceleb": EcapaVoxcelebNet,
     "ge2e_lstm": Ge2eLstmNet,
     "m5": M5Net,
     "musicnn": MusicnnNet,
     "musicnn_vgg": MusicnnVggNet,
     "musicnn_vgg_mtt": MusicnnVggMttNet,
+    "panns_cnn6": PannsCnn6Net,
+    "panns_cnn10": PannsCnn10Net,
+    "panns_cnn14": PannsCnn14Net,
+    "panns_mobilenetv1": PannsMobileNetV1Net,
     "resnet18": ResNet18Net,
     "resnet_v2": ResNetV2Net,
     "sincnet": SincNet,
+    "wav2vec2": Wav2Vec2Net,
+    "whisper": WhisperNet,
     "yamnet": YamnetNet,
 }
+
+# The names of the networks in transformers and other toolkits, for those who look for them.
+ASTEncoder, Wav2Vec2Encoder, WhisperEncoder = AstNet, Wav2Vec2Net, WhisperNet
 
 
 def model_names() -> list[str]:
@@ -86,7 +115,7 @@ def model_names() -> list[str]:
     Examples
     --------
     >>> model_names()[:4]
-    ['cifar10', 'ecapa_tdnn', 'ge2e_lstm', 'm5']
+    ['ast', 'cifar10', 'ecapa_tdnn', 'ecapa_voxceleb']
     """
     return sorted(NETWORKS)
 

@@ -93,7 +93,7 @@ class SequenceNet(AudioNet):
     ):
         super().__init__(classes, input_shape, head, **kwargs)
         self.architecture = self.settings(architecture)
-        if not self.fits(self.input_shape):
+        if not self.fits(self.input_shape) or self.input_shape[2] < self.min_input:
             raise ParameterError(f"input_shape must be {self.input_format}, got {self.input_shape}")
         if self.fixed_steps is not None and self.input_shape != self.longest_input(self.architecture):
             shape = self.longest_input(self.architecture)
