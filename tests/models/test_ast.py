@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from mxnet_audio import weights
 from mxnet_audio.engine import nd
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.models import AstNet, get_model
 from mxnet_audio.weights.architecture import AstArchitecture, WhisperArchitecture, read_architecture
 from mxnet_audio.weights.layouts.ast import convert
 from tests.models.hub_folders import (
+    HUB,
     assert_close,
     check_gradients,
     check_hidden_states,
@@ -65,6 +67,14 @@ def test_embedding_of_an_inner_layer():
     net = network("ast", embedding="1:mean")
     assert_close(net(inputs("ast"))[1], expected("ast")["hidden_1"][:, 2:].mean(axis=1))
     assert not any(name.startswith(("body.layers.1", "body.norm")) for name in net._collect_params_with_prefix())
+
+
+def test_networks_from_loaded_weights():
+    loaded = weights.load("ast", HUB / "ast_classifier")
+    assert_close(get_model("ast", pretrained=loaded)(inputs("ast_classifier"))[0], expected("ast_classifier")["logits"])
+    for embedding in ("1:mean", "weighted:cls_pooled"):
+        net = get_model("ast", 5, pretrained=loaded, embedding=embedding)
+        assert (net.classes, net.head_name, net.embedding) == (5, "dense", embedding)
 
 
 def test_window():

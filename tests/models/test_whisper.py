@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from mxnet_audio import weights
 from mxnet_audio.engine import autograd, gluon, nd
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.models import WhisperNet, get_model
 from mxnet_audio.weights.architecture import AstArchitecture, WhisperArchitecture, read_architecture
 from mxnet_audio.weights.layouts.whisper import convert
 from tests.models.hub_folders import (
+    HUB,
     assert_close,
     check_gradients,
     check_hidden_states,
@@ -51,6 +53,25 @@ def test_learned_sum_of_the_layers():
     shares = np.exp(published_tensors("whisper_classifier")["layer_weights"])
     wanted = np.tensordot(shares / shares.sum(), states, 1).mean(axis=1)
     assert_close(net(inputs("whisper_classifier"))[1], wanted)
+
+
+def test_sum_of_the_layers_that_is_not_published_has_equal_shares():
+    net, arrays = network("whisper", embedding="weighted:mean"), expected("whisper")
+    wanted = np.mean([arrays[f"hidden_{layer}"].mean(axis=1) for layer in range(3)], axis=0)
+    assert_close(net(inputs("whisper"))[1], wanted)
+
+
+def test_networks_from_loaded_weights():
+    loaded = weights.load("whisper", HUB / "whisper_classifier")
+    assert_close(
+        get_model("whisper", pretrained=loaded)(inputs("whisper_classifier"))[0],
+        expected("whisper_classifier")["logits"],
+    )
+    net = get_model("whisper", 4, pretrained=loaded, embedding="1:max")
+    assert (net.classes, net.head_name) == (4, "dense")
+    assert_close(net(inputs("whisper_classifier"))[1], expected("whisper_classifier")["hidden_1"].max(axis=1))
+    loaded = weights.load("whisper", HUB / "whisper")
+    assert get_model("whisper", 4, pretrained=loaded, embedding="weighted:mean").layer == "weighted"
 
 
 def test_embeddings_are_reduced_over_the_steps_of_the_sound():
@@ -147,5 +168,9 @@ def test_wrong_tensors_are_named():
     for value in (np.zeros(()), np.zeros((3, 5)), np.zeros(3)):
         with pytest.raises(ModelError, match=r"projector|classifier"):
             convert(tensors | {"classifier.weight": value}, architecture)
+    tensors, config = published_tensors("whisper_classifier"), published_config("whisper_classifier")
+    del tensors["layer_weights"]
+    with pytest.raises(ModelError, match=r"layer_weights.*missing"):
+        convert(tensors, read_architecture(config))
     with pytest.raises(ModelError, match=r"conv1.*missing"):
-        convert({}, architecture)
+        convert({}, WhisperArchitecture())

@@ -8,7 +8,7 @@ import numpy as np
 
 from mxnet_audio.weights.architecture import AstArchitecture
 from mxnet_audio.weights.layouts.published import Published
-from mxnet_audio.weights.layouts.transformer import linear, norm, transformer_layer
+from mxnet_audio.weights.layouts.transformer import layer_sum, linear, norm, transformer_layer
 
 __all__ = ["convert"]
 
@@ -64,6 +64,7 @@ def convert(
     parameters = linear(published, "body.projection", f"{embeddings}.patch_embeddings.projection", (dim, 1, size, size))
     tokens = [published.take(f"{embeddings}.{name}_token", (1, 1, dim)) for name in ("cls", "distillation")]
     parameters["body.tokens"] = np.concatenate(tokens, axis=1)
+    parameters["body.tokens"].setflags(write=False)
     steps = len(tokens) + architecture.patches
     parameters["body.positions"] = published.take(f"{embeddings}.position_embeddings", (1, steps, dim))
     is_new = f"{prefix}layers.0.{_NEW_LAYER['query']}.weight" in tensors
@@ -73,6 +74,7 @@ def convert(
         ours, theirs = f"body.layers.{layer}", f"{layers}.{layer}"
         parameters |= transformer_layer(published, ours, theirs, names, dim, hidden, biases)
     parameters |= norm(published, "body.norm", f"{prefix}layernorm", dim)
+    parameters |= layer_sum(published, architecture.num_hidden_layers, is_learned=False)
     if "classifier.dense.weight" in tensors:
         parameters |= norm(published, "head.0", "classifier.layernorm", dim)
         classes = tensors["classifier.dense.weight"].shape[:1]

@@ -8,7 +8,7 @@ import numpy as np
 
 from mxnet_audio.weights.layouts.published import Published
 
-__all__ = ["linear", "norm", "transformer_layer"]
+__all__ = ["layer_sum", "linear", "norm", "transformer_layer"]
 
 
 def linear(
@@ -90,3 +90,30 @@ def transformer_layer(
     for name in ("norm1", "norm2"):
         taken |= norm(published, f"{ours}.{name}", f"{theirs}.{names[name]}", units)
     return taken
+
+
+def layer_sum(published: Published, layers: int, is_learned: bool) -> dict[str, np.ndarray]:
+    """Take the weights of a learned sum over the layers, or make equal ones.
+
+    Parameters
+    ----------
+    published : Published
+        Published tensors.
+    layers : int
+        Number of the last layer.
+    is_learned : bool
+        Whether there are published weights: ``layer_weights``.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        Weights by our name.
+
+    Raises
+    ------
+    ModelError
+        If the published weights are missing or have another shape.
+    """
+    shares = published.take("layer_weights", (layers + 1,)) if is_learned else np.zeros(layers + 1, np.float32)
+    shares.setflags(write=False)
+    return {"layer_sum.weight": shares}

@@ -8,7 +8,7 @@ import numpy as np
 
 from mxnet_audio.weights.architecture import WhisperArchitecture
 from mxnet_audio.weights.layouts.published import Published
-from mxnet_audio.weights.layouts.transformer import linear, norm, transformer_layer
+from mxnet_audio.weights.layouts.transformer import layer_sum, linear, norm, transformer_layer
 
 __all__ = ["convert"]
 
@@ -62,10 +62,11 @@ def convert(
         hidden = architecture.encoder_ffn_dim
         parameters |= transformer_layer(published, ours, theirs, _LAYER, dim, hidden, ("query", "value"))
     parameters |= norm(published, "body.norm", f"{prefix}layer_norm", dim)
-    if "classifier.weight" in tensors:
+    has_classifier = "classifier.weight" in tensors
+    is_learned = has_classifier and architecture.use_weighted_layer_sum
+    parameters |= layer_sum(published, architecture.encoder_layers, is_learned)
+    if has_classifier:
         width, classes = architecture.classifier_proj_size, tensors["classifier.weight"].shape[:1]
         parameters |= linear(published, "head.0", "projector", (width, dim))
         parameters |= linear(published, "head.1", "classifier", (*classes, width))
-        if architecture.use_weighted_layer_sum:
-            parameters["layer_sum.weight"] = published.take("layer_weights", (architecture.encoder_layers + 1,))
     return parameters, published.ignored(_UNUSED)
