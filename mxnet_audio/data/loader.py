@@ -177,6 +177,7 @@ class AudioLoader:
         *,
         shuffle: bool = False,
         sampler: gluon.data.Sampler | None = None,
+        batch_sampler: Iterable[list[int]] | None = None,
         transforms: Sequence[Callable] = (),
         batchify_fn: Callable[..., Any] | None = None,
     ) -> AudioLoader:
@@ -191,6 +192,8 @@ class AudioLoader:
             As for the loader.
         sampler : gluon.data.Sampler, optional
             Order of the samples, as indices into `positions`; `shuffle` then has no effect.
+        batch_sampler : iterable of list of int, optional
+            Indices into `positions` of each batch, as for the loader.
         transforms : sequence of callable
             Transforms of the data to add to the existing ones; only for an `AudioDataset`.
         batchify_fn : callable, optional
@@ -209,7 +212,7 @@ class AudioLoader:
         if transforms:
             part.dataset = self.dataset.transform_first(Compose(transforms))
         part._batchify = batchify_fn or self._batchify
-        part._batches = gluon.data.BatchSampler(part._sampler, part._batch_size, self._last_batch)
+        part._batches = batch_sampler or gluon.data.BatchSampler(part._sampler, part._batch_size, self._last_batch)
         return part
 
     def __iter__(self) -> Generator[Any, None, None]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from mxnet_audio.checks import real_number, whole_number
 from mxnet_audio.data.batch_arrays import common_shape, empty_batch, label_batch, split_samples
+from mxnet_audio.data.batchify import Pad
 from mxnet_audio.data.transforms.base import Draws, Seed
 from mxnet_audio.engine import nd
 from mxnet_audio.errors import DatasetError
@@ -32,6 +33,8 @@ class Mixup:
         Number of classes.
     seed : int >= 0, np.random.Generator or None
         As for `mxnet_audio.data.transforms.RandomTransform`.
+    pad : Pad, optional
+        Padding of samples of several lengths. A mixture is as long as the longer one of its two samples.
 
     Raises
     ------
@@ -47,20 +50,21 @@ class Mixup:
 
     random = True
 
-    def __init__(self, alpha: float, classes: int, seed: Seed = None):
+    def __init__(self, alpha: float, classes: int, seed: Seed = None, pad: Pad | None = None):
         self.alpha, self.classes = real_number("alpha", alpha, above=0), whole_number("classes", classes)
-        self._draws = Draws(seed)
+        self._draws, self._pad = Draws(seed), pad
 
     def __repr__(self) -> str:
         return f"Mixup(alpha={self.alpha}, classes={self.classes})"
 
-    def __call__(self, samples: Sequence, entropy: Sequence[int] | None = None) -> tuple[nd.NDArray, nd.NDArray]:
+    def __call__(self, samples: Sequence, entropy: Sequence[int] | None = None) -> tuple[nd.NDArray, ...]:
         """Make a batch.
 
         Parameters
         ----------
         samples : sequence of (data, label)
-            Data: np.ndarray or NDArray, all of one shape. Labels: whole numbers from 0 to ``classes - 1``.
+            Data: np.ndarray or NDArray, all of one shape, or as `Pad` takes them. Labels: whole numbers from 0 to
+            ``classes - 1``.
         entropy : tuple of int, optional
             Numbers that determine the draw together with the seed, such as (epoch, batch). If omitted, calls are
             counted.
@@ -68,6 +72,8 @@ class Mixup:
         Returns
         -------
         data : NDArray [shape=(batch, ...)], float32
+        lengths : NDArray [shape=(batch,)], int32
+            Only with `pad`, as it gives them.
         label : NDArray [shape=(batch, classes)], float32
             Each row sums to 1.
 
@@ -81,6 +87,10 @@ class Mixup:
         wrong = labels if labels.dtype.kind not in "iu" else labels[(labels < 0) | (labels >= self.classes)]
         if labels.ndim != 1 or labels.size == 0 or wrong.size:
             raise DatasetError(f"labels must be whole numbers from 0 to {self.classes - 1}, got {wrong[:3].tolist()}")
+        lengths: list[nd.NDArray] = []
+        if self._pad is not None:
+            padded, *lengths = self._pad(rows)
+            rows = list(padded.asnumpy())
         data, memory = empty_batch((len(rows), *common_shape(rows)))
         rng = self._draws(entropy)
         order = rng.permutation(len(rows))
@@ -90,7 +100,8 @@ class Mixup:
             np.multiply(row, share, out=out, casting="same_kind")
             out += rows[other] * (1 - share)
         one_hot, column = np.eye(self.classes, dtype=np.float32)[labels], shares[:, np.newaxis]
-        return data, label_batch(column * one_hot + (1 - column) * one_hot[order])
+        lengths = [nd.maximum(length, length[nd.array(order)]) for length in lengths]
+        return data, *lengths, label_batch(column * one_hot + (1 - column) * one_hot[order])
 
 
 class Splice:

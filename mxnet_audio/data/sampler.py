@@ -222,6 +222,8 @@ class BucketSampler(gluon.data.Sampler):
     ----------
     epoch : int
         Number of the next epoch.
+    buckets : list of float
+        Largest length of each bucket.
 
     Raises
     ------
@@ -259,6 +261,7 @@ class BucketSampler(gluon.data.Sampler):
             raise ParameterError(f"buckets must be a number of buckets, or lengths > 0, got {buckets}")
         if not sizes.max() <= edges[-1]:
             raise DatasetError(f"a length of {sizes.max():g} is above the last bucket ({edges[-1]:g})")
+        self.buckets: list[float] = edges.tolist()
         bucket_of = np.searchsorted(edges, sizes)
         members = (np.flatnonzero(bucket_of == bucket) for bucket in range(len(edges)))
         self._members = [positions for positions in members if len(positions)]

@@ -5,7 +5,9 @@ from mxnet_audio.training.average import refresh_norms
 from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, TensorBoardLog
 from mxnet_audio.training.feature_config import cache_options, complete_config
 from mxnet_audio.training.history import best_epoch, new_history
+from mxnet_audio.training.layers import frozen_names
 from mxnet_audio.training.loop import Progress, initialize, run_epochs
+from mxnet_audio.training.open_input import OpenInput
 from mxnet_audio.training.prepare import Prepared, Skipped, check_batch, prepare, usable_samples
 from mxnet_audio.training.recipe import RECIPES, Recipe, get_recipe
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
@@ -20,6 +22,7 @@ __all__ = [
     "Cosine",
     "CsvLog",
     "EarlyStopping",
+    "OpenInput",
     "Pairs",
     "Prepared",
     "Progress",
@@ -35,6 +38,7 @@ __all__ = [
     "checked_pairs",
     "class_order",
     "complete_config",
+    "frozen_names",
     "get_parameters",
     "get_recipe",
     "initialize",

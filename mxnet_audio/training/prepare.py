@@ -16,11 +16,21 @@ from tqdm import tqdm
 
 from mxnet_audio.audio.source import resolve, source_identity, source_name
 from mxnet_audio.checks import iterable_argument
-from mxnet_audio.data import AudioDataset, AudioLoader, BalancedSampler, ClassBatchSampler, Mixup, Splice
+from mxnet_audio.data import (
+    AudioDataset,
+    AudioLoader,
+    BalancedSampler,
+    BucketSampler,
+    ClassBatchSampler,
+    Mixup,
+    Pad,
+    Splice,
+)
 from mxnet_audio.datasets.labels import Label, Pair, Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.training.open_input import OpenInput
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
 from mxnet_audio.training.split import check_test_size, split
@@ -30,6 +40,8 @@ __all__ = ["Prepared", "Skipped", "check_batch", "prepare", "usable_samples"]
 log = logging.getLogger(__name__)
 
 GE2E_UTTERANCES = 4  # of each speaker in a batch, for the loss that compares them
+MAX_BUCKETS = 8  # of lengths: MXNet keeps memory for each
+BUCKET_BATCHES = 4  # or more in a bucket, so that few are small and all are shuffled
 MIN_VARIANCE = 1e-12  # of the features of a corpus
 
 Moments = dict[int, tuple[float, float]]  # mean and mean square of each clip's features, by its index
@@ -104,6 +116,7 @@ def prepare(
     groups: Sequence[Hashable] | None = None,
     inner_groups: bool = False,
     label_aliases: Mapping[Label, Label] | None = None,
+    open_input: OpenInput | None = None,
     show: bool = True,
 ) -> Prepared:
     """Check the labels, read every file once, leave out unusable files, and split the others.
@@ -134,6 +147,9 @@ def prepare(
         True if the training clips will be split, too.
     label_aliases : mapping of label to label, optional
         For a label, another that counts as right, too.
+    open_input : OpenInput, optional
+        Step from samples to inputs of different lengths, the last of `transforms`. Clips of similar length are then
+        batched together, padded to one of few lengths, and batches have the lengths of their inputs.
     show : bool
         Show a progress bar.
 
@@ -163,10 +179,11 @@ def prepare(
     plain = load(AudioDataset(sounds, targets.tolist(), transforms=transforms))
 
     skipped: Skipped = []
-    moments = {
-        index: (x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean())
-        for index, (x, _) in usable_samples(plain, skipped, show)
-    }
+    moments: Moments = {}
+    lengths = np.zeros(len(every), dtype=int)
+    for index, (x, _) in usable_samples(plain, skipped, show):
+        moments[index] = x.mean(dtype=np.float64), np.square(x, dtype=np.float64).mean()
+        lengths[index] = x.shape[-1]
     train, test = _usable(moments, skipped, len(clips), len(every))
     if splits:
         kept_groups = groups and [groups[i] for i in train]
@@ -176,13 +193,16 @@ def prepare(
     mean, square = np.mean([moments[i] for i in train], axis=0)
 
     augmented = plain
-    if steps := recipe.waveform_steps(config, settings.random_state):
+    if steps := recipe.waveform_steps(config, settings.random_state, open_input):
         augmented = load(AudioDataset(sounds, targets.tolist(), transforms=steps))
+    batches = _Batches(settings, recipe, len(labels), len(train))
+    if open_input is not None:
+        batches.bucket(lengths, open_input.longest)
     return Prepared(
         labels=labels,
-        train=_training_loader(augmented, train, targets[train], len(labels), settings, recipe),
-        train_plain=plain.take(train.tolist(), settings.batch_size, shuffle=True),
-        test=plain.take(test.tolist(), settings.batch_size) if len(test) else None,
+        train=batches.training(augmented, train, targets[train]),
+        train_plain=batches.plain(plain, train, shuffle=True),
+        test=batches.plain(plain, test) if len(test) else None,
         targets=targets[train],
         held_out=[(every[i].sound, every[i].label) for i in test],
         counts_as=to_targets([(label_aliases or {}).get(label, label) for label in labels], labels),
@@ -278,29 +298,78 @@ def _check_classes(targets: np.ndarray, train_targets: np.ndarray, labels: list[
         raise DatasetError(f"no clip of {', '.join(lost)} can be used for training: its files cannot be read")
 
 
-def _training_loader(
-    loader: AudioLoader, indices: np.ndarray, targets: np.ndarray, n_classes: int, settings: Settings, recipe: Recipe
-) -> AudioLoader:
-    """Return a loader of the training clips, in the order and with the augmentation of the recipe."""
-    seed = settings.random_state
-    sampler: gluon.data.Sampler | None = None
-    if recipe.loss == "ge2e":
-        sampler = ClassBatchSampler(targets.tolist(), settings.batch_size, GE2E_UTTERANCES, seed)
-    elif recipe.balance == "batches":
-        sampler = BalancedSampler(targets.tolist(), seed)
-    batchify: Callable | None = None
-    if recipe.mixup:
-        batchify = Mixup(recipe.mixup, n_classes, seed)
-    elif recipe.splice:
-        batchify = Splice(recipe.splice, seed)
-    return loader.take(
-        indices.tolist(),
-        settings.batch_size,
-        shuffle=True,
-        sampler=sampler,
-        transforms=recipe.input_steps(seed),
-        batchify_fn=batchify,
-    )
+class _Batches:
+    """Batches of clips: of any clips, or, if their inputs have different lengths, of clips of similar length.
+
+    Parameters
+    ----------
+    settings : Settings
+        Batch size and seed.
+    recipe : Recipe
+        Augmentation and order of the training clips.
+    n_classes : int
+        Number of classes.
+    n_train : int
+        Number of training clips.
+    """
+
+    def __init__(self, settings: Settings, recipe: Recipe, n_classes: int, n_train: int):
+        self._size, self._seed = settings.batch_size, settings.random_state
+        self._recipe, self._classes, self._n_train = recipe, n_classes, n_train
+        self._lengths: np.ndarray | None = None
+        self._pad: Pad | None = None
+
+    def bucket(self, lengths: np.ndarray, longest: int) -> None:
+        """Make batches of clips of similar length.
+
+        Parameters
+        ----------
+        lengths : np.ndarray [shape=(n,)], int
+            Length of the input of each clip; 0 for unusable ones.
+        longest : int
+            Length of the longest input that augmentation can make.
+        """
+        count = min(max(self._n_train // (BUCKET_BATCHES * self._size), 1), MAX_BUCKETS)
+        self._buckets = BucketSampler(lengths[lengths > 0], self._size, count).buckets
+        self._lengths, self._pad = lengths, Pad(buckets=[*map(int, self._buckets), longest])
+
+    def plain(self, loader: AudioLoader, indices: np.ndarray, shuffle: bool = False) -> AudioLoader:
+        """Return a loader of clips."""
+        return loader.take(
+            indices.tolist(),
+            self._size,
+            shuffle=shuffle,
+            batch_sampler=self._bucket_sampler(indices, shuffle),
+            batchify_fn=self._pad,
+        )
+
+    def training(self, loader: AudioLoader, indices: np.ndarray, targets: np.ndarray) -> AudioLoader:
+        """Return a loader of the training clips, in the order and with the augmentation of the recipe."""
+        recipe, seed = self._recipe, self._seed
+        sampler: gluon.data.Sampler | None = None
+        if recipe.loss == "ge2e":
+            sampler = ClassBatchSampler(targets.tolist(), self._size, GE2E_UTTERANCES, seed)
+        elif recipe.balance == "batches":
+            sampler = BalancedSampler(targets.tolist(), seed)
+        batchify: Callable | None = self._pad
+        if recipe.mixup:
+            batchify = Mixup(recipe.mixup, self._classes, seed, self._pad)
+        elif recipe.splice:
+            batchify = Splice(recipe.splice, seed)
+        return loader.take(
+            indices.tolist(),
+            self._size,
+            shuffle=True,
+            sampler=sampler,
+            batch_sampler=None if sampler else self._bucket_sampler(indices, shuffle=True),
+            transforms=recipe.input_steps(seed),
+            batchify_fn=batchify,
+        )
+
+    def _bucket_sampler(self, indices: np.ndarray, shuffle: bool) -> BucketSampler | None:
+        if self._lengths is None:
+            return None
+        return BucketSampler(self._lengths[indices], self._size, self._buckets, shuffle, self._seed)
 
 
 def _digest(clips: list[_Clip]) -> str:

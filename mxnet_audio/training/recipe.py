@@ -178,7 +178,9 @@ class Recipe:
             settings[name] = tuple(_step_key(step) for step in settings[name])
         return tuple(settings.values())
 
-    def waveform_steps(self, config: AudioFeatureConfig, seed: int) -> list[Callable]:
+    def waveform_steps(
+        self, config: AudioFeatureConfig, seed: int, open_input: Callable[[Any], Any] | None = None
+    ) -> list[Callable]:
         """Return the steps from a file to a network's input, with transforms and crops of the samples.
 
         Parameters
@@ -187,6 +189,9 @@ class Recipe:
             Features to compute from the samples.
         seed : int >= 0
             Seed of the random steps.
+        open_input : callable, optional
+            Step from samples to inputs of different lengths, at most that of `config`. By default all inputs have that
+            length.
 
         Returns
         -------
@@ -200,8 +205,10 @@ class Recipe:
             if config.n_samples is None:
                 raise ParameterError("recipe: random_crop needs features of one length")
             # Of a long sound, transform only twice the length needed, since it may be sped up.
-            steps = [RandomCrop(2 * config.n_samples, seed, pad=False), *steps, RandomCrop(config.n_samples, seed)]
-        return [Load(config.sr), *steps, ExtractFeatures(config), ToImage(config.time_axis)]
+            last = RandomCrop(config.n_samples, seed, pad=open_input is None)
+            steps = [RandomCrop(2 * config.n_samples, seed, pad=False), *steps, last]
+        to_input = [ExtractFeatures(config), ToImage(config.time_axis)] if open_input is None else [open_input]
+        return [Load(config.sr), *steps, *to_input]
 
     def input_steps(self, seed: int) -> list[Callable]:
         """Return the transforms of the network's input, the random ones with this seed."""
