@@ -63,7 +63,7 @@ def plot_spectrogram(features: np.ndarray, config: AudioFeatureConfig, path: str
     axes = figure.subplots()
     image = _draw_image(axes, features, (edges[0], edges[-1], -0.5, len(features) - 0.5))
     ylabel = "coefficient" if config.type == "mfcc" else "band"
-    if config.type in ("log_mel", "mel", "yamnet", "musicnn"):
+    if config.time_axis == -1 and config.type not in ("mfcc", "chroma"):
         axes.set_yticks(*_hertz_ticks(config))
         ylabel = "frequency (Hz, mel scale)"
     axes.set(xlabel="time (s)", ylabel=ylabel, xlim=(max(edges[0], 0), edges[-1]))

@@ -42,7 +42,7 @@ def test_yamnets_bands_are_drawn_in_hertz_and_its_frames_over_their_windows():
     assert ticks["1,000"] == pytest.approx((mel[1] - mel[0]) / (mel[2] - mel[0]) * 65 - 1, abs=0.05)
 
 
-@pytest.mark.parametrize("kind", ["mel", "mfcc", "chroma", "musicnn", "fbank", "stft_phase", "group_delay"])
+@pytest.mark.parametrize("kind", ["mel", "mfcc", "chroma", "musicnn", "panns", "fbank", "stft_phase", "group_delay"])
 def test_spectrogram_of_any_feature_has_its_bands_upwards_and_seconds_to_the_right(kind):
     limits = {"sr": 8000, "audio_file_length_limit_in_s": 1.0} if kind in ("fbank", "stft_phase", "group_delay") else {}
     config = AudioFeatureConfig(type=kind, **limits)
