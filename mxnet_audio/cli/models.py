@@ -30,8 +30,8 @@ def list_models(as_json: AsJson = False) -> None:
 
     facts = [_facts(name) for name in weights.names()]
     lines = [
-        f"{item['name']:<16} {item['domain']:<6} {item['width']:4d} numbers  {_megabytes(item['size']):>7}"
-        f"  {item['licence']:<11} {item['found'] or 'not here'}"
+        f"{item['name']:<17} {item['domain']:<6} {item['width']:4d} numbers  {item['size_text']:>12}"
+        f"  {item['licence']:<13} {item['found'] or 'not here'}"
         for item in facts
     ]
     print_result({"models": facts}, lines, as_json)
@@ -53,10 +53,14 @@ def info(name: Name, as_json: AsJson = False) -> None:
         f"domain      {facts['domain']}",
         f"front end   {facts['front_end']}",
         *(f"embedding   {layer}, {width} numbers" for layer, width in facts["embeddings"].items()),
+        *([f"            and LAYER:REDUCTION, with {', '.join(facts['reductions'])}"] if facts["reductions"] else []),
         f"tags        {facts['n_tags'] or 'none'}",
         f"licence     {facts['licence']}" + (f"; {facts['remark']}" if facts["remark"] else ""),
-        *(f"file        {file['name']}, {file['size']:,} bytes, SHA-256 {file['sha256']}" for file in facts["files"]),
+        f"size        {facts['size_text']}",
+        *(f"file        {_file(file)}" for file in facts["files"]),
         *(f"from        {url}" for file in facts["files"] for url in file["urls"]),
+        *([f"from        {facts['repository']} on the Hugging Face hub"] if facts["repository"] else []),
+        *(f"or from     {repository}" for repository in facts["other_repositories"]),
         *([f"from        {package['folder']} in {package['distribution']} {package['version']}"] if package else []),
         f"found       {facts['found'] or 'not here'}",
         f"get         {facts['command']}",
@@ -67,17 +71,28 @@ def info(name: Name, as_json: AsJson = False) -> None:
 
 
 @models.command()
-def download(name: Name, as_json: AsJson = False) -> None:
+def download(
+    name: Name,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Another model of the Hugging Face hub, OWNER/NAME; or a folder or file, which is checked."),
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit on the hub. Default: its main branch.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Find or download published weights, and prepare them for use.
 
     \b
-    Example:
+    Examples:
       mxnet-audio models download yamnet
+      mxnet-audio models download whisper --source openai/whisper-small
     """
     from mxnet_audio import weights
 
-    files = weights.find(name, progress=show_progress())
-    weights.load(name)
+    files = weights.find(name, source, revision=revision, progress=show_progress())
+    weights.load(name, source, revision=revision)
     print_result({"name": name, "files": files}, [f"{name} is in {file}" for file in files], as_json)
 
 
@@ -88,5 +103,8 @@ def _facts(name: str) -> dict[str, Any]:
     return weights.record(name).to_dict() | {"found": weights.location(name)}
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def _file(file: dict[str, Any]) -> str:
+    """Describe a published file in one line; its size and hashes may be unknown."""
+    size = "" if file["size"] is None else f", {file['size']:,} bytes"
+    hashes = [f", {title} {file[key]}" for title, key in (("SHA-256", "sha256"), ("MD5", "md5")) if file[key]]
+    return f"{file['name']}{size}{''.join(hashes)}"

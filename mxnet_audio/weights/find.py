@@ -134,7 +134,7 @@ def find_model(
             if path.exists():
                 if revision is not None:
                     raise ParameterError(f"revision must be None for a folder, got {revision!r}")
-                return ModelFolder(_model_path(record, path), os.path.abspath(path))
+                return ModelFolder(_model_path(record, path), str(path.absolute()))
         if not isinstance(source, str) or not hub.is_repository(source):
             raise ModelError("no such folder; the name of a model on the Hugging Face hub is OWNER/NAME", path)
         repository = source
@@ -167,7 +167,7 @@ def model_at_hand(
     if folder and revision is None:
         for name in (*([record.name] if by_name else []), repository.replace("/", "--")):
             if (path := Path(folder) / name).is_dir():
-                return ModelFolder(path, os.path.abspath(path))
+                return ModelFolder(path, str(path.absolute()))
     path = hub.cached(record, repository, revision, weights)
     return None if path is None else ModelFolder(path, repository, path.name)
 

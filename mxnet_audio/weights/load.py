@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from mxnet_audio.atomic import parse_json, replacing
+from mxnet_audio.checks import path_argument
 from mxnet_audio.errors import ModelError
 from mxnet_audio.model_store import check_finite, fingerprint
 from mxnet_audio.weights.architecture import read_architecture
@@ -22,7 +23,7 @@ from mxnet_audio.weights.convert import convert
 from mxnet_audio.weights.find import cache_folder, check_no_revision, find, find_model, model_at_hand, published_files
 from mxnet_audio.weights.front_ends import read_features
 from mxnet_audio.weights.loaded import Loaded
-from mxnet_audio.weights.model_folder import convert_family, is_converted_on_load, read_model
+from mxnet_audio.weights.model_folder import convert_family, is_converted_on_load, list_files, read_model
 from mxnet_audio.weights.readers import tensorflow, tflite, torch
 from mxnet_audio.weights.readers.safetensors import read_with_metadata
 from mxnet_audio.weights.records import Record
@@ -94,7 +95,9 @@ def load(
         loaded = _read_published(found, paths)
         if not is_converted_on_load(found):
             _write_cache(loaded)
-    return loaded if source is None else dataclasses.replace(loaded, source=os.path.abspath(source))
+    if source is None:
+        return loaded
+    return dataclasses.replace(loaded, source=str(path_argument("source", source).absolute()))
 
 
 def _described(found: Record) -> Loaded:
@@ -130,8 +133,11 @@ def location(name: str) -> Path | None:
     """
     found = record(name)
     if found.repository:
-        at_hand = model_at_hand(found, found.repository)
-        return None if at_hand is None else at_hand.path
+        with contextlib.suppress(ModelError):
+            if folder := model_at_hand(found, found.repository):
+                list_files(found, folder.path)
+                return folder.path
+        return None
     with contextlib.suppress(ModelError, OSError):
         if paths := published_files(found):
             return paths[0].parent
