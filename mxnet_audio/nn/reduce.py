@@ -36,8 +36,12 @@ def steps_within(F, x, lengths, axis=1):
     array([[1., 1., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    steps = F.expand_dims(F.contrib.arange_like(x, axis=axis), axis=0)
-    return F.broadcast_lesser(steps, F.expand_dims(lengths, axis=1))
+    return F.broadcast_lesser(_numbers(F, x, axis), F.expand_dims(lengths, axis=1))
+
+
+def _numbers(F, x, axis):
+    """Return the numbers of the steps along an axis [shape=(1, steps)]."""
+    return F.expand_dims(F.contrib.arange_like(x, axis=axis), axis=0)
 
 
 class Reduce(gluon.nn.HybridBlock):
@@ -82,7 +86,9 @@ class Reduce(gluon.nn.HybridBlock):
         if self._reduction == "cls_pooled":
             return F.reshape(F.slice_axis(x, axis=1, begin=0, end=1), (0, -1))
         if self._reduction == "last":
-            return F.pick(F.transpose(x, (0, 2, 1)), F.broadcast_like(F.expand_dims(lengths - 1, 1), x, (1,), (2,)), -1)
+            # Not pick, which has no ONNX export.
+            is_last = F.broadcast_equal(_numbers(F, x, 1), F.expand_dims(lengths - 1, axis=1))
+            return F.sum(F.broadcast_mul(x, F.expand_dims(is_last, axis=2)), axis=1)
         within = F.expand_dims(steps_within(F, x, lengths), axis=2)
         if self._reduction == "max":
             return F.max(F.broadcast_add(F.broadcast_mul(x, within), LOWEST * (1 - within)), axis=1)
