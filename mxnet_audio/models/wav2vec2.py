@@ -162,7 +162,7 @@ class Wav2Vec2Net(SequenceNet):
     ((2, 3), (2, 8))
     """
 
-    features = AudioFeatureConfig(type="raw", sr=SR, norm="per_file", audio_file_length_limit_in_s=WINDOW)
+    features = AudioFeatureConfig(type="raw", sr=SR, norm="unit_variance", audio_file_length_limit_in_s=WINDOW)
     input_format = "(1, 1, samples), as of raw features, and as long as the network's receptive field"
     window = WINDOW
     architecture_type = Wav2Vec2Architecture

@@ -213,6 +213,10 @@ def test_keys_are_the_same_in_every_version_and_process():
     fbank = AudioFeatureConfig(type="fbank", sr=16000)
     assert fbank.key() == AudioFeatureConfig(type="fbank", sr=16000, crop="start").key()
     assert fbank.key() == "aed97a28a08af42d65d341e9fff577935936533d27f23a210d32b7c91ebd4eea"
+    assert AudioFeatureConfig(type="yamnet", n_frames=96).key().startswith("2e12ef034c051f8d")
+    assert AudioFeatureConfig(type="whisper").key().startswith("b971a0c61fa91f11")
+    assert AudioFeatureConfig(type="ast").key().startswith("f91ead7105d76d07")
+    assert AudioFeatureConfig(type="panns").key().startswith("ac207f72b1431f48")
     code = "from mxnet_audio.features import AudioFeatureConfig as C; print(C().key())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == golden
