@@ -14,7 +14,7 @@ transformers. Each folder is a model as `save_pretrained` writes it, and `expect
     probe              as the logits, or the last hidden state: the loss is the sum of their product
     gradient.inputs    (2, bands, frames)         gradient of the loss
     gradient.<name>    as the parameter           the same, by transformers' names of the parameters
-    sound              (12800,)                   of classifiers: a sound of 0.8 s at 16 kHz
+    sound              (12800,)                   of classifiers: a sound of 0.6 s at 16 kHz
     sound_features     (bands, frames)            its features, by the folder's feature extractor
     sound_scores       (labels,)                  its scores, by `pipeline('audio-classification')`
 
@@ -157,7 +157,7 @@ def expected(model: PreTrainedModel) -> dict[str, np.ndarray]:
 
 def expected_of_sound(model: PreTrainedModel, extractor: SequenceFeatureExtractor) -> dict[str, np.ndarray]:
     """Compute features and scores of a sound with a feature extractor and a pipeline."""
-    seconds = np.arange(12_800) / 16_000
+    seconds = np.arange(9_600) / 16_000
     noise = np.random.default_rng(3).standard_normal(len(seconds))
     sound = 0.3 * np.sin(2 * np.pi * (300 + 500 * seconds) * seconds) + 0.02 * noise
     sound = np.round(32_768 * sound).astype(np.float32) / 32_768  # as in a file with 16 bits
