@@ -140,7 +140,7 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         net = get_model(self.record.network, embedding=self._choice[0], pretrained=self._loaded)
         assert isinstance(net, EncoderNet | SequenceNet)
         net.collect_params().reset_ctx(contexts(self.model_ctx, self.data_ctx)[0])
-        net.hybridize(static_alloc=isinstance(net, EncoderNet))
+        net.hybridize(static_alloc=True)
         return net
 
     @cached_property
@@ -148,11 +148,11 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         model_ctx, data_ctx = contexts(self.model_ctx, self.data_ctx)
         return sound_encoder(
             self._net,
-            getattr(self._loaded, "features", None),
+            self._loaded.features,
             model_ctx=model_ctx,
             data_ctx=data_ctx,
             labels=self.labels,
-            multi_label=getattr(self._loaded, "multi_label", True),
+            multi_label=self._loaded.multi_label,
             reduces=self._choice[1],
         )
 
@@ -184,6 +184,11 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
     def record(self) -> weights.Record:
         """Facts about the published weights: domain, licence, citation, …"""
         return self._loaded.record
+
+    @property
+    def loaded(self) -> weights.Loaded:
+        """The published weights."""
+        return self._loaded
 
     @property
     def net(self) -> EncoderNet | SequenceNet:
@@ -472,7 +477,7 @@ data_ctx
 def _load_weights(name: str, source: Any, revision: str | None) -> weights.Loaded:
     """Load published weights by name; for 'auto' those of the first encoder that can be had."""
     if one_of("name", name, ("auto", *weights.names())) != "auto":
-        return weights.load(name, source, **({} if revision is None else {"revision": revision}))
+        return weights.load(name, source, revision=revision)
     if source is not None or revision is not None:
         raise ParameterError("name must be that of an encoder if source or revision is given, got 'auto'")
     failures = []
