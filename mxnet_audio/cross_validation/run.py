@@ -25,7 +25,7 @@ from mxnet_audio.datasets.labels import Pair, Pairs
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.library import classifiers
 from mxnet_audio.library.classifier import AudioClassifier
-from mxnet_audio.library.inputs import choose_features, input_shape_of
+from mxnet_audio.library.inputs import input_shape_of
 from mxnet_audio.training.folds import Fold, assign_folds, check_disjoint, fold_order
 
 __all__ = ["cross_validate"]
@@ -219,9 +219,8 @@ def _complete_options(
     numbers = ("batch_size", "epochs", "learning_rate", "checkpoint_interval")
     for seed in seeds:
         training.Settings(random_state=seed, **{name: options[name] for name in numbers})
-    config = choose_features(
-        classifier.network, [sound for sound, _ in pairs], options["input_shape"], options["feature_config"]
-    )
+    sounds = [sound for sound, _ in pairs]
+    config = classifier.choose_features(sounds, options["input_shape"], options["feature_config"])
     training.cache_options(config, options["cache"])
     if options["input_shape"] is None or options["feature_config"] is not None:
         options["feature_config"] = config  # the same length in all folds
@@ -236,7 +235,7 @@ def _settings(
     groups: list[Hashable] | None,
 ) -> dict[str, Any]:
     """Return the settings that saved runs must share."""
-    config = choose_features(classifier.network, [], options["input_shape"], options["feature_config"])
+    config = classifier.choose_features([], options["input_shape"], options["feature_config"])
     recipe = training.get_recipe(options["recipe"], classifier.recipe)
     clips: list[tuple] = [(*pair, fold) for pair, fold in zip(pairs, assigned)]
     if groups:

@@ -11,11 +11,10 @@ import numpy as np
 from mxnet_audio import model_store
 from mxnet_audio.model_store import Entry, Tensors
 
-__all__ = ["BASE", "BaseWeights", "completed"]
+__all__ = ["BASE", "BaseWeights"]
 
 BASE = "base"  # role of the file of unchanged parameters
 _PARAMETERS = ("last", "best")  # roles of the files of parameters
-_AVERAGE, _COUNT = "average", "count"  # role of the sums of parameters, and the name of their number
 
 
 class BaseWeights:
@@ -55,9 +54,6 @@ class BaseWeights:
                 same = self.unchanged(files[role])
                 base |= same
                 changed[role] = {key: tensor for key, tensor in files[role].items() if key not in same}
-        names = {_COUNT}.union(*changed.values())
-        if _AVERAGE in files:
-            changed[_AVERAGE] = {key: total for key, total in files[_AVERAGE].items() if key in names}
         kept = self._kept(directory, base) if self.is_saved else {}
         if self.is_saved and base and not kept:
             changed[BASE] = base
@@ -72,14 +68,6 @@ class BaseWeights:
         saved_in, entry, names = self._saved
         is_valid = saved_in == os.path.realpath(directory) and base.keys() <= names
         return {BASE: entry} if is_valid and model_store.holds(directory, entry) else {}
-
-
-def completed(tensors: Tensors, base: Tensors) -> Tensors:
-    """Return parameters, or sums of them, that were saved without those of `base`, with them."""
-    if not tensors:
-        return tensors
-    count = tensors.get(_COUNT, 1)
-    return {**{name: count * value for name, value in base.items()}, **tensors}
 
 
 def _digest(tensor: np.ndarray) -> bytes:

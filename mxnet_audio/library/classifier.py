@@ -267,7 +267,7 @@ class AudioClassifier(Predictor):
             if test_size == 0 and validation_pairs is None:
                 raise ParameterError("test_size must be > 0 for a report, which needs held-out clips, got 0")
         pairs = training.checked_pairs(audio_path_label_pairs, "audio_path_label_pairs")
-        config = choose_features(self.network, [sound for sound, _ in pairs], input_shape, feature_config)
+        config = self.choose_features([sound for sound, _ in pairs], input_shape, feature_config)
         run = self._new_run(config, recipe, settings, path)
         if keep := not (overwrite or resume):
             run.check_free()
@@ -284,6 +284,7 @@ class AudioClassifier(Predictor):
             groups=groups,
             inner_groups=self.has_inner_groups,
             label_aliases=self.label_aliases,
+            open_input=run.open_input,
             show=progress,
         )
         self.skipped = clips.skipped
@@ -298,6 +299,20 @@ class AudioClassifier(Predictor):
 
             write_report(self, clips.held_out, report, settings=run.identity)
         return self.history
+
+    def choose_features(
+        self,
+        sounds: Sequence[AudioSource],
+        input_shape: tuple[int, int, int] | None = None,
+        feature_config: AudioFeatureConfig | None = None,
+    ) -> AudioFeatureConfig:
+        """Choose the features that `fit` trains on; see `mxnet_audio.library.inputs.choose_features`."""
+        return choose_features(self.network, sounds, input_shape, feature_config, self._published_features)
+
+    @property
+    def _published_features(self) -> AudioFeatureConfig | None:
+        """Features that published weights take, where these are not those of the network's class."""
+        return None
 
     def untrained(self) -> AudioClassifier:
         """Return a copy without a model."""
@@ -400,11 +415,15 @@ class AudioClassifier(Predictor):
         if parameters not in ("last", "best"):
             raise ParameterError(f"parameters must be 'last' or 'best', got {parameters!r}")
         path = path_argument("model_dir_path", model_dir_path)
-        self._model = TrainedModel.load(
-            model_dir_path, self.network, parameters, model_ctx=self.model_ctx, data_ctx=self.data_ctx
-        )
+        self._model = self._load(model_dir_path, parameters)
         self.model_path = path.absolute() if parameters == "last" else None
         self.skipped = []
+
+    def _load(self, model_dir_path: str | os.PathLike, parameters: str) -> TrainedModel:
+        """Read a stored model."""
+        return TrainedModel.load(
+            model_dir_path, self.network, parameters, model_ctx=self.model_ctx, data_ctx=self.data_ctx
+        )
 
     def save_model(self, model_dir_path: str | os.PathLike) -> None:
         """Save the current model in a directory, for `load_model`. Training cannot be resumed from it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,13 +17,16 @@ from mxnet_audio.engine import mx
 from mxnet_audio.errors import ModelError
 from mxnet_audio.features import AudioFeatureConfig, FeatureCache
 from mxnet_audio.inference.predictor import AudioSource
+from mxnet_audio.library.base_weights import BaseWeights
 from mxnet_audio.library.encoder_head import copy_body, fit_head, group_numbers
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.library.training_run import TrainingRun
-from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
-from mxnet_audio.pretrained.patch_encoder import Pool
+from mxnet_audio.library.window_vectors import SoundEncoder
+from mxnet_audio.models import SequenceNet
+from mxnet_audio.pretrained import AudioEncoder
+from mxnet_audio.pretrained.sound_encoder import sound_encoder
 
-__all__ = ["EncodeSound", "EncoderRun", "HeadRun", "pooled", "read_samples", "read_vectors", "vector_cache"]
+__all__ = ["EncodeSound", "EncoderRun", "HeadRun", "read_samples", "read_vectors", "vector_cache"]
 
 
 class EncodeSound(Transform):
@@ -33,19 +36,23 @@ class EncodeSound(Transform):
     ----------
     model_id : str
         Identity of the embeddings, for caches.
-    encoder : PatchEncoder
+    encoder : PatchEncoder or WindowEncoder
         Encoder; its network computes in one thread at a time.
     """
 
     takes_source = True
 
-    def __init__(self, model_id: str, encoder: PatchEncoder):
+    def __init__(self, model_id: str, encoder: SoundEncoder):
         super().__init__(model_id=model_id)
         self._encoder = encoder
 
     def apply(self, source: AudioSource) -> np.ndarray:
         """Encode a sound."""
-        return pooled(self._encoder.net.pool, (frames.vectors for frames in self._encoder.iter_frames(source)))
+        (output,) = self._encoder.encode_many([source])
+        if output.error is not None:
+            raise output.error
+        assert output.vector is not None
+        return output.vector
 
 
 class EncoderRun(TrainingRun):
@@ -57,28 +64,44 @@ class EncoderRun(TrainingRun):
         Encoder with its published weights.
     head : {'dense', 'mlp'}
         Kind of the head.
-    *arguments, **devices
+    *arguments
+        Arguments of `TrainingRun`.
+    saves_base : bool
+        Whether published weights that training does not change are saved with the model; if not, their source is.
+    **devices
         Arguments of `TrainingRun`.
     """
 
-    def __init__(self, encoder: AudioEncoder, head: str, *arguments: Any, **devices: mx.Context):
+    def __init__(
+        self, encoder: AudioEncoder, head: str, *arguments: Any, saves_base: bool = True, **devices: mx.Context
+    ):
         super().__init__(*arguments, **devices)
-        self.head, self.embedding, self._encoder = head, encoder.net.embedding, encoder
+        self.head, self.embedding, self._encoder, self._saves_base = head, encoder.net.embedding, encoder, saves_base
+        net = encoder.net
+        self.architecture = net.architecture if isinstance(net, SequenceNet) else None
 
     def new_model(self, clips: training.Prepared) -> TrainedModel:
         """Make the network with the published weights, except the head."""
-        model = super().new_model(clips)
-        copy_body(self._encoder.net, model.net)
-        model.notes["encoder"] = {"name": self._encoder.record.name, "model_id": self._encoder.model_id}
+        model, encoder, loaded = super().new_model(clips), self._encoder, self._encoder.loaded
+        copy_body(encoder.net, model.net)
+        model.notes["encoder"] = {"name": encoder.record.name, "model_id": encoder.model_id}
+        if not self._saves_base:
+            source = loaded.source or (None if encoder.source is None else os.fspath(encoder.source))
+            reference = {"source": source, "revision": loaded.revision, "identity": loaded.identity}
+            model.notes["encoder"]["weights"] = reference
+        names = model.net._collect_params_with_prefix().keys() & loaded.tensors.keys()
+        published = {name: loaded.tensors[name] for name in names if not name.startswith("head.")}
+        model.base = BaseWeights(published, is_saved=self._saves_base)
         return model
 
 
 class HeadRun(EncoderRun):
     """Training run of the head alone: each clip is encoded once; parameters as for `EncoderRun`."""
 
-    def __init__(self, encoder: AudioEncoder, head: str, *arguments: Any, **devices: mx.Context):
-        super().__init__(encoder, head, *arguments, **devices)
-        self.transforms = [EncodeSound(encoder.model_id, PatchEncoder(encoder.net, **devices))]
+    def __init__(self, encoder: AudioEncoder, head: str, *arguments: Any, **options: Any):
+        super().__init__(encoder, head, *arguments, **options)
+        devices = {"model_ctx": self.model_ctx, "data_ctx": self.data_ctx}
+        self.transforms = [EncodeSound(encoder.model_id, sound_encoder(encoder.net, encoder.feature_config, **devices))]
 
     def loader(self, cache: bool | str | os.PathLike) -> Callable[[AudioDataset], AudioLoader]:
         """Return the function that makes the loader of a dataset; vectors that are not cached are kept in memory."""
@@ -126,14 +149,6 @@ class HeadRun(EncoderRun):
             callbacks=callbacks,
         )
         model.save(self.model_dir)
-
-
-def pooled(pool: str, parts: Iterable[np.ndarray]) -> np.ndarray:
-    """Pool the vectors of patches [shape=(n, dim)], which come in one or more parts."""
-    running = Pool(pool)
-    for vectors in parts:
-        running.add(vectors)
-    return running.result()
 
 
 def vector_cache(

@@ -11,9 +11,19 @@ from mxnet_audio import training
 from mxnet_audio.data.transforms import Features, ToImage, Transform
 from mxnet_audio.errors import AudioError, FeatureError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.models import NETWORKS, EncoderNet, check_shape, default_features
+from mxnet_audio.models import NETWORKS, EncoderNet, SequenceNet, check_shape, default_features
 
-__all__ = ["choose_features", "features_for_shape", "input_shape_of", "network_input"]
+__all__ = [
+    "choose_features",
+    "features_for_shape",
+    "input_shape_of",
+    "network_input",
+    "stream_features",
+    "window_features",
+]
+
+
+LENGTHS = ("n_frames", "audio_file_length_limit_in_s")  # fields of feature configurations
 
 
 def network_input(config: AudioFeatureConfig) -> list[Transform]:
@@ -26,6 +36,7 @@ def choose_features(
     sounds: Sequence[Any],
     input_shape: tuple[int, int, int] | None = None,
     feature_config: AudioFeatureConfig | None = None,
+    published: AudioFeatureConfig | None = None,
 ) -> AudioFeatureConfig:
     """Choose the features to train a network with.
 
@@ -39,17 +50,20 @@ def choose_features(
         Shape of the input; not used if `feature_config` is given.
     feature_config : AudioFeatureConfig, optional
         Features; the network's default features if neither this nor `input_shape` is given.
+    published : AudioFeatureConfig, optional
+        Features of a whole window that the published weights of a `SequenceNet` take.
 
     Returns
     -------
     AudioFeatureConfig
-        Complete: if no length is given, that of a typical clip, at most 29.12 s; if no rate is given, the most frequent
-        one. See `training.complete_config`.
+        Complete: if no length is given, that of a typical clip, at most 29.12 s, or a window of a `SequenceNet`; if no
+        rate is given, the most frequent one. See `training.complete_config`.
 
     Raises
     ------
     ParameterError
-        If the input shape is invalid for the network, or the configuration is of another type.
+        If the input shape is invalid for the network, or the configuration is of another type, or differs from that of
+        the published weights in more than its length.
 
     Examples
     --------
@@ -58,11 +72,14 @@ def choose_features(
     """
     if feature_config is None:
         if input_shape is not None:
-            return features_for_shape(network, input_shape)
-        feature_config = _open_features(network)
+            feature_config = features_for_shape(network, input_shape, published)
+            return feature_config if published is None else _of_window(network, feature_config, published)
+        feature_config = published or _open_features(network)
     if not isinstance(feature_config, AudioFeatureConfig):
         kind = type(feature_config).__name__
         raise FeatureError(f"feature_config must be an AudioFeatureConfig, as from_yaml returns it, got {kind}")
+    if published is not None:
+        return _of_window(network, feature_config, published)
     completed = training.complete_config(sounds, feature_config)
     if not issubclass(NETWORKS[network], EncoderNet):
         return completed
@@ -72,8 +89,45 @@ def choose_features(
     return completed.model_copy(update={"n_frames": n_frames})
 
 
-def features_for_shape(network: str, input_shape: tuple[int, int, int]) -> AudioFeatureConfig:
-    """Return a network's default features, with as many bands and frames, or samples, as make an input of this shape.
+def _of_window(network: str, config: AudioFeatureConfig, published: AudioFeatureConfig) -> AudioFeatureConfig:
+    """Return the features of a `SequenceNet` if they differ from those of a window in their length only, if at all."""
+    found, expected = (
+        {name: value for name, value in features.identity().items() if name not in LENGTHS}
+        for features in (config, published)
+    )
+    if found != expected:
+        reason = "may only set the length of the input, since published weights fix the features"
+        raise ParameterError(f"feature_config of {network} {reason}")
+    if config.time_axis == -1 and config.n_frames is None:
+        return published
+    if (config.n_samples or 0) > (published.n_samples or 0):
+        raise ParameterError(f"feature_config of {network} must be of {published.n_samples} samples or fewer, a window")
+    return config
+
+
+def window_features(net: SequenceNet, published: AudioFeatureConfig) -> AudioFeatureConfig:
+    """Return the features of a whole window, for the features that published weights take."""
+    *_, frames = net.longest_input(net.architecture)
+    if published.type == "raw":
+        return published.model_copy(update={"audio_file_length_limit_in_s": net.window})
+    return published.model_copy(update={"n_frames": frames})
+
+
+def stream_features(net: EncoderNet | SequenceNet, config: AudioFeatureConfig) -> AudioFeatureConfig:
+    """Return the features of windows of any length, for the features that a network was trained on."""
+    if isinstance(net, EncoderNet):
+        return config
+    config = window_features(net, config)
+    is_open = config.type != "raw" and net.fixed_steps is None
+    return config.model_copy(update={"n_frames": None}) if is_open else config
+
+
+def features_for_shape(
+    network: str, input_shape: tuple[int, int, int], published: AudioFeatureConfig | None = None
+) -> AudioFeatureConfig:
+    """Return a network's features, with as many bands and frames, or samples, as make an input of this shape.
+
+    They are those of its published weights, if given, otherwise the default ones.
 
     Raises
     ------
@@ -87,8 +141,10 @@ def features_for_shape(network: str, input_shape: tuple[int, int, int]) -> Audio
     if channels != 1:
         raise FeatureError(f"input_shape must be (1, bands, frames), one channel, got {input_shape!r}")
     check_shape(network, input_shape)
-    config = default_features(network)
-    if issubclass(NETWORKS[network], EncoderNet):
+    config = published or default_features(network)
+    if issubclass(NETWORKS[network], EncoderNet | SequenceNet) and config.type != "raw":
+        if config.shape[0] != bands:
+            raise FeatureError(f"input_shape of {network} must have {config.shape[0]} bands, got {input_shape!r}")
         return config.model_copy(update={"n_frames": length})
     if config.type != "raw":
         return AudioFeatureConfig(**config.identity() | {"n_mels": bands, "n_frames": length})

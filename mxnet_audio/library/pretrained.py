@@ -15,7 +15,7 @@ from tqdm import tqdm
 from mxnet_audio import model_store, training, weights
 from mxnet_audio.audio.channel import channel_sources, check_channel
 from mxnet_audio.audio.source import source_name
-from mxnet_audio.checks import iterable_argument, one_of, path_argument, real_number, whole_number
+from mxnet_audio.checks import iterable_argument, one_of, path_argument, whole_number
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.datasets.labels import class_order, to_targets
 from mxnet_audio.engine import autograd, mx, nd
@@ -26,15 +26,16 @@ from mxnet_audio.inference.parts import check_outputs
 from mxnet_audio.inference.predictor import BATCH_SIZE, AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Output, TimedPrediction
 from mxnet_audio.library.classifier import AudioClassifier
-from mxnet_audio.library.encoder_head import copy_body, fit_head, group_numbers, move_embeddings
-from mxnet_audio.library.encoder_run import EncodeSound, HeadRun, pooled, vector_cache
+from mxnet_audio.library.encoder_head import copy_body, dense_layers, fit_head, group_numbers, move_embeddings
+from mxnet_audio.library.encoder_run import EncodeSound, HeadRun, vector_cache
 from mxnet_audio.library.fine_tuning import FineTuningRun
-from mxnet_audio.library.inputs import choose_features
+from mxnet_audio.library.inputs import stream_features, window_features
 from mxnet_audio.library.trained_model import TrainedModel, skipped_notes
 from mxnet_audio.library.training_run import TrainingRun
-from mxnet_audio.models import NETWORKS
-from mxnet_audio.pretrained import AudioEncoder, PatchEncoder
-from mxnet_audio.pretrained.patch_windows import PatchWindow, patch_windows
+from mxnet_audio.library.window_vectors import SoundEncoder, WindowVector, window_vectors
+from mxnet_audio.models import NETWORKS, SequenceNet
+from mxnet_audio.pretrained import AudioEncoder
+from mxnet_audio.pretrained.sound_encoder import sound_encoder
 
 __all__ = ["HEADS", "PretrainedAudioClassifier"]
 
@@ -42,10 +43,6 @@ HEADS = {"linear": "dense", "mlp": "mlp"}  # and the last layers of the networks
 # More accurate than the encoder's default where that is another.
 EMBEDDINGS = {"yamnet": "mean_std"}
 CHUNK = 64  # sounds that are looked up in the cache at a time
-ROUNDING = 1e-6  # of a number of windows
-# Patches in a window of a timeline, by the pooling. One has no deviation: on pieces of ESC-10's clips of 1, 2 and 3
-# patches, heads on mean_std have an accuracy of 0.86, 0.93 and 0.96, those on mean of 0.92, 0.93 and 0.96.
-WINDOW_PATCHES = {"mean_std": 3}
 
 
 class PretrainedAudioClassifier(AudioClassifier):
@@ -56,8 +53,8 @@ class PretrainedAudioClassifier(AudioClassifier):
     it can tell sounds unlike those of all classes (``predict(path, unknown=True)``). All of a sound counts, whatever
     its length, not its middle; it is read as a stream.
 
-    With `trainable`, the network learns from inputs of one length, as other classifiers do, its probabilities are not
-    calibrated, and unknown sounds can only be told if clips are held out.
+    With `trainable`, the whole network is trained, its probabilities are not calibrated, and unknown sounds can only be
+    told if clips are held out.
 
     Parameters
     ----------
@@ -67,13 +64,24 @@ class PretrainedAudioClassifier(AudioClassifier):
         Logistic regression, or a network with a hidden layer of 256, which is trained by the arguments `epochs`,
         `batch_size` and `learning_rate` of `fit`.
     embedding : str, optional
-        Layer and pooling of the vectors, one of the encoder's ``embeddings``. Default: 'mean_std' for yamnet,
-        otherwise the first. For sounds shorter than 2 s, 'mean' is more accurate: they have too few patches to measure
-        a deviation.
+        Layer and pooling of the vectors, as for `AudioEncoder`: one of the encoder's ``embeddings``, or, of networks
+        that compute a sequence for each layer, such as wav2vec2, a reduction over time ('mean'), or a layer and a
+        reduction ('6:mean'; 'weighted:mean' is the sum of all layers, with weights that are learned if `trainable`).
+        Default: 'mean_std' for yamnet, otherwise the first. For sounds shorter than 2 s, yamnet's 'mean' is more
+        accurate: they have too few patches to measure a deviation.
     source : str or os.PathLike, optional
-        File or folder of the published weights; by default they are looked for as `mxnet_audio.weights.find` does.
+        File or folder of the published weights, or name of a model on the Hugging Face hub; by default they are looked
+        for as `mxnet_audio.weights.find` does.
+    pretrained_model_name_or_path : str or os.PathLike, optional
+        The same as `source`.
+    revision : str, optional
+        Branch, tag or commit of a model on the hub.
     trainable : bool
         Train the whole network after the head, in place of the head alone.
+    saved_weights_in_checkpoint : bool
+        Save published weights that training has not changed with the model. If False, only what was trained is saved,
+        with the name, the source and a hash of the weights: they are loaded from there again, or from another `source`
+        with the same weights.
     model_ctx, data_ctx : mxnet.Context, optional
         As for `AudioClassifier`.
 
@@ -84,8 +92,8 @@ class PretrainedAudioClassifier(AudioClassifier):
 
     Attributes
     ----------
-    encoder, head, embedding, source, trainable
-        The parameters; after `load_model`, those of the loaded model.
+    encoder, head, embedding, source, revision, trainable, saved_weights_in_checkpoint
+        The parameters; after `load_model`, those of the loaded model, except `source` and `revision`.
 
     Examples
     --------
@@ -107,7 +115,10 @@ class PretrainedAudioClassifier(AudioClassifier):
         *,
         embedding: str | None = None,
         source: str | os.PathLike | None = None,
+        pretrained_model_name_or_path: str | os.PathLike | None = None,
+        revision: str | None = None,
         trainable: bool = False,
+        saved_weights_in_checkpoint: bool = True,
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
     ):
@@ -116,20 +127,26 @@ class PretrainedAudioClassifier(AudioClassifier):
         self.encoder, self.head = encoder, one_of("head", head, tuple(HEADS))
         if embedding is None:
             embedding = EMBEDDINGS.get(encoder, record.embedding)
-        self.embedding = one_of(f"embedding of {encoder}", embedding, tuple(record.embeddings))
-        if not isinstance(trainable, bool):
-            raise ParameterError(f"trainable must be True or False, got {trainable!r}")
+        self.embedding = record.check_embedding(embedding, f"embedding of {encoder}")
+        flags = {"trainable": trainable, "saved_weights_in_checkpoint": saved_weights_in_checkpoint}
+        if wrong := [name for name, flag in flags.items() if not isinstance(flag, bool)]:
+            raise ParameterError(f"{wrong[0]} must be True or False, got {flags[wrong[0]]!r}")
+        if source is not None and pretrained_model_name_or_path not in (None, source):
+            raise ParameterError(f"source must be left out with pretrained_model_name_or_path, got {source!r}")
         if trainable and getattr(NETWORKS[record.network], "min_level", None) is not None:
             raise ParameterError(
                 f"trainable must be False for {encoder}, which takes sound at a fixed level: to learn voices, train a "
                 "SpeakerRecognizer"
             )
-        self.source, self.trainable, self.network = source, trainable, record.network
+        self.source = pretrained_model_name_or_path if source is None else source
+        self.revision, self.trainable, self.network = revision, trainable, record.network
+        self.saved_weights_in_checkpoint = saved_weights_in_checkpoint
+        self._published: AudioEncoder | None = None  # kept until a model is made from it
         self._vectors: FeatureCache | None = None  # of the sounds that the current model was trained on
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return all attributes, without the cache of vectors."""
-        return {**vars(self), "_vectors": None}
+        """Return all attributes, without the published encoder and the cache of vectors."""
+        return {**vars(self), "_published": None, "_vectors": None}
 
     @property
     def recipe(self) -> str:  # type: ignore[override]
@@ -140,7 +157,10 @@ class PretrainedAudioClassifier(AudioClassifier):
     def settings(self) -> dict[str, Any]:
         """Settings, beside those of `fit`, that results depend on, JSON-serializable."""
         names = ("encoder", "head", "embedding", "trainable")
-        return {name: getattr(self, name) for name in names}
+        settings = {name: getattr(self, name) for name in names}
+        if issubclass(NETWORKS[self.network], SequenceNet):  # of which there are many published weights
+            settings["model_id"] = self._load_encoder().model_id
+        return settings
 
     @property
     def model_name(self) -> str:
@@ -166,17 +186,23 @@ class PretrainedAudioClassifier(AudioClassifier):
         return KnownSounds.from_tensors(self.model.extras["known"])
 
     def load_model(self, model_dir_path: str | os.PathLike, *, parameters: str = "last") -> None:
-        """Load a model that `fit` or `save_model` saved; it contains the weights of the encoder.
+        """Load a model that `fit` or `save_model` saved.
 
-        See `AudioClassifier.load_model`. A model on a frozen encoder has no best epoch: 'best' is 'last'.
+        See `AudioClassifier.load_model`. A model on a frozen encoder has no best epoch: 'best' is 'last'. Where the
+        weights of the encoder are not saved with the model, they are loaded from `source` or, without one, from the
+        source of the training.
         """
         manifest = model_store.read_manifest(path_argument("model_dir_path", model_dir_path), self.network)
         if (found := model_store.encoder_name(manifest)) != self.encoder:
             raise ModelError(f"a model of {found or self.network}, not of the encoder {self.encoder}", model_dir_path)
         super().load_model(model_dir_path, parameters=parameters)
-        net = self.model.net
+        model, net = self.model, self.model.net
         self.head = next((name for name, head in HEADS.items() if head == net.head_name), self.head)
-        self.embedding, self.trainable, self._vectors = str(net.embedding), "vectors" not in self.model.extras, None
+        self.embedding, self.trainable, self._vectors = str(net.embedding), "vectors" not in model.extras, None
+        self.saved_weights_in_checkpoint, self._published = model.base is None or model.base.is_saved, None
+
+    def _load(self, model_dir_path: str | os.PathLike, parameters: str) -> TrainedModel:
+        return TrainedModel.load(model_dir_path, self.network, parameters, source=self.source, **self._devices)
 
     def forward_many(
         self, paths: AudioSources, batch_size: int = BATCH_SIZE, *, channel: str | int = "mix"
@@ -184,7 +210,7 @@ class PretrainedAudioClassifier(AudioClassifier):
         """Compute probabilities and embeddings of many files, in order, each from all of its sound.
 
         Parameters and errors as in `predict_many`, except that `batch_size` has no effect: the network takes as many
-        patches of one or several files at a time as are half a minute long.
+        patches or windows of one or several files at a time as are half a minute long.
         """
         whole_number("batch_size", batch_size)
         for source, vector, error in self._encoded(channel_sources(as_list(paths), channel)):
@@ -195,7 +221,7 @@ class PretrainedAudioClassifier(AudioClassifier):
         self, sources: Iterator[AudioSource]
     ) -> Iterator[tuple[AudioSource, np.ndarray | None, AudioError | None]]:
         """Yield the embeddings of sounds, in order; those of training clips come from the cache."""
-        encoder, cache = self._patch_encoder(), self._vectors
+        encoder, cache = self._sound_encoder(), self._vectors
         if cache is None:
             yield from ((source, vector, error) for source, vector, _, error in encoder.encode_many(sources))
             return
@@ -225,9 +251,11 @@ class PretrainedAudioClassifier(AudioClassifier):
         path : str or os.PathLike or binary file or bytes or (np.ndarray, rate)
             Sound, as `mxnet_audio.audio.load` takes it.
         window : float > 0 [s], optional
-            Length of a window; by default that of a patch, or of three for an embedding with deviations: 1.935 s for
-            yamnet's 'mean_std', 0.975 s for its 'mean'. The embedding of a window is pooled over the patches in it,
-            rounded to the time between two patches; of a shorter window it is that of the nearest patch.
+            Length of a window. Of encoders that take patches, by default that of a patch, or of three for an embedding
+            with deviations: 1.935 s for yamnet's 'mean_std', 0.975 s for its 'mean'. The embedding of a window is
+            pooled over the patches in it, rounded to the time between two patches; of a shorter window it is that of
+            the nearest patch. Of other encoders, a second by default; each window is an input of its own, and longer
+            ones than the encoder takes are pooled from inputs that overlap by half.
         hop : float > 0 [s], optional
             Time from the start of a window to the start of the next, at most `window`; half of it by default.
         unknown : bool or float
@@ -238,7 +266,7 @@ class PretrainedAudioClassifier(AudioClassifier):
         Yields
         ------
         TimedPrediction
-            In order; the last window ends with the last patch. The label of digital silence is None.
+            In order; the last window ends with the sound, or the last patch. The label of digital silence is None.
 
         Raises
         ------
@@ -247,41 +275,20 @@ class PretrainedAudioClassifier(AudioClassifier):
         ModelError
             If no model was trained or loaded, or the model cannot tell `unknown` sounds.
         ParameterError
-            If `window`, `hop`, `unknown` or `channel` is out of range: `hop` is at least one frame of the features,
-            `window` two.
+            If `window`, `hop`, `unknown` or `channel` is out of range: of encoders that take patches, `hop` is at least
+            one frame of the features, `window` two; of others, both are at least the shortest input.
         """
         self._check_unknown(unknown)
-        encoder = self._patch_encoder()
-        net, frame = encoder.net, encoder.config.hop_length / encoder.sr
-        patch, between = encoder.patch_samples / encoder.sr, net.patch_hop * frame  # lengths, and from start to start
-        if window is None:
-            window = patch + (WINDOW_PATCHES.get(net.pool, 1) - 1) * between
-        window = real_number("window", window, 2 * frame)
-        hop = real_number("hop", window / 2 if hop is None else hop, frame, window)
-        frames = encoder.iter_frames(*channel_sources([path], check_channel(channel)))
-        return self._label_vectors(patch_windows(frames, window, hop, patch + between), between, unknown)
+        (source,) = channel_sources([path], check_channel(channel))
+        return self._label_vectors(window_vectors(self._sound_encoder(), source, window, hop), unknown)
 
-    def _label_vectors(
-        self, windows: Iterator[PatchWindow], between: float, unknown: bool | float
-    ) -> Iterator[TimedPrediction]:
-        """Label windows by the vectors of the patches in them, a batch at a time."""
+    def _label_vectors(self, windows: Iterator[WindowVector], unknown: bool | float) -> Iterator[TimedPrediction]:
+        """Label windows by their vectors, a batch at a time."""
         while batch := list(islice(windows, CHUNK)):
-            vectors = [self._pooled(window, between) for window in batch]
-            audible = [vector for vector in vectors if vector is not None]
+            audible = [window.vector for window in batch if window.vector is not None]
             rows = iter(self._classify(np.stack(audible)) if audible else ())
-            outputs = [None if vector is None else (next(rows), vector) for vector in vectors]
+            outputs = [None if window.vector is None else (next(rows), window.vector) for window in batch]
             yield from self._timed([(window.start, window.end) for window in batch], outputs, unknown)
-
-    def _pooled(self, window: PatchWindow, between: float) -> np.ndarray | None:
-        """Pool the vectors of the patches in a window, or of the nearest; None if they are digital silence."""
-        patches = window.patches
-        begins, ends = patches.times.T
-        inside = (begins >= window.start - between / 2) & (ends < window.end + between / 2)
-        if not inside.any():
-            inside[np.abs(begins + ends - window.start - window.end).argmin()] = True
-        if patches.silent[inside].all():
-            return None
-        return pooled(self.model.net.pool, [patches.vectors[inside]])
 
     def adapt(self, paths: AudioSources, batch_size: int = 64, *, channel: str | int = "mix") -> None:
         """Adapt to another microphone or room with unlabelled clips recorded there.
@@ -345,7 +352,7 @@ class PretrainedAudioClassifier(AudioClassifier):
         labels = class_order([*old.labels, *(label for _, label in pairs)], None)
         if groups is not None and len(groups := list(iterable_argument("groups", groups))) != len(pairs):
             raise DatasetError(f"{len(groups)} groups for {len(pairs)} clips: pass one for each clip")
-        transform = EncodeSound(old.notes["encoder"]["model_id"], self._patch_encoder())
+        transform = EncodeSound(old.notes["encoder"]["model_id"], self._sound_encoder())
         dataset = AudioDataset([sound for sound, _ in pairs], transforms=[transform])
         loader = AudioLoader(dataset, BATCH_SIZE, **training.cache_options(old.feature_config, cache))
         self.skipped = []
@@ -372,10 +379,11 @@ class PretrainedAudioClassifier(AudioClassifier):
             old.feature_config,
             head=old.net.head_name,
             embedding=old.net.embedding,
-            model_ctx=self.model_ctx,
-            data_ctx=self.data_ctx,
+            architecture=old.architecture,
+            **self._devices,
         )
         copy_body(old.net, model.net)
+        model.base = old.base
         model.notes = {**old.notes, "skipped": [*old.notes["skipped"], *skipped_notes(self.skipped)]}
         names = ("batch_size", "epochs", "learning_rate", "random_state")
         settings = training.Settings(checkpoint_interval=1, **{name: old.notes["training"][name] for name in names})
@@ -395,29 +403,48 @@ class PretrainedAudioClassifier(AudioClassifier):
         chosen = training.get_recipe(recipe, self.recipe)
         run = FineTuningRun if self.trainable else HeadRun
         arguments = (self.network, config, chosen, settings, model_dir)
-        return run(self._load_encoder(), HEADS[self.head], *arguments, **self._devices)
+        options = {"saves_base": self.saved_weights_in_checkpoint, **self._devices}
+        return run(self._load_encoder(), HEADS[self.head], *arguments, **options)
 
     def _use(self, model: TrainedModel, path: Path, run: TrainingRun, cache: bool | str | os.PathLike) -> None:
         super()._use(model, path, run, cache)
         self._vectors = vector_cache(run.transforms[0], run.config, cache) if isinstance(run, HeadRun) else None
+        self._published = None
 
     def fill_cache(self, sounds: Sequence[AudioSource], cache: bool | str | os.PathLike, progress: bool) -> None:
         """Encode sounds, for several runs of `fit` with a frozen encoder; those that cannot be used are left out."""
-        config = choose_features(self.network, [])
-        if self.trainable or (options := training.cache_options(config, cache))["mode"] == "lazy":
+        if self.trainable or (options := training.cache_options(self.choose_features([]), cache))["mode"] == "lazy":
             return
         encoder = self._load_encoder()
-        transform = EncodeSound(encoder.model_id, PatchEncoder(encoder.net, **self._devices))
-        loader = AudioLoader(AudioDataset(sounds, transforms=[transform]), BATCH_SIZE, **options)
+        stream = sound_encoder(encoder.net, encoder.feature_config, **self._devices)
+        dataset = AudioDataset(sounds, transforms=[EncodeSound(encoder.model_id, stream)])
+        loader = AudioLoader(dataset, BATCH_SIZE, **options)
         with contextlib.closing(loader.samples()) as samples:
             for _ in tqdm(samples, total=loader.size, desc="features", unit="clip", disable=not progress):
                 pass
 
-    def _load_encoder(self) -> AudioEncoder:
-        return AudioEncoder(self.encoder, embedding=self.embedding, source=self.source, **self._devices).fit()
+    @property
+    def _published_features(self) -> AudioFeatureConfig | None:
+        if not issubclass(NETWORKS[self.network], SequenceNet):
+            return None
+        net, loaded = self._load_encoder().net, self._load_encoder().loaded
+        assert isinstance(net, SequenceNet)
+        return window_features(net, loaded.features or net.features)
 
-    def _patch_encoder(self) -> PatchEncoder:
-        return PatchEncoder(self.model.net, **self._devices)
+    def _load_encoder(self) -> AudioEncoder:
+        if self._published is None:
+            options = {"embedding": self.embedding, "source": self.source, "revision": self.revision}
+            self._published = AudioEncoder(self.encoder, **options, **self._devices).fit()
+        return self._published
+
+    def _sound_encoder(self) -> SoundEncoder:
+        net = self.model.net
+        return sound_encoder(net, stream_features(net, self.feature_config), **self._devices)
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of an embedding."""
+        return dense_layers(self.model.net)[0].weight.shape[1]
 
     def _classify(self, vectors: np.ndarray) -> np.ndarray:
         """Compute the probabilities of the classes [shape=(n, classes)] for embeddings [shape=(n, dim)].

@@ -20,7 +20,7 @@ from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import AudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.onnx_metadata import are_labels, are_views
-from mxnet_audio.library.base_weights import BASE, BaseWeights, completed
+from mxnet_audio.library.base_weights import BASE, BaseWeights
 from mxnet_audio.library.inputs import input_shape_of
 from mxnet_audio.models import NETWORKS, SequenceNet, get_model
 from mxnet_audio.models.pretrained import read_base
@@ -329,7 +329,7 @@ class TrainedModel:
                 names = model.net._collect_params_with_prefix().keys()
                 base = {name: tensor for name, tensor in base.items() if name in names}  # not layers behind these
                 model.base = BaseWeights(base, is_saved=BASE in manifest["files"])
-                tensors = completed(tensors, base)
+                tensors = {**base, **tensors}
             training.set_parameters(model.net, tensors)
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
             model.notes = {note: manifest[note] for note in ("training", "skipped")}
@@ -381,7 +381,7 @@ class TrainedModel:
         states = {name: model_store.read_tensors(directory, manifest, name) for name in ["last", *names]}
         if self.base is not None:
             base = self.base.unchanged(training.get_parameters(self.net))
-            states |= {name: completed(states[name], base) for name in ("last", "best", "average")}
+            states |= {name: {**base, **states[name]} for name in ("last", "best")}
         training.set_parameters(self.net, states.pop("last"))
         return training.Progress(history, **states)
 

@@ -16,6 +16,7 @@ from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.inputs import input_shape_of
 from mxnet_audio.library.trained_model import TrainedModel, head_for, skipped_notes
+from mxnet_audio.weights.architecture import Architecture
 
 __all__ = ["TrainingRun", "model_lock"]
 
@@ -66,8 +67,12 @@ class TrainingRun:
         Last layer of the network.
     embedding : str or None
         Embedding of an encoder's network.
+    architecture : Architecture or None
+        Settings of a network that is built from settings.
     transforms : list of Transform
         Steps from a sound to what is learned from; if empty, those to the input of the network.
+    open_input : training.OpenInput or None
+        Last of the steps, if inputs have different lengths.
     """
 
     def __init__(
@@ -86,7 +91,9 @@ class TrainingRun:
         self.identity: dict = {}
         self.head = head_for(network, recipe.loss)
         self.embedding: str | None = None
+        self.architecture: Architecture | None = None
         self.transforms: list[Transform] = []
+        self.open_input: training.OpenInput | None = None
         training.check_batch(recipe, settings)
         input_shape_of(network, config)
         model_store.check_writable(model_dir)
@@ -142,6 +149,7 @@ class TrainingRun:
             views=self.recipe.views,
             head=self.head,
             embedding=self.embedding,
+            architecture=self.architecture,
             model_ctx=self.model_ctx,
             data_ctx=self.data_ctx,
             random_state=self.settings.random_state,

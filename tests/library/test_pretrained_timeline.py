@@ -5,7 +5,7 @@ import pytest
 
 from mxnet_audio import PretrainedAudioClassifier
 from mxnet_audio.errors import ParameterError
-from mxnet_audio.library import pretrained as module
+from mxnet_audio.library import window_vectors as module
 
 SECONDS = 12
 
@@ -20,13 +20,14 @@ def sound():
 @pytest.fixture
 def patches(monkeypatch):
     """List of the numbers of patches that the embeddings of windows are pooled over."""
-    counts, pooled = [], module.pooled
+    counts = []
 
-    def count(pool, parts):
-        counts.append(len(parts[0]))
-        return pooled(pool, parts)
+    class Counted(module.Pool):
+        def add(self, vectors, weights=None):
+            counts.append(len(vectors))
+            super().add(vectors, weights)
 
-    monkeypatch.setattr(module, "pooled", count)
+    monkeypatch.setattr(module, "Pool", Counted)
     return counts
 
 
