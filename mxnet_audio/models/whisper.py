@@ -43,8 +43,9 @@ class WhisperBody(gluon.nn.HybridBlock):
         dim = settings.d_model
         self._dropout = settings.dropout
         with self.name_scope():
-            self.conv1 = gluon.nn.Conv1D(dim, 3, padding=1, in_channels=settings.num_mel_bins)
-            self.conv2 = gluon.nn.Conv1D(dim, 3, FRAMES_PER_STEP, padding=1, in_channels=dim)
+            # Conv2D of height 1, since a hybridized Conv1D cannot load parameters, and has no ONNX export.
+            self.conv1 = gluon.nn.Conv2D(dim, (1, 3), padding=(0, 1), in_channels=settings.num_mel_bins)
+            self.conv2 = gluon.nn.Conv2D(dim, (1, 3), (1, FRAMES_PER_STEP), padding=(0, 1), in_channels=dim)
             self.activation = Activation("gelu")
             # Constant, as published.
             shape = (settings.max_source_positions, dim)
@@ -67,8 +68,8 @@ class WhisperBody(gluon.nn.HybridBlock):
             self.norm = gluon.nn.LayerNorm(in_channels=dim) if layers == settings.encoder_layers else None
 
     def hybrid_forward(self, F, x, lengths, positions):
-        x = self.activation(self.conv1(F.reshape(x, (0, -3, 0))))
-        x = F.transpose(self.activation(self.conv2(x)), (0, 2, 1))
+        x = self.activation(self.conv1(F.transpose(x, (0, 2, 1, 3))))
+        x = F.transpose(F.squeeze(self.activation(self.conv2(x)), axis=2), (0, 2, 1))
         x = F.broadcast_add(x, F.expand_dims(positions, axis=0))
         states = [F.Dropout(x, p=self._dropout) if self._dropout else x]
         for layer in self.layers:

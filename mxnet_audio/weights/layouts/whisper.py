@@ -53,8 +53,10 @@ def convert(
     published = Published("whisper", tensors)
     prefix = next((prefix for prefix in _PREFIXES if f"{prefix}conv1.weight" in tensors), "encoder.")
     dim = architecture.d_model
-    parameters = linear(published, "body.conv1", f"{prefix}conv1", (dim, architecture.num_mel_bins, 3))
-    parameters |= linear(published, "body.conv2", f"{prefix}conv2", (dim, dim, 3))
+    parameters: dict[str, np.ndarray] = {}
+    for name, inputs in (("conv1", architecture.num_mel_bins), ("conv2", dim)):
+        parameters |= linear(published, f"body.{name}", f"{prefix}{name}", (dim, inputs, 3))
+        parameters[f"body.{name}.weight"] = np.expand_dims(parameters[f"body.{name}.weight"], axis=2)  # of height 1
     positions = published.take(f"{prefix}embed_positions.weight", (architecture.max_source_positions, dim))
     parameters["body.positions"] = positions
     for layer in range(architecture.encoder_layers):
