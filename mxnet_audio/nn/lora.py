@@ -12,7 +12,7 @@ from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.nn.freeze import freeze, retrace
 
-__all__ = ["ADAPTERS", "NEW_PARTS", "TARGETS", "LoraDense", "add_lora", "merge_lora"]
+__all__ = ["ADAPTERS", "NEW_PARTS", "TARGETS", "LoraDense", "add_lora", "check_lora", "merge_lora"]
 
 TARGETS = ("query", "value")  # as in the paper
 ADAPTERS = ("lora_a", "lora_b")  # last parts of the names of their parameters
@@ -141,29 +141,38 @@ def add_lora(
     >>> sorted(name for name, p in layer._collect_params_with_prefix().items() if p.grad_req != "null")[:2]
     ['attention.query.lora_a', 'attention.query.lora_b']
     """
-    dense = {name: (parent, key, child) for name, parent, key, child in _dense_layers(net)}
-    if any(isinstance(child, LoraDense) for _, _, child in dense.values()):
-        raise ParameterError("net must have no adapters yet: merge them first")
-    chosen: dict[str, None] = {}
-    for target in dict.fromkeys(iterable_argument("targets", targets, "names")):
-        found = [name for name in dense if f".{name}".endswith(f".{target}")]
-        if not found:
-            ends = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in dense)) or "none"
-            raise ParameterError(f"targets must be names of dense layers ({ends}), got {target!r}")
-        chosen.update(dict.fromkeys(found))
-    if not chosen:
-        raise ParameterError("targets must not be empty: no layer would have an adapter")
-    names = [name for name in dense if name in chosen]
-    layers = [LoraDense(dense[name][2], rank, alpha, dropout) for name in names]  # all, before one is replaced
-    for name, layer in zip(names, layers):
-        parent, key, base = dense[name]
+    dense = check_lora(net, rank, alpha, dropout, targets)
+    for parent, key, base in dense.values():
+        layer = LoraDense(base, rank, alpha, dropout)
         _replace(parent, key, layer)
         if base.weight._data is not None:
             for parameter in (layer.lora_a, layer.lora_b):
                 parameter.initialize(ctx=base.weight.list_ctx())
     parameters = net._collect_params_with_prefix()
     freeze(net, [name for name in parameters if not name.startswith(NEW_PARTS) and not name.endswith(ADAPTERS)])
-    return names
+    return list(dense)
+
+
+def check_lora(
+    net: gluon.Block, rank: int = 8, alpha: float = 16.0, dropout: float = 0.0, targets: Sequence[str] = TARGETS
+) -> dict[str, tuple[gluon.Block, str, gluon.nn.Dense]]:
+    """Check the arguments of `add_lora`; return the chosen layers by name: their parents, and their names there."""
+    dense = {name: (parent, key, child) for name, parent, key, child in _dense_layers(net)}
+    if any(isinstance(child, LoraDense) for _, _, child in dense.values()):
+        raise ParameterError("net must have no adapters yet: merge them first")
+    chosen: set[str] = set()
+    for target in iterable_argument("targets", targets, "names"):
+        found = [name for name in dense if f".{name}".endswith(f".{target}")]
+        if not found:
+            ends = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in dense)) or "none"
+            raise ParameterError(f"targets must be names of dense layers ({ends}), got {target!r}")
+        chosen.update(found)
+    if not chosen:
+        raise ParameterError("targets must not be empty: no layer would have an adapter")
+    layers = {name: layer for name, layer in dense.items() if name in chosen}
+    for _, _, base in layers.values():
+        LoraDense(base, rank, alpha, dropout)
+    return layers
 
 
 def merge_lora(net: gluon.HybridBlock) -> None:
