@@ -114,7 +114,11 @@ def _bands_by_frames(y: np.ndarray, config: AudioFeatureConfig) -> np.ndarray:
     if config.type == "ast":  # pads frames
         return frames_of(y, config, max_length=config.n_frames)
     if n_samples is not None:
-        y = audio.fit_length(y, n_samples)
+        try:
+            y = audio.fit_length(y, n_samples)
+        except (MemoryError, OverflowError, TypeError, ValueError):  # the others: more than any memory holds
+            reason = f"n_frames ({config.n_frames}) needs {n_samples} samples, which do not fit in memory"
+            raise FeatureError(reason) from None
     # With a hop of one sample, even the shortest sound gives one frame too many.
     return frames_of(y, config)[..., : config.n_frames]
 

@@ -132,6 +132,14 @@ def test_every_length_gives_the_requested_frames(kind, n):
 
 
 @each
+@pytest.mark.parametrize("n_frames", [10**12, 10**17, 10**30])
+def test_more_frames_than_memory_holds_are_refused(kind, n_frames):
+    config = AudioFeatureConfig(type=kind, n_frames=n_frames)
+    with pytest.raises(FeatureError, match=f"{n_frames}"):
+        extract(noise(9000), config.sr, config)
+
+
+@each
 def test_lengths_agree_with_each_other(kind):
     for n_frames in (3, 100, 1001):
         config = AudioFeatureConfig(type=kind, n_frames=n_frames)
