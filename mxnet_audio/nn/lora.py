@@ -198,7 +198,7 @@ def merge_lora(net: gluon.HybridBlock) -> None:
     >>> type(layer.attention.query).__name__
     'Dense'
     """
-    adapted = [item for item in _dense_layers(net) if isinstance(item[3], LoraDense)]
+    adapted = [found for found in _dense_layers(net) if isinstance(found[3], LoraDense)]
     if not adapted:
         raise ParameterError("net must have adapters, from add_lora: there are none to merge")
     for _, parent, key, layer in adapted:
@@ -206,16 +206,14 @@ def merge_lora(net: gluon.HybridBlock) -> None:
     retrace(net)
 
 
-def _dense_layers(net: gluon.Block) -> Iterator[tuple[str, gluon.Block, str, gluon.nn.Dense]]:
+def _dense_layers(parent: gluon.Block, prefix: str = "") -> Iterator[tuple[str, gluon.Block, str, gluon.nn.Dense]]:
     """Yield the dense layers below the head: their names, the blocks that hold them, and their names there."""
-    stack: list[tuple[str, gluon.Block]] = [("", net)]
-    while stack:
-        prefix, parent = stack.pop()
-        children = [(f"{prefix}{key}", key, child) for key, child in parent._children.items()]
-        for name, key, child in children:
-            if isinstance(child, gluon.nn.Dense) and not f"{name}.".startswith(NEW_PARTS):
+    for key, child in parent._children.items():
+        name = f"{prefix}{key}"
+        if not f"{name}.".startswith(NEW_PARTS):
+            if isinstance(child, gluon.nn.Dense):
                 yield name, parent, key, child
-        stack += [(f"{name}.", child) for name, _, child in reversed(children)]
+            yield from _dense_layers(child, f"{name}.")
 
 
 def _replace(parent: gluon.Block, key: str, child: gluon.nn.Dense) -> None:
