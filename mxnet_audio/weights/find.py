@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.metadata
 import os
@@ -12,17 +11,15 @@ from pathlib import Path
 import platformdirs
 
 from mxnet_audio.checks import path_argument
-from mxnet_audio.errors import DatasetError, ModelError, ParameterError
+from mxnet_audio.errors import DatasetError, ModelError
 from mxnet_audio.locks import locked
-from mxnet_audio.weights import hub
-from mxnet_audio.weights.model_folder import CONFIG, ModelFolder, list_files
+from mxnet_audio.weights.find_model import VARIABLE, check_no_revision, find_model
+from mxnet_audio.weights.model_folder import list_files
 from mxnet_audio.weights.records import PublishedFile, Record
 from mxnet_audio.weights.registry import names
 from mxnet_audio.weights.registry import record as find_record
 
-__all__ = ["cache_folder", "check_no_revision", "find", "find_model", "model_at_hand", "published_files"]
-
-_VARIABLE = "MXNET_AUDIO_WEIGHTS"
+__all__ = ["cache_folder", "find", "published_files"]
 
 
 def cache_folder() -> Path:
@@ -91,96 +88,6 @@ def find(
     return [_download(record, file, progress) for file in record.files]
 
 
-def check_no_revision(record: Record, revision: str | None) -> None:
-    """Raise ParameterError if a revision is given of weights that are not on the hub."""
-    if revision is not None:
-        raise ParameterError(f"revision of {record.name} must be None, since there is one only, got {revision!r}")
-
-
-def find_model(
-    record: Record,
-    source: str | os.PathLike | None,
-    revision: str | None = None,
-    download: bool = True,
-    progress: bool = True,
-    weights: bool = True,
-) -> ModelFolder:
-    """Find a model of the hub, or download it; see `find`.
-
-    Parameters
-    ----------
-    record : Record
-        One with a `repository`.
-    source, revision, download, progress
-        As of `find`.
-    weights : bool
-        Whether the tensors are needed, too.
-
-    Returns
-    -------
-    ModelFolder
-        Its files are complete if it is from the hub.
-
-    Raises
-    ------
-    ModelError, ParameterError
-        As of `find`.
-    """
-    hub.check_revision(revision)
-    repository = record.repository
-    if source is not None:
-        path = path_argument("source", source)
-        with contextlib.suppress(OSError):  # a name that is too long
-            if path.exists():
-                if revision is not None:
-                    raise ParameterError(f"revision must be None for a folder, got {revision!r}")
-                return ModelFolder(_model_path(record, path), str(path.absolute()))
-        if not isinstance(source, str) or not hub.is_repository(source):
-            raise ModelError("no such folder; the name of a model on the Hugging Face hub is OWNER/NAME", path)
-        repository = source
-    found = model_at_hand(record, repository, revision, weights, by_name=source is None)
-    if found is None and not download:
-        raise ModelError(f"the weights of {record.name} are not on this machine: {record.command}", repository)
-    if found is None:
-        path = hub.download(record, repository, revision, weights=weights, progress=progress)
-        found = ModelFolder(path, repository, path.name)
-    return found
-
-
-def model_at_hand(
-    record: Record, repository: str, revision: str | None = None, weights: bool = True, by_name: bool = True
-) -> ModelFolder | None:
-    """Return the folder of a model on this machine; None if there is none.
-
-    Parameters
-    ----------
-    record : Record
-    repository : str
-        Its name on the hub.
-    revision : str, optional
-    weights : bool
-        Whether the tensors are needed, too.
-    by_name : bool
-        Whether a folder in ``MXNET_AUDIO_WEIGHTS`` may have the name of the record.
-    """
-    folder = os.environ.get(_VARIABLE)
-    if folder and revision is None:
-        for name in (*([record.name] if by_name else []), repository.replace("/", "--")):
-            if (path := Path(folder) / name).is_dir():
-                return ModelFolder(path, str(path.absolute()))
-    path = hub.cached(record, repository, revision, weights)
-    return None if path is None else ModelFolder(path, repository, path.name)
-
-
-def _model_path(record: Record, path: Path) -> Path:
-    """Return the folder of a model, given it or one of its files."""
-    if path.is_dir() or not record.model_type:
-        return path
-    if path.name not in (CONFIG, *record.weight_files):
-        raise ModelError(f"a model is a folder with {CONFIG} and one of {', '.join(record.weight_files)}", path)
-    return path.parent
-
-
 def published_files(record: Record) -> list[Path] | None:
     """Return the files in the first folder on this machine that has them; None if there is none.
 
@@ -189,7 +96,7 @@ def published_files(record: Record) -> list[Path] | None:
     ModelError
         If the package that holds them is installed in another version, or without them.
     """
-    folder = os.environ.get(_VARIABLE)
+    folder = os.environ.get(VARIABLE)
     return (
         (_in_folder(record, Path(folder)) if folder else None)
         or _in_package(record)
@@ -307,10 +214,10 @@ def _file_names(record: Record) -> str:
 
 def _missing(record: Record) -> str:
     """Say that the files are missing; if a folder was searched for them in vain, which."""
-    folder = os.environ.get(_VARIABLE)
+    folder = os.environ.get(VARIABLE)
     searched = ""
     if folder:
-        searched = f" ({_VARIABLE}={folder} {'has none' if os.path.isdir(folder) else 'is no folder'})"  # noqa: PTH112
+        searched = f" ({VARIABLE}={folder} {'has none' if os.path.isdir(folder) else 'is no folder'})"  # noqa: PTH112
     return f"the weights of {record.name} are not on this machine{searched}"
 
 
@@ -322,4 +229,4 @@ def _remedy(record: Record) -> str:
 
 def _own_folder(record: Record) -> str:
     """Say where files that the user copies are found."""
-    return f"put {_file_names(record)} in a folder FOLDER/{record.name}, and set {_VARIABLE}=FOLDER"
+    return f"put {_file_names(record)} in a folder FOLDER/{record.name}, and set {VARIABLE}=FOLDER"

@@ -23,6 +23,7 @@ class _Preprocessor(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
+    feature_extractor_type: str | None = None
     sampling_rate: int = Field(default=16000, ge=1, le=1 << 20)
 
 
@@ -93,6 +94,7 @@ def _check(name: str, found: object, expected: object) -> None:
 
 
 def _wav2vec2(preprocessor: _Wav2Vec2Preprocessor) -> AudioFeatureConfig:
+    _check("feature_extractor_type", preprocessor.feature_extractor_type, "Wav2Vec2FeatureExtractor")
     _check("feature_size", preprocessor.feature_size, 1)
     return AudioFeatureConfig(
         type="raw",
@@ -103,6 +105,7 @@ def _wav2vec2(preprocessor: _Wav2Vec2Preprocessor) -> AudioFeatureConfig:
 
 
 def _whisper(architecture: WhisperArchitecture, preprocessor: _WhisperPreprocessor) -> AudioFeatureConfig:
+    _check("feature_extractor_type", preprocessor.feature_extractor_type, "WhisperFeatureExtractor")
     _check("sampling_rate", preprocessor.sampling_rate, 16000)
     _check("feature_size", preprocessor.feature_size, architecture.num_mel_bins)
     _check("nb_max_frames", preprocessor.nb_max_frames, 2 * architecture.max_source_positions)
@@ -115,6 +118,7 @@ def _whisper(architecture: WhisperArchitecture, preprocessor: _WhisperPreprocess
 
 
 def _ast(architecture: AstArchitecture, preprocessor: _AstPreprocessor) -> AudioFeatureConfig:
+    _check("feature_extractor_type", preprocessor.feature_extractor_type, "ASTFeatureExtractor")
     _check("sampling_rate", preprocessor.sampling_rate, 16000)
     _check("num_mel_bins", preprocessor.num_mel_bins, architecture.num_mel_bins)
     _check("max_length", preprocessor.max_length, architecture.max_length)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mxnet_audio.errors import ModelError, ParameterError
-from mxnet_audio.weights.model_folder import PREPROCESSOR, list_files, main_file
+from mxnet_audio.weights.model_folder import FRONT_ENDS, list_files, main_file
 from mxnet_audio.weights.readers import sharded
 from mxnet_audio.weights.records import Record
 
@@ -56,10 +56,19 @@ def cached(record: Record, repository: str, revision: str | None, weights: bool 
         found = hub.try_to_load_from_cache(repository, main_file(record), revision=revision)
         if not isinstance(found, str):
             return None
-        list_files(record, Path(found).parent, weights)
+        folder = Path(found).parent
+        list_files(record, folder, weights)
+        if record.model_type and not _knows_front_end(hub, repository, folder):
+            return None
     except (ImportError, ModelError, OSError, ValueError):
         return None
-    return Path(found).parent
+    return folder
+
+
+def _knows_front_end(hub: Any, repository: str, folder: Path) -> bool:
+    """Return whether a description of the features is in the cache, or it is known that there is none."""
+    found = [hub.try_to_load_from_cache(repository, name, revision=folder.name) for name in FRONT_ENDS]
+    return any(isinstance(path, str) for path in found) or None not in found
 
 
 def download(
@@ -92,7 +101,8 @@ def download(
         with _progress_bars(hub, progress):
             folder = Path(hub.hf_hub_download(repository, main_file(record), revision=revision)).parent
             if record.model_type:
-                _get(hub, repository, PREPROCESSOR, folder)
+                for name in FRONT_ENDS:
+                    _get(hub, repository, name, folder)
             if weights:
                 _get_weights(hub, record, repository, folder)
     return folder
@@ -111,8 +121,9 @@ def _get_weights(hub: Any, record: Record, repository: str, folder: Path) -> Non
 
 def _get(hub: Any, repository: str, name: str, folder: Path) -> Path | None:
     """Download a file of the commit whose folder is given; None if it has none of this name."""
-    if (folder / name).exists():
-        return folder / name
+    found = hub.try_to_load_from_cache(repository, name, revision=folder.name)
+    if found is not None:  # a path, or an object for a file that is known to be missing
+        return Path(found) if isinstance(found, str) else None
     try:
         return Path(hub.hf_hub_download(repository, name, revision=folder.name))
     except hub.errors.LocalEntryNotFoundError:  # no connection
@@ -124,6 +135,8 @@ def _get(hub: Any, repository: str, name: str, folder: Path) -> Path | None:
 def _huggingface_hub() -> Any:
     """Import the library, with its telemetry off."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    for name in ("errors", "utils"):
+        importlib.import_module(f"huggingface_hub.{name}")
     return importlib.import_module("huggingface_hub")
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mxnet_audio.atomic import read_json
 from mxnet_audio.errors import ModelError
+from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.model_store import check_finite
 from mxnet_audio.weights.architecture import Architecture, read_architecture
 from mxnet_audio.weights.audioset import AUDIOSET
@@ -25,7 +26,7 @@ from mxnet_audio.weights.registry import names, record
 
 __all__ = [
     "CONFIG",
-    "PREPROCESSOR",
+    "FRONT_ENDS",
     "ModelFolder",
     "convert_family",
     "is_converted_on_load",
@@ -36,7 +37,9 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+CONFIG = "config.json"
+# Descriptions of features; the second one contains them if transformers 5 wrote it for a processor of sound and text.
+FRONT_ENDS = ("preprocessor_config.json", "processor_config.json")
 _LARGEST_JSON = 16 << 20  # [bytes]
 # Modules of `layouts` by the network, or what is before the first underscore of its name.
 _FAMILIES = {"wav2vec2": "wav2vec2", "whisper": "whisper", "ast": "ast", "panns": "panns", "ecapa_voxceleb": "ecapa"}
@@ -95,7 +98,7 @@ def list_files(record: Record, folder: Path, weights: bool = True) -> list[Path]
     if record.model_type:
         if not (folder / CONFIG).exists():
             raise ModelError(f"no {CONFIG} in this folder, as models of the Hugging Face hub have", folder)
-        settings = [path for path in (folder / CONFIG, folder / PREPROCESSOR) if path.exists()]
+        settings = [folder / name for name in (CONFIG, *FRONT_ENDS) if (folder / name).exists()]
     return settings + (_tensor_files(record, folder) if weights else [])
 
 
@@ -133,10 +136,7 @@ def read_model(record: Record, folder: ModelFolder, weights: bool = True) -> Loa
     list_files(record, folder.path, weights)
     config = _read_settings(folder.path / CONFIG) if record.model_type else {}
     architecture = _read_architecture(record, folder.path / CONFIG, config) if record.model_type else None
-    path = folder.path / PREPROCESSOR
-    preprocessor = _read_settings(path) if record.model_type and path.exists() else {}
-    with naming_damage(path, "description of features"):
-        features = read_features(record, architecture, preprocessor)
+    features = _read_front_end(record, folder.path, architecture)
     if not weights:
         return Loaded(record, {}, [], architecture, features, source=folder.source, revision=folder.revision)
     path = folder.path if folder.path.is_file() else _tensor_files(record, folder.path)[0]
@@ -152,6 +152,20 @@ def read_model(record: Record, folder: ModelFolder, weights: bool = True) -> Loa
     if any(name.startswith(_HEAD) for name in tensors):
         labels, several = _read_labels(folder.path / CONFIG, config, published)
     return Loaded(record, tensors, labels, architecture, features, several, ignored, folder.source, folder.revision)
+
+
+def _read_front_end(record: Record, folder: Path, architecture: Architecture | None) -> AudioFeatureConfig | None:
+    """Read the features from the files that describe them; where there is none, return those of the network."""
+    path, settings = folder, {}
+    if record.model_type:
+        for path in filter(Path.exists, (folder / name for name in FRONT_ENDS)):
+            found = _read_settings(path)
+            if path.name == FRONT_ENDS[0]:
+                settings = found
+            elif isinstance(found.get("feature_extractor"), dict):
+                settings = found["feature_extractor"]
+    with naming_damage(path, "description of features"):
+        return read_features(record, architecture, settings)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -3,12 +3,17 @@
 import dataclasses
 import hashlib
 import importlib.metadata
+import shutil
+from pathlib import Path
 
 import pytest
 
 from mxnet_audio import weights
 from mxnet_audio.weights import registry
 from tests.http_host import host as host
+from tests.weights.fake_hub import FakeHub, edit
+
+TINY = Path(__file__).parents[1] / "models" / "hub"
 
 
 @pytest.fixture
@@ -57,3 +62,27 @@ def write_package(monkeypatch, tmp_path):
         return site
 
     return write
+
+
+@pytest.fixture
+def hub(host, monkeypatch, tmp_path):
+    """Hub without models, which is asked in place of the public one; its cache is that of the test alone."""
+    monkeypatch.delenv("MXNET_AUDIO_WEIGHTS")
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "ENDPOINT", host.url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", host.url + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    return FakeHub(host)
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Function that copies a tiny model: ``model(name, change={}) -> its folder``; the change is one of config.json."""
+
+    def copy(name, change=()):
+        folder = shutil.copytree(TINY / name, tmp_path / "mödels" / name, ignore=shutil.ignore_patterns("*.npz"))
+        edit(folder / "config.json", change)
+        return folder
+
+    return copy

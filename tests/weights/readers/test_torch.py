@@ -1,6 +1,5 @@
 """PyTorch's files: numbers, pickles that run code, and sizes that lie."""
 
-import io
 import os
 import pickle
 import struct
@@ -14,6 +13,7 @@ import pytest
 
 from mxnet_audio.errors import ModelError
 from mxnet_audio.weights.readers import torch
+from tests.weights.torch_files import code, wrapped
 
 DATA = Path(__file__).parent / "data"
 RAMP = [0, 0.25, 0.5, 0.75, 1, 1.25]
@@ -81,25 +81,6 @@ def test_pickle_that_runs_code(tmp_path, monkeypatch, layout):
             torch.read(path)
         assert name in str(error.value)
         assert os.listdir(tmp_path) == ["a.pt"]  # noqa: PTH208
-
-
-def wrapped(pickled, layout="zip", storages=()):
-    """Return the file that holds a pickle, and storages as pairs of key and bytes."""
-    if layout == "legacy":
-        start = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
-        end = pickle.dumps([key for key, _ in storages], 2)
-        return b"".join([*(pickle.dumps(item, 2) for item in start), pickled, end, *(data for _, data in storages)])
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("archive/data.pkl", pickled)
-        for key, data in storages:
-            archive.writestr(f"archive/data/{key}", data)
-    return file.getvalue()
-
-
-def code(value):
-    """Return the instructions that push a value."""
-    return pickle.dumps(value, 2)[2:-1]
 
 
 def tensor_code(size=6, offset=0, shape=(2, 3), strides=(3, 1), dtype="FloatStorage", view=()):
