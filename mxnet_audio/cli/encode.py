@@ -13,7 +13,15 @@ import typer
 
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Channel, Gpu, Paths, StoredNetwork, parse_path
-from mxnet_audio.cli.vector_model import EmbeddingName, EncoderName, VectorModel, find_vector_model
+from mxnet_audio.cli.vector_model import (
+    EmbeddingName,
+    EncoderChoice,
+    EncoderName,
+    Revision,
+    Source,
+    VectorModel,
+    find_vector_model,
+)
 from mxnet_audio.errors import AudioError
 
 if TYPE_CHECKING:
@@ -27,6 +35,8 @@ __all__ = ["encode"]
 def encode(
     paths: Paths,
     encoder: EncoderName = None,
+    source: Source = None,
+    revision: Revision = None,
     embedding: EmbeddingName = None,
     model_dir: VectorModel = None,
     network: StoredNetwork = None,
@@ -50,6 +60,7 @@ def encode(
     Examples:
       mxnet-audio encode songs/ --output songs.npz
       mxnet-audio encode a.wav b.wav --encoder musicnn -o vectors.csv
+      mxnet-audio encode calls/ --encoder wavlm --source microsoft/wavlm-large --embedding 9:mean
     """
     writers = {".npz": _write_npz, ".csv": _write_csv}
     if output.suffix.lower() not in writers:
@@ -59,7 +70,7 @@ def encode(
     if not output.parent.is_dir():
         raise AudioError("no such folder", output.parent)
     write = writers[output.suffix.lower()]
-    load = find_vector_model(encoder, embedding, model_dir, network, gpu)
+    load = find_vector_model(EncoderChoice(encoder, embedding, source, revision), model_dir, network, gpu)
     job = BulkJob(as_json)
     sources = job.find_sources(paths, channel)
     from mxnet_audio.atomic import replacing

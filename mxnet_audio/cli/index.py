@@ -14,7 +14,10 @@ from mxnet_audio.cli.options import INDEX, AsJson, Channel, Gpu, IndexDir, Store
 from mxnet_audio.cli.output import print_message, print_result, show_progress
 from mxnet_audio.cli.vector_model import (
     EmbeddingName,
+    EncoderChoice,
     EncoderName,
+    Revision,
+    Source,
     VectorModel,
     find_index_model,
     find_vector_model,
@@ -70,6 +73,8 @@ def add(
     ] = False,
     channel: Channel = "mix",
     encoder: EncoderName = None,
+    source: Source = None,
+    revision: Revision = None,
     embedding: EmbeddingName = None,
     model_dir: VectorModel = None,
     network: StoredNetwork = None,
@@ -89,18 +94,19 @@ def add(
       mxnet-audio index calls/ --channel each
       mxnet-audio index --prune
     """
-    chosen = encoder, embedding, model_dir, network
+    choice = EncoderChoice(encoder, embedding, source, revision)
+    is_chosen = any(choice) or model_dir is not None or network is not None
     if not paths:
         if not prune:
             raise typer.BadParameter("name files or folders, or give --prune", param_hint="PATH")
-        if chosen != (None, None, None, None) or gpu is not None or channel != "mix":
+        if is_chosen or gpu is not None or channel != "mix":
             raise typer.BadParameter("without PATH, nothing is computed: leave the other options out")
         _prune(index_dir, as_json)
         return
-    if chosen == (None, None, None, None) and knows_its_model(index_dir):
-        load = find_index_model(index_dir, None, None, gpu)
+    if not is_chosen and knows_its_model(index_dir):
+        load = find_index_model(index_dir, choice, None, None, gpu)
     else:
-        load = find_vector_model(*chosen, gpu)
+        load = find_vector_model(choice, model_dir, network, gpu)
     job = BulkJob(as_json)
     files = job.find(paths)
     from mxnet_audio.library.search import AudioSearch

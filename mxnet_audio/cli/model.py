@@ -97,12 +97,13 @@ def _load_default_labeller(gpu: int | None) -> Labeller:
     return load_tagger(TAGGER, gpu)
 
 
-def load_tagger(encoder: str, gpu: int | None) -> AudioTagger:
+def load_tagger(encoder: str, gpu: int | None, source: str | None = None, revision: str | None = None) -> AudioTagger:
     """Load a tagger by the name of its encoder, whose weights are downloaded if they are not on this machine."""
     from mxnet_audio.library.tagger import AudioTagger
 
-    _download_if_missing(encoder)
-    return AudioTagger(encoder, model_ctx=device(gpu))
+    if source is None and revision is None:
+        _download_if_missing(encoder)
+    return AudioTagger(encoder, source=source, revision=revision, model_ctx=device(gpu))
 
 
 def _download_if_missing(encoder: str) -> None:

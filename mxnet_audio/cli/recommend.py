@@ -10,7 +10,15 @@ import typer
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import INDEX, AsJson, Gpu, IndexDir, OneChannel, StoredNetwork, TopK, parse_path
 from mxnet_audio.cli.output import print_message
-from mxnet_audio.cli.vector_model import IndexModel, find_index_model
+from mxnet_audio.cli.vector_model import (
+    EmbeddingName,
+    EncoderChoice,
+    IndexEncoder,
+    IndexModel,
+    Revision,
+    Source,
+    find_index_model,
+)
 from mxnet_audio.errors import AudioError
 
 __all__ = ["recommend"]
@@ -24,6 +32,10 @@ def recommend(
     top_k: TopK = 10,
     limits: Annotated[int | None, typer.Option("-n", "--limits", min=1, hidden=True)] = None,
     channel: OneChannel = "mix",
+    encoder: IndexEncoder = None,
+    source: Source = None,
+    revision: Revision = None,
+    embedding: EmbeddingName = None,
     model_dir: IndexModel = None,
     network: StoredNetwork = None,
     gpu: Gpu = None,
@@ -38,7 +50,8 @@ def recommend(
       mxnet-audio recommend monday.mp3 tuesday.mp3
       mxnet-audio recommend heard/*.mp3 --index songs-index -k 5
     """
-    load = find_index_model(index_dir, model_dir, network, gpu)
+    choice = EncoderChoice(encoder, embedding, source, revision)
+    load = find_index_model(index_dir, choice, model_dir, network, gpu)
     job = BulkJob(as_json)
     files = job.find(heard, must_exist=False)  # of an indexed file, only the vector is needed
     from mxnet_audio.library.recommender import AudioRecommender

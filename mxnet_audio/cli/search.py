@@ -10,7 +10,15 @@ import typer
 from mxnet_audio.cli.files import require_file
 from mxnet_audio.cli.options import INDEX, AsJson, Gpu, IndexDir, OneChannel, StoredNetwork, TopK, parse_path
 from mxnet_audio.cli.output import print_message, print_result
-from mxnet_audio.cli.vector_model import IndexModel, find_index_model
+from mxnet_audio.cli.vector_model import (
+    EmbeddingName,
+    EncoderChoice,
+    IndexEncoder,
+    IndexModel,
+    Revision,
+    Source,
+    find_index_model,
+)
 
 __all__ = ["search"]
 
@@ -20,6 +28,10 @@ def search(
     index_dir: IndexDir = INDEX,
     top_k: TopK = 10,
     channel: OneChannel = "mix",
+    encoder: IndexEncoder = None,
+    source: Source = None,
+    revision: Revision = None,
+    embedding: EmbeddingName = None,
     model_dir: IndexModel = None,
     network: StoredNetwork = None,
     gpu: Gpu = None,
@@ -34,7 +46,8 @@ def search(
       mxnet-audio search hum.wav
       mxnet-audio search hum.wav --index songs-index -k 3 --json
     """
-    load = find_index_model(index_dir, model_dir, network, gpu)
+    choice = EncoderChoice(encoder, embedding, source, revision)
+    load = find_index_model(index_dir, choice, model_dir, network, gpu)
     require_file(query)
     from mxnet_audio.library.search import AudioSearch
 

@@ -12,6 +12,7 @@ from mxnet_audio.cli.files import BulkJob, Sources
 from mxnet_audio.cli.model import TAGGER, load_tagger
 from mxnet_audio.cli.options import AsJson, Channel, Gpu, Paths, TopK
 from mxnet_audio.cli.output import print_lines, print_message
+from mxnet_audio.cli.vector_model import EncoderChoice, Revision, Source
 from mxnet_audio.errors import AudioError
 
 if TYPE_CHECKING:
@@ -25,21 +26,25 @@ def tag(
     paths: Paths,
     top_k: TopK = 5,
     timeline: Annotated[
-        bool, typer.Option("--timeline", help="Tag each window of 1 to 3 s, the length that the encoder takes.")
+        bool, typer.Option("--timeline", help="Tag each window of the length that the encoder takes, 1 to 30 s.")
     ] = False,
     encoder: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="Pretrained encoder that has tags, such as yamnet (any sound) or musicnn (music)."
+            metavar="NAME",
+            help="Pretrained encoder that has tags, such as yamnet or ast (any sound) or musicnn (music).",
         ),
     ] = TAGGER,
+    source: Source = None,
+    revision: Revision = None,
     channel: Channel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
     """Tag sound files by a pretrained encoder.
 
-    Each tag has a score from 0 to 1 of its own: several can be high, or none.
+    Each tag has a score from 0 to 1 of its own: several can be high, or none. The scores of models of the Hugging Face
+    hub that choose one of their classes add up to 1.
 
     \b
     Examples:
@@ -49,11 +54,13 @@ def tag(
     """
     from mxnet_audio.library.tagger import encoders_with_tags
 
-    one_of("--encoder", encoder, encoders_with_tags())
+    if source is None:
+        one_of("--encoder", encoder, encoders_with_tags())
+    EncoderChoice(encoder, source=source, revision=revision).check()
     job = BulkJob(as_json)
     sources = job.find_sources(paths, channel)
-    tagger = load_tagger(encoder, gpu)
-    print_message(f"tags by the encoder {encoder}: {tagger.encoder.record.summary}")
+    tagger = load_tagger(encoder, gpu, source, revision)
+    print_message(f"tags by the encoder {encoder}: {source or tagger.encoder.record.summary}")
     entries = []
     for entry, lines in (_timelines if timeline else _tags)(tagger, sources, job, top_k):
         job.done += 1

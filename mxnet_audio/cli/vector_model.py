@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 import typer
 
@@ -14,15 +14,28 @@ from mxnet_audio.cli.output import print_message
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library import BUNDLED_MODELS
 
+if TYPE_CHECKING:
+    from mxnet_audio.pretrained import AudioEncoder
+
 __all__ = [
     "EmbeddingName",
+    "EncoderChoice",
     "EncoderName",
+    "IndexEncoder",
     "IndexModel",
+    "Revision",
+    "Source",
     "VectorModel",
     "find_index_model",
     "find_vector_model",
     "knows_its_model",
 ]
+
+
+def _parse_source(value: str) -> str:
+    """Return a name on the hub as it is, and a path without a leading ``~``."""
+    return str(parse_path(value))
+
 
 EncoderName = Annotated[
     str | None,
@@ -34,7 +47,34 @@ EncoderName = Annotated[
     ),
 ]
 EmbeddingName = Annotated[
-    str | None, typer.Option("--embedding", metavar="NAME", help="Embedding of the encoder. [default: its first]")
+    str | None,
+    typer.Option(
+        "--embedding",
+        metavar="NAME",
+        help="Embedding of the encoder; of speech encoders a reduction over time, or a layer and a reduction, such as "
+        "6:mean. [default: its first]",
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        parser=_parse_source,
+        metavar="NAME_OR_FOLDER",
+        help="Weights of the encoder: a folder, or a name on the Hugging Face hub, such as microsoft/wavlm-large.",
+    ),
+]
+Revision = Annotated[
+    str | None, typer.Option("--revision", metavar="REV", help="Branch, tag or commit of weights on the hub.")
+]
+IndexEncoder = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="NAME",
+        help="Pretrained encoder that the index was made with, if its weights are in another folder now. [default: as "
+        "the index knows it]",
+    ),
 ]
 _TRAINED = "Folder of the trained model, or an .onnx file exported from it."
 VectorModel = Annotated[
@@ -53,8 +93,56 @@ IndexModel = Annotated[
 Load: TypeAlias = Callable[[], dict[str, Any]]
 
 
+class EncoderChoice(NamedTuple):
+    """Options of a command that choose a pretrained encoder; None for those that are not given."""
+
+    name: str | None = None
+    embedding: str | None = None
+    source: str | None = None
+    revision: str | None = None
+
+    def check(self) -> None:
+        """Check everything that can be checked without importing MXNet, or downloading.
+
+        Raises
+        ------
+        ModelError
+            If `source` is a folder that holds no such weights.
+        ParameterError
+            If there is no such encoder or embedding, or weights of one place only.
+        """
+        if self.name is None:
+            for option, value in self._asdict().items():
+                if value is not None:
+                    raise typer.BadParameter("needs --encoder", param_hint=f"--{option}")
+            return
+        from mxnet_audio import weights
+        from mxnet_audio.checks import one_of
+        from mxnet_audio.weights.hub import is_repository
+
+        if one_of("--encoder", self.name, ("auto", *weights.names())) == "auto":
+            if self.source is not None or self.revision is not None:
+                raise typer.BadParameter("not with --encoder auto", param_hint="--source and --revision")
+            return
+        record = weights.record(self.name)
+        if self.embedding is not None:
+            record.check_embedding(self.embedding, f"--embedding of {self.name}")
+        if not record.repository:
+            if self.source is not None or self.revision is not None:
+                weights.find(self.name, self.source, revision=self.revision)
+        elif self.source is not None and (Path(self.source).exists() or not is_repository(self.source)):
+            weights.load(self.name, self.source, revision=self.revision, tensors=False)
+
+    def load(self, gpu: int | None) -> AudioEncoder:
+        """Load the encoder."""
+        from mxnet_audio.pretrained import load_encoder
+
+        options = {key: value for key, value in self._asdict().items() if key != "name"}
+        return load_encoder(self.name or "auto", **options, model_ctx=device(gpu))
+
+
 def find_vector_model(
-    encoder: str | None, embedding: str | None, model_dir: Path | None, network: StoredModel | None, gpu: int | None
+    encoder: EncoderChoice, model_dir: Path | None, network: StoredModel | None, gpu: int | None
 ) -> Load:
     """Find the model that computes vectors, and return the function that loads it.
 
@@ -64,24 +152,24 @@ def find_vector_model(
     Raises
     ------
     ModelError
-        If there is no such trained model.
+        If there is no such trained model, or the source of the encoder is a folder without its weights.
     ParameterError
         If there is no such encoder or embedding.
     """
-    if encoder is not None:
+    encoder.check()
+    if encoder.name is not None:
         if model_dir is not None or network is not None:
             raise typer.BadParameter("not with --model-dir or --network", param_hint="--encoder")
-        _check_encoder(encoder, embedding)
-        return lambda: _load_named(encoder, embedding, gpu)
-    if embedding is not None:
-        raise typer.BadParameter("needs --encoder", param_hint="--embedding")
+        return lambda: _load_named(encoder, gpu)
     if model_dir is None and network is None and not MODELS.exists():
         return lambda: _load_default(gpu)
     load = find_model(model_dir, network, gpu)
     return lambda: {"classifier": load()}
 
 
-def find_index_model(index_dir: Path, model_dir: Path | None, network: StoredModel | None, gpu: int | None) -> Load:
+def find_index_model(
+    index_dir: Path, encoder: EncoderChoice, model_dir: Path | None, network: StoredModel | None, gpu: int | None
+) -> Load:
     """Find the model of a saved index, unless another place of it is given; as `find_vector_model`.
 
     The function returns no model if the index knows its own, which `AudioSearch` loads itself.
@@ -93,6 +181,10 @@ def find_index_model(index_dir: Path, model_dir: Path | None, network: StoredMod
     SearchError
         If there is no index.
     """
+    if any(encoder):
+        load = find_vector_model(encoder, model_dir, network, gpu)
+        _describes_its_model(index_dir)  # raises SearchError if there is no index
+        return load
     if model_dir is None and network is None and _describes_its_model(index_dir):
         return lambda: {"model_ctx": None if gpu is None else device(gpu)}
     load = find_model(model_dir, network, gpu)
@@ -113,24 +205,9 @@ def _describes_its_model(index_dir: Path) -> bool:
     return read_manifest(index_dir)["model"] is not None
 
 
-def _check_encoder(name: str, embedding: str | None) -> None:
-    from mxnet_audio import weights
-    from mxnet_audio.checks import one_of
-
-    one_of("--encoder", name, ("auto", *weights.names()))
-    if name != "auto" and embedding is not None:
-        one_of(f"--embedding of {name}", embedding, tuple(weights.record(name).embeddings))
-
-
-def _load_encoder(name: str, embedding: str | None, gpu: int | None) -> Any:
-    from mxnet_audio.pretrained import load_encoder
-
-    return load_encoder(name, embedding=embedding, model_ctx=device(gpu))
-
-
-def _load_named(name: str, embedding: str | None, gpu: int | None) -> dict[str, Any]:
-    encoder = _load_encoder(name, embedding, gpu)
-    if name == "auto":
+def _load_named(choice: EncoderChoice, gpu: int | None) -> dict[str, Any]:
+    encoder = choice.load(gpu)
+    if choice.name == "auto":
         print_message(f"using the pretrained encoder {encoder.record.name}")
     return {"encoder": encoder}
 
@@ -138,7 +215,7 @@ def _load_named(name: str, embedding: str | None, gpu: int | None) -> dict[str, 
 def _load_default(gpu: int | None) -> dict[str, Any]:
     """Load the encoder 'auto'; where none can be had, the model that comes with a clone."""
     try:
-        encoder = _load_encoder("auto", None, gpu)
+        encoder = EncoderChoice("auto").load(gpu)
     except ModelError as error:
         if not BUNDLED_MODELS.is_dir():
             raise

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mxnet_audio.checks import path_argument
+from mxnet_audio import weights
+from mxnet_audio.checks import one_of, path_argument
 from mxnet_audio.errors import ParameterError, SearchError
 
 if TYPE_CHECKING:
@@ -14,27 +15,27 @@ if TYPE_CHECKING:
 __all__ = ["describe", "get_encoder", "model_name", "restore"]
 
 Contexts = dict[str, Any]  # the arguments model_ctx and data_ctx
-Description = dict[str, str | None]  # keys encoder, embedding, source; or model, network
+Description = dict[str, str | None]  # keys encoder, embedding, source, revision; or model, network
 
 
-def get_encoder(encoder: str | AudioEncoder, contexts: Contexts) -> AudioEncoder:
-    """Return a loaded encoder: the one that is given, or that of a name, on the given devices.
+def get_encoder(encoder: str | AudioEncoder, options: dict[str, Any]) -> AudioEncoder:
+    """Return a loaded encoder: the one that is given, or that of a name with options of `load_encoder`.
 
     Raises
     ------
     ModelError
         If its weights cannot be had.
     ParameterError
-        If there is no such encoder, it is of the wrong type, or devices are given with a loaded one.
+        If there is no such encoder, it is of the wrong type, or options are given with a loaded one.
     """
     from mxnet_audio.pretrained import AudioEncoder, load_encoder  # imports MXNet
 
     if isinstance(encoder, str):
-        return load_encoder(encoder, **contexts)
+        return load_encoder(encoder, **options)
     if not isinstance(encoder, AudioEncoder):
         raise ParameterError(f"encoder must be a name or an AudioEncoder, got {encoder!r}")
-    if any(context is not None for context in contexts.values()):
-        raise ParameterError("model_ctx and data_ctx must be left out with a loaded encoder, which has its own")
+    if any(option is not None for option in options.values()):
+        raise ParameterError(f"{' and '.join(options)} must be left out with a loaded encoder, which has its own")
     return encoder
 
 
@@ -48,15 +49,16 @@ def describe(model: Any) -> Description | None:
     Returns
     -------
     dict of str to str or None
-        Of an encoder its name, its embedding, and the file or folder that its weights were read from, if one was given;
-        of a classifier its folder or .onnx file, and its network.
+        Of an encoder its name, its embedding, the file or folder that its weights were read from, if one was given, or
+        their name and revision on the Hugging Face hub; of a classifier its folder or .onnx file, and its network.
     """
     if hasattr(model, "model_path"):
         return None if model.model_path is None else {"model": str(model.model_path), "network": model.network}
     if not hasattr(model, "record"):
         return None
-    source = None if model.source is None else str(path_argument("source", model.source).absolute())
-    return {"encoder": model.record.name, "embedding": model.net.embedding, "source": source}
+    source, revision = model.origin
+    description = {"encoder": model.record.name, "embedding": model.embedding_name, "source": source}
+    return description if revision is None else {**description, "revision": revision}
 
 
 def model_name(model_id: str | None, description: Description | None) -> str:
@@ -66,11 +68,14 @@ def model_name(model_id: str | None, description: Description | None) -> str:
     --------
     >>> model_name("3f2a", {"encoder": "musicnn", "embedding": "max_pool", "source": None})
     'the encoder musicnn, max_pool (3f2a)'
+    >>> model_name("51c0", {"encoder": "wavlm", "embedding": "6:mean", "source": "microsoft/wavlm-large"})
+    'the encoder wavlm of microsoft/wavlm-large, 6:mean (51c0)'
     """
     if description is None:
         return f"the model {model_id}"
     if "encoder" in description:
-        return f"the encoder {description['encoder']}, {description.get('embedding')} ({model_id})"
+        source = f" of {description['source']}" if description.get("source") else ""
+        return f"the encoder {description['encoder']}{source}, {description.get('embedding')} ({model_id})"
     return f"the model {model_id} of {description.get('model')}"
 
 
@@ -93,7 +98,8 @@ def restore(description: Description, contexts: Contexts) -> Any:
     ModelError
         If the weights of the encoder cannot be had, or the classifier is damaged.
     SearchError
-        If the classifier was moved or deleted, or the description is damaged or of a newer version.
+        If the classifier, or the folder of an encoder of the hub, was moved or deleted, or the description is damaged
+        or of a newer version.
     """
     if not all(isinstance(value, str | None) for value in description.values()):
         raise SearchError(f"the index is damaged: its model is described as {description!r}")
@@ -108,11 +114,18 @@ def restore(description: Description, contexts: Contexts) -> Any:
 def _load_encoder(description: Description, contexts: Contexts) -> AudioEncoder:
     from mxnet_audio.pretrained import load_encoder
 
-    source = description.get("source")
-    # All sources hold the same published bytes, so weights that were moved may be found elsewhere.
-    if source is not None and not Path(source).exists():
-        source = None
-    return load_encoder(str(description["encoder"]), embedding=description.get("embedding"), source=source, **contexts)
+    name, source = one_of("encoder", description["encoder"], weights.names()), description.get("source")
+    if source is not None and Path(source).is_absolute() and not Path(source).exists():
+        if weights.record(name).repository:  # anyone's weights
+            raise SearchError(
+                f"missing, but the index was made with the {name} model that was here: pass "
+                f"encoder=load_encoder({name!r}, source=…) with its new place (--encoder {name} --source FOLDER of the "
+                "commands), or index the files again with another encoder",
+                source,
+            )
+        source = None  # all sources hold the same published bytes, so weights that were moved may be found elsewhere
+    embedding, revision = description.get("embedding"), description.get("revision")
+    return load_encoder(name, embedding=embedding, source=source, revision=revision, **contexts)
 
 
 def _load_classifier(description: Description, contexts: Contexts) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from mxnet_audio import weights
 from mxnet_audio.audio.channel import check_channel
 from mxnet_audio.checks import one_of, real_number
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, input_length
 from mxnet_audio.inference.results import Prediction, TimedPrediction
 from mxnet_audio.library.index_model import get_encoder
@@ -25,28 +27,35 @@ ROUNDING = 1e-9  # [s]
 
 
 def encoders_with_tags() -> list[str]:
-    """List the names of the encoders that have tags.
+    """List the names of the encoders whose published weights have tags, if no other `source` of them is chosen.
 
     Examples
     --------
-    >>> encoders_with_tags()
-    ['yamnet', 'musicnn', 'musicnn_mtt', 'musicnn_vgg', 'musicnn_vgg_mtt']
+    >>> encoders_with_tags()[:4]
+    ['yamnet', 'musicnn', 'musicnn_mtt', 'musicnn_vgg']
+    >>> encoders_with_tags()[5:]
+    ['ast', 'panns_cnn14', 'panns_cnn10', 'panns_cnn6', 'panns_mobilenetv1']
     """
     return [name for name in weights.names() if weights.record(name).n_tags]
 
 
 class AudioTagger:
-    """Tag sound of any length with the published classes of an encoder: those of AudioSet, or music tags.
+    """Tag sound of any length with the published classes of an encoder: those of AudioSet, music tags, or others.
 
     Each tag has a score between 0 and 1 of its own. Several tags can apply to one sound, so the scores do not add up to
-    1, and the best one can be low. `Prediction.probabilities` holds the scores, and `Prediction.encoder` the name of
+    1, and the best one can be low; but the scores of models of the Hugging Face hub that were trained to choose one of
+    their classes add up to 1. `Prediction.probabilities` holds the scores, and `Prediction.encoder` the name of
     the encoder. All of a sound counts, not its middle; it is read as a stream.
 
     Parameters
     ----------
     encoder : str or AudioEncoder
         Encoder, or its name, one of `encoders_with_tags`. 'auto' is yamnet where its weights can be had, else musicnn,
-        which knows music only.
+        which knows music only. With `source`, one of any kind whose weights have classes.
+    source : str or os.PathLike, optional
+        Folder of the weights, or name of a model on the Hugging Face hub, if the encoder is given by its name.
+    revision : str, optional
+        Branch, tag or commit of a model on the hub.
     model_ctx, data_ctx : mxnet.Context, optional
         Device of the network, and device on which batches are put first, if the encoder is given by its name; the CPU
         by default.
@@ -56,7 +65,7 @@ class AudioTagger:
     ModelError
         If the weights are missing here and cannot be downloaded, or are damaged.
     ParameterError
-        If there is no such encoder or device, or the encoder has no tags.
+        If there is no such encoder or device, or its weights have no tags.
 
     Attributes
     ----------
@@ -78,13 +87,20 @@ class AudioTagger:
         self,
         encoder: str | AudioEncoder = "yamnet",
         *,
+        source: str | os.PathLike | None = None,
+        revision: str | None = None,
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
     ):
-        if isinstance(encoder, str):
-            _require_tags(encoder)  # before its weights are loaded
-        self.encoder = get_encoder(encoder, {"model_ctx": model_ctx, "data_ctx": data_ctx})
-        _require_tags(self.encoder.record.name)
+        if isinstance(encoder, str) and source is None:  # checked before weights are loaded
+            one_of("encoder of a tagger", encoder, ["auto", *encoders_with_tags()])
+        options = {"source": source, "revision": revision, "model_ctx": model_ctx, "data_ctx": data_ctx}
+        self.encoder = get_encoder(encoder, options)
+        if not self.encoder.labels:
+            raise ParameterError(
+                "encoder of a tagger must have classes, which these weights lack: choose a model that was trained to "
+                f"classify, or one of {', '.join(map(repr, encoders_with_tags()))}; got {self.encoder!r}"
+            )
 
     def __repr__(self) -> str:
         """Return one line with the encoder and the number of tags."""
@@ -183,7 +199,9 @@ class AudioTagger:
         window : float > 0 [s], optional
             Length of a window. Its scores are means over the encoder's patches, weighted by their overlap with the
             window; so a window that is shorter than a patch contains traces of the sound around it. By default each
-            patch is a window: 0.975 s every 0.48 s for yamnet, 3 s without overlap for musicnn.
+            patch is a window: 0.975 s every 0.48 s for yamnet, 3 s without overlap for musicnn. Networks that take
+            sound of any length take each window as it is, up to `AudioEncoder.window`, such as 10 s of PANNs, which is
+            the default, without overlap; the scores of longer windows are means over parts that overlap by half.
         hop : float > 0 [s], optional
             Time from the start of a window to the start of the next, at most `window`; half of it by default.
         channel : {'mix', 'left', 'right'} or int >= 0
@@ -200,7 +218,8 @@ class AudioTagger:
         AudioDecodeError, InvalidAudioError
             If the sound cannot be used.
         ParameterError
-            If `window`, `hop` or `channel` is out of range: `hop` is at least one frame of the features, `window` two.
+            If `window`, `hop` or `channel` is out of range: `hop` is at least one frame of the features, `window` two,
+            and both as long as the shortest input of a network that takes sound of any length.
         """
         return list(self.iter_timeline(path, window, hop, channel=channel))
 
@@ -221,20 +240,27 @@ class AudioTagger:
         """
         from mxnet_audio.pretrained.patch_windows import PatchWindow, patch_windows  # imports MXNet
 
-        sr, samples = input_length(self.encoder.feature_config)
-        frame, patch = self.encoder.feature_config.hop_length / sr, samples / sr
+        encoder, config = self.encoder, self.encoder.feature_config
+        sr, part = config.sr, encoder.window  # longest input of a network that takes sound of any length
+        assert sr is not None
+        frame = (config.hop_length if config.time_axis == -1 else 1) / sr
+        length = input_length(config)[1] / sr if part is None else part
         if window is not None or hop is not None:
-            window = real_number("window", patch if window is None else window, 2 * frame)
+            window = real_number("window", length if window is None else window, 2 * frame)
             hop = real_number("hop", window / 2 if hop is None else hop, frame, window)
-        parts = self.encoder.iter_frames(path, channel=channel)
-        if window is None or hop is None:
-            windows = (
-                PatchWindow(begin, end, part.of(slice(row, row + 1)))
-                for part in parts
-                for row, (begin, end) in enumerate(part.times.tolist())
-            )
+        is_pooled = window is not None and (part is None or window > part)  # over patches, or parts of longer windows
+        if part is None:
+            parts = encoder.iter_frames(path, channel=channel)
         else:
-            windows = patch_windows(parts, window, hop, patch)
+            parts = encoder.iter_windows(path, *((part, part / 2) if is_pooled else (window, hop)), channel=channel)
+        if is_pooled and window is not None and hop is not None:
+            windows = patch_windows(parts, window, hop, length)
+        else:
+            windows = (
+                PatchWindow(begin, end, some.of(slice(row, row + 1)))
+                for some in parts
+                for row, (begin, end) in enumerate(some.times.tolist())
+            )
         return (self._tagged(one) for one in windows)
 
     def _tagged(self, window: PatchWindow) -> TimedPrediction:
@@ -249,8 +275,3 @@ class AudioTagger:
             label = labels[int(scores.argmax())]
         name = self.encoder.record.name
         return TimedPrediction(window.start, window.end, label, scores, labels=labels, encoder=name)
-
-
-def _require_tags(name: str) -> None:
-    """Raise ParameterError if an encoder has no tags, or there is no such encoder."""
-    one_of("encoder of a tagger", name, ["auto", *encoders_with_tags()])

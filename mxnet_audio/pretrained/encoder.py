@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from mxnet_audio import weights
 from mxnet_audio.audio.channel import channel_sources, check_channel
 from mxnet_audio.audio.source import source_name
-from mxnet_audio.checks import one_of
+from mxnet_audio.checks import one_of, path_argument
 from mxnet_audio.engine import contexts, mx
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
@@ -228,6 +228,14 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         """Name of the embedding: what `embedding` has to be for an equal encoder."""
         name, reduces = self._choice
         return name if reduces else name.removesuffix(self.record.embedding) + SEQUENCE
+
+    @property
+    def origin(self) -> tuple[str | None, str | None]:
+        """File or folder of the weights, if `source` was given; or their name and commit on the Hugging Face hub."""
+        if self.record.repository and self._loaded.revision is not None:
+            return self._loaded.source, self._loaded.revision
+        source = self._source
+        return None if source is None else str(path_argument("source", source).absolute()), None
 
     @property
     def model_id(self) -> str:
