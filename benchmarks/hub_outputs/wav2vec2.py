@@ -12,7 +12,7 @@ transformers. Each folder is a model as `save_pretrained` writes it, and `expect
                                                   alone, zeros behind the ends; the last one is after the final norm
     padded_hidden_0, … (2, steps, dim)            the same of both inputs as one batch, of networks without group norm
     logits             (2, labels)                of classifiers
-    probe              as hidden_2, or as logits: the loss is the sum of their product
+    probe              as hidden_2, or as logits: the loss is the sum of the product
     gradient.inputs    (2, samples)               gradient of the loss
     gradient.<name>    as the parameter           the same, by transformers' names of the parameters
     sound              (3200,)                    of classifiers: a sound of 0.2 s at 16 kHz
@@ -128,9 +128,10 @@ def expected(model: PreTrainedModel) -> dict[str, np.ndarray]:
     states = [states_of(model, output) for output in outputs]
     arrays = {f"hidden_{layer}": padded([of[layer][0] for of in states]) for layer in range(len(states[0]))}
     results = [(output.logits if is_classifier else output.last_hidden_state)[0] for output in outputs]
-    probe = torch.randn(padded(results).shape, generator=torch.Generator().manual_seed(3))
-    sum((result * part[: len(result)]).sum() for result, part in zip(results, probe, strict=True)).backward()
-    arrays |= {"inputs": padded(inputs), "lengths": torch.tensor(LENGTHS), "probe": probe}
+    random = torch.Generator().manual_seed(3)
+    probes = [torch.randn(result.shape, generator=random) for result in results]
+    sum((result * probe).sum() for result, probe in zip(results, probes, strict=True)).backward()
+    arrays |= {"inputs": padded(inputs), "lengths": torch.tensor(LENGTHS), "probe": padded(probes)}
     arrays["gradient.inputs"] = padded([samples.grad for samples in inputs])
     arrays |= {f"gradient.{name}": value.grad for name, value in model.named_parameters() if value.grad is not None}
     if is_classifier:

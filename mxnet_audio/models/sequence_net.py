@@ -208,7 +208,13 @@ class SequenceNet(AudioNet):
         if x.ndim != 4 or x.shape[1:3] != (1, bands) or x.shape[3] < smallest:
             format_ = f"(n, 1, {bands}, frames) with {smallest} frames or more"
             raise ParameterError(f"inputs must have shape {format_}, got {x.shape}")
-        return nd.full(len(x), x.shape[3], ctx=x.context) if lengths is None else lengths
+        if lengths is None:
+            return nd.full(len(x), x.shape[3], ctx=x.context)
+        values = lengths.asnumpy()
+        if values.shape != x.shape[:1] or not ((values >= smallest) & (values <= x.shape[3])).all():
+            limits = f"one number from {smallest} to {x.shape[3]} for each of {len(x)} inputs"
+            raise ParameterError(f"lengths must be {limits}, got {values.tolist()}")
+        return lengths
 
     def hybrid_forward(self, F, x, lengths):
         steps, states = self._states(x, lengths)

@@ -1,6 +1,6 @@
 """Tiny models in tests/models/hub as networks, compared with what transformers computes.
 
-`benchmarks/hub_outputs/whisper_ast.py` describes the folders.
+`benchmarks/hub_outputs/whisper_ast.py` and `wav2vec2.py` describe the folders.
 """
 
 import json
@@ -12,10 +12,14 @@ from safetensors.numpy import load_file
 from mxnet_audio.engine import autograd, nd
 from mxnet_audio.models import NETWORKS
 from mxnet_audio.weights import read_architecture
-from mxnet_audio.weights.layouts import ast, whisper
+from mxnet_audio.weights.layouts import ast, wav2vec2, whisper
 
 HUB = Path(__file__).parent / "hub"
-KINDS = {"whisper": ("whisper", whisper.convert), "audio-spectrogram-transformer": ("ast", ast.convert)}
+KINDS = {
+    "whisper": ("whisper", whisper.convert),
+    "audio-spectrogram-transformer": ("ast", ast.convert),
+    **dict.fromkeys(("wav2vec2", "hubert", "wavlm"), ("wav2vec2", wav2vec2.convert)),
+}
 
 
 def published_config(folder):
