@@ -22,7 +22,6 @@ from mxnet_audio.weights.architecture import read_architecture
 from mxnet_audio.weights.convert import convert
 from mxnet_audio.weights.find import cache_folder, find, published_files
 from mxnet_audio.weights.find_model import check_no_revision, find_model, model_at_hand
-from mxnet_audio.weights.front_ends import read_features
 from mxnet_audio.weights.loaded import Loaded
 from mxnet_audio.weights.model_folder import convert_family, is_converted_on_load, list_files, read_model
 from mxnet_audio.weights.readers import tensorflow, tflite, torch
@@ -103,6 +102,8 @@ def load(
 
 def _described(found: Record) -> Loaded:
     """Return a record without tensors, with the settings and features of its network."""
+    from mxnet_audio.weights.front_ends import read_features
+
     architecture = read_architecture({"model_type": found.model_type}) if found.model_type else None
     return Loaded(found, {}, [], architecture, read_features(found, architecture, {}))
 
@@ -163,7 +164,7 @@ def _read_published(found: Record, paths: list[Path]) -> Loaded:
     labels = tflite.read_labels(path, found.tag_list) if found.tag_list else list(found.tags)
     if len(labels) != found.n_tags:
         raise ModelError(f"lists {len(labels)} classes instead of {found.n_tags}", path)
-    return Loaded(found, tensors, labels, features=read_features(found, None, {}), ignored=ignored)
+    return dataclasses.replace(_described(found), tensors=tensors, labels=labels, ignored=ignored)
 
 
 def _cached(found: Record) -> Path:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.model_store import fingerprint
 from mxnet_audio.weights.architecture import Architecture
 from mxnet_audio.weights.embeddings import WEIGHTED
 from mxnet_audio.weights.records import Record
+
+if TYPE_CHECKING:
+    from mxnet_audio.features import AudioFeatureConfig
 
 __all__ = ["Loaded"]
 

@@ -6,23 +6,24 @@ import importlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mxnet_audio.atomic import read_json
 from mxnet_audio.errors import ModelError
-from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.model_store import check_finite
 from mxnet_audio.weights.architecture import Architecture, read_architecture
 from mxnet_audio.weights.audioset import AUDIOSET
-from mxnet_audio.weights.front_ends import read_features
 from mxnet_audio.weights.loaded import Loaded
 from mxnet_audio.weights.readers import safetensors, sharded, torch
 from mxnet_audio.weights.readers.foreign import naming_damage
 from mxnet_audio.weights.records import Record
 from mxnet_audio.weights.registry import names, record
+
+if TYPE_CHECKING:
+    from mxnet_audio.features import AudioFeatureConfig
 
 __all__ = [
     "CONFIG",
@@ -156,6 +157,8 @@ def read_model(record: Record, folder: ModelFolder, weights: bool = True) -> Loa
 
 def _read_front_end(record: Record, folder: Path, architecture: Architecture | None) -> AudioFeatureConfig | None:
     """Read the features from the files that describe them; where there is none, return those of the network."""
+    from mxnet_audio.weights.front_ends import read_features  # imports SciPy, which a search for models does not need
+
     path, settings = folder, {}
     if record.model_type:
         for path in filter(Path.exists, (folder / name for name in FRONT_ENDS)):

@@ -31,13 +31,19 @@ def bare(monkeypatch, tmp_path):
 
 @pytest.fixture
 def publish(monkeypatch):
-    """Function that replaces the files of a record: ``publish(name, {file: bytes}, urls) -> Record``."""
+    """Function that replaces the files of a record: ``publish(name, {file: bytes}, urls, hashed) -> Record``.
 
-    def publish(name, contents, urls=()):
-        files = tuple(
-            weights.PublishedFile(file, len(data), hashlib.sha256(data).hexdigest(), tuple(urls))
-            for file, data in contents.items()
-        )
+    The files are described by size and SHA-256, by MD5 alone (``hashed="md5"``), or not at all (``hashed=None``).
+    """
+
+    def publish(name, contents, urls=(), hashed="sha256"):
+        def described(file, data):
+            if hashed == "sha256":
+                return weights.PublishedFile(file, len(data), hashlib.sha256(data).hexdigest(), tuple(urls))
+            md5 = hashlib.md5(data).hexdigest() if hashed else ""
+            return weights.PublishedFile(file, None, urls=tuple(urls), md5=md5)
+
+        files = tuple(described(file, data) for file, data in contents.items())
         record = dataclasses.replace(weights.record(name), files=files)
         monkeypatch.setitem(registry._RECORDS, name, record)
         return record

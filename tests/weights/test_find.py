@@ -202,3 +202,21 @@ def test_processes_that_download_at_once(bare, host):
     assert [run.communicate(timeout=60)[0].strip() for run in runs] == [str(bare / "a.tflite")] * 3
     assert len(host.requests) == 1, "the others wait for the first"
     assert (bare / "a.tflite").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("hashed", ["md5", None])
+def test_files_whose_sha256_is_not_known(bare, publish, host, tmp_path, hashed):
+    publish("panns_cnn6", {"Cnn6.pth": DATA}, [DEAD, host.put("/a.pth", DATA)], hashed)
+    assert weights.find("panns_cnn6", progress=False) == [bare / "Cnn6.pth"]
+    assert weights.location("panns_cnn6") == bare
+    (bare / "Cnn6.pth").unlink()
+    host.put("/a.pth", OTHER)
+    path = write(tmp_path / "x", {"Cnn6.pth": OTHER}) / "Cnn6.pth"
+    if hashed is None:  # then only names and shapes of the tensors are compared
+        assert weights.find("panns_cnn6", progress=False) == [bare / "Cnn6.pth"]
+        assert weights.find("panns_cnn6", path) == [path]
+        return
+    with pytest.raises(ModelError, match="md5"):
+        weights.find("panns_cnn6", progress=False)
+    with pytest.raises(ModelError, match=r"\(MD5, as third parties quote it, expected .*: give another source"):
+        weights.find("panns_cnn6", path)

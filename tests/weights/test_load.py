@@ -15,10 +15,13 @@ import pytest
 
 from mxnet_audio import weights
 from mxnet_audio.errors import ModelError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.weights.audioset import AUDIOSET
 from mxnet_audio.weights.readers.safetensors import read_with_metadata
+from tests.weights.torch_files import saved
 
 LOAD = importlib.import_module("mxnet_audio.weights.load")  # the package has a function of this name
-NAMES = weights.names()
+NAMES = [name for name in weights.names() if not weights.record(name).repository]
 FIRST = {
     "yamnet": ["Speech", "Child speech, kid speaking", "Conversation"],
     "musicnn": ["rock", "pop", "alternative"],
@@ -26,6 +29,7 @@ FIRST = {
     "musicnn_vgg": ["rock", "pop", "alternative"],
     "musicnn_vgg_mtt": ["guitar", "classical", "slow"],
     "resemblyzer": [],
+    **{name: list(AUDIOSET[:3]) for name in weights.names() if name.startswith("panns")},
 }
 
 
@@ -51,12 +55,26 @@ def musicnn_vgg(published):
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_and_labels(name, published):
     loaded = weights.load(published(name))
-    assert loaded.record == weights.record(name)
+    assert loaded.record == weights.record(name) and loaded.multi_label and loaded.source is None
+    assert loaded.embedding == loaded.record.embedding and len(loaded.identity) == 64
     assert len(loaded.labels) == loaded.record.n_tags and loaded.labels[:3] == FIRST[name]
     assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in loaded.tensors.values())
     assert not any(value.flags.writeable for value in loaded.tensors.values())
     if loaded.record.n_tags:
         assert loaded.tensors["head.bias"].shape == (loaded.record.n_tags,)
+
+
+def test_panns_are_read_each_time(bare, publish, tmp_path, monkeypatch):
+    """Their conversion only reorders the numbers, and nothing is copied to the cache."""
+    monkeypatch.setattr("mxnet_audio.weights.layouts.panns.convert", lambda tensors, _, network: (dict(tensors), ["x"]))
+    data = saved({"head.bias": np.arange(527)})
+    publish("panns_cnn10", {"Cnn10.pth": data}, ["https://127.0.0.1:9/never"], hashed="md5")
+    path = tmp_path / "Cnn10.pth"
+    path.write_bytes(data)
+    loaded = weights.load("panns_cnn10", path)
+    assert loaded.labels == list(AUDIOSET) and loaded.ignored == ["x"] and loaded.multi_label
+    assert loaded.features == AudioFeatureConfig(type="panns") and loaded.source == str(path)
+    assert not bare.exists()
 
 
 def test_second_load_reads_the_cache(musicnn_vgg, own_cache, monkeypatch, caplog):
@@ -175,4 +193,5 @@ def test_processes_at_once_import_no_other_toolkit(own_cache):
         for _ in range(2)
     ]
     assert [run.communicate(timeout=100)[0].strip() for run in runs] == ["", ""]
-    assert sorted(item.name.rpartition("-")[0] for item in own_cache.iterdir()) == sorted(names)
+    converted = sorted(name for name in names if not name.startswith("panns"))
+    assert sorted(item.name.rpartition("-")[0] for item in own_cache.iterdir()) == converted
