@@ -1,4 +1,4 @@
-"""Gluon blocks for sound: spectral front ends inside the network, a learned filter bank, and losses for embeddings.
+"""Gluon blocks for sound: spectral front ends, a learned filter bank, layers of encoders, and losses for embeddings.
 
 The front ends compute the features of `mxnet_audio.features` inside the network: on its device, differentiable, and in
 its exported symbol and ONNX model. Outside a network `mxnet_audio.features` is several times faster. As every Gluon
@@ -19,6 +19,19 @@ block              input                       output
 =================  ==========================  ================================
 
 Time comes before frequency, unlike in librosa; ``swapaxes(2, 3)`` gives librosa's order.
+
+Encoders with published weights are made of the following blocks. `steps_within` and `attention_mask` make the masks of
+sequences of different lengths in one batch.
+
+====================  ====================================================  ============================
+block                 input                                                 output
+====================  ====================================================  ============================
+`TransformerLayer`    (batch, steps, units), mask, position bias            (batch, steps, units)
+`Attention`           the same                                              the same
+`PositionGate`        (batch, steps, units)                                 (batch, heads, steps, 1)
+`Reduce`              (batch, steps, dim), lengths                          (batch, dim)
+`LayerSum`            (batch, steps, dim), for each layer                   (batch, steps, dim)
+====================  ====================================================  ============================
 
 Each loss takes scores or cosines [shape=(batch, classes)], embeddings [shape=(batch, dim)] or both, and the label
 [shape=(batch,)], and returns one number per item [shape=(batch,)]. `get_loss` makes a loss by its name, `loss_names`
@@ -70,25 +83,34 @@ from mxnet_audio.nn.loss import (
     loss_names,
 )
 from mxnet_audio.nn.pretrained import MusicnnMel, YamnetMel
+from mxnet_audio.nn.reduce import LayerSum, Reduce, steps_within
 from mxnet_audio.nn.sinc import SincConv1D
 from mxnet_audio.nn.spectral import MelSpectrogram, STFTBlock
+from mxnet_audio.nn.transformer import Attention, PositionGate, TransformerLayer, attention_mask
 
 __all__ = [
     "DCT1D",
     "MFCC",
     "AMSoftmaxLoss",
     "ArcLoss",
+    "Attention",
     "GE2ELoss",
+    "LayerSum",
     "MelSpectrogram",
     "MusicnnMel",
     "NormSoftmaxLoss",
+    "PositionGate",
     "PowerToDB",
+    "Reduce",
     "RingLoss",
     "STFTBlock",
     "SincConv1D",
     "SoftmaxLoss",
+    "TransformerLayer",
     "YamnetMel",
     "ZScoreNormBlock",
+    "attention_mask",
     "get_loss",
     "loss_names",
+    "steps_within",
 ]
