@@ -403,6 +403,7 @@ def test_take_shares_memory_and_cache(dataset, load, monkeypatch):
         shuffled = [loader.take(range(7), 7, shuffle=True) for _ in range(2)]
         assert_same(read(shuffled[0]), read(shuffled[1]))
         assert read(shuffled[0])[0][1].tolist() == np.random.default_rng((0, 1)).permutation(7).tolist()
+        assert [y.tolist() for _, y in read(loader.take([5, 1, 3], 2, batch_sampler=[[2], [0, 1]]))] == [[3], [5, 1]]
 
 
 def test_other_gluon_datasets_can_be_loaded_but_not_cached(load):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mxnet_audio.data.batchify import Pad
 from mxnet_audio.data.mixing import Mixup, Splice
 from mxnet_audio.errors import DatasetError, ParameterError
 
@@ -71,6 +72,18 @@ def test_seed_and_entropy_determine_the_draw(make):
     assert len({data(1, (2, 3)), data(1, (2, 4)), data(1, (3, 3)), data(2, (2, 3))}) == 4
     counted = make(1)
     assert counted.random and counted(samples)[0].asnumpy().tobytes() != counted(samples)[0].asnumpy().tobytes()
+
+
+def test_mixtures_are_as_long_as_their_longer_sample():
+    samples = [(np.full((1, 1, length), length, np.float32), index % 2) for index, length in enumerate((3, 5, 6, 2))]
+    x, lengths, y = Mixup(1.0, classes=2, seed=2, pad=Pad(buckets=[4, 8]))(samples, (0, 0))
+    assert x.shape == (4, 1, 1, 8) and y.shape == (4, 2) and lengths.dtype == np.int32
+    order = [np.flatnonzero(row) for row in x.asnumpy().reshape(4, 8)]
+    assert [positions[-1] + 1 for positions in order] == lengths.asnumpy().tolist()
+    plain, _ = Mixup(1.0, classes=2, seed=2)(
+        [(np.pad(s, [(0, 0), (0, 0), (0, 8 - s.size)]), c) for s, c in samples], (0, 0)
+    )
+    np.testing.assert_array_equal(x.asnumpy(), plain.asnumpy())
 
 
 def test_a_small_alpha_mixes_little_and_each_sample_has_its_own_share():

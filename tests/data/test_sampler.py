@@ -34,6 +34,7 @@ def test_buckets_hold_every_sample_once_and_do_not_overlap(lengths, batch_size, 
 
 def test_another_epoch_has_another_order():
     sampler = BucketSampler(range(1, 41), 4, 4, shuffle=True, seed=1)
+    assert sampler.buckets == BucketSampler(range(1, 41), 4, sampler.buckets).buckets == [11, 21, 31, 40]
     first = list(sampler)
     assert list(sampler) == first
     sampler.epoch = 1
