@@ -12,6 +12,7 @@ from mxnet_audio import weights
 from mxnet_audio.audio.channel import check_channel
 from mxnet_audio.checks import one_of, real_number
 from mxnet_audio.errors import ParameterError
+from mxnet_audio.inference.patch_windows import PatchWindow, patch_windows
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, input_length
 from mxnet_audio.inference.results import Prediction, TimedPrediction
 from mxnet_audio.library.index_model import get_encoder
@@ -19,7 +20,6 @@ from mxnet_audio.library.index_model import get_encoder
 if TYPE_CHECKING:
     from mxnet_audio.engine import mx
     from mxnet_audio.pretrained import AudioEncoder
-    from mxnet_audio.pretrained.patch_windows import PatchWindow
 
 __all__ = ["AudioTagger", "encoders_with_tags"]
 
@@ -238,8 +238,6 @@ class AudioTagger:
         TimedPrediction
             In order. What shows only within the file is raised when it is reached.
         """
-        from mxnet_audio.pretrained.patch_windows import PatchWindow, patch_windows  # imports MXNet
-
         encoder, config = self.encoder, self.encoder.feature_config
         sr, part = config.sr, encoder.window  # longest input of a network that takes sound of any length
         assert sr is not None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
-
-import numpy as np
+from typing import TypeAlias
 
 from mxnet_audio.checks import real_number
-from mxnet_audio.inference.pooling import Frames, Pool
+from mxnet_audio.inference import window_vectors as inference
 from mxnet_audio.inference.predictor import AudioSource
 from mxnet_audio.inference.window_encoder import WindowEncoder
+from mxnet_audio.inference.window_vectors import WindowVector, pooled_windows
 from mxnet_audio.pretrained import PatchEncoder
-from mxnet_audio.pretrained.patch_windows import PatchWindow, patch_windows
 
 __all__ = ["SoundEncoder", "WindowVector", "window_vectors"]
 
@@ -21,15 +19,6 @@ SoundEncoder: TypeAlias = PatchEncoder | WindowEncoder
 # Patches in a window of a timeline, by the pooling. One has no deviation: on pieces of ESC-10's clips of 1, 2 and 3
 # patches, heads on mean_std have an accuracy of 0.86, 0.93 and 0.96, those on mean of 0.92, 0.93 and 0.96.
 WINDOW_PATCHES = {"mean_std": 3}
-DEFAULT_WINDOW = 1.0  # [s], of networks that take sound of any length
-
-
-class WindowVector(NamedTuple):
-    """Window of a sound from `start` to `end` [s], and its embedding [shape=(dim,)]; None for digital silence."""
-
-    start: float
-    end: float
-    vector: np.ndarray | None
 
 
 def window_vectors(
@@ -64,43 +53,11 @@ def window_vectors(
     ParameterError
         If `window` or `hop` is out of range.
     """
-    if isinstance(encoder, PatchEncoder):
-        net, frame = encoder.net, encoder.config.hop_length / encoder.sr
-        part, between = encoder.patch_samples / encoder.sr, net.patch_hop * frame  # length, and from start to start
-        pool, shortest, shortest_hop = net.pool, 2 * frame, frame
-        default = part + (WINDOW_PATCHES.get(pool, 1) - 1) * between
-    else:
-        part, between = encoder.window, encoder.window / 2
-        pool, shortest, shortest_hop = encoder.pool, encoder.shortest, encoder.shortest
-        default = max(shortest, DEFAULT_WINDOW)
-    window = real_number("window", default if window is None else window, shortest)
-    hop = real_number("hop", max(window / 2, shortest_hop) if hop is None else hop, shortest_hop, window)
-    if isinstance(encoder, PatchEncoder):
-        parts = encoder.iter_frames(source)
-    elif window <= encoder.window:
-        return _single(encoder.iter_windows(source, window, hop))
-    else:
-        parts = encoder.iter_windows(source, part, between)
-    windows = patch_windows(parts, window, hop, part + between)
-    return (WindowVector(one.start, one.end, _pooled(one, between, pool)) for one in windows)
-
-
-def _single(parts: Iterator[Frames]) -> Iterator[WindowVector]:
-    """Yield windows that are inputs of their own."""
-    for part in parts:
-        for (start, end), vector, silent in zip(part.times.tolist(), part.vectors, part.silent):
-            yield WindowVector(start, end, None if silent else vector)
-
-
-def _pooled(window: PatchWindow, between: float, kind: str) -> np.ndarray | None:
-    """Pool the vectors of the parts in a window, or of the nearest; None if they are digital silence."""
-    patches = window.patches
-    begins, ends = patches.times.T
-    inside = (begins >= window.start - between / 2) & (ends < window.end + between / 2)
-    if not inside.any():
-        inside[np.abs(begins + ends - window.start - window.end).argmin()] = True
-    if patches.silent[inside].all():
-        return None
-    pool = Pool(kind)
-    pool.add(patches.vectors[inside])
-    return pool.result()
+    if isinstance(encoder, WindowEncoder):
+        return inference.window_vectors(encoder, source, window, hop)
+    net, frame = encoder.net, encoder.config.hop_length / encoder.sr
+    length, between = encoder.patch_samples / encoder.sr, net.patch_hop * frame
+    default = length + (WINDOW_PATCHES.get(net.pool, 1) - 1) * between
+    window = real_number("window", default if window is None else window, 2 * frame)
+    hop = real_number("hop", max(window / 2, frame) if hop is None else hop, frame, window)
+    return pooled_windows(encoder.iter_frames(source), window, hop, length, between, net.pool)

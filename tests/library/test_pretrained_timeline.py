@@ -5,7 +5,7 @@ import pytest
 
 from mxnet_audio import PretrainedAudioClassifier
 from mxnet_audio.errors import ParameterError
-from mxnet_audio.library import window_vectors as module
+from mxnet_audio.inference import window_vectors as module
 
 SECONDS = 12
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mxnet_audio.inference.patch_windows import patch_windows
 from mxnet_audio.pretrained import Frames
-from mxnet_audio.pretrained.patch_windows import patch_windows
 
 PATCH, BETWEEN = 1.0, 0.5
 
