@@ -84,7 +84,9 @@ class Reduce(gluon.nn.HybridBlock):
 
     def hybrid_forward(self, F, x, lengths):
         if self._reduction == "cls_pooled":
-            return F.reshape(F.slice_axis(x, axis=1, begin=0, end=1), (0, -1))
+            first = F.slice_axis(x, axis=1, begin=0, end=1)
+            # The lengths must be used, or a hybridized block warns, and an exported one lacks their input.
+            return F.broadcast_mul(F.reshape(first, (0, -1)), steps_within(F, first, lengths))
         if self._reduction == "last":
             # Not pick, which has no ONNX export.
             is_last = F.broadcast_equal(_numbers(F, x, 1), F.expand_dims(lengths - 1, axis=1))

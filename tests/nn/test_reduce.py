@@ -20,7 +20,7 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:.*not used by any computation")  # the lengths, for the first vector
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_reductions_within_the_lengths(reduction):
     block, lengths = Reduce(reduction), nd.array(LENGTHS)
