@@ -69,6 +69,8 @@ class SequenceNet(AudioNet):
     step : tuple of float [s] or None
         Time from one vector of a sequence to the next, and length of the sound that a vector represents; None if
         vectors represent the whole input.
+    frozen : tuple of str
+        Parts that fine-tuning does not change by default.
     """
 
     heads: tuple[str, ...] = ("dense", "mlp", "tags")
@@ -80,6 +82,7 @@ class SequenceNet(AudioNet):
     min_input = 1
     fixed_steps: int | None = None
     step: tuple[float, float] | None = None
+    frozen: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,

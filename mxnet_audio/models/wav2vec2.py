@@ -166,6 +166,7 @@ class Wav2Vec2Net(SequenceNet):
     input_format = "(1, 1, samples), as of raw features, and as long as the network's receptive field"
     window = WINDOW
     architecture_type = Wav2Vec2Architecture
+    frozen = ("body.extractor",)  # as its authors fine-tune it
 
     def __init__(
         self,
