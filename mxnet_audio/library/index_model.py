@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mxnet_audio import weights
-from mxnet_audio.checks import one_of, path_argument
+from mxnet_audio.checks import path_argument
 from mxnet_audio.errors import ParameterError, SearchError
 
 if TYPE_CHECKING:
@@ -96,10 +94,9 @@ def restore(description: Description, contexts: Contexts) -> Any:
     Raises
     ------
     ModelError
-        If the weights of the encoder cannot be had, or the classifier is damaged.
+        If the weights of the encoder cannot be had, as if their folder was moved, or the classifier is damaged.
     SearchError
-        If the classifier, or the folder of an encoder of the hub, was moved or deleted, or the description is damaged
-        or of a newer version.
+        If the classifier was moved or deleted, or the description is damaged or of a newer version.
     """
     if not all(isinstance(value, str | None) for value in description.values()):
         raise SearchError(f"the index is damaged: its model is described as {description!r}")
@@ -113,19 +110,11 @@ def restore(description: Description, contexts: Contexts) -> Any:
 
 def _load_encoder(description: Description, contexts: Contexts) -> AudioEncoder:
     from mxnet_audio.pretrained import load_encoder
+    from mxnet_audio.pretrained.encoder import stored_source
 
-    name, source = one_of("encoder", description["encoder"], weights.names()), description.get("source")
-    if source is not None and Path(source).is_absolute() and not Path(source).exists():
-        if weights.record(name).repository:  # anyone's weights
-            raise SearchError(
-                f"missing, but the index was made with the {name} model that was here: pass "
-                f"encoder=load_encoder({name!r}, source=…) with its new place (--encoder {name} --source FOLDER of the "
-                "commands), or index the files again with another encoder",
-                source,
-            )
-        source = None  # all sources hold the same published bytes, so weights that were moved may be found elsewhere
-    embedding, revision = description.get("embedding"), description.get("revision")
-    return load_encoder(name, embedding=embedding, source=source, revision=revision, **contexts)
+    name, revision = str(description["encoder"]), description.get("revision")
+    source = stored_source(name, description.get("source"), revision)
+    return load_encoder(name, embedding=description.get("embedding"), source=source, revision=revision, **contexts)
 
 
 def _load_classifier(description: Description, contexts: Contexts) -> Any:

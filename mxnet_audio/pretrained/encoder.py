@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -480,6 +481,30 @@ data_ctx
         model_ctx=model_ctx,
         data_ctx=data_ctx,
     ).fit()
+
+
+def stored_source(name: str, source: str | None, revision: str | None) -> str | None:
+    """Return the argument `source` that loads weights again, given their `AudioEncoder.origin`.
+
+    Weights that a record names may be found elsewhere if they were moved, since all sources hold the same bytes.
+
+    Raises
+    ------
+    ModelError
+        If the folder of other weights, which can be anyone's, is missing.
+    ParameterError
+        If there is no such encoder.
+    """
+    record = weights.record(name)
+    if source is None or revision is not None or Path(source).exists():
+        return source
+    if not record.repository:
+        return None
+    raise ModelError(
+        f"missing, but the {name} model was here: give its new place, as source= of load_encoder or of "
+        f"SpeakerRecognizer.load (--encoder {name} --source FOLDER of the commands)",
+        source,
+    )
 
 
 def _load_weights(name: str, source: Any, revision: str | None) -> weights.Loaded:

@@ -14,7 +14,7 @@ _SOURCE = "FSDD, single words of four speakers; {:.0%} of words pass as another 
 # different words. The threshold is the one that 5% of the pairs of two speakers pass. With centering: pairs of the
 # words of two speakers, with the words of the other two as the cohort, all six ways together. Enrolled: with 25 words,
 # against single words of others.
-DEFAULT_THRESHOLDS = {
+DEFAULT_THRESHOLDS: dict[str, dict[bool, tuple[float, ErrorRates]]] = {
     "resemblyzer": {
         False: (0.788, ErrorRates(0.051, 0.338, 0.158, 112_500, 337_500, _SOURCE.format(0.224))),
         True: (0.585, ErrorRates(0.050, 0.335, 0.153, 337_500, 337_500, _SOURCE.format(0.163))),
@@ -27,7 +27,8 @@ def default_scorer(
 ) -> SpeakerScorer:
     """Make the scorer of a published encoder with its default threshold; a cohort is for centering, or for the S-norm.
 
-    Normalized scores have no default: their scale depends on the cohort.
+    Encoders whose threshold was not measured here have none until they are calibrated; neither have normalized scores,
+    whose scale depends on the cohort.
 
     Examples
     --------
@@ -35,5 +36,6 @@ def default_scorer(
     0.788
     """
     centered = cohort is not None and not normalize
-    threshold, rates = (None, None) if normalize else DEFAULT_THRESHOLDS[encoder][centered]
+    defaults = {} if normalize else DEFAULT_THRESHOLDS.get(encoder, {})
+    threshold, rates = defaults.get(centered, (None, None))
     return SpeakerScorer(enrolled, cohort, threshold, normalize, centered=centered, rates=rates)

@@ -35,7 +35,7 @@ class PublishedEncoder(RecordingEncoder):
     ----------
     network : str
         Name of the encoder, one of `PUBLISHED_ENCODERS`.
-    **contexts
+    **options
         As for `mxnet_audio.pretrained.load_encoder`.
 
     Raises
@@ -44,15 +44,20 @@ class PublishedEncoder(RecordingEncoder):
         If the weights cannot be loaded.
     """
 
-    def __init__(self, network: str, **contexts: Any):
+    def __init__(self, network: str, **options: Any):
         self.network = network
         self.skipped: list[tuple[str, AudioError]] = []
-        self._encoder = load_encoder(network, **contexts)
+        self._encoder = load_encoder(network, **options)
 
     @property
     def model_id(self) -> str:
         """Identity of the embeddings."""
         return self._encoder.model_id
+
+    @property
+    def origin(self) -> tuple[str | None, str | None]:
+        """File or folder of the weights, if one was given, or name on the hub; and their commit there."""
+        return self._encoder.origin
 
     @property
     def model(self) -> NoReturn:
@@ -65,12 +70,13 @@ class PublishedEncoder(RecordingEncoder):
         return []
 
     def encode_audio(self, path: AudioSource) -> np.ndarray:
-        """Compute the embedding of one recording: float32 [shape=(dim,)]."""
-        return self._encoder.encode_audio(path)
+        """Compute the embedding of one recording: float32 [shape=(dim,)], of length 1."""
+        return _unit(self._encoder.encode_audio(path))
 
     def encode_many(self, paths: AudioSources, batch_size: int = 16) -> Iterator[Encoding]:
-        """Compute the embeddings of many recordings; `batch_size` pieces of 1.6 s pass the network at a time."""
-        return self._encoder.encode_many(paths, batch_size)
+        """Compute the embeddings of many recordings; `batch_size` pieces of them pass the network at a time."""
+        for path, vector, error in self._encoder.encode_many(paths, batch_size):
+            yield Encoding(path, None if vector is None else _unit(vector), error)
 
     def scorer_with_background(self, paths: AudioSources, before: SpeakerScorer) -> SpeakerScorer:
         """Make a scorer of the same speakers with recordings of other people as its cohort, and default threshold.
@@ -86,7 +92,7 @@ class PublishedEncoder(RecordingEncoder):
             raise DatasetError(f"{needed}, got {len(vectors)}")
         for name, shared in before.enrolled.duplicates(vectors).items():
             log.warning("%d recordings of the background are enrolled as %s's: give those of others", shared, name)
-        if before.rates not in (None, *(rates for _, rates in DEFAULT_THRESHOLDS[self.network].values())):
+        if before.rates not in (None, *(rates for _, rates in DEFAULT_THRESHOLDS.get(self.network, {}).values())):
             log.warning("the calibrated threshold does not hold with this background: calibrate again")
         return default_scorer(self.network, before.enrolled, Cohort(vectors), normalize=before.normalize)
 
@@ -95,3 +101,8 @@ class PublishedEncoder(RecordingEncoder):
 
     def load_model(self, model_dir_path: str | os.PathLike) -> None:
         """Do nothing: the weights are loaded already."""
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    """Return a vector at length 1: not all published encoders do."""
+    return vector / max(np.linalg.norm(vector), np.finfo(np.float32).tiny)

@@ -20,6 +20,7 @@ from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Encoding, Identification, Verification
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.metrics import VerificationReport, verification_report
+from mxnet_audio.pretrained.encoder import stored_source
 from mxnet_audio.speakers.calibration import CALIBRATION_PER_SPEAKER, MAX_CALIBRATION, check_far, choose_recordings
 from mxnet_audio.speakers.default_thresholds import default_scorer
 from mxnet_audio.speakers.encoder import SpeakerEncoder
@@ -40,16 +41,19 @@ class SpeakerRecognizer:
     """Recognizer of speakers: it verifies and identifies speakers, once they are enrolled.
 
     Speakers are represented by embeddings of their recordings, which are compared by their cosine. Only embeddings are
-    stored, not audio. 'resemblyzer' has published weights, and needs no training; its threshold was measured on words
-    of 0.5 s (FSDD), so `calibrate` on your own recordings where you have some. The other networks are trained by `fit`.
+    stored, not audio. 'resemblyzer' and 'ecapa' (SpeechBrain's, from the Hugging Face hub) have published weights, and
+    need no training. The threshold of 'resemblyzer' was measured on words of 0.5 s (FSDD), so `calibrate` on your own
+    recordings where you have some; 'ecapa' has none until then. The other networks are trained by `fit`.
 
     Parameters
     ----------
     network : str
-        'resemblyzer', or the network to train: 'ecapa_tdnn', 'resnet18' or 'sincnet'.
+        'resemblyzer', 'ecapa', or the network to train: 'ecapa_tdnn', 'resnet18' or 'sincnet'.
     normalize : bool
         Normalize scores by those against recordings of the training set, or of `set_background` (adaptive S-norm), in
-        place of plain cosines. With 'resemblyzer', call `set_background` and `calibrate` first.
+        place of plain cosines. With published weights, call `set_background` and `calibrate` first.
+    source, revision : optional
+        Published weights, and their commit on the hub, as for `mxnet_audio.pretrained.load_encoder`.
     model_ctx, data_ctx : mxnet.Context, optional
         Device that the network computes on, and device that batches are put on first; the CPU by default.
 
@@ -79,13 +83,18 @@ class SpeakerRecognizer:
         network: str = "ecapa_tdnn",
         *,
         normalize: bool = False,
+        source: str | os.PathLike | None = None,
+        revision: str | None = None,
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
     ):
         self._encoder: SpeakerEncoder | PublishedEncoder
         if one_of("network", network, (*SPEAKER_NETWORKS, *PUBLISHED_ENCODERS)) in PUBLISHED_ENCODERS:
-            self._encoder = PublishedEncoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
+            options = {"source": source, "revision": revision, "model_ctx": model_ctx, "data_ctx": data_ctx}
+            self._encoder = PublishedEncoder(network, **options)
             self.scorer = default_scorer(network, normalize=normalize)
+        elif source is not None or revision is not None:
+            raise ParameterError(f"source and revision must be None for {network}, which is trained")
         else:
             self._encoder = SpeakerEncoder(network, model_ctx=model_ctx, data_ctx=data_ctx)
             self.scorer = SpeakerScorer(normalize=normalize)
@@ -344,7 +353,7 @@ class SpeakerRecognizer:
     ) -> Iterator[Encoding]:
         """Compute the embeddings of many recordings, in order; `error` is set where one cannot be used.
 
-        Also named `embed_many`; `batch_size` recordings, or pieces of 1.6 s with 'resemblyzer', are encoded at a time.
+        Also named `embed_many`; `batch_size` recordings, or pieces with published weights, are encoded at a time.
         With `channel` 'each', every channel is a recording of its own, named ``call.wav [left]``, ``call.wav [right]``.
         """
         return self._encoder.encode_many(audio.channel_sources(as_list(paths), channel), batch_size)
@@ -463,8 +472,8 @@ class SpeakerRecognizer:
         """Save network, threshold, cohort and enrolled speakers in a directory, for `load`.
 
         The directory is created if missing. In the directory that the model is from, training can still be resumed. Of
-        an encoder with published weights, the name is saved. Several processes may enroll speakers in one directory:
-        those that others have saved there since `load` are kept, and are then enrolled here, too.
+        an encoder with published weights, the name and the place are saved. Several processes may enroll speakers in
+        one directory: those that others have saved there since `load` are kept, and are then enrolled here, too.
 
         Raises
         ------
@@ -479,7 +488,8 @@ class SpeakerRecognizer:
         with lock(directory):
             check_kind(directory, self.network)
             mine = self.scorer.copy()
-            state = SpeakerState(self.network, self._encoder.model_id, mine)
+            origin = self._encoder.origin if isinstance(self._encoder, PublishedEncoder) else (None, None)
+            state = SpeakerState(self.network, self._encoder.model_id, mine, *origin)
             before = self._saved if directory == self._saved_dir else self._initial
             state.add_saved(directory, before, replace=directory != self._model_dir)
             if directory != self._model_dir:
@@ -494,10 +504,13 @@ class SpeakerRecognizer:
         cls,
         model_dir_path: str | os.PathLike,
         *,
+        source: str | os.PathLike | None = None,
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
     ) -> SpeakerRecognizer:
         """Load the recognizer that `fit` or `save` wrote to a directory; devices as for `SpeakerRecognizer`.
+
+        `source` is the file or folder of published weights, if they were moved since.
 
         Raises
         ------
@@ -508,7 +521,11 @@ class SpeakerRecognizer:
             If `model_dir_path` is not a path.
         """
         state = SpeakerState.load(path_argument("model_dir_path", model_dir_path))
-        recognizer = cls(state.network, normalize=state.scorer.normalize, model_ctx=model_ctx, data_ctx=data_ctx)
+        options: dict[str, Any] = {"normalize": state.scorer.normalize, "model_ctx": model_ctx, "data_ctx": data_ctx}
+        if source is None and state.source is not None:
+            source = stored_source(state.network, state.source, state.revision)
+            options["revision"] = state.revision
+        recognizer = cls(state.network, source=source, **options)
         recognizer._encoder.load_model(model_dir_path)
         state.check_model(recognizer._encoder.model_id, model_dir_path)
         recognizer.scorer, recognizer._model_dir = state.scorer, Path(model_dir_path).resolve()

@@ -16,7 +16,7 @@ __all__ = ["PUBLISHED_ENCODERS", "SPEAKER_NETWORKS", "SpeakerState", "check_kind
 
 NAME = "speaker"
 SPEAKER_NETWORKS = ("ecapa_tdnn", "resnet18", "sincnet")  # those to train
-PUBLISHED_ENCODERS = ("resemblyzer",)  # those with published weights
+PUBLISHED_ENCODERS = ("resemblyzer", "ecapa")  # those with published weights
 
 
 @dataclass
@@ -31,11 +31,15 @@ class SpeakerState:
         Identity of the network's embeddings.
     scorer : SpeakerScorer
         Enrolled speakers, cohort and threshold.
+    source, revision : str, optional
+        File or folder of published weights, if one was given, or their name on the hub; and their commit there.
     """
 
     network: str
     model_id: str
     scorer: SpeakerScorer
+    source: str | None = None
+    revision: str | None = None
 
     def save(self, directory: str | os.PathLike) -> None:
         """Save the state in a directory; an existing one is replaced.
@@ -55,6 +59,7 @@ class SpeakerState:
             "rates": None if self.scorer.rates is None else asdict(self.scorer.rates),
             "speakers": enrolled.names,
             "cohort": cohort.speakers,
+            **{name: value for name in ("source", "revision") if (value := getattr(self, name)) is not None},
         }
         # By index: not every name of a speaker can be the name of a tensor.
         vectors = {str(index): vectors for index, vectors in enumerate(enrolled.vectors.values())}
@@ -115,7 +120,10 @@ class SpeakerState:
                 **switches,
                 rates=None if manifest.get("rates") is None else ErrorRates.from_dict(manifest["rates"]),
             )
-            return cls(manifest["network"], manifest["model_id"], scorer)
+            places = [manifest.get(name) for name in ("source", "revision")]
+            if not all(isinstance(place, str | None) for place in places):
+                raise TypeError(f"source or revision: {places!r}")
+            return cls(manifest["network"], manifest["model_id"], scorer, *places)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"damaged: its description lacks or misstates {error}", directory) from error
 
