@@ -12,7 +12,6 @@ from mxnet_audio import features
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ParameterError, TruncatedAudioError
 from mxnet_audio.pretrained import PatchEncoder
-from mxnet_audio.pretrained.patch_encoder import Pool
 
 
 @pytest.fixture
@@ -195,18 +194,6 @@ def test_file_objects_that_cannot_be_read(encoder, tmp_path, monkeypatch, min_le
         assert isinstance(output.error, AudioDecodeError)
     with pytest.raises(AudioDecodeError, match=r"a\.wav"):
         encoder().encode_frames(file)
-
-
-@pytest.mark.parametrize("kind", ["mean", "mean_std", "unit_mean"])
-def test_pool(kind):
-    x = np.random.default_rng(0).normal(5, 1, (20, 3)).astype(np.float32)
-    pool = Pool(kind)
-    for part in np.split(x, [3, 4, 11]):
-        pool.add(part)
-    mean = x.mean(axis=0)
-    expected = {"mean": mean, "mean_std": np.r_[mean, x.std(axis=0)], "unit_mean": mean / np.linalg.norm(mean)}[kind]
-    np.testing.assert_allclose(pool.result(), expected, rtol=1e-5)
-    assert pool.result().dtype == np.float32
 
 
 def test_silent_patches_hardly_count_for_the_scores(small_net, sound):
