@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from mxnet_audio.inference.results import Output, TimedPrediction
 from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.library.encoder_head import copy_body, dense_layers, fit_head, group_numbers, move_embeddings
 from mxnet_audio.library.encoder_run import EncodeSound, HeadRun, vector_cache
-from mxnet_audio.library.fine_tuning import FineTuningRun
+from mxnet_audio.library.fine_tuning import FineTuningRun, Lora
 from mxnet_audio.library.inputs import stream_features, window_features
 from mxnet_audio.library.trained_model import TrainedModel, skipped_notes
 from mxnet_audio.library.training_run import TrainingRun
@@ -36,6 +36,7 @@ from mxnet_audio.library.window_vectors import SoundEncoder, WindowVector, windo
 from mxnet_audio.models import NETWORKS, SequenceNet
 from mxnet_audio.pretrained import AudioEncoder
 from mxnet_audio.pretrained.sound_encoder import sound_encoder
+from mxnet_audio.weights.embeddings import WEIGHTED
 
 __all__ = ["HEADS", "PretrainedAudioClassifier"]
 
@@ -53,8 +54,8 @@ class PretrainedAudioClassifier(AudioClassifier):
     it can tell sounds unlike those of all classes (``predict(path, unknown=True)``). All of a sound counts, whatever
     its length, not its middle; it is read as a stream.
 
-    With `trainable`, the whole network is trained, its probabilities are not calibrated, and unknown sounds can only be
-    told if clips are held out.
+    With `trainable`, `adapter` or the embedding 'weighted', the network is trained after the head, its probabilities
+    are not calibrated, and unknown sounds can only be told if clips are held out.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ class PretrainedAudioClassifier(AudioClassifier):
     embedding : str, optional
         Layer and pooling of the vectors, as for `AudioEncoder`: one of the encoder's ``embeddings``, or, of networks
         that compute a sequence for each layer, such as wav2vec2, a reduction over time ('mean'), or a layer and a
-        reduction ('6:mean'; 'weighted:mean' is the sum of all layers, with weights that are learned if `trainable`).
+        reduction ('6:mean'; 'weighted:mean' is the mean of the sum of all layers, whose weights are learned).
         Default: 'mean_std' for yamnet, otherwise the first. For sounds shorter than 2 s, yamnet's 'mean' is more
         accurate: they have too few patches to measure a deviation.
     source : str or os.PathLike, optional
@@ -78,6 +79,13 @@ class PretrainedAudioClassifier(AudioClassifier):
         Branch, tag or commit of a model on the hub.
     trainable : bool
         Train the whole network after the head, in place of the head alone.
+    freeze : int or sequence of str, optional
+        Layers that are not trained although `trainable`: a number of transformer layers and all before them, or names
+        of parts, such as 'body.layers.0'. By default what is usually frozen: of wav2vec2, HuBERT and WavLM the
+        convolutions, of others nothing.
+    adapter : 'lora', Lora or mapping, optional
+        Train adapters of low rank beside the layers, in place of these even if `trainable`: 'lora' for the default ones, or values of
+        ``rank``, ``alpha``, ``dropout`` and ``targets``, see `mxnet_audio.nn.lora.add_lora`.
     saved_weights_in_checkpoint : bool
         Save published weights that training has not changed with the model. If False, only what was trained is saved,
         with the name, the source and a hash of the weights: they are loaded from there again, or from another `source`
@@ -92,7 +100,7 @@ class PretrainedAudioClassifier(AudioClassifier):
 
     Attributes
     ----------
-    encoder, head, embedding, source, revision, trainable, saved_weights_in_checkpoint
+    encoder, head, embedding, source, revision, trainable, freeze, adapter, saved_weights_in_checkpoint
         The parameters; after `load_model`, those of the loaded model, except `source` and `revision`.
 
     Examples
@@ -118,6 +126,8 @@ class PretrainedAudioClassifier(AudioClassifier):
         pretrained_model_name_or_path: str | os.PathLike | None = None,
         revision: str | None = None,
         trainable: bool = False,
+        freeze: int | Sequence[str] | None = None,
+        adapter: Lora | Mapping[str, Any] | str | None = None,
         saved_weights_in_checkpoint: bool = True,
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
@@ -133,13 +143,17 @@ class PretrainedAudioClassifier(AudioClassifier):
             raise ParameterError(f"{wrong[0]} must be True or False, got {flags[wrong[0]]!r}")
         if source is not None and pretrained_model_name_or_path not in (None, source):
             raise ParameterError(f"source must be left out with pretrained_model_name_or_path, got {source!r}")
-        if trainable and getattr(NETWORKS[record.network], "min_level", None) is not None:
+        if freeze is not None and not trainable:
+            raise ParameterError(f"freeze must be None unless trainable is True, got {freeze!r}")
+        self.freeze, self.adapter = freeze, None if adapter is None else Lora.of(adapter).options()
+        self.trainable = trainable
+        if self._trains_network and getattr(NETWORKS[record.network], "min_level", None) is not None:
             raise ParameterError(
-                f"trainable must be False for {encoder}, which takes sound at a fixed level: to learn voices, train a "
-                "SpeakerRecognizer"
+                f"trainable must be False for {encoder}, and adapter None, since it takes sound at a fixed level: to learn "
+                "voices, train a SpeakerRecognizer"
             )
         self.source = pretrained_model_name_or_path if source is None else source
-        self.revision, self.trainable, self.network = revision, trainable, record.network
+        self.revision, self.network = revision, record.network
         self.saved_weights_in_checkpoint = saved_weights_in_checkpoint
         self._published: AudioEncoder | None = None  # kept until a model is made from it
         self._vectors: FeatureCache | None = None  # of the sounds that the current model was trained on
@@ -151,13 +165,21 @@ class PretrainedAudioClassifier(AudioClassifier):
     @property
     def recipe(self) -> str:  # type: ignore[override]
         """Default of `fit`."""
-        return "fine_tune" if self.trainable else "plain"
+        return "fine_tune" if self._trains_network else "plain"
+
+    @property
+    def _trains_network(self) -> bool:
+        """Whether more than the head is trained."""
+        is_sum = self.embedding.rpartition(":")[0] == WEIGHTED
+        return self.trainable or self.adapter is not None or is_sum
 
     @property
     def settings(self) -> dict[str, Any]:
         """Settings, beside those of `fit`, that results depend on, JSON-serializable."""
         names = ("encoder", "head", "embedding", "trainable")
         settings = {name: getattr(self, name) for name in names}
+        given = {"freeze": self.freeze, "adapter": self.adapter}
+        settings |= {name: value for name, value in given.items() if value is not None}
         if issubclass(NETWORKS[self.network], SequenceNet):  # of which there are many published weights
             settings["model_id"] = self._load_encoder().model_id
         return settings
@@ -179,7 +201,7 @@ class PretrainedAudioClassifier(AudioClassifier):
         if "known" not in self.model.extras:
             remedy = (
                 "hold clips out, and load the last parameters"
-                if self.trainable
+                if self._trains_network
                 else "train it with two or more clips of each class"
             )
             raise ModelError(f"this model cannot tell unknown sounds: {remedy}")
@@ -198,7 +220,10 @@ class PretrainedAudioClassifier(AudioClassifier):
         super().load_model(model_dir_path, parameters=parameters)
         model, net = self.model, self.model.net
         self.head = next((name for name, head in HEADS.items() if head == net.head_name), self.head)
-        self.embedding, self.trainable, self._vectors = str(net.embedding), "vectors" not in model.extras, None
+        self.embedding, self._vectors = str(net.embedding), None
+        run = model.notes["training"] if "vectors" not in model.extras else {"trainable": False}
+        self.trainable = run.get("trainable", True)  # of an earlier version, if it is missing
+        self.freeze, self.adapter = run.get("freeze"), run.get("adapter")
         self.saved_weights_in_checkpoint, self._published = model.base is None or model.base.is_saved, None
 
     def _load(self, model_dir_path: str | os.PathLike, parameters: str) -> TrainedModel:
@@ -294,7 +319,7 @@ class PretrainedAudioClassifier(AudioClassifier):
         """Adapt to another microphone or room with unlabelled clips recorded there.
 
         On a frozen encoder, the embeddings' mean over these clips takes the place of their mean over the training
-        clips. Of a network that was trained as a whole, the batch norms are measured again; see
+        clips. Of a network that was trained, the batch norms are measured again; see
         `AudioClassifier.adapt` for the parameters, errors, and which clips to use.
         """
         super().adapt(paths, batch_size, channel=channel)
@@ -398,13 +423,14 @@ class PretrainedAudioClassifier(AudioClassifier):
         settings: training.Settings,
         model_dir: Path,
     ) -> TrainingRun:
-        if not self.trainable and recipe is not None and recipe != "default":
+        if not self._trains_network and recipe is not None and recipe != "default":
             raise ParameterError(f"recipe must be None for a head on a frozen encoder, got {recipe!r}")
         chosen = training.get_recipe(recipe, self.recipe)
-        run = FineTuningRun if self.trainable else HeadRun
-        arguments = (self.network, config, chosen, settings, model_dir)
+        arguments = (self._load_encoder(), HEADS[self.head], self.network, config, chosen, settings, model_dir)
         options = {"saves_base": self.saved_weights_in_checkpoint, **self._devices}
-        return run(self._load_encoder(), HEADS[self.head], *arguments, **options)
+        if not self._trains_network:
+            return HeadRun(*arguments, **options)
+        return FineTuningRun(*arguments, trainable=self.trainable, freeze=self.freeze, adapter=self.adapter, **options)
 
     def _use(self, model: TrainedModel, path: Path, run: TrainingRun, cache: bool | str | os.PathLike) -> None:
         super()._use(model, path, run, cache)
@@ -413,7 +439,10 @@ class PretrainedAudioClassifier(AudioClassifier):
 
     def fill_cache(self, sounds: Sequence[AudioSource], cache: bool | str | os.PathLike, progress: bool) -> None:
         """Encode sounds, for several runs of `fit` with a frozen encoder; those that cannot be used are left out."""
-        if self.trainable or (options := training.cache_options(self.choose_features([]), cache))["mode"] == "lazy":
+        if (
+            self._trains_network
+            or (options := training.cache_options(self.choose_features([]), cache))["mode"] == "lazy"
+        ):
             return
         encoder = self._load_encoder()
         stream = sound_encoder(encoder.net, encoder.feature_config, **self._devices)

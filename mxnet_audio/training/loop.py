@@ -15,7 +15,7 @@ from mxnet_audio.data import AudioLoader
 from mxnet_audio.data.batch_arrays import as_inputs
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
-from mxnet_audio.models import AudioNet
+from mxnet_audio.models import AudioNet, SequenceNet
 from mxnet_audio.training.average import WeightAverage, refresh_norms
 from mxnet_audio.training.callbacks import Callback
 from mxnet_audio.training.criterion import Criterion, SpeakerCriterion, class_weights
@@ -66,6 +66,9 @@ def initialize(net: AudioNet, random_state: int | None, ctx: mx.Context) -> None
     if random_state is not None:
         mx.random.seed(random_state)
     net.initialize(mx.init.Xavier(), ctx=ctx, force_reinit=True)
+    if isinstance(net, SequenceNet):  # knows all shapes, and takes inputs of different lengths
+        net.hybridize()
+        return
     net(nd.zeros((1, *net.input_shape), ctx=ctx))  # parameters get their shapes, and are created, with the first input
     net.hybridize(static_alloc=True)
 
