@@ -48,6 +48,9 @@ def fill(folder: Path) -> None:
     trials = [f"{int(one[:3] == two[:3])} {one} {two}\n" for one, two in itertools.combinations(clips, 2)]
     (folder / "trials.txt").write_text("".join(trials))
 
+    for name in ("whisper", "ast"):  # tiny models with random weights, for the page of the hub
+        model = ROOT / "tests" / "models" / "hub" / f"{name}_classifier"
+        shutil.copytree(model, folder / f"my-{name}", ignore=shutil.ignore_patterns("*.npz"))
     shutil.copytree(ROOT / "demo", folder / "demo", ignore=shutil.ignore_patterns("output", "models", "very_*"))
     (folder / "demo" / "models").mkdir()
     classifier = Cifar10AudioClassifier()
