@@ -28,7 +28,7 @@ class FakeEncoder:
     config = features.AudioFeatureConfig(type="log_mel", sr=8000, n_fft=512, hop_length=128, n_mels=24, top_db=None)
 
     def __init__(self, name, source=None, revision=None, model_ctx=None, data_ctx=None):
-        self.name, self.model_id, self.origin = name, "0123456789abcdef", (source, revision)
+        self.name, self.model_id, self.origin = name, "0123456789abcdef", (source and str(source), revision)
 
     def encode_audio(self, path):
         """Compute the vector of one recording."""

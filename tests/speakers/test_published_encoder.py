@@ -266,3 +266,43 @@ def test_both_sides_of_a_call_are_recognized(pretrained, recordings, tmp_path):
     assert pretrained.enroll("ann", [call], channel="left") == 6
     with pytest.raises(ParameterError, match="channel"):
         pretrained.enroll("ann", [call], channel="middle")
+
+
+def test_an_encoder_without_a_default_threshold_is_calibrated_first(fake_encoder, recordings, tmp_path):
+    recognizer = SpeakerRecognizer("ecapa", source=tmp_path)
+    assert "not calibrated" in repr(recognizer)
+    paths = {name: paths_of(recordings(name)) for name in ("ann", "bob")}
+    for name in paths:
+        recognizer.enroll(name, paths[name][:3])
+    for call in (recognizer.identify, lambda path: recognizer.save(tmp_path / "voices")):
+        with pytest.raises(ModelError, match="calibrate"):
+            call(paths["ann"][9])
+    recognizer.set_background(paths_of(recordings("cem")))
+    recognizer.calibrate(recordings("ann", "dan"))
+    assert recognizer.identify(paths["ann"][9]).speaker == "ann"
+    recognizer.save(tmp_path / "voices")
+    assert json.loads((tmp_path / "voices" / "speaker.json").read_text())["source"] == str(tmp_path)
+    loaded = SpeakerRecognizer.load(tmp_path / "voices")
+    assert (loaded.network, loaded.threshold) == ("ecapa", recognizer.threshold)
+    assert loaded._encoder.origin == (str(tmp_path), None)
+
+
+def test_weights_that_were_moved(fake_encoder, recordings, tmp_path):
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    recognizer = SpeakerRecognizer("ecapa", source=str(weights))
+    recognizer.calibrate(recordings("ann", "bob"))
+    recognizer.save(tmp_path / "voices")
+    weights.rename(tmp_path / "moved")
+    with pytest.raises(ModelError, match=r"weights: missing.*source"):
+        SpeakerRecognizer.load(tmp_path / "voices")
+    assert SpeakerRecognizer.load(tmp_path / "voices", source=tmp_path / "moved").threshold == recognizer.threshold
+    manifest = tmp_path / "voices" / "speaker.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"source": 3}))
+    with pytest.raises(ModelError, match=r"source or revision"):
+        SpeakerRecognizer.load(tmp_path / "voices")
+
+
+def test_trained_networks_have_no_source(tmp_path):
+    with pytest.raises(ParameterError, match="resnet18"):
+        SpeakerRecognizer("resnet18", source=tmp_path)
