@@ -10,6 +10,7 @@ import typer
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.model import check_no_model, find_trained_model
 from mxnet_audio.cli.options import MODELS, AsJson, Channel, Gpu, ModelDir, Overwrite, Paths, StoredNetwork, parse_path
+from mxnet_audio.cli.vector_model import Source
 
 __all__ = ["adapt"]
 
@@ -21,6 +22,7 @@ def adapt(
     ],
     model_dir: ModelDir = MODELS,
     network: StoredNetwork = None,
+    source: Source = None,
     overwrite: Overwrite = False,
     channel: Channel = "mix",
     gpu: Gpu = None,
@@ -35,7 +37,7 @@ def adapt(
       mxnet-audio adapt new-room/ --output models-new-room
       mxnet-audio predict clip.wav --model-dir models-new-room
     """
-    load = find_trained_model(model_dir, network, gpu)
+    load = find_trained_model(model_dir, network, gpu, source)
     from mxnet_audio import model_store
 
     model_store.check_writable(output)  # before hours of work

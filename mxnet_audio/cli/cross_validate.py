@@ -13,6 +13,7 @@ from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Columns, Corpus, Data, Folds, Gpu, Separator, parse_path
 from mxnet_audio.cli.output import print_message, show_progress
 from mxnet_audio.cli.training_options import (
+    Adapter,
     BatchSize,
     Embedding,
     Encoder,
@@ -20,6 +21,7 @@ from mxnet_audio.cli.training_options import (
     FeatureFile,
     FeatureOptions,
     FineTune,
+    Freeze,
     Head,
     InputShape,
     LearningRate,
@@ -28,8 +30,10 @@ from mxnet_audio.cli.training_options import (
     RecipeName,
     RecipeOption,
     Seconds,
+    TrainingChoice,
     fit_options,
 )
+from mxnet_audio.cli.vector_model import EncoderChoice, Revision, Source
 from mxnet_audio.errors import AudioError
 
 __all__ = ["cross_validate"]
@@ -41,9 +45,13 @@ def cross_validate(
     data: Data,
     network: NewNetwork = None,
     encoder: Encoder = None,
-    head: Head = None,
+    source: Source = None,
+    revision: Revision = None,
     embedding: Embedding = None,
+    head: Head = None,
     fine_tune: FineTune = False,
+    freeze: Freeze = None,
+    adapter: Adapter = None,
     epochs: EpochsOrDefault = None,
     batch_size: BatchSize = 16,
     learning_rate: LearningRate = None,
@@ -97,7 +105,8 @@ def cross_validate(
         seed_numbers = [int(seed) for seed in seeds.split(",")]
     except ValueError:
         raise typer.BadParameter(f"expected numbers such as 0,1,2, got {seeds!r}", param_hint="--seeds") from None
-    chosen = NetworkOptions(network, encoder, head, embedding, fine_tune)
+    choice = EncoderChoice(encoder, embedding, source, revision)
+    chosen = NetworkOptions(network, choice, TrainingChoice(head, fine_tune, freeze, adapter))
     feature_options = FeatureOptions(features, seconds, input_shape)
     chosen.check_features(feature_options)
     clips = list_folds(data, corpus, folds, columns, separator)
@@ -110,8 +119,9 @@ def cross_validate(
         clips = in_folds
     from mxnet_audio.cross_validation.run import cross_validate
 
+    classifier = chosen.classifier(gpu)
     result = cross_validate(
-        chosen.classifier(gpu),
+        classifier,
         [(clip.path, clip.label) for clip in clips],
         k or [clip.fold for clip in clips if clip.fold is not None],
         groups=clip_groups(clips),
@@ -121,7 +131,7 @@ def cross_validate(
         progress=show_progress(),
         epochs=epochs or chosen.epochs,
         batch_size=batch_size,
-        feature_config=chosen.config(feature_options),
+        feature_config=chosen.config(feature_options, classifier),
         **fit_options(learning_rate, recipe),
     )
     if output is not None:

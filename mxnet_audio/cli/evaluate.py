@@ -20,6 +20,7 @@ from mxnet_audio.cli.options import (
     Separator,
     StoredNetwork,
 )
+from mxnet_audio.cli.vector_model import Source
 
 __all__ = ["evaluate"]
 
@@ -28,6 +29,7 @@ def evaluate(
     data: Data,
     model_dir: AnyModel = MODELS,
     network: StoredNetwork = None,
+    source: Source = None,
     corpus: Corpus = None,
     folds: Folds = None,
     columns: Columns = None,
@@ -47,7 +49,7 @@ def evaluate(
       mxnet-audio evaluate data/ESC-50 --corpus esc10 --folds 5
     """
     pairs = list_pairs(data, corpus, folds, columns, separator)
-    classifier = find_model(model_dir, network, gpu)()
+    classifier = find_model(model_dir, network, gpu, source)()
     report = classifier.evaluate(with_channel(pairs, channel))
     job = BulkJob(as_json)
     for path, error in report.skipped:

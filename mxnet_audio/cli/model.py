@@ -40,7 +40,9 @@ def device(gpu: int | None) -> mx.Context:
     return context(gpu)
 
 
-def find_model(model_dir: Path | None, network: StoredModel | None, gpu: int | None) -> Callable[[], Classifier]:
+def find_model(
+    model_dir: Path | None, network: StoredModel | None, gpu: int | None, source: str | None = None
+) -> Callable[[], Classifier]:
     """Find a trained model or an .onnx file, and return the function that loads it.
 
     What can be wrong is checked now, as far as this is possible without importing MXNet; the function imports it.
@@ -53,6 +55,8 @@ def find_model(model_dir: Path | None, network: StoredModel | None, gpu: int | N
         Name of the network, if the folder holds several models.
     gpu : int or None
         Number of the GPU; the CPU if None.
+    source : str, optional
+        Source of the weights of an encoder that are not saved with the model.
 
     Raises
     ------
@@ -65,20 +69,24 @@ def find_model(model_dir: Path | None, network: StoredModel | None, gpu: int | N
         model_dir = BUNDLED_MODELS
     model_dir = model_dir or MODELS
     if not _is_onnx_file(model_dir):
-        return find_trained_model(model_dir, network, gpu)
+        return find_trained_model(model_dir, network, gpu, source)
+    if source is not None:
+        raise ModelError("an .onnx file holds all weights: leave --source out", model_dir)
     if gpu is not None:
         raise ModelError("an .onnx file runs on the CPU: leave --gpu out", model_dir)
     return lambda: _load_onnx(model_dir, network)
 
 
-def find_labeller(model_dir: Path | None, network: StoredModel | None, gpu: int | None) -> Callable[[], Labeller]:
+def find_labeller(
+    model_dir: Path | None, network: StoredModel | None, gpu: int | None, source: str | None = None
+) -> Callable[[], Labeller]:
     """Find the model that labels sound, and return the function that loads it; parameters and errors as `find_model`.
 
     If none is chosen and there is no ``./models``, it is the tagger; where its weights cannot be had, a model of a
     clone.
     """
-    if model_dir is not None or network is not None or MODELS.exists():
-        return find_model(model_dir, network, gpu)
+    if model_dir is not None or network is not None or source is not None or MODELS.exists():
+        return find_model(model_dir, network, gpu, source)
     return lambda: _load_default_labeller(gpu)
 
 
@@ -114,12 +122,14 @@ def _download_if_missing(encoder: str) -> None:
         weights.find(encoder, progress=show_progress())
 
 
-def find_trained_model(model_dir: Path, network: StoredModel | None, gpu: int | None) -> Callable[[], AudioClassifier]:
+def find_trained_model(
+    model_dir: Path, network: StoredModel | None, gpu: int | None, source: str | None = None
+) -> Callable[[], AudioClassifier]:
     """Find a trained model, and return the function that loads it; as `find_model`, without .onnx files."""
     if _is_onnx_file(model_dir):
         raise ModelError("expected the folder of a trained model, not a file", model_dir)
     name = find_classifier(model_dir, network and network.value)
-    return lambda: load_classifier(model_dir, name, model_ctx=device(gpu))
+    return lambda: load_classifier(model_dir, name, source=source, model_ctx=device(gpu))
 
 
 def _is_onnx_file(path: Path) -> bool:

@@ -62,6 +62,16 @@ class StoredModel(str, Enum):
     musicnn_vgg = "musicnn_vgg"
     musicnn_vgg_mtt = "musicnn_vgg_mtt"
     resemblyzer = "resemblyzer"
+    wav2vec2 = "wav2vec2"
+    hubert = "hubert"
+    wavlm = "wavlm"
+    whisper = "whisper"
+    ast = "ast"
+    panns_cnn14 = "panns_cnn14"
+    panns_cnn10 = "panns_cnn10"
+    panns_cnn6 = "panns_cnn6"
+    panns_mobilenetv1 = "panns_mobilenetv1"
+    ecapa = "ecapa"
 
 
 def parse_path(value: str | os.PathLike) -> Path:

@@ -12,6 +12,7 @@ from mxnet_audio.cli.files import BulkJob, Sources
 from mxnet_audio.cli.model import find_labeller
 from mxnet_audio.cli.options import AnyModelOrTagger, AsJson, Channel, Gpu, Paths, StoredNetwork
 from mxnet_audio.cli.output import print_lines
+from mxnet_audio.cli.vector_model import Source
 from mxnet_audio.errors import AudioError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def predict(
     paths: Paths,
     model_dir: AnyModelOrTagger = None,
     network: StoredNetwork = None,
+    source: Source = None,
     timeline: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="Label each window of this length, for long files."),
@@ -69,7 +71,7 @@ def predict(
     if hop is not None and timeline is not None and hop > timeline:
         reason = f"must be <= the window of {timeline:g} s, or sound would be left out, got {hop:g}"
         raise typer.BadParameter(reason, param_hint="--hop")
-    load = find_labeller(model_dir, network, gpu)
+    load = find_labeller(model_dir, network, gpu, source)
     job = BulkJob(as_json)
     sources = job.find_sources(paths, channel)
     classifier = load()

@@ -25,6 +25,7 @@ from mxnet_audio.cli.options import (
     parse_path,
 )
 from mxnet_audio.cli.output import show_progress
+from mxnet_audio.cli.vector_model import Source
 
 __all__ = ["report"]
 
@@ -33,6 +34,7 @@ def report(
     data: Data,
     model_dir: AnyModel = MODELS,
     network: StoredNetwork = None,
+    source: Source = None,
     output: Annotated[
         Path,
         typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help="Folder for the report, report.html."),
@@ -56,7 +58,7 @@ def report(
       mxnet-audio report data/ESC-50 --corpus esc10 --folds 5 --model-dir models/clips
     """
     pairs = list_pairs(data, corpus, folds, columns, separator)
-    classifier = find_model(model_dir, network, gpu)()
+    classifier = find_model(model_dir, network, gpu, source)()
     from mxnet_audio.viz.report import write_report
 
     settings = classifier.model.notes.get("training") if hasattr(classifier, "model") else None

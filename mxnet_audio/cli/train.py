@@ -26,6 +26,7 @@ from mxnet_audio.cli.options import (
 )
 from mxnet_audio.cli.output import print_message, show_progress
 from mxnet_audio.cli.training_options import (
+    Adapter,
     BatchSize,
     Embedding,
     Encoder,
@@ -33,6 +34,7 @@ from mxnet_audio.cli.training_options import (
     FeatureFile,
     FeatureOptions,
     FineTune,
+    Freeze,
     Head,
     InputShape,
     LearningRate,
@@ -41,8 +43,11 @@ from mxnet_audio.cli.training_options import (
     RecipeName,
     RecipeOption,
     Seconds,
+    TrainingChoice,
+    WithoutWeights,
     fit_options,
 )
+from mxnet_audio.cli.vector_model import EncoderChoice, Revision, Source
 from mxnet_audio.errors import ParameterError
 
 __all__ = ["train"]
@@ -53,9 +58,14 @@ def train(
     model_dir: ModelDir = MODELS,
     network: NewNetwork = None,
     encoder: Encoder = None,
-    head: Head = None,
+    source: Source = None,
+    revision: Revision = None,
     embedding: Embedding = None,
+    head: Head = None,
     fine_tune: FineTune = False,
+    freeze: Freeze = None,
+    adapter: Adapter = None,
+    without_weights: WithoutWeights = False,
     epochs: EpochsOrDefault = None,
     batch_size: BatchSize = 16,
     learning_rate: LearningRate = None,
@@ -109,6 +119,8 @@ def train(
     \b
     Examples:
       mxnet-audio train songs/ --encoder yamnet
+      mxnet-audio train words/ --encoder wav2vec2 --source facebook/wav2vec2-base --embedding 6:mean
+      mxnet-audio train words/ --encoder hubert --fine-tune --seconds 5
       mxnet-audio train songs/ --epochs 50
       mxnet-audio train list.csv --columns path=recording,label=species --separator ';'
       mxnet-audio train clips.csv --seconds 5 --network resnet_v2 --model-dir models/clips
@@ -121,7 +133,8 @@ def train(
         raise ParameterError(f"test_size must be >= 0 and < 1, got {test_size}")
     if resume and overwrite:
         raise typer.BadParameter("give --resume or --overwrite, not both", param_hint="--overwrite")
-    chosen = NetworkOptions(network, encoder, head, embedding, fine_tune)
+    choice = EncoderChoice(encoder, embedding, source, revision)
+    chosen = NetworkOptions(network, choice, TrainingChoice(head, fine_tune, freeze, adapter, without_weights))
     feature_options = FeatureOptions(features, seconds, input_shape)
     chosen.check_features(feature_options)
     pairs, groups, validation_pairs = list_training_sets(data, validation, corpus, folds, columns, separator)
@@ -133,6 +146,9 @@ def train(
     if hint := chosen.hint():
         print_message(hint)
     from mxnet_audio.model_store import stored_models
+
+    if resume and chosen.network not in stored_models(model_dir):
+        print_message(f"{model_dir} holds no {chosen.network} model to resume: starting from the beginning")
     from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch
 
     logs = ((CsvLog, log), (TensorBoardLog, tensorboard))
@@ -150,7 +166,7 @@ def train(
         resume=resume,
         overwrite=overwrite,
         early_stopping=early_stopping,
-        feature_config=chosen.config(feature_options),
+        feature_config=chosen.config(feature_options, classifier),
         progress=show_progress(),
         callbacks=[callback(path) for callback, path in logs if path is not None],
         report=report,

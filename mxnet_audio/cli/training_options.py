@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from mxnet_audio.checks import real_number
 from mxnet_audio.cli.options import Network, parse_path
+from mxnet_audio.cli.vector_model import EncoderChoice
 
 if TYPE_CHECKING:
     from mxnet_audio.features import AudioFeatureConfig
     from mxnet_audio.library.classifier import AudioClassifier
 
 __all__ = [
+    "Adapter",
     "BatchSize",
     "Embedding",
     "Encoder",
@@ -25,6 +27,7 @@ __all__ = [
     "FeatureFile",
     "FeatureOptions",
     "FineTune",
+    "Freeze",
     "Head",
     "HeadName",
     "InputShape",
@@ -34,6 +37,8 @@ __all__ = [
     "RecipeName",
     "RecipeOption",
     "Seconds",
+    "TrainingChoice",
+    "WithoutWeights",
     "fit_options",
 ]
 
@@ -72,14 +77,44 @@ Head = Annotated[
     typer.Option(help="Last layer on the encoder: logistic regression, or a small network. [default: linear]"),
 ]
 Embedding = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Embedding of the encoder. [default: the best one for classes]")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Embedding of the encoder; of speech encoders a reduction over time, or a layer and a reduction, such as "
+        "6:mean, or weighted:mean for a learned sum of all layers. [default: the best one for classes]",
+    ),
 ]
 FineTune = Annotated[bool, typer.Option("--fine-tune", help="Train the whole encoder after its last layer.")]
+Freeze = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|NAME,...",
+        help="With --fine-tune, keep the first N layers of the encoder unchanged, or those of these names. [default: "
+        "the convolutions of wav2vec2, hubert and wavlm]",
+    ),
+]
+Adapter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="lora|rank=R,alpha=A",
+        help="Train adapters of low rank beside the layers of the encoder after its last layer: the default ones, or "
+        "with these settings (rank, alpha, dropout).",
+    ),
+]
+WithoutWeights = Annotated[
+    bool,
+    typer.Option(
+        "--without-weights",
+        help="Save only what was trained with the model; the encoder is loaded from its --source again.",
+    ),
+]
 Epochs = Annotated[int, typer.Option(min=1, help="Number of passes over the training clips.")]
 EpochsOrDefault = Annotated[
     int | None,
     typer.Option(
-        "--epochs", min=1, help="Number of passes over the training clips. [default: 40; with --fine-tune 10]"
+        "--epochs",
+        min=1,
+        help="Number of passes over the training clips. [default: 40; with --fine-tune or --adapter 10]",
     ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Number of clips in a batch.")]
@@ -128,23 +163,72 @@ def fit_options(learning_rate: float | None, recipe: RecipeName) -> dict[str, An
     return given if recipe is RecipeName.default else {**given, "recipe": recipe.value}
 
 
+class TrainingChoice(NamedTuple):
+    """Options that choose how a pretrained encoder is trained."""
+
+    head: HeadName | None = None
+    fine_tune: bool = False
+    freeze: str | None = None
+    adapter: str | None = None
+    without_weights: bool = False
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `PretrainedAudioClassifier`.
+
+        Raises
+        ------
+        typer.BadParameter
+            If a text is of another form.
+        """
+        return {
+            "head": (self.head or HeadName.linear).value,
+            "trainable": self.fine_tune,
+            "freeze": self._layers(),
+            "adapter": self._settings(),
+            "saved_weights_in_checkpoint": not self.without_weights,
+        }
+
+    def _layers(self) -> int | list[str] | None:
+        if self.freeze is None:
+            return None
+        if re.fullmatch("[0-9]{1,3}", self.freeze):
+            return int(self.freeze)
+        names = self.freeze.split(",")
+        if not all(re.fullmatch(r"[a-z]\w*(\.\w+)*", name) for name in names):
+            raise typer.BadParameter(f"expected a number, or names such as body.layers.0, got {self.freeze!r}")
+        return names
+
+    def _settings(self) -> dict[str, float] | str | None:
+        if self.adapter is None or self.adapter == "lora":
+            return self.adapter
+        settings: dict[str, float] = {}
+        for item in self.adapter.split(","):
+            found = re.fullmatch(r"(rank|alpha|dropout)=(\d{1,6}(?:\.\d{1,6})?)", item, re.ASCII)
+            if found is None:
+                reason = f"expected lora, or settings such as rank=8,alpha=16,dropout=0.1, got {self.adapter!r}"
+                raise typer.BadParameter(reason, param_hint="--adapter")
+            name, value = found.groups()
+            settings[name] = int(value) if name == "rank" and value.isdigit() else float(value)
+        return settings
+
+
 class NetworkOptions:
-    """The options ``--network``, ``--encoder``, ``--head``, ``--embedding`` and ``--fine-tune``.
+    """The options that choose a network, or a pretrained encoder and how it is trained.
 
     They are checked without importing MXNet.
 
     Parameters
     ----------
     network : Network or None
-    encoder : str or None
-    head : HeadName or None
-    embedding : str or None
-    fine_tune : bool
+    encoder : EncoderChoice
+    training : TrainingChoice
 
     Raises
     ------
     typer.BadParameter
         If options contradict each other.
+    ModelError
+        If the source of the encoder is a folder without its weights.
     ParameterError
         If there is no such encoder or embedding.
 
@@ -156,61 +240,64 @@ class NetworkOptions:
         Name of the encoder or, without one, of the network.
     """
 
-    def __init__(
-        self,
-        network: Network | None,
-        encoder: str | None,
-        head: HeadName | None,
-        embedding: str | None,
-        fine_tune: bool,
-    ):
+    def __init__(self, network: Network | None, encoder: EncoderChoice, training: TrainingChoice):
         self.network = self.name = (network or Network.cifar10).value
-        self._encoder, self._head, self._embedding, self._fine_tune = encoder, head, embedding, fine_tune
-        if encoder is None:
-            for option, value in (("--head", head), ("--embedding", embedding), ("--fine-tune", fine_tune)):
+        self._encoder, self._training, self._arguments = encoder, training, training.arguments()
+        if encoder.name is None:
+            encoder.check()
+            for name, value in training._asdict().items():
                 if value:
-                    raise typer.BadParameter("needs --encoder", param_hint=option)
+                    raise typer.BadParameter("needs --encoder", param_hint=f"--{name.replace('_', '-')}")
             return
         if network is not None:
             raise typer.BadParameter("give --encoder or --network, not both", param_hint="--encoder")
         from mxnet_audio import weights
-        from mxnet_audio.checks import one_of
 
-        record = weights.record(encoder)
-        self.network, self.name = record.network, encoder
-        if embedding is not None:
-            one_of(f"embedding of {encoder}", embedding, tuple(record.embeddings))
+        self.network, self.name = weights.record(encoder.name).network, encoder.name
+        encoder.check()
+        if training.freeze is not None and not training.fine_tune:
+            raise typer.BadParameter("needs --fine-tune", param_hint="--freeze")
+
+    @property
+    def _trains_network(self) -> bool:
+        """Whether more than the last layer of an encoder is trained."""
+        is_sum = (self._encoder.embedding or "").startswith("weighted:")
+        return self._training.fine_tune or self._training.adapter is not None or is_sum
 
     @property
     def epochs(self) -> int:
         """Default number of epochs."""
-        return 10 if self._fine_tune else 40
+        return 10 if self._trains_network else 40
 
     def check_features(self, features: FeatureOptions) -> None:
         """Raise BadParameter if features are given for an encoder that is not trained as a whole."""
-        if self._encoder is not None and not self._fine_tune and features.are_given:
-            reason = "not with --encoder, which fixes the features and hears all of a clip, unless you --fine-tune"
+        if self._encoder.name is not None and not self._trains_network and features.are_given:
+            reason = "not with --encoder, which fixes the features and takes all of a clip, unless you --fine-tune"
             raise typer.BadParameter(reason, param_hint="--seconds, --input-shape, --features")
 
-    def config(self, features: FeatureOptions) -> AudioFeatureConfig | None:
+    def config(self, features: FeatureOptions, classifier: AudioClassifier) -> AudioFeatureConfig | None:
         """Return the features to train with; None for those of an encoder."""
-        return features.config(self.network) if self._encoder is None or features.are_given else None
+        if self._encoder.name is not None and not features.are_given:
+            return None
+        return features.config(self.network, classifier.published_features)
 
     def classifier(self, gpu: int | None) -> AudioClassifier:
         """Return the classifier to train."""
         from mxnet_audio.cli.model import device
 
-        if self._encoder is None:
+        encoder = self._encoder
+        if encoder.name is None:
             from mxnet_audio.library import classifiers
 
             return classifiers()[self.network](model_ctx=device(gpu))
         from mxnet_audio.library.pretrained import PretrainedAudioClassifier
 
         return PretrainedAudioClassifier(
-            self._encoder,
-            (self._head or HeadName.linear).value,
-            embedding=self._embedding,
-            trainable=self._fine_tune,
+            encoder.name,
+            embedding=encoder.embedding,
+            source=encoder.source,
+            revision=encoder.revision,
+            **self._arguments,
             model_ctx=device(gpu),
         )
 
@@ -218,7 +305,7 @@ class NetworkOptions:
         """Return the line that names an encoder at hand; None if one is used, or there is none."""
         from mxnet_audio import weights
 
-        if self._encoder is not None or not weights.available(AT_HAND):
+        if self._encoder.name is not None or not weights.available(AT_HAND):
             return None
         return f"the pretrained encoder {AT_HAND} is at hand: --encoder {AT_HAND} needs fewer clips, and seconds"
 
@@ -267,15 +354,18 @@ class FeatureOptions:
         """True if an option sets the features or their length."""
         return any(option is not None for option in (self._file_config, self._seconds, self._input_shape))
 
-    def config(self, network: str) -> AudioFeatureConfig:
-        """Return the feature configuration for a network; its length is open if no option sets it."""
+    def config(self, network: str, published: AudioFeatureConfig | None) -> AudioFeatureConfig:
+        """Return the feature configuration for a network, or its published weights.
+
+        Its length is open, or that of the weights, if no option sets it.
+        """
         from mxnet_audio.library.inputs import features_for_shape
         from mxnet_audio.models import MIN_INPUT_SIZE, default_features
 
         if self._input_shape is not None:
             channels, bands, frames = map(int, self._input_shape.split(","))
-            return features_for_shape(network, (channels, bands, frames))
-        config = self._file_config or default_features(network)
+            return features_for_shape(network, (channels, bands, frames), published)
+        config = self._file_config or published or default_features(network)
         if self._seconds is None:
             return config
         if config.time_axis == -2:

@@ -32,7 +32,7 @@ def classifiers() -> dict[str, Callable[..., AudioClassifier]]:
     Examples
     --------
     >>> list(classifiers())
-    ['cifar10', 'm5', 'resnet_v2', 'yamnet', 'musicnn', 'musicnn_mtt', 'musicnn_vgg', 'musicnn_vgg_mtt', 'resemblyzer']
+    ['cifar10', 'm5', 'resnet_v2', 'yamnet', 'musicnn', ..., 'wav2vec2', 'hubert', 'wavlm', 'whisper', 'ast', ...]
     """
     from mxnet_audio import weights
 
@@ -88,7 +88,11 @@ def find_classifier(model_dir_path: str | os.PathLike, name: str | None = None) 
 
 
 def load_classifier(
-    model_dir_path: str | os.PathLike, name: str | None = None, *, model_ctx: mx.Context | None = None
+    model_dir_path: str | os.PathLike,
+    name: str | None = None,
+    *,
+    source: str | os.PathLike | None = None,
+    model_ctx: mx.Context | None = None,
 ) -> AudioClassifier:
     """Load the classifier of a model directory, whatever its network.
 
@@ -98,6 +102,9 @@ def load_classifier(
         Directory that was given to `AudioClassifier.fit`.
     name : str, optional
         Name of the network, or of the encoder; needed only if the directory holds several models.
+    source : str or os.PathLike, optional
+        Source of the weights of a pretrained encoder that are not saved with the model, in place of that of the
+        training.
     model_ctx : mxnet.Context, optional
         Device of the network; the CPU by default.
 
@@ -106,8 +113,15 @@ def load_classifier(
     ModelError
         If the directory holds no model, or several and `name` is missing.
     ParameterError
-        If no classifier has this name, or `model_dir_path` is not a path.
+        If no classifier has this name, `model_dir_path` is not a path, or the model found has no pretrained encoder
+        that `source` could be of.
     """
-    classifier = classifiers()[find_classifier(model_dir_path, name)](model_ctx=model_ctx)
+    from mxnet_audio.errors import ParameterError
+
+    found = find_classifier(model_dir_path, name)
+    if source is not None and found in _CLASSES:
+        raise ParameterError(f"source must be None for a {found} model, which has no encoder, got {source!r}")
+    options = {} if source is None else {"source": source}
+    classifier = classifiers()[found](model_ctx=model_ctx, **options)
     classifier.load_model(model_dir_path)
     return classifier

@@ -307,11 +307,11 @@ class AudioClassifier(Predictor):
         feature_config: AudioFeatureConfig | None = None,
     ) -> AudioFeatureConfig:
         """Choose the features that `fit` trains on; see `mxnet_audio.library.inputs.choose_features`."""
-        return choose_features(self.network, sounds, input_shape, feature_config, self._published_features)
+        return choose_features(self.network, sounds, input_shape, feature_config, self.published_features)
 
     @property
-    def _published_features(self) -> AudioFeatureConfig | None:
-        """Features that published weights take, where these are not those of the network's class."""
+    def published_features(self) -> AudioFeatureConfig | None:
+        """Features of a window that published weights take, of networks that are built from settings; else None."""
         return None
 
     def untrained(self) -> AudioClassifier:

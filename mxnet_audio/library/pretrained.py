@@ -84,8 +84,8 @@ class PretrainedAudioClassifier(AudioClassifier):
         of parts, such as 'body.layers.0'. By default what is usually frozen: of wav2vec2, HuBERT and WavLM the
         convolutions, of others nothing.
     adapter : 'lora', Lora or mapping, optional
-        Train adapters of low rank beside the layers, in place of these even if `trainable`: 'lora' for the default ones, or values of
-        ``rank``, ``alpha``, ``dropout`` and ``targets``, see `mxnet_audio.nn.lora.add_lora`.
+        Train adapters of low rank beside the layers, in place of these even if `trainable`: 'lora' for the default
+        ones, or values of ``rank``, ``alpha``, ``dropout`` and ``targets``, see `mxnet_audio.nn.lora.add_lora`.
     saved_weights_in_checkpoint : bool
         Save published weights that training has not changed with the model. If False, only what was trained is saved,
         with the name, the source and a hash of the weights: they are loaded from there again, or from another `source`
@@ -149,8 +149,8 @@ class PretrainedAudioClassifier(AudioClassifier):
         self.trainable = trainable
         if self._trains_network and getattr(NETWORKS[record.network], "min_level", None) is not None:
             raise ParameterError(
-                f"trainable must be False for {encoder}, and adapter None, since it takes sound at a fixed level: to learn "
-                "voices, train a SpeakerRecognizer"
+                f"trainable must be False for {encoder}, and adapter None, since it takes sound at a fixed level: to "
+                "learn voices, train a SpeakerRecognizer"
             )
         self.source = pretrained_model_name_or_path if source is None else source
         self.revision, self.network = revision, record.network
@@ -426,6 +426,10 @@ class PretrainedAudioClassifier(AudioClassifier):
         if not self._trains_network and recipe is not None and recipe != "default":
             raise ParameterError(f"recipe must be None for a head on a frozen encoder, got {recipe!r}")
         chosen = training.get_recipe(recipe, self.recipe)
+        net, published = self._load_encoder().net, self.published_features
+        is_fixed = isinstance(net, SequenceNet) and net.fixed_steps is not None
+        if is_fixed and published is not None and config.identity() != published.identity():
+            raise ParameterError(f"input_shape of {self.encoder} must be that of a window, {net.input_shape}")
         arguments = (self._load_encoder(), HEADS[self.head], self.network, config, chosen, settings, model_dir)
         options = {"saves_base": self.saved_weights_in_checkpoint, **self._devices}
         if not self._trains_network:
@@ -453,7 +457,8 @@ class PretrainedAudioClassifier(AudioClassifier):
                 pass
 
     @property
-    def _published_features(self) -> AudioFeatureConfig | None:
+    def published_features(self) -> AudioFeatureConfig | None:
+        """Features of a window that the published weights take; None for those of the network's class."""
         if not issubclass(NETWORKS[self.network], SequenceNet):
             return None
         net, loaded = self._load_encoder().net, self._load_encoder().loaded

@@ -64,14 +64,15 @@ def test_summaries_are_whole(run):
 def test_names_are_those_of_the_library():
     from mxnet_audio import weights
     from mxnet_audio.library import classifiers
-    from mxnet_audio.models import NETWORKS, EncoderNet
+    from mxnet_audio.models import NETWORKS, EncoderNet, SequenceNet
     from mxnet_audio.nn import loss_names
     from mxnet_audio.training import RECIPES
 
     assert [name.value for name in StoredModel] == list(classifiers())
     assert [name.value for name in StoredModel] == [*(network.value for network in Network), *weights.names()]
     networks = [network.value for network in Network] + [network.value for network in SpeakerNetwork]
-    assert sorted(networks) == sorted(name for name in NETWORKS if not issubclass(NETWORKS[name], EncoderNet))
+    trained = [name for name, network in NETWORKS.items() if not issubclass(network, EncoderNet | SequenceNet)]
+    assert sorted(networks) == sorted(trained)
     assert sorted(loss.value for loss in LossName) == sorted(loss_names())
     assert {recipe.value for recipe in RecipeName} - {"default"} <= set(RECIPES)
 
