@@ -16,7 +16,9 @@ def facts(record: weights.Record) -> list[tuple[str, str]]:
     package = record.package
     files = []
     for file in record.files:
-        files += [("file", f"`{file.name}`, {file.size:,} bytes"), ("SHA-256", f"`{file.sha256}`")]
+        size = "" if file.size is None else f", {file.size:,} bytes"
+        files += [("file", f"`{file.name}`{size}")]
+        files += [(title, f"`{value}`") for title, value in (("SHA-256", file.sha256), ("MD5", file.md5)) if value]
         files += [("from", f"[{urlsplit(url).netloc}]({url})") for url in file.urls]
     return [
         ("weights", record.summary),
@@ -26,10 +28,16 @@ def facts(record: weights.Record) -> list[tuple[str, str]]:
         ("embeddings", ", ".join(f"`{name}` {width}" for name, width in record.embeddings.items())),
         ("published classes", str(record.n_tags or "none")),
         ("licence", record.licence),
+        ("size", record.size_text),
         *files,
+        *[("from", _on_hub(name)) for name in (record.repository, *record.other_repositories) if name],
         *([("from", f"`{package.folder}` of {package.distribution} {package.version}")] if package else []),
         ("get them", f"`{record.command}`"),
     ]
+
+
+def _on_hub(repository: str) -> str:
+    return f"[{repository}](https://huggingface.co/{repository})"
 
 
 def card(record: weights.Record) -> str:

@@ -8,7 +8,7 @@ from mxnet_audio import weights
 from tests.docs.blocks import DOCS
 
 CARDS = (DOCS / "encoders.md").read_text(encoding="utf-8")
-GUIDE = (DOCS / "guides" / "pretrained.md").read_text(encoding="utf-8")
+GUIDES = "".join((DOCS / "guides" / f"{name}.md").read_text(encoding="utf-8") for name in ("pretrained", "hub"))
 
 
 @pytest.fixture
@@ -29,7 +29,9 @@ def test_every_record_has_a_card_with_its_facts(filled):
         facts = [record.citation, record.licence, record.network, record.front_end, record.summary, record.command]
         facts += [f"`{name}` {width}" for name, width in record.embeddings.items()]
         for file in record.files:
-            facts += [file.name, f"{file.size:,} bytes", file.sha256, *file.urls]
+            facts += [file.name, file.sha256, file.md5, *file.urls]
+            facts += [] if file.size is None else [f"{file.size:,} bytes"]
+        facts += [record.size_text, record.repository, *record.other_repositories]
         assert [fact for fact in facts if fact not in card] == []
     assert "<!-- facts" not in filled
 
@@ -40,12 +42,12 @@ def test_the_card_of_music_names_the_other_licence():
 
 
 @pytest.mark.parametrize("name", weights.names())
-def test_the_guide_has_the_numbers_of_every_record(name):
+def test_a_guide_has_the_numbers_of_every_record(name):
     record = weights.record(name)
-    row = re.search(rf"^\| \[`{name}`\].*$", GUIDE, re.MULTILINE)[0]
+    row = re.search(rf"^\| \[`{name}`\].*$", GUIDES, re.MULTILINE)[0]
     cells = [cell.strip() for cell in row.split("|")[1:-1]]
     assert record.domain.removesuffix("e") in cells[1]  # "voices"
     assert str(record.n_tags) in cells[2] or record.n_tags == 0
     assert cells[3] == ", ".join(f"`{layer}` {width}" for layer, width in record.embeddings.items())
-    assert cells[5] == f"{record.size / 1e6:.1f} MB"
+    assert cells[5] == record.size_text
     assert cells[6].startswith(record.licence)
