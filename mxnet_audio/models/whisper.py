@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mxnet_audio.engine import gluon, mx
+from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models.sequence_net import SequenceNet
 from mxnet_audio.nn.transformer import Activation, TransformerLayer
@@ -95,8 +95,8 @@ class WhisperNet(SequenceNet):
 
     As published, it takes windows of one length, 30 s: shorter sound is padded with silence, which takes part in the
     attention and in the sequences. Embeddings, however, are reduced over the steps that the sound covers, one for every
-    two frames of `lengths`. The published classifiers, head "tags", take the mean over all steps. The last sequence
-    is the output of the final norm.
+    two frames of `lengths`; without these, over those before the digital silence at the end. The published classifiers,
+    head "tags", take the mean over all steps. The last sequence is the output of the final norm.
 
     Parameters
     ----------
@@ -179,3 +179,34 @@ class WhisperNet(SequenceNet):
         head.add(gluon.nn.Dense(self.architecture.classifier_proj_size, in_units=width))
         head.add(gluon.nn.Dense(self.classes, in_units=self.architecture.classifier_proj_size))
         return head
+
+    def _checked(self, x: nd.NDArray, lengths: nd.NDArray | None) -> nd.NDArray:
+        checked = super()._checked(x, lengths)
+        return frames_of_sound(x) if lengths is None else checked
+
+
+def frames_of_sound(x: nd.NDArray) -> nd.NDArray:
+    """Count the frames before the digital silence at the end, where all bands have the smallest value of the input.
+
+    It is up to two more than the sound has, since frames overlap its end.
+
+    Parameters
+    ----------
+    x : NDArray [shape=(batch, 1, bands, frames)]
+        Whisper features.
+
+    Returns
+    -------
+    NDArray [shape=(batch,)]
+        Of an input that is silent altogether, all frames.
+
+    Examples
+    --------
+    >>> from mxnet_audio.engine import nd
+    >>> frames_of_sound(nd.array([[[[0.5, -1, -1], [0, 1, -1]]], [[[0, 0, 0], [0, 0, 0]]]])).asnumpy()
+    array([2., 3.], dtype=float32)
+    """
+    is_sound = nd.broadcast_greater(x.max(axis=(1, 2)), x.min(axis=(1, 2, 3)).expand_dims(1))
+    counts = nd.arange(1, x.shape[3] + 1, ctx=x.context).expand_dims(0)
+    frames = nd.broadcast_mul(is_sound, counts).max(axis=1)
+    return nd.where(frames, frames, nd.full(len(x), x.shape[3], ctx=x.context))

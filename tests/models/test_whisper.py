@@ -89,6 +89,14 @@ def test_embeddings_are_reduced_over_the_steps_of_the_sound():
     np.testing.assert_array_equal(network("whisper").sequences(x, lengths)[0].asnumpy(), steps)
 
 
+def test_silence_at_the_end_does_not_count_without_lengths():
+    net, features = network("whisper"), expected("whisper_classifier")["sound_features"]
+    x = nd.array(features[None, None])
+    steps, sequence = net.sequences(x)
+    assert 30 <= steps.asscalar() <= 31  # 60 frames of sound
+    assert_close(net(x)[1][0], sequence.asnumpy()[0, : int(steps.asscalar())].mean(axis=0))
+
+
 def test_embedding_of_an_inner_layer():
     net = network("whisper", embedding="1:mean")
     assert_close(net(inputs("whisper"))[1], expected("whisper")["hidden_1"].mean(axis=1))
