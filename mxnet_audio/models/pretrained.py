@@ -122,8 +122,7 @@ def read_base(directory: str | os.PathLike, manifest: dict, source: Any = None) 
     if "base" in manifest["files"]:
         return model_store.read_tensors(directory, manifest, "base")
     encoder = manifest.get("encoder")
-    reference = encoder.get("weights") if isinstance(encoder, dict) else None
-    if reference is None:
+    if not isinstance(encoder, dict) or (reference := encoder.get("weights")) is None:
         return None
     try:
         name, identity = encoder["name"], reference["identity"]
