@@ -21,6 +21,7 @@ __all__ = ["WhisperNet"]
 
 FRAMES_PER_STEP = 2  # stride of the second convolution
 FRAME_SECONDS = 0.01
+SILENT_BANDS = 0.75  # share of the bands that have one value in a frame of silence; masks may cover others
 LONGEST_PERIOD = 10_000  # of the sinusoids, divided by 2 pi, in steps
 
 
@@ -186,9 +187,10 @@ class WhisperNet(SequenceNet):
 
 
 def frames_of_sound(x: nd.NDArray) -> nd.NDArray:
-    """Count the frames before the digital silence at the end, where all bands have the smallest value of the input.
+    """Count the frames before the digital silence at the end, where most bands have the same, smallest value.
 
-    It is up to two more than the sound has, since frames overlap its end.
+    It is up to two more than the sound has, since frames overlap its end. Masks and mixtures of training do not change
+    it, unless they cover the end of the sound.
 
     Parameters
     ----------
@@ -206,7 +208,8 @@ def frames_of_sound(x: nd.NDArray) -> nd.NDArray:
     >>> frames_of_sound(nd.array([[[[0.5, -1, -1], [0, 1, -1]]], [[[0, 0, 0], [0, 0, 0]]]])).asnumpy()
     array([2., 3.], dtype=float32)
     """
-    is_sound = nd.broadcast_greater(x.max(axis=(1, 2)), x.min(axis=(1, 2, 3)).expand_dims(1))
+    is_smallest = nd.broadcast_equal(x, x.min(axis=2, keepdims=True))
+    is_sound = is_smallest.mean(axis=(1, 2)) < SILENT_BANDS
     counts = nd.arange(1, x.shape[3] + 1, ctx=x.context).expand_dims(0)
     frames = nd.broadcast_mul(is_sound, counts).max(axis=1)
     return nd.where(frames, frames, nd.full(len(x), x.shape[3], ctx=x.context))

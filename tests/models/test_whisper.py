@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from mxnet_audio import weights
+from mxnet_audio.data.transforms import FrequencyMasking
 from mxnet_audio.engine import autograd, gluon, nd
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.models import WhisperNet, get_model
+from mxnet_audio.models.whisper import frames_of_sound
 from mxnet_audio.weights.architecture import AstArchitecture, WhisperArchitecture, read_architecture
 from mxnet_audio.weights.layouts.whisper import convert
 from tests.models.hub_folders import (
@@ -95,6 +97,19 @@ def test_silence_at_the_end_does_not_count_without_lengths():
     steps, sequence = net.sequences(x)
     assert 30 <= steps.asscalar() <= 31  # 60 frames of sound
     assert_close(net(x)[1][0], sequence.asnumpy()[0, : int(steps.asscalar())].mean(axis=0))
+
+
+def test_masks_in_the_silence_at_the_end_do_not_count():
+    features = expected("whisper_classifier")["sound_features"]
+    wanted = frames_of_sound(nd.array(features[None, None])).asscalar()
+    for seed in range(8):
+        masked = FrequencyMasking(0.1, seed=seed)(features)
+        masked[:, 70:90] = masked.mean()
+        mixed = 0.7 * masked + 0.3 * FrequencyMasking(0.1, seed=seed + 8)(features)
+        x = nd.array(np.stack([masked, mixed])[:, None])
+        assert frames_of_sound(x).asnumpy().tolist() == [wanted, wanted]
+    silent = nd.zeros((2, 1, 80, 100))
+    assert frames_of_sound(silent).asnumpy().tolist() == [100, 100]
 
 
 def test_embedding_of_an_inner_layer():
