@@ -5,6 +5,7 @@ The names are those of ``config.json``. Settings that a network does not depend 
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -179,4 +180,4 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        raise ModelError(f"{name}: {first['msg']}, got {first['input']!r}") from error
+        raise ModelError(f"{name}: {first['msg']}, got {reprlib.repr(first['input'])}") from error

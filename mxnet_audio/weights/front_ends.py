@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,7 +81,9 @@ def read_features(
             return _ast(architecture, _AstPreprocessor.model_validate(dict(preprocessor)))
     except ValidationError as error:
         first = error.errors()[0]
-        raise ModelError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {first['input']!r}") from error
+        raise ModelError(
+            f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {reprlib.repr(first['input'])}"
+        ) from error
     except FeatureError as error:
         raise ModelError(error.reason) from error
     if record.network == "ecapa_voxceleb":

@@ -46,7 +46,7 @@ def contents(path: str | os.PathLike) -> bytes:
 
 
 def array(data: bytes | memoryview, dtype: str, shape: Sequence[int]) -> np.ndarray:
-    """Return little-endian bytes as an array; half precision becomes float32.
+    """Return little-endian bytes as an array; bfloat16 becomes float32.
 
     Parameters
     ----------
@@ -68,4 +68,4 @@ def array(data: bytes | memoryview, dtype: str, shape: Sequence[int]) -> np.ndar
     values = np.frombuffer(data, stored).reshape(shape)
     if dtype == BFLOAT16:  # the upper half of a float32
         return (values.astype(np.uint32) << 16).view(np.float32)
-    return values.astype(np.float32) if dtype == "float16" else values
+    return values

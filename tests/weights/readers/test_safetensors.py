@@ -14,7 +14,7 @@ def test_safetensors(folder):
     tensors, metadata = safetensors.read_with_metadata(folder / "small.safetensors")
     np.testing.assert_array_equal(tensors["a"], np.arange(6).reshape(2, 3))
     np.testing.assert_array_equal(tensors["b"], [0, 0.25, 0.5, 0.75, 1, 1.25])
-    assert tensors["b"].dtype == np.float32 and metadata == {"note": "ü"}
+    assert tensors["b"].dtype == np.float16 and metadata == {"note": "ü"}
     several = safetensors.read(folder / "small.safetensors.index.json")
     assert set(several) == set("abcd") and several["d"].dtype == np.float64
     header = json.dumps({"x": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()

@@ -17,8 +17,8 @@ def test_tensorflow():
     tensors = tensorflow.read(DATA / "small.index")
     assert len(tensors) == 158
     np.testing.assert_array_equal(tensors["layer/kernel"], np.reshape(RAMP, (2, 3)))
-    for key in ("layer_1/half", "layer_1/bfloat16"):
-        assert tensors[key].dtype == np.float32
+    for key, dtype in (("layer_1/half", np.float16), ("layer_1/bfloat16", np.float32)):
+        assert tensors[key].dtype == dtype
         np.testing.assert_array_equal(tensors[key], RAMP)
     np.testing.assert_array_equal(tensors["layer_1/long"], [-1, 1 << 40])
     assert tensors["beta1_power"] == 0.5 and tensors["layer_1/empty"].shape == (0, 3)

@@ -43,7 +43,7 @@ def test_torch(name):
     for key, expected in STATE.items():
         assert tensors[key].shape == np.shape(expected)
         np.testing.assert_array_equal(tensors[key], expected)
-    assert tensors["half"].dtype == tensors["bfloat16"].dtype == np.float32
+    assert tensors["half"].dtype == np.float16 and tensors["bfloat16"].dtype == np.float32
     assert tensors["double"].dtype == np.float64 and tensors["long"].dtype == np.int64
 
 
