@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import numpy as np
@@ -43,9 +42,9 @@ class LoadWindow(Transform):
 
     def apply(self, source: Any) -> np.ndarray:
         """Decode a sound [shape=(n,)]; AudioError if that fails, or the sound is silent or too short."""
-        with contextlib.closing(audio.blocks(source, self.sr, allow_silence=False)) as blocks:
-            windows = (window.samples for window in stream_windows(blocks, self.n_samples, self.n_samples))
-            samples = next(window for window in windows if not is_silent(window))
+        blocks = audio.blocks(source, self.sr, allow_silence=False)
+        windows = stream_windows(blocks, self.n_samples, self.n_samples)
+        samples = next(window.samples for window in windows if not is_silent(window.samples))
         if len(samples) < self.min_samples:
             shortest = f"give at least {self.min_samples / self.sr:.4f} s"
             raise InvalidAudioError(f"{len(samples) / self.sr:.4f} s is too short: {shortest}", source_name(source))

@@ -330,7 +330,7 @@ class _Batches:
             Length of the longest input that augmentation can make.
         """
         count = min(max(self._n_train // (BUCKET_BATCHES * self._size), 1), MAX_BUCKETS)
-        self._buckets = BucketSampler(lengths[lengths > 0], self._size, count).buckets
+        self._buckets = BucketSampler(lengths[lengths > 0].tolist(), self._size, count).buckets
         self._lengths, self._pad = lengths, Pad(buckets=[*map(int, self._buckets), longest])
 
     def plain(self, loader: AudioLoader, indices: np.ndarray, shuffle: bool = False) -> AudioLoader:
@@ -369,7 +369,7 @@ class _Batches:
     def _bucket_sampler(self, indices: np.ndarray, shuffle: bool) -> BucketSampler | None:
         if self._lengths is None:
             return None
-        return BucketSampler(self._lengths[indices], self._size, self._buckets, shuffle, self._seed)
+        return BucketSampler(self._lengths[indices].tolist(), self._size, self._buckets, shuffle, self._seed)
 
 
 def _digest(clips: list[_Clip]) -> str:
