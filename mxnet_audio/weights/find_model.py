@@ -64,7 +64,9 @@ def find_model(
         repository = source
     found = model_at_hand(record, repository, revision, weights, by_name=source is None)
     if found is None and not download:
-        raise ModelError(f"the weights of {record.name} are not on this machine: {record.command}", repository)
+        options = f" --source {repository}" if repository != record.repository else ""
+        options += f" --revision {revision}" if revision is not None else ""
+        raise ModelError(f"the weights of {record.name} are not on this machine: {record.command}{options}", repository)
     if found is None:
         path = hub.download(record, repository, revision, weights=weights, progress=progress)
         found = ModelFolder(path, repository, path.name)

@@ -166,10 +166,10 @@ def _named_failures(record: Record, repository: str, revision: str | None) -> It
         )
         raise ModelError(reason, repository) from error
     except Exception as error:  # of the library, of two libraries for HTTP, and of sockets
-        raise ModelError(_reason(record, revision, error), repository) from error
+        raise ModelError(_reason(record, repository, revision, error), repository) from error
 
 
-def _reason(record: Record, revision: str | None, error: Exception) -> str:
+def _reason(record: Record, repository: str, revision: str | None, error: Exception) -> str:
     """Say why a download failed, and what helps."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "GatedRepoError" in kinds:
@@ -186,5 +186,5 @@ def _reason(record: Record, revision: str | None, error: Exception) -> str:
     cause = str(error).strip().partition("\n")[0] or type(error).__name__
     return (
         f"not on this machine, and it cannot be downloaded ({cause}). Try again with a network, or copy its files to a "
-        f"folder FOLDER/{record.name}, and set MXNET_AUDIO_WEIGHTS=FOLDER"
+        f"folder FOLDER/{repository.replace('/', '--')}, and set MXNET_AUDIO_WEIGHTS=FOLDER"
     )

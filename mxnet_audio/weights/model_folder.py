@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -229,6 +230,8 @@ def _read_labels(path: Path, config: Mapping[str, Any], published: Mapping[str, 
         found = described.id2label or {number: f"LABEL_{number}" for number in range(classes)}
         if found.keys() != set(range(classes)):
             raise ModelError(f"id2label must name the {classes} classes of the head, got {len(found)}")
+        if twice := [name for name, count in Counter(found.values()).items() if count > 1]:
+            raise ModelError(f"id2label must give each class a name of its own, got {twice[0]!r} twice")
     several = described.problem_type == "multi_label_classification"
     # The published models of AudioSet do not say it.
     several |= described.problem_type is None and classes == len(AUDIOSET)

@@ -58,8 +58,10 @@ def test_download_and_cache(hub, model, no_network):
     (folder / "tokenizer.json").write_text("{}")
     hub.publish("openai/whisper-base", folder)
     assert weights.location("whisper") is None and not weights.available("whisper")
-    with pytest.raises(ModelError, match="models download whisper"):
+    with pytest.raises(ModelError, match=r"models download whisper$"):
         weights.load("whisper", download=False)
+    with pytest.raises(ModelError, match=r"models download whisper --source a/b --revision c$"):
+        weights.load("whisper", "a/b", revision="c", download=False)
     assert hub.requested() == []
     loaded = weights.load("whisper", progress=False)
     settings = ["config.json", "preprocessor_config.json"]

@@ -135,6 +135,7 @@ def test_other_type(model):
         ("hubert", {"conv_dim": []}, r"config\.json|model\.safetensors"),
         ("wav2vec2", {"add_adapter": True}, r"config\.json: add_adapter must be false"),
         ("ast_classifier", {"id2label": {"0": "a"}}, "id2label must name the 4 classes"),
+        ("ast_classifier", {"id2label": dict.fromkeys("0123", "a")}, "got 'a' twice"),
         ("ast_classifier", {"id2label": ["a", "b", "c", "d"]}, "id2label"),
         ("ast_classifier", {"id2label": {"first": "a"}}, "id2label"),
         ("ast_classifier", {"id2label": dict.fromkeys("0123", 5)}, "id2label"),
