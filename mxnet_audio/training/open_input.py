@@ -54,6 +54,8 @@ class LoadWindow(Transform):
 class OpenInput(Transform):
     """Compute the input of a network from samples: as long as they are, and at most as long as a window.
 
+    Samples that augmentation made too short for the network are padded with zeros.
+
     Parameters
     ----------
     config : AudioFeatureConfig
@@ -91,4 +93,5 @@ class OpenInput(Transform):
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Transform samples [shape=(n,)] to an input [shape=(1, bands, frames)]."""
-        return input_of(np.asarray(x, np.float32)[: self._n_samples], self._open)
+        missing = max(0, self.load.min_samples - len(x))
+        return input_of(np.pad(x, (0, missing))[: self._n_samples].astype(np.float32), self._open)

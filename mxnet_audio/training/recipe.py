@@ -28,6 +28,7 @@ from mxnet_audio.data.transforms import (
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.nn.loss import get_loss, loss_name
+from mxnet_audio.training.open_input import OpenInput
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
 
 __all__ = ["RECIPES", "Recipe", "get_recipe"]
@@ -179,7 +180,7 @@ class Recipe:
         return tuple(settings.values())
 
     def waveform_steps(
-        self, config: AudioFeatureConfig, seed: int, open_input: Callable[[Any], Any] | None = None
+        self, config: AudioFeatureConfig, seed: int, open_input: OpenInput | None = None
     ) -> list[Callable]:
         """Return the steps from a file to a network's input, with transforms and crops of the samples.
 
@@ -189,7 +190,7 @@ class Recipe:
             Features to compute from the samples.
         seed : int >= 0
             Seed of the random steps.
-        open_input : callable, optional
+        open_input : OpenInput, optional
             Step from samples to inputs of different lengths, at most that of `config`. By default all inputs have that
             length.
 
@@ -207,8 +208,9 @@ class Recipe:
             # Of a long sound, transform only twice the length needed, since it may be sped up.
             last = RandomCrop(config.n_samples, seed, pad=open_input is None)
             steps = [RandomCrop(2 * config.n_samples, seed, pad=False), *steps, last]
-        to_input = [ExtractFeatures(config), ToImage(config.time_axis)] if open_input is None else [open_input]
-        return [Load(config.sr), *steps, *to_input]
+        if open_input is None:
+            return [Load(config.sr), *steps, ExtractFeatures(config), ToImage(config.time_axis)]
+        return [Load(config.sr) if self.random_crop else open_input.load, *steps, open_input]
 
     def input_steps(self, seed: int) -> list[Callable]:
         """Return the transforms of the network's input, the random ones with this seed."""

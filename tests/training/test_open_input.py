@@ -25,6 +25,13 @@ def test_inputs_are_as_long_as_their_sound(config, bands, longest, short):
     assert step(noise).shape == x.shape
 
 
+def test_samples_that_became_too_short_are_padded():
+    noise = np.random.default_rng(0).normal(0, 0.1, 300)
+    x = OpenInput(RAW, 400)(noise)
+    assert x.shape == (1, 1, 400) and x[..., :300].any() and len(np.unique(x[..., 300:])) == 1
+    assert OpenInput(MEL, 10)(noise).shape == (1, 32, 10)
+
+
 def test_silence_before_a_sound_is_skipped():
     sound = np.zeros(30000, np.float32)
     sound[17000:20000] = 0.5
