@@ -48,7 +48,8 @@ class WindowEncoder:
     """Encoder of sound of any length, in constant memory, with a network that takes a window of it at once.
 
     A sound is read as a stream, and cut into windows that do not overlap, except the last: it ends with the sound, and
-    counts by the share of it that is in no other window. The outputs are pooled over the windows.
+    counts by the share of it that is in no other window; a rest of a hundredth of a window or less is left out. The
+    outputs are pooled over the windows.
 
     Parameters
     ----------
@@ -314,20 +315,20 @@ class WindowEncoder:
             yield part, x, np.array([one.frames for one in part])
 
     @cached_property
-    def _longest(self) -> int:
-        """Number of frames of a window."""
+    def longest(self) -> int:
+        """Number of frames, or samples, of an input that is as long as a window."""
         return input_of(np.zeros(round(self.window * self.sr), np.float32), self.config).shape[-1]
 
     def _length(self, x: np.ndarray) -> int:
         """Return the number of frames that an input is padded to: one of few."""
         frames = x.shape[-1]
-        if not self.pads or frames >= self._longest:
+        if not self.pads or frames >= self.longest:
             return frames
-        octaves = math.floor(math.log2(self._longest / frames) * LENGTHS) / LENGTHS
-        return max(frames, math.ceil(self._longest / 2**octaves))
+        octaves = math.floor(math.log2(self.longest / frames) * LENGTHS) / LENGTHS
+        return max(frames, math.ceil(self.longest / 2**octaves))
 
     def _seconds(self, length: int) -> float:
-        return length / self._longest * self.window
+        return length / self.longest * self.window
 
     def _capacity(self, length: int, batch_size: int | None) -> int:
         """Return the number of inputs of a length in one pass."""

@@ -141,7 +141,7 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         net = get_model(self.record.network, embedding=self._choice[0], pretrained=self._loaded)
         assert isinstance(net, EncoderNet | SequenceNet)
         net.collect_params().reset_ctx(contexts(self.model_ctx, self.data_ctx)[0])
-        net.hybridize(static_alloc=True)
+        net.hybridize(static_alloc=isinstance(net, EncoderNet))
         return net
 
     @cached_property
