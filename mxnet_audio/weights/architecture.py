@@ -17,6 +17,7 @@ __all__ = ["Architecture", "AstArchitecture", "Wav2Vec2Architecture", "WhisperAr
 
 Activation = Literal["gelu", "gelu_new", "relu", "silu"]
 Size = Annotated[int, Field(ge=1, le=1 << 20)]
+Layers = Annotated[int, Field(ge=1, le=1000)]
 Rate = Annotated[float, Field(ge=0, lt=1)]  # of dropout
 Convolutions = Annotated[tuple[Size, ...], Field(min_length=1, max_length=64)]
 Epsilon = Annotated[float, Field(gt=0, lt=1)]
@@ -48,7 +49,7 @@ class Wav2Vec2Architecture(Architecture):
 
     model_type: Literal["wav2vec2", "hubert", "wavlm"] = "wav2vec2"
     hidden_size: Size = 768
-    num_hidden_layers: Size = 12
+    num_hidden_layers: Layers = 12
     num_attention_heads: Size = 12
     intermediate_size: Size = 3072
     hidden_act: Activation = "gelu"
@@ -95,7 +96,7 @@ class WhisperArchitecture(Architecture):
 
     model_type: Literal["whisper"] = "whisper"
     d_model: Size = 512
-    encoder_layers: Size = 6
+    encoder_layers: Layers = 6
     encoder_attention_heads: Size = 8
     encoder_ffn_dim: Size = 2048
     num_mel_bins: Size = 80
@@ -114,7 +115,7 @@ class AstArchitecture(Architecture):
 
     model_type: Literal["audio-spectrogram-transformer"] = "audio-spectrogram-transformer"
     hidden_size: Size = 768
-    num_hidden_layers: Size = 12
+    num_hidden_layers: Layers = 12
     num_attention_heads: Size = 12
     intermediate_size: Size = 3072
     hidden_act: Activation = "gelu"

@@ -10,7 +10,6 @@ import numpy as np
 
 from mxnet_audio.model_store import fingerprint
 from mxnet_audio.weights.architecture import Architecture
-from mxnet_audio.weights.embeddings import WEIGHTED
 from mxnet_audio.weights.records import Record
 
 if TYPE_CHECKING:
@@ -53,12 +52,6 @@ class Loaded:
     ignored: list[str] = field(default_factory=list, repr=False)
     source: str | None = None
     revision: str | None = None
-
-    @property
-    def embedding(self) -> str:
-        """Embedding that the published classes are computed from; without classes, the record's default."""
-        weighted = self.labels and getattr(self.architecture, "use_weighted_layer_sum", False)
-        return f"{WEIGHTED}:{self.record.embedding}" if weighted else self.record.embedding
 
     @cached_property
     def identity(self) -> str:

@@ -42,8 +42,6 @@ def test_parameters_settings_and_classes(model, model_name):
     assert bool(loaded.labels) == model_name.endswith("classifier")
     assert loaded.labels == (list(config["id2label"].values()) if loaded.labels else [])
     assert loaded.multi_label == (config.get("problem_type") == "multi_label_classification")
-    weighted = loaded.labels and config.get("use_weighted_layer_sum")
-    assert loaded.embedding == ("weighted:" if weighted else "") + loaded.record.embedding
     for path in (folder / "config.json", folder / "model.safetensors"):
         assert weights.load(name, path).identity == loaded.identity
     assert len(weights.load(name, folder).identity) == 64
