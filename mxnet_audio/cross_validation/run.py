@@ -247,6 +247,7 @@ def _settings(
         clips,
         {name: value for name, value in options.items() if name not in WITHOUT_EFFECT}
         | {"recipe": recipe, **classifier.settings},
+        classifier.architecture,
     )
 
 

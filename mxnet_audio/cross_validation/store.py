@@ -21,7 +21,8 @@ from mxnet_audio.cross_validation.results import FoldRun
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import ModelError
 from mxnet_audio.locks import locked
-from mxnet_audio.models import get_model
+from mxnet_audio.models import AudioNet, SequenceNet, get_model
+from mxnet_audio.weights.architecture import Architecture
 
 __all__ = ["load_runs", "locked_runs", "run_settings", "save_run", "write_document"]
 
@@ -29,7 +30,12 @@ log = logging.getLogger(__name__)
 
 
 def run_settings(
-    network: str, classes: int, input_shape: tuple[int, int, int], clips: list[tuple], options: dict[str, Any]
+    network: str,
+    classes: int,
+    input_shape: tuple[int, int, int],
+    clips: list[tuple],
+    options: dict[str, Any],
+    architecture: Architecture | None = None,
 ) -> dict[str, Any]:
     """Return the settings that saved runs must share, JSON-serializable.
 
@@ -45,11 +51,13 @@ def run_settings(
         All clips.
     options : dict
         All arguments of `fit`, including defaults, which may change in later versions.
+    architecture : Architecture, optional
+        Settings of a network that is built from settings.
     """
     identities = [(sound if isinstance(sound, str) else source_identity(sound), *others) for sound, *others in clips]
     settings = {
         "network": network,
-        "graph": _graph_digest(network, classes, input_shape),
+        "graph": _graph_digest(get_model(network, classes, input_shape, architecture=architecture)),
         "mxnet_audio": mxnet_audio.__version__,
         "clips": _digest(identities),
         **options,
@@ -135,10 +143,10 @@ def write_document(path: Path, document: dict[str, Any]) -> None:
         raise ModelError(f"cannot be saved ({error.strerror or error})", path) from error
 
 
-def _graph_digest(network: str, classes: int, input_shape: tuple[int, int, int]) -> str:
+def _graph_digest(net: AudioNet) -> str:
     """Compute a digest of the operators of a network, their arguments and their inputs."""
-    net = get_model(network, classes=classes, input_shape=input_shape)
-    nodes = json.loads(mx.sym.Group(list(net(mx.sym.var("x")))).tojson())["nodes"]
+    inputs = [mx.sym.var("x"), *([mx.sym.var("lengths")] if isinstance(net, SequenceNet) else [])]
+    nodes = json.loads(mx.sym.Group(list(net(*inputs))).tojson())["nodes"]
     # Names are left out, with the attributes that hold them: they count the networks made so far.
     plain = [{key: value for key, value in node.get("attrs", {}).items() if key[:2] != "__"} for node in nodes]
     return _digest([(node["op"], attributes, node["inputs"]) for node, attributes in zip(nodes, plain)])

@@ -23,6 +23,7 @@ from mxnet_audio.inference.predictor import AudioSource, AudioSources, Predictor
 from mxnet_audio.library.inputs import choose_features, network_input
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.library.training_run import TrainingRun, model_lock
+from mxnet_audio.weights.architecture import Architecture
 
 __all__ = ["AudioClassifier"]
 
@@ -312,6 +313,11 @@ class AudioClassifier(Predictor):
     @property
     def published_features(self) -> AudioFeatureConfig | None:
         """Features of a window that published weights take, of networks that are built from settings; else None."""
+        return None
+
+    @property
+    def architecture(self) -> Architecture | None:
+        """Settings of a network that is built from settings; None for others."""
         return None
 
     def untrained(self) -> AudioClassifier:

@@ -36,6 +36,7 @@ from mxnet_audio.library.window_vectors import SoundEncoder, WindowVector, windo
 from mxnet_audio.models import NETWORKS, SequenceNet
 from mxnet_audio.pretrained import AudioEncoder
 from mxnet_audio.pretrained.sound_encoder import sound_encoder
+from mxnet_audio.weights.architecture import Architecture
 from mxnet_audio.weights.embeddings import WEIGHTED
 
 __all__ = ["HEADS", "PretrainedAudioClassifier"]
@@ -479,6 +480,14 @@ class PretrainedAudioClassifier(AudioClassifier):
         net, loaded = self._load_encoder().net, self._load_encoder().loaded
         assert isinstance(net, SequenceNet)
         return window_features(net, loaded.features or net.features)
+
+    @property
+    def architecture(self) -> Architecture | None:
+        """Settings of a network that is built from settings; None for others."""
+        if self._model is not None:
+            return self._model.architecture
+        is_built = issubclass(NETWORKS[self.network], SequenceNet)
+        return self._load_encoder().loaded.architecture if is_built else None
 
     def _load_encoder(self) -> AudioEncoder:
         if self._published is None:

@@ -90,6 +90,9 @@ class TrainedModel:
         Device of the network, and device on which batches are put first.
     random_state : int, optional
         Seed of the initial parameters; not needed if they are replaced.
+    tensors : dict of str to np.ndarray, optional
+        Parameters that will replace the initial ones. Their shapes are compared with those of a network that is built
+        from settings before it gets memory.
 
     Attributes
     ----------
@@ -122,6 +125,7 @@ class TrainedModel:
         model_ctx: mx.Context,
         data_ctx: mx.Context,
         random_state: int | None = None,
+        tensors: model_store.Tensors | None = None,
     ):
         self.network, self.labels, self.feature_config, self.views = network, labels, feature_config, views
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
@@ -130,11 +134,21 @@ class TrainedModel:
         self.extras: dict[str, model_store.Tensors] = {}
         self.base: BaseWeights | None = None
         self.adapter: dict[str, Any] | None = None
-        self._make_net({"head": head, "embedding": embedding, "architecture": architecture}, random_state)
+        self._make_net({"head": head, "embedding": embedding, "architecture": architecture}, random_state, tensors)
 
-    def _make_net(self, options: dict[str, Any], random_state: int | None = None) -> None:
+    def _make_net(
+        self,
+        options: dict[str, Any],
+        random_state: int | None = None,
+        tensors: model_store.Tensors | None = None,
+    ) -> None:
         input_shape = input_shape_of(self.network, self.feature_config)
         self.net = get_model(self.network, len(self.labels), input_shape, **options)
+        if tensors is not None and isinstance(self.net, SequenceNet):
+            for name, parameter in self.net._collect_params_with_prefix().items():
+                if name not in tensors or tensors[name].shape != parameter.shape:
+                    found = f"is {tensors[name].shape}" if name in tensors else "is missing"
+                    raise ModelError(f"parameters of another network: {name} {found}, not {parameter.shape}")
         training.initialize(self.net, random_state, self.model_ctx)
 
     def add_lora(self, **adapter: Any) -> None:
@@ -313,6 +327,9 @@ class TrainedModel:
             if list(input_shape_of(network, config)) != list(manifest["network"]["input_shape"]):
                 raise ValueError("the input of the network is not that of the features")
             settings = manifest["network"].get("architecture")
+            if not isinstance(settings, dict | None):
+                raise TypeError(f"architecture {reprlib.repr(settings)}")
+            base = read_base(directory, manifest, source)
             model = cls(
                 network,
                 labels,
@@ -321,11 +338,12 @@ class TrainedModel:
                 head=manifest["network"].get("head", "dense"),
                 embedding=manifest["network"].get("embedding"),
                 architecture=None if settings is None else read_architecture(settings),
+                tensors={**(base or {}), **tensors},
                 **devices,
             )
             if (adapter := manifest["network"].get("adapter")) is not None:
                 model.add_lora(**adapter)
-            if (base := read_base(directory, manifest, source)) is not None:
+            if base is not None:
                 names = model.net._collect_params_with_prefix().keys()
                 base = {name: tensor for name, tensor in base.items() if name in names}  # not layers behind these
                 model.base = BaseWeights(base, is_saved=BASE in manifest["files"])

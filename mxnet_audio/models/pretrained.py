@@ -129,7 +129,10 @@ def read_base(directory: str | os.PathLike, manifest: dict, source: Any = None) 
         source, revision = (source, None) if source is not None else (reference["source"], reference["revision"])
     except (KeyError, TypeError) as error:
         raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
-    mend = f"it was saved without the weights of {name} that it was trained on: give them as `source`, a folder or file"
+    mend = (
+        f"it was saved without the weights of {name} that it was trained on: give them as `source` (--source of the "
+        "command), a folder, a file or a name on the hub"
+    )
     try:
         loaded = weights.load(name, source, revision=revision)
     except (ModelError, ParameterError) as error:

@@ -18,7 +18,9 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio.cli.output import escaped
+from tests.models.hub_folders import HUB
 from tests.voices import FakeEncoder, speak
+from tests.weights.torch_files import wrapped
 
 pytestmark = pytest.mark.usefixtures("own_cache", "impatient")
 
@@ -261,3 +263,86 @@ def test_no_table(run, bad, model, tmp_path, command, kind):
 def test_files_that_are_no_parameters_or_models(run, tones, bad, words, kind):
     given = [str(tones) if word == "TONES" else bad[kind] if word == "INPUTS" else word for word in words.split()]
     check(run(*given, code=1), {kind: bad[kind]})
+
+
+@pytest.fixture(scope="module")
+def encoders(bad, tmp_path_factory) -> dict[str, Path]:
+    """Folder of an encoder by the kind of what is wrong with it."""
+    root = tmp_path_factory.mktemp("encoders")
+
+    names = {"config": "config.json", "weights": "model.safetensors", "pickle": "pytorch_model.bin"}
+
+    def copied(kind, **files):
+        folder = shutil.copytree(HUB / "wav2vec2", root / kind)
+        for name, content in files.items():
+            path = folder / names[name]
+            path.unlink(missing_ok=True)
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            elif content is not None:
+                path.symlink_to(content)
+        return folder
+
+    settings = json.loads((HUB / "wav2vec2" / "config.json").read_text())
+    tensors = (HUB / "wav2vec2" / "model.safetensors").read_bytes()
+
+    def changed(**values):
+        return json.dumps({**settings, **values}).encode()
+
+    return {
+        "no config": copied("no config", config=None),
+        "no weights": copied("no weights", weights=None),
+        "config, no JSON": copied("no JSON", config=b"{"),
+        "config, a list": copied("a list", config=b"[]"),
+        "config, a pipe": copied("a pipe", config=bad["fifo.wav"]),
+        "config, a device": copied("a device", config=bad["device.wav"]),
+        "another architecture": copied("another", config=changed(model_type="encodec")),
+        "other sizes": copied("other sizes", config=changed(hidden_size=32)),
+        "more layers": copied("more layers", config=changed(num_hidden_layers=3)),
+        "a million layers": copied("a million", config=changed(num_hidden_layers=1 << 20)),
+        "huge sizes": copied("huge sizes", config=changed(hidden_size=1 << 20, intermediate_size=1 << 20)),
+        "truncated": copied("truncated", weights=tensors[: len(tensors) // 2]),
+        "truncated header": copied("header", weights=tensors[:100]),
+        "empty": copied("empty", weights=b""),
+        "text": copied("text", weights=b"version https://git-lfs.github.com/spec/v1\n"),
+        "weights, a pipe": copied("weights, a pipe", weights=bad["fifo.wav"]),
+        "a pickle with code": copied("code", weights=None, pickle=wrapped(b"cos\nsystem\n(S'touch owned'\ntR.")),
+    }
+
+
+ENCODERS = [
+    "no config",
+    "no weights",
+    "config, no JSON",
+    "config, a list",
+    "config, a pipe",
+    "config, a device",
+    "another architecture",
+    "other sizes",
+    "more layers",
+    "a million layers",
+    "huge sizes",
+    "truncated",
+    "truncated header",
+    "empty",
+    "text",
+    "weights, a pipe",
+    "a pickle with code",
+]
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_encoders(run, tones, encoders, tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    folder = encoders[kind]
+    commands = ["train TONES --model-dir m", "cross-validate TONES --k 2 --jobs 1", "encode TONES -o v.npz"]
+    for words in commands:
+        given = [str(tones) if word == "TONES" else word for word in words.split()]
+        result = run(*given, "--encoder", "wav2vec2", "--source", folder, code=1)
+        check(result, {kind: str(folder)})
+        assert "supported types are wav2vec2" in result.stderr or kind != "another architecture"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_encoders_are_all_tried(encoders):
+    assert list(encoders) == ENCODERS

@@ -1,6 +1,7 @@
 """Classifiers on networks that take sound of any length: frozen, fine-tuned, with weights elsewhere."""
 
 import copy
+import json
 import pickle
 import shutil
 from pathlib import Path
@@ -82,11 +83,19 @@ def test_timelines(classifier, words):
     assert [(part.start, part.end) for part in timeline] == [(i / 2, i / 2 + 1) for i in range(12)]
     assert [timeline[i].label for i in (0, 4, 6, 8, 10)] == ["low", "high", None, None, "low"]
     assert all((part.known is None) == (part.label is None) for part in timeline)
-    (whole,) = classifier.predict_timeline((np.tile(low, 15), 16000), window=30)
-    assert (whole.start, whole.end, whole.label) == (0, 22.5, "low")
     for wrong in ({"window": 1e-6}, {"window": 1, "hop": 1.5}, {"hop": 1e-6}):
         with pytest.raises(ParameterError, match=r"window|hop"):
             classifier.predict_timeline((y, 16000), **wrong)
+
+
+def test_windows_that_are_longer_than_those_of_the_encoder(words, tmp_path):
+    classifier = PretrainedAudioClassifier("ast", source=HUB / "ast")  # takes 0.64 s
+    classifier.fit(words, tmp_path, test_size=0, cache=False, progress=False)
+    y = np.tile(sf.read(words[0][0])[0], 12)[:48000]
+    timeline = classifier.predict_timeline((y, 16000), window=2)
+    assert [(part.start, part.end) for part in timeline] == [(0, 2), (1, 3)]
+    (whole,) = classifier.predict_timeline((y, 16000), window=30)
+    assert (whole.start, whole.end) == (0, 3)
 
 
 def test_sound_that_is_too_short(classifier, words, tmp_path):
@@ -203,6 +212,37 @@ def test_a_learned_sum_of_layers(words, tuning, tmp_path):
     assert classifier.recipe == "fine_tune" and np.ptp(classifier.model.net.layer_sum.weight.data().asnumpy()) > 0
     assert roles(tmp_path, "ast")["last"] < 1000
     assert load_classifier(tmp_path).model_id == classifier.model_id
+
+
+DAMAGES = {
+    "architecture, list": ("architecture", []),
+    "architecture, empty": ("architecture", {}),
+    "architecture, another": ("architecture", {"model_type": "whisper"}),
+    "architecture, wide": ("architecture", {"model_type": "wav2vec2", "hidden_size": 1 << 20}),
+    "architecture, deep": ("architecture", {"model_type": "wav2vec2", "num_hidden_layers": 1 << 20}),
+    "architecture, deep as allowed": ("architecture", {"model_type": "wav2vec2", "num_hidden_layers": 1000}),
+    "embedding": ("embedding", "9:mean"),
+    "embedding, number": ("embedding", 3),
+    "adapter, number": ("adapter", 3),
+    "adapter, rank": ("adapter", {"rank": 1 << 40}),
+    "adapter, targets": ("adapter", {"targets": "all"}),
+    "input_shape": ("input_shape", [1, 1, 10**12]),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damaged_descriptions(kind, trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "wav2vec2.json"
+    manifest = json.loads(path.read_text())
+    name, value = DAMAGES[kind]
+    if isinstance(value, dict) and len(value) > 1:
+        value = {**manifest["network"][name], **value}
+    manifest["network"][name] = value
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ModelError) as raised:
+        load_classifier(tmp_path)
+    assert raised.value.path == str(tmp_path)
 
 
 def test_bad_arguments(words, tmp_path):
