@@ -33,6 +33,9 @@ block                 input                                                 outp
 `LayerSum`            (batch, steps, dim), for each layer                   (batch, steps, dim)
 ====================  ====================================================  ============================
 
+`add_lora` puts adapters of low rank (`LoraDense`) beside dense layers of any network, `merge_lora` adds them to the
+weights, and `freeze` keeps parameters, and the statistics of their batch norms, unchanged in training.
+
 Each loss takes scores or cosines [shape=(batch, classes)], embeddings [shape=(batch, dim)] or both, and the label
 [shape=(batch,)], and returns one number per item [shape=(batch,)]. `get_loss` makes a loss by its name, `loss_names`
 lists the names.
@@ -71,7 +74,9 @@ Examples
 from __future__ import annotations
 
 from mxnet_audio.nn.cepstral import DCT1D, MFCC
+from mxnet_audio.nn.freeze import freeze
 from mxnet_audio.nn.level import PowerToDB, ZScoreNormBlock
+from mxnet_audio.nn.lora import LoraDense, add_lora, merge_lora
 from mxnet_audio.nn.loss import (
     AMSoftmaxLoss,
     ArcLoss,
@@ -96,6 +101,7 @@ __all__ = [
     "Attention",
     "GE2ELoss",
     "LayerSum",
+    "LoraDense",
     "MelSpectrogram",
     "MusicnnMel",
     "NormSoftmaxLoss",
@@ -109,8 +115,11 @@ __all__ = [
     "TransformerLayer",
     "YamnetMel",
     "ZScoreNormBlock",
+    "add_lora",
     "attention_mask",
+    "freeze",
     "get_loss",
     "loss_names",
+    "merge_lora",
     "steps_within",
 ]

@@ -58,7 +58,8 @@ class Prepared:
         Classes, in the order of the scores.
     train, train_plain, test : AudioLoader
         Usable clips: the training clips, shuffled and augmented as in the recipe; the same, shuffled, without
-        augmentation; and the test clips, None if there are none.
+        augmentation; and the test clips, None if there are none. Batches are (inputs, targets), or (inputs, lengths,
+        targets) if inputs have different lengths.
     targets : np.ndarray [shape=(n,)]
         Class indices of the training clips.
     held_out : list of (path, label)
