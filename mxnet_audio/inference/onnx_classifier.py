@@ -4,7 +4,8 @@ Packages needed beside this one:
 
 - samples in, from a file with a front end: ``onnxruntime numpy lazy_loader``
 - sound files as well: ``soundfile soxr`` (and ``av`` or ``audioread`` for formats that libsndfile does not read)
-- a file without a front end: ``scipy librosa pydantic pyyaml safetensors platformdirs`` as well
+- a file without a front end, and every file of a network that takes sound of any length: ``scipy librosa pydantic
+  pyyaml safetensors platformdirs`` as well
 
 On CPython 3.13 and later, where MXNet does not run, ``pip install '.[runtime]'`` in a clone installs all of it without
 MXNet. On 3.10 to 3.12 that command installs MXNet, too; ``pip install --no-deps .`` does not.
@@ -13,8 +14,9 @@ MXNet. On 3.10 to 3.12 that command installs MXNet, too; ``pip install --no-deps
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +24,22 @@ import numpy as np
 
 from mxnet_audio import audio
 from mxnet_audio.atomic import contents
+from mxnet_audio.audio.channel import channel_sources, check_channel
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.audio.spans import load_used
-from mxnet_audio.checks import path_argument
+from mxnet_audio.checks import path_argument, real_number, whole_number
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.inference.known_sounds import KnownSounds, from_text
 from mxnet_audio.inference.missing_packages import naming_missing_packages
 from mxnet_audio.inference.onnx_session import OnnxSession
-from mxnet_audio.inference.predictor import AudioSource, Predictor
+from mxnet_audio.inference.predictor import BATCH_SIZE, AudioSource, AudioSources, Predictor, as_list
+from mxnet_audio.inference.results import Output, Prediction, TimedPrediction
 
 if TYPE_CHECKING:  # needs more packages than running a model does
     from mxnet_audio.features import AudioFeatureConfig
+    from mxnet_audio.inference.pooling import Frames
+    from mxnet_audio.inference.window_encoder import WindowEncoder
+    from mxnet_audio.inference.window_vectors import WindowVector
 
 __all__ = ["OnnxAudioClassifier"]
 
@@ -41,6 +48,10 @@ _LARGEST = 2 << 30  # [bytes], of a file: Protocol Buffers' limit
 
 class OnnxAudioClassifier(Predictor):
     """Label sound, and compute embeddings, with an exported network: `AudioClassifier` without MXNet.
+
+    Files of networks that take sound of any length are used as by the classifier or encoder that was exported: all of a
+    sound counts, window by window. If the encoder has no classes, there are embeddings only, see `encode_many`. Where
+    several classes can apply to one sound, their probabilities do not add up to 1.
 
     It can be pickled and copied.
 
@@ -143,6 +154,111 @@ class OnnxAudioClassifier(Predictor):
         """Length of an embedding."""
         return self._session.embedding_dim
 
+    def forward_many(
+        self, paths: AudioSources, batch_size: int = BATCH_SIZE, *, channel: str | int = "mix"
+    ) -> Iterator[Output]:
+        """Compute probabilities and embeddings of many files, in order; parameters and errors as in `predict_many`.
+
+        `batch_size` has no effect if the network takes sound of any length: as many windows pass it at a time as are
+        half a minute long.
+        """
+        if self._window_encoder is None:
+            yield from super().forward_many(paths, batch_size, channel=channel)
+            return
+        whole_number("batch_size", batch_size)
+        outputs = self._window_encoder.encode_many(channel_sources(as_list(paths), channel))
+        for source, vector, scores, error in outputs:
+            if vector is not None and self._has_head:
+                scores = self._classify(vector[np.newaxis])[0]
+            yield Output(source_name(source), scores if self.labels else None, vector, error)
+
+    def postprocess(self, output: Output) -> Prediction:
+        """Make the prediction for one file from the outputs of the network; ModelError if it has no classes."""
+        self._check_classes()
+        return super().postprocess(output)
+
+    def iter_timeline(
+        self,
+        path: AudioSource,
+        window: float | None = None,
+        hop: float | None = None,
+        *,
+        unknown: bool | float = False,
+        channel: str | int = "mix",
+    ) -> Iterator[TimedPrediction]:
+        """Label a long file window by window, in constant memory; parameters and errors as in `predict_timeline`.
+
+        A network that takes sound of any length takes each window as it is. Of a classifier, windows are by default a
+        second long, and embeddings of longer ones than the network takes are pooled from inputs that overlap by half.
+        Of an encoder with classes, windows are by default as long as the network takes, and at most.
+        """
+        encoder = self._window_encoder
+        if encoder is None:
+            return super().iter_timeline(path, window, hop, unknown=unknown, channel=channel)
+        from mxnet_audio.inference.window_vectors import window_vectors  # needs more packages
+
+        self._check_classes()
+        self._check_unknown(unknown)
+        (source,) = channel_sources([path], check_channel(channel))
+        if self._has_head:
+            return self._label_vectors(window_vectors(encoder, source, window, hop), unknown)
+        if window is not None and hop is None:
+            hop = max(real_number("window", window, encoder.shortest) / 2, encoder.shortest)
+        return self._label_parts(encoder.iter_windows(source, window, hop), unknown)
+
+    def _label_parts(self, parts: Iterable[Frames], unknown: bool | float) -> Iterator[TimedPrediction]:
+        """Label windows by their scores."""
+        for part in parts:
+            rows = zip(part.silent, part.scores, part.vectors)
+            outputs = [None if silent else (scores, vector) for silent, scores, vector in rows]
+            yield from self._timed(part.times.tolist(), outputs, unknown)
+
+    def _label_vectors(self, windows: Iterator[WindowVector], unknown: bool | float) -> Iterator[TimedPrediction]:
+        """Label windows by their embeddings, a batch at a time."""
+        while batch := list(islice(windows, BATCH_SIZE)):
+            audible = [one.vector for one in batch if one.vector is not None]
+            rows = iter(self._classify(np.stack(audible)) if audible else ())
+            outputs = [None if one.vector is None else (next(rows), one.vector) for one in batch]
+            yield from self._timed([(one.start, one.end) for one in batch], outputs, unknown)
+
+    @cached_property
+    def _window_encoder(self) -> WindowEncoder | None:
+        """Encoder of sound of any length; None if the network takes inputs of one length."""
+        windows = self.description.windows
+        if windows is None:
+            return None
+        with naming_missing_packages():
+            from mxnet_audio.inference.window_encoder import WindowEncoder  # needs more packages
+        try:
+            return WindowEncoder(
+                self._forward_windows,
+                self.feature_config,
+                window=windows.seconds,
+                min_input=windows.min_input,
+                pads=windows.pads,
+                pool=windows.pool,
+                silence=windows.silence,
+            )
+        except ParameterError as error:
+            raise ModelError(f"damaged: {error.reason}", self.model_path) from error
+
+    @property
+    def _has_head(self) -> bool:
+        """True if probabilities are computed from the pooled embedding, not averaged over the windows."""
+        return self.description.windows is not None and bool(self.description.windows.head)
+
+    def _check_classes(self) -> None:
+        if not self.labels:
+            raise ModelError("computes embeddings only: it has no classes", self.model_path)
+
+    def _classify(self, vectors: np.ndarray) -> np.ndarray:
+        with naming_errors(self.model_path):
+            return self._session.classify(vectors)
+
+    def _forward_windows(self, x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+        with naming_errors(self.model_path):
+            return self._session.run(x, lengths)
+
     @property
     def _input_length(self) -> tuple[int, int]:
         return self.description.sr, self.description.n_samples
@@ -166,4 +282,6 @@ class OnnxAudioClassifier(Predictor):
 
     def _forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with naming_errors(self.model_path):
-            return self._session.run(x)
+            probabilities, vectors = self._session.run(x)
+        assert probabilities is not None  # networks that take inputs of one length have classes
+        return probabilities, vectors

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,15 +21,17 @@ __all__ = [
     "FORMAT",
     "PRODUCER",
     "Description",
+    "Windows",
     "are_labels",
     "are_views",
     "check_graph",
     "checksum_entry",
     "is_exported",
     "is_intact",
+    "parameters",
 ]
 
-FORMAT = 1
+FORMAT, WINDOWS_FORMAT = 1, 2  # of files whose network takes inputs of one length, and of those with `Windows`
 PRODUCER = "mxnet-audio"
 # Numbers of fields in ModelProto, GraphProto, NodeProto, AttributeProto and TensorProto, and of a type in
 # TensorProto.DataType (onnx.proto).
@@ -37,9 +39,44 @@ _GRAPH, _FUNCTION = 7, 25
 _NODE, _INITIALIZER = 1, 5
 _OPERATOR, _ATTRIBUTE = 4, 5
 _INNER_GRAPHS = (6, 11)
-_TYPE, _FLOATS, _NAME, _BYTES, _OTHER_FILE = 2, 4, 8, 9, 13
+_SIZE, _TYPE, _FLOATS, _NAME, _BYTES, _OTHER_FILE = 1, 2, 4, 8, 9, 13
 _FLOAT32 = 1
 _MOST_VIEWS = 1000  # all views of a sound are in memory
+_LONGEST_WINDOW = 3600  # [s]
+_POOLS = ("mean", "sum", "max", "last")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Part of a `Description`, of networks that take sound of any length, up to a window, in one pass.
+
+    Attributes
+    ----------
+    seconds : float [s]
+        Length of a window: longer sound is cut.
+    min_input, max_input : int
+        Smallest and largest number of frames, or samples, of an input.
+    pads : bool
+        Whether inputs of different lengths can be padded to one batch.
+    pool : {'mean', 'sum', 'max', 'last'}
+        Pool of the embeddings of the windows of a sound.
+    silence : int or None
+        Number of the class for silence, if silent windows are to count less.
+    multi_label : bool
+        Whether several classes can apply to one sound: then their scores do not add up to 1.
+    head : list of list of str
+        Names of weight and bias of the dense layers, with a rectifier between two, that compute the scores from the
+        pooled embedding. Without any, scores of the graph are averaged over the windows.
+    """
+
+    seconds: float
+    min_input: int
+    max_input: int
+    pads: bool
+    pool: str
+    silence: int | None
+    multi_label: bool
+    head: list[list[str]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +88,7 @@ class Description:
     network : str
         Name of the network.
     labels : list of int or str
-        Classes, in the order of the probabilities.
+        Classes, in the order of the probabilities; none if the file computes embeddings only.
     features : dict
         Arguments of `AudioFeatureConfig`.
     model_id : str
@@ -59,7 +96,7 @@ class Description:
     sr : int [Hz]
         Sampling rate of the input.
     n_samples : int
-        Number of samples of one input.
+        Number of samples of one input, or of the longest one.
     front_end : bool
         True if the graph takes samples, False if it takes features.
     crop : {'start', 'middle'}
@@ -72,6 +109,8 @@ class Description:
         Version that wrote the file.
     known : str or None
         Sounds that the model knows, as `known_sounds.to_text` writes them; None if it cannot tell unknown ones.
+    windows : Windows or None
+        None if all inputs have the same length.
 
     Examples
     --------
@@ -94,12 +133,13 @@ class Description:
     views: int | None
     mxnet_audio: str
     known: str | None = None
+    windows: Windows | None = None
 
     def metadata(self) -> dict[str, str]:
         """Return the format and all attributes as text."""
-        return {
-            name: json.dumps(value, ensure_ascii=False) for name, value in {"format": FORMAT, **asdict(self)}.items()
-        }
+        version = FORMAT if self.windows is None else WINDOWS_FORMAT
+        values = {"format": version, **asdict(self)}
+        return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
 
     @classmethod
     def of(cls, metadata: Mapping[str, str]) -> Description:
@@ -112,16 +152,24 @@ class Description:
         """
         try:
             version = parse_json(metadata["format"])
-            if type(version) is not int or version != FORMAT:
-                raise ModelError(f"written in format {version}; this version of mxnet-audio reads format {FORMAT}")
-            metadata = {"known": "null", **metadata}  # files of earlier versions lack it
+            if type(version) is not int or version not in (FORMAT, WINDOWS_FORMAT):
+                readable = f"formats {FORMAT} and {WINDOWS_FORMAT}"
+                raise ModelError(f"written in format {version}; this version of mxnet-audio reads {readable}")
+            metadata = {"known": "null", "windows": "null", **metadata}  # files of earlier versions lack them
             values = {name: parse_json(metadata[name]) for name in cls.__dataclass_fields__}
         except (KeyError, ValueError) as error:
             raise ModelError(f"damaged: missing or invalid in its description: {error}") from error
         for name, value in values.items():
             if not _RULES[name](value):
                 raise ModelError(f"damaged: invalid in its description: {name!r} is {reprlib.repr(value)}")
-        return cls(**values)
+        labels, windows = values["labels"], values["windows"]
+        if windows is None:
+            if not labels:
+                raise ModelError("damaged: it has no classes")
+            return cls(**values)
+        if values["front_end"] or (windows["silence"] or 0) >= max(1, len(labels)) or (windows["head"] and not labels):
+            raise ModelError(f"damaged: invalid in its description: 'windows' is {reprlib.repr(windows)}")
+        return cls(**values | {"windows": Windows(**windows)})
 
 
 def _is_text(value: Any) -> bool:
@@ -143,9 +191,33 @@ def are_views(value: Any) -> bool:
     return value is None or (_is_count(value) and value <= _MOST_VIEWS)
 
 
+def _are_windows(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, dict)
+        and value.keys() == _WINDOWS_RULES.keys()
+        and all(rule(value[name]) for name, rule in _WINDOWS_RULES.items())
+        and value["min_input"] <= value["max_input"]
+    )
+
+
+def _is_layer(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_text, value))
+
+
+_WINDOWS_RULES: dict[str, Callable[[Any], bool]] = {
+    "seconds": lambda value: type(value) in (int, float) and 0 < value <= _LONGEST_WINDOW,
+    "min_input": _is_count,
+    "max_input": _is_count,
+    "pads": lambda value: isinstance(value, bool),
+    "pool": lambda value: value in _POOLS,
+    "silence": lambda value: value is None or (type(value) is int and value >= 0),
+    "multi_label": lambda value: isinstance(value, bool),
+    "head": lambda value: isinstance(value, list) and all(map(_is_layer, value)),
+}
+
 _RULES: dict[str, Callable[[Any], bool]] = {
     "network": _is_text,
-    "labels": are_labels,
+    "labels": lambda value: value == [] or are_labels(value),
     "features": lambda value: isinstance(value, dict),
     "model_id": _is_text,
     "sr": lambda value: _is_count(value) and is_rate(value),
@@ -156,6 +228,7 @@ _RULES: dict[str, Callable[[Any], bool]] = {
     "views": are_views,
     "mxnet_audio": _is_text,
     "known": lambda value: value is None or _is_text(value),
+    "windows": _are_windows,
 }
 
 
@@ -218,6 +291,39 @@ def _check_tensor(tensor: memoryview) -> None:
         if not np.isfinite(np.frombuffer(numbers, "<f4")).all():
             name = _text(_values(tensor, _NAME)[0])
             raise ModelError(f"unusable: the tensor {name!r} holds NaN or infinity; train the model again")
+
+
+def parameters(data: bytes, names: Collection[str]) -> dict[str, np.ndarray]:
+    """Return parameters of a network.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of the file, checked by `check_graph`.
+    names : collection of str
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        float32 arrays by their names.
+
+    Raises
+    ------
+    ModelError
+        If one is missing or damaged.
+    """
+    found = {}
+    try:
+        for graph in _values(memoryview(data), _GRAPH):
+            for tensor in _values(graph, _INITIALIZER):
+                if (name := _text(_values(tensor, _NAME)[0])) in names and _values(tensor, _TYPE) == [_FLOAT32]:
+                    numbers = np.frombuffer(b"".join(_values(tensor, _FLOATS) + _values(tensor, _BYTES)), "<f4")
+                    found[name] = numbers.reshape(_values(tensor, _SIZE))
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"damaged: {error}") from error
+    if missing := sorted(set(names) - set(found)):
+        raise ModelError(f"damaged: the tensor {missing[0]!r} is missing")
+    return found
 
 
 def _text(value: memoryview) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from mxnet_audio.checks import iterable_argument, whole_number
 from mxnet_audio.errors import ModelError, ParameterError
-from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, check_graph, is_exported, is_intact
+from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, check_graph, is_exported, is_intact, parameters
 from mxnet_audio.inference.parts import check_outputs
 
 if TYPE_CHECKING:
@@ -80,25 +80,31 @@ class OnnxSession:
             )
             metadata = self._session.get_modelmeta().custom_metadata_map
         self.description = Description.of(metadata)
-        self._input, shape = self._described_input()
+        self._outputs = _OUTPUTS if self.description.labels else _OUTPUTS[1:]
+        shape = self._described_input()
         self._run_options: RunOptions | None = onnxruntime.RunOptions()
         self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")  # frees what it took
-        _, vectors = self.run(np.random.default_rng(0).normal(0, 0.1, (1, *shape)))
+        x = np.random.default_rng(0).normal(0, 0.1, (1, *shape))
+        probabilities, vectors = self.run(x, np.array(shape[-1:]))
         self.embedding_dim: int = vectors.shape[1]
+        self._head = self._described_head(data, probabilities, vectors)
         with _naming("cannot be run"):
             self._session = onnxruntime.InferenceSession(data, _options(threads), providers=requested)
         self._run_options = None
 
-    def run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, x: np.ndarray, lengths: np.ndarray | None = None) -> tuple[np.ndarray | None, np.ndarray]:
         """Compute the outputs of the network.
 
         Parameters
         ----------
         x : np.ndarray [shape=(n, samples) or (n, 1, bands, frames)]
+        lengths : np.ndarray [shape=(n,)]
+            Number of frames of each, for networks that take inputs of different lengths.
 
         Returns
         -------
-        probabilities : np.ndarray [shape=(n, classes)], float32
+        probabilities : np.ndarray [shape=(n, classes)], float32, or None
+            None if the network has no classes.
         vectors : np.ndarray [shape=(n, dim)], float32
 
         Raises
@@ -106,33 +112,78 @@ class OnnxSession:
         ModelError
             If the network cannot be run, or its outputs are not as described, or NaN or infinity.
         """
+        windows = self.description.windows
+        inputs = {self._input: np.ascontiguousarray(x, np.float32)}
+        if windows is not None:
+            if x.shape[-1] > windows.max_input:
+                raise ModelError(f"damaged: its windows are of more than {windows.max_input} frames")
+            inputs["lengths"] = np.ascontiguousarray(lengths, np.float32)
         with _naming("cannot be run"):
-            inputs = {self._input: np.ascontiguousarray(x, np.float32)}
-            probabilities, vectors = self._session.run(_OUTPUTS, inputs, self._run_options)
-        for name, output in zip(_OUTPUTS, (probabilities, vectors)):
+            outputs = self._session.run(self._outputs, inputs, self._run_options)
+        for name, output in zip(self._outputs, outputs):
             if not isinstance(output, np.ndarray):  # a list, if the graph returns a sequence
                 raise ModelError(f"damaged: {name} are a {type(output).__name__}, not an array")
             if output.dtype != np.float32 or output.ndim != 2 or len(output) != len(x) or not output.size:
                 raise ModelError(f"damaged: {name} of {len(x)} inputs are {output.dtype} of shape {output.shape}")
-        check_outputs(probabilities=probabilities, embeddings=vectors)
-        classes = len(self.description.labels)
-        if probabilities.shape[1] != classes or np.abs(probabilities.sum(axis=1) - 1).max() > _TOLERANCE:
+        *scores, vectors = outputs
+        check_outputs(embeddings=vectors)
+        if not scores:
+            return None, vectors
+        probabilities, classes = scores[0], len(self.description.labels)
+        check_outputs(probabilities=probabilities)
+        if windows is not None and windows.multi_label:
+            off = max(-probabilities.min(), probabilities.max() - 1)
+        else:
+            off = np.abs(probabilities.sum(axis=1) - 1).max()
+        if probabilities.shape[1] != classes or off > _TOLERANCE:
             raise ModelError(f"damaged: its outputs are not the probabilities of {classes} classes")
         return probabilities, vectors
 
-    def _described_input(self) -> tuple[str, list[int]]:
-        """Return the name of the input and the shape of one item; ModelError if they differ from the description."""
-        inputs, front_end = self._session.get_inputs(), self.description.front_end
-        if len(inputs) != 1:
-            raise ModelError(f"damaged: it has {len(inputs)} inputs instead of one")
-        name, (batch, *shape) = inputs[0].name, inputs[0].shape or [None]
-        described = [self.description.n_samples] if front_end else [1, *shape[1:3]]
+    def classify(self, vectors: np.ndarray) -> np.ndarray:
+        """Compute probabilities [shape=(n, classes)] from pooled embeddings [shape=(n, dim)], by `Windows.head`."""
+        scores = vectors.astype(np.float32)
+        for number, (weight, bias) in enumerate(self._head):
+            scores = (np.maximum(scores, 0) if number else scores) @ weight.T + bias
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        probabilities = powers / powers.sum(axis=1, keepdims=True)
+        check_outputs(embeddings=vectors, probabilities=probabilities)
+        return probabilities
+
+    def _described_input(self) -> list[int]:
+        """Return the shape of an item of the input; ModelError if it differs from the description.
+
+        If inputs can have any length, it is that of a sixteenth of a window: a whole one may take many seconds.
+        """
+        description, windows = self.description, self.description.windows
+        first, *others = self._session.get_inputs() or [None]
+        if first is None or [one.name for one in others] != ([] if windows is None else ["lengths"]):
+            raise ModelError("damaged: its inputs are not as described")
+        self._input, (batch, *shape) = first.name, first.shape or [None]
+        described = [description.n_samples] if description.front_end else [1, *shape[1:3]]
+        if windows is not None:
+            described[-1] = windows.max_input
+            if shape and not isinstance(shape[-1], int):  # any length
+                shape[-1] = described[-1] = max(windows.min_input, windows.max_input // 16)
         whole = all(isinstance(size, int) and size > 0 for size in shape)
-        if name != ("samples" if front_end else "features") or shape != described or not whole:
-            raise ModelError(f"damaged: its input is {name} of shape {shape}, not as described")
+        if self._input != ("samples" if description.front_end else "features") or shape != described or not whole:
+            raise ModelError(f"damaged: its input is {self._input} of shape {shape}, not as described")
         if isinstance(batch, int) or math.prod(shape) > _MOST_NUMBERS:
             raise ModelError(f"damaged: {batch} inputs of shape {shape} cannot be computed")
-        return name, shape
+        return shape
+
+    def _described_head(
+        self, data: bytes, probabilities: np.ndarray | None, vectors: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return weights and biases of the head; ModelError if they do not compute what the graph computes."""
+        names = [] if self.description.windows is None else self.description.windows.head
+        found = parameters(data, {name for layer in names for name in layer}) if names else {}
+        self._head = [(found[weight], found[bias]) for weight, bias in names]
+        if names:
+            with _naming("damaged: its head cannot be computed"):
+                off = np.abs(self.classify(vectors) - probabilities).max()
+            if not off <= _TOLERANCE:
+                raise ModelError("damaged: its head is not that of its graph")
+        return self._head
 
 
 def _import() -> ModuleType:
@@ -154,6 +205,7 @@ def _options(threads: int | None, bounded: bool = False) -> SessionOptions:
     if bounded:
         _make_bounded_memory()
         options.add_session_config_entry("session.use_env_allocators", "1")
+        options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")  # not bounded
         # Optimizations compute constants in memory that is not bounded.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options

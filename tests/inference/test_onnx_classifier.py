@@ -218,7 +218,7 @@ def with_unknown_operators(data):
 
 
 def of_a_newer_format(data):
-    return resealed(data, format="2")
+    return resealed(data, format="3")
 
 
 def without_labels(data):
@@ -233,7 +233,7 @@ BAD = {
     "one bit": (lambda data: data[:-999] + bytes([data[-999] ^ 1]) + data[-998:], "SHA-256|damaged"),
     "another producer": (of_another_producer, "not an .onnx file .*mxnet-audio"),
     "unknown operators": (with_unknown_operators, "not an .onnx file .*mxnet-audio"),
-    "newer format": (of_a_newer_format, "format 2.*format 1"),
+    "newer format": (of_a_newer_format, "format 3.*formats 1 and 2"),
     "without labels": (without_labels, "'labels'"),
 }
 
@@ -288,7 +288,9 @@ def test_parameters_that_are_not_numbers_are_named(exported, tmp_path):
 
         def change(graph, name=name, value=(np.nan, np.inf, -np.inf)[index % 3]):
             (tensor,) = (tensor for tensor in graph.initializer if tensor.name == name)
-            tensor.float_data[len(tensor.float_data) // 2] = value
+            values = onnx.numpy_helper.to_array(tensor).copy()
+            values.flat[values.size // 2] = value
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, name))
 
         path = tmp_path / "a.onnx"
         path.write_bytes(resealed(exported.read_bytes(), change))
@@ -300,7 +302,8 @@ def overflow(graph):
     """Give a layer finite weights whose products are infinite."""
     node = [node for node in graph.node if node.op_type == "Gemm"][-1]
     (tensor,) = (tensor for tensor in graph.initializer if tensor.name == node.input[1])
-    tensor.float_data[:] = [3e38] * len(tensor.float_data)
+    values = np.full_like(onnx.numpy_helper.to_array(tensor), 3e38)
+    tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
 
 
 def two_inputs(graph):
