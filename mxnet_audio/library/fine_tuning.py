@@ -19,7 +19,7 @@ from mxnet_audio.library.encoder_head import fit_head, group_numbers
 from mxnet_audio.library.encoder_run import EncoderRun
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.models import SequenceNet
-from mxnet_audio.nn.freeze import frozen
+from mxnet_audio.nn.freezing import frozen
 from mxnet_audio.nn.lora import TARGETS, check_lora
 from mxnet_audio.pretrained import AudioEncoder
 

@@ -74,7 +74,7 @@ Examples
 from __future__ import annotations
 
 from mxnet_audio.nn.cepstral import DCT1D, MFCC
-from mxnet_audio.nn.freeze import freeze
+from mxnet_audio.nn.freezing import freeze
 from mxnet_audio.nn.level import PowerToDB, ZScoreNormBlock
 from mxnet_audio.nn.lora import LoraDense, add_lora, merge_lora
 from mxnet_audio.nn.loss import (

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from mxnet_audio.checks import iterable_argument, real_number, whole_number
 from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.errors import ParameterError
-from mxnet_audio.nn.freeze import freeze, retrace
+from mxnet_audio.nn.freezing import freeze, retrace
 
 __all__ = ["ADAPTERS", "NEW_PARTS", "TARGETS", "LoraDense", "add_lora", "check_lora", "merge_lora"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mxnet_audio.data.batch_arrays import as_inputs
 from mxnet_audio.engine import autograd, gluon, mx, nd
-from mxnet_audio.nn.freeze import batch_norms
+from mxnet_audio.nn.freezing import batch_norms
 from mxnet_audio.training.state import Tensors, get_parameters, set_parameters
 
 __all__ = ["WeightAverage", "refresh_norms"]

@@ -6,7 +6,7 @@ import pytest
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.models import get_model
-from mxnet_audio.nn.freeze import batch_norms, freeze, frozen
+from mxnet_audio.nn.freezing import batch_norms, freeze, frozen
 from mxnet_audio.nn.lora import LoraDense, add_lora, merge_lora
 from mxnet_audio.nn.transformer import TransformerLayer
 

@@ -6,7 +6,7 @@ import pytest
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.models import get_model
-from mxnet_audio.nn.freeze import frozen as frozen_parameters
+from mxnet_audio.nn.freezing import frozen as frozen_parameters
 from mxnet_audio.training import get_parameters, initialize, set_parameters
 from mxnet_audio.training.average import WeightAverage, refresh_norms
 

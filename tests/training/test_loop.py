@@ -9,7 +9,7 @@ from mxnet_audio import AudioFeatureConfig
 from mxnet_audio.data import AudioLoader
 from mxnet_audio.data.transforms import Features, Gain, SpeedPerturbation, ToImage
 from mxnet_audio.engine import mx
-from mxnet_audio.nn.freeze import frozen
+from mxnet_audio.nn.freezing import frozen
 from mxnet_audio.training import (
     Cosine,
     OpenInput,
