@@ -22,7 +22,9 @@ Rate = Annotated[float, Field(ge=0, lt=1)]  # of dropout
 Convolutions = Annotated[tuple[Size, ...], Field(min_length=1, max_length=64)]
 Epsilon = Annotated[float, Field(gt=0, lt=1)]
 
-
+WINDOW = 20.0  # [s], of networks that take samples
+_MOST_PARAMETERS = 2_500_000_000  # 10 GB; the largest published model of these types has 2 billion
+_LARGEST_ARRAY = 1 << 30  # 4 GiB
 _PARTS = ("num_attention_heads", "encoder_attention_heads", "num_conv_pos_embedding_groups")
 
 
@@ -42,6 +44,26 @@ class Architecture(BaseModel):
             if size % parts:
                 raise ValueError(f"must be a divisor of the length of the vectors, {size}")
         return parts
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters, without biases and norms."""
+        raise NotImplementedError
+
+    @property
+    def largest_array(self) -> int:
+        """Number of elements of the largest array that a window of sound becomes in the network."""
+        raise NotImplementedError
+
+
+def _layer_parameters(units: int, feed_forward: int) -> int:
+    """Return the number of parameters of a transformer layer, without biases and norms."""
+    return 4 * units**2 + 2 * units * feed_forward
+
+
+def _layer_array(steps: int, heads: int, units: int, feed_forward: int) -> int:
+    """Return the number of elements of the largest array in a transformer layer: scores of attention, or vectors."""
+    return steps * max(heads * steps, units, feed_forward)
 
 
 class Wav2Vec2Architecture(Architecture):
@@ -90,6 +112,33 @@ class Wav2Vec2Architecture(Architecture):
             raise ValueError(f"must be above num_buckets // 4, {exact}")
         return distance
 
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters, without biases and norms."""
+        extractor = sum(
+            inputs * outputs * kernel
+            for inputs, outputs, kernel in zip((1, *self.conv_dim), self.conv_dim, self.conv_kernel)
+        )
+        positions = self.hidden_size**2 // self.num_conv_pos_embedding_groups * self.num_conv_pos_embeddings
+        layers = self.num_hidden_layers * _layer_parameters(self.hidden_size, self.intermediate_size)
+        return extractor + self.conv_dim[-1] * self.hidden_size + positions + layers
+
+    @property
+    def largest_array(self) -> int:
+        """Number of elements of the largest array that a window of sound becomes in the network."""
+        return self.largest_array_at(16_000)
+
+    def largest_array_at(self, rate: int) -> int:
+        """Return `largest_array` for sound of a sampling rate [Hz]."""
+        largest, steps = 0, int(WINDOW * rate)
+        for channels, kernel, stride in zip(self.conv_dim, self.conv_kernel, self.conv_stride, strict=True):
+            steps = max(0, (steps - kernel) // stride + 1)
+            largest = max(largest, steps * channels)
+        if steps == 0:
+            raise ModelError(f"conv_kernel: the convolutions need more than a window of {WINDOW:g} s")
+        layer = _layer_array(steps, self.num_attention_heads, self.hidden_size, self.intermediate_size)
+        return max(largest, layer)
+
 
 class WhisperArchitecture(Architecture):
     """Settings of the encoder of Whisper; the defaults are those of whisper-base."""
@@ -108,6 +157,19 @@ class WhisperArchitecture(Architecture):
     activation_dropout: Rate = 0.0
     use_weighted_layer_sum: bool = False
     classifier_proj_size: Size = 256
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters, without biases and norms."""
+        inputs = self.d_model * (3 * (self.num_mel_bins + self.d_model) + self.max_source_positions)
+        return inputs + self.encoder_layers * _layer_parameters(self.d_model, self.encoder_ffn_dim)
+
+    @property
+    def largest_array(self) -> int:
+        """Number of elements of the largest array that a window of sound becomes in the network."""
+        steps = self.max_source_positions
+        layer = _layer_array(steps, self.encoder_attention_heads, self.d_model, self.encoder_ffn_dim)
+        return max(2 * steps * max(self.num_mel_bins, self.d_model), layer)
 
 
 class AstArchitecture(Architecture):
@@ -135,6 +197,20 @@ class AstArchitecture(Architecture):
         bands = (self.num_mel_bins - self.patch_size) // self.frequency_stride + 1
         return bands * ((self.max_length - self.patch_size) // self.time_stride + 1)
 
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters, without biases and norms."""
+        inputs = self.hidden_size * (self.patch_size**2 + self.patches)
+        return inputs + self.num_hidden_layers * _layer_parameters(self.hidden_size, self.intermediate_size)
+
+    @property
+    def largest_array(self) -> int:
+        """Number of elements of the largest array that a window of sound becomes in the network."""
+        if self.patch_size > min(self.num_mel_bins, self.max_length):
+            raise ModelError(f"num_mel_bins and max_length must be >= patch_size, {self.patch_size}")
+        layer = _layer_array(self.patches, self.num_attention_heads, self.hidden_size, self.intermediate_size)
+        return max(self.max_length * self.num_mel_bins, layer)
+
 
 _OF_TYPE: dict[str, type[Architecture]] = {
     "wav2vec2": Wav2Vec2Architecture,
@@ -160,7 +236,9 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
     Raises
     ------
     ModelError
-        If the type of the model is not supported, or a setting has an impossible value: it is named.
+        If the type of the model is not supported, a setting has an impossible value (it is named), or the network
+        would need memory out of proportion: more than 2.5 billion parameters, or arrays of more than 4 GiB for a window
+        of sound.
 
     Examples
     --------
@@ -177,8 +255,23 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
     if config.get("add_adapter"):
         raise ModelError("add_adapter must be false: convolutions after the encoder are not supported")
     try:
-        return _OF_TYPE[kind].model_validate(dict(config))
+        architecture = _OF_TYPE[kind].model_validate(dict(config))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
         raise ModelError(f"{name}: {first['msg']}, got {reprlib.repr(first['input'])}") from error
+    if architecture.n_parameters > _MOST_PARAMETERS:
+        raise ModelError(
+            f"describes a network of {architecture.n_parameters:,} parameters; up to {_MOST_PARAMETERS:,} are supported"
+        )
+    check_array(architecture.largest_array)
+    return architecture
+
+
+def check_array(size: int) -> None:
+    """Raise ModelError if the largest array of a network would need memory out of proportion; see `largest_array`."""
+    if size > _LARGEST_ARRAY:
+        raise ModelError(
+            f"describes a network that needs arrays of {size:,} numbers for a window of sound; up to "
+            f"{_LARGEST_ARRAY:,} are supported"
+        )

@@ -40,9 +40,9 @@ def find(
     They are searched for in the folder that the environment variable ``MXNET_AUDIO_WEIGHTS`` names, in the installed
     package that holds them, and in the cache. In a folder, they may be in a folder of the record's name.
 
-    Models of the Hugging Face hub are searched for in the folder ``NAME`` or ``OWNER--NAME`` in
-    ``MXNET_AUDIO_WEIGHTS``, and in the hub's own cache: no network is needed once they are there. The hub has no hashes
-    that could be compared.
+    Models of the Hugging Face hub are searched for in the folder ``NAME`` (of the record) or ``OWNER--MODEL`` in
+    ``MXNET_AUDIO_WEIGHTS``, for a revision in ``OWNER--MODEL@REVISION``; and in the hub's own cache. No network is
+    needed once they are there. The hub has no hashes that could be compared.
 
     Parameters
     ----------

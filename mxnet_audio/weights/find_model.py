@@ -90,8 +90,9 @@ def model_at_hand(
         Whether a folder in ``MXNET_AUDIO_WEIGHTS`` may have the name of the record.
     """
     folder = os.environ.get(VARIABLE)
-    if folder and revision is None:
-        for name in (*([record.name] if by_name else []), repository.replace("/", "--")):
+    if folder:
+        names = [record.name] if by_name and revision is None else []
+        for name in (*names, hub.own_folder(repository, revision)):
             if (path := Path(folder) / name).is_dir():
                 return ModelFolder(path, str(path.absolute()))
     path = hub.cached(record, repository, revision, weights)

@@ -11,12 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mxnet_audio.errors import FeatureError, ModelError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.features.hub_fbanks import AST_MEAN, AST_STD
-from mxnet_audio.weights.architecture import Architecture, AstArchitecture, Wav2Vec2Architecture, WhisperArchitecture
+from mxnet_audio.weights.architecture import (
+    WINDOW,
+    Architecture,
+    AstArchitecture,
+    Wav2Vec2Architecture,
+    WhisperArchitecture,
+    check_array,
+)
 from mxnet_audio.weights.records import Record
 
 __all__ = ["read_features"]
-
-_WINDOW = 20.0  # [s], of networks that take samples
 
 
 class _Preprocessor(BaseModel):
@@ -74,7 +79,7 @@ def read_features(
     """
     try:
         if isinstance(architecture, Wav2Vec2Architecture):
-            return _wav2vec2(_Wav2Vec2Preprocessor.model_validate(dict(preprocessor)))
+            return _wav2vec2(architecture, _Wav2Vec2Preprocessor.model_validate(dict(preprocessor)))
         if isinstance(architecture, WhisperArchitecture):
             return _whisper(architecture, _WhisperPreprocessor.model_validate(dict(preprocessor)))
         if isinstance(architecture, AstArchitecture):
@@ -96,14 +101,15 @@ def _check(name: str, found: object, expected: object) -> None:
         raise ModelError(f"{name} must be {expected} for this model, got {found}")
 
 
-def _wav2vec2(preprocessor: _Wav2Vec2Preprocessor) -> AudioFeatureConfig:
+def _wav2vec2(architecture: Wav2Vec2Architecture, preprocessor: _Wav2Vec2Preprocessor) -> AudioFeatureConfig:
     _check("feature_extractor_type", preprocessor.feature_extractor_type, "Wav2Vec2FeatureExtractor")
     _check("feature_size", preprocessor.feature_size, 1)
+    check_array(architecture.largest_array_at(preprocessor.sampling_rate))
     return AudioFeatureConfig(
         type="raw",
         sr=preprocessor.sampling_rate,
         norm="unit_variance" if preprocessor.do_normalize else None,
-        audio_file_length_limit_in_s=_WINDOW,
+        audio_file_length_limit_in_s=WINDOW,
     )
 
 

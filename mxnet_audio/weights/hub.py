@@ -15,7 +15,7 @@ from mxnet_audio.weights.model_folder import FRONT_ENDS, list_files, main_file
 from mxnet_audio.weights.readers import sharded
 from mxnet_audio.weights.records import Record
 
-__all__ = ["cached", "check_revision", "download", "is_repository"]
+__all__ = ["cached", "check_revision", "download", "is_repository", "own_folder"]
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
 _REVISION = re.compile(r"\w[\w./+-]{0,199}", re.ASCII)
@@ -33,6 +33,17 @@ def check_revision(revision: Any) -> None:
         isinstance(revision, str) and _REVISION.fullmatch(revision) and ".." not in revision
     ):
         raise ParameterError(f"revision must be the name of a branch, a tag or a commit, got {revision!r}")
+
+
+def own_folder(repository: str, revision: str | None) -> str:
+    """Return the name of the folder in ``MXNET_AUDIO_WEIGHTS`` that the user copies a model to.
+
+    Examples
+    --------
+    >>> own_folder("openai/whisper-small", None), own_folder("openai/whisper-small", "v2")
+    ('openai--whisper-small', 'openai--whisper-small@v2')
+    """
+    return "@".join(filter(None, (repository, revision))).replace("/", "--")
 
 
 def cached(record: Record, repository: str, revision: str | None, weights: bool = True) -> Path | None:
@@ -186,5 +197,5 @@ def _reason(record: Record, repository: str, revision: str | None, error: Except
     cause = str(error).strip().partition("\n")[0] or type(error).__name__
     return (
         f"not on this machine, and it cannot be downloaded ({cause}). Try again with a network, or copy its files to a "
-        f"folder FOLDER/{repository.replace('/', '--')}, and set MXNET_AUDIO_WEIGHTS=FOLDER"
+        f"folder FOLDER/{own_folder(repository, revision)}, and set MXNET_AUDIO_WEIGHTS=FOLDER"
     )

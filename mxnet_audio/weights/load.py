@@ -154,10 +154,11 @@ def _read_published(found: Record, paths: list[Path]) -> Loaded:
     path = paths[0]
     read = next(reader for suffix, reader in _READERS.items() if found.files[0].name.endswith(suffix))
     try:
-        if is_converted_on_load(found):
-            tensors, ignored = convert_family(found.network, read(path), None)
-        else:
-            tensors, ignored = convert(found.network, read(path)), []
+        with np.errstate(all="ignore"):  # numbers out of range are found by check_finite
+            if is_converted_on_load(found):
+                tensors, ignored = convert_family(found.network, read(path), None)
+            else:
+                tensors, ignored = convert(found.network, read(path)), []
         check_finite(tensors)
     except ModelError as error:
         raise error if error.path is not None else ModelError(error.reason, path) from error

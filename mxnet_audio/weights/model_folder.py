@@ -143,7 +143,8 @@ def read_model(record: Record, folder: ModelFolder, weights: bool = True) -> Loa
         return Loaded(record, {}, [], architecture, features, source=folder.source, revision=folder.revision)
     path = folder.path if folder.path.is_file() else _tensor_files(record, folder.path)[0]
     published = (safetensors if ".safetensors" in path.name else torch).read(path)
-    with naming_damage(path, "file with tensors"):
+    # Numbers out of range give warnings of NumPy, and then are found by check_finite.
+    with naming_damage(path, "file with tensors"), np.errstate(all="ignore"):
         tensors, ignored = convert_family(record.network, published, architecture)
         check_finite(tensors)
     if ignored:

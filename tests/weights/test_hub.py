@@ -199,7 +199,7 @@ def test_source_that_is_neither(hub, tmp_path):
     assert hub.requested() == []
 
 
-def test_own_folder(hub, model, tmp_path, monkeypatch):
+def test_own_folder(hub, model, tmp_path, monkeypatch, no_network):
     first, second = model("whisper"), model("whisper_128")
     monkeypatch.setenv("MXNET_AUDIO_WEIGHTS", str(tmp_path / "own"))
     assert weights.location("whisper") is None
@@ -207,6 +207,11 @@ def test_own_folder(hub, model, tmp_path, monkeypatch):
     second.rename(tmp_path / "own" / "a--large")
     assert weights.load("whisper", "a/large").architecture.num_mel_bins == 128
     assert weights.location("whisper") is None
+    no_network()
+    with pytest.raises(ModelError, match=r"FOLDER/a--large@refs--v2, and set"):
+        weights.load("whisper", "a/large", revision="refs/v2")
+    (tmp_path / "own" / "a--large").rename(tmp_path / "own" / "a--large@refs--v2")
+    assert weights.load("whisper", "a/large", revision="refs/v2").architecture.num_mel_bins == 128
     first.rename(tmp_path / "own" / "whisper")
     loaded = weights.load("whisper")
     assert loaded.source == str(tmp_path / "own" / "whisper") == str(weights.location("whisper"))

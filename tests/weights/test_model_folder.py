@@ -157,6 +157,7 @@ def test_settings_that_do_not_agree(model, name, change, cause):
         ("ast", {"sampling_rate": "fast"}, "sampling_rate"),
         ("hubert", {"sampling_rate": 0}, "sampling_rate"),
         ("hubert", {"sampling_rate": 10**30}, "sampling_rate"),
+        ("hubert", {"sampling_rate": 192_000}, "arrays of"),
         ("hubert", {"feature_size": 80}, "feature_size"),
         ("hubert", {"feature_extractor_type": "WhisperFeatureExtractor"}, "feature_extractor_type must be Wav2Vec2"),
     ],
@@ -269,3 +270,42 @@ def test_ecapa_is_one_file(tmp_path, monkeypatch):
     for source in (tmp_path, path):
         with pytest.raises(ModelError, match="embedding_model"):
             weights.load("ecapa", source)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "cause"),
+    [
+        ("whisper", {"d_model": 1 << 20}, "parameters"),
+        ("hubert", {"num_hidden_layers": 1000, "hidden_size": 4096}, "parameters"),
+        ("ast", {"patch_size": 16384, "max_length": 16384, "num_mel_bins": 16384, "hidden_size": 16384}, "parameters"),
+        ("whisper", {"max_source_positions": 1 << 20}, "arrays of"),
+        ("hubert", {"conv_stride": [1, 1, 1]}, "arrays of"),
+        ("ast", {"max_length": 1 << 20}, "arrays of"),
+        ("hubert", {"conv_kernel": [1 << 19, 3, 2]}, "conv_kernel"),
+        ("ast", {"num_mel_bins": 15}, "num_mel_bins"),
+    ],
+    ids=str,
+)
+def test_network_that_needs_memory_out_of_proportion(model, name, change, cause):
+    folder = model(name, change)
+    for tensors in (False, True):
+        with pytest.raises(ModelError, match=rf"config\.json: .*{cause}"):
+            weights.load(name, folder, tensors=tensors)
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "wavlm", "whisper", "ast"])
+def test_number_of_parameters_is_known_before_they_are_read(model, name):
+    loaded = weights.load(name, model(name))
+    matrices = sum(value.size for key, value in loaded.tensors.items() if value.ndim > 1 and ".distances." not in key)
+    assert 0.95 * matrices <= loaded.architecture.n_parameters <= 1.05 * matrices
+
+
+def test_numbers_out_of_range_warn_of_nothing(model, recwarn):
+    path = model("hubert") / "model.safetensors"
+    tensors = {name: value.astype(np.float64) for name, value in load_file(path).items()}
+    for value in tensors.values():
+        value[...] = 1e300
+    save_file(tensors, path)
+    with pytest.raises(ModelError, match=r"model\.safetensors: .* NaN or infinity"):
+        weights.load("hubert", path)
+    assert not recwarn.list

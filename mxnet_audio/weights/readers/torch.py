@@ -27,6 +27,7 @@ __all__ = ["read"]
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
+_MOST_SHARED = 4  # tensors that share numbers, on average; copies of more would need memory out of proportion
 _DTYPES = {
     "torch FloatStorage": "float32",
     "torch DoubleStorage": "float64",
@@ -73,7 +74,10 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
         found, storages = (_read_zip if data[:2] == b"PK" else _read_legacy)(data)
         if not isinstance(found, dict):
             raise ModelError("holds no dictionary of tensors")
-        return {name: _view(tensor, storages) for name, tensor in _flat(found).items()}
+        tensors = {name: _view(tensor, storages) for name, tensor in _flat(found).items()}
+        if sum(tensor.size for tensor in tensors.values()) > _MOST_SHARED * sum(map(len, storages.values())):
+            raise ModelError(f"its numbers are parts of more than {_MOST_SHARED} tensors each")
+        return tensors
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,20 @@ def test_tensor_that_lies(tmp_path, layout):
         read(dtype="ComplexFloatStorage")
 
 
+def test_tensors_that_share_numbers(tmp_path):
+    """Tied weights are read; copies of numbers that a thousand tensors share would need memory out of proportion."""
+    path = tmp_path / "a.pt"
+    tensor = tensor_code()[tensor_code().index(b"ctorch._utils") : -2]
+    for count in (2, 5):
+        items = b"".join(code(f"tensor {number}") + tensor for number in range(count))
+        path.write_bytes(wrapped(b"\x80\x02}(" + items + b"u.", "zip", [("0", NUMBERS)]))
+        if count == 2:
+            assert len(torch.read(path)) == 2
+        else:
+            with pytest.raises(ModelError, match=r"a\.pt: its numbers are parts of more than 4 tensors"):
+                torch.read(path)
+
+
 def test_legacy_storage_that_lies(tmp_path):
     for size in (7, 1 << 61, -1):
         data = struct.pack("<q", size) + NUMBERS
