@@ -43,10 +43,14 @@ def write_onnx(model: TrainedModel, output: Path, front_end: bool, as_json: bool
     """Write a model as an ONNX file and print the result."""
     from mxnet_audio.inference.predictor import input_length
     from mxnet_audio.library.export import export_onnx, exported_id
+    from mxnet_audio.models import SequenceNet
 
     export_onnx(model, output, front_end=front_end)
-    sr, n_samples = input_length(model.feature_config)
-    print_message(f"it takes {n_samples / sr:.2f} s: the middle of longer sound; shorter sound is padded with silence")
+    if not isinstance(model.net, SequenceNet):
+        sr, n_samples = input_length(model.feature_config)
+        print_message(
+            f"it takes {n_samples / sr:.2f} s: the middle of longer sound; shorter sound is padded with silence"
+        )
     takes = "samples" if front_end else "features"
     document = {"output": output, "takes": takes, "model_id": exported_id(model), "labels": model.labels}
     print_result(document, f"wrote the model to {output}; its input is {takes}", as_json)

@@ -14,7 +14,8 @@ import numpy as np
 
 from mxnet_audio.checks import iterable_argument, whole_number
 from mxnet_audio.errors import ModelError, ParameterError
-from mxnet_audio.inference.onnx_metadata import PRODUCER, Description, check_graph, is_exported, is_intact, parameters
+from mxnet_audio.inference.onnx_file import PRODUCER, check_graph, is_exported, is_intact, parameters
+from mxnet_audio.inference.onnx_metadata import Description
 from mxnet_audio.inference.parts import check_outputs
 
 if TYPE_CHECKING:

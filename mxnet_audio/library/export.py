@@ -19,7 +19,8 @@ from mxnet_audio.engine import contexts, gluon, mx
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.known_sounds import KnownSounds, to_text
-from mxnet_audio.inference.onnx_metadata import Description, Windows, checksum_entry
+from mxnet_audio.inference.onnx_file import checksum_entry
+from mxnet_audio.inference.onnx_metadata import Description, Windows
 from mxnet_audio.inference.onnx_session import OnnxSession
 from mxnet_audio.inference.predictor import input_length
 from mxnet_audio.inference.window_encoder import WindowEncoder

@@ -16,7 +16,7 @@ import numpy as np
 import mxnet_audio
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import ModelError
-from mxnet_audio.inference.onnx_metadata import PRODUCER
+from mxnet_audio.inference.onnx_file import PRODUCER
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -19,7 +19,7 @@ from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioDecodeError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
-from mxnet_audio.inference.onnx_metadata import check_graph, checksum_entry
+from mxnet_audio.inference.onnx_file import check_graph, checksum_entry
 from mxnet_audio.library import classifiers
 from mxnet_audio.library.export import export_onnx
 from mxnet_audio.library.search import AudioSearch

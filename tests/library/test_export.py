@@ -12,7 +12,7 @@ from mxnet_audio import features
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.inference import onnx_metadata
+from mxnet_audio.inference import onnx_file
 from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 from mxnet_audio.inference.onnx_session import OnnxSession
 from mxnet_audio.library import classifiers, export
@@ -144,7 +144,7 @@ def test_the_metadata_describe_the_model(labels, tmp_path):
     n = model.feature_config.n_samples
     assert shapes == {"samples": ["batch", n], "probabilities": ["batch", 2], "embedding": ["batch", 512]}
     data = (tmp_path / "a.onnx").read_bytes()
-    assert proto.SerializeToString() == data and onnx_metadata.is_intact(data)
+    assert proto.SerializeToString() == data and onnx_file.is_intact(data)
 
 
 def test_exporting_changes_neither_the_model_nor_logging(tmp_path):
@@ -181,7 +181,7 @@ def test_the_file_is_written_without_onnx_runtime(tmp_path, monkeypatch):
     monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(export, "_compare", None)
     export_onnx(untrained(), tmp_path / "a.onnx")
-    assert onnx_metadata.is_intact((tmp_path / "a.onnx").read_bytes())
+    assert onnx_file.is_intact((tmp_path / "a.onnx").read_bytes())
 
 
 def test_a_path_that_cannot_be_written_to_is_named(tmp_path):

@@ -13,7 +13,7 @@ from mxnet_audio.engine import mx
 from mxnet_audio.errors import InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
-from mxnet_audio.inference.onnx_metadata import checksum_entry
+from mxnet_audio.inference.onnx_file import checksum_entry
 from mxnet_audio.inference.onnx_session import OnnxSession
 from mxnet_audio.library import onnx_graph
 from mxnet_audio.library.export import export_onnx
@@ -172,8 +172,10 @@ def test_adapters_are_exported(tmp_path):
     export_onnx(model, tmp_path / "a.onnx")  # compares both
 
 
-@pytest.mark.parametrize("network", ["panns_cnn6", pytest.param("ecapa_voxceleb", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("head", ["dense", "mlp"])
+@pytest.mark.parametrize(
+    "network, head",
+    [("panns_cnn6", "dense"), ("panns_cnn6", "mlp"), pytest.param("ecapa_voxceleb", "dense", marks=pytest.mark.slow)],
+)
 def test_every_batch_and_length(network, head, tmp_path):
     kind = "panns" if network.startswith("panns") else "speechbrain"
     config = AudioFeatureConfig(type=kind, n_frames=1001)
