@@ -128,6 +128,9 @@ if int(np.__version__.partition(".")[0]) >= 2:
         "Hugging Face data sets beside it: pip install 'numpy<2' 'pandas<3' 'pyarrow<26'"
     )
 
+# oneDNN keeps what it compiles for each shape of an input, without a limit: 1 MB for each length of a sound that the
+# speaker network ecapa_voxceleb encodes. MXNet reads this number with the first computation.
+os.environ.setdefault("MXNET_MKLDNN_CACHE_NUM", "256")
 with contextlib.ExitStack() as _stack:
     _stack.enter_context(_lent(vars(np), "bool", bool))
     # A stand-in for the comparison of NumPy's version: distutils with setuptools takes 0.17 s to import.

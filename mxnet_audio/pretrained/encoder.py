@@ -24,6 +24,7 @@ from mxnet_audio.inference.results import Encoding, Output
 from mxnet_audio.inference.window_encoder import WindowEncoder
 from mxnet_audio.models import EncoderNet, SequenceNet, get_model
 from mxnet_audio.pretrained.patch_encoder import Frames, PatchEncoder
+from mxnet_audio.pretrained.random_weights import random_weights
 from mxnet_audio.pretrained.sound_encoder import sound_encoder
 
 __all__ = ["AUTO", "AudioEncoder", "load_encoder"]
@@ -63,7 +64,8 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
     revision : str, optional
         Branch, tag or commit of a model on the hub.
     use_pretrained : bool
-        True; a network without published weights computes nothing of use.
+        False for random weights, the same each time, in a network with the settings of the model at `source`, or with
+        the default ones: to train it from scratch, or to measure its speed.
     model_ctx, data_ctx : mxnet.Context, optional
         Device of the network, and device on which batches are put first; the CPU by default.
 
@@ -132,9 +134,10 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
 
     @cached_property
     def _loaded(self) -> weights.Loaded:
-        if self.use_pretrained is not True:
-            raise ParameterError(f"use_pretrained must be True, got {self.use_pretrained!r}")
-        return _load_weights(self.name, self._source, self.revision)
+        if not isinstance(self.use_pretrained, bool):
+            raise ParameterError(f"use_pretrained must be True or False, got {self.use_pretrained!r}")
+        load = _load_weights if self.use_pretrained else random_weights
+        return load(self.name, self._source, self.revision)
 
     @cached_property
     def _net(self) -> EncoderNet | SequenceNet:

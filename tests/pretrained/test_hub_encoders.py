@@ -148,12 +148,20 @@ def test_short_sound_says_how_long_it_must_be(noise):
         encoder.encode_audio((y[: samples - 1], sr))
 
 
+def test_random_weights_have_the_settings_of_a_model_and_are_the_same_each_time():
+    published, first, second = encoder_of("whisper"), *(encoder_of("whisper", use_pretrained=False) for _ in range(2))
+    vectors = [encoder.encode_audio((np.ones(8000, np.float32), 16000)) for encoder in (first, second)]
+    np.testing.assert_array_equal(*vectors)
+    assert first.model_id == second.model_id != published.model_id
+    assert first.embedding_dim == published.embedding_dim
+
+
 def test_bad_arguments(tmp_path):
     bad = {
         "layer": [{"layer": 1, "embedding": "mean"}, {"layer": 3}, {"layer": "first"}, {"layer": -1}],
         "reduce_output": [{"reduce_output": "median"}, {"reduce_output": "max", "embedding": "mean"}],
         "concat": [{"reduce_output": "concat"}],
-        "use_pretrained": [{"use_pretrained": False}],
+        "use_pretrained": [{"use_pretrained": None}, {"use_pretrained": "no"}],
         "source": [{"source": "elsewhere"}],
         "revision": [{"revision": "main"}],
     }
