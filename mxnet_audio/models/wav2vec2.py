@@ -133,9 +133,10 @@ class Wav2Vec2Net(SequenceNet):
     """wav2vec 2.0, HuBERT or WavLM, by `model_type` of its settings.
 
     Layer 0 is the input of the first transformer layer. The numbers of layers are those of ``hidden_states`` in
-    transformers; in a network with norms before its layers, the last one is after the final norm. The group norm of the
-    first convolution counts samples within the length of an input only, so that an input has the same embedding alone
-    and in a batch.
+    transformers. In a network with norms before its layers, the last one is after the final norm, as in transformers up
+    to version 4, with which the published sums of layers were trained; version 5 takes it before the norm. The group
+    norm of the first convolution counts samples within the length of an input only, so that an input has the same
+    embedding alone and in a batch.
 
     Parameters
     ----------

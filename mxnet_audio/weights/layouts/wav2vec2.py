@@ -1,16 +1,20 @@
-"""Published tensors of wav2vec 2.0, HuBERT and WavLM (the classes …Model, …ForSequenceClassification, …ForPreTraining
-and …ForCTC of transformers)."""
+"""Published tensors of wav2vec 2.0, HuBERT and WavLM, of all classes of transformers.
+
+The layers after the encoder are part of our network for …ForSequenceClassification only. Those of …ForPreTraining,
+…ForCTC, …ForXVector (speakers) and …ForAudioFrameClassification (speakers by time) are ignored.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 import numpy as np
 
 from mxnet_audio.weights.architecture import Wav2Vec2Architecture
 from mxnet_audio.weights.layouts.published import Published
-from mxnet_audio.weights.layouts.transformer import linear, norm, transformer_layer
+from mxnet_audio.weights.layouts.transformer import layer_sum, linear, norm, transformer_layer
 
 __all__ = ["buckets", "convert"]
 
@@ -29,6 +33,8 @@ _UNUSED = (
     r"(\w+\.)?masked_spec_embed|(quantizer|project_q|project_hid|lm_head)\..*"
     r"|(\w+\.)?encoder\.pos_conv_embed\.batch_norm\.num_batches_tracked"
 )
+_SPEAKER_HEAD = r"(projector|tdnn\.\d+\.kernel|feature_extractor|classifier|objective)\.(weight|bias)"
+_FRAME_HEAD = r"classifier\.(weight|bias)"
 _BATCH_NORM_EPSILON = 1e-5
 
 
@@ -52,7 +58,8 @@ def convert(
     parameters : dict of str to np.ndarray
         float32 arrays by the names of the network's parameters; those of the head "tags" if there is a classifier.
     ignored : list of str
-        Tensors that only the training used, and a bias that has no effect before the group norm.
+        Tensors that only the training used, a bias that has no effect before the group norm, and heads that the network
+        does not have.
 
     Raises
     ------
@@ -79,16 +86,19 @@ def convert(
         shape = architecture.num_buckets, architecture.num_attention_heads
         numbers = published.take(f"{prefix}encoder.layers.0.attention.rel_attn_embed.weight", shape)
         parameters["body.distances.weight"] = _frozen(numbers[buckets(*shape[:1], architecture.max_bucket_distance)].T)
-    if "classifier.weight" in tensors:
+    has_classifier, unused = "classifier.weight" in tensors, _UNUSED
+    if "tdnn.0.kernel.weight" in tensors:
+        unused += f"|{_SPEAKER_HEAD}"
+    elif "projector.weight" not in tensors:
+        unused += f"|{_FRAME_HEAD}"
+    elif has_classifier:
         width, classes = architecture.classifier_proj_size, tensors["classifier.weight"].shape[:1]
         parameters |= linear(published, "head.0", "projector", (width, units))
         parameters |= linear(published, "head.1", "classifier", (*classes, width))
-    if "layer_weights" in tensors:
-        parameters["layer_sum.weight"] = published.take("layer_weights", (layers + 1,))
-    else:
-        parameters["layer_sum.weight"] = _frozen(np.zeros(layers + 1))  # equal shares
-    without_effect = f"|{prefix}{_FIRST_BIAS}" if architecture.feat_extract_norm == "group" else ""
-    return parameters, published.ignored(_UNUSED + without_effect.replace(".", r"\."))
+    parameters |= layer_sum(published, layers, has_classifier and architecture.use_weighted_layer_sum)
+    if architecture.feat_extract_norm == "group":
+        unused += f"|{re.escape(prefix + _FIRST_BIAS)}"
+    return parameters, published.ignored(unused)
 
 
 def buckets(count: int, longest: int) -> np.ndarray:
