@@ -281,7 +281,8 @@ class OnnxAudioClassifier(Predictor):
         return audio.fit_length(y if description.crop == "middle" else y[..., :n_samples], n_samples)
 
     def _forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self._check_classes()
         with naming_errors(self.model_path):
             probabilities, vectors = self._session.run(x)
-        assert probabilities is not None  # networks that take inputs of one length have classes
+        assert probabilities is not None
         return probabilities, vectors

@@ -99,8 +99,8 @@ class OnnxSession:
         Parameters
         ----------
         x : np.ndarray [shape=(n, samples) or (n, 1, bands, frames)]
-        lengths : np.ndarray [shape=(n,)]
-            Number of frames of each, for networks that take inputs of different lengths.
+        lengths : np.ndarray [shape=(n,)], optional
+            Number of frames of each, for networks that take inputs of different lengths; by default all.
 
         Returns
         -------
@@ -118,6 +118,7 @@ class OnnxSession:
         if windows is not None:
             if x.shape[-1] > windows.max_input:
                 raise ModelError(f"damaged: its windows are of more than {windows.max_input} frames")
+            lengths = np.full(len(x), x.shape[-1]) if lengths is None else lengths
             inputs["lengths"] = np.ascontiguousarray(lengths, np.float32)
         with _naming("cannot be run"):
             outputs = self._session.run(self._outputs, inputs, self._run_options)

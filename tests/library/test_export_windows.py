@@ -150,6 +150,8 @@ def test_classifiers_give_the_same_results(classifier, corpus, tmp_path):
     for one, other in zip(found, expected, strict=True):
         assert (one.label, one.known, str(one.error)) == (other.label, other.known, str(other.error))
         assert_close(one.probabilities, other.probabilities)
+    x = exported.preprocess(noise(1))
+    assert_close(exported.forward([x])[1], np.stack([classifier.encode_audio(noise(1))]))
     for window, hop in ((None, None), (0.7, 0.3), (1.5, 0.9)):
         found, expected = (model.predict_timeline(noise(2.4), window, hop) for model in (exported, classifier))
         assert len(found) == len(expected) > 1
