@@ -19,7 +19,7 @@ VARIABLE = "MXNET_AUDIO_WEIGHTS"
 def check_no_revision(record: Record, revision: str | None) -> None:
     """Raise ParameterError if a revision is given of weights that are not on the hub."""
     if revision is not None:
-        raise ParameterError(f"revision of {record.name} must be None, since there is one only, got {revision!r}")
+        raise ParameterError(f"revision must be left out for {record.name}, which has only one, got {revision!r}")
 
 
 def find_model(
@@ -57,7 +57,7 @@ def find_model(
         path = path_argument("source", source)
         if _exists(path):
             if revision is not None:
-                raise ParameterError(f"revision must be None for a folder, got {revision!r}")
+                raise ParameterError(f"revision must be left out for a folder, got {revision!r}")
             return ModelFolder(_model_path(record, path), str(path.absolute()))
         if not isinstance(source, str) or not hub.is_repository(source):
             raise ModelError("no such folder; the name of a model on the Hugging Face hub is OWNER/NAME", path)

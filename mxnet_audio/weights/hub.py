@@ -123,7 +123,7 @@ def _get_weights(hub: Any, record: Record, repository: str, folder: Path) -> Non
     """Download the files with tensors."""
     path = next(filter(None, (_get(hub, repository, name, folder) for name in record.weight_files)), None)
     if path is None:
-        raise ModelError(f"has no weights: none of {', '.join(record.weight_files)}", repository)
+        raise ModelError(f"has no weights: it needs {' or '.join(record.weight_files)}", repository)
     if path.suffix == ".json":
         for name in sharded.shards(path):
             if _get(hub, repository, name, folder) is None:
@@ -194,7 +194,7 @@ def _reason(record: Record, repository: str, revision: str | None, error: Except
         return f"there is no revision {revision!r} of this model: give a branch, a tag or a commit"
     if "EntryNotFoundError" in kinds and "LocalEntryNotFoundError" not in kinds:
         return f"has no {main_file(record)}: it is no model of this kind"
-    cause = str(error).strip().partition("\n")[0] or type(error).__name__
+    cause = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
     return (
         f"not on this machine, and it cannot be downloaded ({cause}). Try again with a network, or copy its files to a "
         f"folder FOLDER/{own_folder(repository, revision)}, and set MXNET_AUDIO_WEIGHTS=FOLDER"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mxnet_audio.weights.audioset import AUDIOSET
 from mxnet_audio.weights.embeddings import REDUCTIONS
 from mxnet_audio.weights.records import PublishedFile, Record
+from mxnet_audio.weights.tags import AUDIOSET
 
 __all__ = ["HUB_RECORDS"]
 

@@ -19,11 +19,11 @@ from mxnet_audio.checks import path_argument
 from mxnet_audio.errors import ModelError
 from mxnet_audio.model_store import check_finite, fingerprint
 from mxnet_audio.weights.architecture import read_architecture
-from mxnet_audio.weights.convert import convert
+from mxnet_audio.weights.convert import convert, is_cached
 from mxnet_audio.weights.find import cache_folder, find, published_files
 from mxnet_audio.weights.find_model import check_no_revision, find_model, model_at_hand
 from mxnet_audio.weights.loaded import Loaded
-from mxnet_audio.weights.model_folder import convert_family, is_converted_on_load, list_files, read_model
+from mxnet_audio.weights.model_folder import list_files, read_model
 from mxnet_audio.weights.readers import tensorflow, tflite, torch
 from mxnet_audio.weights.readers.safetensors import read_with_metadata
 from mxnet_audio.weights.records import Record
@@ -89,11 +89,11 @@ def load(
     if not tensors:
         return _described(found)
     paths = None if source is None else find(name, source)
-    loaded = None if is_converted_on_load(found) else _read_cache(found)
+    loaded = _read_cache(found) if is_cached(found.network) else None
     if loaded is None:
         paths = paths or find(name, download=download, progress=progress)
         loaded = _read_published(found, paths)
-        if not is_converted_on_load(found):
+        if is_cached(found.network):
             _write_cache(loaded)
     if source is None:
         return loaded
@@ -154,17 +154,14 @@ def _read_published(found: Record, paths: list[Path]) -> Loaded:
     path = paths[0]
     read = next(reader for suffix, reader in _READERS.items() if found.files[0].name.endswith(suffix))
     try:
-        with np.errstate(all="ignore"):  # numbers out of range are found by check_finite
-            if is_converted_on_load(found):
-                tensors, ignored = convert_family(found.network, read(path), None)
-            else:
-                tensors, ignored = convert(found.network, read(path)), []
-        check_finite(tensors)
+        tensors, ignored = convert(found.network, read(path))
     except ModelError as error:
         raise error if error.path is not None else ModelError(error.reason, path) from error
     labels = tflite.read_labels(path, found.tag_list) if found.tag_list else list(found.tags)
     if len(labels) != found.n_tags:
         raise ModelError(f"lists {len(labels)} classes instead of {found.n_tags}", path)
+    if is_cached(found.network):
+        ignored = []  # as from the cache, which does not hold their names
     return dataclasses.replace(_described(found), tensors=tensors, labels=labels, ignored=ignored)
 
 

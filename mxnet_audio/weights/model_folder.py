@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -14,14 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mxnet_audio.atomic import read_json
 from mxnet_audio.errors import ModelError
-from mxnet_audio.model_store import check_finite
 from mxnet_audio.weights.architecture import Architecture, read_architecture
-from mxnet_audio.weights.audioset import AUDIOSET
+from mxnet_audio.weights.convert import convert
 from mxnet_audio.weights.loaded import Loaded
 from mxnet_audio.weights.readers import safetensors, sharded, torch
 from mxnet_audio.weights.readers.foreign import naming_damage
 from mxnet_audio.weights.records import Record
 from mxnet_audio.weights.registry import names, record
+from mxnet_audio.weights.tags import AUDIOSET
 
 if TYPE_CHECKING:
     from mxnet_audio.features import AudioFeatureConfig
@@ -30,8 +29,6 @@ __all__ = [
     "CONFIG",
     "FRONT_ENDS",
     "ModelFolder",
-    "convert_family",
-    "is_converted_on_load",
     "list_files",
     "main_file",
     "read_model",
@@ -43,8 +40,6 @@ CONFIG = "config.json"
 # Descriptions of features; the second one contains them if transformers 5 wrote it for a processor of sound and text.
 FRONT_ENDS = ("preprocessor_config.json", "processor_config.json")
 _LARGEST_JSON = 16 << 20  # [bytes]
-# Modules of `layouts` by the network, or what is before the first underscore of its name.
-_FAMILIES = {"wav2vec2": "wav2vec2", "whisper": "whisper", "ast": "ast", "panns": "panns", "ecapa_voxceleb": "ecapa"}
 _HEAD = "head."  # of the names of our parameters
 _CLASS_BIASES = ("classifier.bias", "classifier.dense.bias")
 
@@ -99,7 +94,7 @@ def list_files(record: Record, folder: Path, weights: bool = True) -> list[Path]
     settings = []
     if record.model_type:
         if not (folder / CONFIG).exists():
-            raise ModelError(f"no {CONFIG} in this folder, as models of the Hugging Face hub have", folder)
+            raise ModelError(f"no {CONFIG} in this folder: give a complete one, as `save_pretrained` writes it", folder)
         settings = [folder / name for name in (CONFIG, *FRONT_ENDS) if (folder / name).exists()]
     return settings + (_tensor_files(record, folder) if weights else [])
 
@@ -108,7 +103,7 @@ def _tensor_files(record: Record, folder: Path) -> list[Path]:
     """List the file that the tensors are read from, and those that it refers to."""
     path = next((folder / name for name in record.weight_files if (folder / name).exists()), None)
     if path is None:
-        raise ModelError(f"no weights in this folder: none of {', '.join(record.weight_files)}", folder)
+        raise ModelError(f"no weights in this folder: it needs {' or '.join(record.weight_files)}", folder)
     parts = [path.with_name(name) for name in sharded.shards(path)] if path.suffix == ".json" else []
     for part in parts:
         if not part.exists():
@@ -143,10 +138,8 @@ def read_model(record: Record, folder: ModelFolder, weights: bool = True) -> Loa
         return Loaded(record, {}, [], architecture, features, source=folder.source, revision=folder.revision)
     path = folder.path if folder.path.is_file() else _tensor_files(record, folder.path)[0]
     published = (safetensors if ".safetensors" in path.name else torch).read(path)
-    # Numbers out of range give warnings of NumPy, and then are found by check_finite.
-    with naming_damage(path, "file with tensors"), np.errstate(all="ignore"):
-        tensors, ignored = convert_family(record.network, published, architecture)
-        check_finite(tensors)
+    with naming_damage(path, "file with tensors"):
+        tensors, ignored = convert(record.network, published, architecture)
     if ignored:
         shown = ", ".join(ignored[:5]) + (", …" if len(ignored) > 5 else "")
         logger.info("%s: %d published tensors are not part of %s: %s", path, len(ignored), record.network, shown)
@@ -189,34 +182,6 @@ def _read_architecture(found: Record, path: Path, config: Mapping[str, Any]) -> 
             other = next(name for name in names() if record(name).model_type == architecture.model_type)
             raise ModelError(f"this is a {other} model, not {found.name}: load_encoder({other!r}, …)")
         return architecture
-
-
-def is_converted_on_load(record: Record) -> bool:
-    """Return whether the tensors of a record are converted each time, since this only renames and reorders them."""
-    return bool(record.repository) or record.network.partition("_")[0] in _FAMILIES
-
-
-def convert_family(
-    network: str, tensors: Mapping[str, np.ndarray], architecture: Architecture | None
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Convert published tensors to the parameters of a network; see the modules of `layouts`.
-
-    Returns
-    -------
-    parameters : dict of str to np.ndarray
-    ignored : list of str
-        Published tensors that are not part of the network.
-
-    Raises
-    ------
-    ModelError
-        If a tensor is missing, has another shape, or is not known.
-    """
-    prefix = network.partition("_")[0]
-    layout = importlib.import_module(f"mxnet_audio.weights.layouts.{_FAMILIES.get(network) or _FAMILIES[prefix]}")
-    if prefix == "panns":
-        return layout.convert(tensors, architecture, network)
-    return layout.convert(tensors, architecture)
 
 
 def _read_labels(path: Path, config: Mapping[str, Any], published: Mapping[str, np.ndarray]) -> tuple[list[str], bool]:

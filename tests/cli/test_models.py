@@ -58,7 +58,7 @@ def test_download_from_a_folder(run, run_json):
     result = run("models", "download", "hubert", "--source", folder, code=1)
     assert "this is a whisper model, not hubert" in result.stderr and result.stdout == ""
     result = run("models", "download", "whisper", "--source", folder, "--revision", "main", code=1)
-    assert "error: revision must be None" in result.stderr
+    assert "error: revision must be left out" in result.stderr
     result = run("models", "download", "whisper", "--source", "nöwhere", code=1)
     assert "OWNER/NAME" in result.stderr
 

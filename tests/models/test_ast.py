@@ -119,7 +119,7 @@ def test_wrong_tensors_are_named():
     with pytest.raises(ModelError, match="classifier"):
         convert(tensors | {"classifier.dense.weight": np.zeros(())}, architecture)
     for key, value in (("max_length", 128), ("patch_size", 64), ("time_stride", 1)):
-        with pytest.raises(ModelError, match=r"position_embeddings|projection"):
+        with pytest.raises(ModelError, match=r"position_embeddings|projection|patch_size"):
             convert(tensors, read_architecture(config | {key: value}))
     with pytest.raises(ModelError, match="missing"):
         convert({}, architecture)

@@ -6,8 +6,8 @@ import pytest
 from mxnet_audio.engine import nd
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.models import NETWORKS
-from mxnet_audio.weights.audioset import AUDIOSET
 from mxnet_audio.weights.layouts.panns import convert
+from mxnet_audio.weights.tags import AUDIOSET
 from tests.models.hub_reference import (
     REFERENCE,
     assert_close,

@@ -5,8 +5,8 @@ import pytest
 
 from mxnet_audio import weights
 from mxnet_audio.errors import ModelError
-from mxnet_audio.weights.convert import _LAYOUTS, convert
-from mxnet_audio.weights.model_folder import convert_family, is_converted_on_load
+from mxnet_audio.weights.convert import convert
+from mxnet_audio.weights.layouts.patches import _LAYOUTS
 
 # Parameters of each network (running means and variances included), as published.
 NUMBERS = {
@@ -33,8 +33,8 @@ def fake():
 @pytest.mark.parametrize("network", NUMBERS)
 def test_every_number_is_used_once(fake, network):
     tensors = fake(network)
-    parameters = convert(network, tensors)
-    assert sum(value.size for value in parameters.values()) == NUMBERS[network]
+    parameters, ignored = convert(network, tensors)
+    assert sum(value.size for value in parameters.values()) == NUMBERS[network] and ignored == []
     assert all(value.dtype == np.float32 and value.flags.c_contiguous for value in parameters.values())
     published = np.sort(np.concatenate([value.ravel() for value in tensors.values()]))
     np.testing.assert_array_equal(np.sort(np.concatenate([value.ravel() for value in parameters.values()])), published)
@@ -45,7 +45,7 @@ def test_layout_of_yamnet(fake):
     first, layer = "tower0/network/layer", "tower0/network/layer4/sepconv"
     depthwise = f"{layer}/BatchNorm/FusedBatchNormV3;{layer}/depthwise"
     tensors[f"{depthwise};tower0/network/layer24/sepconv/depthwise"] = tensors.pop(depthwise)  # merged with another
-    parameters = convert("yamnet", tensors | {"stft/hann_window": np.ones(400, np.float32)})
+    parameters, _ = convert("yamnet", tensors | {"stft/hann_window": np.ones(400, np.float32)})
     # Ours is (out, in, bands, time); theirs (out, time, bands, in) and (1, time, bands, channels).
     assert parameters["body.stem.weight"][5, 0, 2, 1] == tensors[f"{first}1/conv/Conv2D"][5, 1, 2, 0]
     theirs = tensors[f"{depthwise};tower0/network/layer24/sepconv/depthwise"]
@@ -57,7 +57,9 @@ def test_layout_of_yamnet(fake):
 
 def test_layout_of_musicnn(fake):
     tensors = fake("musicnn")
-    parameters = convert("musicnn", tensors | {"beta1_power": np.ones(()), "conv2d/kernel/Adam_1": np.ones(3)})
+    unused = {"beta1_power": np.ones(()), "conv2d/kernel/Adam_1": np.ones(3)}
+    parameters, ignored = convert("musicnn", tensors | unused)
+    assert ignored == sorted(unused)
     assert parameters["body.timbral.1.conv.weight"].shape == (204, 1, 67, 7)
     assert parameters["body.timbral.1.conv.weight"][3, 0, 60, 2] == tensors["conv2d_1/kernel"][2, 60, 0, 3]
     assert parameters["body.temporal.0.conv.weight"].shape == (51, 1, 1, 128)
@@ -72,7 +74,7 @@ def test_layout_of_musicnn(fake):
 
 def test_layout_of_musicnn_vgg(fake):
     tensors = fake("musicnn_vgg")
-    parameters = convert("musicnn_vgg", tensors)
+    parameters, _ = convert("musicnn_vgg", tensors)
     assert parameters["body.layers.2.conv.weight"][3, 7, 2, 1] == tensors["3CNN/kernel"][1, 2, 7, 3]
     image = np.random.default_rng(1).normal(size=(2, 1, 128))  # (time, bands, channels)
     ours = parameters["head.weight"] @ image.transpose(2, 1, 0).ravel()
@@ -82,7 +84,8 @@ def test_layout_of_musicnn_vgg(fake):
 def test_layout_of_ge2e_lstm(fake):
     tensors = fake("ge2e_lstm")
     unused = {"model_state/similarity_bias": np.ones(1), "optimizer_state/state/1/exp_avg": np.ones(2)}
-    parameters = convert("ge2e_lstm", tensors | unused)
+    parameters, ignored = convert("ge2e_lstm", tensors | unused)
+    assert ignored == sorted(unused)
     np.testing.assert_array_equal(parameters["body.lstm.l0_i2h_weight"], tensors["model_state/lstm.weight_ih_l0"])
     np.testing.assert_array_equal(parameters["body.lstm.l2_h2h_bias"], tensors["model_state/lstm.bias_hh_l2"])
     np.testing.assert_array_equal(parameters["body.linear.weight"], tensors["model_state/linear.weight"])
@@ -111,9 +114,7 @@ def test_weights_of_another_network(fake):
 
 
 def test_every_network_of_the_registry_has_a_layout():
-    records = [weights.record(name) for name in weights.names()]
-    assert {record.network for record in records if not is_converted_on_load(record)} == set(_LAYOUTS)
-    for record in filter(is_converted_on_load, records):
-        architecture = weights.load(record.name, tensors=False).architecture
+    for name in weights.names():
+        described = weights.load(name, tensors=False)
         with pytest.raises(ModelError, match=r"the tensor '.*' is missing"):
-            convert_family(record.network, {}, architecture)
+            convert(described.record.network, {}, described.architecture)

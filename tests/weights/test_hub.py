@@ -173,7 +173,7 @@ def test_what_the_hub_refuses(hub, model):
     folder = model("whisper")
     (folder / "model.safetensors").unlink()
     hub.publish("a/empty", folder)
-    with pytest.raises(ModelError, match=r"^a/empty: has no weights: none of model\.safetensors"):
+    with pytest.raises(ModelError, match=r"^a/empty: has no weights: it needs model\.safetensors"):
         weights.load("whisper", "a/empty")
     (folder / "config.json").unlink()
     hub.publish("a/bare", folder)

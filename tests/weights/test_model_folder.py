@@ -12,8 +12,8 @@ from safetensors.numpy import load_file, save, save_file
 from mxnet_audio import weights
 from mxnet_audio.errors import ModelError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.weights.audioset import AUDIOSET
-from mxnet_audio.weights.model_folder import convert_family
+from mxnet_audio.weights.convert import convert
+from mxnet_audio.weights.tags import AUDIOSET
 from tests.weights.fake_hub import edit
 from tests.weights.torch_files import saved, wrapped
 
@@ -89,7 +89,7 @@ def test_other_precision(model, dtype):
         save_file({name: value.astype(dtype) for name, value in tensors.items()}, path)
     loaded = weights.load("ast", folder)
     assert all(value.dtype == np.float32 for value in loaded.tensors.values())
-    exact = convert_family("ast", tensors, loaded.architecture)[0]
+    exact = convert("ast", tensors, loaded.architecture)[0]
     for name, value in loaded.tensors.items():
         np.testing.assert_allclose(value, exact[name], rtol=1e-2, atol=1e-6)
 
@@ -98,7 +98,7 @@ def test_folder_without_settings_or_weights(model):
     folder = model("whisper")
     (folder / "model.safetensors").rename(folder / "other.safetensors")
     for function in (weights.load, weights.find):
-        with pytest.raises(ModelError, match=r"whisper: no weights in this folder: none of model\.safetensors, "):
+        with pytest.raises(ModelError, match=r"whisper: no weights in this folder: it needs model\.safetensors or "):
             function("whisper", folder)
     with pytest.raises(ModelError, match=r"other\.safetensors: a model is a folder with config\.json and one of"):
         weights.load("whisper", folder / "other.safetensors")

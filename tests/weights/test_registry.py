@@ -8,8 +8,8 @@ import pytest
 
 from mxnet_audio import weights
 from mxnet_audio.errors import ParameterError
-from mxnet_audio.weights.audioset import AUDIOSET
 from mxnet_audio.weights.hub import is_repository
+from mxnet_audio.weights.tags import AUDIOSET
 
 NAMES = weights.names()
 

@@ -37,7 +37,7 @@ def naming_damage(path: str | os.PathLike, kind: str) -> Iterator[None]:
         raise ModelError(f"cannot be read ({error.strerror or error})", error.filename or path) from error
     except Exception as error:  # parsers of damaged bytes fail in too many ways to list
         cause = str(error) or type(error).__name__
-        raise ModelError(f"damaged, or no {kind} ({cause})", path) from error
+        raise ModelError(f"damaged, or no {kind} ({cause}): get it again", path) from error
 
 
 def contents(path: str | os.PathLike) -> bytes:
