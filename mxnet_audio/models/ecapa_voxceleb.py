@@ -13,7 +13,6 @@ from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models.blocks import VectorNorm
 from mxnet_audio.models.ecapa_tdnn import BLOCKS, EMBEDDING_DIM, AttentiveStatistics, Bands, Frames
 from mxnet_audio.models.sequence_net import SequenceNet
-from mxnet_audio.nn.reduce import Reduce
 from mxnet_audio.weights.architecture import Architecture
 
 __all__ = ["EcapaVoxcelebNet"]
@@ -116,7 +115,3 @@ class EcapaVoxcelebNet(SequenceNet):
     def make_body(self, layers: int) -> EcapaVoxcelebBody:
         """Make the layers up to the embedding."""
         return EcapaVoxcelebBody(self._channels)
-
-    def new_reduce(self) -> Reduce:
-        """Make the block that takes the only vector of a sequence."""
-        return Reduce("mean")

@@ -11,7 +11,7 @@ from mxnet_audio.errors import ParameterError
 from mxnet_audio.models.blocks import AudioNet
 from mxnet_audio.nn.loss import unit
 
-__all__ = ["Embedding", "EncoderNet", "PatchOutputs", "patch_starts"]
+__all__ = ["Embedding", "EncoderNet", "PatchOutputs", "patch_starts", "two_layers"]
 
 MLP_UNITS = 256  # of the hidden layer of the head "mlp"
 MIN_VARIANCE = 1e-30  # smaller variances over patches count as this one: a root has no finite gradient at 0
@@ -30,6 +30,14 @@ class Embedding(NamedTuple):
 
     layer: int
     pool: Literal["mean", "mean_std", "unit_mean"] = "mean"
+
+
+def two_layers(in_units: int, units: int, classes: int, activation: str | None = None) -> gluon.nn.HybridSequential:
+    """Make a hidden layer and the layer of the scores; call it within the network's name scope."""
+    head = gluon.nn.HybridSequential()
+    head.add(gluon.nn.Dense(units, activation=activation, in_units=in_units))
+    head.add(gluon.nn.Dense(classes, in_units=units))
+    return head
 
 
 def patch_starts(frames: int, size: int, hop: int) -> list[int]:
@@ -150,10 +158,7 @@ class EncoderNet(AudioNet):
         """Make the last layer or layers for embeddings of this length; call it within the network's name scope."""
         if self.head_name != "mlp":
             return super().new_head(width)
-        head = gluon.nn.HybridSequential()
-        head.add(gluon.nn.Dense(MLP_UNITS, activation="relu", in_units=width))
-        head.add(gluon.nn.Dense(self.classes, in_units=MLP_UNITS))
-        return head
+        return two_layers(width, MLP_UNITS, self.classes, "relu")
 
     def forward(self, x, *args):
         """Check the shape of an array, and compute; a Symbol has no shape yet."""

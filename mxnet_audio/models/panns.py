@@ -13,7 +13,7 @@ from mxnet_audio.engine import gluon
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models.blocks import batch_norm
 from mxnet_audio.models.sequence_net import SequenceNet
-from mxnet_audio.nn.reduce import Reduce, steps_within
+from mxnet_audio.nn.reduce import steps_within
 from mxnet_audio.weights.architecture import Architecture
 
 __all__ = ["PannsCnn6Net", "PannsCnn10Net", "PannsCnn14Net", "PannsMobileNetV1Net"]
@@ -203,10 +203,6 @@ class PannsNet(SequenceNet):
     def make_body(self, layers: int) -> PannsBody:
         """Make the layers up to the embedding."""
         return PannsBody(self.blocks(), BANDS >> self.pools, self.maps)
-
-    def new_reduce(self) -> Reduce:
-        """Make the block that takes the only vector of a sequence."""
-        return Reduce("mean")
 
 
 class PannsCnn14Net(PannsNet):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.models.blocks import AudioNet
-from mxnet_audio.models.encoder_net import MLP_UNITS
+from mxnet_audio.models.encoder_net import MLP_UNITS, two_layers
 from mxnet_audio.nn.reduce import LayerSum, Reduce
 from mxnet_audio.weights.architecture import Architecture
 from mxnet_audio.weights.embeddings import LAST_LAYER, REDUCTIONS, WEIGHTED, split_embedding
@@ -163,7 +163,8 @@ class SequenceNet(AudioNet):
 
     def new_reduce(self) -> gluon.nn.HybridBlock:
         """Make the block from sequences and their lengths to the embedding."""
-        return Reduce(self.reduction)
+        # Networks whose sequences are one vector have a name of their own for it.
+        return Reduce(self.reduction if self.reduction in REDUCTIONS else "mean")
 
     def new_tags_reduce(self) -> gluon.nn.HybridBlock:
         """Make the block from sequences and their lengths to the vectors that the published head takes."""
@@ -179,10 +180,7 @@ class SequenceNet(AudioNet):
             return self.new_tags_head(width)
         if self.head_name != "mlp":
             return super().new_head(width)
-        head = gluon.nn.HybridSequential()
-        head.add(gluon.nn.Dense(MLP_UNITS, activation="relu", in_units=width))
-        head.add(gluon.nn.Dense(self.classes, in_units=MLP_UNITS))
-        return head
+        return two_layers(width, MLP_UNITS, self.classes, "relu")
 
     def forward(self, x, lengths=None):
         """Check the inputs, and compute.
@@ -217,7 +215,7 @@ class SequenceNet(AudioNet):
         if values.shape != x.shape[:1] or not ((values >= smallest) & (values <= x.shape[3])).all():
             limits = f"one number from {smallest} to {x.shape[3]} for each of {len(x)} inputs"
             raise ParameterError(f"lengths must be {limits}, got {values.tolist()}")
-        return lengths
+        return nd.array(values, ctx=x.context, dtype="float32")  # integers could not be compared with steps
 
     def hybrid_forward(self, F, x, lengths):
         steps, states = self._states(x, lengths)

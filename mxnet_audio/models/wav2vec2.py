@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from mxnet_audio.engine import gluon
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.models.encoder_net import two_layers
 from mxnet_audio.models.sequence_net import SequenceNet
 from mxnet_audio.models.wav2vec2_conv import FeatureExtractor, PositionalConv, hop, receptive_field
 from mxnet_audio.nn.reduce import steps_within
@@ -210,7 +211,4 @@ class Wav2Vec2Net(SequenceNet):
 
     def new_tags_head(self, width: int) -> gluon.nn.HybridSequential:
         """Make the published last layers, for vectors of this length: a projection and the scores."""
-        head = gluon.nn.HybridSequential()
-        head.add(gluon.nn.Dense(self.architecture.classifier_proj_size, in_units=width))
-        head.add(gluon.nn.Dense(self.classes, in_units=self.architecture.classifier_proj_size))
-        return head
+        return two_layers(width, self.architecture.classifier_proj_size, self.classes)

@@ -12,6 +12,7 @@ import numpy as np
 
 from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.models.encoder_net import two_layers
 from mxnet_audio.models.sequence_net import SequenceNet
 from mxnet_audio.nn.transformer import Activation, TransformerLayer
 from mxnet_audio.weights.architecture import Architecture, WhisperArchitecture
@@ -176,10 +177,7 @@ class WhisperNet(SequenceNet):
 
     def new_tags_head(self, width: int) -> gluon.nn.HybridSequential:
         """Make the projector and the classifier of a published classifier."""
-        head = gluon.nn.HybridSequential()
-        head.add(gluon.nn.Dense(self.architecture.classifier_proj_size, in_units=width))
-        head.add(gluon.nn.Dense(self.classes, in_units=self.architecture.classifier_proj_size))
-        return head
+        return two_layers(width, self.architecture.classifier_proj_size, self.classes)
 
     def _checked(self, x: nd.NDArray, lengths: nd.NDArray | None) -> nd.NDArray:
         checked = super()._checked(x, lengths)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mxnet_audio.weights.architecture import Architecture
+from mxnet_audio.weights.layouts.layers import batch_norm, linear
 from mxnet_audio.weights.layouts.published import Published
 
 __all__ = ["convert"]
@@ -71,10 +72,10 @@ def convert(
         weight.setflags(write=False)
         parameters[f"{pool}.{name}.weight"] = weight
     parameters[f"{pool}.frame.bias"] = conv[".bias"]
-    parameters |= _norm(published, f"{pool}.norm", "asp.tdnn.norm", _BOTTLENECK)
+    parameters |= batch_norm(published, f"{pool}.norm", "asp.tdnn.norm.norm", _BOTTLENECK)
     weight = published.take("asp.conv.conv.weight", (joined, _BOTTLENECK, 1))
     parameters[f"{pool}.attend.weight"] = weight[:, :, np.newaxis]
-    parameters |= _norm(published, "body.encoder.3", "asp_bn", 2 * joined)
+    parameters |= batch_norm(published, "body.encoder.3", "asp_bn.norm", 2 * joined)
     parameters["body.encoder.4.weight"] = published.take("fc.conv.weight", (_EMBEDDING, 2 * joined, 1))[:, :, 0]
     parameters["body.encoder.4.bias"] = published.take("fc.conv.bias", (_EMBEDDING,))
     return parameters, published.ignored(_UNUSED)
@@ -82,20 +83,11 @@ def convert(
 
 def _conv(published: Published, ours: str, theirs: str, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     """Take a convolution; `shape` is (filters, channels, frames)."""
-    weight = published.take(f"{theirs}.conv.weight", shape)
-    return {
-        f"{ours}.weight": weight[:, :, np.newaxis],
-        f"{ours}.bias": published.take(f"{theirs}.conv.bias", shape[:1]),
-    }
-
-
-def _norm(published: Published, ours: str, theirs: str, channels: int) -> dict[str, np.ndarray]:
-    names = {"gamma": "weight", "beta": "bias", "running_mean": "running_mean", "running_var": "running_var"}
-    return {f"{ours}.{name}": published.take(f"{theirs}.norm.{source}", (channels,)) for name, source in names.items()}
+    taken = linear(published, ours, f"{theirs}.conv", shape)
+    return taken | {f"{ours}.weight": taken[f"{ours}.weight"][:, :, np.newaxis]}
 
 
 def _layer(published: Published, ours: str, theirs: str, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     """Take a convolution and its batch norm."""
-    return _conv(published, f"{ours}.0", f"{theirs}.conv", shape) | _norm(
-        published, f"{ours}.1", f"{theirs}.norm", shape[0]
-    )
+    convolution = _conv(published, f"{ours}.0", f"{theirs}.conv", shape)
+    return convolution | batch_norm(published, f"{ours}.1", f"{theirs}.norm.norm", shape[0])

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mxnet_audio.weights.architecture import Architecture
+from mxnet_audio.weights.layouts.layers import batch_norm, linear
 from mxnet_audio.weights.layouts.published import Published
 
 __all__ = ["convert"]
@@ -55,22 +56,16 @@ def convert(
         If a tensor is missing, has another shape, or is not part of the network: the first one is named.
     """
     published = Published(network, {name.removeprefix("model/"): tensor for name, tensor in tensors.items()})
-    parameters = _norm(published, "body.input_norm", "bn0", 64)
+    parameters = batch_norm(published, "body.input_norm", "bn0", 64)
     if network == "panns_mobilenetv1":
         parameters |= _mobilenet_blocks(published)
         width = _MOBILENET_MAPS[-1]
     else:
         parameters |= _convolutional_blocks(published, *_CONVOLUTIONAL[network])
         width = _CONVOLUTIONAL[network][0][-1]
-    for ours, theirs, units in (("body.dense", "fc1", width), ("head", "fc_audioset", _TAGS)):
-        parameters[f"{ours}.weight"] = published.take(f"{theirs}.weight", (units, width))
-        parameters[f"{ours}.bias"] = published.take(f"{theirs}.bias", (units,))
+    parameters |= linear(published, "body.dense", "fc1", (width, width))
+    parameters |= linear(published, "head", "fc_audioset", (_TAGS, width))
     return parameters, published.ignored(_UNUSED)
-
-
-def _norm(published: Published, ours: str, theirs: str, maps: int) -> dict[str, np.ndarray]:
-    names = {"gamma": "weight", "beta": "bias", "running_mean": "running_mean", "running_var": "running_var"}
-    return {f"{ours}.{name}": published.take(f"{theirs}.{source}", (maps,)) for name, source in names.items()}
 
 
 def _kernel(published: Published, theirs: str, shape: tuple[int, int, int]) -> np.ndarray:
@@ -88,7 +83,7 @@ def _convolutional_blocks(
             ours, theirs = f"body.blocks.{block}", f"conv_block{block + 1}"
             kernel = _kernel(published, f"{theirs}.conv{number + 1}", (outputs, inputs, size))
             parameters[f"{ours}.convolutions.{number}.weight"] = kernel
-            parameters |= _norm(published, f"{ours}.norms.{number}", f"{theirs}.bn{number + 1}", outputs)
+            parameters |= batch_norm(published, f"{ours}.norms.{number}", f"{theirs}.bn{number + 1}", outputs)
             inputs = outputs
     return parameters
 
@@ -96,11 +91,11 @@ def _convolutional_blocks(
 def _mobilenet_blocks(published: Published) -> dict[str, np.ndarray]:
     first = _MOBILENET_MAPS[0]
     parameters = {"body.blocks.0.convolution.weight": _kernel(published, "features.0.0", (first, 1, 3))}
-    parameters |= _norm(published, "body.blocks.0.norm", "features.0.2", first)
+    parameters |= batch_norm(published, "body.blocks.0.norm", "features.0.2", first)
     for block, (inputs, outputs) in enumerate(itertools.pairwise(_MOBILENET_MAPS), 1):
         ours, theirs = f"body.blocks.{block}", f"features.{block}"
         parameters[f"{ours}.convolution.weight"] = _kernel(published, f"{theirs}.0", (inputs, 1, 3))
-        parameters |= _norm(published, f"{ours}.norm", f"{theirs}.2", inputs)
+        parameters |= batch_norm(published, f"{ours}.norm", f"{theirs}.2", inputs)
         parameters[f"{ours}.pointwise.weight"] = _kernel(published, f"{theirs}.4", (outputs, inputs, 1))
-        parameters |= _norm(published, f"{ours}.pointwise_norm", f"{theirs}.5", outputs)
+        parameters |= batch_norm(published, f"{ours}.pointwise_norm", f"{theirs}.5", outputs)
     return parameters

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from mxnet_audio.weights.architecture import Wav2Vec2Architecture
+from mxnet_audio.weights.layouts.layers import layer_sum, linear, norm, transformer_layer
 from mxnet_audio.weights.layouts.published import Published
-from mxnet_audio.weights.layouts.transformer import layer_sum, linear, norm, transformer_layer
 
 __all__ = ["buckets", "convert"]
 

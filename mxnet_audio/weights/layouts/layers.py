@@ -1,4 +1,4 @@
-"""Published tensors of linear layers, norms, and the layers of transformers, as parameters of our networks."""
+"""Published tensors of layers that several networks have, as parameters of ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from mxnet_audio.weights.layouts.published import Published
 
-__all__ = ["layer_sum", "linear", "norm", "transformer_layer"]
+__all__ = ["batch_norm", "layer_sum", "linear", "norm", "transformer_layer"]
 
 
 def linear(
@@ -45,6 +45,12 @@ def norm(published: Published, ours: str, theirs: str, dim: int) -> dict[str, np
     """Take scale and offset of a layer norm; parameters and errors as of `linear`."""
     names = {"gamma": "weight", "beta": "bias"}
     return {f"{ours}.{name}": published.take(f"{theirs}.{source}", (dim,)) for name, source in names.items()}
+
+
+def batch_norm(published: Published, ours: str, theirs: str, channels: int) -> dict[str, np.ndarray]:
+    """Take the parameters and statistics of a batch norm; parameters and errors as of `linear`."""
+    names = {"gamma": "weight", "beta": "bias", "running_mean": "running_mean", "running_var": "running_var"}
+    return {f"{ours}.{name}": published.take(f"{theirs}.{source}", (channels,)) for name, source in names.items()}
 
 
 def transformer_layer(
