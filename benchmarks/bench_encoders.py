@@ -4,8 +4,8 @@
             beside transformers in PyTorch, eager and compiled, and the exported network in ONNX Runtime and OpenVINO
 ``memory``  peak memory while clips of a thousand different lengths, 0.5 to 10 s, are encoded
 
-Every runtime is a process of its own; they take turns, and medians are compared. PyTorch and transformers are looked
-for in this interpreter, or in that of ``--peer-python``: ``pip install torch==2.13.0 transformers``.
+Every runtime is a process of its own; they take turns, and medians are compared. The peers are looked for in this
+interpreter, or in that of ``--peer-python``: ``pip install torch==2.13.0 transformers onnxruntime openvino``.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def measure_time(arguments):
             subprocess.run([sys.executable, "-c", program, encoder, folder], check=True, cwd=HERE)
             runtimes = {}
             for name in RUNTIMES:
-                python = arguments.peer_python if name.startswith("PyTorch") else sys.executable
+                python = sys.executable if name == "mxnet" else arguments.peer_python
                 script = str(HERE / "hub_runtimes.py")
                 command = [python, script, name, encoder, folder, str(arguments.threads)]
                 runtime = Runtime(command, {"OMP_NUM_THREADS": str(arguments.threads)})
@@ -101,7 +101,7 @@ def main():
     """Print the tables that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", choices=[[], "time", "memory"], default=["time", "memory"])
-    parser.add_argument("--peer-python", default=sys.executable, help="interpreter with PyTorch and transformers")
+    parser.add_argument("--peer-python", default=sys.executable, help="interpreter with the peers")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--clips", type=int, default=1000)
