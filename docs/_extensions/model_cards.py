@@ -27,7 +27,7 @@ def facts(record: weights.Record) -> list[tuple[str, str]]:
         ("network", f"`{record.network}`"),
         ("embeddings", ", ".join(f"`{name}` {width}" for name, width in record.embeddings.items())),
         ("published classes", str(record.n_tags or "none")),
-        ("licence", record.licence),
+        ("licence", record.licence + (f"; {record.remark}" if record.remark else "")),
         ("size", record.size_text),
         *files,
         *[("from", _on_hub(name)) for name in (record.repository, *record.other_repositories) if name],

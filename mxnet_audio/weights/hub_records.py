@@ -11,6 +11,7 @@ __all__ = ["HUB_RECORDS"]
 _TENSORS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _OF_ANY_LENGTH = tuple(name for name in REDUCTIONS if name != "concat")
 _SAMPLES = "samples, 16 kHz, normalized as preprocessor_config.json says"
+_REMARK = "as the card on the hub states it; other models have their own"
 _ZENODO = "https://zenodo.org/record/3987831/files/"
 _PANNS_CITATION = """\
 @article{kong2020panns,
@@ -63,6 +64,7 @@ HUB_RECORDS = (
   pages = {12449--12460},
   year = {2020}
 }""",
+        remark=_REMARK,
         repository="facebook/wav2vec2-base",
         other_repositories=(
             "facebook/wav2vec2-base-960h",
@@ -95,6 +97,7 @@ HUB_RECORDS = (
   pages = {3451--3460},
   year = {2021}
 }""",
+        remark=_REMARK,
         repository="facebook/hubert-base-ls960",
         other_repositories=(
             "facebook/hubert-large-ll60k",
@@ -140,7 +143,7 @@ HUB_RECORDS = (
         name="whisper",
         network="whisper",
         domain="speech",
-        summary="encoder of Whisper, transcribed and translated speech of 99 languages",
+        summary="encoder of Whisper, transcribed and translated speech of many languages",
         front_end="log-mel power spectrogram, 16 kHz, 80 or 128 bands, windows of 30 s",
         embeddings={"mean": 512},
         embedding="mean",
@@ -187,6 +190,7 @@ HUB_RECORDS = (
   year = {2021}
 }""",
         n_tags=len(AUDIOSET),
+        remark=_REMARK,
         repository="MIT/ast-finetuned-audioset-10-10-0.4593",
         other_repositories=("MIT/ast-finetuned-speech-commands-v2",),
         model_type="audio-spectrogram-transformer",
@@ -217,6 +221,7 @@ HUB_RECORDS = (
   pages = {3830--3834},
   year = {2020}
 }""",
+        remark=_REMARK,
         repository="speechbrain/spkrec-ecapa-voxceleb",
         weight_files=("embedding_model.ckpt",),
         parameters=20_805_983,
