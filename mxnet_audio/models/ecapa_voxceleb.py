@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import gluon, nd
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.models.blocks import VectorNorm
 from mxnet_audio.models.ecapa_tdnn import BLOCKS, EMBEDDING_DIM, AttentiveStatistics, Bands, Frames
@@ -18,6 +20,7 @@ from mxnet_audio.weights.architecture import Architecture
 __all__ = ["EcapaVoxcelebNet"]
 
 CHANNELS = 1024
+CHANNEL_STEP = 64
 BANDS = 80
 WINDOW_FRAMES = 1001  # of 10 s
 
@@ -62,6 +65,11 @@ class EcapaVoxcelebNet(SequenceNet):
     channels : int
         Channels of each block, a multiple of 64.
 
+    Raises
+    ------
+    ParameterError
+        If an argument is out of range.
+
     Examples
     --------
     >>> from mxnet_audio.engine import nd
@@ -92,7 +100,9 @@ class EcapaVoxcelebNet(SequenceNet):
         channels: int = CHANNELS,
         **kwargs,
     ):
-        self._channels = channels
+        self._channels = whole_number("channels", channels)
+        if channels % CHANNEL_STEP:
+            raise ParameterError(f"channels must be a multiple of {CHANNEL_STEP}, got {channels}")
         super().__init__(classes, input_shape, head, embedding, architecture=architecture, **kwargs)
         # The shared blocks leave the shapes of their parameters open until a first pass.
         self.body.infer_shape(nd.zeros((1, 1, BANDS, self.min_input)), nd.ones(1))

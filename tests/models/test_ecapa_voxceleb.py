@@ -91,6 +91,12 @@ def test_description():
         published_net("small")(nd.zeros((1, 1, 80, 4)))
 
 
+@pytest.mark.parametrize("channels", [0, 7, 96, 64.0])
+def test_wrong_channels(channels):
+    with pytest.raises(ParameterError, match="channels"):
+        EcapaVoxcelebNet(0, (1, 80, 100), channels=channels)
+
+
 def test_wrong_tensors_are_named():
     tensors = published_tensors(ARRAYS, "small")
     _, ignored = convert(tensors, channels=64)
