@@ -101,7 +101,7 @@ class EcapaVoxcelebNet(SequenceNet):
         **kwargs,
     ):
         self._channels = whole_number("channels", channels)
-        if channels % CHANNEL_STEP:
+        if self._channels % CHANNEL_STEP:
             raise ParameterError(f"channels must be a multiple of {CHANNEL_STEP}, got {channels}")
         super().__init__(classes, input_shape, head, embedding, architecture=architecture, **kwargs)
         # The shared blocks leave the shapes of their parameters open until a first pass.

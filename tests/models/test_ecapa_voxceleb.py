@@ -91,7 +91,7 @@ def test_description():
         published_net("small")(nd.zeros((1, 1, 80, 4)))
 
 
-@pytest.mark.parametrize("channels", [0, 7, 96, 64.0])
+@pytest.mark.parametrize("channels", [0, 7, 96, 64.5])
 def test_wrong_channels(channels):
     with pytest.raises(ParameterError, match="channels"):
         EcapaVoxcelebNet(0, (1, 80, 100), channels=channels)
