@@ -65,8 +65,8 @@ class Pad:
     ----------
     axis : int
         Axis of the data along which lengths differ.
-    value : float
-        Value of the padding.
+    value : float or None
+        Value of the padding. None repeats the sample itself, as for networks in which zeros would count.
     buckets : sequence of int > 0, optional
         Lengths of batches; each batch has the smallest one that is long enough. Default: the length of the longest
         sample.
@@ -84,8 +84,9 @@ class Pad:
            [1., 1., 0., 0.]], dtype=float32), array([3, 2], dtype=int32), array([0, 1]))
     """
 
-    def __init__(self, axis: int = -1, value: float = 0.0, buckets: Sequence[int] | None = None):
-        self.axis, self.value = whole_number("axis", axis, minimum=-32), real_number("value", value)
+    def __init__(self, axis: int = -1, value: float | None = 0.0, buckets: Sequence[int] | None = None):
+        self.axis = whole_number("axis", axis, minimum=-32)
+        self.value = None if value is None else real_number("value", value)
         self.buckets = None if buckets is None else sorted(whole_number("buckets", bucket) for bucket in buckets)
         if self.buckets == []:
             raise ParameterError("buckets must not be empty; leave them out to pad to the longest sample")
@@ -128,8 +129,9 @@ class Pad:
         data, memory = empty_batch((len(rows), *shape))
         for out, row, length in zip(memory, rows, lengths):
             out = np.moveaxis(out, axes[0], 0)
-            out[:length] = np.moveaxis(row, axes[0], 0)
-            out[length:] = self.value
+            row = np.moveaxis(row, axes[0], 0)
+            out[:length] = row
+            out[length:] = row[np.arange(length, len(out)) % length] if self.value is None else self.value
         return (data, label_batch(lengths), *(() if labels is None else (label_batch(labels),)))
 
     def _padded_length(self, longest: int) -> int:

@@ -55,17 +55,10 @@ class Lora:
         if adapter == "lora":
             return cls()
         names = [field.name for field in dataclasses.fields(cls)]
-        if (
-            not isinstance(adapter, Mapping)
-            or not set(adapter) <= {"type", *names}
-            or adapter.get("type")
-            not in (
-                None,
-                "lora",
-            )
-        ):
+        settings = dict(adapter) if isinstance(adapter, Mapping) else {"adapter": adapter}
+        if settings.pop("type", None) not in (None, "lora") or not settings.keys() <= {*names}:
             raise ParameterError(f"adapter must be 'lora', or a mapping of {', '.join(names)}, got {adapter!r}")
-        return cls(**{name: value for name, value in adapter.items() if name != "type"})
+        return cls(**settings)
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of `nn.lora.add_lora`, JSON-serializable."""
@@ -77,7 +70,8 @@ class FineTuningRun(EncoderRun):
 
     The learning rates of the layers fall toward the first one, as the recipe sets it. The head, adapters and the
     learned sum of layers have the full rate. Networks that take inputs of any length (`SequenceNet`) are trained on the
-    first window of a clip, in batches of similar length.
+    first window of a clip, in batches of similar length; where padding would count (``pads`` of the network is False),
+    shorter clips of a batch are repeated.
 
     Parameters
     ----------
@@ -115,10 +109,10 @@ class FineTuningRun(EncoderRun):
         training.frozen_names(net, self.freeze, trainable=self.trainable)
         if self.adapter is not None:
             check_lora(net, **self.adapter)
-        if isinstance(net, SequenceNet) and net.pads and net.fixed_steps is None:
+        if isinstance(net, SequenceNet) and net.fixed_steps is None:
             if recipe.splice:
                 raise ParameterError(f"recipe: splice must be 0 for inputs of different lengths, got {recipe.splice}")
-            self.open_input = training.OpenInput(self.config, net.min_input)
+            self.open_input = training.OpenInput(self.config, net.min_input, pads=net.pads)
             self.transforms = [self.open_input.load, self.open_input]
 
     def new_model(self, clips: training.Prepared) -> TrainedModel:

@@ -145,9 +145,8 @@ class _Run:
         self.trainer = self._make_trainer(parameters)
         self.learned = [p for p in parameters if p.grad_req != "null"]
         self.waiting: list[int] = []  # sizes of the batches whose gradients are added up for the next step
-        if recipe.accumulate > 1:
-            for parameter in self.learned:
-                parameter.grad_req = "add"
+        for parameter in self.learned:
+            parameter.grad_req = "add" if recipe.accumulate > 1 else "write"  # as after a run of another recipe
 
     def _make_criterion(self) -> Criterion | SpeakerCriterion:
         net, recipe = self.net, self.recipe

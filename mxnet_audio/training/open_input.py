@@ -62,6 +62,9 @@ class OpenInput(Transform):
         Features of a window.
     min_frames : int > 0
         Smallest number of frames, or samples, that the network takes.
+    pads : bool
+        Whether the network takes inputs of different lengths in one batch, padded with zeros. If not, shorter inputs of
+        a batch have to be repeated.
 
     Attributes
     ----------
@@ -77,8 +80,8 @@ class OpenInput(Transform):
     ((1, 64, 32), (1, 64, 100))
     """
 
-    def __init__(self, config: AudioFeatureConfig, min_frames: int = 1):
-        super().__init__(config=config, min_frames=min_frames)
+    def __init__(self, config: AudioFeatureConfig, min_frames: int = 1, *, pads: bool = True):
+        super().__init__(config=config, min_frames=min_frames, pads=pads)
         sr, samples = config.sr, config.n_samples
         assert sr is not None and samples is not None  # the features are those of a window
         self._open = config.model_copy(update={"n_frames": None}) if config.time_axis == -1 else config

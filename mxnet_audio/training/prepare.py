@@ -150,7 +150,7 @@ def prepare(
         For a label, another that counts as right, too.
     open_input : OpenInput, optional
         Step from samples to inputs of different lengths, the last of `transforms`. Clips of similar length are then
-        batched together, padded to one of few lengths, and batches have the lengths of their inputs.
+        batched together, padded or repeated to one of few lengths, and batches have the lengths of their inputs.
     show : bool
         Show a progress bar.
 
@@ -198,7 +198,7 @@ def prepare(
         augmented = load(AudioDataset(sounds, targets.tolist(), transforms=steps))
     batches = _Batches(settings, recipe, len(labels), len(train))
     if open_input is not None:
-        batches.bucket(lengths, open_input.longest)
+        batches.bucket(lengths, open_input)
     return Prepared(
         labels=labels,
         train=batches.training(augmented, train, targets[train]),
@@ -320,19 +320,20 @@ class _Batches:
         self._lengths: np.ndarray | None = None
         self._pad: Pad | None = None
 
-    def bucket(self, lengths: np.ndarray, longest: int) -> None:
+    def bucket(self, lengths: np.ndarray, open_input: OpenInput) -> None:
         """Make batches of clips of similar length.
 
         Parameters
         ----------
         lengths : np.ndarray [shape=(n,)], int
             Length of the input of each clip; 0 for unusable ones.
-        longest : int
-            Length of the longest input that augmentation can make.
+        open_input : OpenInput
+            Step from samples to inputs, whose longest input can also come from augmentation.
         """
         count = min(max(self._n_train // (BUCKET_BATCHES * self._size), 1), MAX_BUCKETS)
         self._buckets = BucketSampler(lengths[lengths > 0].tolist(), self._size, count).buckets
-        self._lengths, self._pad = lengths, Pad(buckets=[*map(int, self._buckets), longest])
+        edges = [*map(int, self._buckets), open_input.longest]
+        self._lengths, self._pad = lengths, Pad(value=0.0 if open_input.pads else None, buckets=edges)
 
     def plain(self, loader: AudioLoader, indices: np.ndarray, shuffle: bool = False) -> AudioLoader:
         """Return a loader of clips."""

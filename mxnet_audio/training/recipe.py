@@ -60,7 +60,8 @@ class Recipe:
         Transforms of the samples, at the rate of the features. The features are then computed again in each epoch.
     random_crop : bool
         Take a random part of a sound that is longer than the input, in place of its middle, and put a shorter one at a
-        random position, in place of the start. Like `sound`, and after it, this works on samples.
+        random position, in place of the start; not so for features of encoders from the hub, which expect sound at the
+        start. Like `sound`, and after it, this works on samples.
     features : callable or sequence of callable
         Transforms of the network's input [shape=(1, bands, frames)]; the features are computed once for all epochs.
     mixup : float >= 0
@@ -205,8 +206,10 @@ class Recipe:
         if self.random_crop:
             if config.n_samples is None:
                 raise ParameterError("recipe: random_crop needs features of one length")
+            # Features of published transformers keep the start of a sound, and pad behind it as in prediction.
+            keeps_start = config.time_axis == -1 and config.kept_part == "start"
+            last = RandomCrop(config.n_samples, seed, pad=open_input is None and not keeps_start)
             # Of a long sound, transform only twice the length needed, since it may be sped up.
-            last = RandomCrop(config.n_samples, seed, pad=open_input is None)
             steps = [RandomCrop(2 * config.n_samples, seed, pad=False), *steps, last]
         if open_input is None:
             return [Load(config.sr), *steps, ExtractFeatures(config), ToImage(config.time_axis)]

@@ -157,3 +157,9 @@ def test_reprs_are_one_line():
         "Mixup(alpha=0.2, classes=5)",
         "Splice(share=0.25)",
     ]
+
+
+def test_padding_by_the_sample_itself():
+    x, lengths = Pad(value=None, buckets=[8])([np.arange(3.0), np.arange(5.0)])
+    assert x.asnumpy().tolist() == [[0, 1, 2, 0, 1, 2, 0, 1], [0, 1, 2, 3, 4, 0, 1, 2]]
+    assert lengths.asnumpy().tolist() == [3, 5]

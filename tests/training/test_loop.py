@@ -18,6 +18,7 @@ from mxnet_audio.training import (
     Settings,
     frozen_names,
     get_parameters,
+    initialize,
     prepare,
     run_epochs,
 )
@@ -58,6 +59,17 @@ def test_gradients_of_several_batches_are_those_of_one(tones, tiny_net):
         np.testing.assert_allclose(again[measure], history[measure], rtol=1e-4)
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, atol=2e-5, err_msg=name)
+
+
+def test_a_run_does_not_add_up_the_gradients_of_the_one_before(tones, tiny_net):
+    plain, numbers, results = Recipe(), settings(8, epochs=1), []
+    prepared = clips(tones[:8], plain, numbers, test_size=0)
+    for first in (Recipe(accumulate=2), plain):
+        net = tiny_net()
+        train(net, prepared, first, numbers)
+        initialize(net, 0, mx.cpu())
+        results.append(train(net, prepared, plain, numbers))
+    assert results[0] == results[1]
 
 
 def test_runs_of_earlier_versions_can_be_resumed():

@@ -1,12 +1,18 @@
 """Inputs as long as their sound, up to a window."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import soundfile as sf
 
 from mxnet_audio import AudioFeatureConfig
+from mxnet_audio.data import AudioLoader
+from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError
-from mxnet_audio.training import OpenInput
+from mxnet_audio.inference.window_encoder import input_of
+from mxnet_audio.models.ecapa_voxceleb import EcapaVoxcelebNet
+from mxnet_audio.training import OpenInput, Progress, Recipe, Settings, initialize, prepare, run_epochs
 
 RAW = AudioFeatureConfig(type="raw", sr=16000, norm="per_file", audio_file_length_limit_in_s=0.5)
 MEL = AudioFeatureConfig(sr=16000, n_mels=32, n_fft=400, hop_length=160, n_frames=50)
@@ -56,3 +62,37 @@ def test_unusable_sounds_are_named(tmp_path):
             step.load(tmp_path / f"{name}.wav")
     with pytest.raises(AudioError, match=r"0\.0250 s"):
         step.load((np.full(300, 0.1, np.float32), 16000))
+
+
+def test_networks_that_take_no_padding_get_repeated_inputs():
+    config = AudioFeatureConfig(type="speechbrain", n_frames=60)
+    open_input = OpenInput(config, 5, pads=False)
+    pairs = [(tone(0.1 + 0.02 * i, 300 + 100 * i), "ab"[i % 2]) for i in range(6)]
+    numbers = Settings(batch_size=3, epochs=2, random_state=0, learning_rate=0.001, checkpoint_interval=1)
+    steps, recipe = [open_input.load, open_input], Recipe(mixup=0.2)
+    load = partial(AudioLoader, batch_size=3, seed=0)
+    options = {"nb_classes": None, "test_size": 0, "show": False, "open_input": open_input}
+    clips = prepare(pairs, load, steps, config, numbers, recipe, **options)
+    for x, lengths, _ in clips.train_plain:
+        for row, length in zip(x.asnumpy()[:, 0], lengths.asnumpy()):
+            np.testing.assert_array_equal(row[:, length:], row[:, : x.shape[3] - length])
+    net = EcapaVoxcelebNet(2, (1, 80, 60), channels=64)
+    initialize(net, 0, mx.cpu())
+    progress = Progress()
+    run_epochs(net, clips, progress, numbers, recipe, ctx=mx.cpu(), checkpoint=repr, show=False)
+    assert progress.epochs == 2
+
+
+def tone(seconds, pitch):
+    t = np.arange(round(16000 * seconds)) / 16000
+    return (0.4 * np.sin(2 * np.pi * pitch * t)).astype(np.float32), 16000
+
+
+@pytest.mark.parametrize("kind", ["ast", "whisper"])
+def test_cropped_sounds_are_padded_as_in_prediction(kind):
+    config = AudioFeatureConfig(type=kind, n_frames=60)
+    *steps, last = Recipe(random_crop=True).waveform_steps(config, 0)
+    x = tone(0.2, 500)
+    for step in (*steps, last):
+        x = step(x)
+    np.testing.assert_array_equal(x, input_of(tone(0.2, 500)[0], config))
