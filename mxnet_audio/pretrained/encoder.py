@@ -48,19 +48,18 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
     name : str
         One of `mxnet_audio.weights.names`, or 'auto': yamnet where its weights can be had, else musicnn.
     embedding : str, optional
-        Layer and pooling of the vectors; the encoder's first by default. Of networks that compute a sequence of vectors
-        for each layer, such as wav2vec2: a reduction over time ('mean'), or a layer and a reduction ('6:mean',
-        'weighted:mean'); with the reduction 'null' there are sequences only, see `encode_frames`.
-    reduce_output : {'mean', 'max', 'sum', 'last', 'cls_pooled', 'concat'} or None, optional
-        Reduction, in place of `embedding`; None is 'null'. Default: the encoder's first.
-    layer : int >= 0 or 'weighted', optional
-        Layer, in place of `embedding`: 0 is the input of the first transformer layer, 'weighted' the learned sum of
-        all. Default: the last.
+        Vectors of the network to use, one of `record.embeddings`; by default the first. Networks that compute a
+        sequence of vectors for each layer, such as wav2vec2, take a reduction over time ('mean'), or a layer and a
+        reduction ('6:mean', 'weighted:mean'); with the reduction 'null', `encode_frames` gives the sequences, and there
+        are no vectors of whole sounds.
+    layer, reduce_output : int >= 0 or 'weighted', and str or None, optional
+        Layer and reduction, in place of `embedding`: ``layer=6, reduce_output="mean"`` is ``embedding="6:mean"``.
+        Layer 0 is the input of the first transformer layer, 'weighted' the learned sum of all; by default the last.
+        Reductions are 'mean', 'max', 'sum', 'last', 'cls_pooled', 'concat' and None, which is 'null'.
     source : str or os.PathLike, optional
-        File or folder of the published weights, or name of a model on the Hugging Face hub; see
-        `mxnet_audio.weights.load`.
+        File or folder of the weights, or name of a model on the Hugging Face hub; see `mxnet_audio.weights.load`.
     pretrained_model_name_or_path : str or os.PathLike, optional
-        The same as `source`.
+        Another name of `source`, that of transformers.
     revision : str, optional
         Branch, tag or commit of a model on the hub.
     use_pretrained : bool
@@ -243,12 +242,15 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
 
     @property
     def model_id(self) -> str:
-        """Identity of the vectors: it changes with the weights, the layer and the features."""
-        hashes = " ".join(file.sha256 for file in self.record.files)
-        name = self.embedding_name
-        net = self.net
+        """Identity of the vectors: it changes with the weights, the network's settings, the layer and the features."""
+        name, net, hashes = self.embedding_name, self.net, " ".join(file.sha256 for file in self.record.files)
+        if not self.use_pretrained:
+            hashes = self._loaded.identity
         if isinstance(net, SequenceNet):
-            hashes, name = f"{self._loaded.identity} {net.window:g}", f"{net.layer}:{name.rpartition(':')[2]}"
+            # Without defaults: a setting that a later version reads, too, does not change the identity of all others.
+            settings = "" if net.architecture is None else net.architecture.model_dump_json(exclude_defaults=True)
+            hashes = f"{self._loaded.identity} {net.window:g} {settings}"
+            name = f"{net.layer}:{name.rpartition(':')[2]}"
         identity = f"{self.record.name} {name} {self.feature_config.key()} {hashes}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
@@ -505,7 +507,8 @@ def stored_source(name: str, source: str | None, revision: str | None) -> str | 
         return None
     raise ModelError(
         f"missing, but the {name} model was here: give its new place, as source= of load_encoder or of "
-        f"SpeakerRecognizer.load (--encoder {name} --source FOLDER of the commands)",
+        f"SpeakerRecognizer.load (--encoder {name} --source FOLDER of the commands; --source FOLDER of "
+        "`mxnet-audio speaker`)",
         source,
     )
 

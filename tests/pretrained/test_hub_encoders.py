@@ -1,6 +1,8 @@
 """Encoders of the hub by name: published outputs, sound of any length, layers and reductions, scikit-learn, errors."""
 
+import json
 import pickle
+import shutil
 import subprocess
 import sys
 
@@ -154,6 +156,23 @@ def test_random_weights_have_the_settings_of_a_model_and_are_the_same_each_time(
     np.testing.assert_array_equal(*vectors)
     assert first.model_id == second.model_id != published.model_id
     assert first.embedding_dim == published.embedding_dim
+
+
+def test_random_weights_have_an_identity_of_their_own(published):
+    encoders = [load_encoder(published("yamnet"), use_pretrained=value) for value in (True, False)]
+    assert encoders[0].model_id != encoders[1].model_id
+
+
+def test_settings_of_a_network_are_part_of_the_identity(tmp_path):
+    folder = shutil.copytree(HUB / "wav2vec2", tmp_path / "wav2vec2")
+    before = load_encoder("wav2vec2", source=folder)
+    assert before.model_id == encoder_of("wav2vec2").model_id
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(
+        json.dumps(config | {"num_attention_heads": config["num_attention_heads"] // 2})
+    )
+    after = load_encoder("wav2vec2", source=folder)
+    assert after.loaded.identity == before.loaded.identity and after.model_id != before.model_id
 
 
 def test_bad_arguments(tmp_path):
