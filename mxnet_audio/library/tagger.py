@@ -99,7 +99,7 @@ class AudioTagger:
         if not self.encoder.labels:
             raise ParameterError(
                 "encoder of a tagger must have classes, which these weights lack: choose a model that was trained to "
-                f"classify, or one of {', '.join(map(repr, encoders_with_tags()))}; got {self.encoder!r}"
+                f"classify, or one of {', '.join(map(repr, encoders_with_tags()))}; got {self.encoder.record.name!r}"
             )
 
     def __repr__(self) -> str:
@@ -162,15 +162,15 @@ class AudioTagger:
         paths : iterable
             Sounds, each as in `predict_class`; or a single path.
         batch_size : int > 0, optional
-            Number of patches in one pass of the network; by default those of half a minute.
+            Number of patches, or windows, in one pass of the network; by default those of half a minute.
         channel : {'mix', 'left', 'right', 'each'} or int >= 0
             Channel of each sound to use, as for `AudioEncoder.encode_many`.
 
         Yields
         ------
         Prediction
-            One for each sound: means over its patches, as in `AudioEncoder.forward_many`. If it cannot be used, `error`
-            holds the reason.
+            One for each sound: means over its patches or windows, as in `AudioEncoder.forward_many`. If it cannot be
+            used, `error` holds the reason.
 
         Raises
         ------

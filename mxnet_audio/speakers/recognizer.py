@@ -446,8 +446,8 @@ class SpeakerRecognizer:
         Returns
         -------
         VerificationReport
-            Measures, and the error rates at `threshold`. Recordings that cannot be used are listed, and their trials
-            left out.
+            Measures, and the error rates at `threshold`, if one is set. Recordings that cannot be used are listed, and
+            their trials left out.
 
         Raises
         ------
@@ -466,7 +466,8 @@ class SpeakerRecognizer:
         labels, first, second = zip(*((trials[index][0], *rows[index]) for index in complete))
         pairs = None if speakers is None else [speakers[index] for index in complete]
         scores = self.scorer.trial_scores(vectors, first, second)
-        return verification_report(labels, scores, pairs, self.skipped, self.threshold)
+        threshold = self.threshold if self.scorer.has_threshold else None
+        return verification_report(labels, scores, pairs, self.skipped, threshold)
 
     def save(self, model_dir_path: str | os.PathLike) -> None:
         """Save network, threshold, cohort and enrolled speakers in a directory, for `load`.
@@ -505,12 +506,13 @@ class SpeakerRecognizer:
         model_dir_path: str | os.PathLike,
         *,
         source: str | os.PathLike | None = None,
+        revision: str | None = None,
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
     ) -> SpeakerRecognizer:
         """Load the recognizer that `fit` or `save` wrote to a directory; devices as for `SpeakerRecognizer`.
 
-        `source` is the file or folder of published weights, if they were moved since.
+        `source` and `revision` are the new place of published weights, if they were moved since.
 
         Raises
         ------
@@ -521,11 +523,12 @@ class SpeakerRecognizer:
             If `model_dir_path` is not a path.
         """
         state = SpeakerState.load(path_argument("model_dir_path", model_dir_path))
-        options: dict[str, Any] = {"normalize": state.scorer.normalize, "model_ctx": model_ctx, "data_ctx": data_ctx}
         if source is None and state.source is not None:
             source = stored_source(state.network, state.source, state.revision)
-            options["revision"] = state.revision
-        recognizer = cls(state.network, source=source, **options)
+            revision = state.revision if revision is None else revision
+        options: dict[str, Any] = {"source": source, "revision": revision}
+        options |= {"normalize": state.scorer.normalize, "model_ctx": model_ctx, "data_ctx": data_ctx}
+        recognizer = cls(state.network, **options)
         recognizer._encoder.load_model(model_dir_path)
         state.check_model(recognizer._encoder.model_id, model_dir_path)
         recognizer.scorer, recognizer._model_dir = state.scorer, Path(model_dir_path).resolve()

@@ -197,6 +197,11 @@ class SpeakerScorer:
         return f"{type(self).__name__}({self.enrolled!r}, {self.cohort!r}, {options})"
 
     @property
+    def has_threshold(self) -> bool:
+        """True if a threshold is set."""
+        return self._threshold is not None
+
+    @property
     def threshold(self) -> float:
         """Score from which two embeddings count as one speaker's; ModelError if none is set."""
         if self._threshold is None:

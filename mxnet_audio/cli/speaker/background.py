@@ -5,7 +5,8 @@ from __future__ import annotations
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Gpu, Paths
 from mxnet_audio.cli.speaker.model import find_state, rates_dict, updated_recognizer
-from mxnet_audio.cli.speaker.options import VOICES, ModelDir
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir, NewNetwork
+from mxnet_audio.cli.vector_model import EncoderChoice, Revision, Source
 
 __all__ = ["background"]
 
@@ -13,6 +14,9 @@ __all__ = ["background"]
 def background(
     paths: Paths,
     model_dir: ModelDir = VOICES,
+    network: NewNetwork = None,
+    source: Source = None,
+    revision: Revision = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -26,10 +30,11 @@ def background(
     Examples:
       mxnet-audio speaker background others/
     """
-    find_state(model_dir)
+    encoder = EncoderChoice(network, source=source, revision=revision)
+    find_state(model_dir, encoder)
     job = BulkJob(as_json)
     files = job.find(paths)
-    with updated_recognizer(model_dir, gpu) as recognizer:
+    with updated_recognizer(model_dir, gpu, encoder) as recognizer:
         job.done = recognizer.set_background(files)
     job.add_skipped(recognizer.skipped)
     scorer = recognizer.scorer

@@ -10,7 +10,8 @@ import typer
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Gpu
 from mxnet_audio.cli.speaker.model import find_state, list_recordings, rates_dict, updated_recognizer
-from mxnet_audio.cli.speaker.options import VOICES, ModelDir, SpeakerData
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir, NewNetwork, SpeakerData
+from mxnet_audio.cli.vector_model import EncoderChoice, Revision, Source
 
 __all__ = ["calibrate"]
 
@@ -28,6 +29,9 @@ def calibrate(
         bool, typer.Option("--force", help="Set the threshold even if the equal error rate is above 0.35.")
     ] = False,
     model_dir: ModelDir = VOICES,
+    network: NewNetwork = None,
+    source: Source = None,
+    revision: Revision = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,11 +43,13 @@ def calibrate(
     \b
     Examples:
       mxnet-audio speaker calibrate others/ --far 0.01
+      mxnet-audio speaker calibrate others/ --network ecapa --source weights/
     """
     recordings = list_recordings(data, "validation", "test")
-    find_state(model_dir)
-    with updated_recognizer(model_dir, gpu) as recognizer:
-        before = recognizer.threshold
+    encoder = EncoderChoice(network, source=source, revision=revision)
+    find_state(model_dir, encoder, calibrated=False)
+    with updated_recognizer(model_dir, gpu, encoder) as recognizer:
+        before = f"{recognizer.threshold:.3f}" if recognizer.scorer.has_threshold else "not set"
         report = recognizer.calibrate(
             [(path, name) for path, name, _ in recordings],
             far,
@@ -55,7 +61,7 @@ def calibrate(
     job.done = len(recordings) - len(job.skipped)
     lines = [
         *str(replace(report, skipped=[])).splitlines(),
-        f"the threshold in {model_dir} is now {recognizer.threshold:.3f}, was {before:.3f}",
+        f"the threshold in {model_dir} is now {recognizer.threshold:.3f}, was {before}",
     ]
     document = {"model_dir": model_dir, "threshold": recognizer.threshold, "rates": rates_dict(recognizer.scorer)}
     job.finish({**document, **report.to_dict()}, lines)

@@ -11,7 +11,8 @@ import typer
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Gpu, parse_path
 from mxnet_audio.cli.speaker.model import find_state, load_recognizer
-from mxnet_audio.cli.speaker.options import VOICES, ModelDir
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir, NewNetwork
+from mxnet_audio.cli.vector_model import EncoderChoice, Revision, Source
 
 __all__ = ["evaluate"]
 
@@ -30,6 +31,9 @@ def evaluate(
         ),
     ] = None,
     model_dir: ModelDir = VOICES,
+    network: NewNetwork = None,
+    source: Source = None,
+    revision: Revision = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,15 +46,17 @@ def evaluate(
     Examples:
       mxnet-audio speaker evaluate veri_test.txt --root vox1/wav
     """
-    find_state(model_dir)
+    encoder = EncoderChoice(network, source=source, revision=revision)
+    find_state(model_dir, encoder, calibrated=False)
     from mxnet_audio.datasets.trials import parse_trials
 
     folder = trials.parent if root is None else root
     pairs = [(label, str(folder / first), str(folder / second)) for label, first, second in parse_trials(trials)[0]]
-    recognizer = load_recognizer(model_dir, gpu)
+    recognizer = load_recognizer(model_dir, gpu, encoder)
     report = recognizer.evaluate(pairs)
     job = BulkJob(as_json)
     job.add_skipped(recognizer.skipped)
     job.done = report.n_target + report.n_impostor
-    document = {"model_dir": model_dir, "threshold": recognizer.threshold, **report.to_dict()}
+    threshold = recognizer.threshold if recognizer.scorer.has_threshold else None
+    document = {"model_dir": model_dir, "threshold": threshold, **report.to_dict()}
     job.finish(document, str(replace(report, skipped=[])).split("\n"))

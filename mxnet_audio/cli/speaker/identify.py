@@ -6,7 +6,8 @@ from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Channel, Gpu, Paths, TopK
 from mxnet_audio.cli.output import print_lines
 from mxnet_audio.cli.speaker.model import find_state, load_recognizer, print_rates, rates_dict
-from mxnet_audio.cli.speaker.options import VOICES, ModelDir
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir, NewNetwork
+from mxnet_audio.cli.vector_model import EncoderChoice, Revision, Source
 
 __all__ = ["identify"]
 
@@ -14,6 +15,9 @@ __all__ = ["identify"]
 def identify(
     paths: Paths,
     model_dir: ModelDir = VOICES,
+    network: NewNetwork = None,
+    source: Source = None,
+    revision: Revision = None,
     top_k: TopK = 3,
     channel: Channel = "mix",
     gpu: Gpu = None,
@@ -29,11 +33,12 @@ def identify(
       mxnet-audio speaker identify calls/ --json
       mxnet-audio speaker identify call.wav --channel each     # both sides of a call in stereo
     """
-    state = find_state(model_dir)
+    encoder = EncoderChoice(network, source=source, revision=revision)
+    state = find_state(model_dir, encoder)
     state.scorer.enrolled.centroids()  # raises ModelError if nobody is enrolled
     job = BulkJob(as_json)
     sources = job.find_sources(paths, channel)
-    recognizer = load_recognizer(model_dir, gpu)
+    recognizer = load_recognizer(model_dir, gpu, encoder)
     print_rates(state)
     rows = []
     results = recognizer.identify_many((source for _, source in sources), top_k)

@@ -8,10 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mxnet_audio.checks import one_of
 from mxnet_audio.cli.clips import of_split
 from mxnet_audio.cli.model import device
 from mxnet_audio.cli.output import print_message
-from mxnet_audio.errors import DatasetError
+from mxnet_audio.cli.vector_model import EncoderChoice
+from mxnet_audio.errors import DatasetError, ModelError, ParameterError
 
 if TYPE_CHECKING:
     from mxnet_audio.speakers.recognizer import SpeakerRecognizer
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 NEW_ENCODER = "resemblyzer"  # of a folder that holds no recognizer
+ANY = EncoderChoice()  # nothing is chosen
 
 
 def list_recordings(data: Path, *preferred: str) -> list[tuple[str, str, str]]:
@@ -53,18 +56,51 @@ def load_state(model_dir: Path) -> SpeakerState:
     return SpeakerState.load(model_dir)
 
 
-def find_state(model_dir: Path) -> SpeakerState:
+def find_state(model_dir: Path, encoder: EncoderChoice = ANY, *, calibrated: bool = True) -> SpeakerState:
     """Load enrolled speakers and threshold; those of a new folder are nobody and the default, and a message says so.
 
     Commands that need the network, too, call this first, so that a damaged recognizer is reported at once.
-    """
-    if not _is_new(model_dir):
-        return load_state(model_dir)
-    from mxnet_audio.speakers.default_thresholds import default_scorer
-    from mxnet_audio.speakers.state import SpeakerState
 
-    print_message(f"no recognizer in {model_dir} yet: using the pretrained encoder {NEW_ENCODER}")
-    return SpeakerState(NEW_ENCODER, "", default_scorer(NEW_ENCODER))
+    Parameters
+    ----------
+    model_dir : Path
+        Folder of the recognizer.
+    encoder : EncoderChoice
+        Pretrained encoder of a new folder, and place of its weights.
+    calibrated : bool
+        Whether a threshold is needed.
+
+    Raises
+    ------
+    ModelError
+        If the recognizer is damaged, of another network, or has no threshold.
+    ParameterError
+        If there is no such pretrained encoder.
+    """
+    from mxnet_audio.speakers.state import PUBLISHED_ENCODERS, SpeakerState
+
+    if encoder.name is not None:
+        one_of("--network", encoder.name, PUBLISHED_ENCODERS)
+    if not _is_new(model_dir):
+        state = load_state(model_dir)
+        if encoder.name not in (None, state.network):
+            reason = f"a recognizer with {state.network} is here, not with {encoder.name}: choose another folder"
+            raise ModelError(reason, model_dir)
+        if state.network in PUBLISHED_ENCODERS:
+            encoder._replace(name=state.network).check()
+        elif encoder.source is not None or encoder.revision is not None:
+            raise ParameterError(f"--source and --revision must be left out: {model_dir} holds a trained network")
+        return state
+    from mxnet_audio.speakers.default_thresholds import default_scorer
+
+    name = encoder.name or NEW_ENCODER
+    encoder._replace(name=name).check()
+    scorer = default_scorer(name)
+    if calibrated and not scorer.has_threshold:
+        mend = f"start with `mxnet-audio speaker calibrate DATA --network {name}`"
+        raise ModelError(f"no recognizer is here yet, and {name} has no threshold of its own: {mend}", model_dir)
+    print_message(f"no recognizer in {model_dir} yet: using the pretrained encoder {name}")
+    return SpeakerState(name, "", scorer)
 
 
 def print_rates(state: SpeakerState) -> None:
@@ -78,19 +114,22 @@ def rates_dict(scorer: SpeakerScorer) -> dict[str, Any] | None:
     return None if scorer.rates is None else asdict(scorer.rates)
 
 
-def load_recognizer(model_dir: Path, gpu: int | None) -> SpeakerRecognizer:
+def load_recognizer(model_dir: Path, gpu: int | None, encoder: EncoderChoice = ANY) -> SpeakerRecognizer:
     """Load a recognizer with its network; that of a new folder is pretrained."""
     from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 
+    options: dict[str, Any] = {"source": encoder.source, "revision": encoder.revision, "model_ctx": device(gpu)}
     if _is_new(model_dir):
-        return SpeakerRecognizer(NEW_ENCODER, model_ctx=device(gpu))
-    return SpeakerRecognizer.load(model_dir, model_ctx=device(gpu))
+        return SpeakerRecognizer(encoder.name or NEW_ENCODER, **options)
+    return SpeakerRecognizer.load(model_dir, **options)
 
 
 @contextlib.contextmanager
-def updated_recognizer(model_dir: Path, gpu: int | None = None) -> Iterator[SpeakerRecognizer]:
+def updated_recognizer(
+    model_dir: Path, gpu: int | None = None, encoder: EncoderChoice = ANY
+) -> Iterator[SpeakerRecognizer]:
     """Load a recognizer that is saved at the end, with what others have saved meanwhile; call `find_state` first."""
-    recognizer = load_recognizer(model_dir, gpu)
+    recognizer = load_recognizer(model_dir, gpu, encoder)
     yield recognizer
     recognizer.save(model_dir)
 

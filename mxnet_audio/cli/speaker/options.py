@@ -15,6 +15,7 @@ __all__ = [
     "LossName",
     "ModelDir",
     "Name",
+    "NewNetwork",
     "Recording",
     "SpeakerData",
     "SpeakerNetwork",
@@ -24,6 +25,15 @@ VOICES = Path("voices")
 
 ModelDir = Annotated[
     Path, typer.Option("--model-dir", parser=parse_path, metavar="DIR", help="Folder of the recognizer.")
+]
+NewNetwork = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        metavar="NAME",
+        help="Pretrained encoder of a new folder: resemblyzer, or ecapa, which has to be calibrated first. [default: "
+        "resemblyzer; of a folder that exists, its own]",
+    ),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the speaker.")]
 Recording = Annotated[Path, typer.Argument(parser=parse_path, metavar="FILE", help="Recording.")]

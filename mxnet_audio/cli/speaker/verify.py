@@ -11,7 +11,8 @@ from mxnet_audio.cli.files import require_file
 from mxnet_audio.cli.options import AsJson, Gpu, OneChannel, parse_path
 from mxnet_audio.cli.output import print_result
 from mxnet_audio.cli.speaker.model import find_state, load_recognizer, print_rates, rates_dict
-from mxnet_audio.cli.speaker.options import VOICES, ModelDir, Recording
+from mxnet_audio.cli.speaker.options import VOICES, ModelDir, NewNetwork, Recording
+from mxnet_audio.cli.vector_model import EncoderChoice, Revision, Source
 
 __all__ = ["verify"]
 
@@ -24,6 +25,9 @@ def verify(
     speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Enrolled speaker to compare with.")] = None,
     channel: OneChannel = "mix",
     model_dir: ModelDir = VOICES,
+    network: NewNetwork = None,
+    source: Source = None,
+    revision: Revision = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,13 +43,14 @@ def verify(
     """
     if (second is None) == (speaker is None):
         raise typer.BadParameter("give either a second FILE or --speaker", param_hint="FILE")
-    state = find_state(model_dir)
+    encoder = EncoderChoice(network, source=source, revision=revision)
+    state = find_state(model_dir, encoder)
     if speaker is not None:
         state.scorer.enrolled.centroid(speaker)  # raises ModelError if it is not enrolled, before MXNet is imported
     for path in (first, second):
         if path is not None:
             require_file(path)
-    recognizer = load_recognizer(model_dir, gpu)
+    recognizer = load_recognizer(model_dir, gpu, encoder)
     if second is not None:
         result, subject = recognizer.verify(first, second, channel=channel), "the same speaker"
     else:

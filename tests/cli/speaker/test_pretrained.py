@@ -108,3 +108,34 @@ def test_published_weights(run, published, fsdd, tmp_path):
     words = ("--model-dir", tmp_path / "voices")
     run("speaker", "enroll", "jackson", *(fsdd / f"{digit}_jackson_0.wav" for digit in range(3)), *words)
     assert "jackson" in run("speaker", "identify", fsdd / "7_jackson_1.wav", *words).stdout
+
+
+def test_another_pretrained_encoder(run, run_json, people, new, manifest, tmp_path):
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "embedding_model.ckpt").touch()
+    ecapa = (*new, "--network", "ecapa", "--source", weights)
+    ann, bob = people / "ann" / "8.wav", people / "bob" / "8.wav"
+    for words in (("verify", ann, bob), ("enroll", "ann", ann), ("identify", ann), ("background", people / "cem")):
+        assert "speaker calibrate DATA --network ecapa" in run("speaker", *words, *ecapa, code=1).stderr
+    (tmp_path / "trials.txt").write_text("1 ann/0.wav ann/1.wav\n0 ann/0.wav bob/1.wav\n")
+    document = run_json("speaker", "evaluate", tmp_path / "trials.txt", "--root", people, *ecapa)
+    assert document["eer"] == 0 and document["threshold"] is None
+    assert not new[1].exists()
+    assert "was not set" in run("speaker", "calibrate", people, *ecapa).stdout
+    assert manifest(new)["network"] == "ecapa" and manifest(new)["source"] == str(weights)
+    run("speaker", "enroll", "ann", *sorted(people.glob("ann/[0-4].wav")), *new)
+    weights.rename(tmp_path / "moved")
+    assert "--source" in run("speaker", "identify", ann, *new, code=1).stderr
+    document = run_json("speaker", "identify", ann, *new, "--source", tmp_path / "moved")
+    assert document["results"][0]["speaker"] == "ann"
+
+
+def test_networks_and_sources_that_do_not_fit(run, people, new, enrolled, tmp_path):
+    ann = people / "ann" / "8.wav"
+    run("speaker", "enroll", "ann", ann, *new)
+    assert "resemblyzer" in run("speaker", "identify", ann, *new, "--network", "ecapa", code=1).stderr
+    assert "yamnet" in run("speaker", "identify", ann, *new, "--network", "yamnet", code=1).stderr
+    missing = ("--network", "ecapa", "--source", tmp_path / "missing", "--model-dir", tmp_path / "other")
+    assert "missing" in run("speaker", "calibrate", people, *missing, code=1).stderr
+    assert "trained" in run("speaker", "identify", ann, *enrolled, "--source", tmp_path, code=1).stderr
