@@ -34,6 +34,7 @@ __all__ = ["Forward", "Sequences", "WindowEncoder", "input_of", "samples_of"]
 BATCH_SECONDS = 32.0
 BATCH_SIZE = 64  # most windows in one pass
 WAITING_SECONDS = 128.0  # of sound of all lengths that waits for more of its length
+WAITING_SOUNDS = 256  # most sounds whose outputs wait for those of a sound before them, of a rare length
 AHEAD_SECONDS = 60.0  # sound of one file that is decoded ahead, in a thread; the rest is read as a stream
 LENGTHS = 4  # in an octave, that inputs are padded to
 
@@ -146,7 +147,8 @@ class WindowEncoder:
                 batch.append((sound, one))
                 seconds += self._seconds(length)
                 if len(batch) < self._capacity(length, batch_size):
-                    length = next(iter(waiting)) if seconds > WAITING_SECONDS else 0
+                    is_late = seconds > WAITING_SECONDS or len(pending) > WAITING_SOUNDS
+                    length = next(iter(waiting)) if is_late else 0
                 if length:
                     seconds -= self._seconds(length) * len(waiting[length])
                     self._compute(waiting.pop(length), batch_size)

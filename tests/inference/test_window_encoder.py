@@ -278,6 +278,14 @@ def test_sounds_are_read_only_as_far_as_needed(encoder, sound):
     outputs.close()
 
 
+def test_a_sound_of_a_rare_length_does_not_keep_others_waiting(encoder):
+    read = itertools.count()
+    outputs = encoder().encode_many((np.ones(1600 if next(read) else 12_000), SR) for _ in range(2000))
+    assert next(outputs).error is None
+    assert next(read) < 600
+    outputs.close()
+
+
 def test_bad_arguments(encoder, network, sound):
     for batch_size in (0, "4", 2.5):
         with pytest.raises(ParameterError, match="batch_size"):
