@@ -13,6 +13,7 @@ from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import AsJson, Columns, Corpus, Data, Folds, Gpu, Separator, parse_path
 from mxnet_audio.cli.output import print_message, show_progress
 from mxnet_audio.cli.training_options import (
+    Accumulate,
     Adapter,
     BatchSize,
     Embedding,
@@ -54,6 +55,7 @@ def cross_validate(
     adapter: Adapter = None,
     epochs: EpochsOrDefault = None,
     batch_size: BatchSize = 16,
+    accumulate: Accumulate = 1,
     learning_rate: LearningRate = None,
     seconds: Seconds = None,
     input_shape: InputShape = None,
@@ -132,7 +134,7 @@ def cross_validate(
         epochs=epochs or chosen.epochs,
         batch_size=batch_size,
         feature_config=chosen.config(feature_options, classifier),
-        **fit_options(learning_rate, recipe),
+        **fit_options(learning_rate, recipe, classifier, accumulate),
     )
     if output is not None:
         result.plot(output / "cross_validation.png")

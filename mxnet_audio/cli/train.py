@@ -26,6 +26,7 @@ from mxnet_audio.cli.options import (
 )
 from mxnet_audio.cli.output import print_message, show_progress
 from mxnet_audio.cli.training_options import (
+    Accumulate,
     Adapter,
     BatchSize,
     Embedding,
@@ -68,6 +69,7 @@ def train(
     without_weights: WithoutWeights = False,
     epochs: EpochsOrDefault = None,
     batch_size: BatchSize = 16,
+    accumulate: Accumulate = 1,
     learning_rate: LearningRate = None,
     seconds: Seconds = None,
     input_shape: InputShape = None,
@@ -170,7 +172,7 @@ def train(
         progress=show_progress(),
         callbacks=[callback(path) for callback, path in logs if path is not None],
         report=report,
-        **fit_options(learning_rate, recipe),
+        **fit_options(learning_rate, recipe, classifier, accumulate),
     )
     job = BulkJob(as_json)
     job.add_skipped(classifier.skipped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from enum import Enum
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mxnet_audio.library.classifier import AudioClassifier
 
 __all__ = [
+    "Accumulate",
     "Adapter",
     "BatchSize",
     "Embedding",
@@ -118,6 +120,12 @@ EpochsOrDefault = Annotated[
     ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Number of clips in a batch.")]
+Accumulate = Annotated[
+    int,
+    typer.Option(
+        min=1, help="Number of batches that make one step, as one large batch would that does not fit into memory."
+    ),
+]
 LearningRate = Annotated[
     float | None,
     typer.Option(
@@ -157,9 +165,16 @@ RecipeOption = Annotated[
 ]
 
 
-def fit_options(learning_rate: float | None, recipe: RecipeName) -> dict[str, Any]:
+def fit_options(
+    learning_rate: float | None, recipe: RecipeName, classifier: AudioClassifier, accumulate: int
+) -> dict[str, Any]:
     """Return the arguments of `fit` that were given; each network has its own defaults for the others."""
     given: dict[str, Any] = {} if learning_rate is None else {"learning_rate": learning_rate}
+    if accumulate > 1:
+        from mxnet_audio.training import get_recipe
+
+        chosen = get_recipe(recipe.value, classifier.recipe)
+        return {**given, "recipe": dataclasses.replace(chosen, accumulate=accumulate)}
     return given if recipe is RecipeName.default else {**given, "recipe": recipe.value}
 
 

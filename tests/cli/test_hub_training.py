@@ -44,7 +44,7 @@ def test_models_without_weights_find_them_elsewhere(run, run_json, tones, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "options", ["--fine-tune --freeze 1 --seconds 0.3", "--adapter rank=2,alpha=4", "--embedding weighted:max"]
+    "options", ["--fine-tune --freeze 1 --seconds 0.3 --accumulate 2", "--adapter rank=2,alpha=4", "--embedding weighted:max"]
 )
 def test_fine_tuning(run, run_json, tones, tmp_path, options):
     words = ("train", tones, *WAV2VEC2, *options.split(), "--model-dir", tmp_path, "--batch-size", 8)
