@@ -174,7 +174,8 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
         if self.layer is not None or self.reduce_output != DEFAULT:
             if name is not None:
                 raise ParameterError(f"embedding must be left out with layer and reduce_output, got {name!r}")
-            reduction = record.embedding if self.reduce_output == DEFAULT else self.reduce_output or SEQUENCE
+            reduction = record.embedding if self.reduce_output == DEFAULT else self.reduce_output
+            reduction = SEQUENCE if reduction is None else reduction
             name = reduction if self.layer is None else f"{self.layer}:{reduction}"
         if name is None:
             return record.embedding, True

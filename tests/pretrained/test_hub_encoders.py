@@ -178,7 +178,12 @@ def test_settings_of_a_network_are_part_of_the_identity(tmp_path):
 def test_bad_arguments(tmp_path):
     bad = {
         "layer": [{"layer": 1, "embedding": "mean"}, {"layer": 3}, {"layer": "first"}, {"layer": -1}],
-        "reduce_output": [{"reduce_output": "median"}, {"reduce_output": "max", "embedding": "mean"}],
+        "reduce_output": [
+            {"reduce_output": "median"},
+            {"reduce_output": ""},
+            {"reduce_output": ["mean"]},
+            {"reduce_output": "max", "embedding": "mean"},
+        ],
         "concat": [{"reduce_output": "concat"}],
         "use_pretrained": [{"use_pretrained": None}, {"use_pretrained": "no"}],
         "source": [{"source": "elsewhere"}],
