@@ -1,7 +1,8 @@
 """Stored graphs of the approximate engines that were changed: they are built again, and never crash."""
 
-import os
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -96,23 +97,36 @@ def test_damage_is_found(kind, tmp_path, caplog):
         np.testing.assert_array_equal(loaded.query(QUERIES, 5)[0], expected)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="a crash would end the tests")
-def test_mutants_do_not_crash(saved):
+LOAD_AND_QUERY = """
+import sys
+from pathlib import Path
+import numpy as np
+from mxnet_audio.search.engines import create_engine
+kind, folder, mutants, queries = sys.argv[1:]
+graph = Path(folder, f"graph.{kind}")
+for mutant in sorted(Path(mutants).iterdir()):
+    print(mutant.name, flush=True)
+    graph.write_bytes(mutant.read_bytes())
+    engine = create_engine(kind, "euclidean")
+    engine.load(folder)
+    if engine._structure is not None:  # building it again takes long
+        engine.query(np.load(queries), 5)
+"""
+
+
+def test_mutants_do_not_crash(saved, tmp_path):
     kind, folder, graph = saved
     data, chance = graph.read_bytes(), random.Random(17)
-    for _ in range(40):
+    mutants, queries = tmp_path / "mutants", tmp_path / "queries.npy"
+    mutants.mkdir()
+    np.save(queries, QUERIES[:3])
+    for number in range(40):
         changed = data
         for _ in range(chance.choice([1, 1, 2, 5])):
             position = chance.randrange(140 if chance.random() < 0.2 else len(data) - 4) & ~3
             changed = with_word(changed, position, chance.choice([*WORDS, chance.randrange(1 << 32)]))
-        graph.write_bytes(changed)
-        child = os.fork()
-        if child == 0:
-            try:
-                engine = load(kind, folder)
-                if engine._structure is not None:  # building it again takes long
-                    engine.query(QUERIES[:3], 5)
-            except BaseException:
-                os._exit(1)
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
+        (mutants / f"{number:02d}").write_bytes(changed)
+    command = [sys.executable, "-X", "faulthandler", "-c", LOAD_AND_QUERY, kind, folder, mutants, queries]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # a crash would end the tests
+    assert done.returncode == 0, f"mutant {done.stdout.split()[-1:]}: {done.stderr}"
+    assert len(done.stdout.split()) == 40

@@ -130,7 +130,7 @@ NASTY = "<img src=x onerror=alert(1)>\"'&{{ 7*7 }}$\\bad$"
 def test_names_and_labels_inject_no_html(tmp_path, options):
     rng, pairs = np.random.default_rng(0), []
     labels = [f"<script>alert(1)<{chr(0x2F)}script>", NASTY]
-    for i in range(16):
+    for i in range(8):
         path = tmp_path / f"{i}<svg onload=alert(2)>--><!--\x01\udcff.wav"
         with path.open("wb") as file:
             sf.write(file, rng.normal(0, 0.1, 6000), 12000, format="WAV")
