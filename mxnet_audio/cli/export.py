@@ -10,6 +10,7 @@ import typer
 from mxnet_audio.cli.model import find_trained_model
 from mxnet_audio.cli.options import MODELS, AsJson, ModelDir, StoredNetwork, parse_path
 from mxnet_audio.cli.output import print_message, print_result
+from mxnet_audio.cli.vector_model import Source
 
 if TYPE_CHECKING:
     from mxnet_audio.library.trained_model import TrainedModel
@@ -26,6 +27,7 @@ def export(
     output: OnnxFile,
     model_dir: ModelDir = MODELS,
     network: StoredNetwork = None,
+    source: Source = None,
     front_end: FrontEnd = False,
     as_json: AsJson = False,
 ) -> None:
@@ -36,7 +38,7 @@ def export(
       mxnet-audio export songs.onnx --front-end
       mxnet-audio predict new.mp3 --model-dir songs.onnx
     """
-    write_onnx(find_trained_model(model_dir, network, None)().model, output, front_end, as_json)
+    write_onnx(find_trained_model(model_dir, network, None, source)().model, output, front_end, as_json)
 
 
 def write_onnx(model: TrainedModel, output: Path, front_end: bool, as_json: bool) -> None:

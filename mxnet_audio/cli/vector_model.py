@@ -156,6 +156,9 @@ def find_vector_model(
     ParameterError
         If there is no such encoder or embedding.
     """
+    if model_dir is not None and encoder == EncoderChoice(source=encoder.source):  # of weights that the model lacks
+        load = find_model(model_dir, network, gpu, encoder.source)
+        return lambda: {"classifier": load()}
     encoder.check()
     if encoder.name is not None:
         if model_dir is not None or network is not None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:  # needs more packages than running a model does
     from mxnet_audio.features import AudioFeatureConfig
     from mxnet_audio.inference.pooling import Frames
     from mxnet_audio.inference.window_encoder import WindowEncoder
-    from mxnet_audio.inference.window_vectors import WindowVector
 
 __all__ = ["OnnxAudioClassifier"]
 
@@ -201,25 +199,19 @@ class OnnxAudioClassifier(Predictor):
         self._check_unknown(unknown)
         (source,) = channel_sources([path], check_channel(channel))
         if self._has_head:
-            return self._label_vectors(window_vectors(encoder, source, window, hop), unknown)
+            return self._label_vectors(window_vectors(encoder, source, window, hop), self._classify, unknown)
         if window is not None and hop is None:
             hop = max(real_number("window", window, encoder.shortest) / 2, encoder.shortest)
         return self._label_parts(encoder.iter_windows(source, window, hop), unknown)
 
     def _label_parts(self, parts: Iterable[Frames], unknown: bool | float) -> Iterator[TimedPrediction]:
-        """Label windows by their scores."""
+        """Label windows by their scores; digital silence has no label, unless there is a class for it."""
+        windows = self.description.windows
+        has_silence = windows is not None and windows.silence is not None
         for part in parts:
             rows = zip(part.silent, part.scores, part.vectors)
-            outputs = [None if silent else (scores, vector) for silent, scores, vector in rows]
+            outputs = [None if silent and not has_silence else (scores, vector) for silent, scores, vector in rows]
             yield from self._timed(part.times.tolist(), outputs, unknown)
-
-    def _label_vectors(self, windows: Iterator[WindowVector], unknown: bool | float) -> Iterator[TimedPrediction]:
-        """Label windows by their embeddings, a batch at a time."""
-        while batch := list(islice(windows, BATCH_SIZE)):
-            audible = [one.vector for one in batch if one.vector is not None]
-            rows = iter(self._classify(np.stack(audible)) if audible else ())
-            outputs = [None if one.vector is None else (next(rows), one.vector) for one in batch]
-            yield from self._timed([(one.start, one.end) for one in batch], outputs, unknown)
 
     @cached_property
     def _window_encoder(self) -> WindowEncoder | None:

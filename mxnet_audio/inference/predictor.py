@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -31,6 +31,7 @@ from mxnet_audio.parallel import map_ordered
 if TYPE_CHECKING:
     from mxnet_audio.datasets.labels import Pairs
     from mxnet_audio.features import AudioFeatureConfig
+    from mxnet_audio.inference.window_vectors import WindowVector
     from mxnet_audio.metrics import ClassificationReport
 
 __all__ = ["AudioSource", "AudioSources", "Predictor", "as_list", "input_length"]
@@ -420,6 +421,22 @@ class Predictor(ABC):
             prediction = TimedPrediction(begin, end, label, row, labels=self.labels, encoder=self.encoder)
             prediction.known = None if output is None else next(known_ones)
             yield prediction
+
+    def _label_vectors(
+        self,
+        windows: Iterator[WindowVector],
+        classify: Callable[[np.ndarray], np.ndarray],
+        unknown: bool | float,
+    ) -> Iterator[TimedPrediction]:
+        """Label windows by their embeddings, a batch at a time.
+
+        `classify` computes probabilities [shape=(n, classes)] from embeddings [shape=(n, dim)].
+        """
+        while batch := list(islice(windows, BATCH_SIZE)):
+            audible = [one.vector for one in batch if one.vector is not None]
+            rows = iter(classify(np.stack(audible)) if audible else ())
+            outputs = [None if one.vector is None else (next(rows), one.vector) for one in batch]
+            yield from self._timed([(one.start, one.end) for one in batch], outputs, unknown)
 
     @property
     def _input_length(self) -> tuple[int, int]:

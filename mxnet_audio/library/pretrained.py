@@ -32,7 +32,7 @@ from mxnet_audio.library.fine_tuning import FineTuningRun, Lora
 from mxnet_audio.library.inputs import stream_features, window_features
 from mxnet_audio.library.trained_model import TrainedModel, skipped_notes
 from mxnet_audio.library.training_run import TrainingRun
-from mxnet_audio.library.window_vectors import SoundEncoder, WindowVector, window_vectors
+from mxnet_audio.library.window_vectors import SoundEncoder, window_vectors
 from mxnet_audio.models import NETWORKS, SequenceNet
 from mxnet_audio.pretrained import AudioEncoder
 from mxnet_audio.pretrained.sound_encoder import sound_encoder
@@ -306,15 +306,8 @@ class PretrainedAudioClassifier(AudioClassifier):
         """
         self._check_unknown(unknown)
         (source,) = channel_sources([path], check_channel(channel))
-        return self._label_vectors(window_vectors(self._sound_encoder(), source, window, hop), unknown)
-
-    def _label_vectors(self, windows: Iterator[WindowVector], unknown: bool | float) -> Iterator[TimedPrediction]:
-        """Label windows by their vectors, a batch at a time."""
-        while batch := list(islice(windows, CHUNK)):
-            audible = [window.vector for window in batch if window.vector is not None]
-            rows = iter(self._classify(np.stack(audible)) if audible else ())
-            outputs = [None if window.vector is None else (next(rows), window.vector) for window in batch]
-            yield from self._timed([(window.start, window.end) for window in batch], outputs, unknown)
+        windows = window_vectors(self._sound_encoder(), source, window, hop)
+        return self._label_vectors(windows, self._classify, unknown)
 
     def adapt(self, paths: AudioSources, batch_size: int = 64, *, channel: str | int = "mix") -> None:
         """Adapt to another microphone or room with unlabelled clips recorded there.

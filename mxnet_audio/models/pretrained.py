@@ -129,17 +129,15 @@ def read_base(directory: str | os.PathLike, manifest: dict, source: Any = None) 
         source, revision = (source, None) if source is not None else (reference["source"], reference["revision"])
     except (KeyError, TypeError) as error:
         raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
-    mend = (
-        f"it was saved without the weights of {name} that it was trained on: give them as `source` (--source of the "
-        "command), a folder, a file or a name on the hub"
-    )
+    mend = "give them as `source` (--source of the command): a folder, a file or a name on the hub"
+    missing = f"the weights of {name} that it was trained on were not saved with it"
     try:
         loaded = weights.load(name, source, revision=revision)
     except (ModelError, ParameterError) as error:
-        raise ModelError(f"{mend}; looked for in {source or 'the usual places'}: {error}", directory) from error
+        raise ModelError(f"{missing}, and cannot be loaded: {mend} ({error})", directory) from error
     if loaded.identity != identity:
-        reason = f"the weights of {name} from {source or 'the usual places'} are others than those it was trained on"
-        raise ModelError(f"{reason}; {mend}", directory)
+        found = f"those from {source or 'the usual folders'} are others"
+        raise ModelError(f"{missing}, and {found}: {mend}", directory)
     return {name: tensor for name, tensor in loaded.tensors.items() if not name.startswith(HEAD_PREFIX)}
 
 

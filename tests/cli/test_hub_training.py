@@ -37,14 +37,17 @@ def test_models_without_weights_find_them_elsewhere(run, run_json, tones, tmp_pa
     assert run_json("predict", clip, *model, *other)["predictions"]
     assert run_json("evaluate", tones, *model, *other)["n_clips"] == 16
     run("adapt", tones, *model, *other, "--output", tmp_path / "adapted")
-    assert "others than those" in run("predict", clip, *model, "--source", HUB / "ast_classifier", code=1).stderr
+    assert "are others" in run("predict", clip, *model, "--source", HUB / "ast_classifier", code=1).stderr
     onnx = tmp_path / "m.onnx"
-    onnx.touch()
+    run("export", onnx, *model, *other)
+    assert run_json("predict", clip, "--model-dir", onnx)["predictions"]
+    run("encode", clip, "-o", tmp_path / "a.npz", *model, *other)
     assert "--source" in run("predict", clip, "--model-dir", onnx, *other, code=1).stderr
 
 
 @pytest.mark.parametrize(
-    "options", ["--fine-tune --freeze 1 --seconds 0.3 --accumulate 2", "--adapter rank=2,alpha=4", "--embedding weighted:max"]
+    "options",
+    ["--fine-tune --freeze 1 --seconds 0.3 --accumulate 2", "--adapter rank=2,alpha=4", "--embedding weighted:max"],
 )
 def test_fine_tuning(run, run_json, tones, tmp_path, options):
     words = ("train", tones, *WAV2VEC2, *options.split(), "--model-dir", tmp_path, "--batch-size", 8)

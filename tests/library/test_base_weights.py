@@ -151,10 +151,10 @@ def test_other_weights_are_refused(model, published_as, tmp_path):
     not_saved(model)
     model.save(tmp_path)
     published_as(**{STEM: 2 * body(model)[STEM]})
-    with pytest.raises(ModelError, match=r"name/of-model are others.*source"):
+    with pytest.raises(ModelError, match=r"name/of-model are others.*`source`"):
         load(tmp_path)
-    published_as(error=ModelError("no such name"))
-    with pytest.raises(ModelError, match=r"as `source`.*elsewhere: no such name") as raised:
+    published_as(error=ModelError("no such name", "elsewhere"))
+    with pytest.raises(ModelError, match=r"cannot be loaded.*`source`.*no such name") as raised:
         load(tmp_path, source="elsewhere")
     assert raised.value.path == str(tmp_path)
     path = tmp_path / "yamnet.json"

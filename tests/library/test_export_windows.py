@@ -1,6 +1,7 @@
 """Exported networks that take sound of any length give the results of MXNet for all lengths and batches."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from mxnet_audio import PretrainedAudioClassifier
+from mxnet_audio import AudioTagger, PretrainedAudioClassifier
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
@@ -133,6 +134,19 @@ def test_windows_of_encoders_with_classes(tmp_path):
     assert len(exported.predict_timeline(sound)) == 6
 
 
+def test_windows_of_taggers_with_a_tag_for_silence(tmp_path):
+    folder = shutil.copytree(HUB / "wav2vec2_classifier", tmp_path / "tagger")
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"]["1"], config["problem_type"] = "Silence", "multi_label_classification"
+    (folder / "config.json").write_text(json.dumps(config))
+    tagger = AudioTagger("wav2vec2", source=folder)
+    export_onnx(tagger.encoder, tmp_path / "a.onnx")
+    sound = (np.r_[noise(1)[0], np.zeros(32000, np.float32)], 16000)
+    windows = [one.predict_timeline(sound, 0.5) for one in (OnnxAudioClassifier(tmp_path / "a.onnx"), tagger)]
+    assert [window.label for window in windows[0]] == [window.label for window in windows[1]]
+    assert windows[0][-1].label is not None
+
+
 @pytest.fixture(scope="module", params=["linear", "mlp"])
 def classifier(request, corpus, tmp_path_factory):
     """Classifier on a frozen encoder, trained on a few clips."""
@@ -164,9 +178,7 @@ def test_classifiers_give_the_same_results(classifier, corpus, tmp_path):
 def test_adapters_are_exported(tmp_path):
     encoder = load_encoder("wavlm", source=HUB / "wavlm")
     config = window_features(encoder.net, encoder.loaded.features)
-    model = TrainedModel(
-        "wavlm" and encoder.record.network, ["a", "b"], config, architecture=encoder.net.architecture, **CPU
-    )
+    model = TrainedModel(encoder.record.network, ["a", "b"], config, architecture=encoder.net.architecture, **CPU)
     model.add_lora(rank=2)
     for name, parameter in model.net._collect_params_with_prefix().items():
         if "lora" in name:

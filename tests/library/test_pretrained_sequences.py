@@ -142,7 +142,7 @@ def test_weights_that_are_not_saved_with_the_model(words, tmp_path):
     with pytest.raises(ModelError, match=r"`source`"):
         load_classifier(tmp_path / "copy")
     assert load_classifier(tmp_path / "copy", source=elsewhere).model_id == classifier.model_id
-    with pytest.raises(ModelError, match="others than those"):
+    with pytest.raises(ModelError, match="are others"):
         load_classifier(tmp_path / "copy", source=HUB / "wav2vec2_classifier")
 
 
