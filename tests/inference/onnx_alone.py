@@ -1,16 +1,21 @@
-"""Predict with an .onnx file in a new virtual environment that contains the needed packages only, and no MXNet.
+"""Predict with an .onnx file in a virtual environment that contains the needed packages only, and no MXNet.
 
 Run by ``tests/inference/test_onnx_alone.py``, or by hand: ``python tests/inference/onnx_alone.py MODEL.onnx SOUND...``.
+The environment is kept in the user's cache directory.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import venv
 from pathlib import Path
 
+import platformdirs
+
 ROOT = Path(__file__).resolve().parents[2]
+CACHE = platformdirs.user_cache_path("mxnet-audio") / "onnx-alone"  # tests have another cache directory
 # For files with a front end, on sound files.
 NEEDED = (
     "onnxruntime",
@@ -31,24 +36,33 @@ print(json.dumps([prediction.label for prediction in OnnxAudioClassifier(sys.arg
 """
 
 
-def environment(folder: Path) -> Path:
-    """Return the Python of a new environment with the needed packages; LookupError if they cannot be installed."""
-    venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    installed = subprocess.run([*pip, *NEEDED], capture_output=True, text=True, check=False)
-    if installed.returncode:
-        raise LookupError(installed.stderr)
-    subprocess.run([*pip, "--no-deps", ROOT], check=True, capture_output=True)
+def environment() -> Path:
+    """Return the Python of the environment with the needed packages; LookupError if they cannot be installed."""
+    python, done = CACHE / "bin" / "python", CACHE / "installed.txt"
+    contents = "\n".join((sys.version, *NEEDED))
+    if not done.exists() or done.read_text() != contents:
+        venv.create(CACHE, with_pip=True, clear=True)
+        install = subprocess.run([*pip(python), *NEEDED], capture_output=True, text=True, check=False)
+        if install.returncode:
+            raise LookupError(install.stderr)
+        done.write_text(contents)
     return python
+
+
+def pip(python: Path) -> list:
+    """Return the first words of a command that installs packages."""
+    return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
 
 
 def labels(model: Path, sounds: list) -> list:
     """Return the labels that the file gives in that environment."""
+    python = environment()
     with tempfile.TemporaryDirectory() as folder:
-        python = environment(Path(folder) / "venv")
+        package = Path(folder) / "site-packages"  # the package is installed anew each time
+        subprocess.run([*pip(python), "--no-deps", "--target", package, ROOT], check=True, capture_output=True)
         words = [python, "-c", CODE, model.resolve(), *(Path(sound).resolve() for sound in sounds)]
-        return json.loads(subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, check=True).stdout)
+        path = {**os.environ, "PYTHONPATH": str(package)}
+        return json.loads(subprocess.run(words, cwd=folder, env=path, stdout=subprocess.PIPE, check=True).stdout)
 
 
 if __name__ == "__main__":
