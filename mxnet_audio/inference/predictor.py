@@ -25,13 +25,12 @@ from mxnet_audio.inference.evaluation import compare_predictions, labelled_pairs
 from mxnet_audio.inference.known_sounds import KnownSounds, checked_share
 from mxnet_audio.inference.missing_packages import naming_missing_packages
 from mxnet_audio.inference.parts import mean_outputs, read_views, window_length, window_parts
-from mxnet_audio.inference.results import Encoding, Output, Prediction, TimedPrediction
+from mxnet_audio.inference.results import Encoding, Output, Prediction, TimedPrediction, WindowVector
 from mxnet_audio.parallel import map_ordered
 
 if TYPE_CHECKING:
     from mxnet_audio.datasets.labels import Pairs
     from mxnet_audio.features import AudioFeatureConfig
-    from mxnet_audio.inference.window_vectors import WindowVector
     from mxnet_audio.metrics import ClassificationReport
 
 __all__ = ["AudioSource", "AudioSources", "Predictor", "as_list", "input_length"]

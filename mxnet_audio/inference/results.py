@@ -11,7 +11,7 @@ import numpy as np
 from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import AudioError, ParameterError
 
-__all__ = ["Encoding", "Identification", "Output", "Prediction", "TimedPrediction", "Verification"]
+__all__ = ["Encoding", "Identification", "Output", "Prediction", "TimedPrediction", "Verification", "WindowVector"]
 
 Label = int | str
 
@@ -278,6 +278,14 @@ class TimedPrediction(_Probabilities, _TimedFields):
     def __repr__(self) -> str:
         """Return one line without the array."""
         return f"TimedPrediction(start={self.start:g}, end={self.end:g}, {self._summary()})"
+
+
+class WindowVector(NamedTuple):
+    """Window of a sound from `start` to `end` [s], and its embedding [shape=(dim,)]; None for digital silence."""
+
+    start: float
+    end: float
+    vector: np.ndarray | None
 
 
 class Verification(NamedTuple):

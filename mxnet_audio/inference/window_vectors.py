@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,19 +10,12 @@ from mxnet_audio.checks import real_number
 from mxnet_audio.inference.patch_windows import PatchWindow, patch_windows
 from mxnet_audio.inference.pooling import Frames, Pool
 from mxnet_audio.inference.predictor import AudioSource
+from mxnet_audio.inference.results import WindowVector
 from mxnet_audio.inference.window_encoder import WindowEncoder
 
-__all__ = ["WindowVector", "pooled_windows", "window_vectors"]
+__all__ = ["pooled_windows", "window_vectors"]
 
 DEFAULT_WINDOW = 1.0  # [s]
-
-
-class WindowVector(NamedTuple):
-    """Window of a sound from `start` to `end` [s], and its embedding [shape=(dim,)]; None for digital silence."""
-
-    start: float
-    end: float
-    vector: np.ndarray | None
 
 
 def window_vectors(

@@ -21,10 +21,9 @@ from mxnet_audio.library.base_weights import BaseWeights
 from mxnet_audio.library.encoder_head import copy_body, fit_head, group_numbers
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.library.training_run import TrainingRun
-from mxnet_audio.library.window_vectors import SoundEncoder
 from mxnet_audio.models import SequenceNet
 from mxnet_audio.pretrained import AudioEncoder
-from mxnet_audio.pretrained.sound_encoder import sound_encoder
+from mxnet_audio.pretrained.sound_encoder import SoundEncoder, sound_encoder
 
 __all__ = ["EncodeSound", "EncoderRun", "HeadRun", "read_samples", "read_vectors", "vector_cache"]
 
@@ -117,9 +116,24 @@ class HeadRun(EncoderRun):
             If it is resumed, and the model in the directory is of another run.
         """
         if resume and self.network in model_store.stored_models(self.model_dir):
-            before = model_store.read_manifest(self.model_dir, self.network).get("training")
-            now = self.settings.identity() | clips.digests
-            if changed := [name for name in now if not isinstance(before, dict) or before.get(name) != now[name]]:
+            manifest = model_store.read_manifest(self.model_dir, self.network)
+            entries = (manifest.get(name) for name in ("training", "encoder", "network"))
+            settings, encoder, network = (entry if isinstance(entry, dict) else {} for entry in entries)
+            is_trained = "vectors" not in manifest["files"]  # which models on a frozen encoder have
+            before = {
+                **settings,
+                "trainable": is_trained,
+                "encoder": encoder.get("model_id"),
+                "head": network.get("head"),
+            }
+            now = {
+                "trainable": False,
+                "encoder": self._encoder.model_id,
+                "head": self.head,
+                **self.settings.identity(),
+                **clips.digests,
+            }
+            if changed := [name for name in now if before.get(name) != now[name]]:
                 reason = f"the model is of another run: {', '.join(changed)} changed; start again without resume"
                 raise ModelError(reason, self.model_dir)
         return super().start(clips, resume=False)

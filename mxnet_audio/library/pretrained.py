@@ -25,17 +25,19 @@ from mxnet_audio.inference.known_sounds import KnownSounds
 from mxnet_audio.inference.parts import check_outputs
 from mxnet_audio.inference.predictor import BATCH_SIZE, AudioSource, AudioSources, as_list
 from mxnet_audio.inference.results import Output, TimedPrediction
+from mxnet_audio.inference.window_encoder import WindowEncoder
+from mxnet_audio.inference.window_vectors import window_vectors
 from mxnet_audio.library.classifier import AudioClassifier
 from mxnet_audio.library.encoder_head import copy_body, dense_layers, fit_head, group_numbers, move_embeddings
 from mxnet_audio.library.encoder_run import EncodeSound, HeadRun, vector_cache
 from mxnet_audio.library.fine_tuning import FineTuningRun, Lora
 from mxnet_audio.library.inputs import stream_features, window_features
+from mxnet_audio.library.patch_vectors import patch_vectors
 from mxnet_audio.library.trained_model import TrainedModel, skipped_notes
 from mxnet_audio.library.training_run import TrainingRun
-from mxnet_audio.library.window_vectors import SoundEncoder, window_vectors
 from mxnet_audio.models import NETWORKS, SequenceNet
 from mxnet_audio.pretrained import AudioEncoder
-from mxnet_audio.pretrained.sound_encoder import sound_encoder
+from mxnet_audio.pretrained.sound_encoder import SoundEncoder, sound_encoder
 from mxnet_audio.weights.architecture import Architecture
 from mxnet_audio.weights.embeddings import WEIGHTED
 
@@ -306,7 +308,11 @@ class PretrainedAudioClassifier(AudioClassifier):
         """
         self._check_unknown(unknown)
         (source,) = channel_sources([path], check_channel(channel))
-        windows = window_vectors(self._sound_encoder(), source, window, hop)
+        encoder = self._sound_encoder()
+        if isinstance(encoder, WindowEncoder):
+            windows = window_vectors(encoder, source, window, hop)
+        else:
+            windows = patch_vectors(encoder, source, window, hop)
         return self._label_vectors(windows, self._classify, unknown)
 
     def adapt(self, paths: AudioSources, batch_size: int = 64, *, channel: str | int = "mix") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from mxnet_audio.engine import mx
 from mxnet_audio.features import AudioFeatureConfig
@@ -12,7 +13,9 @@ from mxnet_audio.models import EncoderNet, SequenceNet
 from mxnet_audio.pretrained.patch_encoder import PatchEncoder
 from mxnet_audio.pretrained.sequence_forward import SequenceForward
 
-__all__ = ["sound_encoder"]
+__all__ = ["SoundEncoder", "sound_encoder"]
+
+SoundEncoder: TypeAlias = PatchEncoder | WindowEncoder
 
 WINDOW_POOLS = ("sum", "max", "last")  # reductions that are those of windows, too; others are averaged over windows
 
@@ -26,7 +29,7 @@ def sound_encoder(
     labels: Sequence[int | str] = (),
     multi_label: bool = True,
     reduces: bool = True,
-) -> PatchEncoder | WindowEncoder:
+) -> SoundEncoder:
     """Make the encoder of sound of any length for a network.
 
     Parameters

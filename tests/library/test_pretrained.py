@@ -72,6 +72,8 @@ def test_each_clip_is_encoded_once(corpus, published, tmp_path, monkeypatch):
     assert PretrainedAudioClassifier().fit(corpus, tmp_path / "a", **options) == first
     with pytest.raises(ModelError, match="training clips"):  # the model of other clips is not replaced
         PretrainedAudioClassifier().fit(corpus[3:], tmp_path / "a", **options)
+    with pytest.raises(ModelError, match="head changed"):
+        PretrainedAudioClassifier(head="mlp").fit(corpus, tmp_path / "a", **options)
     assert PretrainedAudioClassifier(head="mlp").fit(corpus, tmp_path / "b", epochs=2, **options)
     assert len(encoded) == 24
     assert PretrainedAudioClassifier().fit(corpus, tmp_path / "c", cache=False, progress=False) == first

@@ -180,6 +180,9 @@ def test_fine_tuning_keeps_frozen_layers(words, tuning, tmp_path):
     more = PretrainedAudioClassifier("wav2vec2", source=HUB / "wav2vec2", trainable=True, freeze=1)
     longer = more.fit(words, tmp_path, **tuning | {"epochs": 3}, resume=True)
     assert {name: values[:2] for name, values in longer.items()} == history
+    other = PretrainedAudioClassifier("wav2vec2", source=HUB / "wav2vec2_large")
+    with pytest.raises(ModelError, match="trainable, encoder changed"):  # a head does not replace the trained network
+        other.fit(words, tmp_path, **tuning, resume=True)
 
 
 def test_adapters_are_all_that_is_saved(words, tuning, tmp_path):
