@@ -10,7 +10,7 @@ import typer
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.model import check_no_model, find_trained_model
 from mxnet_audio.cli.options import MODELS, AsJson, Channel, Gpu, ModelDir, Overwrite, Paths, StoredNetwork, parse_path
-from mxnet_audio.cli.vector_model import Source
+from mxnet_audio.cli.vector_model import ModelSource
 
 __all__ = ["adapt"]
 
@@ -22,7 +22,7 @@ def adapt(
     ],
     model_dir: ModelDir = MODELS,
     network: StoredNetwork = None,
-    source: Source = None,
+    source: ModelSource = None,
     overwrite: Overwrite = False,
     channel: Channel = "mix",
     gpu: Gpu = None,

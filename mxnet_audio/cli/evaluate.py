@@ -20,7 +20,7 @@ from mxnet_audio.cli.options import (
     Separator,
     StoredNetwork,
 )
-from mxnet_audio.cli.vector_model import Source
+from mxnet_audio.cli.vector_model import ModelSource
 
 __all__ = ["evaluate"]
 
@@ -29,7 +29,7 @@ def evaluate(
     data: Data,
     model_dir: AnyModel = MODELS,
     network: StoredNetwork = None,
-    source: Source = None,
+    source: ModelSource = None,
     corpus: Corpus = None,
     folds: Folds = None,
     columns: Columns = None,

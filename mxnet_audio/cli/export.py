@@ -10,7 +10,7 @@ import typer
 from mxnet_audio.cli.model import find_trained_model
 from mxnet_audio.cli.options import MODELS, AsJson, ModelDir, StoredNetwork, parse_path
 from mxnet_audio.cli.output import print_message, print_result
-from mxnet_audio.cli.vector_model import Source
+from mxnet_audio.cli.vector_model import ModelSource
 
 if TYPE_CHECKING:
     from mxnet_audio.library.trained_model import TrainedModel
@@ -27,7 +27,7 @@ def export(
     output: OnnxFile,
     model_dir: ModelDir = MODELS,
     network: StoredNetwork = None,
-    source: Source = None,
+    source: ModelSource = None,
     front_end: FrontEnd = False,
     as_json: AsJson = False,
 ) -> None:

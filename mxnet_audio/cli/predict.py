@@ -12,7 +12,7 @@ from mxnet_audio.cli.files import BulkJob, Sources
 from mxnet_audio.cli.model import find_labeller
 from mxnet_audio.cli.options import AnyModelOrTagger, AsJson, Channel, Gpu, Paths, StoredNetwork
 from mxnet_audio.cli.output import print_lines
-from mxnet_audio.cli.vector_model import Source
+from mxnet_audio.cli.vector_model import ModelSource
 from mxnet_audio.errors import AudioError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def predict(
     paths: Paths,
     model_dir: AnyModelOrTagger = None,
     network: StoredNetwork = None,
-    source: Source = None,
+    source: ModelSource = None,
     timeline: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="Label each window of this length, for long files."),

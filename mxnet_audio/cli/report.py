@@ -25,7 +25,7 @@ from mxnet_audio.cli.options import (
     parse_path,
 )
 from mxnet_audio.cli.output import show_progress
-from mxnet_audio.cli.vector_model import Source
+from mxnet_audio.cli.vector_model import ModelSource
 
 __all__ = ["report"]
 
@@ -34,7 +34,7 @@ def report(
     data: Data,
     model_dir: AnyModel = MODELS,
     network: StoredNetwork = None,
-    source: Source = None,
+    source: ModelSource = None,
     output: Annotated[
         Path,
         typer.Option("--output", "-o", parser=parse_path, metavar="DIR", help="Folder for the report, report.html."),

@@ -70,8 +70,8 @@ Encoder = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Train a last layer on this pretrained encoder instead, in seconds and on few clips: a name that "
-        "`mxnet-audio models list` prints.",
+        help="Pretrained encoder, such as yamnet for any sound or wav2vec2 for speech, to train a last layer on "
+        "instead: in seconds, with few clips. `mxnet-audio models list` prints all names.",
     ),
 ]
 Head = Annotated[
@@ -86,7 +86,7 @@ Embedding = Annotated[
         "6:mean, or weighted:mean for a learned sum of all layers. [default: the best one for classes]",
     ),
 ]
-FineTune = Annotated[bool, typer.Option("--fine-tune", help="Train the whole encoder after its last layer.")]
+FineTune = Annotated[bool, typer.Option("--fine-tune", help="Train the encoder itself, too, not its last layer alone.")]
 Freeze = Annotated[
     str | None,
     typer.Option(
@@ -99,15 +99,16 @@ Adapter = Annotated[
     str | None,
     typer.Option(
         metavar="lora|rank=R,alpha=A",
-        help="Train adapters of low rank beside the layers of the encoder after its last layer: the default ones, or "
-        "with these settings (rank, alpha, dropout).",
+        help="Train small matrices beside the layers of the encoder (LoRA), too, in place of these layers: lora, or "
+        "settings such as rank=4,alpha=8,dropout=0.1. [default of lora: rank=8,alpha=16,dropout=0]",
     ),
 ]
 WithoutWeights = Annotated[
     bool,
     typer.Option(
         "--without-weights",
-        help="Save only what was trained with the model; the encoder is loaded from its --source again.",
+        help="Save only what was trained, in a small file. The weights of the encoder are loaded from its --source "
+        "each time that the model is loaded.",
     ),
 ]
 Epochs = Annotated[int, typer.Option(min=1, help="Number of passes over the training clips.")]
@@ -129,7 +130,8 @@ Accumulate = Annotated[
 LearningRate = Annotated[
     float | None,
     typer.Option(
-        help="Learning rate of the optimizer. [default: 0.001; m5: 0.01]",
+        help="Learning rate of the optimizer; with --fine-tune, the layers of the encoder have a tenth of it, or less. "
+        "[default: 0.001; m5: 0.01]",
         callback=lambda value: None if value is None else real_number("learning_rate", value, above=0),
     ),
 ]

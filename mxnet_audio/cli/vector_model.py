@@ -23,6 +23,7 @@ __all__ = [
     "EncoderName",
     "IndexEncoder",
     "IndexModel",
+    "ModelSource",
     "Revision",
     "Source",
     "VectorModel",
@@ -62,6 +63,16 @@ Source = Annotated[
         parser=_parse_source,
         metavar="NAME_OR_FOLDER",
         help="Weights of the encoder: a folder, or a name on the Hugging Face hub, such as microsoft/wavlm-large.",
+    ),
+]
+ModelSource = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        parser=_parse_source,
+        metavar="NAME_OR_FOLDER",
+        help="Weights of the encoder of a model that was trained --without-weights: a folder, or a name on the Hugging "
+        "Face hub. [default: as in its training]",
     ),
 ]
 Revision = Annotated[
