@@ -1,6 +1,8 @@
 """Fixtures of the whole suite: recordings, tones, a small corpus with a trained classifier, and shared folders."""
 
+import gc
 import os
+import sys
 from pathlib import Path
 
 # Set before NumPy and MXNet are imported: small networks gain nothing from threads, which wait for busy processes.
@@ -36,6 +38,25 @@ def pytest_runtest_makereport():
 
 def _escaped(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def pytest_configure():
+    """Keep compiled files, whatever the environment says: rewriting the assertions takes 10 s in each process."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # for the processes that tests start
+
+
+def pytest_collection_finish():
+    """Leave what was imported out of the garbage collections."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def free_networks():
+    """Free the networks of a module of tests, which are few objects that refer to each other and hold much memory."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,8 @@ from tests.docs.blocks import PAGES, ROOT, RUN, SHOWN, blocks_of, run_page
 
 SLOW = {
     "README.md",
+    "docs/corpora.md",
+    "docs/get-started.md",
     *(f"docs/guides/{name}.md" for name in ("classify", "cross-validate", "pretrained", "search", "speakers")),
 }
 
