@@ -61,7 +61,7 @@ def write_model(encoder, folder):
 
 def measure_time(arguments):
     """Print a line for each encoder and batch."""
-    for encoder in ENCODERS:
+    for encoder in arguments.encoders:
         with tempfile.TemporaryDirectory() as folder:
             # A process of its own: the exporter's memory would slow the runtimes.
             program = "import sys; from bench_encoders import write_model; write_model(*sys.argv[1:])"
@@ -91,7 +91,7 @@ def measure_time(arguments):
 
 def measure_memory(arguments):
     """Print the peak memory while many clips of different lengths are encoded."""
-    for encoder in ENCODERS:
+    for encoder in arguments.encoders:
         print(f"{encoder}, {arguments.clips} clips of different lengths:", flush=True)
         environment = os.environ | {"OMP_NUM_THREADS": str(arguments.threads)}
         subprocess.run([sys.executable, "-c", MEMORY, encoder, str(arguments.clips)], check=True, env=environment)
@@ -101,6 +101,7 @@ def main():
     """Print the tables that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", choices=[[], "time", "memory"], default=["time", "memory"])
+    parser.add_argument("--encoders", nargs="+", choices=ENCODERS, default=ENCODERS)
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter with the peers")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=7)

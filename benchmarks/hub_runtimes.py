@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-# Base sizes; the defaults of transformers' configurations, except for Whisper.
+# Base sizes; the defaults of transformers' configurations, except for Whisper. Of its decoder, one layer is made.
 WHISPER_BASE = {"d_model": 512, "encoder_layers": 6, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048}
+WHISPER_BASE |= {"decoder_layers": 1, "decoder_attention_heads": 8}
 
 
 def mxnet(encoder, folder, threads):
