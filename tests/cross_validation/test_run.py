@@ -109,6 +109,43 @@ def test_processes_give_the_same_results(corpus, quick, tmp_path):
         np.testing.assert_allclose(a.history["loss_train"], b.history["loss_train"], rtol=1e-3)
 
 
+# The next two tests use the processes of the last one, which wait for 5 s: importing MXNet takes longest.
+
+
+@pytest.mark.slow
+def test_encoders_in_several_processes(corpus, published, tmp_path, caplog):
+    classifier = PretrainedAudioClassifier(published("yamnet"), head="mlp")
+    options = {"cache": tmp_path, "progress": False, "epochs": 10, "output_dir": tmp_path / "runs"}
+    result = cross_validate(classifier, corpus, FOLDS, n_jobs=2, **options)
+    assert len(result.runs) == 3 and result.accuracy > 0.9
+    with pytest.raises(ModelError, match="head"):
+        cross_validate(PretrainedAudioClassifier("yamnet"), corpus, FOLDS, n_jobs=1, **options)
+
+
+class MortalClassifier(Cifar10AudioClassifier):
+    """Classifier whose process is killed in fold 2, once fold 1 is saved."""
+
+    def fit(self, pairs, folder, **options):
+        if "clip 3 " in "".join(path for path, _ in options["validation_pairs"]):
+            root, deadline = Path(options["cache"]).parent, time.monotonic() + 60
+            (root / "folder.txt").write_text(str(folder))
+            while not (root / "saved" / "runs" / "fold-1-seed-42.json").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(0.5)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().fit(pairs, folder, **options)
+
+
+@pytest.mark.slow
+def test_a_killed_process(corpus, quick, tmp_path):
+    quick = {**quick, "cache": tmp_path / "cache"}
+    with pytest.raises(CrossValidationError, match=r"fold 2, seed 42.*: a process was killed") as caught:
+        cross_validate(MortalClassifier, corpus, FOLDS, n_jobs=2, output_dir=tmp_path / "saved", **quick)
+    assert "fold 1, seed 42" not in str(caught.value) and str(tmp_path / "saved") in str(caught.value)
+    assert [run.fold for run in caught.value.finished][:1] == [1]
+    assert not Path((tmp_path / "folder.txt").read_text()).exists()  # removed, though not by the killed process
+
+
 def test_without_a_shape_all_folds_have_the_length_of_a_typical_clip(corpus, quick, recording):
     cross_validate(recording, corpus, FOLDS, n_jobs=1, **{**quick, "input_shape": None})
     configs = [options["feature_config"] for *_, options in recording.calls]
@@ -267,30 +304,6 @@ def test_a_call_waits_for_another_with_the_same_directory(corpus, quick, recordi
     assert len(recording.calls) == 3
 
 
-class MortalClassifier(Cifar10AudioClassifier):
-    """Classifier whose process is killed in fold 2, once fold 1 is saved."""
-
-    def fit(self, pairs, folder, **options):
-        if "clip 3 " in "".join(path for path, _ in options["validation_pairs"]):
-            root, deadline = Path(options["cache"]).parent, time.monotonic() + 60
-            (root / "folder.txt").write_text(str(folder))
-            while not (root / "saved" / "runs" / "fold-1-seed-42.json").exists() and time.monotonic() < deadline:
-                time.sleep(0.05)
-            time.sleep(0.5)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().fit(pairs, folder, **options)
-
-
-@pytest.mark.slow
-def test_a_killed_process(corpus, quick, tmp_path):
-    quick = {**quick, "cache": tmp_path / "cache"}
-    with pytest.raises(CrossValidationError, match=r"fold 2, seed 42.*: a process was killed") as caught:
-        cross_validate(MortalClassifier, corpus, FOLDS, n_jobs=2, output_dir=tmp_path / "saved", **quick)
-    assert "fold 1, seed 42" not in str(caught.value) and str(tmp_path / "saved") in str(caught.value)
-    assert [run.fold for run in caught.value.finished][:1] == [1]
-    assert not Path((tmp_path / "folder.txt").read_text()).exists()  # removed, though not by the killed process
-
-
 def test_each_reason_is_named_once(corpus, quick, recording):
     recording.failing = {1, 3}
     reason = r"fold 1, seed 42 and fold 3, seed 42: ValueError: out of luck\. 1 of 3 runs"
@@ -320,13 +333,3 @@ def test_encoders_encode_each_clip_once_and_keep_groups_together(corpus, publish
     assert result.settings["encoder"] == "yamnet" and result.settings["head"] == "linear"
     with pytest.raises(ModelError, match="clips changed"):  # the inner folds would be others
         cross_validate("yamnet", corpus, FOLDS, **{**options, "groups": None})
-
-
-@pytest.mark.slow
-def test_encoders_in_several_processes(corpus, published, tmp_path, caplog):
-    classifier = PretrainedAudioClassifier(published("yamnet"), head="mlp")
-    options = {"cache": tmp_path, "progress": False, "epochs": 10, "output_dir": tmp_path / "runs"}
-    result = cross_validate(classifier, corpus, FOLDS, n_jobs=2, **options)
-    assert len(result.runs) == 3 and result.accuracy > 0.9
-    with pytest.raises(ModelError, match="head"):
-        cross_validate(PretrainedAudioClassifier("yamnet"), corpus, FOLDS, n_jobs=1, **options)
