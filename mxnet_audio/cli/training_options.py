@@ -99,7 +99,7 @@ Adapter = Annotated[
     str | None,
     typer.Option(
         metavar="lora|rank=R,alpha=A",
-        help="Train small matrices beside the layers of the encoder (LoRA), too, in place of these layers: lora, or "
+        help="Train small matrices beside the layers of the encoder (LoRA), too, not these layers: lora, or "
         "settings such as rank=4,alpha=8,dropout=0.1. [default of lora: rank=8,alpha=16,dropout=0]",
     ),
 ]
@@ -272,6 +272,10 @@ class NetworkOptions:
 
         self.network, self.name = weights.record(encoder.name).network, encoder.name
         encoder.check()
+        if training.adapter is not None and (training.fine_tune or training.freeze is not None):
+            other = "--fine-tune" if training.fine_tune else "--freeze"
+            reason = f"give --adapter or {other}, not both: adapters are trained in place of all layers"
+            raise typer.BadParameter(reason, param_hint="--adapter")
         if training.freeze is not None and not training.fine_tune:
             raise typer.BadParameter("needs --fine-tune", param_hint="--freeze")
 

@@ -40,6 +40,7 @@ from mxnet_audio.pretrained import AudioEncoder
 from mxnet_audio.pretrained.sound_encoder import SoundEncoder, sound_encoder
 from mxnet_audio.weights.architecture import Architecture
 from mxnet_audio.weights.embeddings import WEIGHTED
+from mxnet_audio.weights.registry import check_name
 
 __all__ = ["HEADS", "PretrainedAudioClassifier"]
 
@@ -87,8 +88,9 @@ class PretrainedAudioClassifier(AudioClassifier):
         of parts, such as 'body.layers.0'. By default what is usually frozen: of wav2vec2, HuBERT and WavLM the
         convolutions, of others nothing.
     adapter : 'lora', Lora or mapping, optional
-        Train adapters of low rank beside the layers, in place of these even if `trainable`: 'lora' for the default
-        ones, or values of ``rank``, ``alpha``, ``dropout`` and ``targets``, see `mxnet_audio.nn.lora.add_lora`.
+        Train adapters of low rank beside the layers, in place of these, so neither with `trainable` nor `freeze`:
+        'lora' for the default ones, or values of ``rank``, ``alpha``, ``dropout`` and ``targets``, see
+        `mxnet_audio.nn.lora.add_lora`.
     saved_weights_in_checkpoint : bool
         Save published weights that training has not changed with the model. If False, only what was trained is saved,
         with the name, the source and a hash of the weights: they are loaded from there again, or from another `source`
@@ -99,7 +101,7 @@ class PretrainedAudioClassifier(AudioClassifier):
     Raises
     ------
     ParameterError
-        If there is no such encoder, head, embedding or device.
+        If there is no such encoder, head, embedding or device, or arguments contradict each other.
 
     Attributes
     ----------
@@ -136,7 +138,7 @@ class PretrainedAudioClassifier(AudioClassifier):
         data_ctx: mx.Context | None = None,
     ):
         super().__init__(model_ctx, data_ctx)
-        record = weights.record(one_of("encoder", encoder, weights.names()))
+        record = weights.record(check_name("encoder", encoder))
         self.encoder, self.head = encoder, one_of("head", head, tuple(HEADS))
         if embedding is None:
             embedding = EMBEDDINGS.get(encoder, record.embedding)
@@ -146,6 +148,9 @@ class PretrainedAudioClassifier(AudioClassifier):
             raise ParameterError(f"{wrong[0]} must be True or False, got {flags[wrong[0]]!r}")
         if source is not None and pretrained_model_name_or_path not in (None, source):
             raise ParameterError(f"source must be left out with pretrained_model_name_or_path, got {source!r}")
+        if adapter is not None and (trainable or freeze is not None):
+            other = "trainable=True" if trainable else "freeze"
+            raise ParameterError(f"give adapter or {other}, not both: adapters are trained in place of all layers")
         if freeze is not None and not trainable:
             raise ParameterError(f"freeze must be None unless trainable is True, got {freeze!r}")
         self.freeze, self.adapter = freeze, None if adapter is None else Lora.of(adapter).options()

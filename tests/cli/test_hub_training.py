@@ -86,6 +86,8 @@ def test_options_are_checked_before_mxnet_is_imported(run_without_mxnet, tones, 
         (*WAV2VEC2, "--freeze", 1): "--freeze",
         (*WAV2VEC2, "--fine-tune", "--freeze", "Body"): "Body",
         (*WAV2VEC2, "--adapter", "rank=x"): "rank=x",
+        (*WAV2VEC2, "--adapter", "lora", "--fine-tune"): "give --adapter or --fine-tune",
+        (*WAV2VEC2, "--adapter", "lora", "--freeze", 1): "give --adapter or --freeze",
         (*WAV2VEC2, "--seconds", 1): "--seconds",
     }
     names = commands | wrong
