@@ -142,7 +142,7 @@ def read_model(record: Record, folder: ModelFolder, weights: bool = True) -> Loa
         tensors, ignored = convert(record.network, published, architecture)
     if ignored:
         shown = ", ".join(ignored[:5]) + (", …" if len(ignored) > 5 else "")
-        logger.info("%s: %d published tensors are not part of %s: %s", path, len(ignored), record.network, shown)
+        logger.debug("%s: tensors that %s does not need: %d (%s)", path, record.name, len(ignored), shown)
     labels: list[str] = []
     several = False
     if any(name.startswith(_HEAD) for name in tensors):
