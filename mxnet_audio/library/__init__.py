@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +15,8 @@ if TYPE_CHECKING:  # names only: users of features, datasets and search do not i
     from mxnet_audio.library.classifier import AudioClassifier
 
 __all__ = ["BUNDLED_MODELS", "classifiers", "find_classifier", "load_classifier"]
+
+log = logging.getLogger(__name__)
 
 _INSTALLED_MODELS = Path(__file__).with_name("esc10")
 #: Folder of the ESC-10 models: in the installed package, or in demo/models of a checkout.
@@ -104,7 +107,7 @@ def load_classifier(
         Name of the network, or of the encoder; needed only if the directory holds several models.
     source : str or os.PathLike, optional
         Source of the weights of a pretrained encoder that are not saved with the model, in place of that of the
-        training.
+        training. Of a model that holds them it is not used, and the log says so.
     model_ctx : mxnet.Context, optional
         Device of the network; the CPU by default.
 
@@ -124,4 +127,6 @@ def load_classifier(
     options = {} if source is None else {"source": source}
     classifier = classifiers()[found](model_ctx=model_ctx, **options)
     classifier.load_model(model_dir_path)
+    if source is not None and getattr(classifier, "saved_weights_in_checkpoint", False):
+        log.warning("%s: holds the weights of its encoder, so source is not used, got %s", model_dir_path, source)
     return classifier

@@ -120,10 +120,12 @@ def test_more_classes_and_another_room(classifier, words, tmp_path):
 
 
 @pytest.mark.parametrize("encoder", ["hubert", "whisper", "ast"])
-def test_other_networks(encoder, words, tmp_path):
+def test_other_networks(encoder, words, tmp_path, caplog):
     classifier = PretrainedAudioClassifier(encoder, pretrained_model_name_or_path=HUB / encoder)
     classifier.fit(words[:8], tmp_path, test_size=0, cache=False, progress=False)
-    loaded = load_classifier(tmp_path, encoder)
+    assert not caplog.records
+    loaded = load_classifier(tmp_path, encoder, source=HUB / "wavlm")  # not needed: the model holds its weights
+    assert "source is not used" in caplog.text
     assert loaded.model_id == classifier.model_id and loaded.encoder == encoder
     found, expected = (c.encode_audio(words[9][0]) for c in (loaded, load_encoder(encoder, source=HUB / encoder)))
     np.testing.assert_allclose(found, expected, atol=1e-4)
