@@ -53,8 +53,10 @@ def tag(
       mxnet-audio tag songs/ --encoder musicnn --json > tags.json
     """
     from mxnet_audio.library.tagger import encoders_with_tags
+    from mxnet_audio.weights.registry import check_name
 
     if source is None:
+        check_name("--encoder", encoder)
         one_of("--encoder", encoder, encoders_with_tags())
     EncoderChoice(encoder, source=source, revision=revision).check()
     job = BulkJob(as_json)

@@ -128,12 +128,13 @@ class EncoderChoice(NamedTuple):
                     raise typer.BadParameter("needs --encoder", param_hint=f"--{option}")
             return
         from mxnet_audio import weights
-        from mxnet_audio.checks import one_of
         from mxnet_audio.weights.hub import is_repository
+        from mxnet_audio.weights.registry import call_with_type, check_name
 
-        if one_of("--encoder", self.name, ("auto", *weights.names())) == "auto":
+        if check_name("--encoder", self.name, "auto") == "auto":
             if self.source is not None or self.revision is not None:
-                raise typer.BadParameter("not with --encoder auto", param_hint="--source and --revision")
+                advice = "" if self.source is None else f": {call_with_type(self.source)}"
+                raise typer.BadParameter(f"not with --encoder auto{advice}", param_hint="--source and --revision")
             return
         record = weights.record(self.name)
         if self.embedding is not None:

@@ -16,6 +16,7 @@ from mxnet_audio.inference.patch_windows import PatchWindow, patch_windows
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, input_length
 from mxnet_audio.inference.results import Prediction, TimedPrediction
 from mxnet_audio.library.index_model import get_encoder
+from mxnet_audio.weights.registry import check_name
 
 if TYPE_CHECKING:
     from mxnet_audio.engine import mx
@@ -93,6 +94,7 @@ class AudioTagger:
         data_ctx: mx.Context | None = None,
     ):
         if isinstance(encoder, str) and source is None:  # checked before weights are loaded
+            check_name("encoder", encoder, "auto")
             one_of("encoder of a tagger", encoder, ["auto", *encoders_with_tags()])
         options = {"source": source, "revision": revision, "model_ctx": model_ctx, "data_ctx": data_ctx}
         self.encoder = get_encoder(encoder, options)

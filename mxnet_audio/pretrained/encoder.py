@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from mxnet_audio import weights
 from mxnet_audio.audio.channel import channel_sources, check_channel
 from mxnet_audio.audio.source import source_name
-from mxnet_audio.checks import one_of, path_argument
+from mxnet_audio.checks import path_argument
 from mxnet_audio.engine import contexts, mx
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
@@ -26,6 +26,7 @@ from mxnet_audio.models import EncoderNet, SequenceNet, get_model
 from mxnet_audio.pretrained.patch_encoder import Frames, PatchEncoder
 from mxnet_audio.pretrained.random_weights import random_weights
 from mxnet_audio.pretrained.sound_encoder import sound_encoder
+from mxnet_audio.weights.registry import call_with_type, check_name
 
 __all__ = ["AUTO", "AudioEncoder", "load_encoder"]
 
@@ -516,10 +517,11 @@ def stored_source(name: str, source: str | None, revision: str | None) -> str | 
 
 def _load_weights(name: str, source: Any, revision: str | None) -> weights.Loaded:
     """Load published weights by name; for 'auto' those of the first encoder that can be had."""
-    if one_of("name", name, ("auto", *weights.names())) != "auto":
+    if check_name("name", name, "auto") != "auto":
         return weights.load(name, source, revision=revision)
     if source is not None or revision is not None:
-        raise ParameterError("name must be that of an encoder if source or revision is given, got 'auto'")
+        advice = "" if source is None else f": {call_with_type(source)}"
+        raise ParameterError(f"name must be the type of the model if source or revision is given, got 'auto'{advice}")
     failures = []
     for candidate in AUTO:
         try:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
+from mxnet_audio.atomic import read_json
 from mxnet_audio.checks import one_of
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.weights.hub_records import HUB_RECORDS
 from mxnet_audio.weights.records import Package, PublishedFile, Record
 from mxnet_audio.weights.tags import MAGNATAGATUNE, MILLION_SONG
 
-__all__ = ["names", "record"]
+__all__ = ["call_with_type", "check_name", "names", "record"]
 
 _YAMNET = "yamnet_audio_classifier_with_metadata.tflite"
 _PATCHES = "log-mel power spectrogram, 16 kHz, 96 bands, patches of 3 s"
@@ -176,4 +182,66 @@ def record(name: str) -> Record:
     >>> record("musicnn").embeddings
     {'max_pool': 753, 'penultimate': 200}
     """
-    return _RECORDS[one_of("name", name, names())]
+    return _RECORDS[check_name("name", name)]
+
+
+def check_name(argument: str, name: Any, *others: str) -> str:
+    """Return a name of published weights.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the argument, for the message.
+    name : str
+    *others : str
+        Other names that are allowed.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ParameterError
+        If there are no such weights. For a folder, or a model of the Hugging Face hub, the message says how to load it.
+
+    Examples
+    --------
+    >>> check_name("encoder", "auto", "auto")
+    'auto'
+    >>> check_name("name", "microsoft/wavlm-large")
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.ParameterError: name must be the type of a model, got 'microsoft/wavlm-large': ...
+    """
+    if isinstance(name, str) and name not in _RECORDS and ("/" in name or os.path.isdir(name)):  # noqa: PTH112
+        raise ParameterError(f"{argument} must be the type of a model, got {name!r}: {call_with_type(name)}")
+    return one_of(argument, name, [*others, *names()])
+
+
+def call_with_type(source: Any) -> str:
+    """Return the call, and the options, that load a folder or a model of the hub, with the type that it has.
+
+    Examples
+    --------
+    >>> call_with_type("openai/whisper-tiny")
+    "load_encoder('whisper', source='openai/whisper-tiny'), or --encoder whisper --source openai/whisper-tiny"
+    """
+    kind = _type_of(str(source))
+    types = ", ".join(found.name for found in HUB_RECORDS if found.repository)
+    name, note = (repr(kind), "") if kind else ("TYPE", f"; TYPE is one of {types}")
+    return f"load_encoder({name}, source={str(source)!r}), or --encoder {kind or 'TYPE'} --source {source}{note}"
+
+
+def _type_of(source: str) -> str | None:
+    """Return the name of the record whose type a known model of the hub, or a folder, has; None for others."""
+    try:
+        kind = read_json(Path(source) / "config.json", 16 << 20).get("model_type")
+    except (OSError, ValueError, AttributeError):  # no such file, no JSON, no object
+        kind = None
+    for found in HUB_RECORDS:
+        if found.repository and (
+            source in (found.repository, *found.other_repositories) or (found.model_type and found.model_type == kind)
+        ):
+            return found.name
+    return None

@@ -115,3 +115,18 @@ def test_tags():
     )
     assert weights.record("panns_cnn6").tags == AUDIOSET and len(set(AUDIOSET)) == 527
     assert AUDIOSET[0] == "Speech" and AUDIOSET[-1] == "Field recording"
+
+
+def test_model_in_place_of_a_name(tmp_path, monkeypatch):
+    """A folder and a model of the hub are answered with the call that loads them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "listed").mkdir()
+    (tmp_path / "listed" / "config.json").write_text("[]")
+    (tmp_path / "mödel").mkdir()
+    (tmp_path / "mödel" / "config.json").write_text('{"model_type": "hubert"}')
+    types = {"mödel": "'hubert'", "mine": "TYPE", "listed": "TYPE", "openai/whisper-tiny": "'whisper'", "a/b": "TYPE"}
+    for name, kind in types.items():
+        with pytest.raises(ParameterError, match=rf"^name .*load_encoder\({kind}, source='{name}'\)") as error:
+            weights.load(name)
+        assert ("one of wav2vec2" in str(error.value)) == (kind == "TYPE")
