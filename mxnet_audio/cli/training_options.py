@@ -117,7 +117,8 @@ EpochsOrDefault = Annotated[
     typer.Option(
         "--epochs",
         min=1,
-        help="Number of passes over the training clips. [default: 40; with --fine-tune or --adapter 10]",
+        help="Number of passes over the training clips. [default: 40; with --fine-tune, --adapter or a weighted "
+        "--embedding 10]",
     ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Number of clips in a batch.")]

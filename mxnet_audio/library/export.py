@@ -38,6 +38,7 @@ __all__ = ["TOLERANCE", "export_onnx", "exported_id"]
 
 TOLERANCE = 1e-4  # of probabilities, and of embeddings relative to their peak
 _ENCODER_BLOCKS = {"yamnet": nn.YamnetMel, "musicnn": nn.MusicnnMel}
+_NO_FRONT_END = "front_end must be False (leave --front-end out)"
 _FEW_FRAMES = 64  # more than the smallest input has, in the comparison of the file with MXNet
 
 # From inputs and their lengths to probabilities, if the network has classes, and embeddings.
@@ -106,7 +107,7 @@ def export_onnx(model: TrainedModel | AudioEncoder, path: str | os.PathLike, *, 
         raise ParameterError("path must be the name of a file, got a directory", path)
     exported = _of_encoder(model) if isinstance(model, AudioEncoder) else _of_classifier(model, front_end)
     if front_end and exported.front is None:
-        raise ParameterError("front_end must be False for networks that take sound of any length")
+        raise ParameterError(f"{_NO_FRONT_END} for networks that take sound of any length")
     try:
         with replacing(path) as temporary:
             _write(exported, temporary)
@@ -261,13 +262,13 @@ def _front_end(config: AudioFeatureConfig) -> gluon.HybridBlock:
     n_samples = input_length(config)[1]
     if config.type == "raw":
         if config.norm is not None or config.padding_value:
-            raise ParameterError("front_end must be False for raw features with norm or padding_value")
+            raise ParameterError(f"{_NO_FRONT_END} for raw features with norm or padding_value")
         front.add(gluon.nn.HybridLambda(lambda F, x: F.reshape(x, shape=(0, 1, 1, n_samples))))
         return front
     if config.type not in ("mel", "log_mel", "mfcc", *_ENCODER_BLOCKS):
-        raise ParameterError(f"front_end must be False for {config.type} features")
+        raise ParameterError(f"{_NO_FRONT_END} for {config.type} features")
     if config.type == "mfcc" and (config.deltas or config.lifter):
-        raise ParameterError("front_end must be False for mfcc features with deltas or lifter")
+        raise ParameterError(f"{_NO_FRONT_END} for mfcc features with deltas or lifter")
     if config.type in _ENCODER_BLOCKS:
         front.add(_ENCODER_BLOCKS[config.type](n_samples))
     else:

@@ -39,6 +39,7 @@ def test_models_without_weights_find_them_elsewhere(run, run_json, tones, tmp_pa
     run("adapt", tones, *model, *other, "--output", tmp_path / "adapted")
     assert "are others" in run("predict", clip, *model, "--source", HUB / "ast_classifier", code=1).stderr
     onnx = tmp_path / "m.onnx"
+    assert "leave --front-end out" in run("export", onnx, *model, *other, "--front-end", code=1).stderr
     run("export", onnx, *model, *other)
     assert run_json("predict", clip, "--model-dir", onnx)["predictions"]
     run("encode", clip, "-o", tmp_path / "a.npz", *model, *other)
