@@ -99,9 +99,11 @@ class AudioTagger:
         options = {"source": source, "revision": revision, "model_ctx": model_ctx, "data_ctx": data_ctx}
         self.encoder = get_encoder(encoder, options)
         if not self.encoder.labels:
+            name, (place, _) = self.encoder.record.name, self.encoder.origin
+            known = "" if place else f", or the published {', '.join(map(repr, encoders_with_tags()))}"
             raise ParameterError(
-                "encoder of a tagger must have classes, which these weights lack: choose a model that was trained to "
-                f"classify, or one of {', '.join(map(repr, encoders_with_tags()))}; got {self.encoder.record.name!r}"
+                f"encoder of a tagger must have classes, but the {name} model{f' at {place}' if place else ''} has "
+                f"none: choose one that was trained to classify{known}"
             )
 
     def __repr__(self) -> str:
