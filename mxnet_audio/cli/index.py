@@ -19,6 +19,7 @@ from mxnet_audio.cli.vector_model import (
     Revision,
     Source,
     VectorModel,
+    complete_choice,
     find_index_model,
     find_vector_model,
     knows_its_model,
@@ -103,6 +104,8 @@ def add(
             raise typer.BadParameter("without PATH, nothing is computed: leave the other options out")
         _prune(index_dir, as_json)
         return
+    if model_dir is None and network is None and knows_its_model(index_dir):
+        choice = complete_choice(choice, index_dir)
     if not is_chosen and knows_its_model(index_dir):
         load = find_index_model(index_dir, choice, None, None, gpu)
     else:

@@ -27,6 +27,7 @@ __all__ = [
     "Revision",
     "Source",
     "VectorModel",
+    "complete_choice",
     "find_index_model",
     "find_vector_model",
     "knows_its_model",
@@ -83,8 +84,8 @@ IndexEncoder = Annotated[
     typer.Option(
         "--encoder",
         metavar="NAME",
-        help="Pretrained encoder that the index was made with, if its weights are in another folder now. [default: as "
-        "the index knows it]",
+        help="Pretrained encoder that the index was made with. If only its weights are in another folder now, --source "
+        "is enough. [default: as the index knows it]",
     ),
 ]
 _TRAINED = "Folder of the trained model, or an .onnx file exported from it."
@@ -197,6 +198,8 @@ def find_index_model(
         If there is no index.
     """
     if any(encoder):
+        if model_dir is None and network is None:
+            encoder = complete_choice(encoder, index_dir)
         load = find_vector_model(encoder, model_dir, network, gpu)
         _describes_its_model(index_dir)  # raises SearchError if there is no index
         return load
@@ -205,6 +208,28 @@ def find_index_model(
     load = find_model(model_dir, network, gpu)
     _describes_its_model(index_dir)  # raises SearchError if there is no index
     return lambda: {"classifier": load()}
+
+
+def complete_choice(encoder: EncoderChoice, index_dir: Path) -> EncoderChoice:
+    """Return a choice of weights by ``--source`` with the encoder and the embedding that a saved index knows.
+
+    A choice with a name, or without a source, is returned as it is.
+
+    Raises
+    ------
+    SearchError
+        If there is no index.
+    typer.BadParameter
+        If the index was not made with an encoder.
+    """
+    from mxnet_audio.search.store import read_manifest
+
+    if encoder.name is not None or encoder.source is None:
+        return encoder
+    known = read_manifest(index_dir)["model"] or {}
+    if "encoder" not in known:
+        raise typer.BadParameter("needs --model-dir, or --encoder as of the index", param_hint="--source")
+    return encoder._replace(name=known["encoder"], embedding=encoder.embedding or known.get("embedding"))
 
 
 def knows_its_model(index_dir: Path) -> bool:

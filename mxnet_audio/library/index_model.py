@@ -113,7 +113,8 @@ def _load_encoder(description: Description, contexts: Contexts) -> AudioEncoder:
     from mxnet_audio.pretrained.encoder import stored_source
 
     name, revision = str(description["encoder"]), description.get("revision")
-    source = stored_source(name, description.get("source"), revision)
+    mend = f"pass encoder=load_encoder({name!r}, source=…) with its new place (--source of the commands)"
+    source = stored_source(name, description.get("source"), revision, mend)
     return load_encoder(name, embedding=description.get("embedding"), source=source, revision=revision, **contexts)
 
 

@@ -490,15 +490,16 @@ data_ctx
     ).fit()
 
 
-def stored_source(name: str, source: str | None, revision: str | None) -> str | None:
+def stored_source(name: str, source: str | None, revision: str | None, mend: str) -> str | None:
     """Return the argument `source` that loads weights again, given their `AudioEncoder.origin`.
 
-    Weights that a record names may be found elsewhere if they were moved, since all sources hold the same bytes.
+    Weights that a record names may be found elsewhere if they were moved, since all sources hold the same bytes. The
+    message says by `mend` how to give other weights, which can be anyone's.
 
     Raises
     ------
     ModelError
-        If the folder of other weights, which can be anyone's, is missing.
+        If the folder of other weights is missing.
     ParameterError
         If there is no such encoder.
     """
@@ -507,12 +508,7 @@ def stored_source(name: str, source: str | None, revision: str | None) -> str | 
         return source
     if not record.repository:
         return None
-    raise ModelError(
-        f"missing, but the {name} model was here: give its new place, as source= of load_encoder or of "
-        f"SpeakerRecognizer.load (--encoder {name} --source FOLDER of the commands; --source FOLDER of "
-        "`mxnet-audio speaker`)",
-        source,
-    )
+    raise ModelError(f"missing, but the {name} model was here: {mend}", source)
 
 
 def _load_weights(name: str, source: Any, revision: str | None) -> weights.Loaded:

@@ -524,7 +524,8 @@ class SpeakerRecognizer:
         """
         state = SpeakerState.load(path_argument("model_dir_path", model_dir_path))
         if source is None and state.source is not None:
-            source = stored_source(state.network, state.source, state.revision)
+            mend = "give its new place as source= of SpeakerRecognizer.load (--source of the commands)"
+            source = stored_source(state.network, state.source, state.revision, mend)
             revision = state.revision if revision is None else revision
         options: dict[str, Any] = {"source": source, "revision": revision}
         options |= {"normalize": state.scorer.normalize, "model_ctx": model_ctx, "data_ctx": data_ctx}

@@ -39,7 +39,13 @@ def test_index_and_search(run, run_json, clips, tmp_path):
     assert str(folder) in result.stderr and "--source" in result.stderr
     place = ("--encoder", "hubert", "--source", tmp_path / "moved")
     assert run_json("search", query, *index, *place)["neighbours"] == found
-    assert len(run_json("recommend", query, *index, *place)["recommendations"]) == 2
+    assert run_json("search", query, *index, *place[2:])["neighbours"] == found
+    assert run_json("index", clips, *index, *place[2:])["unchanged"] == 3
+    assert (
+        "embeddings of"
+        in run("search", query, *index, "--source", HUB / "hubert", "--embedding", "0:mean", code=1).stderr
+    )
+    assert len(run_json("recommend", query, *index, *place[2:])["recommendations"]) == 2
     assert "embeddings of" in run("search", query, *index, *place, "--embedding", "0:mean", code=1).stderr
 
 
@@ -65,12 +71,14 @@ def test_options_are_checked_before_mxnet_is_imported(run_without_mxnet, clips, 
         ("encode", clips, "--encoder", "yamnet", "--revision", "main"): "revision",
         ("index", clips, *wavlm, "--source", empty): "config.json",
         ("search", clips / "0.wav", "--index", empty, *wavlm, "--source", HUB / "wavlm"): "index",
+        ("search", clips / "0.wav", "--index", empty, "--source", HUB / "wavlm"): "index",
         ("tag", clips, *wavlm): "wavlm",
         ("tag", clips, "--encoder", "ast", "--source", empty): "config.json",
     }
     wrong = {
         ("encode", clips, "--source", empty): "--source",
         ("index", clips, "--revision", "main"): "--revision",
+        ("index", clips, "--source", empty): "--source",
         ("search", clips / "0.wav", "--embedding", "mean"): "--embedding",
         ("encode", clips, "--encoder", "auto", "--source", "a/b"): "--source",
         ("encode", clips, *wavlm, "--model-dir", empty): "--encoder",

@@ -214,11 +214,12 @@ def test_the_place_of_weights_is_known(published, tmp_path):
     assert encoder_of("wavlm").origin == (str(HUB / "wavlm"), None)
     assert load_encoder(published("yamnet")).origin == (None, None)
     missing = str(tmp_path / "missing")
-    assert stored_source("wavlm", str(tmp_path), None) == str(tmp_path)
-    assert stored_source("wavlm", "microsoft/wavlm-large", "main") == "microsoft/wavlm-large"
-    assert stored_source("yamnet", missing, None) is None
+    mend = "give it by --source"
+    assert stored_source("wavlm", str(tmp_path), None, mend) == str(tmp_path)
+    assert stored_source("wavlm", "microsoft/wavlm-large", "main", mend) == "microsoft/wavlm-large"
+    assert stored_source("yamnet", missing, None, mend) is None
     with pytest.raises(ModelError, match=r"missing.*wavlm.*--source"):
-        stored_source("wavlm", missing, None)
+        stored_source("wavlm", missing, None, mend)
 
 
 @pytest.mark.parametrize("name", ["panns_cnn6", pytest.param("ecapa", marks=pytest.mark.slow)])
