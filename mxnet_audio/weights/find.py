@@ -13,7 +13,8 @@ import platformdirs
 from mxnet_audio.checks import path_argument
 from mxnet_audio.errors import DatasetError, ModelError
 from mxnet_audio.locks import locked
-from mxnet_audio.weights.find_model import VARIABLE, check_no_revision, find_model
+from mxnet_audio.weights.find_model import check_no_revision, find_model
+from mxnet_audio.weights.hub import VARIABLE, where_to_copy
 from mxnet_audio.weights.model_folder import list_files
 from mxnet_audio.weights.records import PublishedFile, Record
 from mxnet_audio.weights.registry import names
@@ -160,7 +161,7 @@ def _verified(record: Record, paths: Sequence[Path], mend: str) -> list[Path]:
         found = _digest(path, algorithm)
         if found != expected:
             other = _identity(f"{algorithm}:{found}")
-            title = "SHA-256" if algorithm == "sha256" else "MD5, as third parties quote it,"
+            title = "SHA-256" if algorithm == "sha256" else "MD5, known from other projects that use this file,"
             raise ModelError(
                 f"{f'this is {other}' if other else 'damaged or changed'}, not the published {file.name} of "
                 f"{record.name} ({title} expected {expected}, got {found}): {mend}",
@@ -229,4 +230,6 @@ def _remedy(record: Record) -> str:
 
 def _own_folder(record: Record) -> str:
     """Say where files that the user copies are found."""
-    return f"put {_file_names(record)} in a folder FOLDER/{record.name}, and set {VARIABLE}=FOLDER"
+    files = _file_names(record)
+    source = "as source (source=FOLDER, --source FOLDER)"
+    return f"give a folder with {files} {source}, or copy it to {where_to_copy(record.name)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from mxnet_audio.checks import path_argument
@@ -11,9 +12,9 @@ from mxnet_audio.weights import hub
 from mxnet_audio.weights.model_folder import CONFIG, ModelFolder
 from mxnet_audio.weights.records import Record
 
-__all__ = ["VARIABLE", "check_no_revision", "find_model", "model_at_hand"]
+__all__ = ["check_no_revision", "find_model", "model_at_hand"]
 
-VARIABLE = "MXNET_AUDIO_WEIGHTS"
+_ADDRESS = re.compile(r"(?:https?:/+)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)", re.ASCII)
 
 
 def check_no_revision(record: Record, revision: str | None) -> None:
@@ -59,6 +60,8 @@ def find_model(
             if revision is not None:
                 raise ParameterError(f"revision must be left out for a folder, got {revision!r}")
             return ModelFolder(_model_path(record, path), str(path.absolute()))
+        if url := _ADDRESS.match(str(source)):
+            raise ParameterError(f"source must be a folder or OWNER/NAME, got {source!r}: give {url[1]!r}")
         if not isinstance(source, str) or not hub.is_repository(source):
             raise ModelError("no such folder; the name of a model on the Hugging Face hub is OWNER/NAME", path)
         repository = source
@@ -89,7 +92,7 @@ def model_at_hand(
     by_name : bool
         Whether a folder in ``MXNET_AUDIO_WEIGHTS`` may have the name of the record.
     """
-    folder = os.environ.get(VARIABLE)
+    folder = os.environ.get(hub.VARIABLE)
     if folder:
         names = [record.name] if by_name and revision is None else []
         for name in (*names, hub.own_folder(repository, revision)):

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from mxnet_audio.errors import ModelError, ParameterError
-from mxnet_audio.weights.model_folder import FRONT_ENDS, list_files, main_file
+from mxnet_audio.weights.model_folder import CONFIG, FRONT_ENDS, list_files, main_file
 from mxnet_audio.weights.readers import sharded
 from mxnet_audio.weights.records import Record
 
-__all__ = ["cached", "check_revision", "download", "is_repository", "own_folder"]
+__all__ = ["VARIABLE", "cached", "check_revision", "download", "is_repository", "own_folder", "where_to_copy"]
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
 _REVISION = re.compile(r"\w[\w./+-]{0,199}", re.ASCII)
+VARIABLE = "MXNET_AUDIO_WEIGHTS"
 _INSTALL = "pip install 'mxnet-audio[pretrained]'"
 
 
@@ -44,6 +45,12 @@ def own_folder(repository: str, revision: str | None) -> str:
     ('openai--whisper-small', 'openai--whisper-small@v2')
     """
     return "@".join(filter(None, (repository, revision))).replace("/", "--")
+
+
+def where_to_copy(name: str) -> str:
+    """Return the folder of this name that the user can copy a model to, and the setting that it needs."""
+    folder = os.environ.get(VARIABLE)
+    return str(Path(folder) / name) if folder else f"FOLDER/{name}, and set {VARIABLE}=FOLDER"
 
 
 def cached(record: Record, repository: str, revision: str | None, weights: bool = True) -> Path | None:
@@ -105,7 +112,7 @@ def download(
         If there is no such repository or revision, it must not be read, it is no model of this kind, or there is no
         network: the message says what helps.
     """
-    with _named_failures(record, repository, revision):
+    with _named_failures(record, repository, revision, weights):
         hub = _huggingface_hub()
         # The download itself tries for half a minute to reach the hub; this fails at once.
         hub.get_hf_file_metadata(hub.hf_hub_url(repository, main_file(record), revision=revision))
@@ -165,29 +172,29 @@ def _progress_bars(hub: Any, shown: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _named_failures(record: Record, repository: str, revision: str | None) -> Iterator[None]:
+def _named_failures(record: Record, repository: str, revision: str | None, weights: bool) -> Iterator[None]:
     """Turn the errors of a download into one ModelError that says what helps."""
     try:
         yield
     except ModelError:
         raise
     except ImportError as error:
-        reason = (
-            f"models of the Hugging Face hub need the package huggingface_hub: {_INSTALL}; or give a folder as source"
-        )
-        raise ModelError(reason, repository) from error
+        folder = "" if repository == record.repository else "there is no folder of this name, and "
+        reason = f"{folder}models of the Hugging Face hub need the package huggingface_hub: {_INSTALL}"
+        raise ModelError(f"{reason}; or give a folder as source", repository) from error
     except Exception as error:  # of the library, of two libraries for HTTP, and of sockets
-        raise ModelError(_reason(record, repository, revision, error), repository) from error
+        raise ModelError(_reason(record, repository, revision, weights, error), repository) from error
 
 
-def _reason(record: Record, repository: str, revision: str | None, error: Exception) -> str:
+def _reason(record: Record, repository: str, revision: str | None, weights: bool, error: Exception) -> str:
     """Say why a download failed, and what helps."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "GatedRepoError" in kinds:
         return "the repository is gated: accept its terms on huggingface.co, then log in with `hf auth login`"
     if "RepositoryNotFoundError" in kinds:
+        folder = "" if repository == record.repository else "there is no folder of this name, and "
         return (
-            "there is no such model on the Hugging Face hub, or it is private: check the name, or log in with "
+            f"{folder}there is no such model on the Hugging Face hub, or it is private: check the name, or log in with "
             f"`hf auth login`; by default the model is {record.repository}"
         )
     if "RevisionNotFoundError" in kinds:
@@ -195,7 +202,25 @@ def _reason(record: Record, repository: str, revision: str | None, error: Except
     if "EntryNotFoundError" in kinds and "LocalEntryNotFoundError" not in kinds:
         return f"has no {main_file(record)}: it is no model of this kind"
     cause = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+    missing = "not on this machine, neither as a folder nor in the cache of the hub"
+    if (others := _revisions(repository)) and (wanted := revision or "main") not in others:
+        missing = f"revision {wanted!r} is not on this machine, which has {', '.join(others)}"
+    files = "its files" if weights or not record.model_type else f"{CONFIG}, which is enough for random weights,"
+    offline = ", without HF_HUB_OFFLINE" if "OfflineModeIsEnabled" in kinds else ""
     return (
-        f"not on this machine, and it cannot be downloaded ({cause}). Try again with a network, or copy its files to a "
-        f"folder FOLDER/{own_folder(repository, revision)}, and set MXNET_AUDIO_WEIGHTS=FOLDER"
+        f"{missing}, and it cannot be downloaded ({cause}). Give a folder with {files} as source (source=FOLDER, "
+        f"--source FOLDER), or copy it to {where_to_copy(own_folder(repository, revision))}; or try again with a "
+        f"network{offline}"
     )
+
+
+def _revisions(repository: str) -> list[str]:
+    """List branches, tags and commits of a model of which files are in the cache of the hub."""
+    constants = importlib.import_module("huggingface_hub.constants")
+    folder = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    try:
+        refs = {path.relative_to(folder / "refs"): path for path in folder.glob("refs/**/*") if path.is_file()}
+        named = {path.read_text(): name.as_posix() for name, path in refs.items()}
+        return sorted(named.get(path.name, path.name) for path in folder.glob("snapshots/*"))
+    except (OSError, ValueError):  # no permission, or damaged
+        return []

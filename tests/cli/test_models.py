@@ -72,7 +72,7 @@ def test_download_without_a_network(run, monkeypatch, tmp_path):
     result = run("models", "download", "yamnet", code=1)
     assert result.stdout == "" and result.stderr.count("error: ") == 1
     assert f"MXNET_AUDIO_WEIGHTS={tmp_path / 'nöne'} is no folder" in result.stderr
-    assert "models download" not in result.stderr and "MXNET_AUDIO_WEIGHTS=FOLDER" in result.stderr
+    assert "models download" not in result.stderr and "--source FOLDER" in result.stderr
     assert run("models", "list").stdout.splitlines()[0].endswith("not here")
     assert "found       not here" in run("models", "info", "yamnet").stdout
 

@@ -162,7 +162,7 @@ def test_revision_of_what_has_none(model):
 
 
 def test_what_the_hub_refuses(hub, model):
-    with pytest.raises(ModelError, match=r"^a/whisper: there is no such model .*`hf auth login`"):
+    with pytest.raises(ModelError, match=r"^a/whisper: there is no folder .* there is no such model .*`hf auth login`"):
         weights.load("whisper", "a/whisper")
     hub.host.refuse("/a/gated/", 403, {"X-Error-Code": "GatedRepo"})
     with pytest.raises(ModelError, match=r"^a/gated: .* gated: accept its terms"):
@@ -185,11 +185,29 @@ def test_no_network_and_nothing_cached(hub, no_network):
     no_network()
     with pytest.raises(ModelError, match=r"^openai/whisper-base: not on this machine, .*MXNET_AUDIO_WEIGHTS=FOLDER"):
         weights.load("whisper")
+    with pytest.raises(ModelError, match=r"config\.json, which is enough for random weights"):
+        weights.load("whisper", "a/whisper", tensors=False)
+
+
+def test_revision_that_is_not_cached(hub, model, no_network, monkeypatch):
+    hub.publish("a/whisper", model("whisper"))
+    weights.load("whisper", "a/whisper", progress=False)
+    no_network()
+    for revision in ("v2", NEWER):
+        with pytest.raises(ModelError, match=f"^a/whisper: revision '{revision}' is not .*, which has main, and"):
+            weights.load("whisper", "a/whisper", revision=revision)
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=r"revision 'v2' .* --source FOLDER.*, without HF_HUB_OFFLINE$"):
+        weights.load("whisper", "a/whisper", revision="v2")
 
 
 def test_source_that_is_neither(hub, tmp_path):
     for source in (tmp_path / "nöne", "whisper", "a/b/c", "/a/b", "a/..b", "./a", tmp_path.joinpath(*"ab")):
         with pytest.raises(ModelError, match=r"no such folder; .* OWNER/NAME"):
+            weights.load("whisper", source)
+    for source in ("https://huggingface.co/a/b", "huggingface.co/a/b/tree/main", "hf.co/a/b?x=1"):
+        with pytest.raises(ParameterError, match=r"^source must be .* give 'a/b'$"):
             weights.load("whisper", source)
     for source in (3, "", "a\0b"):
         with pytest.raises(ParameterError, match=r"^source must be a path"):
@@ -208,7 +226,7 @@ def test_own_folder(hub, model, tmp_path, monkeypatch, no_network):
     assert weights.load("whisper", "a/large").architecture.num_mel_bins == 128
     assert weights.location("whisper") is None
     no_network()
-    with pytest.raises(ModelError, match=r"FOLDER/a--large@refs--v2, and set"):
+    with pytest.raises(ModelError, match=r"own/a--large@refs--v2; or try"):
         weights.load("whisper", "a/large", revision="refs/v2")
     (tmp_path / "own" / "a--large").rename(tmp_path / "own" / "a--large@refs--v2")
     assert weights.load("whisper", "a/large", revision="refs/v2").architecture.num_mel_bins == 128

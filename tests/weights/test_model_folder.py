@@ -241,6 +241,15 @@ def test_damaged_tensors(model, damage):
         weights.load("ast", path.parent)
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_pointer_of_git_lfs(model, file):
+    path = model("ast") / "model.safetensors"
+    path.unlink()
+    path.with_name(file).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n")
+    with pytest.raises(ModelError, match=rf"{file}: a pointer of Git LFS.*`git lfs pull`"):
+        weights.load("ast", path.parent)
+
+
 def test_links_to_files_are_followed(model, tmp_path):
     folder = model("ast")
     for path in list(folder.iterdir()):

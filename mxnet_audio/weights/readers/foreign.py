@@ -15,6 +15,7 @@ from mxnet_audio.errors import ModelError
 
 __all__ = ["BFLOAT16", "array", "contents", "naming_damage"]
 
+_LFS_POINTER = b"version https://git-lfs.github.com/"
 BFLOAT16 = "bfloat16"  # NumPy has no such type
 _LARGEST = 16 << 30  # [bytes], of a file that is read into memory
 
@@ -41,8 +42,19 @@ def naming_damage(path: str | os.PathLike, kind: str) -> Iterator[None]:
 
 
 def contents(path: str | os.PathLike) -> bytes:
-    """Read a regular file into memory; OSError if it is missing, of another kind, or too large."""
-    return atomic.contents(path, _LARGEST)
+    """Read a regular file into memory.
+
+    Raises
+    ------
+    ModelError
+        If Git LFS has left its pointer in place of the file.
+    OSError
+        If it is missing, of another kind, or too large.
+    """
+    data = atomic.contents(path, _LARGEST)
+    if data.startswith(_LFS_POINTER):
+        raise ModelError("a pointer of Git LFS, not the file: run `git lfs pull` in its folder, or download it", path)
+    return data
 
 
 def array(data: bytes | memoryview, dtype: str, shape: Sequence[int]) -> np.ndarray:
