@@ -60,7 +60,8 @@ def info(name: Name, as_json: AsJson = False) -> None:
         *(f"file        {_file(file)}" for file in facts["files"]),
         *(f"from        {url}" for file in facts["files"] for url in file["urls"]),
         *([f"from        {facts['repository']} on the Hugging Face hub"] if facts["repository"] else []),
-        *(f"or from     {repository}" for repository in facts["other_repositories"]),
+        *(f"other model {repository}" for repository in facts["other_repositories"]),
+        *(["            each with weights of its own: --source MODEL"] if facts["other_repositories"] else []),
         *([f"from        {package['folder']} in {package['distribution']} {package['version']}"] if package else []),
         f"found       {facts['found'] or 'not here'}",
         f"get         {facts['command']}",
@@ -106,5 +107,6 @@ def _facts(name: str) -> dict[str, Any]:
 def _file(file: dict[str, Any]) -> str:
     """Describe a published file in one line; its size and hashes may be unknown."""
     size = "" if file["size"] is None else f", {file['size']:,} bytes"
-    hashes = [f", {title} {file[key]}" for title, key in (("SHA-256", "sha256"), ("MD5", "md5")) if file[key]]
+    titles = {"sha256": "SHA-256", "md5": "MD5 (known from other projects that use this file)"}
+    hashes = [f", {title} {file[key]}" for key, title in titles.items() if file[key]]
     return f"{file['name']}{size}{''.join(hashes)}"

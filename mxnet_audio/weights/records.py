@@ -26,7 +26,7 @@ class PublishedFile:
     urls : tuple of str
         Addresses in the order in which they are tried; none if a package holds the file.
     md5 : str
-        MD5 that third parties quote for the file, where its SHA-256 is not known; empty if none is known either.
+        MD5 that other projects compare the file with, if its SHA-256 is not known; empty if none is known either.
     """
 
     name: str
