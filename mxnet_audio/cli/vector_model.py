@@ -228,7 +228,9 @@ def complete_choice(encoder: EncoderChoice, index_dir: Path) -> EncoderChoice:
         return encoder
     known = read_manifest(index_dir)["model"] or {}
     if "encoder" not in known:
-        raise typer.BadParameter("needs --model-dir, or --encoder as of the index", param_hint="--source")
+        raise typer.BadParameter(
+            "needs --encoder or --model-dir, since the index was not made with an encoder", param_hint="--source"
+        )
     return encoder._replace(name=known["encoder"], embedding=encoder.embedding or known.get("embedding"))
 
 

@@ -112,10 +112,11 @@ def _load_encoder(description: Description, contexts: Contexts) -> AudioEncoder:
     from mxnet_audio.pretrained import load_encoder
     from mxnet_audio.pretrained.encoder import stored_source
 
-    name, revision = str(description["encoder"]), description.get("revision")
-    mend = f"pass encoder=load_encoder({name!r}, source=…) with its new place (--source of the commands)"
+    name, embedding, revision = str(description["encoder"]), description.get("embedding"), description.get("revision")
+    call = f"load_encoder({name!r}, embedding={embedding!r}, source=…)"
+    mend = f"pass encoder={call} with its new place (--source of the commands)"
     source = stored_source(name, description.get("source"), revision, mend)
-    return load_encoder(name, embedding=description.get("embedding"), source=source, revision=revision, **contexts)
+    return load_encoder(name, embedding=embedding, source=source, revision=revision, **contexts)
 
 
 def _load_classifier(description: Description, contexts: Contexts) -> Any:

@@ -41,10 +41,7 @@ def test_index_and_search(run, run_json, clips, tmp_path):
     assert run_json("search", query, *index, *place)["neighbours"] == found
     assert run_json("search", query, *index, *place[2:])["neighbours"] == found
     assert run_json("index", clips, *index, *place[2:])["unchanged"] == 3
-    assert (
-        "embeddings of"
-        in run("search", query, *index, "--source", HUB / "hubert", "--embedding", "0:mean", code=1).stderr
-    )
+    assert "embeddings of" in run("search", query, *index, *place[2:], "--embedding", "0:mean", code=1).stderr
     assert len(run_json("recommend", query, *index, *place[2:])["recommendations"]) == 2
     assert "embeddings of" in run("search", query, *index, *place, "--embedding", "0:mean", code=1).stderr
 
