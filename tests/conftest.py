@@ -60,6 +60,14 @@ def free_networks():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def unsynced_files():
+    """Do not wait for the disk, a tenth of the time of short training: it matters in a power failure only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)  # which fails for the same descriptors
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def user_cache(tmp_path_factory, worker_id):
     """Cache directory of the session in place of the user's, and the folder of published weights."""
     root = tmp_path_factory.getbasetemp()
