@@ -20,7 +20,7 @@ __all__ = ["VARIABLE", "cached", "check_revision", "download", "is_repository", 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
 _REVISION = re.compile(r"\w[\w./+-]{0,199}", re.ASCII)
 VARIABLE = "MXNET_AUDIO_WEIGHTS"
-_INSTALL = "pip install 'mxnet-audio[pretrained]'"
+_INSTALL = "pip install 'huggingface_hub>=1'"
 
 
 def is_repository(name: str) -> bool:
