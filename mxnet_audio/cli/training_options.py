@@ -282,7 +282,7 @@ class NetworkOptions:
 
     @property
     def _trains_network(self) -> bool:
-        """Whether more than the last layer of an encoder is trained."""
+        """True if more than the last layer of an encoder is trained."""
         is_sum = (self._encoder.embedding or "").startswith("weighted:")
         return self._training.fine_tune or self._training.adapter is not None or is_sum
 

@@ -46,7 +46,7 @@ _Forward: TypeAlias = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray | None
 
 
 class _Exported(NamedTuple):
-    """What is exported: a network, a block before it, the function of its scores, its description, and its results."""
+    """Network to export, with a block before it, the function of its scores, its description, and its results."""
 
     net: AudioNet
     front: gluon.HybridBlock | None

@@ -177,7 +177,7 @@ class PretrainedAudioClassifier(AudioClassifier):
 
     @property
     def _trains_network(self) -> bool:
-        """Whether more than the head is trained."""
+        """True if more than the head is trained."""
         is_sum = self.embedding.rpartition(":")[0] == WEIGHTED
         return self.trainable or self.adapter is not None or is_sum
 

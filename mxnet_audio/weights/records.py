@@ -146,7 +146,7 @@ class Record:
 
     @property
     def size_is_exact(self) -> bool:
-        """Whether the size is that of the files; otherwise it is that of their numbers as float32."""
+        """True if the size is that of the files; otherwise it is that of their numbers as float32."""
         return not self.parameters
 
     @property
