@@ -113,7 +113,7 @@ class FineTuningRun(EncoderRun):
             if recipe.splice:
                 raise ParameterError(f"recipe: splice must be 0 for inputs of different lengths, got {recipe.splice}")
             self.open_input = training.OpenInput(self.config, net.min_input, pads=net.pads)
-            self.transforms = [self.open_input.load, self.open_input]
+            self.transforms = [self.open_input.load_window, self.open_input]
 
     def new_model(self, clips: training.Prepared) -> TrainedModel:
         """Make the network with the published weights, except the head, and with adapters, if there are any."""

@@ -70,7 +70,7 @@ class OpenInput(Transform):
     ----------
     longest : int
         Number of frames, or samples, of a window.
-    load : LoadWindow
+    load_window : LoadWindow
         Step from a sound to its samples.
 
     Examples
@@ -87,7 +87,7 @@ class OpenInput(Transform):
         self._open = config.model_copy(update={"n_frames": None}) if config.time_axis == -1 else config
         self._n_samples = samples
         self.longest = input_of(np.zeros(samples, np.float32), self._open).shape[-1]
-        self.load = LoadWindow(sr, samples, samples_of(self._open, min_frames))
+        self.load_window = LoadWindow(sr, samples, samples_of(self._open, min_frames))
 
     @property
     def key(self) -> str | None:
@@ -96,5 +96,5 @@ class OpenInput(Transform):
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Transform samples [shape=(n,)] to an input [shape=(1, bands, frames)]."""
-        missing = max(0, self.load.min_samples - len(x))
+        missing = max(0, self.load_window.min_samples - len(x))
         return input_of(np.pad(x, (0, missing))[: self._n_samples].astype(np.float32), self._open)

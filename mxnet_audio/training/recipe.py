@@ -213,7 +213,7 @@ class Recipe:
             steps = [RandomCrop(2 * config.n_samples, seed, pad=False), *steps, last]
         if open_input is None:
             return [Load(config.sr), *steps, ExtractFeatures(config), ToImage(config.time_axis)]
-        return [Load(config.sr) if self.random_crop else open_input.load, *steps, open_input]
+        return [Load(config.sr) if self.random_crop else open_input.load_window, *steps, open_input]
 
     def input_steps(self, seed: int) -> list[Callable]:
         """Return the transforms of the network's input, the random ones with this seed."""

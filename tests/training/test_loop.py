@@ -32,7 +32,7 @@ def settings(batch_size=4, epochs=2):
 
 def clips(pairs, recipe, numbers, is_open=True, **options):
     open_input = OpenInput(CONFIG, 180) if is_open else None
-    steps = [open_input.load, open_input] if is_open else [Features(CONFIG), ToImage(CONFIG.time_axis)]
+    steps = [open_input.load_window, open_input] if is_open else [Features(CONFIG), ToImage(CONFIG.time_axis)]
     load = partial(AudioLoader, batch_size=numbers.batch_size, seed=numbers.random_state)
     options = {"nb_classes": None, "test_size": 0.25, "show": False} | options
     return prepare(pairs, load, steps, CONFIG, numbers, recipe, open_input=open_input, **options)

@@ -24,9 +24,9 @@ MEL = AudioFeatureConfig(sr=16000, n_mels=32, n_fft=400, hop_length=160, n_frame
 def test_inputs_are_as_long_as_their_sound(config, bands, longest, short):
     step = OpenInput(config)
     noise = np.random.default_rng(0).normal(0, 0.1, 20000).astype(np.float32)
-    assert step.longest == longest and step.load.n_samples == config.n_samples
+    assert step.longest == longest and step.load_window.n_samples == config.n_samples
     for samples, length in ((4000, short), (20000, longest)):
-        x = step(step.load((noise[:samples], 16000)))
+        x = step(step.load_window((noise[:samples], 16000)))
         assert x.shape == (1, bands, length) and x.dtype == np.float32
     assert step(noise).shape == x.shape
 
@@ -41,7 +41,7 @@ def test_samples_that_became_too_short_are_padded():
 def test_silence_before_a_sound_is_skipped():
     sound = np.zeros(30000, np.float32)
     sound[17000:20000] = 0.5
-    samples = OpenInput(RAW).load((sound, 16000))
+    samples = OpenInput(RAW).load_window((sound, 16000))
     np.testing.assert_allclose(samples, sound[16000:24000], atol=1e-6)
 
 
@@ -49,7 +49,7 @@ def test_results_can_be_cached():
     steps = [OpenInput(config) for config in (RAW, RAW, MEL)]
     keys = [step.key for step in steps]
     assert None not in keys and keys[0] == keys[1] != keys[2]
-    assert OpenInput(RAW).load.key == steps[0].load.key != steps[2].load.key
+    assert OpenInput(RAW).load_window.key == steps[0].load_window.key != steps[2].load_window.key
 
 
 def test_unusable_sounds_are_named(tmp_path):
@@ -59,9 +59,9 @@ def test_unusable_sounds_are_named(tmp_path):
     (tmp_path / "text.wav").write_text("no sound")
     for name, error in (("short", InvalidAudioError), ("silent", InvalidAudioError), ("text", AudioDecodeError)):
         with pytest.raises(error, match=name):
-            step.load(tmp_path / f"{name}.wav")
+            step.load_window(tmp_path / f"{name}.wav")
     with pytest.raises(AudioError, match=r"0\.0250 s"):
-        step.load((np.full(300, 0.1, np.float32), 16000))
+        step.load_window((np.full(300, 0.1, np.float32), 16000))
 
 
 def test_networks_that_take_no_padding_get_repeated_inputs():
@@ -69,7 +69,7 @@ def test_networks_that_take_no_padding_get_repeated_inputs():
     open_input = OpenInput(config, 5, pads=False)
     pairs = [(tone(0.1 + 0.02 * i, 300 + 100 * i), "ab"[i % 2]) for i in range(6)]
     numbers = Settings(batch_size=3, epochs=2, random_state=0, learning_rate=0.001, checkpoint_interval=1)
-    steps, recipe = [open_input.load, open_input], Recipe(mixup=0.2)
+    steps, recipe = [open_input.load_window, open_input], Recipe(mixup=0.2)
     load = partial(AudioLoader, batch_size=3, seed=0)
     options = {"nb_classes": None, "test_size": 0, "show": False, "open_input": open_input}
     clips = prepare(pairs, load, steps, config, numbers, recipe, **options)
