@@ -15,6 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+# Windows in one pass of the network, of 30 and 10 s, as the package passes them (`BATCH_SECONDS` of its WindowEncoder).
+WINDOWS = {"whisper": 1, "wav2vec2": 3}
+
 # Base sizes; the defaults of transformers' configurations, except for Whisper. Of its decoder, one layer is made.
 WHISPER_BASE = {"d_model": 512, "encoder_layers": 6, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048}
 WHISPER_BASE |= {"decoder_layers": 1, "decoder_attention_heads": 8}
@@ -34,9 +37,9 @@ def mxnet(encoder, folder, threads):
 
     def run(x):
         with autograd.predict_mode():
-            return net(nd.array(x))[1].asnumpy()
+            return net(nd.array(x), nd.array(lengths_of(x)))[1].asnumpy()
 
-    return run
+    return in_passes(run, encoder)
 
 
 def torch_eager(encoder, folder, threads, compiled=False):
@@ -65,6 +68,11 @@ def torch_compiled(encoder, folder, threads):
     return torch_eager(encoder, folder, threads, compiled=True)
 
 
+def torch_in_passes(encoder, folder, threads):
+    """The same, compiled, with as many windows in one pass as the package has."""
+    return in_passes(torch_compiled(encoder, folder, threads), encoder)
+
+
 def onnx_runtime(encoder, folder, threads):
     """ONNX Runtime, with the exported network."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -73,7 +81,7 @@ def onnx_runtime(encoder, folder, threads):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(Path(folder) / "model.onnx", options, providers=["CPUExecutionProvider"])
-    return lambda x: session.run(["embedding"], inputs_of(session.get_inputs(), x))[0]
+    return in_passes(lambda x: session.run(["embedding"], inputs_of(session.get_inputs(), x))[0], encoder)
 
 
 def openvino(encoder, folder, threads):
@@ -89,19 +97,30 @@ def openvino(encoder, folder, threads):
             self.name = port.any_name
 
     ports = [Named(port) for port in compiled.inputs]
-    return lambda x: compiled(inputs_of(ports, x))["embedding"]
+    return in_passes(lambda x: compiled(inputs_of(ports, x))["embedding"], encoder)
 
 
 def inputs_of(ports, x):
     """Return the inputs of an exported network by name: the array, and the lengths of its rows."""
-    lengths = np.full(len(x), x.shape[3], np.float32)
-    return {port.name: lengths if port.name == "lengths" else x for port in ports}
+    return {port.name: lengths_of(x) if port.name == "lengths" else x for port in ports}
+
+
+def lengths_of(x):
+    """Return the lengths of the rows of an array: all of each."""
+    return np.full(len(x), x.shape[3], np.float32)
+
+
+def in_passes(run, encoder):
+    """Return a function that computes the embeddings of an array in passes of as many windows as the package has."""
+    size = WINDOWS[encoder]
+    return lambda x: np.concatenate([run(x[start : start + size]) for start in range(0, len(x), size)])
 
 
 RUNTIMES = {
     "mxnet": mxnet,
     "PyTorch": torch_eager,
     "PyTorch compiled": torch_compiled,
+    "PyTorch in passes": torch_in_passes,
     "ONNX Runtime": onnx_runtime,
     "OpenVINO": openvino,
 }

@@ -65,6 +65,7 @@ class WhisperBody(gluon.nn.HybridBlock):
                         attention_dropout=settings.attention_dropout,
                         activation_dropout=settings.activation_dropout,
                         biases=("query", "value"),
+                        one_by_one=True,
                     )
                 )
             self.norm = gluon.nn.LayerNorm(in_channels=dim) if layers == settings.encoder_layers else None

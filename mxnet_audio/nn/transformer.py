@@ -134,6 +134,9 @@ class Attention(gluon.nn.HybridBlock):
         Projections that have a bias.
     gated : bool
         Whether the position bias is multiplied by a `PositionGate`.
+    one_by_one : bool
+        Whether heads are computed one after the other, if there is neither mask nor position bias. The scores of one
+        head of a long sequence, more than a thousand steps, fit into the processor's cache; those of all do not.
 
     Raises
     ------
@@ -169,12 +172,14 @@ class Attention(gluon.nn.HybridBlock):
         dropout: float = 0.0,
         biases: Collection[str] = PROJECTIONS,
         gated: bool = False,
+        one_by_one: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         if units % whole_number("heads", heads):
             raise ParameterError(f"units must be a multiple of heads, got {units} units and {heads} heads")
         self._heads, self._scale, self._dropout = heads, (units // heads) ** -0.5, dropout
+        self._one_by_one = one_by_one
         with self.name_scope():
             self.query, self.key, self.value = (
                 gluon.nn.Dense(units, use_bias=name in biases, flatten=False, in_units=units, prefix=f"{name}_")
@@ -184,23 +189,30 @@ class Attention(gluon.nn.HybridBlock):
             self.gate = PositionGate(units, heads) if gated else None
 
     def hybrid_forward(self, F, x, mask=None, position_bias=None):
-        query = self._split(F, self.query(x) * self._scale, (0, 2, 1, 3))
-        scores = F.batch_dot(query, self._split(F, self.key(x), (0, 2, 3, 1)))
-        if position_bias is not None:
-            if self.gate is not None:
-                position_bias = F.broadcast_mul(position_bias, self.gate(x))
-            scores = F.broadcast_add(scores, position_bias)
-        if mask is not None:
-            scores = F.broadcast_add(scores, mask)
+        parts = [self._by_head(F, part) for part in (self.query(x) * self._scale, self.key(x), self.value(x))]
+        if position_bias is not None and self.gate is not None:
+            position_bias = F.broadcast_mul(position_bias, self.gate(x))
+        biases = [bias for bias in (position_bias, mask) if bias is not None]
+        if self._one_by_one and not biases:
+            heads = zip(*(F.split(part, num_outputs=self._heads, axis=1) for part in parts), strict=True)
+            mixed = F.concat(*(self._mix(F, *head) for head in heads), dim=1)
+        else:
+            mixed = self._mix(F, *parts, *biases)
+        return self.output(F.reshape(F.transpose(mixed, (0, 2, 1, 3)), (0, 0, -1)))
+
+    def _by_head(self, F, x):
+        """Split vectors [shape=(batch, steps, units)] by heads [shape=(batch, heads, steps, units of a head)]."""
+        return F.transpose(F.reshape(x, (0, 0, self._heads, -1)), (0, 2, 1, 3))
+
+    def _mix(self, F, query, key, value, *biases):
+        """Return the means of values, weighted by attention."""
+        scores = F.batch_dot(query, key, transpose_b=True)
+        for bias in biases:
+            scores = F.broadcast_add(scores, bias)
         weights = F.softmax(scores)  # with lengths instead of a mask it takes four times as long
         if self._dropout:
             weights = F.Dropout(weights, p=self._dropout)
-        mixed = F.batch_dot(weights, self._split(F, self.value(x), (0, 2, 1, 3)))
-        return self.output(F.reshape(F.transpose(mixed, (0, 2, 1, 3)), (0, 0, -1)))
-
-    def _split(self, F, x, axes):
-        """Split vectors by heads, and reorder the axes (batch, steps, heads, units of a head)."""
-        return F.transpose(F.reshape(x, (0, 0, self._heads, -1)), axes)
+        return F.batch_dot(weights, value)
 
 
 class TransformerLayer(gluon.nn.HybridBlock):
@@ -225,10 +237,8 @@ class TransformerLayer(gluon.nn.HybridBlock):
     dropout, attention_dropout, activation_dropout : float
         Shares that are dropped in training: of the outputs of attention and feed-forward network, of the attention
         weights, and of the hidden vectors of the feed-forward network.
-    biases : collection of {'query', 'key', 'value'}
-        Projections of the attention that have a bias.
-    gated : bool
-        Whether the position bias is multiplied by a `PositionGate`.
+    biases, gated, one_by_one
+        See `Attention`.
 
     Raises
     ------
@@ -269,12 +279,13 @@ class TransformerLayer(gluon.nn.HybridBlock):
         activation_dropout: float = 0.0,
         biases: Collection[str] = PROJECTIONS,
         gated: bool = False,
+        one_by_one: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self._norm_first, self._dropout, self._activation_dropout = norm_first, dropout, activation_dropout
         with self.name_scope():
-            self.attention = Attention(units, heads, attention_dropout, biases, gated)
+            self.attention = Attention(units, heads, attention_dropout, biases, gated, one_by_one)
             self.norm1 = gluon.nn.LayerNorm(epsilon=epsilon, in_channels=units)
             self.ffn1 = gluon.nn.Dense(hidden_units, flatten=False, in_units=units)
             self.activation = Activation(activation)
