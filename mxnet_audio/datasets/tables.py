@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TextIO, get_args
 
 from mxnet_audio.atomic import contents
 from mxnet_audio.audio import AUDIO_SUFFIXES
@@ -26,7 +26,7 @@ from mxnet_audio.datasets.table_columns import (
 )
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["Missing", "Row", "existing_rows", "read_rows"]
+__all__ = ["Missing", "Row", "csv_reader", "existing_rows", "read_rows", "table_text"]
 
 logger = logging.getLogger(__name__)
 
@@ -91,15 +91,12 @@ def read_rows(
     root = path.parent if root is None else path_argument("root", "." if root == "" else root)
     skip_rows = whole_number("skip_rows", skip_rows, 0)
     chosen = chosen_columns(columns)
-    text = io.StringIO(_text(path), newline="")
+    text = io.StringIO(table_text(path), newline="")
     for _ in range(skip_rows):
         if not text.readline():  # the end of the table
             break
     separator = find_separator(text, chosen) if separator is None else checked_separator(separator)
-    # csv skips blanks before a quotation mark, but not after one.
-    blanks = re.compile(rf'" +(?={re.escape(separator)}|[\r\n]|\Z)')
-    lines = (blanks.sub('"', line) for line in text)
-    table = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
+    table = csv_reader(text, separator)
     rows = []
     try:
         first = next(table, [])
@@ -178,7 +175,15 @@ def existing_rows(
     return existing, skipped
 
 
-def _text(path: Path) -> str:
+def csv_reader(text: TextIO, separator: str) -> Any:
+    """Return the reader of `csv` over the lines of a table, which also skips blanks around quotation marks."""
+    # csv skips blanks before a quotation mark, but not after one.
+    blanks = re.compile(rf'" +(?={re.escape(separator)}|[\r\n]|\Z)')
+    lines = (blanks.sub('"', line) for line in text)
+    return csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
+
+
+def table_text(path: Path) -> str:
     """Return the text of a table in UTF-8, in UTF-16 with a byte order mark, or else in cp1252 or Latin-1."""
     try:
         data = contents(path)

@@ -1,0 +1,320 @@
+"""Tables of sounds and other columns: from files, data frames, data sets, columns or records."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mxnet_audio.atomic import parse_json
+from mxnet_audio.checks import path_argument
+from mxnet_audio.datasets.missing import is_missing
+from mxnet_audio.datasets.table_columns import find_separator
+from mxnet_audio.datasets.tables import csv_reader, table_text
+from mxnet_audio.errors import DatasetError, ParameterError
+
+__all__ = ["Table", "read_table"]
+
+_READERS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+
+
+class Table:
+    """Rows of a data set, column by column.
+
+    Parameters
+    ----------
+    columns : mapping of str to callable
+        For each name, a function that returns the rows of the column, which may be fetched lazily.
+    n_rows : int
+        Number of rows.
+    path : str or os.PathLike, optional
+        File of the table. Relative paths start from its folder.
+    lines : sequence of int, optional
+        Number of the line of each row in the file.
+
+    Raises
+    ------
+    DatasetError
+        If there are no columns or no rows.
+
+    Examples
+    --------
+    >>> table = read_table({"audio": ["a.wav", "b.wav"], "label": ["dog", None]})
+    >>> len(table), table.names, table.column("label")
+    (2, ['audio', 'label'], ['dog', None])
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Callable[[], Any]],
+        n_rows: int,
+        path: str | os.PathLike | None = None,
+        lines: Sequence[int] | None = None,
+    ):
+        self.path, self._lines = None if path is None else Path(path), lines
+        self._columns, self._n_rows = columns, n_rows
+        if not columns or not n_rows:
+            raise DatasetError("the table has no rows" if columns else "the table has no columns", self.path)
+
+    def __repr__(self) -> str:
+        return f"Table({len(self)} rows, columns {', '.join(self.names)})"
+
+    def __len__(self) -> int:
+        return self._n_rows
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return list(self._columns)
+
+    def rows_of(self, name: str) -> Any:
+        """Return a column as it is stored: a sequence whose rows may be fetched, or decoded, when it is indexed.
+
+        Raises
+        ------
+        DatasetError
+            If there is no such column; the nearest name is in the message.
+        """
+        if name not in self._columns:
+            near = get_close_matches(name, self.names, n=1, cutoff=0.5)
+            hint = f"; is it {near[0]!r}?" if near else ""
+            raise DatasetError(f"the table has no column {name!r}, but {', '.join(self.names)}{hint}", self.path)
+        return self._columns[name]()
+
+    def column(self, name: str) -> list:
+        """Return the values of a column, with None for missing ones; errors as `rows_of`."""
+        return [None if is_missing(value) else value for value in self.rows_of(name)]
+
+    def sounds(self, name: str) -> Sequence:
+        """Return a column of sounds, each of which is fetched when it is indexed; errors as `rows_of`."""
+        return _Sounds(self.rows_of(name), self._n_rows, self.locate)
+
+    def locate(self, sound: Any) -> Any:
+        """Return a sound; a relative path begins with the folder of the table."""
+        if self.path is not None and isinstance(sound, str) and sound:
+            return str(self.path.parent / sound)
+        return sound
+
+    def row_name(self, row: int) -> str:
+        """Return the name of a row for messages: its line in the file, or its number from 0."""
+        return f"row {row}" if self._lines is None else f"line {self._lines[row]}"
+
+
+class _Sounds(Sequence):
+    """Column of sounds, fetched row by row."""
+
+    def __init__(self, values: Any, n_rows: int, locate: Callable[[Any], Any]):
+        self._values, self._n_rows, self._locate = values, n_rows, locate
+
+    def __len__(self) -> int:
+        return self._n_rows
+
+    def __getitem__(self, row: Any) -> Any:
+        try:
+            value = self._values[row]
+        except ImportError as error:  # Hugging Face decodes by libraries of its own choice
+            reason = f"{error} Or give the column undecoded, as cast_column(name, Audio(decode=False)) makes it"
+            raise DatasetError(reason, f"row {row}") from error
+        return self._locate(value)
+
+
+def read_table(dataset: Any) -> Table:
+    """Read a data set of any form.
+
+    Parameters
+    ----------
+    dataset : path, pandas.DataFrame, datasets.Dataset, pyarrow.Table, mapping of columns, list of mappings, or Table
+        Files are tables of text (``.csv``, ``.tsv``, ``.txt``), with encoding and separator detected as by
+        `datasets.csv`, JSON lines (``.jsonl``, ``.ndjson``) or Parquet (``.parquet``). The first row of a table of text
+        names the columns, and empty cells are missing values. Relative paths start from the folder of the file. Class
+        labels of Hugging Face become their names.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    DatasetError
+        If a file cannot be read or is of another format, columns have different lengths or the same name, or there are
+        no rows; or a package is not installed that reads the file.
+    ParameterError
+        If the data set is of another type.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     _ = Path(home, "clips.csv").write_text('audio;tags\\na.wav;"dog|rain"\\nb.wav;\\n')
+    ...     table = read_table(Path(home, "clips.csv"))
+    >>> table.column("tags"), Path(table.sounds("audio")[1]).name
+    (['dog|rain', None], 'b.wav')
+    >>> read_table([{"x": 1}, {"x": 2, "y": "b"}]).column("y")
+    [None, 'b']
+    """
+    if isinstance(dataset, Table):
+        return dataset
+    if isinstance(dataset, str | os.PathLike):
+        return _read_file(path_argument("dataset", dataset))
+    if isinstance(dataset, Mapping):
+        return _of_mapping(dataset)
+    names = getattr(dataset, "column_names", None)
+    names = getattr(dataset, "columns", None) if names is None else names
+    if names is not None and hasattr(dataset, "__getitem__"):
+        return _of_frame(dataset, list(names))
+    if isinstance(dataset, Sequence) and not isinstance(dataset, bytes | bytearray | memoryview):
+        return _of_records(list(dataset))
+    raise ParameterError(
+        "dataset must be a path, a data frame, a data set of Hugging Face, a mapping of columns or a list of mappings, "
+        f"got {type(dataset).__name__}"
+    )
+
+
+def _read_file(path: Path) -> Table:
+    kind = _READERS.get(path.suffix.lower())
+    if kind is None:
+        raise DatasetError(f"is no table: give a file of type {', '.join(_READERS)}", path)
+    return {"csv": _read_csv, "json": _read_json_lines, "parquet": _read_parquet}[kind](path)
+
+
+def _read_csv(path: Path) -> Table:
+    text = io.StringIO(table_text(path), newline="")
+    reader = csv_reader(text, "\t" if path.suffix.lower() == ".tsv" else find_separator(text, {}))
+    rows, lines = [], []
+    try:
+        names = [name.strip() for name in next(reader, [])]
+        _check_names(names, path)
+        for cells in reader:
+            cells = [cell.strip() or None for cell in cells]
+            if not any(cells):
+                continue  # spreadsheets write rows of separators alone
+            if any(cells[len(names) :]):
+                reason = f"line {reader.line_num} has {len(cells)} cells, and the header {len(names)}"
+                raise DatasetError(f"{reason}: put cells that contain a separator in quotation marks", path)
+            rows.append(cells + [None] * (len(names) - len(cells)))
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise DatasetError(f"is not a table of text: {error} (line {reader.line_num})", path) from error
+    columns = {name: [cells[index] for cells in rows] for index, name in enumerate(names) if name}
+    return Table(_fetchers(columns), len(rows), path, lines)
+
+
+def _read_json_lines(path: Path) -> Table:
+    records, lines = [], []
+    for line, text in enumerate(io.StringIO(table_text(path)), start=1):
+        if not text.strip():
+            continue
+        try:
+            record = parse_json(text)
+        except ValueError as error:
+            raise DatasetError(f"line {line} is not JSON: {error}", path) from error
+        if not isinstance(record, dict):
+            raise DatasetError(f"line {line} must be an object {{column: value}}, got {type(record).__name__}", path)
+        records.append(record)
+        lines.append(line)
+    return _of_records(records, path, lines)
+
+
+def _read_parquet(path: Path) -> Table:
+    if not path.is_file():
+        raise DatasetError("no such file" if not path.exists() else "is not a file", path)
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DatasetError("Parquet files need pyarrow, which is not installed: pip install pyarrow", path) from error
+    try:
+        with path.open("rb") as file:
+            frame = pyarrow.parquet.read_table(file)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DatasetError(f"cannot be read as Parquet: {' '.join(str(error).split())}", path) from error
+    return _of_frame(frame, frame.column_names, path)
+
+
+def _of_mapping(dataset: Mapping) -> Table:
+    """Make a table of columns by name."""
+    if any(hasattr(column, "column_names") for column in dataset.values()):
+        names = ", ".join(map(repr, dataset))
+        raise DatasetError(f"these are several tables, {names}: choose one, or join them with a column of the split")
+    columns = {}
+    for name, values in dataset.items():
+        if isinstance(values, str | bytes | Mapping) or not (
+            hasattr(values, "__len__") and hasattr(values, "__iter__")
+        ):
+            raise DatasetError(f"column {name!r} must be a list of values, got {type(values).__name__}")
+        columns[str(name)] = values
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise DatasetError(f"columns must have equal lengths, got {shown}")
+    return Table(_fetchers(columns), next(iter(lengths.values()), 0))
+
+
+def _of_frame(frame: Any, names: list, path: Path | None = None) -> Table:
+    """Make a table of a frame, or a data set with named columns."""
+    if not hasattr(frame, "__len__"):
+        raise ParameterError("dataset must have a length: load it without streaming")
+    _check_names([str(name) for name in names], path)
+
+    def fetcher(name: Any) -> Callable[[], Any]:
+        return lambda: _values(_with_class_names(frame, name))
+
+    return Table({str(name): fetcher(name) for name in names}, len(frame), path)
+
+
+def _of_records(records: list, path: Path | None = None, lines: Sequence[int] | None = None) -> Table:
+    """Make a table of mappings, one a row; keys that a row lacks are missing values."""
+    for row, record in enumerate(records):
+        if not isinstance(record, Mapping):
+            reason = f"a list must hold mappings {{column: value}}, got {type(record).__name__}"
+            raise DatasetError(reason, f"row {row}")
+    names = list(dict.fromkeys(name for record in records for name in record))
+    columns = {str(name): [record.get(name) for record in records] for name in names}
+    if not records:
+        raise DatasetError("the table has no rows", path)
+    return Table(_fetchers(columns), len(records), path, lines)
+
+
+def _fetchers(columns: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    return {name: partial(_values, values) for name, values in columns.items()}
+
+
+def _check_names(names: Sequence[str], path: Path | None) -> None:
+    if not any(names):
+        raise DatasetError("is empty or has no header: the first row must name the columns", path)
+    if several := [name for name in dict.fromkeys(filter(None, names)) if names.count(name) > 1]:
+        raise DatasetError(f"several columns are named {several[0]!r}: rename them", path)
+
+
+def _with_class_names(frame: Any, name: Any) -> Any:
+    """Return a column; numbers of classes of Hugging Face become their names, also in lists of them."""
+    values, types = frame[name], getattr(frame, "features", None)
+    kind = types.get(name) if isinstance(types, Mapping) else None
+    label = getattr(kind, "feature", kind)
+    names = getattr(label, "names", None)
+    if names is None:
+        return values
+
+    def named(value: Any) -> Any:
+        if isinstance(value, list):
+            return [named(item) for item in value]
+        return names[value] if isinstance(value, int) and 0 <= value < len(names) else None
+
+    return [named(value) for value in values]
+
+
+def _values(column: Any) -> Any:
+    """Return the rows of a column of any library as something that is indexed by row."""
+    for method in ("to_pylist", "to_list", "asnumpy"):  # pyarrow; pandas and polars; MXNet
+        if hasattr(column, method):
+            column = getattr(column, method)()
+    if hasattr(column, "tolist") and getattr(column, "ndim", 0) == 1:
+        return column.tolist()
+    return list(column) if isinstance(column, Iterator | tuple | set | frozenset) else column
