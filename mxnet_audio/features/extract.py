@@ -179,7 +179,7 @@ def _normalize(features: np.ndarray, norm: str) -> np.ndarray:
     return x / (np.sqrt(energy / max(1, n - 1)) + _EPSILON)
 
 
-def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
+def load_features(source: Any, config: AudioFeatureConfig, *, pad: bool = True) -> np.ndarray:
     """Load a sound and compute its features.
 
     Parameters
@@ -188,10 +188,13 @@ def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
         Sound, as for `audio.load`.
     config : AudioFeatureConfig
         Features to compute. If it has a length limit, no more of a long file is read than necessary.
+    pad : bool
+        False leaves sound that is shorter than the length of the features as short as it is.
 
     Returns
     -------
     np.ndarray [shape=config.shape], float32
+        With fewer frames if the sound has fewer, without `pad`.
 
     Raises
     ------
@@ -207,7 +210,17 @@ def load_features(source: Any, config: AudioFeatureConfig) -> np.ndarray:
     """
     check_config(config)
     with naming_errors(source_name(source)):
-        return extract(*load_used(source, config.sr, reach=config.reach, **_used(config)), config)
+        y, sr = load_used(source, config.sr, reach=config.reach, **_used(config))
+        return extract(y, sr, config if pad else _without_padding(config, y.shape[-1], sr))
+
+
+def _without_padding(config: AudioFeatureConfig, n: int, sr: float) -> AudioFeatureConfig:
+    """Return the configuration of the features that n samples have without padding."""
+    if config.time_axis == -2:
+        seconds = min(config.audio_file_length_limit_in_s, (n + 0.5) / sr)  # half a sample: the product is rounded down
+        return config.model_copy(update={"audio_file_length_limit_in_s": seconds})
+    is_shorter = config.n_samples is not None and n < config.n_samples
+    return config.model_copy(update={"n_frames": None}) if is_shorter else config
 
 
 def _used(config: AudioFeatureConfig) -> dict[str, int | None]:

@@ -27,7 +27,7 @@ from mxnet_audio.inference.pooling import Frames, Pool, PooledSound, SoundOutput
 from mxnet_audio.inference.predictor import AudioSource, AudioSources, as_list
 from mxnet_audio.parallel import map_ordered, without_tracebacks
 
-__all__ = ["Forward", "Sequences", "WindowEncoder", "input_of", "samples_of"]
+__all__ = ["Forward", "Sequences", "WindowEncoder", "input_of", "padded_length", "samples_of"]
 
 # Sound in one pass of the network. Attention needs memory for the square of a window's length: for one window of 20 s
 # of wav2vec2-base, as many windows of 1 s as this allows need a twentieth.
@@ -323,11 +323,7 @@ class WindowEncoder:
 
     def _length(self, x: np.ndarray) -> int:
         """Return the number of frames that an input is padded to: one of few."""
-        frames = x.shape[-1]
-        if not self.pads or frames >= self.longest:
-            return frames
-        octaves = math.floor(math.log2(self.longest / frames) * LENGTHS) / LENGTHS
-        return max(frames, math.ceil(self.longest / 2**octaves))
+        return padded_length(x.shape[-1], self.longest) if self.pads else x.shape[-1]
 
     def _seconds(self, length: int) -> float:
         return length / self.longest * self.window
@@ -372,6 +368,20 @@ def _read_ahead(inputs: Iterator[_Input], count: float) -> Iterator[_Input]:
     """Read the first windows now, and return the iterator over all; called in a thread."""
     ahead = list(itertools.islice(inputs, math.ceil(count)))
     return itertools.chain(ahead, inputs)
+
+
+def padded_length(frames: int, longest: int) -> int:
+    """Return the length that inputs are padded to: one of few, and no more than the longest.
+
+    Examples
+    --------
+    >>> padded_length(90, 100), padded_length(51, 100), padded_length(120, 100)
+    (100, 60, 120)
+    """
+    if frames >= longest:
+        return frames
+    octaves = math.floor(math.log2(longest / frames) * LENGTHS) / LENGTHS
+    return max(frames, math.ceil(longest / 2**octaves))
 
 
 def input_of(y: np.ndarray, config: AudioFeatureConfig) -> np.ndarray:

@@ -318,3 +318,25 @@ def test_crop_finds_the_middle_of_a_long_file(tmp_path):
     sf.write(tmp_path / "late.wav", y, 8000, subtype="FLOAT")
     config = AudioFeatureConfig(type="raw", sr=8000, audio_file_length_limit_in_s=0.5, crop="middle")
     np.testing.assert_array_equal(load_features(tmp_path / "late.wav", config)[:, 0], y[38000:42000])
+
+
+@pytest.mark.parametrize("kind", LUDWIG_TYPES)
+@pytest.mark.parametrize("norm", [None, "per_file"])
+@pytest.mark.parametrize("sr", [None, 8000])
+def test_features_without_padding_are_the_frames_before_the_padding(kind, norm, sr):
+    config = AudioFeatureConfig(type=kind, sr=sr, audio_file_length_limit_in_s=1, norm=norm, padding_value=-7)
+    y = noise(6111)
+    short, padded = load_features((y, 8000), config, pad=False), load_features((y, 8000), config)
+    np.testing.assert_array_equal(short, padded[: len(short)])
+    assert len(short) < len(padded) == config.limit(8000)[0] and (padded[len(short) :] == -7).all()
+    long = (noise(20_000), 8000)
+    np.testing.assert_array_equal(load_features(long, config, pad=False), load_features(long, config))
+
+
+def test_bands_by_frames_without_padding_are_as_long_as_the_sound():
+    config = AudioFeatureConfig(sr=8000, n_frames=60)
+    short, padded = (load_features((noise(6111), 8000), config, pad=pad) for pad in (False, True))
+    assert short.shape[1] == 1 + 6111 // config.hop_length < 60
+    np.testing.assert_allclose(short[:, :-2], padded[:, : short.shape[1] - 2], atol=1e-4)
+    long = (noise(20_000), 8000)
+    np.testing.assert_array_equal(load_features(long, config, pad=False), load_features(long, config))
