@@ -257,15 +257,15 @@ class MultiLabelReport:
 
     def __str__(self) -> str:
         width = max([8, *(len(str(label)) for label in self.labels)])
-        means = [self._mean(measure) for measure in ("precision", "recall", "f1", "average_precision")]
         lines = [f"{'class':<{width}}  threshold  precision  recall     f1     ap  clips"]
         lines += [
             f"{row['label']!s:<{width}}  {row['threshold']:9.3f}  {row['precision']:9.3f}  {row['recall']:6.3f}"
             f"  {row['f1']:5.3f}  {row['average_precision']:5.3f}  {row['support']:5d}"
             for row in self.per_class
         ]
+        precision, recall, f1, ap = (self._mean(key) for key in ("precision", "recall", "f1", "average_precision"))
         lines.append(
-            "{:<{}}  {:9}  {:9.3f}  {:6.3f}  {:5.3f}  {:5.3f}  {:5d}".format("mean", width, "", *means, self.n_clips)
+            f"{'mean':<{width}}  {'':9}  {precision:9.3f}  {recall:6.3f}  {f1:5.3f}  {ap:5.3f}  {self.n_clips:5d}"
         )
         lines.append(
             f"micro F1 {self.micro_f1:.3f}, macro F1 {self.macro_f1:.3f}, "
