@@ -6,6 +6,7 @@ from mxnet_audio.engine import gluon, nd
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.nn.loss import scale_for, unit
+from mxnet_audio.nn.norms import MOMENTUM, VectorNorm
 
 __all__ = [
     "MIN_INPUT_SIZE",
@@ -22,12 +23,6 @@ __all__ = [
     "clamped_max_pool",
     "global_mean",
 ]
-
-# Weight of the past in the running statistics of batch norms. MXNet's 0.9 averages over about ten batches, during which
-# weights change much in small corpora: measured on ESC-10 (resnet_v2, folds 1 and 2, tested on 3, one seed each),
-# accuracy over the last 15 of 40 epochs is 0.58 +- 0.09 with 0.99, 0.68 +- 0.07 with 0.9, 0.73 +- 0.05 with 0.7 and
-# 0.72 +- 0.04 with 0.5.
-MOMENTUM = 0.7
 
 MIN_INPUT_SIZE = 16  # bands and frames: smaller inputs leave nothing to pool
 VARIANCE_EPSILON = 1e-8  # added to the variance of samples before they are divided by its root
@@ -246,28 +241,6 @@ class SpeakerNet(AudioNet):
     features = SPEECH
     heads = ("cosine", "dense")
     min_batch_size = 2  # the batch norm of a single vector is zero
-
-
-class VectorNorm(gluon.nn.BatchNorm):
-    """Batch norm of vectors [shape=(batch, dim)], computed as maps of one element.
-
-    MXNet 1.9.1 confuses the oneDNN primitive for a norm of vectors with one for maps of one element in another layout,
-    if a norm of the same size ran before in the process, in any network: it ends in a segmentation fault.
-
-    Examples
-    --------
-    >>> norm = VectorNorm()
-    >>> norm.initialize()
-    >>> norm(nd.ones((2, 16))).shape
-    (2, 16)
-    """
-
-    def __init__(self, momentum: float = MOMENTUM, **kwargs):
-        super().__init__(momentum=momentum, **kwargs)
-
-    def hybrid_forward(self, F, x, **statistics):
-        maps = super().hybrid_forward(F, F.reshape(x, (0, 0, 1, 1)), **statistics)
-        return F.reshape(maps, (0, 0))
 
 
 def batch_norm(channels: int = 0, epsilon: float = 1e-5) -> gluon.nn.BatchNorm:

@@ -1,0 +1,98 @@
+"""Batch norms: of vectors, and of sequences of different lengths."""
+
+from __future__ import annotations
+
+from mxnet_audio.engine import gluon
+
+__all__ = ["MOMENTUM", "MaskedBatchNorm", "VectorNorm"]
+
+# Weight of the past in the running statistics of batch norms. MXNet's 0.9 averages over about ten batches, during which
+# weights change much in small corpora: measured on ESC-10 (resnet_v2, folds 1 and 2, tested on 3, one seed each),
+# accuracy over the last 15 of 40 epochs is 0.58 +- 0.09 with 0.99, 0.68 +- 0.07 with 0.9, 0.73 +- 0.05 with 0.7 and
+# 0.72 +- 0.04 with 0.5.
+MOMENTUM = 0.7
+
+TINY = 1e-12  # added to variances, since the root has no derivative at 0
+
+
+class VectorNorm(gluon.nn.BatchNorm):
+    """Batch norm of vectors [shape=(batch, dim)], computed as maps of one element.
+
+    MXNet 1.9.1 confuses the oneDNN primitive for a norm of vectors with one for maps of one element in another layout,
+    if a norm of the same size ran before in the process, in any network: it ends in a segmentation fault.
+
+    Examples
+    --------
+    >>> from mxnet_audio.engine import nd
+    >>> norm = VectorNorm()
+    >>> norm.initialize()
+    >>> norm(nd.ones((2, 16))).shape
+    (2, 16)
+    """
+
+    def __init__(self, momentum: float = MOMENTUM, **kwargs):
+        super().__init__(momentum=momentum, **kwargs)
+
+    def hybrid_forward(self, F, x, **statistics):
+        maps = super().hybrid_forward(F, F.reshape(x, (0, 0, 1, 1)), **statistics)
+        return F.reshape(maps, (0, 0))
+
+
+class MaskedBatchNorm(gluon.nn.HybridBlock):
+    """Batch norm of sequences of different lengths: statistics are those of the steps within the lengths.
+
+    The operator of MXNet, which also keeps the running statistics, has no mask. It is given sequences of the same mean
+    and variance: the mean in place of what is behind the ends, and two more steps, equally far above and below the
+    mean, which restore the variance, and are removed afterwards.
+
+    Parameters
+    ----------
+    channels : int
+        Number of channels.
+    **norm
+        Arguments of `gluon.nn.BatchNorm`.
+
+    Inputs
+    ------
+    x : NDArray or Symbol [shape=(batch, channels, 1, steps)]
+        Sequences.
+    within : NDArray or Symbol [shape=(batch, 1, 1, steps)]
+        1 for steps, 0 behind the ends; 1 for one step or more.
+
+    Outputs
+    -------
+    NDArray or Symbol [shape=(batch, channels, 1, steps)]
+
+    Examples
+    --------
+    >>> from mxnet_audio.engine import autograd, nd
+    >>> norm = MaskedBatchNorm(1)
+    >>> norm.initialize()
+    >>> with autograd.record():
+    ...     y = norm(nd.array([[[[1, 3, 99]]]]), nd.array([[[[1, 1, 0]]]]))
+    >>> y[0, 0, 0, :2].asnumpy().round(3)
+    array([-1.,  1.], dtype=float32)
+    """
+
+    def __init__(self, channels: int, prefix: str | None = None, params=None, **norm):
+        super().__init__(prefix=prefix, params=params)
+        with self.name_scope():
+            self.norm = gluon.nn.BatchNorm(in_channels=channels, **norm)
+
+    def hybrid_forward(self, F, x, within):
+        count = _total(F, within)
+        mean = F.broadcast_div(_total(F, F.broadcast_mul(x, within)), count)
+        deviations = F.broadcast_mul(F.broadcast_sub(x, mean), within)
+        variance = F.broadcast_div(_total(F, F.square(deviations)), count)
+        first = F.slice_axis(x, axis=3, begin=0, end=1)
+        added = 2 * _total(F, F.ones_like(F.slice_axis(within, axis=3, begin=0, end=1)))
+        missing = F.broadcast_div(_total(F, 1 - within), added)
+        distance = F.sqrt(F.broadcast_mul(variance, 1 + missing) + TINY)
+        above, below = (F.broadcast_like(value, first) for value in (mean + distance, mean - distance))
+        y = self.norm(F.concat(F.broadcast_add(deviations, mean), above, below, dim=3))
+        return F.slice_axis(y, axis=3, begin=0, end=-2)
+
+
+def _total(F, x):
+    """Return the sum of each channel [shape=(1, channels, 1, 1)]."""
+    return F.sum(x, axis=(0, 2, 3), keepdims=True)

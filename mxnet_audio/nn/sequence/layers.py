@@ -1,0 +1,318 @@
+"""Settings of one layer by Ludwig's keys, and fully connected layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+from mxnet_audio.checks import real_number, whole_number
+from mxnet_audio.engine import gluon
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.nn.norms import VectorNorm
+from mxnet_audio.nn.sequence.names import ACTIVATIONS, activate, check_keys, check_name, get_initializer
+
+__all__ = ["ConvSettings", "FullyConnected", "FullyConnectedSettings", "layer_list", "norm_arguments"]
+
+NORMS = (None, "batch", "layer")
+PADDINGS = ("valid", "same")
+POOLS = ("max", "average", "avg", "mean")
+_NORM_KEYS = {None: (), "batch": ("eps", "momentum", "affine"), "layer": ("eps", "elementwise_affine")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """Keys that convolutional and fully connected layers share."""
+
+    activation: str | None = "relu"
+    dropout: float = 0.0
+    norm: str | None = None
+    norm_params: Mapping[str, Any] | None = None
+    use_bias: bool = True
+    bias_initializer: str | Mapping[str, Any] = "zeros"
+    weights_initializer: str | Mapping[str, Any] = "xavier_uniform"
+
+    def __post_init__(self):
+        check_name("activation", self.activation, ACTIVATIONS)
+        real_number("dropout", self.dropout, 0, 1)
+        check_name("norm", self.norm, NORMS)
+        norm_arguments(self.norm, self.norm_params)
+        if not isinstance(self.use_bias, bool):
+            raise ParameterError(f"use_bias must be true or false, got {self.use_bias!r}")
+        get_initializer("bias_initializer", self.bias_initializer)
+        get_initializer("weights_initializer", self.weights_initializer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullyConnectedSettings(_Settings):
+    """Settings of a fully connected layer, with Ludwig's names.
+
+    Parameters
+    ----------
+    output_size : int > 0
+        Length of its output.
+    activation : str or None
+        One of `names.ACTIVATIONS`.
+    dropout : float
+        Share of the output that is dropped in training.
+    norm : {None, 'batch', 'layer'}
+        Norm before the activation.
+    norm_params : mapping, optional
+        Parameters of the norm, see `norm_arguments`.
+    use_bias : bool
+        Whether a bias is added.
+    bias_initializer, weights_initializer : str or mapping
+        See `names.get_initializer`.
+
+    Raises
+    ------
+    ParameterError
+        If a value is out of range; it is named.
+
+    Examples
+    --------
+    >>> FullyConnectedSettings(output_size=16).activation
+    'relu'
+    """
+
+    output_size: int = 256
+
+    def __post_init__(self):
+        super().__post_init__()
+        whole_number("output_size", self.output_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvSettings(_Settings):
+    """Settings of a convolutional layer, with Ludwig's names.
+
+    Parameters
+    ----------
+    num_filters : int > 0
+        Number of filters.
+    filter_size : int > 0 [steps]
+        Length of a filter.
+    strides : int > 0 [steps]
+        Distance from one step of the output to the next.
+    padding : {'same', 'valid'}
+        Whether the input is padded with zeros, so that the output has as many steps; or not, so that it has fewer.
+    dilation_rate : int > 0 [steps]
+        Distance from one tap of a filter to the next.
+    pool_function : {'max', 'average', 'avg', 'mean'}
+        Maximum or mean of a pool, over its steps within the length of a sequence.
+    pool_size : int > 0, optional [steps]
+        Length of a pool. Default: no pools.
+    pool_strides : int > 0, optional [steps]
+        Distance from one pool to the next. Default: `pool_size`.
+    pool_padding : {'same', 'valid'}
+        Whether pools begin ``(pool_size - 1) // 2`` steps before the input, and end as many behind it.
+    activation, dropout, norm, norm_params, use_bias, bias_initializer, weights_initializer
+        See `FullyConnectedSettings`.
+
+    Raises
+    ------
+    ParameterError
+        If a value is out of range; it is named.
+
+    Examples
+    --------
+    >>> ConvSettings(filter_size=5, dilation_rate=2).reach
+    9
+    """
+
+    num_filters: int = 256
+    filter_size: int = 3
+    strides: int = 1
+    padding: str = "same"
+    dilation_rate: int = 1
+    pool_function: str = "max"
+    pool_size: int | None = None
+    pool_strides: int | None = None
+    pool_padding: str = "same"
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("num_filters", "filter_size", "strides", "dilation_rate"):
+            whole_number(name, getattr(self, name))
+        for name in ("pool_size", "pool_strides"):
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name))
+        check_name("padding", self.padding, PADDINGS)
+        check_name("pool_padding", self.pool_padding, PADDINGS)
+        check_name("pool_function", self.pool_function, POOLS)
+
+    @property
+    def reach(self) -> int:
+        """Number of steps from the first tap of a filter to its last, both included."""
+        return (self.filter_size - 1) * self.dilation_rate + 1
+
+
+Settings = TypeVar("Settings", ConvSettings, FullyConnectedSettings)
+
+
+def layer_list(
+    name: str,
+    layers: Sequence[Mapping[str, Any]] | None,
+    number: int | None,
+    standard: Sequence[Mapping[str, Any]],
+    default: Settings,
+    minimum: int = 1,
+) -> list[Settings]:
+    """Return the settings of each layer of a list.
+
+    Parameters
+    ----------
+    name : str
+        Name of the list, such as "conv_layers"; the number is named "num_conv_layers".
+    layers : sequence of mapping, optional
+        Settings of each layer that differ from `default`.
+    number : int, optional
+        Number of layers as `default`, in place of `layers`.
+    standard : sequence of mapping
+        Used in place of `layers` if both are None.
+    default : ConvSettings or FullyConnectedSettings
+        Settings that a layer does not set itself.
+    minimum : int
+        Fewest layers.
+
+    Returns
+    -------
+    list of ConvSettings or FullyConnectedSettings
+
+    Raises
+    ------
+    ParameterError
+        If both are given, there are too few layers, a key does not exist, or a value is out of range.
+
+    Examples
+    --------
+    >>> [layer.filter_size for layer in layer_list("conv_layers", None, 2, (), ConvSettings(filter_size=4))]
+    [4, 4]
+    >>> layer_list("conv_layers", [{"pool_size": 0}], None, (), ConvSettings())
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.ParameterError: conv_layers[0].pool_size must be a whole number >= 1, got 0
+    """
+    if layers is not None and number is not None:
+        raise ParameterError(f"{name} and num_{name} exclude each other: leave one of them out")
+    if number is not None:
+        return [default] * whole_number(f"num_{name}", number, minimum)
+    layers = standard if layers is None else layers
+    if not isinstance(layers, Sequence) or isinstance(layers, str) or len(layers) < minimum:
+        raise ParameterError(f"{name} must be a list of {minimum} layers or more, got {layers!r}")
+    return [_with(f"{name}[{index}]", layer, default) for index, layer in enumerate(layers)]
+
+
+def _with(name: str, layer: Mapping[str, Any], default: Settings) -> Settings:
+    given = check_keys(name, layer, sorted(field.name for field in fields(default)))
+    try:
+        return replace(default, **given)
+    except ParameterError as error:
+        raise ParameterError(f"{name}.{error.reason}") from None
+
+
+def norm_arguments(norm: str | None, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return Gluon's arguments of a norm from PyTorch's, which are Ludwig's ``norm_params``.
+
+    Parameters
+    ----------
+    norm : {None, 'batch', 'layer'}
+    params : mapping, optional
+        ``eps`` (1e-5), added to variances; of batch norm ``momentum`` (0.1), the weight of a batch in the running
+        statistics, and ``affine`` (true), whether scales and shifts are learned, and of layer norm
+        ``elementwise_affine``, the same.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ParameterError
+        If there is no such parameter, or it is out of range.
+
+    Examples
+    --------
+    >>> norm_arguments("batch", {"momentum": 0.25})
+    {'epsilon': 1e-05, 'scale': True, 'center': True, 'momentum': 0.75}
+    """
+    given = check_keys("norm_params", {} if params is None else params, _NORM_KEYS[norm])
+    if norm is None:
+        return {}
+    affine_key = "affine" if norm == "batch" else "elementwise_affine"
+    affine = given.get(affine_key, True)
+    if not isinstance(affine, bool):
+        raise ParameterError(f"norm_params.{affine_key} must be true or false, got {affine!r}")
+    epsilon = real_number("norm_params.eps", given.get("eps", 1e-5), above=0)
+    arguments: dict[str, Any] = {"epsilon": epsilon, "scale": affine, "center": affine}
+    if norm == "batch":
+        arguments["momentum"] = 1 - real_number("norm_params.momentum", given.get("momentum", 0.1), 0, 1)
+    return arguments
+
+
+class FullyConnected(gluon.nn.HybridBlock):
+    """Fully connected layers, one after the other.
+
+    Each is a product with its weights, a norm, an activation and a dropout.
+
+    Parameters
+    ----------
+    in_units : int > 0
+        Length of the input.
+    layers : sequence of FullyConnectedSettings
+        Settings of each layer; without any, the output is the input.
+
+    Attributes
+    ----------
+    output_dim : int
+        Length of the output.
+
+    Inputs
+    ------
+    x : NDArray or Symbol [shape=(batch, in_units)]
+
+    Outputs
+    -------
+    NDArray or Symbol [shape=(batch, output_dim)]
+
+    Examples
+    --------
+    >>> from mxnet_audio.engine import nd
+    >>> block = FullyConnected(4, [FullyConnectedSettings(output_size=8, norm="layer"), FullyConnectedSettings()])
+    >>> block.initialize()
+    >>> block(nd.ones((2, 4))).shape
+    (2, 256)
+    """
+
+    def __init__(self, in_units: int, layers: Sequence[FullyConnectedSettings], **kwargs):
+        super().__init__(**kwargs)
+        self._layers = tuple(layers)
+        self.output_dim = in_units
+        with self.name_scope():
+            self.denses = gluon.nn.HybridSequential()
+            self.norms = gluon.nn.HybridSequential()
+            for layer in layers:
+                self.denses.add(
+                    gluon.nn.Dense(
+                        layer.output_size,
+                        in_units=self.output_dim,
+                        use_bias=layer.use_bias,
+                        weight_initializer=get_initializer("weights_initializer", layer.weights_initializer),
+                        bias_initializer=get_initializer("bias_initializer", layer.bias_initializer),
+                    )
+                )
+                self.output_dim = layer.output_size
+                self.norms.add(self._new_norm(layer))
+
+    @staticmethod
+    def _new_norm(layer: FullyConnectedSettings) -> gluon.nn.HybridBlock:
+        if layer.norm is None:
+            return gluon.nn.HybridSequential()
+        block = VectorNorm if layer.norm == "batch" else gluon.nn.LayerNorm
+        return block(in_channels=layer.output_size, **norm_arguments(layer.norm, layer.norm_params))
+
+    def hybrid_forward(self, F, x):
+        for layer, dense, norm in zip(self._layers, self.denses, self.norms, strict=True):
+            x = activate(F, norm(dense(x)), layer.activation)
+            x = F.Dropout(x, p=layer.dropout) if layer.dropout else x
+        return x
