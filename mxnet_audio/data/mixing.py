@@ -23,7 +23,8 @@ class Mixup:
     and ``l`` from ``Beta(alpha, alpha)``. Each sample has its own ``l``, as in the paper's formula (its authors'
     program draws one for each batch).
 
-    Labels become distributions: train with ``gluon.loss.SoftmaxCrossEntropyLoss(sparse_label=False)``.
+    Labels become distributions: train with ``gluon.loss.SoftmaxCrossEntropyLoss(sparse_label=False)``. Rows of 0 and 1,
+    for several labels a sample, are mixed as they are: train with ``gluon.loss.SigmoidBinaryCrossEntropyLoss()``.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ class Mixup:
         ----------
         samples : sequence of (data, label)
             Data: np.ndarray or NDArray, all of one shape, or as `Pad` takes them. Labels: whole numbers from 0 to
-            ``classes - 1``.
+            ``classes - 1``, or np.ndarray [shape=(classes,)] of 0 and 1.
         entropy : tuple of int, optional
             Numbers that determine the draw together with the seed, such as (epoch, batch). If omitted, calls are
             counted.
@@ -75,7 +76,7 @@ class Mixup:
         lengths : NDArray [shape=(batch,)], int32
             Only with `pad`, as it gives them.
         label : NDArray [shape=(batch, classes)], float32
-            Each row sums to 1.
+            Each row sums to 1, if the labels are whole numbers.
 
         Raises
         ------
@@ -83,10 +84,7 @@ class Mixup:
             As for `Stack`; or if a label is not a class.
         """
         rows, given = split_samples(samples)
-        labels = np.asarray([] if given is None else given)
-        wrong = labels if labels.dtype.kind not in "iu" else labels[(labels < 0) | (labels >= self.classes)]
-        if labels.ndim != 1 or labels.size == 0 or wrong.size:
-            raise DatasetError(f"labels must be whole numbers from 0 to {self.classes - 1}, got {wrong[:3].tolist()}")
+        rows_of_labels = self._label_rows(np.asarray([] if given is None else given))
         lengths: list[nd.NDArray] = []
         if self._pad is not None:
             padded, *lengths = self._pad(rows)
@@ -99,9 +97,18 @@ class Mixup:
         for out, row, other, share in zip(memory, rows, order, shares):
             np.multiply(row, share, out=out, casting="same_kind")
             out += rows[other] * (1 - share)
-        one_hot, column = np.eye(self.classes, dtype=np.float32)[labels], shares[:, np.newaxis]
+        column = shares[:, np.newaxis]
         lengths = [nd.maximum(length, length[nd.array(order)]) for length in lengths]
-        return data, *lengths, label_batch(column * one_hot + (1 - column) * one_hot[order])
+        return data, *lengths, label_batch(column * rows_of_labels + (1 - column) * rows_of_labels[order])
+
+    def _label_rows(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels as rows of 0 and 1 [shape=(n, classes)], float32; DatasetError if a label is not a class."""
+        if labels.ndim == 2 and labels.shape[1] == self.classes and labels.dtype.kind in "biuf":
+            return labels.astype(np.float32)
+        wrong = labels if labels.dtype.kind not in "iu" else labels[(labels < 0) | (labels >= self.classes)]
+        if labels.ndim != 1 or labels.size == 0 or wrong.size:
+            raise DatasetError(f"labels must be whole numbers from 0 to {self.classes - 1}, got {wrong[:3].tolist()}")
+        return np.eye(self.classes, dtype=np.float32)[labels]
 
 
 class Splice:

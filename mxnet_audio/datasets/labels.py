@@ -1,4 +1,4 @@
-"""Checks of labelled clips (pairs of a sound and a label), and labels as class indices."""
+"""Checks of labelled clips (pairs of a sound and a label, or several), and labels as class indices."""
 
 from __future__ import annotations
 
@@ -15,26 +15,50 @@ from mxnet_audio.checks import whole_number
 from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 
-__all__ = ["Label", "Pair", "Pairs", "checked_pairs", "class_order", "to_targets"]
+__all__ = ["Label", "Pair", "Pairs", "as_label_sets", "checked_pairs", "class_order", "split_labels", "to_targets"]
 
 Label = int | str
-Pair = tuple[Any, Label]
+Pair = tuple[Any, Any]  # the label is an int or str, or a frozenset of them
 Pairs = Iterable[Pair]
 
+_SEVERAL = (set, frozenset, list, tuple, np.ndarray)
 
-def checked_pairs(pairs: Pairs, name: str = "pairs") -> list[Pair]:
+
+def checked_pairs(
+    pairs: Pairs, name: str = "pairs", *, label_separator: str | None = None, multi_label: bool | None = None
+) -> list[Pair]:
     """Return the pairs as a checked list.
 
-    Paths become strings and NumPy labels Python ones; other sounds are not changed. `name` is the name of the argument,
-    for messages.
+    Paths become strings and NumPy labels Python ones; other sounds are not changed. Several labels of a clip (a set,
+    frozenset, list or tuple, which may be empty) become a frozenset; if one clip has such labels, the labels of all
+    clips become frozensets.
+
+    Parameters
+    ----------
+    pairs : iterable of (path, label)
+        Labelled clips.
+    name : str
+        Name of the argument, for messages.
+    label_separator : str, optional
+        Text between the labels of a clip, such as ``"|"``: all labels become frozensets. By default, text is one label.
+    multi_label : bool, optional
+        True makes all labels frozensets; with False, several labels of a clip are an error. By default, the clips
+        decide.
 
     Raises
     ------
     DatasetError
         If there are no pairs, or an item is not a pair of a sound and a label.
     ParameterError
-        If `pairs` is not iterable, or a single path.
+        If `pairs` is not iterable, or a single path, or `label_separator` is not a text.
+
+    Examples
+    --------
+    >>> [sorted(labels) for _, labels in checked_pairs([("a.wav", "dog|rain"), ("b.wav", "")], label_separator="|")]
+    [['dog', 'rain'], []]
     """
+    if label_separator is not None:
+        split_labels("", label_separator)  # raises its error, even if no label is a text
     if isinstance(pairs, str | os.PathLike):
         remedy = f"for a folder with a subfolder for each class, pass datasets.folder({os.fsdecode(pairs)!r})"
         raise ParameterError(f"{name} must be pairs (path, label), got one path: {remedy}")
@@ -53,18 +77,58 @@ def checked_pairs(pairs: Pairs, name: str = "pairs") -> list[Pair]:
             reason = f"each clip must be a pair (path, label), got {reprlib.repr(pair)}: {error.reason}"
             raise DatasetError(reason, f"row {row}") from error
         sound = os.fspath(sound) if isinstance(sound, os.PathLike) else sound
-        checked.append((sound, label.item() if isinstance(label, np.generic) else label))
+        checked.append((sound, _checked_label(label, label_separator, row)))
     if not checked:
         raise DatasetError("there are no clips: expected pairs (path, label)")
-    return checked
+    several = next((row for row, (_, label) in enumerate(checked) if isinstance(label, frozenset)), None)
+    if multi_label is False and several is not None:
+        reason = f"one label is expected for each clip, got {reprlib.repr(set(checked[several][1]))}"
+        raise DatasetError(reason, f"row {several}")
+    return as_label_sets(checked) if multi_label or several is not None else checked
 
 
-def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
+def as_label_sets(pairs: Iterable[Pair]) -> list[Pair]:
+    """Return checked pairs with the labels of each clip as a frozenset.
+
+    Examples
+    --------
+    >>> as_label_sets([("a.wav", "dog"), ("b.wav", frozenset())])
+    [('a.wav', frozenset({'dog'})), ('b.wav', frozenset())]
+    """
+    return [(sound, label if isinstance(label, frozenset) else frozenset([label])) for sound, label in pairs]
+
+
+def _checked_label(label: Any, separator: str | None, row: int) -> Any:
+    """Return a label as Python's int or str, or several as a frozenset; other types are left to `class_order`."""
+    if separator is not None and isinstance(label, str):
+        label = split_labels(label, separator)
+    if not isinstance(label, _SEVERAL) or (isinstance(label, np.ndarray) and label.ndim != 1):
+        return label.item() if isinstance(label, np.generic) else label
+    try:
+        return frozenset(one.item() if isinstance(one, np.generic) else one for one in label)
+    except TypeError:  # lists within the list, for instance
+        raise DatasetError(f"labels must be int or str, got {reprlib.repr(label)}", f"row {row}") from None
+
+
+def split_labels(text: str, separator: str) -> frozenset[str]:
+    """Return the labels in a text, without blanks around them; ParameterError if the separator is not a text.
+
+    Examples
+    --------
+    >>> sorted(split_labels("rain | dog|", "|")), split_labels("", "|")
+    (['dog', 'rain'], frozenset())
+    """
+    if not isinstance(separator, str) or not separator:
+        raise ParameterError(f"label_separator must be a text such as '|', or None, got {separator!r}")
+    return frozenset(part.strip() for part in text.split(separator)) - {""}
+
+
+def class_order(labels: Sequence[Label | frozenset[Label]], nb_classes: int | None) -> list[Label]:
     """Return the classes in the order of a model's outputs.
 
     Parameters
     ----------
-    labels : sequence of int or str
+    labels : sequence of int or str, or of frozensets of them
         Labels of the clips, all of one type.
     nb_classes : int or None
         Number of classes. Integer labels must be in ``range(nb_classes)``, but not all need to occur; the number of
@@ -78,7 +142,8 @@ def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
     Raises
     ------
     DatasetError
-        If the labels are of different or unsupported types, contradict `nb_classes`, or are all of one class.
+        If there are no labels, they are of different or unsupported types, contradict `nb_classes`, or are all of one
+        class.
     ParameterError
         If `nb_classes` is not a whole number above 0.
 
@@ -88,26 +153,31 @@ def class_order(labels: Sequence[Label], nb_classes: int | None) -> list[Label]:
     ['jazz', 'rock']
     >>> class_order([2, 0], 3)
     [0, 1, 2]
+    >>> class_order([frozenset(['rain', 'dog']), frozenset(), frozenset(['dog'])], None)
+    ['dog', 'rain']
     """
+    every: list[Any] = [one for label in labels for one in (label if isinstance(label, frozenset) else (label,))]
+    if not every:
+        raise DatasetError("no clip has a label")
     nb_classes = None if nb_classes is None else whole_number("nb_classes", nb_classes)
-    if all(isinstance(label, str) for label in labels):
-        order: list[Label] = sorted(set(labels))
+    if all(isinstance(label, str) for label in every):
+        order: list[Label] = sorted(set(every))
         if nb_classes is not None and len(order) != nb_classes:
             raise DatasetError(
                 f"nb_classes is {nb_classes}, but there are {len(order)} labels: {_shorten(order)}; pass nb_classes="
                 f"{len(order)}, or None to use the labels that occur"
             )
-    elif all(isinstance(label, numbers.Integral) and not isinstance(label, (bool, np.bool_)) for label in labels):
-        found: list[Label] = sorted({int(label) for label in labels})
+    elif all(isinstance(label, numbers.Integral) and not isinstance(label, (bool, np.bool_)) for label in every):
+        found: list[Label] = sorted({int(label) for label in every})
         order = found if nb_classes is None else list(range(nb_classes))
         outside = sorted(set(found) - set(order))
         if outside:
             raise DatasetError(f"labels outside range({nb_classes}) (nb_classes={nb_classes}): {_shorten(outside)}")
     else:
-        kinds = sorted({type(label).__name__ for label in labels})
+        kinds = sorted({type(label).__name__ for label in every})
         raise DatasetError(f"labels must be all int or all str, got {', '.join(kinds)}")
-    if len(set(labels)) < 2:
-        raise DatasetError(f"there is one class only ({labels[0]!r}); at least two are needed")
+    if len(set(every)) < 2:
+        raise DatasetError(f"there is one class only ({every[0]!r}); at least two are needed")
     return order
 
 

@@ -142,6 +142,12 @@ class OnnxAudioClassifier(Predictor):
         """Number of parts, or shifts, of a sound that outputs are averaged over; None for as many as cover it."""
         return self.description.views
 
+    @cached_property
+    def thresholds(self) -> np.ndarray | None:  # type: ignore[override]
+        """Lowest probability of each class that sounds, of a model of several labels a clip; None of others."""
+        thresholds = self.description.thresholds
+        return None if thresholds is None else np.array(thresholds)
+
     @property
     def model_id(self) -> str:
         """Identity of the embeddings: that of the classifier that was exported."""

@@ -18,10 +18,12 @@ __all__ = [
     "Description",
     "Windows",
     "are_labels",
+    "are_thresholds",
     "are_views",
 ]
 
-FORMAT, WINDOWS_FORMAT = 1, 2  # of files whose network takes inputs of one length, and of those with `Windows`
+# Of files whose network takes inputs of one length, of those with `Windows`, and of those with thresholds.
+FORMAT, WINDOWS_FORMAT, THRESHOLDS_FORMAT = 1, 2, 3
 _MOST_VIEWS = 1000  # all views of a sound are in memory
 _LONGEST_WINDOW = 3600  # [s]
 _POOLS = ("mean", "sum", "max", "last")
@@ -92,6 +94,8 @@ class Description:
         Sounds that the model knows, as `known_sounds.to_text` writes them; None if it cannot tell unknown ones.
     windows : Windows or None
         None if all inputs have the same length.
+    thresholds : list of float or None
+        Lowest probability of each class that sounds, of a classifier of several labels a clip; None of others.
 
     Examples
     --------
@@ -115,11 +119,21 @@ class Description:
     mxnet_audio: str
     known: str | None = None
     windows: Windows | None = None
+    thresholds: list[float] | None = None
+
+    @property
+    def multi_label(self) -> bool:
+        """True if several classes can apply to one sound: then their probabilities do not add up to 1."""
+        return self.thresholds is not None or (self.windows is not None and self.windows.multi_label)
 
     def metadata(self) -> dict[str, str]:
-        """Return the format and all attributes as text."""
+        """Return the format and all attributes as text; thresholds only if there are some."""
         version = FORMAT if self.windows is None else WINDOWS_FORMAT
         values = {"format": version, **asdict(self)}
+        if self.thresholds is None:
+            del values["thresholds"]
+        else:
+            values["format"] = THRESHOLDS_FORMAT
         return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
 
     @classmethod
@@ -133,17 +147,20 @@ class Description:
         """
         try:
             version = parse_json(metadata["format"])
-            if type(version) is not int or version not in (FORMAT, WINDOWS_FORMAT):
-                readable = f"formats {FORMAT} and {WINDOWS_FORMAT}"
+            if type(version) is not int or version not in range(FORMAT, THRESHOLDS_FORMAT + 1):
+                readable = f"formats {FORMAT} to {THRESHOLDS_FORMAT}"
                 raise ModelError(f"written in format {version}; this version of mxnet-audio reads {readable}")
-            metadata = {"known": "null", "windows": "null", **metadata}  # files of earlier versions lack them
+            # Files of earlier versions lack them.
+            metadata = {"known": "null", "windows": "null", "thresholds": "null", **metadata}
             values = {name: parse_json(metadata[name]) for name in cls.__dataclass_fields__}
         except (KeyError, ValueError) as error:
             raise ModelError(f"damaged: missing or invalid in its description: {error}") from error
         for name, value in values.items():
             if not _RULES[name](value):
                 raise ModelError(f"damaged: invalid in its description: {name!r} is {reprlib.repr(value)}")
-        labels, windows = values["labels"], values["windows"]
+        labels, windows, thresholds = values["labels"], values["windows"], values["thresholds"]
+        if thresholds is not None and not are_thresholds(thresholds, len(labels)):
+            raise ModelError(f"damaged: invalid in its description: 'thresholds' is {reprlib.repr(thresholds)}")
         if windows is None:
             if not labels:
                 raise ModelError("damaged: it has no classes")
@@ -170,6 +187,15 @@ def are_labels(value: Any) -> bool:
 def are_views(value: Any) -> bool:
     """Return whether a value of a model's description is a number of views, or None."""
     return value is None or (_is_count(value) and value <= _MOST_VIEWS)
+
+
+def are_thresholds(value: Any, classes: int) -> bool:
+    """Return whether a value of a model's description is a list of probabilities, one for each class."""
+    return (
+        isinstance(value, list)
+        and len(value) == classes
+        and all(type(one) in (int, float) and 0 <= one <= 1 for one in value)
+    )
 
 
 def _are_windows(value: Any) -> bool:
@@ -210,4 +236,5 @@ _RULES: dict[str, Callable[[Any], bool]] = {
     "mxnet_audio": _is_text,
     "known": lambda value: value is None or _is_text(value),
     "windows": _are_windows,
+    "thresholds": lambda value: value is None or isinstance(value, list),
 }

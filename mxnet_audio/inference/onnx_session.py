@@ -133,7 +133,7 @@ class OnnxSession:
             return None, vectors
         probabilities, classes = scores[0], len(self.description.labels)
         check_outputs(probabilities=probabilities)
-        if windows is not None and windows.multi_label:
+        if self.description.multi_label:
             off = max(-probabilities.min(), probabilities.max() - 1)
         else:
             off = np.abs(probabilities.sum(axis=1) - 1).max()
@@ -146,8 +146,11 @@ class OnnxSession:
         scores = vectors.astype(np.float32)
         for number, (weight, bias) in enumerate(self._head):
             scores = (np.maximum(scores, 0) if number else scores) @ weight.T + bias
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        probabilities = powers / powers.sum(axis=1, keepdims=True)
+        if self.description.multi_label:
+            probabilities = np.exp(-np.logaddexp(0, -scores))  # sigmoid
+        else:
+            powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+            probabilities = powers / powers.sum(axis=1, keepdims=True)
         check_outputs(embeddings=vectors, probabilities=probabilities)
         return probabilities
 

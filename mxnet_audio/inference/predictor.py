@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mxnet_audio.datasets.labels import Pairs
     from mxnet_audio.features import AudioFeatureConfig
     from mxnet_audio.metrics import ClassificationReport
+    from mxnet_audio.metrics.multilabel import MultiLabelReport
 
 __all__ = ["AudioSource", "AudioSources", "Predictor", "as_list", "input_length"]
 
@@ -76,8 +77,13 @@ class Predictor(ABC):
     def model_id(self) -> str:
         """Identity of the embeddings: it changes with the parameters and with the features."""
 
-    def predict_class(self, path: AudioSource, *, channel: str | int = "mix") -> int | str:
-        """Return the label of one file.
+    @property
+    def thresholds(self) -> np.ndarray | None:
+        """Lowest probability of each class that sounds, of a model of several labels a clip; None of others."""
+        return None
+
+    def predict_class(self, path: AudioSource, *, channel: str | int = "mix") -> int | str | set[int | str]:
+        """Return the label of one file, or the set of its labels.
 
         Parameters
         ----------
@@ -88,8 +94,9 @@ class Predictor(ABC):
 
         Returns
         -------
-        int or str
-            The label as it was given to `fit`.
+        int or str, or set of them
+            The label as it was given to `fit`; of a model of several labels a clip, a set of all classes whose
+            probability reaches their threshold, which may be empty.
 
         Raises
         ------
@@ -100,7 +107,7 @@ class Predictor(ABC):
         """
         label = self.predict(path, channel=channel).label
         assert label is not None  # predict raises the error of a file that cannot be used
-        return label
+        return set(label) if isinstance(label, tuple) else label
 
     @property
     def known_sounds(self) -> KnownSounds:
@@ -208,37 +215,49 @@ class Predictor(ABC):
                     yield output
 
     def evaluate(
-        self, audio_path_label_pairs: Pairs, batch_size: int = BATCH_SIZE, *, channel: str | int = "mix"
-    ) -> ClassificationReport:
+        self,
+        audio_path_label_pairs: Pairs,
+        batch_size: int = BATCH_SIZE,
+        *,
+        channel: str | int = "mix",
+        label_separator: str | None = None,
+    ) -> ClassificationReport | MultiLabelReport:
         """Compare predictions with labels.
 
         Parameters
         ----------
         audio_path_label_pairs : iterable of (path, label)
-            Labelled files. The report lists files that cannot be used, and does not count them.
+            Labelled files. The report lists files that cannot be used, and does not count them. For a model of several
+            labels a clip, a label may be a set, frozenset, list or tuple, or a single label.
         batch_size : int > 0
             Number of files in one pass of the network.
         channel : {'mix', 'left', 'right'} or int >= 0
             Channel of each file to use.
+        label_separator : str, optional
+            Text between the labels of a clip, as for `fit`; only for a model of several labels a clip.
 
         Returns
         -------
-        ClassificationReport
-            Accuracy, figures by class, confusion matrix.
+        ClassificationReport or MultiLabelReport
+            Accuracy, figures by class, confusion matrix; of a model of several labels a clip, average precision and F1
+            by class and over all.
 
         Raises
         ------
         DatasetError
-            If a label is unknown to the model, or no file can be used.
+            If a label is unknown to the model, a clip has several labels and the model one, or no file can be used.
         ModelError
             If no model was trained or loaded.
         ParameterError
-            If `batch_size` is below 1, or `audio_path_label_pairs` is not iterable.
+            If `batch_size` is below 1, `audio_path_label_pairs` is not iterable, or `label_separator` is not a text.
         """
-        pairs = labelled_pairs(audio_path_label_pairs, self.labels)
+        labels, thresholds = self.labels, self.thresholds
+        pairs = labelled_pairs(
+            audio_path_label_pairs, labels, multi_label=thresholds is not None, label_separator=label_separator
+        )
         sounds = [sound for sound, _ in pairs]
         predictions = self.predict_many(sounds, batch_size, channel=check_channel(channel))
-        return compare_predictions(pairs, predictions, self.labels)
+        return compare_predictions(pairs, predictions, labels, thresholds)
 
     def predict_timeline(
         self,
@@ -388,15 +407,27 @@ class Predictor(ABC):
     def postprocess(self, output: Output) -> Prediction:
         """Make the prediction for one file from the outputs of the network."""
         path, probabilities, _, error = output
-        label = None if probabilities is None else self.labels[int(probabilities.argmax())]
-        prediction = Prediction(path, label, probabilities, error, labels=self.labels, encoder=self.encoder)
+        prediction = Prediction(
+            path, self._label_of(probabilities), probabilities, error, labels=self.labels, encoder=self.encoder
+        )
         prediction.seconds, prediction.seconds_used = output.seconds, output.seconds_used
         return prediction
+
+    def _label_of(self, probabilities: np.ndarray | None) -> int | str | tuple[int | str, ...] | None:
+        """Return the most probable class [shape=(classes,)], or all that reach their thresholds if there are any."""
+        if probabilities is None:
+            return None
+        thresholds, labels = self.thresholds, self.labels
+        if thresholds is None:
+            return labels[int(probabilities.argmax())]
+        return tuple(labels[index] for index in np.flatnonzero(probabilities >= thresholds))
 
     def _check_unknown(self, unknown: bool | float) -> None:
         """Raise the errors of the argument `unknown` before any sound is read."""
         if unknown is not False:
             checked_share(unknown)
+            if self.thresholds is not None:
+                raise ModelError("unknown must be False for a model of several labels a clip, which may have none")
             self.known_sounds  # noqa: B018
 
     def _known(self, vectors: np.ndarray, unknown: bool | float) -> list[bool | None]:
@@ -416,8 +447,7 @@ class Predictor(ABC):
         known_ones = iter(self._known(np.stack(vectors), unknown) if vectors else [])
         for (begin, end), output in zip(times, outputs):
             row = None if output is None else output[0]
-            label = None if row is None else self.labels[int(row.argmax())]
-            prediction = TimedPrediction(begin, end, label, row, labels=self.labels, encoder=self.encoder)
+            prediction = TimedPrediction(begin, end, self._label_of(row), row, labels=self.labels, encoder=self.encoder)
             prediction.known = None if output is None else next(known_ones)
             yield prediction
 

@@ -53,7 +53,7 @@ class _Probabilities:
 
     @property
     def probability(self) -> float | None:
-        """Probability of the label; None if there is none."""
+        """Probability of the most probable class, which is that of a single label; None if there is none."""
         array = self._array
         return None if array is None else float(array.max())
 
@@ -98,8 +98,9 @@ class _Probabilities:
         return dict(zip(self.labels, array.tolist()))
 
     def _class_items(self) -> dict[str, Any]:
+        label = self.label  # type: ignore[attr-defined]  # a field of the tuple
         return {
-            "label": self.label,  # type: ignore[attr-defined]
+            "label": list(label) if isinstance(label, tuple) else label,
             "probability": self.probability,
             "probabilities": self._by_label() or None,
             **({"encoder": self.encoder} if self.encoder else {}),
@@ -114,7 +115,7 @@ class _Probabilities:
 
 class _PredictionFields(NamedTuple):
     path: str | None
-    label: Label | None
+    label: Label | tuple[Label, ...] | None
     probabilities: np.ndarray | None
     error: AudioError | None = None
 
@@ -138,11 +139,12 @@ class Prediction(_Probabilities, _PredictionFields):
     ----------
     path : str or None
         Path of the file; None for sound that was not given by a path.
-    label : int or str or None
-        The most probable class; None if the file could not be used.
+    label : int or str, or tuple of them, or None
+        The most probable class; None if the file could not be used. Of a model of several labels a clip, all classes
+        whose probability reaches their threshold, in the order of `labels`: an empty tuple if none does.
     probabilities : np.ndarray [shape=(classes,)] or None
-        Probabilities in the order of `labels`; None if the file could not be used. Those of an `AudioTagger` are
-        scores of tags, each between 0 and 1 on its own: several tags can apply, and the scores do not add up to 1.
+        Probabilities in the order of `labels`; None if the file could not be used. Those of a model of several labels a
+        clip, and the scores of an `AudioTagger`, are each between 0 and 1 on their own, and do not add up to 1.
     error : AudioError or None
         Reason why the file could not be used.
     known : bool or None
@@ -160,6 +162,8 @@ class Prediction(_Probabilities, _PredictionFields):
     [('tone', 0.75)]
     >>> prediction
     Prediction(path='a.wav', label='tone', probability=0.75)
+    >>> Prediction('b.wav', ('dog', 'rain'), np.float32([0.75, 0.5]), labels=['dog', 'rain']).as_dict()['label']
+    ['dog', 'rain']
     """
 
     seconds: float | None = None
@@ -168,7 +172,7 @@ class Prediction(_Probabilities, _PredictionFields):
     def __new__(
         cls,
         path: str | None,
-        label: Label | None,
+        label: Label | tuple[Label, ...] | None,
         probabilities: np.ndarray | None,
         error: AudioError | None = None,
         *,
@@ -225,7 +229,7 @@ class Encoding(NamedTuple):
 class _TimedFields(NamedTuple):
     start: float
     end: float
-    label: Label | None
+    label: Label | tuple[Label, ...] | None
     probabilities: np.ndarray | None
 
 
@@ -248,8 +252,9 @@ class TimedPrediction(_Probabilities, _TimedFields):
     ----------
     start, end : float [s]
         Position of the window.
-    label : int or str or None
-        The most probable class; None for digital silence, a peak below -100 dBFS.
+    label : int or str, or tuple of them, or None
+        The most probable class, or all that reach their thresholds, as of a `Prediction`; None for digital silence, a
+        peak below -100 dBFS.
     probabilities : np.ndarray [shape=(classes,)] or None
         Probabilities in the order of `labels`; None for digital silence.
     known : bool or None
@@ -260,7 +265,7 @@ class TimedPrediction(_Probabilities, _TimedFields):
         cls,
         start: float,
         end: float,
-        label: Label | None,
+        label: Label | tuple[Label, ...] | None,
         probabilities: np.ndarray | None,
         *,
         labels: Sequence[Label] = (),

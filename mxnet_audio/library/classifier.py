@@ -100,7 +100,7 @@ class AudioClassifier(Predictor):
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """Measures of the training, ``loss_train, loss_test, acc_train, acc_test``: one value an epoch."""
+        """Measures of the training, ``loss_train, loss_test, acc_train, acc_test``: one value an epoch; see `fit`."""
         return self.model.history
 
     @property
@@ -115,6 +115,11 @@ class AudioClassifier(Predictor):
         None is as many as cover the sound, at most 10. With 1, the middle of a longer sound is used.
         """
         return self.model.views
+
+    @property
+    def thresholds(self) -> np.ndarray | None:
+        """Lowest probability of each class that sounds, of a model of several labels a clip; None of others."""
+        return self.model.thresholds
 
     @property
     def model_id(self) -> str:
@@ -170,6 +175,7 @@ class AudioClassifier(Predictor):
         recipe: training.Recipe | str | None = None,
         callbacks: Sequence[training.Callback] = (),
         report: str | os.PathLike | None = None,
+        label_separator: str | None = None,
     ) -> dict[str, list[float]]:
         """Train on files. The model is saved in a directory, and this classifier uses it.
 
@@ -181,7 +187,8 @@ class AudioClassifier(Predictor):
         ----------
         audio_path_label_pairs : iterable of (path, label)
             Labelled clips. In place of a path anything that `mxnet_audio.audio.load` takes. Labels are all int or all
-            str; `predict_class` returns them unchanged.
+            str; `predict_class` returns them unchanged. If one clip has a set, frozenset, list or tuple of labels,
+            several classes can sound at once in all clips, or none (an empty set); see Notes.
         model_dir_path : str or os.PathLike
             Model directory; created if missing.
         batch_size : int > 0
@@ -234,6 +241,8 @@ class AudioClassifier(Predictor):
             `mxnet_audio.training.callbacks`.
         report : str or os.PathLike, optional
             Directory for a report on the held-out clips, ``report.html``; see `mxnet_audio.viz.report`.
+        label_separator : str, optional
+            Text between the labels of a clip, such as ``"|"`` in ``"dog|rain"``; by default, text is one label.
 
         Returns
         -------
@@ -249,6 +258,14 @@ class AudioClassifier(Predictor):
         ModelError
             If the directory cannot be written to, or holds a model that is not to be overwritten; if training cannot be
             resumed from the checkpoint, or the loss becomes infinite or NaN.
+
+        Notes
+        -----
+        With several labels a clip, the outputs are independent probabilities (sigmoid), and the loss is the binary
+        cross-entropy. ``acc_train`` and ``acc_test`` are then the mean average precision of the classes. The threshold
+        of each class is that with the highest F1 on the held-out clips, whose F1 is thus optimistic, or 0.5 without
+        any; for a head on a frozen encoder, the training clips are left out in turn to choose it. Losses for speakers
+        and the recipe's splices are not possible.
         """
         path = path_argument("model_dir_path", model_dir_path)
         settings = training.Settings(
@@ -267,7 +284,9 @@ class AudioClassifier(Predictor):
             model_store.check_writable(path_argument("report", report))
             if test_size == 0 and validation_pairs is None:
                 raise ParameterError("test_size must be > 0 for a report, which needs held-out clips, got 0")
-        pairs = training.checked_pairs(audio_path_label_pairs, "audio_path_label_pairs")
+        pairs = training.checked_pairs(
+            audio_path_label_pairs, "audio_path_label_pairs", label_separator=label_separator
+        )
         config = self.choose_features([sound for sound, _ in pairs], input_shape, feature_config)
         run = self._new_run(config, recipe, settings, path)
         if keep := not (overwrite or resume):
@@ -286,6 +305,7 @@ class AudioClassifier(Predictor):
             inner_groups=self.has_inner_groups,
             label_aliases=self.label_aliases,
             open_input=run.open_input,
+            label_separator=label_separator,
             show=progress,
         )
         self.skipped = clips.skipped

@@ -60,9 +60,10 @@ def export_onnx(model: TrainedModel | AudioEncoder, path: str | os.PathLike, *, 
 
     The graph takes ``features`` [shape=(batch, 1, bands, frames)], or with `front_end` ``samples``
     [shape=(batch, n)] at the rate of the features, in batches of any size. It returns ``probabilities``
-    [shape=(batch, classes)] and ``embedding`` [shape=(batch, dim)]. Labels, feature configuration, the identity of the
-    embeddings, and what is needed to tell unknown sounds, are in the file's metadata. Before the file is put in place,
-    it is checked by onnx and, if ONNX Runtime is installed, run and compared with MXNet (tolerance 1e-4).
+    [shape=(batch, classes)] and ``embedding`` [shape=(batch, dim)]. Labels, their thresholds if clips can have several,
+    feature configuration, the identity of the embeddings, and what is needed to tell unknown sounds, are in the file's
+    metadata. Before the file is put in place, it is checked by onnx and, if ONNX Runtime is installed, run and compared
+    with MXNet (tolerance 1e-4).
 
     Networks that take sound of any length, such as wav2vec2, take ``lengths`` [shape=(batch,), float32] as well: the
     number of frames, or samples, of each input, behind which it is padded; the number of frames in a batch is free, up
@@ -152,8 +153,9 @@ def _of_classifier(model: TrainedModel, front_end: bool) -> _Exported:
         config = stream_features(net, config)
         stream = sound_encoder(net, config, model_ctx=model.model_ctx, data_ctx=model.data_ctx)
         assert isinstance(stream, WindowEncoder)
-        windows = _windows(net, stream, [[one.weight.name, one.bias.name] for one in dense_layers(net)])
-        forward = SequenceForward(net, "softmax", model_ctx=model.model_ctx, data_ctx=model.data_ctx)
+        layers = [[one.weight.name, one.bias.name] for one in dense_layers(net)]
+        windows = _windows(net, stream, layers, multi_label=model.thresholds is not None)
+        forward = SequenceForward(net, model.activation, model_ctx=model.model_ctx, data_ctx=model.data_ctx)
     elif front_end:
         front = _front_end(config)
     known = model.extras.get("known")
@@ -166,8 +168,9 @@ def _of_classifier(model: TrainedModel, front_end: bool) -> _Exported:
         front_end=front is not None,
         views=model.views,
         known=None if known is None else to_text(KnownSounds.from_tensors(known)),
+        thresholds=None if model.thresholds is None else model.thresholds.tolist(),
     )
-    return _Exported(net, front, "softmax", description, forward)
+    return _Exported(net, front, model.activation, description, forward)
 
 
 def _forward_of(model: TrainedModel) -> _Forward:
@@ -200,6 +203,7 @@ def _description(
     front_end: bool = False,
     views: int | None = None,
     known: str | None = None,
+    thresholds: list[float] | None = None,
 ) -> Description:
     if windows is None:
         sr, n_samples = input_length(config)
@@ -220,6 +224,7 @@ def _description(
         mxnet_audio=mxnet_audio.__version__,
         known=known,
         windows=windows,
+        thresholds=thresholds,
     )
 
 

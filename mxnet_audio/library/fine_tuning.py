@@ -140,11 +140,12 @@ class FineTuningRun(EncoderRun):
         """Fit the head, unless the run is resumed, and train the network; then measure the sounds that it knows."""
         if not progress.epochs:
             vectors, targets = self._embeddings(model, clips.train_plain)
+            thresholds = model.thresholds
             fit_head(model, vectors, targets, group_numbers(clips.groups), self.settings)
-            model.extras = {}
+            model.extras, model.thresholds = {}, thresholds  # the others belong to the network before its training
         with frozen(model.net, training.frozen_names(model.net, self.freeze, trainable=self.trainable)):
             super().train(model, clips, progress, callbacks, show)
-        if clips.test is not None:
+        if clips.test is not None and not clips.multi_label:
             vectors, targets = self._embeddings(model, clips.train_plain)
             known = KnownSounds.of(vectors, targets)
             held_out, _ = self._embeddings(model, clips.test)

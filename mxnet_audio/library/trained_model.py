@@ -19,7 +19,7 @@ from mxnet_audio import model_store, training
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import AudioError, ModelError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.inference.onnx_metadata import are_labels, are_views
+from mxnet_audio.inference.onnx_metadata import are_labels, are_thresholds, are_views
 from mxnet_audio.library.base_weights import BASE, BaseWeights
 from mxnet_audio.library.inputs import input_shape_of
 from mxnet_audio.models import NETWORKS, SequenceNet, get_model
@@ -82,6 +82,9 @@ class TrainedModel:
         `Predictor.views`.
     head : {'dense', 'cosine', 'tags'}
         Last layer of the network, as its loss needs it.
+    multi_label : bool
+        True if several classes can apply to one sound: then probabilities are computed by the sigmoid of the scores, in
+        place of their softmax.
     embedding : str, optional
         Layer and pooling of an encoder's vectors, see `get_model`.
     architecture : Architecture, optional
@@ -98,6 +101,8 @@ class TrainedModel:
     ----------
     net : AudioNet
         The network.
+    thresholds : np.ndarray [shape=(classes,)] or None
+        Lowest probability of each class that sounds, at first 0.5; None unless `multi_label`.
     history : dict
         Measures of the training, epoch by epoch.
     notes : dict
@@ -120,6 +125,7 @@ class TrainedModel:
         *,
         views: int | None = None,
         head: str = "dense",
+        multi_label: bool = False,
         embedding: str | None = None,
         architecture: Architecture | None = None,
         model_ctx: mx.Context,
@@ -129,6 +135,7 @@ class TrainedModel:
     ):
         self.network, self.labels, self.feature_config, self.views = network, labels, feature_config, views
         self.model_ctx, self.data_ctx = model_ctx, data_ctx
+        self.thresholds = np.full(len(labels), 0.5) if multi_label else None
         self.history = training.new_history()
         self.notes: dict[str, Any] = {}
         self.extras: dict[str, model_store.Tensors] = {}
@@ -219,7 +226,16 @@ class TrainedModel:
         x = nd.array(x, ctx=self.data_ctx).as_in_context(self.model_ctx)
         with autograd.predict_mode():
             scores, embedding = self.net(x)
-        return scores.softmax().asnumpy(), embedding.asnumpy()
+        return self.probabilities(scores), embedding.asnumpy()
+
+    @property
+    def activation(self) -> str:
+        """Function from scores to probabilities: 'sigmoid' if several classes can apply to one sound, or 'softmax'."""
+        return "softmax" if self.thresholds is None else "sigmoid"
+
+    def probabilities(self, scores: nd.NDArray) -> np.ndarray:
+        """Return the probabilities [shape=(n, classes)] of scores."""
+        return getattr(scores, self.activation)().asnumpy()
 
     def adapt(self, inputs: Iterable[np.ndarray]) -> None:
         """Measure the statistics of the batch norms again, on batches of inputs; if that fails, nothing changes.
@@ -260,6 +276,7 @@ class TrainedModel:
         files = {"last": training.get_parameters(self.net), **self.extras}
         if progress is not None:
             self.history = progress.history
+            self.thresholds = progress.thresholds.get("last", self.thresholds)
             files |= {name: state for name in STATES if (state := getattr(progress, name)) or name != "loss"}
         net = self.net
         manifest = {
@@ -283,6 +300,9 @@ class TrainedModel:
             },
             **self.notes,
         }
+        if self.thresholds is not None:
+            thresholds = {"last": self.thresholds, **({} if progress is None else progress.thresholds)}
+            manifest["thresholds"] = {name: values.tolist() for name, values in thresholds.items()}
         save = model_store.save_state if self.base is None else self.base.save
         save(directory, self.network, manifest, files)
 
@@ -336,6 +356,7 @@ class TrainedModel:
                 config,
                 views=views,
                 head=manifest["network"].get("head", "dense"),
+                multi_label="thresholds" in manifest,
                 embedding=manifest["network"].get("embedding"),
                 architecture=None if settings is None else read_architecture(settings),
                 tensors={**(base or {}), **tensors},
@@ -349,6 +370,9 @@ class TrainedModel:
                 model.base = BaseWeights(base, is_saved=BASE in manifest["files"])
                 tensors = {**base, **tensors}
             training.set_parameters(model.net, tensors)
+            if "thresholds" in manifest:
+                thresholds = _read_thresholds(manifest)
+                model.thresholds = thresholds.get(parameters, thresholds["last"])
             model.history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
             model.notes = {note: manifest[note] for note in ("training", "skipped")}
             if "encoder" in manifest:
@@ -388,7 +412,8 @@ class TrainedModel:
         try:
             before = {**manifest["training"], "labels": manifest["labels"], "features": manifest["features"]}
             history = {measure: list(manifest["history"][measure]) for measure in training.new_history()}
-        except (KeyError, TypeError) as error:
+            thresholds = _read_thresholds(manifest) if "thresholds" in manifest else {}
+        except (KeyError, TypeError, ValueError) as error:
             raise _damaged(error, directory) from error
         now = {**settings, "labels": self.labels, "features": self.feature_config.identity()}
         changed = [name for name in now if before.get(name) != now[name]]
@@ -401,7 +426,20 @@ class TrainedModel:
             base = self.base.unchanged(training.get_parameters(self.net))
             states |= {name: {**base, **states[name]} for name in ("last", "best")}
         training.set_parameters(self.net, states.pop("last"))
-        return training.Progress(history, **states)
+        if not history["acc_test"]:
+            thresholds = {}  # none were chosen
+        return training.Progress(history, **states, thresholds=thresholds)
+
+
+def _read_thresholds(manifest: dict) -> model_store.Tensors:
+    """Return the thresholds of the last and the best parameters; TypeError or ValueError if they are damaged."""
+    entry = manifest["thresholds"]
+    if not isinstance(entry, dict) or "last" not in entry:
+        raise TypeError(f"thresholds {reprlib.repr(entry)}")
+    for name, values in entry.items():
+        if not are_thresholds(values, len(manifest["labels"])):
+            raise ValueError(f"thresholds {name} {reprlib.repr(values)}")
+    return {name: np.array(values, np.float64) for name, values in entry.items()}
 
 
 def _damaged(error: Exception, directory: str | os.PathLike) -> ModelError:

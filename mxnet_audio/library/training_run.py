@@ -148,6 +148,7 @@ class TrainingRun:
             self.config,
             views=self.recipe.views,
             head=self.head,
+            multi_label=clips.multi_label,
             embedding=self.embedding,
             architecture=self.architecture,
             model_ctx=self.model_ctx,
@@ -184,3 +185,4 @@ class TrainingRun:
             show=show,
         )
         model.history = progress.history
+        model.thresholds = progress.thresholds.get("last", model.thresholds)

@@ -1,4 +1,4 @@
-"""Training losses: cross-entropy of labels that may be mixed, smoothed and weighted; losses for speakers."""
+"""Training losses: cross-entropies of labels that may be mixed, smoothed and weighted; losses for speakers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.nn.loss import get_loss
 from mxnet_audio.training.state import Tensors, get_parameters, set_parameters
 
-__all__ = ["Criterion", "SpeakerCriterion", "class_weights"]
+__all__ = ["BinaryCriterion", "Criterion", "SpeakerCriterion", "class_weights", "label_weights"]
 
 Weights = Sequence[float] | np.ndarray | None
 
@@ -60,6 +60,48 @@ class Criterion:
         if self._weights is None:
             return loss
         return loss * nd.dot(labels, nd.array(self._weights, ctx=labels.context))
+
+
+class BinaryCriterion:
+    """Sigmoid cross-entropy with label smoothing and weights, for clips that have several labels each, or none.
+
+    Parameters
+    ----------
+    label_smoothing : float, 0 or more and below 1
+        Share of each label that becomes one half.
+    weights : np.ndarray [shape=(2, classes)], optional
+        Weights of each class: of clips without the label, and with it.
+
+    Examples
+    --------
+    >>> BinaryCriterion()(nd.array([[0.0, 0.0]]), nd.array([[1, 0]])).asscalar().round(4)  # log(2)
+    0.6931
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, weights: np.ndarray | None = None):
+        self._smoothing, self._weights = label_smoothing, weights
+        self._loss = gluon.loss.SigmoidBinaryCrossEntropyLoss()
+        self.parameters: list[gluon.Parameter] = []  # of the loss itself
+
+    def tensors(self) -> Tensors:
+        """Return the parameters of the loss: none."""
+        return {}
+
+    def __call__(self, scores: nd.NDArray, labels: nd.NDArray, embedding: nd.NDArray | None = None) -> nd.NDArray:
+        """Compute the loss of each sample [shape=(batch,)], the mean over the classes; the embedding is not used.
+
+        Parameters
+        ----------
+        scores : NDArray [shape=(batch, classes)]
+            Scores before the sigmoid.
+        labels : NDArray [shape=(batch, classes)]
+            1 for each label of a sample, else 0; between them if samples are mixed.
+        """
+        smooth = labels * (1 - self._smoothing) + self._smoothing / 2
+        if self._weights is None:
+            return self._loss(scores, smooth)
+        without, with_label = nd.array(self._weights, ctx=labels.context)
+        return self._loss(scores, smooth, without + nd.broadcast_mul(labels, with_label - without))
 
 
 class SpeakerCriterion:
@@ -133,3 +175,27 @@ def class_weights(targets: Sequence[int] | np.ndarray, classes: int) -> np.ndarr
     counts = np.bincount(targets, minlength=classes)
     share = np.divide(len(targets), counts, out=np.zeros(classes), where=counts > 0)
     return share / np.count_nonzero(counts)
+
+
+def label_weights(targets: np.ndarray) -> np.ndarray:
+    """Return weights that make clips with and without a label count equally, with a mean of 1 over the samples.
+
+    Parameters
+    ----------
+    targets : np.ndarray [shape=(n, classes)]
+        1 for each label of a sample, else 0.
+
+    Returns
+    -------
+    np.ndarray [shape=(2, classes)]
+        Weights of samples without the label, and with it; 0 if there are none.
+
+    Examples
+    --------
+    >>> label_weights(np.array([[1, 1], [1, 0], [1, 0], [0, 0]]))
+    array([[2.        , 0.66666667],
+           [0.66666667, 2.        ]])
+    """
+    counts = np.stack([len(targets) - targets.sum(axis=0), targets.sum(axis=0)])
+    share = np.divide(len(targets), counts, out=np.zeros(counts.shape), where=counts > 0)
+    return share / np.count_nonzero(counts, axis=0)

@@ -18,9 +18,10 @@ from mxnet_audio.errors import ModelError
 from mxnet_audio.models import AudioNet, SequenceNet
 from mxnet_audio.training.average import WeightAverage, refresh_norms
 from mxnet_audio.training.callbacks import Callback
-from mxnet_audio.training.criterion import Criterion, SpeakerCriterion, class_weights
+from mxnet_audio.training.criterion import BinaryCriterion, Criterion, SpeakerCriterion, class_weights, label_weights
 from mxnet_audio.training.history import History, best_epoch, new_history
 from mxnet_audio.training.layer_rates import set_layer_rates
+from mxnet_audio.training.measure import Accuracy, MeanAveragePrecision
 from mxnet_audio.training.prepare import Prepared
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
@@ -47,6 +48,9 @@ class Progress:
         State of the `WeightAverage`.
     loss : dict of str to np.ndarray
         Parameters of the loss, if it has any.
+    thresholds : dict of str to np.ndarray
+        Thresholds by class of the last parameters (``last``) and of the best (``best``), of several labels a clip;
+        empty without test clips.
     """
 
     history: History = field(default_factory=new_history)
@@ -54,6 +58,7 @@ class Progress:
     optimizer: Tensors = field(default_factory=dict)
     average: Tensors = field(default_factory=dict)
     loss: Tensors = field(default_factory=dict)
+    thresholds: Tensors = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:
@@ -138,6 +143,7 @@ class _Run:
         self.ctx, self.checkpoint, self.callbacks = ctx, checkpoint, callbacks
         self.average = WeightAverage(progress.average)
         self.saved = progress.epochs  # number of epochs in the last checkpoint
+        self.plain_loss = BinaryCriterion() if clips.multi_label else Criterion(net.classes)
         self.criterion = self._make_criterion()
         net.collect_params(".*(gamma|beta|bias)$").setattr("wd_mult", 0.0)
         set_layer_rates(net, recipe.body_rate, recipe.layer_decay)
@@ -148,8 +154,11 @@ class _Run:
         for parameter in self.learned:
             parameter.grad_req = "add" if recipe.accumulate > 1 else "write"  # as after a run of another recipe
 
-    def _make_criterion(self) -> Criterion | SpeakerCriterion:
+    def _make_criterion(self) -> Criterion | BinaryCriterion | SpeakerCriterion:
         net, recipe = self.net, self.recipe
+        if self.clips.multi_label:
+            balanced = label_weights(self.clips.targets) if recipe.balance == "weights" else None
+            return BinaryCriterion(recipe.label_smoothing, balanced)
         weights = class_weights(self.clips.targets, net.classes) if recipe.balance == "weights" else None
         if recipe.loss == "softmax":
             return Criterion(net.classes, recipe.label_smoothing, weights)
@@ -206,7 +215,8 @@ class _Run:
         history, epochs = self.progress.history, self.settings.epochs
         seed = (self.settings.random_state, epoch)
         mx.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1))
-        figures = [("train", *self._pass(self.clips.train, "batch", self._train_step))]
+        loss, measure = self._pass(self.clips.train, "batch", self._train_step)
+        figures = [("train", loss, measure.value)]
         if self.waiting:
             self._update()
         first_averaged = epochs - math.ceil(self.recipe.average * epochs)
@@ -224,8 +234,14 @@ class _Run:
             history[f"loss_{side}"].append(loss)
             history[f"acc_{side}"].append(accuracy)
         if best_epoch(history) == epoch:
-            self.progress.best = get_parameters(self.net)
+            self._keep_best()
         return "; on held-out clips: ".join(f"loss {loss:.3f}, accuracy {acc:.3f}" for _, loss, acc in figures)
+
+    def _keep_best(self) -> None:
+        progress = self.progress
+        progress.best = get_parameters(self.net)
+        if "last" in progress.thresholds:
+            progress.thresholds["best"] = progress.thresholds["last"]
 
     def _finish(self) -> None:
         """Set the weights to their average, and measure the statistics of the norms again."""
@@ -243,10 +259,13 @@ class _Run:
         if self.clips.test:
             history["loss_test"][-1], history["acc_test"][-1] = self._test(self.clips.test)
         if was_best or best_epoch(history) == last:  # the former parameters of this epoch are replaced
-            self.progress.best = get_parameters(self.net)
+            self._keep_best()
 
     def _test(self, clips: AudioLoader) -> tuple[float, float]:
-        return self._pass(clips, "held-out batch", self._evaluate)
+        loss, measure = self._pass(clips, "held-out batch", self._evaluate)
+        if measure.thresholds is not None:
+            self.progress.thresholds["last"] = measure.thresholds
+        return loss, measure.value
 
     def _train_step(self, inputs: list[nd.NDArray], labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
         """Take a step; return scores and losses from before it. A last batch that is too small is only evaluated."""
@@ -277,32 +296,26 @@ class _Run:
         """Return scores and cross-entropies."""
         with autograd.predict_mode():
             scores, _ = self.net(*inputs)
-            return scores, Criterion(self.net.classes)(scores, labels)
+            return scores, self.plain_loss(scores, labels)
 
-    def _pass(self, loader: AudioLoader, kind: str, step: Callable) -> tuple[float, float]:
-        """Return mean loss and accuracy of one pass over clips."""
-        loss_sum = correct = count = 0.0
+    def _pass(self, loader: AudioLoader, kind: str, step: Callable) -> tuple[float, Accuracy | MeanAveragePrecision]:
+        """Return mean loss and measure of one pass over clips."""
+        loss_sum = count = 0.0
+        measure = MeanAveragePrecision() if self.clips.multi_label else Accuracy(self.clips.counts_as)
         loader.epoch = epoch = self.progress.epochs
         # Closed at once in any case: its threads must not outlive an interrupted epoch.
         with contextlib.closing(iter(loader)) as stream:
             for number, (*inputs, y) in enumerate(stream):  # data, and their lengths if these differ
                 scores, loss = step(as_inputs(inputs, self.ctx), y.as_in_context(self.ctx))
                 loss_sum += float(loss.sum().asscalar())
-                correct += self._count_correct(scores, y)
+                measure.add(scores, y)
                 count += len(y)
                 if not math.isfinite(loss_sum):
                     raise ModelError(self._not_finite(f"{kind} {number + 1}", loader.names(epoch, number), epoch))
                 self.bar.update(len(y))
                 position = f"{epoch + 1}/{self.settings.epochs}"
-                self.bar.set_postfix(epoch=position, loss=f"{loss_sum / count:.3f}", acc=f"{correct / count:.3f}")
-        return loss_sum / count, correct / count
-
-    def _count_correct(self, scores: nd.NDArray, labels: nd.NDArray) -> int:
-        classes = labels if labels.ndim == 1 else labels.argmax(axis=1)  # of a mixed label, the larger part
-        predicted, true = (
-            self.clips.counts_as[array.asnumpy().astype(int)] for array in (scores.argmax(axis=1), classes)
-        )
-        return int((predicted == true).sum())
+                self.bar.set_postfix({**measure.so_far, "epoch": position, "loss": f"{loss_sum / count:.3f}"})
+        return loss_sum / count, measure
 
     def _check_loss(self, epoch: int) -> None:
         """Check the loss of one batch where no test set would show the effect of the last step."""

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,12 @@ from mxnet_audio.data import (
     Pad,
     Splice,
 )
-from mxnet_audio.datasets.labels import Label, Pair, Pairs, checked_pairs, class_order, to_targets
+from mxnet_audio.datasets.labels import Label, Pair, Pairs, as_label_sets, checked_pairs, class_order, to_targets
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.metrics.multilabel import label_matrix
+from mxnet_audio.training.label_sets import rarest_label
 from mxnet_audio.training.open_input import OpenInput
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
@@ -60,10 +63,10 @@ class Prepared:
         Usable clips: the training clips, shuffled and augmented as in the recipe; the same, shuffled, without
         augmentation; and the test clips, None if there are none. Batches are (inputs, targets), or (inputs, lengths,
         targets) if inputs have different lengths.
-    targets : np.ndarray [shape=(n,)]
-        Class indices of the training clips.
+    targets : np.ndarray [shape=(n,) or (n, classes)]
+        Class indices of the training clips; or, of clips with several labels, 1 for each label, else 0.
     held_out : list of (path, label)
-        Test clips.
+        Test clips; several labels are frozensets.
     counts_as : np.ndarray [shape=(classes,)]
         Class that each class counts as for the accuracy: itself, or that of the label that it is an alias of.
     mean, std : float
@@ -89,13 +92,18 @@ class Prepared:
     digests: dict[str, str]
     groups: list[Hashable] | None = None
 
+    @property
+    def multi_label(self) -> bool:
+        """True if clips have several labels each, or none."""
+        return self.targets.ndim == 2
+
 
 @dataclass(frozen=True)
 class _Clip:
     """Labelled sound, identified once: a file by its real path, other sounds by their content."""
 
     sound: Any
-    label: Label
+    label: Any  # int or str, or a frozenset of them
     identity: str
 
     @classmethod
@@ -118,6 +126,7 @@ def prepare(
     inner_groups: bool = False,
     label_aliases: Mapping[Label, Label] | None = None,
     open_input: OpenInput | None = None,
+    label_separator: str | None = None,
     show: bool = True,
 ) -> Prepared:
     """Check the labels, read every file once, leave out unusable files, and split the others.
@@ -125,7 +134,7 @@ def prepare(
     Parameters
     ----------
     pairs : iterable of (path, label)
-        Clips.
+        Clips. If one has several labels, all of them have sets of labels; see `checked_pairs`.
     load : callable
         Function that makes the loader of a dataset.
     transforms : sequence of callable
@@ -151,6 +160,8 @@ def prepare(
     open_input : OpenInput, optional
         Step from samples to inputs of different lengths, the last of `transforms`. Clips of similar length are then
         batched together, padded or repeated to one of few lengths, and batches have the lengths of their inputs.
+    label_separator : str, optional
+        Text between the labels of a clip.
     show : bool
         Show a progress bar.
 
@@ -159,25 +170,32 @@ def prepare(
     DatasetError
         If the labels or the split are impossible, a clip occurs twice, or no file can be used.
     ParameterError
-        If `groups` and `validation_pairs` are both given, without `inner_groups`, `groups` is not iterable, or
-        `test_size` is out of range.
+        If `groups` and `validation_pairs` are both given, without `inner_groups`, `groups` is not iterable, `test_size`
+        is out of range, or the recipe does not suit clips with several labels.
     """
     splits = validation_pairs is None and test_size != 0
     if validation_pairs is None:
         check_test_size(test_size, allow_zero=True)
-    clips = [_Clip.of(pair) for pair in checked_pairs(pairs)]
-    held_out = []
+    pairs, held_out_pairs = checked_pairs(pairs, label_separator=label_separator), []
     if validation_pairs is not None:
-        held_out = [_Clip.of(pair) for pair in checked_pairs(validation_pairs, "validation_pairs")]
+        held_out_pairs = checked_pairs(validation_pairs, "validation_pairs", label_separator=label_separator)
+    multi_label = any(isinstance(label, frozenset) for _, label in [pairs[0], *held_out_pairs[:1]])
+    if multi_label:
+        _check_recipe(recipe)
+        pairs, held_out_pairs = as_label_sets(pairs), as_label_sets(held_out_pairs)
+    clips, held_out = ([_Clip.of(pair) for pair in some] for some in (pairs, held_out_pairs))
     groups = _checked_groups(groups, clips, refused=bool(held_out) and not inner_groups)
     _check_repeated(clips, held_out)
     labels = class_order([clip.label for clip in clips], nb_classes)
     every = clips + held_out
-    targets = to_targets([clip.label for clip in every], labels)
+    if multi_label:
+        targets = label_matrix([clip.label for clip in every], labels).astype(np.float32)
+    else:
+        targets = to_targets([clip.label for clip in every], labels)
     if splits:  # an impossible split is refused before the clips are read
         split(targets, test_size, settings.random_state, groups, labels)
     sounds = [clip.sound for clip in every]
-    plain = load(AudioDataset(sounds, targets.tolist(), transforms=transforms))
+    plain = load(_dataset(sounds, targets, transforms))
 
     skipped: Skipped = []
     moments: Moments = {}
@@ -195,7 +213,7 @@ def prepare(
 
     augmented = plain
     if steps := recipe.waveform_steps(config, settings.random_state, open_input):
-        augmented = load(AudioDataset(sounds, targets.tolist(), transforms=steps))
+        augmented = load(_dataset(sounds, targets, steps))
     batches = _Batches(settings, recipe, len(labels), len(train))
     if open_input is not None:
         batches.bucket(lengths, open_input)
@@ -223,6 +241,28 @@ def check_batch(recipe: Recipe, settings: Settings) -> None:
     if recipe.loss == "ge2e" and settings.batch_size % GE2E_UTTERANCES:
         reason = f"must be a multiple of {GE2E_UTTERANCES} for loss 'ge2e', which compares {GE2E_UTTERANCES} recordings"
         raise ParameterError(f"batch_size {reason} of each speaker, got {settings.batch_size}")
+
+
+def _check_recipe(recipe: Recipe) -> None:
+    """Raise ParameterError if a recipe needs clips with one label each."""
+    if recipe.loss != "softmax":
+        reason = "(then the binary cross-entropy) for clips with several labels each"
+        raise ParameterError(f"recipe: loss must be 'softmax' {reason}, got {recipe.loss!r}")
+    if recipe.splice:
+        raise ParameterError(f"recipe: splice must be 0 for clips with several labels each, got {recipe.splice}")
+
+
+def _dataset(sounds: list[Any], targets: np.ndarray, transforms: Sequence[Callable]) -> AudioDataset:
+    """Make a dataset of sounds and their targets, of which it takes numbers only: for rows, their numbers."""
+    if targets.ndim == 1:
+        return AudioDataset(sounds, targets.tolist(), transforms=transforms)
+    dataset = AudioDataset(sounds, range(len(sounds)), transforms=transforms)
+    dataset.pair_transform = partial(_with_row, targets)
+    return dataset
+
+
+def _with_row(targets: np.ndarray, data: Any, row: int) -> tuple[Any, np.ndarray]:
+    return data, targets[row]
 
 
 def _identity(sound: Any) -> str:
@@ -295,6 +335,8 @@ def _usable(moments: Moments, skipped: Skipped, n_clips: int, n_every: int) -> t
 
 def _check_classes(targets: np.ndarray, train_targets: np.ndarray, labels: list[Label]) -> None:
     """Refuse classes all of whose clips are unusable."""
+    if targets.ndim == 2:
+        targets, train_targets = (np.flatnonzero(rows.any(axis=0)) for rows in (targets, train_targets))
     if lost := sorted({str(labels[target]) for target in targets} - {str(labels[t]) for t in train_targets}):
         raise DatasetError(f"no clip of {', '.join(lost)} can be used for training: its files cannot be read")
 
@@ -352,7 +394,7 @@ class _Batches:
         if recipe.loss == "ge2e":
             sampler = ClassBatchSampler(targets.tolist(), self._size, GE2E_UTTERANCES, seed)
         elif recipe.balance == "batches":
-            sampler = BalancedSampler(targets.tolist(), seed)
+            sampler = BalancedSampler((targets if targets.ndim == 1 else rarest_label(targets)).tolist(), seed)
         batchify: Callable | None = self._pad
         if recipe.mixup:
             batchify = Mixup(recipe.mixup, self._classes, seed, self._pad)
@@ -376,5 +418,11 @@ class _Batches:
 
 def _digest(clips: list[_Clip]) -> str:
     """Return a digest of paths, as given, or identities of other sounds, and labels; it is stored in checkpoints."""
-    names = [(clip.sound if isinstance(clip.sound, str) else clip.identity, clip.label) for clip in clips]
+    names = [
+        (
+            clip.sound if isinstance(clip.sound, str) else clip.identity,
+            sorted(clip.label) if isinstance(clip.label, frozenset) else clip.label,
+        )
+        for clip in clips
+    ]
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]

@@ -10,6 +10,7 @@ from numbers import Real
 import numpy as np
 
 from mxnet_audio.errors import DatasetError, ParameterError
+from mxnet_audio.training.label_sets import split_label_sets
 
 __all__ = ["check_test_size", "split"]
 
@@ -31,8 +32,8 @@ def split(
 
     Parameters
     ----------
-    targets : np.ndarray [shape=(n,)]
-        Class indices.
+    targets : np.ndarray [shape=(n,) or (n, classes)]
+        Class indices; or, of clips with several labels, 1 for each label, else 0: see `split_label_sets`.
     test_size : float in (0, 1)
         Share of each class in the test set; at least one clip, and never all.
     random_state : int
@@ -62,6 +63,8 @@ def split(
     (2, 2)
     """
     check_test_size(test_size)
+    if targets.ndim == 2:
+        return split_label_sets(targets, test_size, random_state, groups)
     from sklearn.model_selection import StratifiedGroupKFold, train_test_split  # 0.4 s, which predictions do not need
 
     indices = np.arange(len(targets))

@@ -218,7 +218,7 @@ def with_unknown_operators(data):
 
 
 def of_a_newer_format(data):
-    return resealed(data, format="3")
+    return resealed(data, format="4")
 
 
 def without_labels(data):
@@ -233,7 +233,7 @@ BAD = {
     "one bit": (lambda data: data[:-999] + bytes([data[-999] ^ 1]) + data[-998:], "SHA-256|damaged"),
     "another producer": (of_another_producer, "not an .onnx file .*mxnet-audio"),
     "unknown operators": (with_unknown_operators, "not an .onnx file .*mxnet-audio"),
-    "newer format": (of_a_newer_format, "format 3.*formats 1 and 2"),
+    "newer format": (of_a_newer_format, "format 4.*formats 1 to 3"),
     "without labels": (without_labels, "'labels'"),
 }
 
@@ -259,6 +259,7 @@ LIES = {
     "reach": ["0", "NaN", "1e999", "true", '"5"'],
     "views": ["0", "-1", "1.5", "true", "1000000000000"],
     "known": ["3", "[]"],
+    "thresholds": ["3", "[0.5]", "[0.5, 0.5, 2]", "[0.5, NaN, 0.5]", "[0.5, true, 0.5]"],
     "format": ["true", "[]", '"1"', "{", "1.5"],
 }
 
