@@ -1,0 +1,353 @@
+"""Encodings of columns: values become numbers of an array, and numbers values, as learned from training rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from functools import cached_property
+from numbers import Real
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from mxnet_audio.datasets.labels import split_labels
+from mxnet_audio.errors import DatasetError
+from mxnet_audio.features import AudioFeatureConfig
+
+__all__ = [
+    "UNKNOWN",
+    "AudioEncoding",
+    "BinaryEncoding",
+    "CategoryEncoding",
+    "ColumnEncoding",
+    "Encoding",
+    "NumberEncoding",
+    "SetEncoding",
+]
+
+UNKNOWN = "<UNK>"  # Ludwig's name
+_TRUE, _FALSE = ("true", "yes", "1", "t", "y", "on"), ("false", "no", "0", "f", "n", "off")
+_SHOWN = 5
+
+
+class ColumnEncoding(BaseModel, ABC):
+    """Base of the encodings of columns other than sounds; JSON-serializable.
+
+    Attributes
+    ----------
+    fill : value or None
+        Value that replaces missing ones, if the strategy is the mode or the mean of the training rows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fill: Any = None
+
+    @property
+    def width(self) -> int:
+        """Number of elements of an encoded value."""
+        return 1
+
+    @abstractmethod
+    def encode(self, value: Any) -> float | np.ndarray:
+        """Encode a value as a number, or a vector [shape=(width,)]; ValueError with the reason if that fails."""
+
+    @abstractmethod
+    def decode(self, array: np.ndarray) -> list:
+        """Return the values of encoded ones, such as predictions [shape=(n,) or (n, width)]."""
+
+
+class NumberEncoding(ColumnEncoding):
+    """Encoding of numbers: ``(x - center) / scale``, of ``log(1 + x)`` with `log1p`.
+
+    Examples
+    --------
+    >>> encoding = NumberEncoding.fit([1, "3"], "zscore")
+    >>> encoding.encode(4), encoding.decode(np.array([0.0]))
+    (2.0, [2.0])
+    """
+
+    type: Literal["number"] = "number"
+    log1p: bool = False
+    center: float = 0.0
+    scale: float = Field(1.0, gt=0)
+
+    @classmethod
+    def fit(cls, values: Iterable[Any], normalization: str | None) -> NumberEncoding:
+        """Learn center and scale: mean and deviation ('zscore'), range ('minmax'), or median and quartiles ('iq')."""
+        x = np.array([number for number in map(_number_or_none, values) if number is not None])
+        center, scale = 0.0, 1.0
+        if len(x) and normalization == "zscore":
+            center, scale = float(x.mean()), float(x.std())
+        elif len(x) and normalization == "minmax":
+            center, scale = float(x.min()), float(np.ptp(x))
+        elif len(x) and normalization == "iq":
+            lower, center, upper = map(float, np.quantile(x, [0.25, 0.5, 0.75]))
+            scale = upper - lower
+        return cls(log1p=normalization == "log1p", center=center, scale=scale or 1.0)
+
+    def encode(self, value: Any) -> float:
+        """Encode a number, or the text of one."""
+        number = _number(value)
+        if self.log1p and number <= -1:
+            raise ValueError(f"{value!r} is not above -1, as log1p needs")
+        return ((float(np.log1p(number)) if self.log1p else number) - self.center) / self.scale
+
+    def decode(self, array: np.ndarray) -> list[float]:
+        """Return the numbers."""
+        x = np.asarray(array, np.float64) * self.scale + self.center
+        return (np.expm1(x) if self.log1p else x).tolist()
+
+
+class CategoryEncoding(ColumnEncoding):
+    """Encoding of classes: their numbers, in the order of `labels`.
+
+    Values are compared as text, so that 1 equals "1", with `lowercase` without a difference between upper and lower
+    case. The labels are sorted, except for `UNKNOWN`, which is the first of an input, and stands for all values that
+    were not in the training rows.
+
+    Examples
+    --------
+    >>> encoding = CategoryEncoding.fit(["dog", "cat", "dog"])
+    >>> encoding.labels, encoding.encode("dog"), encoding.decode(np.array([0]))
+    (['cat', 'dog'], 1.0, ['cat'])
+    """
+
+    type: Literal["category"] = "category"
+    labels: list[int | str]
+    lowercase: bool = False
+
+    @classmethod
+    def fit(
+        cls,
+        values: Iterable[Any],
+        *,
+        has_unknown: bool = False,
+        most_common: int | None = None,
+        lowercase: bool = False,
+    ) -> CategoryEncoding:
+        """Learn the labels; at most so many of the most frequent ones of an input."""
+        counts = Counter(_label(value, lowercase) for value in values)
+        labels = _in_order(label for label, _ in counts.most_common(most_common))
+        if has_unknown:
+            labels = [UNKNOWN, *(label for label in labels if label not in (UNKNOWN, UNKNOWN.lower()))]
+        return cls(labels=labels, lowercase=lowercase)
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether there is a class for all other values."""
+        return self.labels[:1] == [UNKNOWN]
+
+    @property
+    def width(self) -> int:
+        """Number of classes."""
+        return len(self.labels)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {str(label): number for number, label in enumerate(self.labels)}
+
+    def encode(self, value: Any) -> float:
+        """Return the number of the class."""
+        number = self._numbers.get(str(_label(value, self.lowercase)), 0 if self.has_unknown else None)
+        if number is None:
+            raise ValueError(f"{value!r} is not one of the classes {_listed(self.labels)}")
+        return float(number)
+
+    def decode(self, array: np.ndarray) -> list[int | str]:
+        """Return the labels of class numbers."""
+        return [self.labels[int(number)] for number in array]
+
+
+class BinaryEncoding(ColumnEncoding):
+    """Encoding of two values: 0 for the first of `labels`, 1 for the second.
+
+    True, yes, 1, t, y and on, in upper or lower case, stand for each other, and so do their opposites. Of two other
+    values, the first in order is 0.
+
+    Examples
+    --------
+    >>> encoding = BinaryEncoding.fit(["yes", "no", "yes"])
+    >>> encoding.labels, encoding.encode(True), BinaryEncoding.fit(["speech", "music"]).labels
+    (['no', 'yes'], 1.0, ['music', 'speech'])
+    """
+
+    type: Literal["binary"] = "binary"
+    labels: list[bool | int | str] = Field(min_length=2, max_length=2)
+
+    @classmethod
+    def fit(cls, values: Iterable[Any], true_label: str | None = None) -> BinaryEncoding:
+        """Learn the two values, of which `true_label` is 1; DatasetError if there are more."""
+        counts = Counter(_scalar(value) for value in values)
+        found = list(counts)
+        flags = [_flag(value) for value in found]
+        if None not in flags and true_label is None:
+            labels: list[Any] = [False, True]
+            for flag in (False, True):
+                named = [value for value, _ in counts.most_common() if _flag(value) == flag]
+                labels[flag] = named[0] if named else labels[flag]
+            return cls(labels=labels)
+        texts = {str(value): value for value in found}
+        if len(texts) > 2:
+            raise DatasetError(f"there are {len(texts)} values, {_listed(found)}, and a binary column has two")
+        if true_label is not None and str(true_label) not in texts:
+            raise DatasetError(f"no training row has {true_label!r}, but {_listed(found)}")
+        ordered = sorted(texts, key=lambda text: (text == str(true_label), text))
+        labels = [texts[text] for text in ordered]
+        other = "false" if true_label is not None or len(labels) != 1 else UNKNOWN
+        return cls(labels=labels if len(labels) == 2 else [other, *labels])
+
+    def encode(self, value: Any) -> float:
+        """Return 0.0 or 1.0."""
+        value = _scalar(value)
+        for number, label in enumerate(self.labels):
+            if str(value) == str(label):
+                return float(number)
+        flag = _flag(value)
+        if flag is None or [_flag(label) for label in self.labels] != [False, True]:
+            raise ValueError(f"{value!r} is neither {self.labels[0]!r} nor {self.labels[1]!r}")
+        return float(flag)
+
+    def decode(self, array: np.ndarray) -> list[bool | int | str]:
+        """Return the values of 0 and 1."""
+        return [self.labels[int(number)] for number in array]
+
+
+class SetEncoding(ColumnEncoding):
+    """Encoding of several labels: a vector with 1 for each label that applies.
+
+    A value is a list, a set or an array of labels, or a text of labels with `separator` between them. Labels that were
+    not in the training rows are left out.
+
+    Examples
+    --------
+    >>> encoding = SetEncoding.fit(["dog|rain", ["cat"], ""], "|")
+    >>> encoding.labels, encoding.encode("rain | cat"), encoding.decode(np.array([[1, 1, 0]]))
+    (['cat', 'dog', 'rain'], array([1., 0., 1.], dtype=float32), [['cat', 'dog']])
+    """
+
+    type: Literal["set"] = "set"
+    labels: list[int | str]
+    separator: str
+
+    @classmethod
+    def fit(cls, values: Iterable[Any], separator: str) -> SetEncoding:
+        """Learn the labels."""
+        labels = {str(label): label for value in values for label in _members(value, separator)}
+        return cls(labels=_in_order(labels.values()), separator=separator)
+
+    @property
+    def width(self) -> int:
+        """Number of labels."""
+        return len(self.labels)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {str(label): number for number, label in enumerate(self.labels)}
+
+    def encode(self, value: Any) -> np.ndarray:
+        """Return a vector of 0 and 1 [shape=(width,)]."""
+        vector = np.zeros(self.width, np.float32)
+        for label in _members(value, self.separator):
+            if str(label) in self._numbers:
+                vector[self._numbers[str(label)]] = 1
+        return vector
+
+    def decode(self, array: np.ndarray) -> list[list[int | str]]:
+        """Return the labels of vectors of 0 and 1 [shape=(n, width)]."""
+        return [[self.labels[index] for index in np.flatnonzero(row)] for row in np.asarray(array)]
+
+
+class AudioEncoding(BaseModel):
+    """Features of a column of sounds; of a pretrained encoder, which has its own, there are none.
+
+    Attributes
+    ----------
+    config : dict or None
+        The configuration of the features, with the rate and the length that the training rows have.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["audio"] = "audio"
+    config: dict[str, Any] | None = None
+
+    @cached_property
+    def features(self) -> AudioFeatureConfig:
+        """Configuration of the features."""
+        return AudioFeatureConfig.model_validate(self.config)
+
+    @property
+    def bands(self) -> int:
+        """Size of the vector of each step."""
+        bands = self.features.shape[1 if self.features.time_axis == -2 else 0]
+        assert bands is not None
+        return bands
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of the longest input."""
+        steps = self.features.shape[self.features.time_axis]
+        assert steps is not None
+        return steps
+
+
+Encoding = Annotated[
+    AudioEncoding | NumberEncoding | CategoryEncoding | BinaryEncoding | SetEncoding, Field(discriminator="type")
+]
+
+
+def _number(value: Any) -> float:
+    try:
+        number = float(value) if isinstance(value, Real | Decimal | str | np.generic) else np.nan
+    except (ValueError, OverflowError):
+        number = np.nan
+    if not np.isfinite(number):
+        raise ValueError(f"{value!r} is not a number")
+    return number
+
+
+def _number_or_none(value: Any) -> float | None:
+    try:
+        return _number(value)
+    except ValueError:
+        return None
+
+
+def _scalar(value: Any) -> Any:
+    """Return a Python value: a whole number as int, also from a column of floats that has missing values."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, bool | int | str) else str(value)
+
+
+def _label(value: Any, lowercase: bool = False) -> int | str:
+    value = _scalar(value)
+    text = str(value).lower() if lowercase else str(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else text
+
+
+def _in_order(labels: Iterable[int | str]) -> list[int | str]:
+    return sorted(labels, key=lambda label: (isinstance(label, str), label))
+
+
+def _flag(value: Any) -> bool | None:
+    text = str(value).strip().lower()
+    return True if text in _TRUE else False if text in _FALSE else None
+
+
+def _members(value: Any, separator: str) -> list[int | str]:
+    if isinstance(value, str):
+        return sorted(split_labels(value, separator))
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        return [_label(item) for item in value]
+    return [_label(value)]
+
+
+def _listed(values: Sequence[Any]) -> str:
+    shown = ", ".join(map(repr, values[:_SHOWN]))
+    return f"{shown} and {len(values) - _SHOWN} more" if len(values) > _SHOWN else shown
