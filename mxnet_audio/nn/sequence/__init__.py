@@ -15,13 +15,36 @@ import inspect
 from typing import Any
 
 from mxnet_audio.nn.sequence.base import SequenceEncoder
+from mxnet_audio.nn.sequence.cnnrnn import CNNRNN
 from mxnet_audio.nn.sequence.names import check_keys, check_name
 from mxnet_audio.nn.sequence.parallel_cnn import ParallelCNN
+from mxnet_audio.nn.sequence.passthrough import Passthrough
+from mxnet_audio.nn.sequence.rnn import RNN
+from mxnet_audio.nn.sequence.stacked_cnn import StackedCNN
+from mxnet_audio.nn.sequence.stacked_parallel_cnn import StackedParallelCNN
+from mxnet_audio.nn.sequence.transformer import TransformerEncoder
 
-__all__ = ["ENCODERS", "SequenceEncoder", "get_sequence_encoder"]
+__all__ = [
+    "CNNRNN",
+    "ENCODERS",
+    "RNN",
+    "ParallelCNN",
+    "Passthrough",
+    "SequenceEncoder",
+    "StackedCNN",
+    "StackedParallelCNN",
+    "TransformerEncoder",
+    "get_sequence_encoder",
+]
 
 ENCODERS: dict[str, type[SequenceEncoder]] = {
     "parallel_cnn": ParallelCNN,
+    "stacked_cnn": StackedCNN,
+    "stacked_parallel_cnn": StackedParallelCNN,
+    "passthrough": Passthrough,
+    "rnn": RNN,
+    "cnnrnn": CNNRNN,
+    "transformer": TransformerEncoder,
 }
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import gluon
 from mxnet_audio.nn.reduce import Reduce, steps_within
-from mxnet_audio.nn.sequence.layers import FullyConnected, FullyConnectedSettings
+from mxnet_audio.nn.sequence.fully_connected import FullyConnected
+from mxnet_audio.nn.sequence.layers import FullyConnectedSettings
 from mxnet_audio.nn.sequence.names import check_name
 
 __all__ = ["REDUCTIONS", "SequenceEncoder"]

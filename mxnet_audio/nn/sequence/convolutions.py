@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.nn.norms import MaskedBatchNorm
 from mxnet_audio.nn.reduce import LOWEST, steps_within
-from mxnet_audio.nn.sequence.layers import ConvSettings, norm_arguments
+from mxnet_audio.nn.sequence.base import SequenceEncoder
+from mxnet_audio.nn.sequence.layers import ConvSettings, FullyConnectedSettings, layer_list, norm_arguments
 from mxnet_audio.nn.sequence.names import activate, get_initializer
 
-__all__ = ["ConvLayer", "ConvStages"]
+__all__ = ["ConvEncoder", "ConvLayer", "ConvStages"]
+
+FC_LAYERS = ({"output_size": 512}, {"output_size": 256})
 
 
 class Windows:
@@ -149,6 +153,8 @@ class ConvStages(gluon.nn.HybridBlock):
         Most steps of an input.
     stages : sequence of sequence of ConvSettings
         Settings of each layer of each stage.
+    name : {'conv_layers', 'stacked_layers'}
+        Name of the list of layers, or of the list of lists, for messages.
 
     Raises
     ------
@@ -189,7 +195,14 @@ class ConvStages(gluon.nn.HybridBlock):
     ((2, 4, 6), array([4., 2.], dtype=float32))
     """
 
-    def __init__(self, bands: int, steps: int, stages: Sequence[Sequence[ConvSettings]], **kwargs):
+    def __init__(
+        self,
+        bands: int,
+        steps: int,
+        stages: Sequence[Sequence[ConvSettings]],
+        name: str = "conv_layers",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.output_dim, self.output_steps = bands, steps
         with self.name_scope():
@@ -199,7 +212,10 @@ class ConvStages(gluon.nn.HybridBlock):
                 for layer in layers:
                     stage.add(ConvLayer(self.output_dim, layer))
                 self.stages.add(stage)
-                self.output_steps = _steps_behind(number, stage, self.output_steps)
+                # A list of layers is one stage of parallel layers, or stages of one layer each.
+                is_nested = name == "stacked_layers"
+                paths = [f"[{number}][{i}]" if is_nested else f"[{number + i}]" for i in range(len(layers))]
+                self.output_steps = _steps_behind([name + path for path in paths], stage, self.output_steps)
                 self.output_dim = sum(layer.num_filters for layer in layers)
         self.min_steps = 1
         for stage in reversed(self.stages):
@@ -225,23 +241,50 @@ def _covered(layer: ConvLayer, steps: int) -> int:
     return steps
 
 
-def _steps_behind(number: int, stage: Sequence[ConvLayer], steps: int) -> int:
-    """Return the steps of the output of a stage, if they are the same for all its layers and inputs."""
+def _steps_behind(names: Sequence[str], stage: Sequence[ConvLayer], steps: int) -> int:
+    """Return the most steps of the output of a stage, if its layers agree for inputs of any length."""
     outputs = []
-    for index, layer in enumerate(stage):
-        name, count = f"convolutional layer {index if len(stage) > 1 else number}", steps
+    for name, layer in zip(names, stage, strict=True):
+        outputs.append(steps)
         for windows, kind in zip(_windows(layer), ("filter", "pool"), strict=False):
-            if (windows_in := windows.count(count)) < 1:
+            if (count := windows.count(outputs[-1])) < 1:
                 raise ParameterError(
-                    f"{name}: a {kind} of {windows.size} steps is longer than its input of {count} steps; make it "
-                    "shorter, use fewer strides and pools before it, or padding same"
+                    f"{name}: a {kind} of {windows.size} steps is longer than its input of {outputs[-1]} steps; make "
+                    "it shorter, use fewer strides and pools before it, or padding same"
                 )
-            count = windows_in
-        outputs.append(count)
-    behind = {tuple((one.stride, one.padding - one.size) for one in _windows(layer)) for layer in stage}
-    if len(behind) > 1:
+            outputs[-1] = count
+    if len({tuple((one.stride, one.padding - one.size) for one in _windows(layer)) for layer in stage}) > 1:
         raise ParameterError(
-            "parallel layers must give equally many steps, got "
-            f"{', '.join(map(str, outputs))} of {steps}: let their strides and pools be the same, and padding same"
+            f"{names[0]} to {names[-1]} are parallel and must give equally many steps, got "
+            f"{', '.join(map(str, outputs))} of {steps}: make their strides and pools the same, and their padding same"
         )
     return outputs[0]
+
+
+class ConvEncoder(SequenceEncoder):
+    """Base of the encoders that consist of convolutions and fully connected layers."""
+
+    def _assemble(
+        self,
+        stages: Sequence[Sequence[ConvSettings]],
+        name: str,
+        fc_layers: Sequence[Mapping[str, Any]] | None,
+        num_fc_layers: int | None,
+        dense: FullyConnectedSettings,
+    ) -> None:
+        """Make the layers.
+
+        Parameters
+        ----------
+        stages, name
+            See `ConvStages`.
+        fc_layers, num_fc_layers
+            List or number of the fully connected layers.
+        dense : FullyConnectedSettings
+            Settings that a fully connected layer does not set itself.
+        """
+        layers = layer_list("fc_layers", fc_layers, num_fc_layers, FC_LAYERS, dense, 0)
+        with self.name_scope():
+            body = ConvStages(self.bands, self.steps, stages, name)
+        self.min_steps = body.min_steps
+        self._complete(body, body.output_dim, body.output_steps, layers)

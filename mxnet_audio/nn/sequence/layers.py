@@ -1,18 +1,17 @@
-"""Settings of one layer by Ludwig's keys, and fully connected layers."""
+"""Settings of layers by Ludwig's keys: of one, and of a list."""
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 from mxnet_audio.checks import real_number, whole_number
-from mxnet_audio.engine import gluon
 from mxnet_audio.errors import ParameterError
-from mxnet_audio.nn.norms import VectorNorm
-from mxnet_audio.nn.sequence.names import ACTIVATIONS, activate, check_keys, check_name, get_initializer
+from mxnet_audio.nn.sequence.names import ACTIVATIONS, check_dropout, check_keys, check_name, get_initializer
 
-__all__ = ["ConvSettings", "FullyConnected", "FullyConnectedSettings", "layer_list", "norm_arguments"]
+__all__ = ["ConvSettings", "FullyConnectedSettings", "choose_layers", "layer_list", "norm_arguments"]
 
 NORMS = (None, "batch", "layer")
 PADDINGS = ("valid", "same")
@@ -34,13 +33,21 @@ class _Settings:
 
     def __post_init__(self):
         check_name("activation", self.activation, ACTIVATIONS)
-        real_number("dropout", self.dropout, 0, 1)
+        self._set("dropout", check_dropout("dropout", self.dropout))
         check_name("norm", self.norm, NORMS)
         norm_arguments(self.norm, self.norm_params)
         if not isinstance(self.use_bias, bool):
-            raise ParameterError(f"use_bias must be true or false, got {self.use_bias!r}")
+            raise ParameterError(f"use_bias must be true or false, got {reprlib.repr(self.use_bias)}")
         get_initializer("bias_initializer", self.bias_initializer)
         get_initializer("weights_initializer", self.weights_initializer)
+
+    def _set(self, name: str, value: float) -> None:
+        object.__setattr__(self, name, value)  # the dataclass is frozen
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Settings that both kinds of layers have."""
+        return {field.name: getattr(self, field.name) for field in fields(_Settings)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +86,7 @@ class FullyConnectedSettings(_Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        whole_number("output_size", self.output_size)
+        self._set("output_size", whole_number("output_size", self.output_size))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,10 +140,10 @@ class ConvSettings(_Settings):
     def __post_init__(self):
         super().__post_init__()
         for name in ("num_filters", "filter_size", "strides", "dilation_rate"):
-            whole_number(name, getattr(self, name))
+            self._set(name, whole_number(name, getattr(self, name)))
         for name in ("pool_size", "pool_strides"):
             if getattr(self, name) is not None:
-                whole_number(name, getattr(self, name))
+                self._set(name, whole_number(name, getattr(self, name)))
         check_name("padding", self.padding, PADDINGS)
         check_name("pool_padding", self.pool_padding, PADDINGS)
         check_name("pool_function", self.pool_function, POOLS)
@@ -193,14 +200,30 @@ def layer_list(
     ...
     mxnet_audio.errors.ParameterError: conv_layers[0].pool_size must be a whole number >= 1, got 0
     """
+    chosen = choose_layers(name, layers, number, {}, standard, minimum)
+    return [_with(f"{name}[{index}]", layer, default) for index, layer in enumerate(chosen)]
+
+
+def choose_layers(
+    name: str, layers: Sequence[Any] | None, number: int | None, one: Any, standard: Sequence[Any], minimum: int = 1
+) -> Sequence[Any]:
+    """Return the list that was given, `one` as often as the number says, or else the standard list; see `layer_list`.
+
+    Examples
+    --------
+    >>> choose_layers("conv_layers", [{}], 1, {}, ())
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.ParameterError: conv_layers and num_conv_layers exclude each other: leave one of them out
+    """
     if layers is not None and number is not None:
         raise ParameterError(f"{name} and num_{name} exclude each other: leave one of them out")
     if number is not None:
-        return [default] * whole_number(f"num_{name}", number, minimum)
-    layers = standard if layers is None else layers
-    if not isinstance(layers, Sequence) or isinstance(layers, str) or len(layers) < minimum:
-        raise ParameterError(f"{name} must be a list of {minimum} layers or more, got {layers!r}")
-    return [_with(f"{name}[{index}]", layer, default) for index, layer in enumerate(layers)]
+        return [one] * whole_number(f"num_{name}", number, minimum)
+    chosen = standard if layers is None else layers
+    if not isinstance(chosen, Sequence) or isinstance(chosen, str) or len(chosen) < minimum:
+        raise ParameterError(f"{name} must be a list of {minimum} layers or more, got {reprlib.repr(chosen)}")
+    return chosen
 
 
 def _with(name: str, layer: Mapping[str, Any], default: Settings) -> Settings:
@@ -242,77 +265,9 @@ def norm_arguments(norm: str | None, params: Mapping[str, Any] | None) -> dict[s
     affine_key = "affine" if norm == "batch" else "elementwise_affine"
     affine = given.get(affine_key, True)
     if not isinstance(affine, bool):
-        raise ParameterError(f"norm_params.{affine_key} must be true or false, got {affine!r}")
+        raise ParameterError(f"norm_params.{affine_key} must be true or false, got {reprlib.repr(affine)}")
     epsilon = real_number("norm_params.eps", given.get("eps", 1e-5), above=0)
     arguments: dict[str, Any] = {"epsilon": epsilon, "scale": affine, "center": affine}
     if norm == "batch":
         arguments["momentum"] = 1 - real_number("norm_params.momentum", given.get("momentum", 0.1), 0, 1)
     return arguments
-
-
-class FullyConnected(gluon.nn.HybridBlock):
-    """Fully connected layers, one after the other.
-
-    Each is a product with its weights, a norm, an activation and a dropout.
-
-    Parameters
-    ----------
-    in_units : int > 0
-        Length of the input.
-    layers : sequence of FullyConnectedSettings
-        Settings of each layer; without any, the output is the input.
-
-    Attributes
-    ----------
-    output_dim : int
-        Length of the output.
-
-    Inputs
-    ------
-    x : NDArray or Symbol [shape=(batch, in_units)]
-
-    Outputs
-    -------
-    NDArray or Symbol [shape=(batch, output_dim)]
-
-    Examples
-    --------
-    >>> from mxnet_audio.engine import nd
-    >>> block = FullyConnected(4, [FullyConnectedSettings(output_size=8, norm="layer"), FullyConnectedSettings()])
-    >>> block.initialize()
-    >>> block(nd.ones((2, 4))).shape
-    (2, 256)
-    """
-
-    def __init__(self, in_units: int, layers: Sequence[FullyConnectedSettings], **kwargs):
-        super().__init__(**kwargs)
-        self._layers = tuple(layers)
-        self.output_dim = in_units
-        with self.name_scope():
-            self.denses = gluon.nn.HybridSequential()
-            self.norms = gluon.nn.HybridSequential()
-            for layer in layers:
-                self.denses.add(
-                    gluon.nn.Dense(
-                        layer.output_size,
-                        in_units=self.output_dim,
-                        use_bias=layer.use_bias,
-                        weight_initializer=get_initializer("weights_initializer", layer.weights_initializer),
-                        bias_initializer=get_initializer("bias_initializer", layer.bias_initializer),
-                    )
-                )
-                self.output_dim = layer.output_size
-                self.norms.add(self._new_norm(layer))
-
-    @staticmethod
-    def _new_norm(layer: FullyConnectedSettings) -> gluon.nn.HybridBlock:
-        if layer.norm is None:
-            return gluon.nn.HybridSequential()
-        block = VectorNorm if layer.norm == "batch" else gluon.nn.LayerNorm
-        return block(in_channels=layer.output_size, **norm_arguments(layer.norm, layer.norm_params))
-
-    def hybrid_forward(self, F, x):
-        for layer, dense, norm in zip(self._layers, self.denses, self.norms, strict=True):
-            x = activate(F, norm(dense(x)), layer.activation)
-            x = F.Dropout(x, p=layer.dropout) if layer.dropout else x
-        return x

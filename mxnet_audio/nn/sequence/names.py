@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -10,7 +11,7 @@ from mxnet_audio.checks import real_number
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import ParameterError
 
-__all__ = ["ACTIVATIONS", "INITIALIZERS", "activate", "check_keys", "check_name", "get_initializer"]
+__all__ = ["ACTIVATIONS", "INITIALIZERS", "activate", "check_dropout", "check_keys", "check_name", "get_initializer"]
 
 
 @mx.init.register
@@ -115,7 +116,9 @@ def check_name(argument: str, value: Any, choices: Iterable[str | None]) -> Any:
     if (value is None or isinstance(value, str)) and value in choices:
         return value
     names = [name for name in choices if name is not None] + (["None"] if None in choices else [])
-    raise ParameterError(f"{argument} must be one of {', '.join(names)}; got {value!r}{_nearest(value, names)}")
+    raise ParameterError(
+        f"{argument} must be one of {', '.join(names)}; got {reprlib.repr(value)}{_nearest(value, names)}"
+    )
 
 
 def check_keys(name: str, values: Any, keys: Iterable[str]) -> dict[str, Any]:
@@ -142,13 +145,33 @@ def check_keys(name: str, values: Any, keys: Iterable[str]) -> dict[str, Any]:
     mxnet_audio.errors.ParameterError: conv_layers[0].num_filtres: no such key, did you mean num_filters?
     """
     if not isinstance(values, Mapping):
-        raise ParameterError(f"{name} must be a mapping of keys to values, got {values!r}")
+        raise ParameterError(f"{name} must be a mapping of keys to values, got {reprlib.repr(values)}")
     keys = list(keys)
     for key in values:
         if key not in keys:
             nearest = _nearest(key, keys) or f"; there are {', '.join(keys)}"
             raise ParameterError(f"{name}.{key}: no such key{nearest}")
     return dict(values)
+
+
+def check_dropout(argument: str, value: Any) -> float:
+    """Return an argument that is a share to drop in training.
+
+    Raises
+    ------
+    ParameterError
+        If it is not a number from 0 to less than 1.
+
+    Examples
+    --------
+    >>> check_dropout("dropout", 1)
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.ParameterError: dropout must be >= 0 and < 1, got 1
+    """
+    if (checked := real_number(argument, value, 0)) < 1:
+        return checked
+    raise ParameterError(f"{argument} must be >= 0 and < 1, got {value!r}")
 
 
 def _nearest(value: Any, names: list[str]) -> str:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mxnet_audio.nn.sequence.base import SequenceEncoder
-from mxnet_audio.nn.sequence.convolutions import ConvStages
+from mxnet_audio.nn.sequence.convolutions import ConvEncoder
 from mxnet_audio.nn.sequence.layers import ConvSettings, FullyConnectedSettings, layer_list
 
-__all__ = ["FC_LAYERS", "PARALLEL_LAYERS", "ParallelCNN"]
+__all__ = ["PARALLEL_LAYERS", "ParallelCNN"]
 
 PARALLEL_LAYERS = ({"filter_size": 2}, {"filter_size": 3}, {"filter_size": 4}, {"filter_size": 5})
-FC_LAYERS = ({"output_size": 512}, {"output_size": 256})
 
 
-class ParallelCNN(SequenceEncoder):
+class ParallelCNN(ConvEncoder):
     """Convolutions of different filter sizes in parallel, concatenated; the default encoder.
 
     Parameters
@@ -36,7 +34,7 @@ class ParallelCNN(SequenceEncoder):
         Number of fully connected layers, in place of `fc_layers`.
     output_size : int > 0
         Length of the output of fully connected layers that do not set it.
-    use_bias, weights_initializer, bias_initializer, norm, norm_params, activation, dropout
+    activation, dropout, norm, norm_params, use_bias, bias_initializer, weights_initializer
         Of all layers, see `FullyConnectedSettings`.
     reduce_output : {'sum', 'mean', 'avg', 'max', 'last', 'concat', None}
         Reduction over the steps. None keeps the sequences, and there are no fully connected layers.
@@ -86,27 +84,23 @@ class ParallelCNN(SequenceEncoder):
         params=None,
     ):
         super().__init__(bands, steps, reduce_output, prefix=prefix, params=params)
-        shared: dict[str, Any] = {
-            "use_bias": use_bias,
-            "weights_initializer": weights_initializer,
-            "bias_initializer": bias_initializer,
-            "norm": norm,
-            "norm_params": norm_params,
-            "activation": activation,
-            "dropout": dropout,
-        }
+        dense = FullyConnectedSettings(
+            output_size=output_size,
+            use_bias=use_bias,
+            weights_initializer=weights_initializer,
+            bias_initializer=bias_initializer,
+            norm=norm,
+            norm_params=norm_params,
+            activation=activation,
+            dropout=dropout,
+        )
         default = ConvSettings(
             num_filters=num_filters,
             filter_size=filter_size,
             pool_function=pool_function,
             pool_size=pool_size,
             pool_padding="valid",
-            **shared,
+            **dense.shared,
         )
         stage = layer_list("conv_layers", conv_layers, num_conv_layers, PARALLEL_LAYERS, default)
-        dense = FullyConnectedSettings(output_size=output_size, **shared)
-        with self.name_scope():
-            body = ConvStages(self.bands, self.steps, [stage])
-        self.min_steps = body.min_steps
-        layers = layer_list("fc_layers", fc_layers, num_fc_layers, FC_LAYERS, dense, 0)
-        self._complete(body, body.output_dim, body.output_steps, layers)
+        self._assemble([stage], "conv_layers", fc_layers, num_fc_layers, dense)
