@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 # Windows in one pass of the network, of 30 and 10 s, as the package passes them (`BATCH_SECONDS` of its WindowEncoder).
-WINDOWS = {"whisper": 1, "wav2vec2": 3}
+WINDOWS = {"whisper": 1, "wav2vec2": 1}
 
 # Base sizes; the defaults of transformers' configurations, except for Whisper. Of its decoder, one layer is made.
 WHISPER_BASE = {"d_model": 512, "encoder_layers": 6, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048}

@@ -30,8 +30,8 @@ from mxnet_audio.parallel import map_ordered, without_tracebacks
 __all__ = ["Forward", "Sequences", "WindowEncoder", "input_of", "padded_length", "samples_of"]
 
 # Sound in one pass of the network. Attention needs memory for the square of a window's length: for one window of 20 s
-# of wav2vec2-base, as many windows of 1 s as this allows need a twentieth.
-BATCH_SECONDS = 32.0
+# of wav2vec2-base, as many windows of 1 s as this allows need a twentieth. On the CPU, more in one pass are no faster.
+BATCH_SECONDS = 16.0
 BATCH_SIZE = 64  # most windows in one pass
 WAITING_SECONDS = 128.0  # of sound of all lengths that waits for more of its length
 WAITING_SOUNDS = 256  # most sounds whose outputs wait for those of a sound before them, of a rare length
@@ -119,7 +119,7 @@ class WindowEncoder:
         sources : iterable
             Sounds, each as `mxnet_audio.audio.load` takes it; or a single path.
         batch_size : int > 0, optional
-            Number of windows in one pass of the network at most; by default as many as are half a minute long.
+            Number of windows in one pass of the network at most; by default as many as are 16 s long together.
 
         Yields
         ------

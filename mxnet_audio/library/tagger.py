@@ -166,7 +166,8 @@ class AudioTagger:
         paths : iterable
             Sounds, each as in `predict_class`; or a single path.
         batch_size : int > 0, optional
-            Number of patches, or windows, in one pass of the network; by default those of half a minute.
+            Number of patches, or windows, in one pass of the network; by default patches of half a minute,
+            or windows of a quarter of a minute, together.
         channel : {'mix', 'left', 'right', 'each'} or int >= 0
             Channel of each sound to use, as for `AudioEncoder.encode_many`.
 

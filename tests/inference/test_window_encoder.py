@@ -139,7 +139,7 @@ def test_inputs_are_padded_to_few_lengths_and_few_sizes(encoder, network, sound)
 
 def test_passes_are_bounded_by_the_length_of_their_sound(encoder, network, sound):
     list(encoder().encode_many([sound(200.0)]))
-    assert {shape[0] for shape in network.shapes[:-1]} == {16}  # 32 s
+    assert {shape[0] for shape in network.shapes[:-1]} == {8}  # 16 s
     network.shapes.clear()
     list(encoder().encode_many(sound(0.1, seed) for seed in range(130)))
     assert [shape[0] for shape in network.shapes] == [64, 64, 2]
