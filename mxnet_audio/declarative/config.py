@@ -1,0 +1,294 @@
+"""The configuration of a whole run, in the names of Ludwig: inputs, network, outputs, training and data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import yaml
+from pydantic import model_validator
+
+from mxnet_audio.declarative.defaults import Defaults, with_defaults
+from mxnet_audio.declarative.encoders import PretrainedEncoder
+from mxnet_audio.declarative.features import AudioInput, InputFeature, or_nothing
+from mxnet_audio.declarative.output_features import OutputFeature
+from mxnet_audio.declarative.run_sections import Backend, BackendSection, Combiner, ConcatCombiner, Preprocessing
+from mxnet_audio.declarative.section import Count, Dropped, Refused, Section, nearest, problem, validated
+from mxnet_audio.declarative.training_section import Trainer
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.features.documents import read_yaml
+
+__all__ = ["COMBINED", "RunConfig"]
+
+COMBINED = "combined"  # validation field: the sum of the losses of all outputs
+
+
+class RunConfig(Section):
+    """Configuration of a whole run. Immutable; the names and defaults are Ludwig's.
+
+    The sections are documented key by key in the guide "Keys of a configuration". What ``defaults`` has for a type of
+    feature is merged into the features, so that they are complete, and the validation field and metric are filled in.
+
+    Parameters
+    ----------
+    input_features : list of mapping
+        Columns that the network takes, at least one of them of type ``audio``.
+    output_features : list of mapping
+        Columns that it predicts.
+    combiner, trainer, preprocessing, defaults, backend : mapping, optional
+        Other sections.
+    random_seed : int >= 0
+        Seed of the split, of the weights at first, and of the order of the rows.
+
+    Raises
+    ------
+    ParameterError
+        If a key is unknown, not supported or missing, a value is wrong, or keys contradict each other. It names the
+        path of each key, and the nearest one that exists.
+
+    See Also
+    --------
+    read : a configuration from a file.
+
+    Examples
+    --------
+    >>> config = RunConfig(input_features=[{"name": "clip", "type": "audio"}],
+    ...                    output_features=[{"name": "label", "type": "category"}])
+    >>> config.input_features[0].encoder.num_filters, config.trainer.validation_metric
+    (256, 'accuracy')
+    >>> RunConfig.read("input_features: [{name: clip, type: audio, encoder: {num_filtres: 64}}]")
+    Traceback (most recent call last):
+    ...
+    mxnet_audio.errors.ParameterError: input_features[0].encoder.num_filtres: unknown key, did you mean num_filters?
+    output_features: missing
+    """
+
+    UNSUPPORTED: ClassVar = {
+        "model_type": Refused("networks are of type ecd", ("ecd",)),
+        "preset": Refused("give the encoder", (None,)),
+        "hyperopt": Refused("run once for each choice of parameters", (None,)),
+        "ludwig_version": Dropped("it is the version that wrote the file"),
+    }
+    input_features: tuple[InputFeature, ...]
+    """Columns that the network takes."""
+    output_features: tuple[OutputFeature, ...]
+    """Columns that it predicts."""
+    combiner: Combiner = ConcatCombiner()
+    """Layers from the vectors of all inputs to one vector."""
+    trainer: Annotated[Trainer, or_nothing] = Trainer()
+    """Training."""
+    preprocessing: Annotated[Preprocessing, or_nothing] = Preprocessing()
+    """Split of the rows."""
+    defaults: Annotated[Defaults, or_nothing] = Defaults()
+    """Keys of all features of a type."""
+    backend: BackendSection = Backend()
+    """Machine."""
+    random_seed: Count = 42
+    """Seed of the split, of the weights at first, and of the order of the rows."""
+
+    if not TYPE_CHECKING:  # type checkers see the constructor that pydantic derives from the fields
+
+        def __init__(self, /, **values: Any) -> None:
+            validated(lambda: super(RunConfig, self).__init__(**values), values)
+
+    @classmethod
+    def model_validate(cls, obj: Any, **_: Any) -> RunConfig:
+        """Return the configuration of a mapping, as `read` does."""
+        return obj if isinstance(obj, cls) else cls.read(obj)
+
+    @classmethod
+    def read(cls, config: str | os.PathLike | Mapping[str, Any]) -> RunConfig:
+        """Read a configuration.
+
+        Parameters
+        ----------
+        config : str, os.PathLike or mapping
+            YAML file, YAML text, or a mapping read from it. One line of text that names a file, or has no key, is a
+            path. A file has at most 128 KiB, and no aliases (``*name``).
+
+        Returns
+        -------
+        RunConfig
+
+        Raises
+        ------
+        ParameterError
+            If the file cannot be read or is not YAML, or the configuration is wrong.
+
+        Examples
+        --------
+        >>> text = '''
+        ... input_features:
+        ...   - {name: clip, type: audio, preprocessing: {type: fbank}, encoder: {type: cnnrnn}}
+        ... output_features:
+        ...   - {name: label, type: category}
+        ... trainer: {epochs: 20}
+        ... '''
+        >>> RunConfig.read(text).trainer.epochs
+        20
+        """
+        data, path = read_yaml(config)
+        if not isinstance(data, Mapping):
+            kind = "nothing" if data is None else type(data).__name__
+            raise ParameterError(f"expected a mapping of keys to values, got {kind}", path)
+        try:
+            return cls(**{str(key): value for key, value in data.items()})
+        except ParameterError as error:
+            raise ParameterError(error.reason, path) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all keys and values, JSON-serializable; `read` makes the same configuration of it."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """Return the YAML text of `to_dict`."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:  # type: ignore[override]  # pydantic's is deprecated
+        """Return the JSON schema of a configuration, for editors.
+
+        Examples
+        --------
+        >>> sorted(RunConfig.schema()["properties"])[:4]
+        ['backend', 'combiner', 'defaults', 'input_features']
+        """
+        return cls.model_json_schema()
+
+    @property
+    def shared_encoders(self) -> dict[str, str]:
+        """Name of each audio feature, and of the feature whose encoder it uses: its own, or the one it is tied to."""
+        tied = {feature.name: feature.tied for feature in self.input_features if isinstance(feature, AudioInput)}
+
+        def root(name: str) -> str:
+            return name if tied[name] is None else root(tied[name])  # type: ignore[arg-type]
+
+        return {name: root(name) for name in tied}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _merge(cls, data: Any) -> Any:
+        return _with_tied(with_defaults(data)) if isinstance(data, Mapping) else data
+
+    @model_validator(mode="after")
+    def _check(self) -> RunConfig:
+        self._check_names()
+        self._check_tied()
+        self._check_sequences()
+        for key in ("validation_field", "validation_metric"):
+            value = self._validation(key)
+            object.__setattr__(self, "trainer", self.trainer.model_copy(update={key: value}))
+        self._check_plateau()
+        return self
+
+    def _check_names(self) -> None:
+        places = [(f"input_features[{i}]", feature) for i, feature in enumerate(self.input_features)]
+        places += [(f"output_features[{i}]", feature) for i, feature in enumerate(self.output_features)]
+        names: dict[str, str] = {}
+        inputs = {feature.column: feature.name for feature in self.input_features}
+        for place, feature in places:
+            if feature.name in names:
+                raise problem(f"{place}.name", f"{feature.name!r} is the name of {names[feature.name]}, too")
+            names[feature.name] = place
+            if place.startswith("output") and feature.column in inputs:
+                raise problem(
+                    f"{place}.column", f"{feature.column!r} is the column of input {inputs[feature.column]!r}"
+                )
+        if not any(isinstance(feature, AudioInput) for feature in self.input_features):
+            raise problem("input_features", "none is of type 'audio'")
+
+    def _check_tied(self) -> None:
+        features = {feature.name: feature for feature in self.input_features}
+        for number, feature in enumerate(self.input_features):
+            if not isinstance(feature, AudioInput) or feature.tied is None:
+                continue
+            key = f"input_features[{number}].tied"
+            if feature.tied not in features:
+                others = [name for name in features if name != feature.name]
+                raise problem(key, f"no input feature {feature.tied!r}{nearest(feature.tied, others)}")
+            seen, other = [feature.name], features[feature.tied]
+            while isinstance(other, AudioInput) and other.tied in features and other.name not in seen:
+                seen, other = [*seen, other.name], features[other.tied]
+            if other.name in seen:
+                raise problem(key, f"features tied in a circle: {' -> '.join([*seen, other.name])}")
+            other = features[feature.tied]
+            if not isinstance(other, AudioInput):
+                raise problem(key, f"{other.name!r} is of type {other.type!r}, not 'audio'")
+            if other.encoder != feature.encoder:
+                raise problem(key, f"{other.name!r} has another encoder: give both the same, or this one none")
+            if other.preprocessing.identity() != feature.preprocessing.identity():
+                raise problem(key, f"{other.name!r} has other features: give both the same preprocessing")
+
+    def _check_sequences(self) -> None:
+        for number, feature in enumerate(self.input_features):
+            encoder: Any = feature.encoder
+            keeps = isinstance(feature, AudioInput) and getattr(encoder, "reduce_output", "none") is None
+            if keeps and len(self.input_features) > 1:
+                raise problem(
+                    f"input_features[{number}].encoder.reduce_output",
+                    "null keeps a sequence, which cannot be joined with other inputs: use 'mean', 'max' or another",
+                )
+            if keeps and isinstance(encoder, PretrainedEncoder) and not encoder.trainable:
+                raise problem(
+                    f"input_features[{number}].encoder.reduce_output",
+                    "null keeps a sequence, but trainable: false computes one vector of a sound: use 'mean'",
+                )
+
+    def _validation(self, key: str) -> str:
+        """Return the validation field or metric, by Ludwig's rules for those that are not given."""
+        field, metric = self.trainer.validation_field, self.trainer.validation_metric
+        outputs = {feature.name: feature for feature in self.output_features}
+        if key == "validation_field":
+            if field is None:
+                having = [name for name, feature in outputs.items() if metric in (None, "loss", *feature.METRICS)]
+                if len(having) > 1 and metric not in (None, "loss"):
+                    raise problem("trainer.validation_field", f"needed, since several outputs have {metric!r}")
+                return (having or list(outputs))[0]
+            if field not in outputs and field != COMBINED:
+                choices = ", ".join(map(repr, [*outputs, COMBINED]))
+                raise problem(
+                    "trainer.validation_field",
+                    f"must be one of {choices}, got {field!r}{nearest(field, [*outputs, COMBINED])}",
+                )
+            return field
+        metrics = ("loss",) if field == COMBINED else outputs[str(field)].METRICS
+        if metric is not None and metric not in metrics:
+            choices = ", ".join(map(repr, metrics))
+            raise problem(
+                "trainer.validation_metric",
+                f"{field!r} has {choices}, got {metric!r}{nearest(metric, metrics)}",
+            )
+        return metrics[0] if metric is None else metric
+
+    def _check_plateau(self) -> None:
+        metric, field = self.trainer.learning_rate_scheduler.reduce_eval_metric, self.trainer.validation_field
+        metrics = next((feature.METRICS for feature in self.output_features if feature.name == field), ("loss",))
+        if metric not in metrics:
+            raise problem(
+                "trainer.learning_rate_scheduler.reduce_eval_metric",
+                f"{field!r} has {', '.join(map(repr, metrics))}, got {metric!r}{nearest(metric, metrics)}",
+            )
+
+
+def _with_tied(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a configuration in which tied features without an encoder or preprocessing have those of the other."""
+    features = data.get("input_features")
+    if not isinstance(features, list | tuple):
+        return data
+    named = {
+        feature["name"]: feature
+        for feature in features
+        if isinstance(feature, Mapping) and isinstance(feature.get("name"), str)
+    }
+
+    def inherit(feature: Any) -> Any:
+        seen, other = [], feature
+        while isinstance(other, Mapping) and isinstance(other.get("tied"), str) and other not in seen:
+            seen, other = [*seen, other], named.get(other["tied"])
+        if not (seen and isinstance(other, Mapping)):
+            return feature
+        parts = {part: other[part] for part in ("encoder", "preprocessing") if part in other}
+        return {**parts, **{key: value for key, value in feature.items() if value is not None}}
+
+    return {**data, "input_features": [inherit(feature) for feature in features]}

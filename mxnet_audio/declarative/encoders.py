@@ -1,0 +1,367 @@
+"""Encoders of sound in a configuration: Ludwig's sequence encoders, and pretrained ones."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
+
+from pydantic import Field, model_validator
+
+from mxnet_audio.declarative.layers import (
+    Activation,
+    ConvLayers,
+    FcLayers,
+    Initializer,
+    Norm,
+    NormParams,
+    check_one_of,
+)
+from mxnet_audio.declarative.section import (
+    Count,
+    Dropped,
+    Layers,
+    Positive,
+    Refused,
+    Section,
+    Share,
+    Size,
+    problem,
+    typed,
+)
+
+__all__ = [
+    "PRETRAINED_TYPES",
+    "SEQUENCE_TYPES",
+    "Adapter",
+    "AudioEncoder",
+    "CnnRnn",
+    "FrozenEncoder",
+    "Hubert",
+    "ParallelCnn",
+    "Passthrough",
+    "PretrainedEncoder",
+    "PublishedEncoder",
+    "Rnn",
+    "SequenceEncoder",
+    "StackedCnn",
+    "StackedParallelCnn",
+    "Transformer",
+    "Wav2Vec2",
+    "Whisper",
+]
+
+_EMBEDDINGS = Dropped("sounds are vectors already, and nothing is embedded")
+_NO_SKIP = Refused("use type: passthrough", (False,))
+Reduction: TypeAlias = Literal["sum", "mean", "avg", "max", "concat", "last"] | None
+
+
+class SequenceEncoder(Section):
+    """Encoder of a sequence of vectors, such as the frames of a spectrum."""
+
+    UNSUPPORTED: ClassVar = {
+        "skip": _NO_SKIP,
+        "adapter": Refused("only pretrained encoders have adapters", (None,)),
+        "max_sequence_length": Dropped("it follows from preprocessing.audio_file_length_limit_in_s"),
+        "vocab": _EMBEDDINGS,
+        "representation": _EMBEDDINGS,
+        "should_embed": _EMBEDDINGS,
+        "embedding_size": _EMBEDDINGS,
+        "embeddings_on_cpu": _EMBEDDINGS,
+        "embeddings_trainable": _EMBEDDINGS,
+        "pretrained_embeddings": _EMBEDDINGS,
+    }
+    type: str
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the keyword arguments of the block in `mxnet_audio.nn.sequence`, JSON-serializable."""
+        return self.model_dump(mode="json", exclude={"type"})
+
+
+class _Reduced(SequenceEncoder):
+    """Keys of all sequence encoders with layers."""
+
+    dropout: Share = 0.0
+    use_bias: bool = True
+    weights_initializer: Initializer = "xavier_uniform"
+    bias_initializer: Initializer = "zeros"
+    output_size: Size = 256
+    norm: Norm = None
+    norm_params: NormParams = None
+    fc_layers: FcLayers = None
+
+
+class _Convolutional(_Reduced):
+    """Keys of the encoders of convolutions alone."""
+
+    activation: Activation = "relu"
+    reduce_output: Reduction = "sum"
+    num_fc_layers: Layers | None = None
+    num_filters: Size = 256
+    filter_size: Size = 3
+    pool_function: Literal["max", "average", "avg", "mean"] = "max"
+    pool_size: Size | None = None
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> _Convolutional:
+        for layers, number in (
+            ("conv_layers", "num_conv_layers"),
+            ("stacked_layers", "num_stacked_layers"),
+            ("fc_layers", "num_fc_layers"),
+        ):
+            if layers in type(self).model_fields:
+                check_one_of(self, layers, number)
+        return self
+
+
+class ParallelCnn(_Convolutional):
+    """Convolutions side by side, with filters of different sizes."""
+
+    type: Literal["parallel_cnn"] = "parallel_cnn"
+    conv_layers: ConvLayers = None
+    num_conv_layers: Layers | None = None
+
+
+class _Strided(Section):
+    """Keys of convolutions one after the other."""
+
+    strides: Size = 1
+    padding: Literal["valid", "same"] = "same"
+    dilation_rate: Size = 1
+    pool_strides: Size | None = None
+    pool_padding: Literal["valid", "same"] = "same"
+
+
+class StackedCnn(_Strided, _Convolutional):
+    """Convolutions one after the other."""
+
+    type: Literal["stacked_cnn"] = "stacked_cnn"
+    conv_layers: ConvLayers = None
+    num_conv_layers: Layers | None = None
+
+
+class StackedParallelCnn(_Convolutional):
+    """Stacks of convolutions side by side."""
+
+    type: Literal["stacked_parallel_cnn"] = "stacked_parallel_cnn"
+    stacked_layers: Annotated[tuple[ConvLayers, ...], Field(max_length=256)] | None = None
+    num_stacked_layers: Layers | None = None
+
+
+class _Recurrent(_Reduced):
+    """Keys of the encoders with recurrent layers."""
+
+    activation: Activation = "tanh"
+    reduce_output: Reduction = "last"
+    num_fc_layers: Layers = 0
+    fc_activation: Activation = "relu"
+    fc_dropout: Share = 0.0
+    cell_type: Literal["rnn", "lstm", "gru"] = "rnn"
+    state_size: Size = 256
+    bidirectional: bool = False
+    recurrent_activation: Activation = "sigmoid"
+    recurrent_dropout: Share = 0.0
+    unit_forget_bias: bool = True
+    recurrent_initializer: Initializer = "orthogonal"
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> _Recurrent:
+        check_one_of(self, "fc_layers", "num_fc_layers")
+        if isinstance(self, CnnRnn):
+            check_one_of(self, "conv_layers", "num_conv_layers")
+        return self
+
+
+class Rnn(_Recurrent):
+    """Recurrent layers."""
+
+    type: Literal["rnn"] = "rnn"
+    num_layers: Layers = 1
+
+
+class CnnRnn(_Strided, _Recurrent):
+    """Convolutions one after the other, and recurrent layers after them."""
+
+    type: Literal["cnnrnn"] = "cnnrnn"
+    conv_layers: ConvLayers = None
+    num_conv_layers: Layers | None = None
+    num_filters: Size = 256
+    filter_size: Size = 5
+    pool_function: Literal["max", "average", "avg", "mean"] = "max"
+    pool_size: Size | None = 2
+    conv_activation: Activation = "relu"
+    conv_dropout: Share = 0.0
+    num_rec_layers: Layers = 1
+
+
+class Transformer(_Reduced):
+    """Transformer layers."""
+
+    type: Literal["transformer"] = "transformer"
+    dropout: Share = 0.1
+    reduce_output: Reduction = "last"
+    num_fc_layers: Layers = 0
+    fc_activation: Activation = "relu"
+    fc_dropout: Share = 0.0
+    num_layers: Layers = 1
+    hidden_size: Size = 256
+    num_heads: Size = 8
+    transformer_output_size: Size = 256
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> Transformer:
+        check_one_of(self, "fc_layers", "num_fc_layers")
+        if self.hidden_size % self.num_heads:
+            raise problem("num_heads", f"{self.num_heads} heads do not divide hidden_size: {self.hidden_size}")
+        return self
+
+
+class Passthrough(SequenceEncoder):
+    """The sequence itself, or a reduction of it."""
+
+    UNSUPPORTED: ClassVar = {
+        **SequenceEncoder.UNSUPPORTED,
+        "encoding_size": Dropped("it is the number of bands"),
+    }
+    type: Literal["passthrough"] = "passthrough"
+    reduce_output: Reduction = None
+
+
+class Adapter(Section):
+    """Adapters of low rank (LoRA) beside the layers of a pretrained encoder, which are trained in their place."""
+
+    UNSUPPORTED: ClassVar = {
+        "pretrained_adapter_weights": Refused("only the adapters of this package's own models are loaded", (None,)),
+        "postprocessor": Refused("adapters stay beside the layers", (None,)),
+        "bias_type": Refused("biases are not trained", ("none",)),
+        "use_rslora": Refused("the scale is alpha / r", (False,)),
+        "use_dora": Refused("only LoRA is supported", (False,)),
+    }
+    type: Literal["lora"] = "lora"
+    r: Size = 8
+    """Rank."""
+    alpha: Positive | None = None
+    """Scale times the rank; by default twice the rank."""
+    dropout: Share = 0.05
+    """Dropout before the adapters."""
+    target_modules: Annotated[tuple[str, ...], Field(min_length=1)] = ("query", "value")
+    """Names of the layers, as in the last part of the names of the network's parameters."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("target_modules", ...) is None:
+            return {key: value for key, value in data.items() if key != "target_modules"}
+        return data
+
+    def lora(self) -> dict[str, Any]:
+        """Return the arguments of `mxnet_audio.nn.lora.add_lora`, JSON-serializable."""
+        alpha = 2.0 * self.r if self.alpha is None else self.alpha
+        return {"rank": self.r, "alpha": alpha, "dropout": self.dropout, "targets": list(self.target_modules)}
+
+
+class PretrainedEncoder(Section):
+    """Encoder with published weights. It computes its own features from the whole sound."""
+
+    UNSUPPORTED: ClassVar = {"skip": _NO_SKIP}
+    type: str
+    use_pretrained: bool = True
+    """False for random weights."""
+    saved_weights_in_checkpoint: bool = False
+    """True keeps the encoder's weights in a saved model, which then needs no other source."""
+    trainable: bool = True
+    """False computes the vectors once, and trains only what follows."""
+    pretrained_model_name_or_path: str | None = None
+    """Model on the Hugging Face hub, or a file or folder; by default the published weights."""
+    revision: str | None = None
+    """Branch, tag or commit of a model on the hub (not Ludwig's)."""
+
+
+class _Trainable(PretrainedEncoder):
+    """Keys of the encoders whose weights can be trained."""
+
+    adapter: Annotated[Adapter, typed("lora", ("lora",), {"dora": "use 'lora'"})] | None = None
+    """Adapters to train in place of the encoder's own layers."""
+
+    @model_validator(mode="after")
+    def _check_adapter(self) -> _Trainable:
+        if self.adapter is not None and not self.trainable:
+            raise problem("adapter", "contradicts trainable: false, with which nothing of the encoder is trained")
+        return self
+
+
+class _Sequence(_Trainable):
+    """Keys of the encoders that compute a sequence of vectors."""
+
+    reduce_output: Literal["mean", "max", "sum", "last", "cls_pooled"] | None = "mean"
+    """Reduction of the sequence over time; null keeps the sequence."""
+    layer: Count | Literal["weighted"] | None = None
+    """Layer, 0 before the first transformer layer, or the learned sum of all; by default the last (not Ludwig's)."""
+
+
+class Wav2Vec2(_Sequence):
+    """Encoder wav2vec 2.0."""
+
+    type: Literal["wav2vec2"] = "wav2vec2"
+    pretrained_model_name_or_path: str = "facebook/wav2vec2-base"
+
+
+class Whisper(_Sequence):
+    """Encoder of Whisper."""
+
+    type: Literal["whisper"] = "whisper"
+    pretrained_model_name_or_path: str = "openai/whisper-base"
+
+
+class Hubert(_Sequence):
+    """Encoder HuBERT."""
+
+    type: Literal["hubert"] = "hubert"
+    pretrained_model_name_or_path: str = "facebook/hubert-base-ls960"
+
+
+class PublishedEncoder(_Trainable):
+    """Other encoder of `mxnet_audio.weights` whose weights can be trained (not Ludwig's)."""
+
+    type: Literal["wavlm", "ast", "panns_cnn14", "panns_cnn10", "panns_cnn6", "panns_mobilenetv1", "ecapa"]
+    embedding: str | None = None
+    """Vectors to use, such as ``6:mean`` of wavlm; by default the first of the encoder's."""
+
+
+class FrozenEncoder(PretrainedEncoder):
+    """Encoder of `mxnet_audio.weights` for patches of one length, whose weights are kept (not Ludwig's)."""
+
+    UNSUPPORTED: ClassVar = {
+        **PretrainedEncoder.UNSUPPORTED,
+        "adapter": Refused("this encoder is not trained", (None,)),
+    }
+    type: Literal["yamnet", "musicnn", "musicnn_mtt", "musicnn_vgg", "musicnn_vgg_mtt", "resemblyzer"]
+    trainable: Literal[False] = False
+    embedding: str | None = None
+    """Vectors to use, such as ``mean_std`` of yamnet; by default the first of the encoder's."""
+
+
+_Encoders: TypeAlias = (
+    ParallelCnn
+    | StackedCnn
+    | StackedParallelCnn
+    | Rnn
+    | CnnRnn
+    | Transformer
+    | Passthrough
+    | Wav2Vec2
+    | Whisper
+    | Hubert
+    | PublishedEncoder
+    | FrozenEncoder
+)
+_TYPES = {encoder: get_args(encoder.model_fields["type"].annotation) for encoder in get_args(_Encoders)}
+SEQUENCE_TYPES = [name for encoder, names in _TYPES.items() if issubclass(encoder, SequenceEncoder) for name in names]
+PRETRAINED_TYPES = [name for names in _TYPES.values() for name in names if name not in SEQUENCE_TYPES]
+AudioEncoder: TypeAlias = Annotated[
+    _Encoders,
+    Field(discriminator="type"),
+    typed(
+        "parallel_cnn",
+        [*SEQUENCE_TYPES, *PRETRAINED_TYPES],
+        {"embed": "it is for symbols, use 'passthrough'", "mamba": "use 'rnn' or 'transformer'"},
+    ),
+]

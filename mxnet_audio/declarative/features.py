@@ -1,0 +1,330 @@
+"""Input features of a configuration: sound, and columns of numbers, categories and flags beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_serializer, model_validator
+
+from mxnet_audio.declarative.encoders import PRETRAINED_TYPES, AudioEncoder, ParallelCnn, PretrainedEncoder
+from mxnet_audio.declarative.layers import Activation, FcLayers, Initializer, Norm, NormParams
+from mxnet_audio.declarative.section import (
+    Dropped,
+    Layers,
+    PositiveCount,
+    Refused,
+    Section,
+    Share,
+    Size,
+    problem,
+    typed,
+)
+from mxnet_audio.errors import FeatureError
+from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.features.keys import KEYS_OF_TYPE, LOADING_KEYS, LUDWIG_KEYS, TIME_MAJOR_TYPES
+
+__all__ = [
+    "COMMON_KEYS",
+    "INPUT_TYPES",
+    "AudioInput",
+    "AudioPreprocessing",
+    "BinaryInput",
+    "BinaryPreprocessing",
+    "CategoryInput",
+    "CategoryPreprocessing",
+    "Feature",
+    "InputFeature",
+    "NumberInput",
+    "NumberPreprocessing",
+    "or_nothing",
+]
+
+COMMON_KEYS = {
+    "proc_column": Dropped("Ludwig computes it"),
+    "active": Refused("leave the feature out", (True,)),
+}
+COMPUTED = Dropped("Ludwig computes it")
+# An empty section of a file is null: all its keys have their defaults.
+or_nothing = BeforeValidator(lambda value: {} if value is None else value)
+
+
+class AudioPreprocessing(AudioFeatureConfig):
+    """Features of sounds, how they are read, and what replaces missing ones; ``fbank`` by default, as in Ludwig."""
+
+    def __init__(self, /, **values: Any) -> None:
+        if "audio_feature" in values:
+            raise FeatureError("audio_feature: its keys are keys of preprocessing itself, move them up")
+        if values.keys() <= LUDWIG_KEYS | LOADING_KEYS | {"computed_fill_value"}:
+            values = {"type": "fbank", **values}
+        super().__init__(**values)
+
+    @model_serializer(mode="wrap")
+    def _used_keys(self, handler: Any) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if key in KEYS_OF_TYPE[self.type] | LOADING_KEYS}
+
+    @property
+    def features(self) -> AudioFeatureConfig:
+        """Configuration of the features alone."""
+        return AudioFeatureConfig(**self.identity())
+
+
+class Feature(Section):
+    """Feature of a row of the table."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """Name of the feature; no two features have the same."""
+    column: Annotated[str, Field(min_length=1)]
+    """Column of the table; by default the name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_column(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("column") is None and data.get("name") is not None:
+            return {**data, "column": data["name"]}
+        return data
+
+
+class AudioInput(Feature):
+    """Column of sounds: paths, or whatever else `mxnet_audio.audio.load` takes."""
+
+    UNSUPPORTED: ClassVar = {**COMMON_KEYS, "augmentation": Refused("Ludwig has none for sounds", (False, None))}
+    type: Literal["audio"] = "audio"
+    preprocessing: AudioPreprocessing = Field(default_factory=AudioPreprocessing)
+    """Features of the sounds."""
+    encoder: AudioEncoder = Field(default_factory=ParallelCnn)
+    """Network from features to a vector."""
+    tied: str | None = None
+    """Another audio feature, whose encoder this one shares."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_preprocessing(cls, data: Any) -> Any:
+        """Refuse features that the encoder does not take; they are known only before the defaults are filled in."""
+        if not isinstance(data, Mapping):
+            return data
+        encoder, given = data.get("encoder"), data.get("preprocessing")
+        name = encoder.get("type") if isinstance(encoder, Mapping) else encoder
+        if not (isinstance(name, str) and name in PRETRAINED_TYPES):
+            return data
+        if given is not None and not isinstance(given, Mapping):
+            return data
+        given = given or {}
+        if (kind := given.get("type", "raw")) != "raw":
+            raise problem(
+                "preprocessing.type",
+                f"{kind!r} contradicts encoder {name!r}, which computes its own features from samples",
+            )
+        if others := [str(key) for key in given if key not in LOADING_KEYS | {"type", "computed_fill_value"}]:
+            raise problem(
+                f"preprocessing.{others[0]}",
+                f"not for encoder {name!r}, which computes its own features from the whole sound: remove it",
+            )
+        return {**data, "preprocessing": {**given, "type": "raw"}}
+
+    @model_validator(mode="after")
+    def _check_spectrum(self) -> AudioInput:
+        features, encoder = self.preprocessing, self.encoder
+        if isinstance(encoder, PretrainedEncoder):
+            return self
+        if features.type == "raw":
+            raise problem(
+                "preprocessing.type",
+                f"'raw' are samples, but encoder {encoder.type!r} needs a spectrum: use 'fbank', 'stft', 'stft_phase' or "
+                "'group_delay', or an encoder of samples, such as 'wav2vec2'",
+            )
+        if features.type not in TIME_MAJOR_TYPES and features.n_frames is None:
+            raise problem("preprocessing.n_frames", f"needed for type {features.type!r}, since sounds get one length")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _used_preprocessing(self, handler: Any) -> dict[str, Any]:
+        values = handler(self)
+        if isinstance(self.encoder, PretrainedEncoder):
+            used = LOADING_KEYS | {"type"}
+            values["preprocessing"] = {key: value for key, value in values["preprocessing"].items() if key in used}
+        return values
+
+
+class DenseEncoder(Section):
+    """Fully connected layers on a number."""
+
+    UNSUPPORTED: ClassVar = {
+        "skip": Refused("use type: passthrough", (False,)),
+        "adapter": Refused("only pretrained encoders have adapters", (None,)),
+        "input_size": COMPUTED,
+    }
+    type: Literal["dense"] = "dense"
+    num_layers: Annotated[Layers, Field(ge=1)] = 1
+    fc_layers: FcLayers = None
+    output_size: Size = 256
+    use_bias: bool = True
+    weights_initializer: Initializer = "xavier_uniform"
+    bias_initializer: Initializer = "zeros"
+    norm: Norm = None
+    norm_params: NormParams = None
+    activation: Activation = "relu"
+    dropout: Share = 0.0
+
+
+class PassthroughEncoder(Section):
+    """The number itself."""
+
+    UNSUPPORTED: ClassVar = {
+        "skip": Refused("it has no effect here", (False,)),
+        "adapter": DenseEncoder.UNSUPPORTED["adapter"],
+    }
+    type: Literal["passthrough"] = "passthrough"
+
+
+_OTHER_NUMBER_ENCODERS = "use 'passthrough' or 'dense'"
+NumberEncoder: TypeAlias = Annotated[
+    PassthroughEncoder | DenseEncoder,
+    Field(discriminator="type"),
+    typed("passthrough", ("passthrough", "dense"), dict.fromkeys(("ple", "periodic", "bins"), _OTHER_NUMBER_ENCODERS)),
+]
+
+
+class CategoryEmbedding(Section):
+    """Vector of each category, which is trained."""
+
+    UNSUPPORTED: ClassVar = {
+        "skip": Refused("use type: onehot", (False,)),
+        "adapter": DenseEncoder.UNSUPPORTED["adapter"],
+        "vocab": COMPUTED,
+        "embedding_initializer": Refused("vectors begin with xavier_uniform", (None,)),
+        "embeddings_on_cpu": Dropped("vectors are on the device of the network"),
+        "embeddings_trainable": Refused("use type: onehot", (True,)),
+        "pretrained_embeddings": Refused("vectors of categories are trained", (None,)),
+    }
+    type: Literal["dense"] = "dense"
+    embedding_size: Size = 50
+    dropout: Share = 0.0
+
+
+class OneHotEncoder(Section):
+    """Vector with 1 for the category and 0 for the others."""
+
+    UNSUPPORTED: ClassVar = {
+        "skip": Refused("it has no effect here", (False,)),
+        "adapter": DenseEncoder.UNSUPPORTED["adapter"],
+        "vocab": COMPUTED,
+    }
+    type: Literal["onehot"] = "onehot"
+
+
+CategoryEncoder: TypeAlias = Annotated[
+    CategoryEmbedding | OneHotEncoder,
+    Field(discriminator="type"),
+    typed(
+        "dense",
+        ("dense", "onehot"),
+        dict.fromkeys(("sparse", "passthrough", "target", "hash"), "use 'dense' or 'onehot'"),
+    ),
+]
+
+MissingValueStrategy: TypeAlias = Literal["fill_with_const", "fill_with_mode", "bfill", "ffill", "drop_row"]
+
+
+class CategoryPreprocessing(Section):
+    """Reading of a column of categories."""
+
+    UNSUPPORTED: ClassVar = {
+        "computed_fill_value": COMPUTED,
+        "cache_encoder_embeddings": Refused("vectors of categories are trained", (False,)),
+    }
+    missing_value_strategy: MissingValueStrategy = "fill_with_const"
+    """Replacement of missing values."""
+    fill_value: str = "<UNK>"
+    """Constant of fill_with_const."""
+    lowercase: bool = False
+    """True makes no difference between upper and lower case."""
+    most_common: PositiveCount | None = 10000
+    """Number of categories, the most frequent ones; others are unknown."""
+
+
+class NumberPreprocessing(Section):
+    """Reading of a column of numbers."""
+
+    UNSUPPORTED: ClassVar = {
+        "computed_fill_value": COMPUTED,
+        "outlier_strategy": Refused("replace outliers in the table", (None,)),
+        "outlier_threshold": Dropped("there is no outlier_strategy"),
+        "computed_outlier_fill_value": COMPUTED,
+    }
+    missing_value_strategy: MissingValueStrategy | Literal["fill_with_mean"] = "fill_with_const"
+    """Replacement of missing values."""
+    fill_value: float = 0.0
+    """Constant of fill_with_const."""
+    normalization: Literal["zscore", "minmax", "log1p", "iq"] | None = "zscore"
+    """Scale of the numbers, learned from the training rows."""
+
+
+class BinaryPreprocessing(Section):
+    """Reading of a column of flags."""
+
+    UNSUPPORTED: ClassVar = {
+        "computed_fill_value": COMPUTED,
+        "fill_value": Refused("use missing_value_strategy", (None,)),
+    }
+    missing_value_strategy: Literal[
+        "fill_with_mode", "bfill", "ffill", "drop_row", "fill_with_false", "fill_with_true"
+    ] = "fill_with_false"
+    """Replacement of missing values."""
+    fallback_true_label: str | None = None
+    """Value that is true, in a column of other values than true and false, yes and no, 1 and 0."""
+
+    @field_validator("fallback_true_label", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int | float) else value
+
+
+_NOT_TIED = {**COMMON_KEYS, "tied": Refused("only audio features share an encoder", (None,))}
+
+
+class NumberInput(Feature):
+    """Column of numbers."""
+
+    UNSUPPORTED: ClassVar = _NOT_TIED
+    type: Literal["number"] = "number"
+    preprocessing: Annotated[NumberPreprocessing, or_nothing] = NumberPreprocessing()
+    """Reading of the column."""
+    encoder: NumberEncoder = PassthroughEncoder()
+    """Network from the number to a vector."""
+
+
+class CategoryInput(Feature):
+    """Column of categories."""
+
+    UNSUPPORTED: ClassVar = _NOT_TIED
+    type: Literal["category"] = "category"
+    preprocessing: Annotated[CategoryPreprocessing, or_nothing] = CategoryPreprocessing()
+    """Reading of the column."""
+    encoder: CategoryEncoder = CategoryEmbedding()
+    """Network from the category to a vector."""
+
+
+class BinaryInput(Feature):
+    """Column of flags."""
+
+    UNSUPPORTED: ClassVar = _NOT_TIED
+    type: Literal["binary"] = "binary"
+    preprocessing: Annotated[BinaryPreprocessing, or_nothing] = BinaryPreprocessing()
+    """Reading of the column."""
+    encoder: NumberEncoder = PassthroughEncoder()
+    """Network from the flag to a vector."""
+
+
+INPUT_TYPES: dict[str, type[BaseModel]] = {
+    "audio": AudioInput,
+    "number": NumberInput,
+    "category": CategoryInput,
+    "binary": BinaryInput,
+}
+_OTHER_TYPES = ("text", "image", "vector", "sequence", "set", "bag", "date", "h3", "timeseries", "anomaly")
+InputFeature: TypeAlias = Annotated[
+    AudioInput | NumberInput | CategoryInput | BinaryInput,
+    Field(discriminator="type"),
+    typed(None, tuple(INPUT_TYPES), dict.fromkeys(_OTHER_TYPES, "inputs are audio, number, category and binary")),
+]

@@ -1,0 +1,370 @@
+"""Output features of a configuration: columns to predict, their decoders and losses."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import BaseModel, Field, model_validator
+
+from mxnet_audio.declarative.features import (
+    COMMON_KEYS,
+    COMPUTED,
+    BinaryPreprocessing,
+    CategoryPreprocessing,
+    Feature,
+    MissingValueStrategy,
+    NumberPreprocessing,
+    or_nothing,
+)
+from mxnet_audio.declarative.layers import Activation, FcLayers, Initializer, Norm, NormParams, check_one_of
+from mxnet_audio.declarative.section import (
+    Layers,
+    NonNegative,
+    Positive,
+    PositiveCount,
+    Refused,
+    Section,
+    Share,
+    Size,
+    problem,
+    typed,
+)
+
+__all__ = [
+    "OUTPUT_TYPES",
+    "BinaryDecoder",
+    "BinaryLoss",
+    "BinaryOutput",
+    "CategoryDecoder",
+    "CategoryLoss",
+    "CategoryOutput",
+    "Classifier",
+    "NumberDecoder",
+    "NumberLoss",
+    "NumberOutput",
+    "Output",
+    "OutputFeature",
+    "Regressor",
+    "SetDecoder",
+    "SetLoss",
+    "SetOutput",
+]
+
+_TEMPERATURE = "probabilities are not calibrated"
+_MOVED = {
+    key: f"give it as decoder.fc_{key}" for key in ("output_size", "norm", "norm_params", "activation", "dropout")
+}
+_TO_DECODER = {
+    **{key: f"give it in decoder: {key}" for key in ("num_fc_layers", "fc_layers")},
+    **{f"fc_{key}": f"give it in decoder: fc_{key}" for key in ("output_size", "norm", "activation", "dropout")},
+    **_MOVED,
+}
+
+
+class _Decoder(Section):
+    """Fully connected layers before the last one, which computes the output."""
+
+    UNSUPPORTED: ClassVar = {"input_size": COMPUTED, "num_classes": COMPUTED}
+    num_fc_layers: Layers = 0
+    fc_layers: FcLayers = None
+    fc_output_size: Size = 256
+    fc_use_bias: bool = True
+    fc_weights_initializer: Initializer = "xavier_uniform"
+    fc_bias_initializer: Initializer = "zeros"
+    fc_norm: Norm = None
+    fc_norm_params: NormParams = None
+    fc_activation: Activation = "relu"
+    fc_dropout: Share = 0.0
+    use_bias: bool = True
+    weights_initializer: Initializer = "xavier_uniform"
+    bias_initializer: Initializer = "zeros"
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> _Decoder:
+        check_one_of(self, "fc_layers", "num_fc_layers")
+        return self
+
+
+class Regressor(_Decoder):
+    """Decoder of a number or flag."""
+
+    type: Literal["regressor"] = "regressor"
+
+
+class Classifier(_Decoder):
+    """Decoder of a category or set."""
+
+    UNSUPPORTED: ClassVar = {
+        **_Decoder.UNSUPPORTED,
+        "calibration": Refused(_TEMPERATURE, (None,)),
+        "mc_dropout_samples": Refused("predictions are computed once, without dropout", (0,)),
+    }
+    type: Literal["classifier"] = "classifier"
+
+
+class _Loss(Section):
+    """Keys of all losses."""
+
+    weight: NonNegative = 1.0
+    """Factor of the loss in the sum of all outputs."""
+
+
+_NOISY = "labels are taken as they are"
+
+
+class SoftmaxCrossEntropy(_Loss):
+    """Loss of a category."""
+
+    UNSUPPORTED: ClassVar = {
+        "robust_lambda": Refused(_NOISY, (0,)),
+        "confidence_penalty": Refused(_NOISY, (0,)),
+        "class_similarities": Refused("use class_weights", (None,)),
+        "class_similarities_temperature": Refused("use class_weights", (0,)),
+    }
+    type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
+    class_weights: dict[str, NonNegative] | None = None
+    """Weight of each class by its name; 1 for classes that are left out."""
+
+
+class BinaryWeightedCrossEntropy(_Loss):
+    """Loss of a flag."""
+
+    UNSUPPORTED: ClassVar = {"robust_lambda": Refused(_NOISY, (0,)), "confidence_penalty": Refused(_NOISY, (0,))}
+    type: Literal["binary_weighted_cross_entropy"] = "binary_weighted_cross_entropy"
+    positive_class_weight: NonNegative | None = None
+    """Weight of the rows that are true; by default 1."""
+
+
+class SigmoidCrossEntropy(_Loss):
+    """Loss of a set."""
+
+    type: Literal["sigmoid_cross_entropy"] = "sigmoid_cross_entropy"
+    class_weights: dict[str, NonNegative] | None = None
+    """Weight of each class by its name; 1 for classes that are left out."""
+
+
+class MeanSquaredError(_Loss):
+    """Loss of a number: the square of its error."""
+
+    type: Literal["mean_squared_error"] = "mean_squared_error"
+
+
+class MeanAbsoluteError(_Loss):
+    """Loss of a number: the size of its error."""
+
+    type: Literal["mean_absolute_error"] = "mean_absolute_error"
+
+
+class Huber(_Loss):
+    """Loss of a number: the square of small errors, the size of large ones."""
+
+    type: Literal["huber"] = "huber"
+    delta: Positive = 1.0
+    """Error from which on its size counts."""
+
+
+CategoryDecoder: TypeAlias = Annotated[
+    Classifier, typed("classifier", ("classifier",), {"mlp_classifier": "use 'classifier' with num_fc_layers: 1"})
+]
+CategoryLoss: TypeAlias = Annotated[
+    SoftmaxCrossEntropy,
+    typed(
+        "softmax_cross_entropy",
+        ("softmax_cross_entropy",),
+        dict.fromkeys(
+            ("corn", "entropic_open_set", "objectosphere", "focal", "poly", "sparsemax", "entmax15"),
+            "use 'softmax_cross_entropy'",
+        ),
+    ),
+]
+BinaryDecoder: TypeAlias = Annotated[
+    Regressor, typed("regressor", ("regressor",), {"mlp_classifier": "use 'regressor' with num_fc_layers: 1"})
+]
+BinaryLoss: TypeAlias = Annotated[
+    BinaryWeightedCrossEntropy,
+    typed(
+        "binary_weighted_cross_entropy",
+        ("binary_weighted_cross_entropy",),
+        dict.fromkeys(("entropic_open_set", "objectosphere", "focal"), "use 'binary_weighted_cross_entropy'"),
+    ),
+]
+NumberDecoder: TypeAlias = Annotated[Regressor, typed("regressor", ("regressor",))]
+NumberLoss: TypeAlias = Annotated[
+    MeanSquaredError | MeanAbsoluteError | Huber,
+    Field(discriminator="type"),
+    typed(
+        "mean_squared_error",
+        ("mean_squared_error", "mean_absolute_error", "huber"),
+        {
+            "mean_absolute_percentage_error": "use 'mean_absolute_error'",
+            "root_mean_squared_error": "use 'mean_squared_error'",
+            "root_mean_squared_percentage_error": "use 'mean_squared_error'",
+        },
+    ),
+]
+SetDecoder: TypeAlias = Annotated[Classifier, typed("classifier", ("classifier",))]
+SetLoss: TypeAlias = Annotated[SigmoidCrossEntropy, typed("sigmoid_cross_entropy", ("sigmoid_cross_entropy",))]
+
+
+class Output(Feature):
+    """Column to predict.
+
+    Attributes
+    ----------
+    METRICS : tuple of str
+        Metrics that can be the validation metric, the default one first.
+    """
+
+    UNSUPPORTED: ClassVar = {
+        **COMMON_KEYS,
+        "dependencies": Refused("each output is computed from the combiner's output alone", ([], None)),
+        "reduce_dependencies": Refused("there are no dependencies", ("sum", None)),
+        "default_validation_metric": Refused("use trainer.validation_metric", (None,)),
+        "input_size": COMPUTED,
+        "num_classes": COMPUTED,
+        **{key: Refused(reason) for key, reason in _TO_DECODER.items()},
+    }
+    METRICS: ClassVar[tuple[str, ...]] = ()
+    type: str
+    reduce_input: Literal["sum", "mean", "avg", "max", "concat", "last"] = "sum"
+    """Reduction over time of what the combiner gives, where an encoder keeps the sequence (reduce_output: null)."""
+
+
+class CategoryOutput(Output):
+    """Column of categories to predict."""
+
+    UNSUPPORTED: ClassVar = {
+        **Output.UNSUPPORTED,
+        "default_validation_metric": Refused("use trainer.validation_metric", ("accuracy", None)),
+        "calibration": Refused(_TEMPERATURE, (False, None)),
+    }
+    METRICS = ("accuracy", "accuracy_micro", "hits_at_k", "loss")
+
+    class Preprocessing(CategoryPreprocessing):
+        """Reading of a column of categories to predict."""
+
+        missing_value_strategy: MissingValueStrategy = "drop_row"
+        """Replacement of missing values."""
+
+    type: Literal["category"] = "category"
+    preprocessing: Annotated[Preprocessing, or_nothing] = Preprocessing()
+    """Reading of the column."""
+    decoder: CategoryDecoder = Classifier()
+    """Layers from the combiner's output to the scores."""
+    loss: CategoryLoss = SoftmaxCrossEntropy()
+    """Loss."""
+    top_k: PositiveCount = 3
+    """Number of classes of hits_at_k."""
+
+
+class BinaryOutput(Output):
+    """Column of flags to predict."""
+
+    UNSUPPORTED: ClassVar = {
+        **Output.UNSUPPORTED,
+        "default_validation_metric": Refused("use trainer.validation_metric", ("roc_auc", None)),
+        "calibration": Refused(_TEMPERATURE, (False, None)),
+    }
+    METRICS = ("roc_auc", "accuracy", "precision", "recall", "specificity", "loss")
+
+    class Preprocessing(BinaryPreprocessing):
+        """Reading of a column of flags to predict."""
+
+        missing_value_strategy: Literal[
+            "fill_with_mode", "bfill", "ffill", "drop_row", "fill_with_false", "fill_with_true"
+        ] = "drop_row"
+        """Replacement of missing values."""
+
+    type: Literal["binary"] = "binary"
+    preprocessing: Annotated[Preprocessing, or_nothing] = Preprocessing()
+    """Reading of the column."""
+    decoder: BinaryDecoder = Regressor()
+    """Layers from the combiner's output to the score."""
+    loss: BinaryLoss = BinaryWeightedCrossEntropy()
+    """Loss."""
+    threshold: Share = 0.5
+    """Probability from which on a row is predicted to be true."""
+
+
+class NumberOutput(Output):
+    """Column of numbers to predict."""
+
+    UNSUPPORTED: ClassVar = {
+        **Output.UNSUPPORTED,
+        "default_validation_metric": Refused("use trainer.validation_metric", ("mean_squared_error", None)),
+    }
+    METRICS = ("mean_squared_error", "mean_absolute_error", "root_mean_squared_error", "r2", "loss")
+
+    class Preprocessing(NumberPreprocessing):
+        """Reading of a column of numbers to predict."""
+
+        missing_value_strategy: MissingValueStrategy | Literal["fill_with_mean"] = "drop_row"
+        """Replacement of missing values."""
+        normalization: Literal["zscore", "minmax", "log1p", "iq"] | None = None
+        """Scale of the numbers in the loss, learned from the training rows."""
+
+    type: Literal["number"] = "number"
+    preprocessing: Annotated[Preprocessing, or_nothing] = Preprocessing()
+    """Reading of the column."""
+    decoder: NumberDecoder = Regressor()
+    """Layers from the combiner's output to the number."""
+    loss: NumberLoss = MeanSquaredError()
+    """Loss."""
+    clip: tuple[NonNegative, NonNegative] | None = None
+    """Limits of the predicted numbers."""
+
+    @model_validator(mode="after")
+    def _check_clip(self) -> NumberOutput:
+        if self.clip is not None and self.clip[0] > self.clip[1]:
+            raise problem("clip", f"the lower limit must not be above the upper one, got {list(self.clip)}")
+        return self
+
+
+class SetOutput(Output):
+    """Column of sets of classes to predict."""
+
+    UNSUPPORTED: ClassVar = {
+        **Output.UNSUPPORTED,
+        "default_validation_metric": Refused("use trainer.validation_metric", ("jaccard", None)),
+    }
+    METRICS = ("jaccard", "mean_average_precision", "f1_micro", "f1_macro", "loss")
+
+    class Preprocessing(Section):
+        """Reading of a column of sets to predict."""
+
+        UNSUPPORTED: ClassVar = {"computed_fill_value": COMPUTED}
+        tokenizer: Literal["space", "comma", "underscore", "json", "pipe"] = "space"
+        """Separator of the classes in a text (pipe, ``|``, is not Ludwig's); lists and sets need none."""
+        missing_value_strategy: MissingValueStrategy = "drop_row"
+        """Replacement of missing values."""
+        fill_value: str = "<UNK>"
+        """Constant of fill_with_const."""
+        lowercase: bool = False
+        """True makes no difference between upper and lower case."""
+        most_common: PositiveCount | None = 10000
+        """Number of classes, the most frequent ones; others are left out."""
+
+    type: Literal["set"] = "set"
+    preprocessing: Annotated[Preprocessing, or_nothing] = Preprocessing()
+    """Reading of the column."""
+    decoder: SetDecoder = Classifier()
+    """Layers from the combiner's output to the scores."""
+    loss: SetLoss = SigmoidCrossEntropy()
+    """Loss."""
+    threshold: Share | None = None
+    """Probability from which on a class is in the set; by default that of the highest F1 of each class on the validation
+    rows (in Ludwig 0.5)."""
+
+
+OUTPUT_TYPES: dict[str, type[BaseModel]] = {
+    "category": CategoryOutput,
+    "binary": BinaryOutput,
+    "number": NumberOutput,
+    "set": SetOutput,
+}
+_OTHER_TYPES = ("text", "image", "vector", "sequence", "timeseries", "anomaly", "category_distribution", "bag", "audio")
+OutputFeature: TypeAlias = Annotated[
+    CategoryOutput | BinaryOutput | NumberOutput | SetOutput,
+    Field(discriminator="type"),
+    typed(None, tuple(OUTPUT_TYPES), dict.fromkeys(_OTHER_TYPES, "outputs are category, binary, number and set")),
+]

@@ -1,0 +1,192 @@
+"""Sections of a configuration about the whole run: combiner, split of the rows, and the machine."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import Field, model_validator
+
+from mxnet_audio.declarative.layers import (
+    Activation,
+    FcLayers,
+    Initializer,
+    Norm,
+    NormParams,
+    check_one_of,
+)
+from mxnet_audio.declarative.section import (
+    Dropped,
+    Layers,
+    PositiveCount,
+    Refused,
+    Section,
+    Share,
+    Size,
+    problem,
+    typed,
+)
+
+__all__ = ["Backend", "ConcatCombiner", "FixedSplit", "GroupsSplit", "Preprocessing", "RandomSplit", "StratifySplit"]
+
+ColumnName: TypeAlias = Annotated[str, Field(min_length=1)]
+
+
+class ConcatCombiner(Section):
+    """Vectors of all input features one after the other, and fully connected layers on them."""
+
+    UNSUPPORTED: ClassVar = {
+        "batch_ensemble": Refused("train several models", (False,)),
+        "num_ensemble_members": Dropped("there is no batch_ensemble"),
+    }
+    type: Literal["concat"] = "concat"
+    num_fc_layers: Layers = 0
+    """Number of fully connected layers."""
+    fc_layers: FcLayers = None
+    """Fully connected layers one by one, in place of their number."""
+    output_size: Size = 256
+    use_bias: bool = True
+    weights_initializer: Initializer = "xavier_uniform"
+    bias_initializer: Initializer = "zeros"
+    norm: Norm = None
+    norm_params: NormParams = None
+    activation: Activation = "relu"
+    dropout: Share = 0.0
+    flatten_inputs: bool = False
+    """True makes one vector of the sequence that an encoder keeps (reduce_output: null)."""
+    residual: bool = False
+    """True adds its input to the output of each layer; all layers must have the same size."""
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> ConcatCombiner:
+        check_one_of(self, "fc_layers", "num_fc_layers")
+        return self
+
+
+_OTHER_COMBINERS = (
+    "sequence",
+    "sequence_concat",
+    "comparator",
+    "cross_attention",
+    "ft_transformer",
+    "gated_fusion",
+    "hypernetwork",
+    "perceiver",
+    "project_aggregate",
+    "tabnet",
+    "tabpfn_v2",
+    "tabtransformer",
+    "transformer",
+)
+Combiner: TypeAlias = Annotated[
+    ConcatCombiner, typed("concat", ("concat",), dict.fromkeys(_OTHER_COMBINERS, "use 'concat'"))
+]
+
+
+class _Shares(Section):
+    """Keys of the splits at random."""
+
+    probabilities: tuple[Share, Share, Share] = (0.7, 0.1, 0.2)
+    """Shares of the training, validation and test rows."""
+
+    @model_validator(mode="after")
+    def _check_sum(self) -> _Shares:
+        if not math.isclose(sum(self.probabilities), 1, abs_tol=1e-6) or not self.probabilities[0]:
+            raise problem(
+                "probabilities",
+                f"must be shares of the training, validation and test rows that sum to 1, the first above 0, got "
+                f"{list(self.probabilities)}",
+            )
+        return self
+
+
+class RandomSplit(_Shares):
+    """Rows at random."""
+
+    type: Literal["random"] = "random"
+
+
+class StratifySplit(_Shares):
+    """Rows at random, with the same shares of each value of a column."""
+
+    type: Literal["stratify"] = "stratify"
+    column: ColumnName
+    """Column whose values have the same shares."""
+
+
+class GroupsSplit(_Shares):
+    """Groups of rows at random, such as the clips of a recording or speaker (not Ludwig's)."""
+
+    type: Literal["groups"] = "groups"
+    column: ColumnName
+    """Column of the groups; all rows of a group are on one side."""
+
+
+class FixedSplit(Section):
+    """Rows as a column says: 0, 1 and 2, or train, validation and test."""
+
+    type: Literal["fixed"] = "fixed"
+    column: ColumnName = "split"
+    """Column of the sides."""
+    groups: ColumnName | None = None
+    """Column of groups, such as recordings or speakers, that must not be on two sides (not Ludwig's)."""
+
+
+Split: TypeAlias = Annotated[
+    RandomSplit | StratifySplit | GroupsSplit | FixedSplit,
+    Field(discriminator="type"),
+    typed(
+        "random",
+        ("random", "stratify", "groups", "fixed"),
+        {"datetime": "use 'fixed' with a column of sides", "hash": "use 'groups'"},
+    ),
+]
+
+
+class Preprocessing(Section):
+    """Split of the rows of a table."""
+
+    UNSUPPORTED: ClassVar = {
+        "sample_ratio": Refused("give a table of the rows to use", (1,)),
+        "sample_size": Refused("give a table of the rows to use", (None,)),
+        "oversample_minority": Refused("use loss.class_weights", (None,)),
+        "undersample_majority": Refused("use loss.class_weights", (None,)),
+        "global_max_sequence_length": Refused("use audio_file_length_limit_in_s", (None,)),
+        "force_split": Refused("use split.type: random, which reads no column"),
+        "split_probabilities": Refused("give it as split.probabilities"),
+        "stratify": Refused("use split.type: stratify, with its column"),
+        **{
+            name: Refused(f"give it as defaults.{name}.preprocessing")
+            for name in ("audio", "number", "category", "binary", "set")
+        },
+    }
+    split: Split = RandomSplit()
+    """Training, validation and test rows."""
+
+
+class Backend(Section):
+    """Machine that the run is on."""
+
+    UNSUPPORTED: ClassVar = {
+        "cache_dir": Refused("use the environment variable MXNET_AUDIO_CACHE", (None,)),
+        "cache_format": Refused("the cache has one format", (None,)),
+        "cache_credentials": Refused("the cache is a local folder", (None,)),
+        "credentials": Refused("sounds are local files", (None,)),
+        "processor": Refused("use threads", (None, {})),
+        "trainer": Refused("training has one process", (None, {})),
+        "loader": Refused("use threads", (None, {})),
+        "data_format": Refused("tables need no engine", (None,)),
+        "preprocessor_kwargs": Refused("use threads", (None, {})),
+        "processors": Refused("use threads"),
+    }
+    type: Literal["local"] = "local"
+    threads: PositiveCount | None = None
+    """Threads that read sounds ahead; by default as many as there are processors (not Ludwig's)."""
+
+
+BackendSection: TypeAlias = Annotated[
+    Backend,
+    typed(
+        "local", ("local",), dict.fromkeys(("ray", "dask", "horovod", "deepspeed"), "a run is on one machine, 'local'")
+    ),
+]

@@ -1,0 +1,250 @@
+"""Sections of a configuration: unknown and refused keys, types by name, and errors with the path of a key."""
+
+from __future__ import annotations
+
+import os
+import re
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from mxnet_audio.errors import AudioError, ParameterError
+
+__all__ = [
+    "Count",
+    "Dropped",
+    "Layers",
+    "NonNegative",
+    "Positive",
+    "PositiveCount",
+    "Refused",
+    "Section",
+    "Share",
+    "Size",
+    "nearest",
+    "problem",
+    "refuse_values",
+    "typed",
+    "validated",
+]
+
+SectionType = TypeVar("SectionType", bound=BaseModel)
+_QUOTED = re.compile(r"'([^']*)'")
+_FEATURE_REASON = re.compile(r"(?:feature configuration: )?(?:(?P<key>\w+): )?(?P<reason>.*)", re.DOTALL)
+
+
+def problem(key: str, reason: str) -> PydanticCustomError:
+    """Return an error of a validator that names a key, relative to the section that the validator belongs to."""
+    return PydanticCustomError("problem", "{reason}", {"key": key, "reason": reason})
+
+
+def nearest(word: object, words: Sequence[str]) -> str:
+    """Return ", did you mean …?" with the closest of some words, or "" if none is close.
+
+    Examples
+    --------
+    >>> nearest("num_filtres", ["num_filters", "norm"])
+    ', did you mean num_filters?'
+    """
+    close = get_close_matches(str(word)[:100], words, n=1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _no_flag(value: Any) -> Any:
+    if isinstance(value, bool):  # which Python counts as a number
+        raise PydanticCustomError("number", "must be a number")
+    return value
+
+
+_Number = BeforeValidator(_no_flag)
+_MOST = 2**31 - 1
+Count = Annotated[int, Field(ge=0, le=_MOST), _Number]
+PositiveCount = Annotated[int, Field(ge=1, le=_MOST), _Number]
+Size = Annotated[int, Field(ge=1, le=65536), _Number]  # of a layer: larger ones would not fit in memory
+Layers = Annotated[int, Field(ge=0, le=256), _Number]
+Share = Annotated[float, Field(ge=0, le=1), _Number]
+NonNegative = Annotated[float, Field(ge=0), _Number]
+Positive = Annotated[float, Field(gt=0), _Number]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Key of Ludwig that is not supported, unless it has the value with which it does nothing.
+
+    Parameters
+    ----------
+    reason : str
+        Reason, and the key or value to use instead.
+    *values
+        Values that are accepted: Ludwig's default, with which Ludwig writes out its configurations.
+    """
+
+    reason: str
+    values: tuple[Any, ...] = ()
+
+    def accepts(self, value: Any) -> bool:
+        """Return True if the key does nothing with this value."""
+        return value in self.values
+
+
+@dataclass(frozen=True)
+class Dropped(Refused):
+    """Key of Ludwig that is accepted with any value, and has no effect, in Ludwig neither."""
+
+    def accepts(self, value: Any) -> bool:
+        """Return True."""
+        return True
+
+
+class Section(BaseModel):
+    """Part of a configuration. Immutable; the names and defaults are Ludwig's.
+
+    Attributes
+    ----------
+    UNSUPPORTED : mapping of str to Refused
+        Other keys that Ludwig has here.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=(), use_attribute_docstrings=True
+    )
+    UNSUPPORTED: ClassVar[Mapping[str, Refused]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, data: Any) -> Any:
+        """Refuse the keys that are not supported, and drop those that do nothing."""
+        if not isinstance(data, Mapping):
+            return data
+        for key, value in data.items():
+            if key in cls.UNSUPPORTED and not cls.UNSUPPORTED[key].accepts(value):
+                raise problem(key, f"not supported: {cls.UNSUPPORTED[key].reason}")
+            if key not in cls.model_fields and key not in cls.UNSUPPORTED:
+                raise problem(str(key), f"unknown key{nearest(key, [*cls.model_fields, *cls.UNSUPPORTED])}")
+        return {key: value for key, value in data.items() if key not in cls.UNSUPPORTED}
+
+
+def typed(default: str | None, types: Sequence[str], refused: Mapping[str, str] | None = None) -> BeforeValidator:
+    """Return a validator of sections that differ by their ``type``.
+
+    It adds the default type to a mapping without one, and makes a mapping of a name alone.
+
+    Parameters
+    ----------
+    default : str or None
+        Type if none is given; None if there must be one.
+    types : sequence of str
+        Types that exist.
+    refused : mapping of str to str, optional
+        Types of Ludwig that are not supported, and the reason.
+    """
+
+    def validate(value: Any) -> Any:
+        if value is None:
+            value = {}
+        if isinstance(value, str):
+            value = {"type": value}
+        if not isinstance(value, Mapping):
+            return value
+        if "type" not in value:
+            if default is None:
+                raise problem("type", f"missing, must be one of {_choices(types)}")
+            value = {"type": default, **value}
+        _check_value(value["type"], types, refused or {}, "type")
+        return value
+
+    return BeforeValidator(validate)
+
+
+def refuse_values(values: Mapping[str, str]) -> BeforeValidator:
+    """Return a validator that refuses values of Ludwig that are not supported, with the reason of each."""
+
+    def validate(value: Any) -> Any:
+        if isinstance(value, str) and value in values:
+            raise PydanticCustomError("refused", "{reason}", {"reason": f"{value!r} is not supported: {values[value]}"})
+        return value
+
+    return BeforeValidator(validate)
+
+
+def _check_value(value: Any, choices: Sequence[str], refused: Mapping[str, str], key: str) -> None:
+    if isinstance(value, str) and value in choices:
+        return
+    if isinstance(value, str) and value in refused:
+        raise problem(key, f"{value!r} is not supported: {refused[value]}")
+    raise problem(key, f"must be one of {_choices(choices)}, got {_shown(value)}{nearest(value, choices)}")
+
+
+def _choices(choices: Sequence[str]) -> str:
+    return ", ".join(map(repr, choices))
+
+
+def validated(make: Callable[[], SectionType], data: Any, path: str | os.PathLike | None = None) -> SectionType:
+    """Return a configuration, or raise one error that names each key that is wrong.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the configuration.
+    data : object
+        Content of the file, to find the path of a key in it.
+    path : str or os.PathLike, optional
+        The file.
+
+    Raises
+    ------
+    ParameterError
+        If the configuration is wrong.
+    """
+    try:
+        return make()
+    except ValidationError as error:
+        lines = dict.fromkeys(_line(details, data) for details in error.errors(include_url=False))
+        raise ParameterError("\n".join(lines), path) from None
+
+
+def _line(details: Any, data: Any) -> str:
+    """Return one of pydantic's errors as a line: the path of the key, and what is wrong."""
+    context = details.get("ctx", {})
+    place = _place(details["loc"], data, details["type"] == "missing")
+    reason, key = details["msg"], context.get("key")
+    if isinstance(cause := context.get("error"), AudioError):  # of the feature configuration
+        match = _FEATURE_REASON.fullmatch(cause.reason)
+        key, reason = (match["key"], match["reason"]) if match else (None, cause.reason)
+    elif details["type"] == "literal_error":
+        choices = [choice for choice in _QUOTED.findall(context["expected"]) if choice]
+        reason = f"must be {context['expected']}, got {_shown(details['input'])}{nearest(details['input'], choices)}"
+    elif details["type"] == "missing":
+        reason = "missing"
+    elif details["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        reason = f"must be a mapping of keys to values, got {_shown(details['input'])}"
+    elif key is None and details["type"] != "refused":
+        reason = f"{reason.replace('Input should be', 'must be')}, got {_shown(details['input'])}"
+    place = f"{place}.{key}" if place and key else place or key or ""
+    return f"{place}: {reason}" if place else reason
+
+
+def _place(loc: Sequence[int | str], data: Any, is_missing: bool) -> str:
+    """Return the path of a key from pydantic's, which also has the types of sections in it."""
+    text = ""
+    for number, part in enumerate(loc):
+        last = is_missing and number == len(loc) - 1
+        if isinstance(part, int):
+            text += f"[{part}]"
+            data = data[part] if isinstance(data, Sequence) and part < len(data) else None
+        elif last or (isinstance(data, Mapping) and part in data):
+            text += f".{part}" if text else part
+            data = None if last else data[part]
+    return text
+
+
+def _shown(value: Any) -> str:
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python refuses to print integers of several thousand digits
+        return f"{type(value).__name__} of too many digits"
