@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from mxnet_audio.atomic import parse_json
 from mxnet_audio.datasets.labels import split_labels
 from mxnet_audio.errors import DatasetError
 from mxnet_audio.features import AudioFeatureConfig
@@ -30,6 +32,7 @@ __all__ = [
 
 UNKNOWN = "<UNK>"  # Ludwig's name
 _TRUE, _FALSE = ("true", "yes", "1", "t", "y", "on"), ("false", "no", "0", "f", "n", "off")
+_SEPARATORS = {"space": " ", "comma": ",", "underscore": "_", "pipe": "|"}
 _SHOWN = 5
 
 
@@ -150,6 +153,10 @@ class CategoryEncoding(ColumnEncoding):
     def _numbers(self) -> dict[str, int]:
         return {str(label): number for number, label in enumerate(self.labels)}
 
+    def has(self, value: Any) -> bool:
+        """Return whether a value is one of the classes."""
+        return str(_label(value, self.lowercase)) in self._numbers
+
     def encode(self, value: Any) -> float:
         """Return the number of the class."""
         number = self._numbers.get(str(_label(value, self.lowercase)), 0 if self.has_unknown else None)
@@ -219,25 +226,37 @@ class BinaryEncoding(ColumnEncoding):
 class SetEncoding(ColumnEncoding):
     """Encoding of several labels: a vector with 1 for each label that applies.
 
-    A value is a list, a set or an array of labels, or a text of labels with `separator` between them. Labels that were
+    A value is a list, a set or an array of labels, or a text with labels that the tokenizer separates. Labels that were
     not in the training rows are left out.
 
     Examples
     --------
-    >>> encoding = SetEncoding.fit(["dog|rain", ["cat"], ""], "|")
+    >>> encoding = SetEncoding.fit(["dog|rain", ["cat"], ""], "pipe")
     >>> encoding.labels, encoding.encode("rain | cat"), encoding.decode(np.array([[1, 1, 0]]))
     (['cat', 'dog', 'rain'], array([1., 0., 1.], dtype=float32), [['cat', 'dog']])
     """
 
     type: Literal["set"] = "set"
     labels: list[int | str]
-    separator: str
+    tokenizer: Literal["space", "comma", "underscore", "pipe", "json"] = "space"
+    lowercase: bool = False
 
     @classmethod
-    def fit(cls, values: Iterable[Any], separator: str) -> SetEncoding:
-        """Learn the labels."""
-        labels = {str(label): label for value in values for label in _members(value, separator)}
-        return cls(labels=_in_order(labels.values()), separator=separator)
+    def fit(
+        cls,
+        values: Iterable[Any],
+        tokenizer: Literal["space", "comma", "underscore", "pipe", "json"] = "space",
+        *,
+        most_common: int | None = None,
+        lowercase: bool = False,
+    ) -> SetEncoding:
+        """Learn the labels, at most so many of the most frequent ones."""
+        empty = cls(labels=[], tokenizer=tokenizer, lowercase=lowercase)
+        counts: Counter[int | str] = Counter()
+        for value in values:
+            with contextlib.suppress(ValueError):
+                counts.update(empty.members(value))
+        return empty.model_copy(update={"labels": _in_order(label for label, _ in counts.most_common(most_common))})
 
     @property
     def width(self) -> int:
@@ -248,10 +267,22 @@ class SetEncoding(ColumnEncoding):
     def _numbers(self) -> dict[str, int]:
         return {str(label): number for number, label in enumerate(self.labels)}
 
+    def members(self, value: Any) -> set[int | str]:
+        """Return the labels in a value; ValueError with the reason if that fails."""
+        if isinstance(value, str) and self.tokenizer == "json":
+            try:
+                value = parse_json(value)
+            except ValueError as error:
+                raise ValueError(f"{value!r} is not JSON: {error}") from None
+        elif isinstance(value, str):
+            value = split_labels(value, _SEPARATORS[self.tokenizer])
+        several = value if isinstance(value, list | tuple | set | frozenset | np.ndarray) else [value]
+        return {_label(item, self.lowercase) for item in several}
+
     def encode(self, value: Any) -> np.ndarray:
         """Return a vector of 0 and 1 [shape=(width,)]."""
         vector = np.zeros(self.width, np.float32)
-        for label in _members(value, self.separator):
+        for label in self.members(value):
             if str(label) in self._numbers:
                 vector[self._numbers[str(label)]] = 1
         return vector
@@ -338,14 +369,6 @@ def _in_order(labels: Iterable[int | str]) -> list[int | str]:
 def _flag(value: Any) -> bool | None:
     text = str(value).strip().lower()
     return True if text in _TRUE else False if text in _FALSE else None
-
-
-def _members(value: Any, separator: str) -> list[int | str]:
-    if isinstance(value, str):
-        return sorted(split_labels(value, separator))
-    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
-        return [_label(item) for item in value]
-    return [_label(value)]
 
 
 def _listed(values: Sequence[Any]) -> str:

@@ -1,0 +1,213 @@
+"""Columns of a run: what the training rows teach about each of them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mxnet_audio import training
+from mxnet_audio.datasets.missing import fill_missing
+from mxnet_audio.declarative.encoders import PretrainedEncoder
+from mxnet_audio.declarative.encodings import (
+    AudioEncoding,
+    BinaryEncoding,
+    CategoryEncoding,
+    ColumnEncoding,
+    Encoding,
+    NumberEncoding,
+    SetEncoding,
+)
+from mxnet_audio.declarative.sounds import FilledSounds
+from mxnet_audio.declarative.table import Table
+from mxnet_audio.errors import DatasetError, ModelError
+
+if TYPE_CHECKING:
+    from mxnet_audio.declarative.config import RunConfig
+
+__all__ = ["Columns", "complete_rows", "filled_values"]
+
+log = logging.getLogger(__name__)
+
+
+class Columns(BaseModel):
+    """Encodings of the columns by the name of the feature, learned from training rows; JSON-serializable.
+
+    Attributes
+    ----------
+    encodings : dict of str to AudioEncoding or ColumnEncoding
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encodings: dict[str, Encoding]
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the encoding of a feature."""
+        return self.encodings[name]
+
+    @classmethod
+    def fit(cls, config: RunConfig, table: Table, rows: Sequence[int]) -> Columns:
+        """Learn vocabularies, means and deviations, and the rate of the sounds.
+
+        Parameters
+        ----------
+        config : RunConfig
+        table : Table
+        rows : sequence of int
+            Training rows.
+
+        Returns
+        -------
+        Columns
+
+        Raises
+        ------
+        DatasetError
+            If a column is missing, an output has the same value in all rows, or no values, a binary column has more
+            than two, or no header of a sound can be read.
+        """
+        encodings: dict[str, Any] = {}
+        for feature in config.input_features:
+            is_audio = feature.type == "audio"
+            encodings[feature.name] = (
+                _audio_encoding(feature, table, rows) if is_audio else _encoding(feature, table, rows, is_output=False)
+            )
+        for feature in config.output_features:
+            encoding = encodings[feature.name] = _encoding(feature, table, rows, is_output=True)
+            _check_varies(feature, encoding, table, rows)
+        return cls(encodings=encodings)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Columns:
+        """Make them from the result of `to_json`; ModelError if it is something else."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise ModelError(f"damaged: the description of the columns is wrong: {error.errors()[0]['msg']}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return them as lists, numbers and texts."""
+        return self.model_dump(mode="json")
+
+
+def complete_rows(config: RunConfig, table: Table) -> list[int]:
+    """Return the rows that have all values whose ``missing_value_strategy`` is ``drop_row``, such as outputs.
+
+    Raises
+    ------
+    DatasetError
+        If a column is missing, or no row is complete.
+    """
+    complete = np.ones(len(table), bool)
+    for feature in (*config.input_features, *config.output_features):
+        if feature.type == "audio":
+            has_value = FilledSounds(feature, table).present
+        else:
+            has_value = np.array([value is not None for value in table.column(feature.column)])
+            if feature.preprocessing.missing_value_strategy != "drop_row":
+                has_value |= True
+        if missing := int(np.count_nonzero(~has_value & complete)):
+            log.warning("left out %d rows without a value in column %r", missing, feature.column)
+        complete &= has_value
+    if not complete.any():
+        raise DatasetError("no row has values in all columns", table.path)
+    return np.flatnonzero(complete).tolist()
+
+
+def filled_values(feature: Any, encoding: ColumnEncoding, table: Table) -> list:
+    """Return the values of a column, in which missing ones are replaced; None if they cannot be.
+
+    Raises
+    ------
+    DatasetError
+        If the table has no such column.
+    """
+    values, strategy = table.column(feature.column), feature.preprocessing.missing_value_strategy
+    if strategy in ("bfill", "ffill"):
+        return fill_missing(values, strategy) if any(value is not None for value in values) else values
+    constants = {
+        "fill_with_const": getattr(feature.preprocessing, "fill_value", None),
+        "fill_with_false": False,
+        "fill_with_true": True,
+    }
+    fill = constants.get(strategy, encoding.fill)
+    if isinstance(encoding, BinaryEncoding) and isinstance(fill, bool):
+        fill = encoding.labels[fill]
+    return [fill if value is None else value for value in values]
+
+
+def _audio_encoding(feature: Any, table: Table, rows: Sequence[int]) -> AudioEncoding:
+    """Complete the configuration of the features by the headers of some sounds."""
+    sounds = FilledSounds(feature, table)
+    if isinstance(feature.encoder, PretrainedEncoder):
+        return AudioEncoding()
+    config = feature.preprocessing.features
+    present = sounds.present
+    some = [sounds[row] for row in rows if present[row]] if config.sr is None else []
+    config = training.complete_config(some, config)
+    if config.sr is None:
+        first = f", such as {some[0]}" if some and isinstance(some[0], str) else ""
+        raise DatasetError(f"none of the sounds in column {feature.column!r} can be read{first}", table.path)
+    return AudioEncoding(config=config.identity())
+
+
+def _encoding(feature: Any, table: Table, rows: Sequence[int], *, is_output: bool) -> Any:
+    """Learn the encoding of a column other than sounds."""
+    column, options = table.column(feature.column), feature.preprocessing
+    values = [column[row] for row in rows if column[row] is not None]
+    if not values:
+        raise DatasetError(f"column {feature.column!r} has no values in the training rows", table.path)
+    strategy = options.missing_value_strategy
+    fitted = [*values, options.fill_value] if strategy == "fill_with_const" and len(values) < len(rows) else values
+    encoding: ColumnEncoding
+    try:
+        if feature.type == "number":
+            encoding = NumberEncoding.fit(values, options.normalization)
+        elif feature.type == "category":
+            encoding = CategoryEncoding.fit(
+                fitted, has_unknown=not is_output, most_common=options.most_common, lowercase=options.lowercase
+            )
+        elif feature.type == "binary":
+            encoding = BinaryEncoding.fit(values, options.fallback_true_label)
+        else:
+            encoding = SetEncoding.fit(
+                fitted, options.tokenizer, most_common=options.most_common, lowercase=options.lowercase
+            )
+    except DatasetError as error:
+        raise DatasetError(f"column {feature.column!r}: {error.reason}", table.path) from None
+    return encoding.model_copy(update={"fill": _learned_fill(strategy, encoding, values)})
+
+
+def _learned_fill(strategy: str, encoding: ColumnEncoding, values: list) -> Any:
+    """Return the mean or the most frequent of values; None for other strategies."""
+    if strategy == "fill_with_mean":
+        return float(np.mean(encoding.decode(np.array(list(_encoded(encoding, values))))))
+    if strategy == "fill_with_mode":
+        counts = Counter(map(repr, values))
+        mode = next(value for value in values if repr(value) == counts.most_common(1)[0][0])
+        return mode if isinstance(mode, bool | int | float | str | list) else str(mode)
+    return None
+
+
+def _encoded(encoding: ColumnEncoding, values: Iterable[Any]) -> Iterable[Any]:
+    """Yield the codes of the values that can be encoded."""
+    for value in values:
+        try:
+            yield encoding.encode(value)
+        except ValueError:
+            continue
+
+
+def _check_varies(feature: Any, encoding: ColumnEncoding, table: Table, rows: Sequence[int]) -> None:
+    """Raise DatasetError if an output has one value only."""
+    column = table.column(feature.column)
+    values = [column[row] for row in rows if column[row] is not None]
+    different = {np.asarray(code).tobytes() for code in _encoded(encoding, values)}
+    if len(different) < 2:
+        shown = f"has the value {values[0]!r} in all training rows" if different else "has no usable value"
+        raise DatasetError(f"the output column {feature.column!r} {shown}: there is nothing to learn", table.path)

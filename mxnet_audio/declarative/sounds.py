@@ -1,0 +1,193 @@
+"""Columns of sounds: missing ones filled, and each sound as the input of its encoder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mxnet_audio import training
+from mxnet_audio.audio.source import source_identity
+from mxnet_audio.data import AudioDataset
+from mxnet_audio.data.fixed import FixedResults
+from mxnet_audio.data.transforms import Features, ToImage, Transform
+from mxnet_audio.datasets.missing import CONSTANT, fill_rows, is_missing
+from mxnet_audio.declarative.table import Table
+from mxnet_audio.engine import contexts
+from mxnet_audio.errors import AudioError, InvalidAudioError
+from mxnet_audio.features import AudioFeatureConfig, load_features
+from mxnet_audio.inference.window_encoder import padded_length
+from mxnet_audio.library.encoder_run import EncodeSound
+from mxnet_audio.models import SequenceNet
+from mxnet_audio.pretrained import AudioEncoder
+from mxnet_audio.pretrained.sound_encoder import sound_encoder
+
+if TYPE_CHECKING:
+    from mxnet_audio.declarative.encodings import AudioEncoding
+    from mxnet_audio.declarative.features import AudioInput
+
+__all__ = ["FilledSounds", "SequenceFeatures", "SoundColumn", "sound_key"]
+
+
+class FilledSounds(Sequence):
+    """Column of sounds, in which missing ones are replaced as the configuration says.
+
+    Parameters
+    ----------
+    feature : AudioInput
+    table : Table
+    constants_only : bool
+        True leaves sounds missing that would be replaced by those of other rows, as for predictions.
+
+    Raises
+    ------
+    DatasetError
+        If the table has no such column.
+    """
+
+    def __init__(self, feature: AudioInput, table: Table, *, constants_only: bool = False):
+        self._table, self._sounds = table, table.sounds(feature.column)
+        self._fill_value = table.locate(feature.preprocessing.fill_value)
+        strategy = feature.preprocessing.missing_value_strategy
+        keys = [
+            None if is_missing(sound) else strategy != "fill_with_mode" or sound_key(sound) or row
+            for row, sound in enumerate(self._sounds)
+        ]
+        self._rows: list[int | None] = [None if key is None else row for row, key in enumerate(keys)]
+        stays = strategy == "drop_row" or (constants_only and strategy != "fill_with_const")
+        if None in keys and not stays and (strategy == "fill_with_const" or any(keys)):
+            self._rows = list(fill_rows(keys, strategy, self._fill_value))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, row: Any) -> Any:
+        """Return a sound; InvalidAudioError if it is missing."""
+        source = self._rows[row]
+        if source is None:
+            raise InvalidAudioError("the sound is missing", self._table.row_name(row))
+        return self._fill_value if source == CONSTANT else self._sounds[source]
+
+    @property
+    def present(self) -> np.ndarray:
+        """Whether each row has a sound [shape=(n,)]."""
+        return np.array([source is not None for source in self._rows])
+
+    def key(self, row: int) -> Hashable:
+        """Return a key that is equal for equal sounds; None without a sound."""
+        return sound_key(self[row]) if self._rows[row] is not None else None
+
+
+def sound_key(sound: Any) -> Hashable:
+    """Return a key that is equal for equal sounds: the real path of a file, else its content; None if that fails."""
+    try:
+        if isinstance(sound, str | os.PathLike):
+            return os.path.realpath(sound)
+        return source_identity(sound)
+    except (OSError, ValueError, AudioError):
+        return None
+
+
+class SequenceFeatures(Transform):
+    """Features of a sound as a sequence of vectors [shape=(steps, bands)], without padding.
+
+    Examples
+    --------
+    >>> SequenceFeatures(AudioFeatureConfig(type="fbank", sr=8000))((np.ones(8000), 8000)).shape
+    (49, 80)
+    """
+
+    takes_source = True
+
+    def __init__(self, config: AudioFeatureConfig):
+        super().__init__(config=config)
+
+    @property
+    def key(self) -> str | None:
+        """Name of the class, and key of the configuration."""
+        return None if super().key is None else f"SequenceFeatures({self.config.key()})"
+
+    def apply(self, x: Any) -> np.ndarray:
+        """Load a sound, and compute its features; AudioError if that fails."""
+        return np.moveaxis(load_features(x, self.config, pad=False), self.config.time_axis, 0)
+
+
+class SoundColumn:
+    """Sounds of an audio feature as inputs of its encoder.
+
+    Parameters
+    ----------
+    feature : AudioInput
+    encoding : AudioEncoding
+        Features of a sequence encoder.
+    sounds : FilledSounds
+    encoder : AudioEncoder, optional
+        Pretrained encoder, with the devices that it computes on if it is frozen.
+    cache : bool or str or os.PathLike
+        As for `training.cache_options`.
+
+    Attributes
+    ----------
+    time_axis : int or None
+        Axis of an input along which lengths differ; None if all have one length.
+    longest : int
+        Largest length.
+    """
+
+    def __init__(
+        self,
+        feature: AudioInput,
+        encoding: AudioEncoding,
+        sounds: FilledSounds,
+        *,
+        encoder: AudioEncoder | None = None,
+        cache: bool | str | os.PathLike = True,
+    ):
+        self.sounds = sounds
+        self.time_axis: int | None = None
+        self.longest = 0
+        self._pads = True
+        loading = feature.preprocessing
+        options = training.cache_options(loading, cache)
+        steps: list[Transform]
+        if encoder is None:
+            steps = [SequenceFeatures(encoding.features)]
+            self.time_axis, self.longest = 0, encoding.steps
+        elif not feature.encoder.trainable:
+            model_ctx, data_ctx = contexts(encoder.model_ctx, encoder.data_ctx)
+            frozen = sound_encoder(encoder.net, encoder.feature_config, model_ctx=model_ctx, data_ctx=data_ctx)
+            steps = [EncodeSound(encoder.model_id, frozen)]
+            if options["mode"] == "lazy":
+                options["mode"] = "eager"  # each sound is encoded once
+        elif isinstance(encoder.net, SequenceNet) and encoder.net.fixed_steps is None:
+            net = encoder.net
+            open_input = training.OpenInput(encoder.feature_config, net.min_input, pads=net.pads)
+            steps = [open_input.load_window, open_input]
+            self.time_axis, self.longest, self._pads = 2, open_input.longest, net.pads
+        else:
+            steps = [Features(encoder.feature_config), ToImage(encoder.feature_config.time_axis)]
+        folder = options["cache_dir"] or loading.lazy_cache_dir
+        results = FixedResults(AudioDataset(sounds, transforms=steps), options["mode"], folder)
+        self.get, self.available, self.flush = results.get, results.available, results.flush
+
+    def stacked(self, inputs: list[np.ndarray]) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Return inputs as one array [shape=(batch, ...)], with their lengths [shape=(batch,)] if these differ.
+
+        Shorter ones are padded with zeros to one of few lengths, since MXNet keeps memory for each; those of networks
+        for which zeros would count are repeated.
+        """
+        if self.time_axis is None:
+            return np.stack(inputs)
+        axis = self.time_axis
+        lengths = np.array([x.shape[axis] for x in inputs], np.float32)
+        shape = [len(inputs), *inputs[0].shape]
+        shape[1 + axis] = longest = padded_length(int(lengths.max()), self.longest)
+        batch = np.zeros(shape, np.float32)
+        for row, x in zip(np.moveaxis(batch, 1 + axis, 1), inputs):
+            x = np.moveaxis(x, axis, 0)
+            row[: len(x)] = x
+            if not self._pads:
+                row[:] = x[np.arange(longest) % len(x)]
+        return batch, lengths
