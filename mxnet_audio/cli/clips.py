@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import typer
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingSets", "clip_groups", "list_clips", "list_folds", "list_pairs", "list_training_sets", "of_split"]
 
-Pairs = list[tuple[str, int | str]]
+Pairs = list[tuple[str, Any]]
 Item = TypeVar("Item", "Clip", "Utterance")
 
 
@@ -36,6 +36,7 @@ def list_clips(
     folds: str | None = None,
     columns: str | None = None,
     separator: str | None = None,
+    label_separator: str | None = None,
 ) -> list[Clip]:
     """List the clips of a folder, a table or a named corpus.
 
@@ -51,6 +52,8 @@ def list_clips(
         Columns of a table: ``path=…,label=…``.
     separator : str, optional
         Separator of a table; "tab" is a tab.
+    label_separator : str, optional
+        Text between the labels in a cell; the labels of all clips are then frozensets.
 
     Raises
     ------
@@ -62,13 +65,19 @@ def list_clips(
 
     if not os.path.exists(data):  # noqa: PTH110 - Path.exists raises for names that are too long
         raise DatasetError("no such folder or table", data)
-    for option, value in (("--columns", columns), ("--separator", separator)):
+    table_options = {"--columns": columns, "--separator": separator, "--label-separator": label_separator}
+    for option, value in table_options.items():
         if value is not None and (corpus is not None or data.is_dir()):
             raise typer.BadParameter("needs a table as DATA", param_hint=option)
     requested = None if folds is None else [fold.strip() for fold in folds.split(",")]
     if corpus is not None:
         return datasets.get(corpus).clips(data, requested)
-    clips = datasets.clips(data, columns=_parse_columns(columns), separator=_parse_separator(separator))
+    clips = datasets.clips(
+        data,
+        columns=_parse_columns(columns),
+        separator=_parse_separator(separator),
+        label_separator=label_separator,
+    )
     if requested is None:
         return clips
     if data.is_dir() and all(clip.fold is None for clip in clips):
@@ -84,9 +93,10 @@ def list_pairs(
     folds: str | None = None,
     columns: str | None = None,
     separator: str | None = None,
+    label_separator: str | None = None,
 ) -> Pairs:
     """List (path, label) pairs to measure a classifier on: of several splits, the test set (see `list_clips`)."""
-    clips = list_clips(data, corpus, folds, columns, separator)
+    clips = list_clips(data, corpus, folds, columns, separator, label_separator)
     return _pairs(clips if folds is not None else of_split(clips, ("test", "validation"), data))
 
 
@@ -97,6 +107,7 @@ def list_training_sets(
     folds: str | None = None,
     columns: str | None = None,
     separator: str | None = None,
+    label_separator: str | None = None,
 ) -> TrainingSets:
     """List what to train and to validate on; see `list_clips`.
 
@@ -105,10 +116,10 @@ def list_training_sets(
     """
     from mxnet_audio.datasets.splits import by_split
 
-    clips = list_clips(data, corpus, folds, columns, separator)
+    clips = list_clips(data, corpus, folds, columns, separator, label_separator)
     chosen, held_out = of_split(clips, ("train",), data), None
     if validation is not None:
-        table_options = (None, None) if os.path.isdir(validation) else (columns, separator)  # noqa: PTH112
+        table_options = () if os.path.isdir(validation) else (columns, separator, label_separator)  # noqa: PTH112
         held_out = of_split(list_clips(validation, None, None, *table_options), ("validation", "test"), validation)
     elif len(parts := by_split(clips)) > 1 and "validation" in parts:
         held_out = of_split(clips, ("validation",), data)
@@ -121,11 +132,12 @@ def list_folds(
     folds: str | None = None,
     columns: str | None = None,
     separator: str | None = None,
+    label_separator: str | None = None,
 ) -> list[Clip]:
     """List clips for cross-validation: splits are no folds, and the test set is left out; see `list_clips`."""
     from mxnet_audio.datasets.splits import by_split
 
-    clips = list_clips(data, corpus, folds, columns, separator)
+    clips = list_clips(data, corpus, folds, columns, separator, label_separator)
     if folds is not None or len(parts := by_split(clips)) < 2:
         return clips
     chosen = [clip._replace(fold=None) for split in ("train", "validation") for clip in parts.get(split, ())]

@@ -10,7 +10,7 @@ import typer
 
 from mxnet_audio.cli.clips import clip_groups, list_folds
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.options import AsJson, Columns, Corpus, Data, Folds, Gpu, Separator, parse_path
+from mxnet_audio.cli.options import AsJson, Columns, Corpus, Data, Folds, Gpu, LabelSeparator, Separator, parse_path
 from mxnet_audio.cli.output import print_message, show_progress
 from mxnet_audio.cli.training_options import (
     Accumulate,
@@ -64,6 +64,7 @@ def cross_validate(
     folds: Folds = None,
     columns: Columns = None,
     separator: Separator = None,
+    label_separator: LabelSeparator = None,
     k: Annotated[
         int | None,
         typer.Option(
@@ -111,7 +112,7 @@ def cross_validate(
     chosen = NetworkOptions(network, choice, TrainingChoice(head, fine_tune, freeze, adapter))
     feature_options = FeatureOptions(features, seconds, input_shape)
     chosen.check_features(feature_options)
-    clips = list_folds(data, corpus, folds, columns, separator)
+    clips = list_folds(data, corpus, folds, columns, separator, label_separator)
     in_folds = [clip for clip in clips if clip.fold is not None]
     if k is None and not in_folds:
         print_message(f"{data} has no folds: drawing {DEFAULT_FOLDS}")

@@ -16,6 +16,7 @@ from mxnet_audio.cli.options import (
     Data,
     Folds,
     Gpu,
+    LabelSeparator,
     OneChannel,
     Separator,
     StoredNetwork,
@@ -34,6 +35,7 @@ def evaluate(
     folds: Folds = None,
     columns: Columns = None,
     separator: Separator = None,
+    label_separator: LabelSeparator = None,
     channel: OneChannel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
@@ -48,7 +50,7 @@ def evaluate(
       mxnet-audio evaluate test.csv --model-dir models/clips --json
       mxnet-audio evaluate data/ESC-50 --corpus esc10 --folds 5
     """
-    pairs = list_pairs(data, corpus, folds, columns, separator)
+    pairs = list_pairs(data, corpus, folds, columns, separator, label_separator)
     classifier = find_model(model_dir, network, gpu, source)()
     report = classifier.evaluate(with_channel(pairs, channel))
     job = BulkJob(as_json)

@@ -122,7 +122,7 @@ class BulkJob:
             raise typer.Exit(1)
 
 
-def with_channel(pairs: list[tuple[str, int | str]], channel: str | int) -> list[tuple[Any, int | str]]:
+def with_channel(pairs: list[tuple[str, Any]], channel: str | int) -> list[tuple[Any, Any]]:
     """Return labelled files as labelled sounds of one channel."""
     from mxnet_audio.audio import channel_sources
 

@@ -26,6 +26,7 @@ __all__ = [
     "Folds",
     "Gpu",
     "IndexDir",
+    "LabelSeparator",
     "ModelDir",
     "Network",
     "OneChannel",
@@ -164,6 +165,14 @@ Folds = Annotated[
 ]
 Gpu = Annotated[int | None, typer.Option(min=0, metavar="N", help="Compute on GPU N instead of the CPU.")]
 IndexDir = Annotated[Path, typer.Option("--index", parser=parse_path, metavar="DIR", help="Folder of the index.")]
+LabelSeparator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="Text between several labels in a cell of a table, such as '|' in dog|rain: each clip can have several "
+        "labels, also in several rows, or none. [default: each clip has one label]",
+    ),
+]
 ModelDir = Annotated[
     Path, typer.Option("--model-dir", parser=parse_path, metavar="DIR", help="Folder of the trained model.")
 ]

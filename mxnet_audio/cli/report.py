@@ -19,6 +19,7 @@ from mxnet_audio.cli.options import (
     Data,
     Folds,
     Gpu,
+    LabelSeparator,
     OneChannel,
     Separator,
     StoredNetwork,
@@ -43,6 +44,7 @@ def report(
     folds: Folds = None,
     columns: Columns = None,
     separator: Separator = None,
+    label_separator: LabelSeparator = None,
     channel: OneChannel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
@@ -57,7 +59,7 @@ def report(
       mxnet-audio report held-out/ --output report/
       mxnet-audio report data/ESC-50 --corpus esc10 --folds 5 --model-dir models/clips
     """
-    pairs = list_pairs(data, corpus, folds, columns, separator)
+    pairs = list_pairs(data, corpus, folds, columns, separator, label_separator)
     classifier = find_model(model_dir, network, gpu, source)()
     from mxnet_audio.viz.report import write_report
 

@@ -18,6 +18,7 @@ from mxnet_audio.cli.options import (
     Data,
     Folds,
     Gpu,
+    LabelSeparator,
     ModelDir,
     OneChannel,
     Overwrite,
@@ -84,6 +85,7 @@ def train(
     folds: Folds = None,
     columns: Columns = None,
     separator: Separator = None,
+    label_separator: LabelSeparator = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="Seed of the split, the initial weights and the batches.")
     ] = 42,
@@ -139,7 +141,9 @@ def train(
     chosen = NetworkOptions(network, choice, TrainingChoice(head, fine_tune, freeze, adapter, without_weights))
     feature_options = FeatureOptions(features, seconds, input_shape)
     chosen.check_features(feature_options)
-    pairs, groups, validation_pairs = list_training_sets(data, validation, corpus, folds, columns, separator)
+    pairs, groups, validation_pairs = list_training_sets(
+        data, validation, corpus, folds, columns, separator, label_separator
+    )
     pairs = with_channel(pairs, channel)
     validation_pairs = validation_pairs and with_channel(validation_pairs, channel)
     if not (resume or overwrite):

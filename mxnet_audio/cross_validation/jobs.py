@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import tempfile
 import time
@@ -18,9 +19,9 @@ import numpy as np
 from mxnet_audio.cross_validation.results import FoldRun
 from mxnet_audio.datasets.labels import Label, Pair
 from mxnet_audio.engine import mx
-from mxnet_audio.errors import AudioError, ModelError, ParameterError
+from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
 from mxnet_audio.library.classifier import AudioClassifier
-from mxnet_audio.metrics import precision_at_k
+from mxnet_audio.metrics import MultiLabelReport, precision_at_k
 from mxnet_audio.parallel import usable_cpus
 from mxnet_audio.training.folds import Fold
 
@@ -182,7 +183,11 @@ def _run(job: Job, scratch: str) -> FoldRun:
             **{**job.options, "progress": False},
         )
     seconds = time.perf_counter() - start
+    if classifier.thresholds is not None and "vectors" not in classifier.model.extras:
+        classifier.model.thresholds = np.full(len(classifier.labels), 0.5)  # not those with the best F1 on this fold
     report = classifier.evaluate(job.held_out)
+    if isinstance(report, MultiLabelReport) and math.isnan(report.mean_average_precision):
+        raise DatasetError("no clip of this fold that can be used has a label, so that nothing can be measured")
     return FoldRun(
         job.fold,
         job.seed,
@@ -195,7 +200,10 @@ def _run(job: Job, scratch: str) -> FoldRun:
 
 
 def _search_precision(classifier: AudioClassifier, train: list[Pair], held_out: list[Pair]) -> float:
-    """Compute the precision at 5 of search by cosine: held-out clips are the queries, training clips the index."""
+    """Compute the precision at 5 of search by cosine: held-out clips are the queries, training clips the index.
+
+    Of several labels a clip, neighbours with a label in common are right, and clips without labels are no queries.
+    """
     from sklearn.neighbors import NearestNeighbors
 
     def encode(pairs: list[Pair]) -> tuple[np.ndarray, list[Label]]:
@@ -204,7 +212,7 @@ def _search_precision(classifier: AudioClassifier, train: list[Pair], held_out: 
         return np.stack([vector for vector, _ in usable]), [label for _, label in usable]
 
     indexed, labels = encode(train)
-    queries, query_labels = encode(held_out)
+    queries, query_labels = encode([pair for pair in held_out if pair[1] != frozenset()])
     search = NearestNeighbors(n_neighbors=min(TOP_K, len(indexed)), metric="cosine").fit(indexed)
     nearest = search.kneighbors(queries, return_distance=False)
     return precision_at_k(query_labels, [[labels[i] for i in row] for row in nearest], TOP_K)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mxnet_audio.errors import AudioError, ParameterError
-from mxnet_audio.metrics import ClassificationReport
+from mxnet_audio.metrics import ClassificationReport, MultiLabelReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,43 +28,61 @@ class FoldRun:
         Fold that was held out and measured.
     seed : int
         Random state of the training.
-    report : ClassificationReport
-        Measures on the held-out clips, with the parameters after the last epoch.
+    report : ClassificationReport or MultiLabelReport
+        Measures on the held-out clips, with the parameters after the last epoch; the latter if clips have several
+        labels.
     history : dict of str to list of float
         Result of `fit`; its test measures are those of the held-out clips.
     seconds : float [s]
         Duration of `fit`.
     precision_at_5 : float, 0 to 1
-        Share of clips of the query's class among the five nearest training clips, over all held-out clips.
+        Share of clips of the query's class among the five nearest training clips, over all held-out clips; of several
+        labels a clip, of those with a label in common, over all held-out clips with labels.
     skipped : tuple of (path, reason)
         Training and held-out clips that cannot be used.
     """
 
     fold: int | str
     seed: int
-    report: ClassificationReport
+    report: ClassificationReport | MultiLabelReport
     history: dict[str, list[float]]
     seconds: float
     precision_at_5: float
     skipped: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(fold={self.fold!r}, seed={self.seed}, accuracy={self.report.accuracy:.3f})"
+        return f"{type(self).__name__}(fold={self.fold!r}, seed={self.seed}, {self.measure}={self.accuracy:.3f})"
+
+    @property
+    def measure(self) -> str:
+        """Name of the measure that `accuracy` is: 'accuracy' or 'mean_average_precision'."""
+        return "mean_average_precision" if isinstance(self.report, MultiLabelReport) else "accuracy"
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy on the held-out clips, 0 to 1; of several labels a clip, their mean average precision."""
+        return float(getattr(self.report, self.measure))
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-serializable dictionary, for `from_dict`."""
         report = self.report.to_dict()
-        return {
+        common = {
             "fold": self.fold,
             "seed": self.seed,
-            "accuracy": report["accuracy"],
+            self.measure: report[self.measure],
             "precision_at_5": self.precision_at_5,
             "seconds": round(self.seconds, 3),
+        }
+        skipped = [list(item) for item in self.skipped]
+        if isinstance(self.report, MultiLabelReport):
+            return {**common, "report": report, "history": self.history, "skipped": skipped}
+        return {
+            **common,
             "labels": report["labels"],
             "confusion": report["confusion"],
             "history": self.history,
             "unmeasured": report["skipped"],
-            "skipped": [list(item) for item in self.skipped],
+            "skipped": skipped,
         }
 
     @classmethod
@@ -76,11 +94,16 @@ class FoldRun:
         KeyError, TypeError, ValueError
             If the dictionary lacks an entry, or one is wrong.
         """
-        unmeasured = [(item["path"], AudioError(item["reason"], item["path"])) for item in document["unmeasured"]]
+        report: ClassificationReport | MultiLabelReport
+        if "report" in document:
+            report = MultiLabelReport.from_dict(document["report"])
+        else:
+            unmeasured = [(item["path"], AudioError(item["reason"], item["path"])) for item in document["unmeasured"]]
+            report = ClassificationReport(document["labels"], np.array(document["confusion"], dtype=int), unmeasured)
         return cls(
             document["fold"],
             document["seed"],
-            ClassificationReport(document["labels"], np.array(document["confusion"], dtype=int), unmeasured),
+            report,
             document["history"],
             document["seconds"],
             document["precision_at_5"],
@@ -92,7 +115,8 @@ class FoldRun:
 class CrossValidation:
     """Result of `cross_validate`; as text, a table.
 
-    Every fold is run with every seed, and every run counts equally, whatever the size of its fold.
+    Every fold is run with every seed, and every run counts equally, whatever the size of its fold. If clips have
+    several labels, the mean average precision is measured in place of the accuracy.
 
     Parameters
     ----------
@@ -127,7 +151,12 @@ class CrossValidation:
 
     def __repr__(self) -> str:
         runs = f"{len(self.folds)} folds x {len(self.seeds)} seeds"
-        return f"{type(self).__name__}({self.network!r}, {runs}, accuracy {self.accuracy:.3f})"
+        return f"{type(self).__name__}({self.network!r}, {runs}, {self.measure} {self.accuracy:.3f})"
+
+    @property
+    def measure(self) -> str:
+        """Name of the measure: 'accuracy', or 'mean average precision' if clips have several labels."""
+        return self.runs[0].measure.replace("_", " ")
 
     @property
     def folds(self) -> list[int | str]:
@@ -141,12 +170,12 @@ class CrossValidation:
 
     @property
     def accuracies(self) -> np.ndarray:
-        """Accuracy of each run [shape=(folds, seeds)]."""
-        return self._table(run.report.accuracy for run in self.runs)
+        """Accuracy, or mean average precision, of each run [shape=(folds, seeds)]."""
+        return self._table(run.accuracy for run in self.runs)
 
     @property
     def accuracy(self) -> float:
-        """Mean accuracy of all runs, 0 to 1."""
+        """Mean of `accuracies`, 0 to 1."""
         return float(self.accuracies.mean())
 
     @property
@@ -169,8 +198,20 @@ class CrossValidation:
         """Path and reason of each clip that cannot be used, once."""
         return list(dict(item for run in self.runs for item in run.skipped).items())
 
-    def pooled(self, seed: int | None = None) -> ClassificationReport:
-        """Sum the confusion matrices over folds and seeds.
+    @property
+    def f1(self) -> dict[str, tuple[float, float]]:
+        """Mean ``micro_f1`` and ``macro_f1``, and sample standard deviation over folds; empty for one label a clip."""
+        tables = {
+            name: self._table(getattr(run.report, name) for run in self.runs)
+            for name in ("micro_f1", "macro_f1")
+            if isinstance(self.runs[0].report, MultiLabelReport)
+        }
+        return {name: (float(t.mean()), float(t.mean(axis=1).std(ddof=1))) for name, t in tables.items()}
+
+    def pooled(self, seed: int | None = None) -> ClassificationReport | MultiLabelReport:
+        """Sum the confusion matrices over folds and seeds; of several labels a clip, the counts of each class.
+
+        The average precision and the threshold of a class are then means over the runs.
 
         Parameters
         ----------
@@ -185,20 +226,27 @@ class CrossValidation:
         runs = [run for run in self.runs if seed is None or run.seed == seed]
         if not runs:
             raise ParameterError(f"seed must be one of {', '.join(map(str, self.seeds))}, got {seed!r}")
-        confusion = np.sum([run.report.confusion for run in runs], axis=0)
-        return ClassificationReport(runs[0].report.labels, confusion, [(p, AudioError(r, p)) for p, r in self.skipped])
+        skipped = [(path, AudioError(reason, path)) for path, reason in self.skipped]
+        if several := [run.report for run in runs if isinstance(run.report, MultiLabelReport)]:
+            return _sum_of_counts(several, skipped)
+        confusion = np.sum(
+            [run.report.confusion for run in runs if isinstance(run.report, ClassificationReport)], axis=0
+        )
+        return ClassificationReport(runs[0].report.labels, confusion, skipped)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-serializable dictionary with all measures and runs."""
         by_fold, by_seed = self.accuracies.mean(axis=1), self.accuracies.mean(axis=0)
+        measure = self.runs[0].measure
         return {
             "network": self.network,
-            "accuracy": self.accuracy,
+            measure: self.accuracy,
             "std_over_folds": self.std_over_folds,
             "std_over_seeds": self.std_over_seeds,
+            **{name: {"mean": mean, "std_over_folds": std} for name, (mean, std) in self.f1.items()},
             "precision_at_5": self.precision_at_5,
-            "accuracy_by_fold": [[fold, float(value)] for fold, value in zip(self.folds, by_fold)],
-            "accuracy_by_seed": [[seed, float(value)] for seed, value in zip(self.seeds, by_seed)],
+            f"{measure}_by_fold": [[fold, float(value)] for fold, value in zip(self.folds, by_fold)],
+            f"{measure}_by_seed": [[seed, float(value)] for seed, value in zip(self.seeds, by_seed)],
             "pooled": {
                 "n_seeds": len(self.seeds),
                 **self.pooled().to_dict(),
@@ -209,7 +257,7 @@ class CrossValidation:
         }
 
     def plot(self, path: str | os.PathLike | None = None) -> Figure:
-        """Draw the accuracy by fold, with a dot for each seed, beside the pooled confusion matrix.
+        """Draw the accuracy by fold, with a dot for each seed, beside the pooled confusion matrix or measures by class.
 
         See `mxnet_audio.viz.plot_folds`.
         """
@@ -238,9 +286,31 @@ class CrossValidation:
             spread += f", {self.std_over_seeds:.3f} over seeds"
         seconds = np.mean([run.seconds for run in self.runs])
         lines.append(
-            f"{self.network}: accuracy {self.accuracy:.3f}, standard deviation {spread}; {seconds:.0f} s a run"
+            f"{self.network}: {self.measure} {self.accuracy:.3f}, standard deviation {spread}; {seconds:.0f} s a run"
         )
+        lines += [
+            f"{name.replace('_f1', ' F1')} {mean:.3f}, standard deviation {std:.3f} over folds"
+            for name, (mean, std) in self.f1.items()
+        ]
         if self.skipped:
             lines.append(f"skipped {len(self.skipped)}:")
             lines += [f"  {path}: {reason}" for path, reason in self.skipped]
         return "\n".join(lines)
+
+
+def _sum_of_counts(reports: list[MultiLabelReport], skipped: Sequence[tuple[str, Exception]]) -> MultiLabelReport:
+    """Sum the counts of reports on different clips; means of thresholds and, where it is defined, average precision."""
+    precisions = np.array([report.average_precision for report in reports])
+    is_defined = ~np.isnan(precisions)
+    times = is_defined.sum(axis=0)
+    return MultiLabelReport(
+        reports[0].labels,
+        np.mean([report.thresholds for report in reports], axis=0),
+        np.sum([report.true_positives for report in reports], axis=0),
+        np.sum([report.false_positives for report in reports], axis=0),
+        np.sum([report.false_negatives for report in reports], axis=0),
+        np.where(times, np.where(is_defined, precisions, 0).sum(axis=0) / np.maximum(times, 1), np.nan),
+        sum(report.n_clips for report in reports),
+        sum(report.n_exact for report in reports),
+        skipped,
+    )

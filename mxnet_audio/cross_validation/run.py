@@ -63,7 +63,9 @@ def cross_validate(
     """Measure a classifier on every clip, each time trained on the folds that the clip is not in.
 
     The parameters after the last epoch are measured, never those of the best epoch on the held-out fold. Besides the
-    accuracy, the precision at 5 of search is measured: held-out clips are the queries, training clips the index.
+    accuracy, the precision at 5 of search is measured: held-out clips are the queries, training clips the index. If
+    clips have several labels, the mean average precision and F1 are measured; the thresholds are those that a last
+    layer on an encoder finds on the training clips, and 0.5 for networks.
 
     Parameters
     ----------
@@ -123,7 +125,9 @@ def cross_validate(
     """
     classifier = _untrained(classifier)
     seeds = _checked_seeds(seeds)
-    pairs = training.checked_pairs(audio_path_label_pairs, "audio_path_label_pairs")
+    pairs = training.checked_pairs(
+        audio_path_label_pairs, "audio_path_label_pairs", label_separator=fit_options.get("label_separator")
+    )
     options = {"checkpoint_interval": 10**6, **fit_options}  # checkpoints are never resumed from
     options = _complete_options(classifier, pairs, seeds, options)
     if output_dir is not None:
@@ -161,8 +165,8 @@ def cross_validate(
                     if output_dir is not None:
                         save_run(output_dir, run)
                     if not progress:
-                        log.info("fold %r, seed %d: accuracy %.3f", run.fold, run.seed, run.report.accuracy)
-                    bar.set_postfix(accuracy=f"{np.mean([run.report.accuracy for run in done.values()]):.3f}")
+                        log.info("fold %r, seed %d: %s %.3f", run.fold, run.seed, run.measure, run.accuracy)
+                    bar.set_postfix({run.measure: f"{np.mean([run.accuracy for run in done.values()]):.3f}"})
             except BrokenProcessPool as error:
                 killed_by = error
         runs = [done[fold, seed] for fold in order for seed in seeds if (fold, seed) in done]

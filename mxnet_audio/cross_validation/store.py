@@ -48,7 +48,7 @@ def run_settings(
     input_shape : tuple of int
         Shape of the network's input; with the classes, it determines the network's graph.
     clips : list of (sound, label, fold) or (sound, label, fold, group)
-        All clips.
+        All clips; several labels are frozensets.
     options : dict
         All arguments of `fit`, including defaults, which may change in later versions.
     architecture : Architecture, optional
@@ -153,7 +153,7 @@ def _graph_digest(net: AudioNet) -> str:
 
 
 def _digest(document: Any) -> str:
-    return hashlib.sha256(json.dumps(document).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(document, default=sorted).encode()).hexdigest()[:16]  # sets become sorted lists
 
 
 def _to_json(value: Any) -> Any:

@@ -27,7 +27,9 @@ class Clip(NamedTuple):
 
     Attributes
     ----------
-    path, label : str
+    path : str
+    label : str, or frozenset of str
+        A frozenset if the clips of a table can have several labels.
     fold : int, str or None
         None if the clip is in no official fold.
     group : str
@@ -35,7 +37,7 @@ class Clip(NamedTuple):
     """
 
     path: str
-    label: str
+    label: Any
     fold: int | str | None
     group: str
 

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, find_audio
 from mxnet_audio.audio.source import missing_reason
@@ -164,7 +164,8 @@ def csv(
     folds: Folds | None = None,
     columns: Mapping[str, str] | None = None,
     separator: str | None = None,
-) -> list[tuple[str, str]]:
+    label_separator: str | None = None,
+) -> list[tuple[str, Any]]:
     """List the rows of a table of files and labels.
 
     Parameters
@@ -186,18 +187,22 @@ def csv(
         ``{"path": "recording", "label": "species"}``. Columns that are not chosen are detected.
     separator : str, optional
         Character between cells; by default a comma, a semicolon, a tab or ``|`` is detected.
+    label_separator : str, optional
+        Text between several labels in a cell, such as ``"|"`` in "dog|rain". Files can then have several labels, in
+        one row or in several, or none (an empty cell): all labels are frozensets.
 
     Returns
     -------
-    list of (str, str)
+    list of (str, str) or (str, frozenset of str)
         Path and label, in the order of the table.
 
     Raises
     ------
     DatasetError
         If the table cannot be read, is not a regular file, or has no rows; if a column is missing, or a row has no path
-        or no label; if files have several labels, in one cell, in several columns or in several rows; if there is no
-        such fold; if a file is missing, with 'raise', or all are, with 'skip'.
+        or, without `label_separator`, no label; if files have several labels without it, or several columns of labels;
+        if a file is in several folds or groups; if there is no such fold; if a file is missing, with 'raise', or all
+        are, with 'skip'.
     ParameterError
         If `path` or `root` is no path, or another argument is wrong.
 
@@ -214,14 +219,17 @@ def csv(
     ...     [label for _, label in csv(Path(home, "list.csv"), columns={"label": "species"}, missing="skip")]
     ['dog']
     """
-    rows, _ = existing_rows(
-        of_folds(read_rows(path, root, columns=columns, separator=separator), folds, path), path, missing
-    )
+    listed = read_rows(path, root, columns=columns, separator=separator, label_separator=label_separator)
+    rows, _ = existing_rows(of_folds(listed, folds, path), path, missing)
     return [(row.path, row.label) for row in rows]
 
 
 def clips(
-    path: str | os.PathLike, *, columns: Mapping[str, str] | None = None, separator: str | None = None
+    path: str | os.PathLike,
+    *,
+    columns: Mapping[str, str] | None = None,
+    separator: str | None = None,
+    label_separator: str | None = None,
 ) -> list[Clip]:
     """List class folders or a table, with the fold and the group of each clip.
 
@@ -230,8 +238,8 @@ def clips(
     path : str or os.PathLike
         Folder (see `folder`) or table (see `csv`). A table may have the columns ``fold`` (or ``split``) and ``group``
         (recording, artist or speaker).
-    columns, separator : optional
-        See `csv`.
+    columns, separator, label_separator : optional
+        See `csv`; they have no effect on folders, whose files have one label each.
 
     Returns
     -------
@@ -255,5 +263,5 @@ def clips(
     path = path_argument("path", path)
     if os.path.isdir(path):  # noqa: PTH112
         return _class_folders(path)
-    rows = read_rows(path, columns=columns, separator=separator)
+    rows = read_rows(path, columns=columns, separator=separator, label_separator=label_separator)
     return [Clip(row.path, row.label, row.fold, row.group or row.path) for row in rows]

@@ -98,12 +98,16 @@ def check_columns(
         several = [name for name, key in zip(names, lower) if key == lower[indices["label"]]]
     if "label" not in chosen and len(several) > 1:
         raise DatasetError(
-            f"multi-label tables are not supported: the columns {', '.join(several)} hold labels; "
-            "choose one by columns= (--columns label=…)",
+            f"the columns {', '.join(several)} hold labels: choose one by columns= (--columns label=…), which can hold "
+            "several labels a file with label_separator= (--label-separator)",
             path,
         )
     if "label" not in indices and (flags := _flags(names, body)):
-        raise DatasetError(f"multi-label tables are not supported: the columns {', '.join(flags)} hold 0 and 1", path)
+        raise DatasetError(
+            f"the columns {', '.join(flags)} hold 0 and 1: write the labels of each file in one column, such as "
+            "dog|rain, and pass label_separator='|' (--label-separator '|')",
+            path,
+        )
     if missing := [chosen.get(key, key) for key in dict.fromkeys(("path", "label", *chosen)) if key not in indices]:
         raise DatasetError(
             f"no column {' and no column '.join(missing)} among {', '.join(names)}: the first row must name path and "

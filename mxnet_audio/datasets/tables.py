@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, TextIO, get_args
 from mxnet_audio.atomic import contents
 from mxnet_audio.audio import AUDIO_SUFFIXES
 from mxnet_audio.checks import one_of, path_argument, whole_number
+from mxnet_audio.datasets.labels import split_labels
 from mxnet_audio.datasets.table_columns import (
     check_columns,
     checked_separator,
@@ -32,12 +33,14 @@ logger = logging.getLogger(__name__)
 
 Missing = Literal["keep", "skip", "raise"]
 
+_SEVERAL = "for several labels a file, pass label_separator={0!r} to datasets.csv (--label-separator {0!r})"
+
 
 class Row(NamedTuple):
-    """Row of a table: path and label, the number of its line, and its fold and group (None if missing)."""
+    """Row of a table: path, label or frozenset of labels, number of its line, fold and group (None if missing)."""
 
     path: str
-    label: str
+    label: Any
     line: int
     fold: str | None = None
     group: str | None = None
@@ -52,12 +55,13 @@ def read_rows(
     require_header: bool = True,
     columns: Mapping[str, str] | None = None,
     separator: str | None = None,
+    label_separator: str | None = None,
 ) -> list[Row]:
     """Read a table of files and labels.
 
     Parameters
     ----------
-    path, root, columns, separator
+    path, root, columns, separator, label_separator
         See `datasets.csv`.
     skip_rows : int >= 0
         Number of lines to skip at the beginning.
@@ -70,13 +74,14 @@ def read_rows(
     Returns
     -------
     list of Row
+        With a `label_separator`, one for each file: that of its first line.
 
     Raises
     ------
     DatasetError
         See `datasets.csv`; or several files have the same ID.
     ParameterError
-        If an argument is of the wrong type, or `columns` or `separator` are wrong.
+        If an argument is of the wrong type, or `columns` or a separator are wrong.
 
     Examples
     --------
@@ -99,7 +104,7 @@ def read_rows(
     table = csv_reader(text, separator)
     rows = []
     try:
-        first = next(table, [])
+        first: list[str] = next(table, [])
         if not any(first) and require_header:
             raise DatasetError("is empty or has no header: the first row must name path and label", path)
         indices = known_columns(first, chosen)
@@ -116,14 +121,17 @@ def read_rows(
         for cells in body:
             line = skip_rows + table.line_num
             found = {key: cells[i].strip() if i < len(cells) else "" for key, i in indices.items()}
-            if not found["path"] or not found["label"]:
+            if not found["path"] or not (found["label"] or label_separator):
                 raise DatasetError(f"line {line}: the path or the label is empty", path)
+            label = found["label"] if label_separator is None else split_labels(found["label"], label_separator)
             fold, group = found.get("fold") or None, found.get("group") or None
-            rows.append(Row(locate(found["path"]), found["label"], line, fold, group))
+            rows.append(Row(locate(found["path"]), label, line, fold, group))
     except csv.Error as error:
         raise DatasetError(f"is not a table of text: {error} (line {skip_rows + table.line_num})", path) from error
     if not rows:
         raise DatasetError("the table has no rows", path)
+    if label_separator is not None:
+        return _joined(rows, path)
     _check_one_label(rows, path)
     return rows
 
@@ -203,6 +211,21 @@ def table_text(path: Path) -> str:
     raise DatasetError("is not a table of text: it begins like UTF-16, but is damaged", path)
 
 
+def _joined(rows: Sequence[Row], table: Path) -> list[Row]:
+    """Join the rows of each file, with all their labels; DatasetError if their folds or groups differ."""
+    joined: dict[str, Row] = {}
+    for row in rows:
+        first = joined.setdefault(os.path.normpath(row.path), row)
+        if (first.fold, first.group) != (row.fold, row.group):
+            raise DatasetError(
+                f"has two folds or groups in {table} (lines {first.line} and {row.line}), "
+                f"{first.fold!r}, {first.group!r} and {row.fold!r}, {row.group!r}",
+                row.path,
+            )
+        joined[os.path.normpath(row.path)] = first._replace(label=first.label | row.label)
+    return list(joined.values())
+
+
 def _check_one_label(rows: Sequence[Row], table: Path) -> None:
     """Raise DatasetError if files have several labels: in one cell, or in several rows."""
     label_of: dict[str, Row] = {}
@@ -211,7 +234,7 @@ def _check_one_label(rows: Sequence[Row], table: Path) -> None:
         if first.label != row.label:
             raise DatasetError(
                 f"has two labels in {table} (lines {first.line} and {row.line}), {first.label!r} and {row.label!r}: "
-                "multi-label tables are not supported",
+                f"{_SEVERAL.format('|')}",
                 row.path,
             )
     # Names may have commas. Labels are joined in a cell if all of them occur in other labels, too, and some of them
@@ -227,8 +250,8 @@ def _check_one_label(rows: Sequence[Row], table: Path) -> None:
         elsewhere = any(len(positions[name]) > 1 for name in names)
         if len(names) > 1 and elsewhere and all(count[name] > 1 for name in names):
             raise DatasetError(
-                f"multi-label tables are not supported: the label in line {row.line} is {row.label!r}, and "
-                f"{', '.join(map(repr, names))} occur in other rows, too",
+                f"the label in line {row.line} is {row.label!r}, and {', '.join(map(repr, names))} occur in other "
+                f"rows, too: {_SEVERAL.format(next(iter(re.findall('[,;|]', row.label))))}",
                 table,
             )
 

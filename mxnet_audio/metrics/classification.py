@@ -172,7 +172,7 @@ def precision_at_k(labels: Sequence[Hashable], neighbour_labels: Sequence[Sequen
     Parameters
     ----------
     labels : sequence [n_queries]
-        The class of each query.
+        The class of each query; or a frozenset of classes, of which a right neighbour has one or more.
     neighbour_labels : sequence [n_queries] of sequences
         The classes of each query's neighbours, nearest first. If a query has fewer than ``k`` neighbours, the
         missing ones count as wrong.
@@ -193,6 +193,8 @@ def precision_at_k(labels: Sequence[Hashable], neighbour_labels: Sequence[Sequen
     --------
     >>> precision_at_k(['rain', 'dog'], [['rain', 'rain', 'sea'], ['sea', 'dog', 'dog']], k=2)
     0.75
+    >>> precision_at_k([frozenset(['rain', 'dog'])], [[frozenset(['dog']), frozenset(['sea'])]], k=2)
+    0.5
     """
     k = whole_number("k", k)
     if len(labels) != len(neighbour_labels) or not len(labels):
@@ -200,8 +202,14 @@ def precision_at_k(labels: Sequence[Hashable], neighbour_labels: Sequence[Sequen
             "labels and neighbour_labels must have the same length of at least 1, "
             f"got {len(labels)} and {len(neighbour_labels)}"
         )
-    hits = [sum(other == label for other in others[:k]) for label, others in zip(labels, neighbour_labels)]
+    hits = [sum(_agree(label, other) for other in others[:k]) for label, others in zip(labels, neighbour_labels)]
     return float(np.mean(hits) / k)
+
+
+def _agree(label: Hashable, other: Hashable) -> bool:
+    if isinstance(label, frozenset) and isinstance(other, frozenset):
+        return not label.isdisjoint(other)
+    return other == label
 
 
 def _python_scalar(label: Hashable) -> Hashable:

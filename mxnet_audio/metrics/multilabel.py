@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio.errors import DatasetError, ParameterError
+from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 
 __all__ = ["MultiLabelReport", "average_precision", "choose_thresholds", "label_matrix", "multilabel_report"]
 
@@ -225,8 +225,8 @@ class MultiLabelReport:
     def per_class(self) -> list[dict[str, Any]]:
         """One dictionary per class.
 
-        ``label``, ``threshold``, ``precision``, ``recall``, ``f1``, ``average_precision`` (NaN without clips) and
-        ``support`` (clips).
+        ``label``, ``threshold``, ``precision``, ``recall``, ``f1``, ``average_precision`` (NaN without clips),
+        ``support`` (clips), ``true_positives``, ``false_positives`` and ``false_negatives``.
         """
         hits, support = self.true_positives, self.true_positives + self.false_negatives
         columns = {
@@ -237,6 +237,9 @@ class MultiLabelReport:
             "f1": _f1(hits, self.false_positives, self.false_negatives).tolist(),
             "average_precision": self.average_precision.tolist(),
             "support": support.tolist(),
+            "true_positives": hits.tolist(),
+            "false_positives": self.false_positives.tolist(),
+            "false_negatives": self.false_negatives.tolist(),
         }
         return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
@@ -254,6 +257,28 @@ class MultiLabelReport:
             ],
             "skipped": [{"path": str(p), "reason": getattr(e, "reason", str(e))} for p, e in self.skipped],
         }
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> MultiLabelReport:
+        """Make a report from the result of `to_dict`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If the dictionary lacks an entry, or one is wrong.
+        """
+        rows, n_clips = document["per_class"], int(document["n_clips"])
+        return cls(
+            document["labels"],
+            np.array([row["threshold"] for row in rows], float),
+            np.array([row["true_positives"] for row in rows], int),
+            np.array([row["false_positives"] for row in rows], int),
+            np.array([row["false_negatives"] for row in rows], int),
+            np.array([row["average_precision"] for row in rows], float),  # None becomes NaN
+            n_clips,
+            round(document["exact_matches"] * n_clips),
+            [(item["path"], AudioError(item["reason"], item["path"])) for item in document["skipped"]],
+        )
 
     def __str__(self) -> str:
         width = max([8, *(len(str(label)) for label in self.labels)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -13,6 +13,8 @@ import numpy as np
 from mxnet_audio.checks import iterable_argument
 from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.errors import DatasetError, ParameterError
+from mxnet_audio.metrics.multilabel import label_matrix
+from mxnet_audio.training.label_sets import distribute
 
 __all__ = ["assign_folds", "check_disjoint", "fold_order"]
 
@@ -32,7 +34,7 @@ def assign_folds(
     Parameters
     ----------
     labels : sequence [n]
-        Classes of the clips.
+        Classes of the clips; frozensets of them if clips can have several.
     folds : int >= 2 or sequence [n] of int or str
         Number of folds to draw, stratified as far as groups allow; or the fold of each clip.
     groups : sequence [n], optional
@@ -79,7 +81,8 @@ def assign_folds(
         check_disjoint("group", groups, assigned)
     folds_of_class = defaultdict(set)
     for label, fold in zip(labels, assigned):
-        folds_of_class[label].add(fold)
+        for one in _labels_of(label):
+            folds_of_class[one].add(fold)
     for label, found in folds_of_class.items():
         if len(found) == 1:
             [fold] = found
@@ -135,17 +138,22 @@ def _checked(labels: Sequence[Hashable], folds: Sequence[Fold]) -> list[Fold]:
 def _draw(labels: Sequence[Hashable], k: int, groups: Sequence[Hashable] | None, random_state: int) -> list[Fold]:
     if k < 2:
         raise ParameterError(f"folds must be >= 2, got {k}")
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    targets = np.unique([str(label) for label in labels], return_inverse=True)[1]
-    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
     # Groups as numbers, in the order of their first clip, since groups of several types cannot be sorted.
     group_index = {group: index for index, group in enumerate(dict.fromkeys(groups or ()))}
     group_indices = groups and [group_index[group] for group in groups]
     if groups is not None and len(group_index) < k:
         raise DatasetError(f"{k} folds, but there are only {len(group_index)} groups: use fewer folds")
-    if k > (largest := int(np.bincount(targets).max())):
+    counts = Counter(one for label in labels for one in _labels_of(label))
+    if k > (largest := max(counts.values(), default=0)):
         raise DatasetError(f"{k} folds, but no class has more than {largest} clips: use fewer folds")
+    if any(isinstance(label, frozenset) for label in labels):
+        matrix = label_matrix([_labels_of(label) for label in labels], sorted(counts, key=str))
+        wanted = np.append(matrix.sum(axis=0), len(matrix)) / k
+        return (1 + distribute(matrix, np.tile(wanted, (k, 1)), random_state, group_indices)).tolist()
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    targets = np.unique([str(label) for label in labels], return_inverse=True)[1]
+    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
     assigned: list[Fold] = [0] * len(targets)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # classes smaller than the number of folds, which are logged
@@ -154,3 +162,8 @@ def _draw(labels: Sequence[Hashable], k: int, groups: Sequence[Hashable] | None,
             for index in held_out:
                 assigned[index] = fold
     return assigned
+
+
+def _labels_of(label: Hashable) -> tuple[Hashable, ...]:
+    """Return the labels of a clip, in an order that does not depend on the process."""
+    return tuple(sorted(label, key=str)) if isinstance(label, frozenset) else (label,)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mxnet_audio.errors import ParameterError
+from mxnet_audio.metrics import MultiLabelReport
 from mxnet_audio.viz.figure import COLORS, cycled, literal, new_figure, saved
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ __all__ = ["plot_confusion", "plot_folds", "plot_history"]
 def plot_history(
     history: Mapping[str, Sequence[float]] | Mapping[str, Mapping[str, Sequence[float]]],
     path: str | os.PathLike | None = None,
+    *,
+    measure: str = "accuracy",
 ) -> Figure:
     """Draw loss and accuracy over the epochs, of one training or of several.
 
@@ -34,6 +37,8 @@ def plot_history(
         or several by name, ``{'cifar10': history, 'resnet_v2': history}``.
     path : str or os.PathLike, optional
         Image file to write, in the format of its suffix; without a suffix, PNG.
+    measure : str
+        Name of the second measure: of several labels a clip, it is the mean average precision.
 
     Returns
     -------
@@ -50,7 +55,7 @@ def plot_history(
     runs: Mapping[str, Any] = history if several else {"": history}
     figure = new_figure(10, 4)
     for axes, kind, name, scale in zip(
-        figure.subplots(1, 2), ("loss", "acc"), ("loss (cross-entropy)", "accuracy (%)"), (1, 100)
+        figure.subplots(1, 2), ("loss", "acc"), ("loss (cross-entropy)", f"{measure} (%)"), (1, 100)
     ):
         for (run, curves), color in zip(runs.items(), cycled(COLORS, len(runs))):
             for part, style in (("train", {"linestyle": "--", "alpha": 0.7}), ("test", {"linestyle": "-"})):
@@ -90,7 +95,14 @@ def plot_confusion(report: ClassificationReport, path: str | os.PathLike | None 
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    ParameterError
+        If it is a report of several labels a clip, which has no confusion matrix.
     """
+    if isinstance(report, MultiLabelReport):
+        raise ParameterError("report must be a ClassificationReport: several labels a clip have no confusion matrix")
     size = _confusion_size(report)
     figure = new_figure(size + 0.8, size)
     _draw_confusion(figure.subplots(), report)
@@ -99,17 +111,19 @@ def plot_confusion(report: ClassificationReport, path: str | os.PathLike | None 
 
 def plot_folds(
     accuracies: Mapping[Hashable, Sequence[float]],
-    report: ClassificationReport,
+    report: ClassificationReport | MultiLabelReport,
     path: str | os.PathLike | None = None,
     n_seeds: int = 1,
 ) -> Figure:
     """Draw a cross-validation: accuracy by fold, beside the confusion matrix of all folds.
 
+    Of several labels a clip, it is the mean average precision by fold, beside average precision and F1 of each class.
+
     Parameters
     ----------
     accuracies : dict of sequences of float, 0 to 1
         Accuracies with each seed, by name of the fold: drawn as dots, with a line for their mean.
-    report : ClassificationReport
+    report : ClassificationReport or MultiLabelReport
         Report on all folds.
     path : str or os.PathLike, optional
         Image file to write, in the format of its suffix; without a suffix, PNG.
@@ -129,7 +143,7 @@ def plot_folds(
         raise ParameterError(f"accuracies must have at least one value for each fold, got {dict(accuracies)}")
     size, width = _confusion_size(report), max(3.5, 1.2 + 0.6 * len(accuracies))
     figure = new_figure(width + size + 0.8, size)
-    folds, confusion = figure.subplots(1, 2, width_ratios=(width, size + 0.8))
+    folds, classes = figure.subplots(1, 2, width_ratios=(width, size + 0.8))
     means = [100 * np.mean(values) for values in accuracies.values()]
     for x, values in enumerate(accuracies.values()):
         # Side by side, as equal ones would cover each other.
@@ -144,18 +158,36 @@ def plot_folds(
     lowest = 100 * min(map(min, accuracies.values()))
     folds.set(
         xlabel="fold held out",
-        ylabel="accuracy (%)",
+        ylabel="mean average precision (%)" if isinstance(report, MultiLabelReport) else "accuracy (%)",
         xlim=(-0.6, len(accuracies) - 0.4),
         ylim=(max(0, 10 * (lowest // 10) - 5), 101),
         title=f"mean {mean:.1f}%",
     )
     folds.grid(axis="y", alpha=0.25)
     folds.spines[["top", "right"]].set_visible(False)
-    _draw_confusion(confusion, report, n_seeds)
+    if isinstance(report, MultiLabelReport):
+        _draw_classes(classes, report)
+    else:
+        _draw_confusion(classes, report, n_seeds)
     return saved(figure, path)
 
 
-def _confusion_size(report: ClassificationReport) -> float:
+def _draw_classes(axes: Axes, report: MultiLabelReport) -> None:
+    """Draw average precision and F1 of each class as bars."""
+    rows = report.per_class
+    for offset, measure, name in ((-0.2, "average_precision", "average precision"), (0.2, "f1", "F1")):
+        color = COLORS[0] if offset < 0 else COLORS[1]
+        values = [100 * row[measure] for row in rows]
+        axes.barh(np.arange(len(rows)) + offset, np.nan_to_num(values), height=0.38, color=color, label=name)
+    axes.set_yticks(range(len(rows)), [literal(row["label"]) for row in rows])
+    axes.set(xlabel="%", xlim=(0, 100), title=f"micro F1 {100 * report.micro_f1:.1f}%")
+    axes.invert_yaxis()  # the first class is on top, as in the table
+    axes.grid(axis="x", alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+
+
+def _confusion_size(report: ClassificationReport | MultiLabelReport) -> float:
     """Return the height of a confusion matrix with its names [inches]."""
     return max(4.5, 2.5 + 0.5 * len(report.labels))
 

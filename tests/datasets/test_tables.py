@@ -133,7 +133,45 @@ def test_chosen_column_that_is_missing(table):
 def test_several_labels_of_a_file_are_named(table, text, named):
     with pytest.raises(DatasetError, match=named) as error:
         datasets.csv(table(text))
-    assert "multi-label tables are not supported" in str(error.value)
+    assert "--label-separator" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "separator"),
+    [
+        ("path,label\na.wav,dog | rain|\nb.wav,\nc.wav,rain\n", "|"),
+        ("path,label\na.wav,dog\nb.wav,\n./a.wav,rain\nc.wav,rain\na.wav,dog\n", "|"),
+        ('fname,labels\na.wav,"dog,rain"\nb.wav,""\nc.wav,rain\n', ","),
+        ("path;label\na.wav;dog and rain\nb.wav;\nc.wav;rain\n", " and "),
+    ],
+    ids=["cell", "rows", "quoted", "word"],
+)
+def test_labels_of_a_file_are_joined(table, text, separator):
+    path = table(text)
+    pairs = datasets.csv(path, root="/x", label_separator=separator)
+    assert pairs == [
+        ("/x/a.wav", frozenset({"dog", "rain"})),
+        ("/x/b.wav", frozenset()),
+        ("/x/c.wav", frozenset({"rain"})),
+    ]
+    assert [clip.label for clip in datasets.clips(path, label_separator=separator)] == [label for _, label in pairs]
+
+
+def test_rows_of_a_file_must_share_fold_and_group(table):
+    same = table("path,label,fold\na,dog,1\na,rain,1\n")
+    assert [clip.fold for clip in datasets.clips(same, label_separator="|")] == ["1"]
+    for column in ("fold", "group"):
+        path = table(f"path,label,{column}\na,dog,1\na,rain,2\n")
+        with pytest.raises(DatasetError, match="lines 2 and 3"):
+            datasets.csv(path, label_separator="|")
+
+
+def test_files_without_a_path_and_bad_separators_are_refused(table):
+    with pytest.raises(DatasetError, match="line 3"):
+        datasets.csv(table("path,label\na,dog\n,rain\n"), label_separator="|")
+    for separator in ("", 3, b"|"):
+        with pytest.raises(ParameterError, match="label_separator"):
+            datasets.csv(table("path,label\na,dog\n"), label_separator=separator)
 
 
 def test_names_with_commas_are_labels(table):

@@ -89,6 +89,8 @@ def test_precision_at_k():
     assert precision_at_k(["a", "b"], neighbours, k=1) == 0.5
     assert precision_at_k(["a", "b"], neighbours, k=3) == pytest.approx(4 / 6)
     assert precision_at_k(["a"], [["a"]], k=2) == 0.5  # a missing neighbour counts as wrong
+    sets = [frozenset("ab"), frozenset("c"), frozenset()]
+    assert precision_at_k([frozenset("a")], [sets], k=2) == 0.5  # a label in common
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,9 @@ def test_report_by_hand():
             "f1": 2 / 3,
             "average_precision": 1.0,
             "support": 2,
+            "true_positives": 1,
+            "false_positives": 0,
+            "false_negatives": 1,
         }
     )
     assert report.micro_f1 == pytest.approx(2 * 3 / (2 * 3 + 2 + 1))
@@ -153,6 +156,8 @@ def test_json_has_none_for_undefined_measures():
     assert back["per_class"][0]["average_precision"] is None
     assert back["skipped"] == [{"path": "clip ü.wav", "reason": "not audio"}]
     assert "nan" in str(report)
+    assert MultiLabelReport.from_dict(back).to_dict() == back
+    assert str(MultiLabelReport.from_dict(back)) == str(report)
 
 
 def test_table_is_aligned_and_lists_skipped_files():

@@ -57,6 +57,22 @@ def test_biased_or_impossible_folds_are_refused(folds, groups, error, match):
     assert type(caught.value) is error
 
 
+def test_folds_of_several_labels_a_clip():
+    sets = [frozenset(text) for text in ["a", "b", "ab", "c", "ac", "bc", "", "a", "b", "c", "", "abc"]]
+    drawn = assign_folds(sets, 3, random_state=1)
+    assert drawn == assign_folds(sets, 3, random_state=1)
+    assert sorted(set(drawn)) == [1, 2, 3]
+    for label in "abc":  # five or six clips each
+        assert max(Counter(fold for fold, labels in zip(drawn, sets) if label in labels).values()) <= 3
+    groups = [index // 2 for index in range(len(sets))]
+    grouped = assign_folds(sets, 3, groups)
+    assert grouped[::2] == grouped[1::2]
+    with pytest.raises(DatasetError, match="class 'c' is in fold 2 only"):
+        assign_folds(sets[:4], [1, 1, 2, 2])
+    with pytest.raises(DatasetError, match="no class has more than 0"):
+        assign_folds([frozenset(), frozenset()], 2)
+
+
 def test_a_fold_without_a_class_is_logged(caplog):
     assign_folds([*LABELS, "cow", "cow"], [*GIVEN, 1, 2])
     assert "fold 3 " in caplog.text and "cow" in caplog.text
