@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+from tqdm import tqdm
 
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import whole_number
@@ -123,19 +124,24 @@ class EncodedTable:
         self._prefetch = max((size for size in prefetches if size is not None), default=None)
         self._lengths = np.ones(len(table))  # of the sounds, as shares of the longest; 1 if they are not known yet
 
-    def usable(self, rows: Sequence[int]) -> list[int]:
+    def usable(self, rows: Sequence[int], *, show: bool = False) -> list[int]:
         """Read rows, and return those that can be used; the others are added to `skipped`, and logged.
 
         Parameters
         ----------
         rows : sequence of int
+        show : bool
+            Show a progress bar.
 
         Returns
         -------
         list of int
         """
-        with contextlib.closing(self._read(rows, batch_size=1)) as stream:
-            return [row for row, sample in stream if sample is not None]
+        with (
+            contextlib.closing(self._read(rows, batch_size=1)) as stream,
+            tqdm(stream, total=len(rows), desc="features", unit="row", disable=not show) as bar,
+        ):
+            return [row for row, sample in bar if sample is not None]
 
     def batches(
         self, rows: Sequence[int], batch_size: int, seed: int | Sequence[int] | None = None
@@ -177,7 +183,7 @@ class EncodedTable:
             batches += [part[first : first + batch_size] for first in range(0, len(part), batch_size)]
         return batches if rng is None else [batches[index] for index in rng.permutation(len(batches))]
 
-    def _read(self, rows: Sequence[int], batch_size: int) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    def _read(self, rows: Sequence[int], batch_size: int) -> Generator[tuple[int, dict[str, Any] | None], None, None]:
         """Yield rows and their arrays by feature, read ahead in threads; None for rows that cannot be used."""
         prefetch = self._prefetch
         if prefetch is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -332,11 +333,11 @@ Encoding = Annotated[
 
 
 def _number(value: Any) -> float:
-    try:
-        number = float(value) if isinstance(value, Real | Decimal | str | np.generic) else np.nan
-    except (ValueError, OverflowError):
-        number = np.nan
-    if not np.isfinite(number):
+    number = math.nan
+    if isinstance(value, Real | Decimal | str):  # as NumPy's numbers are
+        with contextlib.suppress(ValueError, OverflowError):
+            number = float(value)  # type: ignore[arg-type]  # Real declares no __float__
+    if not math.isfinite(number):
         raise ValueError(f"{value!r} is not a number")
     return number
 

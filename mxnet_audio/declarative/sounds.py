@@ -14,6 +14,7 @@ from mxnet_audio.data import AudioDataset
 from mxnet_audio.data.fixed import FixedResults
 from mxnet_audio.data.transforms import Features, ToImage, Transform
 from mxnet_audio.datasets.missing import CONSTANT, fill_rows, is_missing
+from mxnet_audio.declarative.encoders import PretrainedEncoder
 from mxnet_audio.declarative.table import Table
 from mxnet_audio.engine import contexts
 from mxnet_audio.errors import AudioError, InvalidAudioError
@@ -155,7 +156,7 @@ class SoundColumn:
         if encoder is None:
             steps = [SequenceFeatures(encoding.features)]
             self.time_axis, self.longest = 0, encoding.steps
-        elif not feature.encoder.trainable:
+        elif isinstance(feature.encoder, PretrainedEncoder) and not feature.encoder.trainable:
             model_ctx, data_ctx = contexts(encoder.model_ctx, encoder.data_ctx)
             frozen = sound_encoder(encoder.net, encoder.feature_config, model_ctx=model_ctx, data_ctx=data_ctx)
             steps = [EncodeSound(encoder.model_id, frozen)]
