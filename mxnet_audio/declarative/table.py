@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -118,12 +119,7 @@ class _Sounds(Sequence):
         return self._n_rows
 
     def __getitem__(self, row: Any) -> Any:
-        try:
-            value = self._values[row]
-        except ImportError as error:  # Hugging Face decodes by libraries of its own choice
-            reason = f"{error} Or give the column undecoded, as cast_column(name, Audio(decode=False)) makes it"
-            raise DatasetError(reason, f"row {row}") from error
-        return self._locate(value)
+        return self._locate(self._values[row])
 
 
 def read_table(dataset: Any) -> Table:
@@ -167,7 +163,7 @@ def read_table(dataset: Any) -> Table:
     if isinstance(dataset, Mapping):
         return _of_mapping(dataset)
     names = getattr(dataset, "column_names", None)
-    names = getattr(dataset, "columns", None) if names is None else names
+    names = names if isinstance(names, list) else getattr(dataset, "columns", None)
     if names is not None and hasattr(dataset, "__getitem__"):
         return _of_frame(dataset, list(names))
     if isinstance(dataset, Sequence) and not isinstance(dataset, bytes | bytearray | memoryview):
@@ -233,6 +229,7 @@ def _read_parquet(path: Path) -> Table:
     try:
         with path.open("rb") as file:
             frame = pyarrow.parquet.read_table(file)
+        frame.validate(full=True)
     except (OSError, pyarrow.ArrowException) as error:
         raise DatasetError(f"cannot be read as Parquet: {' '.join(str(error).split())}", path) from error
     return _of_frame(frame, frame.column_names, path)
@@ -262,6 +259,12 @@ def _of_frame(frame: Any, names: list, path: Path | None = None) -> Table:
     if not hasattr(frame, "__len__"):
         raise ParameterError("dataset must have a length: load it without streaming")
     _check_names([str(name) for name in names], path)
+    types = getattr(frame, "features", None)
+    for name, kind in types.items() if isinstance(types, Mapping) else ():
+        if type(kind).__name__ == "Audio" and getattr(
+            kind, "decode", False
+        ):  # of Hugging Face; sounds are decoded here
+            frame = frame.cast_column(name, dataclasses.replace(kind, decode=False))
 
     def fetcher(name: Any) -> Callable[[], Any]:
         return lambda: _values(_with_class_names(frame, name))
