@@ -16,8 +16,9 @@ from mxnet_audio.library.heads import Layers, cross_entropy, fit_linear, head_sc
 from mxnet_audio.library.mlp_head import fit_mlp
 from mxnet_audio.library.trained_model import TrainedModel
 from mxnet_audio.models import EncoderNet
+from mxnet_audio.training.measure import mean_average_precision
 
-__all__ = ["copy_body", "dense_layers", "fit_head", "group_numbers", "move_embeddings"]
+__all__ = ["copy_body", "dense_layers", "fit_head", "group_numbers", "move_embeddings", "refitted"]
 
 
 def fit_head(
@@ -31,7 +32,7 @@ def fit_head(
     counts_as: np.ndarray | None = None,
     callbacks: Sequence[training.Callback] = (),
 ) -> None:
-    """Fit the head of a model; its `history`, `extras` and `notes` change, too.
+    """Fit the head of a model; its `history`, `thresholds`, `extras` and `notes` change, too.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ def fit_head(
         Model with the parameters of the encoder.
     vectors : np.ndarray [shape=(n, dim)]
         Embeddings of the training clips.
-    targets : np.ndarray [shape=(n,)]
-        Class of each.
+    targets : np.ndarray [shape=(n,) or (n, classes)]
+        Class of each; or 1 for each label, else 0.
     groups : np.ndarray [shape=(n,)], int, or None
         Recording, artist or speaker of each.
     settings : training.Settings
@@ -66,7 +67,11 @@ def fit_head(
         for side, (x, y) in sides.items():
             scores = head_scores(layers, x)
             history[f"loss_{side}"].append(cross_entropy(scores, y))
-            history[f"acc_{side}"].append(float(np.mean(counts[scores.argmax(axis=1)] == counts[y])))
+            if y.ndim == 1:
+                accuracy = float(np.mean(counts[scores.argmax(axis=1)] == counts[y]))
+            else:
+                accuracy = mean_average_precision(y > 0, scores)
+            history[f"acc_{side}"].append(accuracy)
 
     def after_epoch(layers: Layers) -> bool:
         measure(layers)
@@ -87,13 +92,46 @@ def fit_head(
     for dense, (weight, bias) in zip(dense_layers(model.net), fitted.layers):
         dense.weight.set_data(nd.array(weight))
         dense.bias.set_data(nd.array(bias))
-    model.history = history
+    model.history, model.thresholds = history, fitted.thresholds
     model.extras = {"vectors": {"vectors": vectors, "targets": targets}}
     if groups is not None:
         model.extras["vectors"]["groups"] = groups
     if fitted.known is not None:
         model.extras["known"] = fitted.known.to_tensors()
     model.notes["encoder"] = {**model.notes["encoder"], **fitted.settings}
+
+
+def refitted(
+    old: TrainedModel, labels: list[int | str], vectors: np.ndarray, targets: np.ndarray, groups: np.ndarray | None
+) -> TrainedModel:
+    """Return a model on the encoder of another, whose head is fitted with the same settings to other clips.
+
+    Parameters
+    ----------
+    old : TrainedModel
+        Model with the encoder and the settings.
+    labels : list of int or str
+        Classes.
+    vectors, targets, groups
+        As for `fit_head`.
+    """
+    net = old.net
+    model = TrainedModel(
+        old.network,
+        labels,
+        old.feature_config,
+        head=net.head_name,
+        embedding=net.embedding,
+        architecture=old.architecture,
+        model_ctx=old.model_ctx,
+        data_ctx=old.data_ctx,
+    )
+    copy_body(net, model.net)
+    model.base, model.notes = old.base, dict(old.notes)
+    names = ("batch_size", "epochs", "learning_rate", "random_state")
+    settings = training.Settings(checkpoint_interval=1, **{name: old.notes["training"][name] for name in names})
+    fit_head(model, vectors, targets, groups, settings)
+    return model
 
 
 def move_embeddings(model: TrainedModel, mean: np.ndarray) -> None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import expit, log_expit, log_softmax
 
 from mxnet_audio.inference.known_sounds import KnownSounds, Standardization
+from mxnet_audio.metrics.multilabel import choose_thresholds
+from mxnet_audio.training.label_sets import distribute
 
 __all__ = [
     "FittedHead",
@@ -42,14 +44,18 @@ class FittedHead:
     layers : list of (np.ndarray, np.ndarray)
         Weight and bias of each layer, from embeddings to calibrated scores.
     known : KnownSounds or None
-        None if there are too few clips: each class has a single one, or one group.
+        None if there are too few clips: each class has a single one, or one group; or if clips have several labels.
     settings : dict of str to float
         Chosen settings: ``temperature``, and ``C`` of a linear head.
+    thresholds : np.ndarray [shape=(classes,)] or None
+        Threshold of each class, of clips with several labels: that with the highest F1 on the clips that the folds
+        leave out; 0.5 if there are too few.
     """
 
     layers: Layers
     known: KnownSounds | None
     settings: dict[str, float]
+    thresholds: np.ndarray | None = None
 
 
 def inner_folds(targets: np.ndarray, groups: np.ndarray | None, random_state: int) -> list[Fold]:
@@ -57,8 +63,8 @@ def inner_folds(targets: np.ndarray, groups: np.ndarray | None, random_state: in
 
     Parameters
     ----------
-    targets : np.ndarray [shape=(n,)]
-        Class of each clip.
+    targets : np.ndarray [shape=(n,) or (n, classes)]
+        Class of each clip; or 1 for each label of a clip, else 0.
     groups : np.ndarray [shape=(n,)], int, or None
         Number of the recording, artist or speaker of each clip.
     random_state : int
@@ -67,8 +73,8 @@ def inner_folds(targets: np.ndarray, groups: np.ndarray | None, random_state: in
     Returns
     -------
     list of (np.ndarray, np.ndarray)
-        Rows to fit on, and rows that are left out, whose classes are all among the former. Of more than 2,000 clips, a
-        random part. Empty if there are too few clips.
+        Rows to fit on, and rows that are left out, whose classes are all among the former if each clip has one. Of more
+        than 2,000 clips, a random part. Empty if there are too few clips.
 
     Examples
     --------
@@ -80,9 +86,14 @@ def inner_folds(targets: np.ndarray, groups: np.ndarray | None, random_state: in
     rows = np.random.default_rng(random_state).permutation(len(targets))[:MAX_FOLDED_CLIPS]
     targets = targets[rows]
     numbers = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
-    k = min(FOLDS, np.bincount(targets).max(), len(rows) if numbers is None else numbers.max() + 1)
+    largest = int((np.bincount(targets) if targets.ndim == 1 else targets.sum(axis=0)).max())
+    k = min(FOLDS, largest, len(rows) if numbers is None else numbers.max() + 1)
     if k < 2:
         return []
+    if targets.ndim == 2:
+        counts = np.append(targets.sum(axis=0), len(targets))
+        parts = distribute(targets, np.tile(counts / k, (k, 1)), random_state, None if groups is None else groups[rows])
+        return [(rows[parts != part], rows[parts == part]) for part in np.unique(parts)]
     splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # classes smaller than the number of folds
@@ -92,14 +103,14 @@ def inner_folds(targets: np.ndarray, groups: np.ndarray | None, random_state: in
 
 
 def fit_linear(vectors: np.ndarray, targets: np.ndarray, classes: int, folds: Sequence[Fold]) -> FittedHead:
-    """Fit a logistic regression, whose regularization the folds choose.
+    """Fit a logistic regression, or one for each label, whose regularization the folds choose.
 
     Parameters
     ----------
     vectors : np.ndarray [shape=(n, dim)]
         Embeddings of the training clips.
-    targets : np.ndarray [shape=(n,)]
-        Class of each.
+    targets : np.ndarray [shape=(n,) or (n, classes)]
+        Class of each; or 1 for each label, else 0.
     classes : int
         Number of classes; those without clips are never predicted.
     folds : sequence of (np.ndarray, np.ndarray)
@@ -142,8 +153,10 @@ def calibrated(
     """
     temperature = _fit_temperature(scores, targets, folds)[0] if folds else 1.0
     *others, (weight, bias) = layers
-    layers = [*others, (weight / temperature, bias / temperature)]
-    return FittedHead(layers, _known_sounds(vectors, targets, folds), {**settings, "temperature": temperature})
+    layers, settings = [*others, (weight / temperature, bias / temperature)], {**settings, "temperature": temperature}
+    if targets.ndim == 1:
+        return FittedHead(layers, _known_sounds(vectors, targets, folds), settings)
+    return FittedHead(layers, None, settings, _thresholds([one / temperature for one in scores], targets, folds))
 
 
 def folded(layers: Layers, standardization: Standardization) -> Layers:
@@ -161,8 +174,18 @@ def _known_sounds(vectors: np.ndarray, targets: np.ndarray, folds: Sequence[Fold
     return KnownSounds.of(vectors, targets, np.concatenate(scores))
 
 
+def _thresholds(scores: Sequence[np.ndarray], targets: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
+    """Choose the thresholds on the clips that each fold leaves out; 0.5 for classes that not all folds can learn."""
+    thresholds = np.full(targets.shape[1], 0.5)
+    if folds:
+        learned = np.all([targets[fit].any(axis=0) for fit, _ in folds], axis=0)
+        left_out = np.concatenate([targets[rows] for _, rows in folds]) > 0
+        thresholds[learned] = choose_thresholds(left_out, expit(np.concatenate(scores)))[learned]
+    return thresholds
+
+
 def head_scores(layers: Layers, vectors: np.ndarray) -> np.ndarray:
-    """Compute the scores before the softmax [shape=(n, classes)].
+    """Compute the scores before the softmax, or sigmoid [shape=(n, classes)].
 
     Examples
     --------
@@ -175,15 +198,19 @@ def head_scores(layers: Layers, vectors: np.ndarray) -> np.ndarray:
 
 
 def cross_entropy(scores: np.ndarray, targets: np.ndarray) -> float:
-    """Compute the mean cross-entropy of scores before the softmax [shape=(n, classes)] and classes [shape=(n,)]."""
-    return float(-log_softmax(scores, axis=1)[np.arange(len(targets)), targets].mean())
+    """Compute the mean cross-entropy of scores and targets, as for `fit_linear`; of labels, also over the classes."""
+    return float(-_log_likelihoods(scores, targets).mean())
+
+
+def _log_likelihoods(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return the logarithms of the probabilities of the targets [shape=(n,)]; of labels, means over the classes."""
+    if targets.ndim == 1:
+        return log_softmax(scores, axis=1)[np.arange(len(targets)), targets]
+    return log_expit(np.where(targets > 0, scores, -scores)).mean(axis=1)
 
 
 def _logistic_path(vectors: np.ndarray, targets: np.ndarray, classes: int) -> Callable[[float], Layers]:
     """Prepare the vectors for fits of several strengths, and return the function that fits."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
     standardization = Standardization.of(vectors)
     x, basis = standardization.apply(vectors), None
     if 4 * len(x) < x.shape[1]:  # the weights are sums of the vectors: as many coordinates as vectors are enough
@@ -191,18 +218,34 @@ def _logistic_path(vectors: np.ndarray, targets: np.ndarray, classes: int) -> Ca
         x = left * values
 
     def fit(strength: float) -> Layers:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model = LogisticRegression(C=strength, max_iter=1000).fit(x, targets)
-        weight = model.coef_ if basis is None else model.coef_ @ basis
-        bias = model.intercept_
-        if len(weight) == 1:  # of two classes
+        if targets.ndim == 1:
+            (found, weight, bias), others = _logistic(x, targets, strength), np.full(classes, ABSENT)
+        else:
+            with_label = targets.sum(axis=0)
+            found = np.flatnonzero((with_label > 0) & (with_label < len(targets)))
+            fitted = [_logistic(x, targets[:, column], strength) for column in found]
+            weight = np.array([weight[0] for _, weight, _ in fitted]).reshape(len(found), x.shape[1])
+            bias = np.array([bias[0] for _, _, bias in fitted])
+            others = np.log((with_label + 1) / (len(targets) - with_label + 1))  # the same for all sounds
+        weight = weight if basis is None else weight @ basis
+        if targets.ndim == 1 and len(weight) == 1:  # of two classes
             weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-        every_weight, every_bias = np.zeros((classes, weight.shape[1])), np.full(classes, ABSENT)
-        every_weight[model.classes_], every_bias[model.classes_] = weight, bias
+        every_weight, every_bias = np.zeros((classes, weight.shape[1])), others
+        every_weight[found], every_bias[found] = weight, bias
         return folded([(every_weight, every_bias)], standardization)
 
     return fit
+
+
+def _logistic(x: np.ndarray, targets: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit a logistic regression; return the classes that it found, and weight and bias of their scores."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(C=strength, max_iter=1000).fit(x, targets)
+    return model.classes_, model.coef_, model.intercept_
 
 
 def _fit_temperature(
@@ -211,15 +254,19 @@ def _fit_temperature(
     """Return the divisor of the scores with the lowest cross-entropy (arXiv 1706.04599), and that cross-entropy.
 
     One clip more, as likely of one class as of another, is added: without it, a few clips that are all classified
-    correctly would make the probabilities 0 and 1.
+    correctly would make the probabilities 0 and 1. Of labels, it has each one half.
     """
     scores = np.concatenate(left_out_scores)
     targets = np.concatenate([targets[left_out] for _, left_out in folds])
     present = scores > ABSENT
 
     def loss(log_temperature: float) -> float:
-        scaled = log_softmax(scores / np.exp(log_temperature), axis=1)
-        return -(scaled[np.arange(len(targets)), targets].sum() + scaled[present].mean()) / (len(targets) + 1)
+        scaled = scores / np.exp(log_temperature)
+        if targets.ndim == 1:
+            unsure = log_softmax(scaled, axis=1)[present].mean()
+        else:
+            unsure = (log_expit(scaled).mean() + log_expit(-scaled).mean()) / 2
+        return -(_log_likelihoods(scaled, targets).sum() + unsure) / (len(targets) + 1)
 
     found = minimize_scalar(loss, bounds=(-3, 3), method="bounded")
     return float(np.exp(found.x)), float(found.fun)

@@ -34,8 +34,8 @@ def fit_mlp(
     ----------
     vectors : np.ndarray [shape=(n, dim)]
         Embeddings of the training clips.
-    targets : np.ndarray [shape=(n,)]
-        Class of each.
+    targets : np.ndarray [shape=(n,) or (n, classes)]
+        Class of each; or 1 for each label, else 0.
     classes : int
         Number of classes.
     folds : sequence of (np.ndarray, np.ndarray)
@@ -85,7 +85,7 @@ def _train(
     rate = SCHEDULE.scheduler(settings.learning_rate, settings.epochs, batches)
     options = {"learning_rate": settings.learning_rate, "lr_scheduler": rate}
     trainer = gluon.Trainer(net.collect_params(), "adam", options, kvstore=None)
-    loss_of = gluon.loss.SoftmaxCrossEntropyLoss()
+    loss_of = gluon.loss.SoftmaxCrossEntropyLoss() if targets.ndim == 1 else gluon.loss.SigmoidBinaryCrossEntropyLoss()
     data, labels = nd.array(x, ctx=ctx, dtype="float32"), nd.array(targets, ctx=ctx)
     for _ in range(settings.epochs):
         for rows in np.array_split(rng.permutation(len(x)), batches):

@@ -28,7 +28,7 @@ from mxnet_audio.inference.results import Output, TimedPrediction
 from mxnet_audio.inference.window_encoder import WindowEncoder
 from mxnet_audio.inference.window_vectors import window_vectors
 from mxnet_audio.library.classifier import AudioClassifier
-from mxnet_audio.library.encoder_head import copy_body, dense_layers, fit_head, group_numbers, move_embeddings
+from mxnet_audio.library.encoder_head import dense_layers, group_numbers, move_embeddings, refitted
 from mxnet_audio.library.encoder_run import EncodeSound, HeadRun, vector_cache
 from mxnet_audio.library.fine_tuning import FineTuningRun, Lora
 from mxnet_audio.library.inputs import stream_features, window_features
@@ -204,7 +204,8 @@ class PretrainedAudioClassifier(AudioClassifier):
         Raises
         ------
         ModelError
-            If there were too few clips to measure it, or the parameters are those of the best epoch.
+            If there were too few clips to measure it, clips have several labels, or the parameters are those of the
+            best epoch.
         """
         if "known" not in self.model.extras:
             remedy = (
@@ -386,14 +387,17 @@ class PretrainedAudioClassifier(AudioClassifier):
         DatasetError
             If the labels are unusable, or no file can be used. The model stays unchanged.
         ModelError
-            If no model was trained or loaded, or the whole network was trained.
+            If no model was trained or loaded, the whole network was trained, or clips have several labels.
         ParameterError
             If an argument is of the wrong type.
         """
         old = self.model
         if "vectors" not in old.extras:
             raise ModelError("classes can only be added to a model on a frozen encoder: call fit with all clips")
-        pairs = training.checked_pairs(audio_path_label_pairs, "audio_path_label_pairs")
+        if old.thresholds is not None:
+            reason = "its clips may have new classes, too: call fit with all clips"
+            raise ModelError(f"add_classes is not possible for a model of several labels a clip, since {reason}")
+        pairs = training.checked_pairs(audio_path_label_pairs, "audio_path_label_pairs", multi_label=False)
         labels = class_order([*old.labels, *(label for _, label in pairs)], None)
         if groups is not None and len(groups := list(iterable_argument("groups", groups))) != len(pairs):
             raise DatasetError(f"{len(groups)} groups for {len(pairs)} clips: pass one for each clip")
@@ -418,22 +422,9 @@ class PretrainedAudioClassifier(AudioClassifier):
             new = own[count:] if (given := group_numbers(groups)) is None else given
             numbers = np.concatenate([stored.get("groups", own[:count]), new[list(vectors)]])
         every_label = [*(old.labels[target] for target in stored["targets"]), *(pairs[row][1] for row in vectors)]
-        model = TrainedModel(
-            self.network,
-            labels,
-            old.feature_config,
-            head=old.net.head_name,
-            embedding=old.net.embedding,
-            architecture=old.architecture,
-            **self._devices,
-        )
-        copy_body(old.net, model.net)
-        model.base = old.base
-        model.notes = {**old.notes, "skipped": [*old.notes["skipped"], *skipped_notes(self.skipped)]}
-        names = ("batch_size", "epochs", "learning_rate", "random_state")
-        settings = training.Settings(checkpoint_interval=1, **{name: old.notes["training"][name] for name in names})
         every_vector = np.concatenate([stored["vectors"], list(vectors.values())])
-        fit_head(model, every_vector, to_targets(every_label, labels), numbers, settings)
+        model = refitted(old, labels, every_vector, to_targets(every_label, labels), numbers)
+        model.notes["skipped"] = [*old.notes["skipped"], *skipped_notes(self.skipped)]
         self._model, self.model_path = model, None
 
     def _new_run(
@@ -519,7 +510,7 @@ class PretrainedAudioClassifier(AudioClassifier):
         ModelError if there is NaN or infinity among them.
         """
         with autograd.predict_mode():
-            probabilities = self.model.net.head(nd.array(vectors, ctx=self.model_ctx)).softmax().asnumpy()
+            probabilities = self.model.probabilities(self.model.net.head(nd.array(vectors, ctx=self.model_ctx)))
         check_outputs(embeddings=vectors, probabilities=probabilities)
         return probabilities
 
