@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import gluon
 from mxnet_audio.nn.sequence.base import SequenceEncoder
 from mxnet_audio.nn.sequence.convolutions import ConvStages
-from mxnet_audio.nn.sequence.layers import ConvSettings, FullyConnectedSettings, layer_list
+from mxnet_audio.nn.sequence.layers import ConvSettings, layer_list
+from mxnet_audio.nn.sequence.names import ACTIVATIONS, check_dropout, check_name
 from mxnet_audio.nn.sequence.rnn import Recurrence, fc_list
 
 __all__ = ["CNNRNN"]
@@ -124,6 +126,8 @@ class CNNRNN(SequenceEncoder):
             "bias_initializer": bias_initializer,
         }
         norms: dict[str, Any] = {"norm": norm, "norm_params": norm_params}
+        check_name("conv_activation", conv_activation, ACTIVATIONS)
+        check_dropout("conv_dropout", conv_dropout)
         convolution = ConvSettings(
             num_filters=num_filters,
             filter_size=filter_size,
@@ -139,16 +143,13 @@ class CNNRNN(SequenceEncoder):
             **norms,
             **of_all,
         )
-        dense = FullyConnectedSettings(
-            output_size=output_size, activation=fc_activation, dropout=fc_dropout, **norms, **of_all
-        )
         layers = layer_list("conv_layers", conv_layers, num_conv_layers, CONV_LAYERS, convolution)
         with self.name_scope():
             convolutions = ConvStages(self.bands, self.steps, [[layer] for layer in layers])
             recurrence = Recurrence(
                 convolutions.output_dim,
                 cell_type=cell_type,
-                num_layers=num_rec_layers,
+                num_layers=whole_number("num_rec_layers", num_rec_layers),
                 state_size=state_size,
                 bidirectional=bidirectional,
                 activation=activation,
@@ -162,5 +163,5 @@ class CNNRNN(SequenceEncoder):
             )
             body = ConvRecurrence(convolutions, recurrence)
         self.min_steps = convolutions.min_steps
-        fc = fc_list(fc_layers, num_fc_layers, dense)
+        fc = fc_list(fc_layers, num_fc_layers, fc_activation, fc_dropout, output_size=output_size, **norms, **of_all)
         self._complete(body, recurrence.output_dim, convolutions.output_steps, fc)

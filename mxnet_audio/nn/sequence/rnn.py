@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mxnet_audio.checks import real_number, whole_number
+from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.nn.sequence.base import SequenceEncoder
 from mxnet_audio.nn.sequence.layers import FullyConnectedSettings, layer_list
-from mxnet_audio.nn.sequence.names import check_name, get_initializer
+from mxnet_audio.nn.sequence.names import ACTIVATIONS, check_dropout, check_name, get_initializer
 
 __all__ = ["RNN", "Recurrence"]
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
-ACTIVATIONS = {"rnn": ("tanh", "relu"), "lstm": ("tanh",), "gru": ("tanh",)}  # of MXNet's recurrent operator
+STATE_ACTIVATIONS = {"rnn": ("tanh", "relu"), "lstm": ("tanh",), "gru": ("tanh",)}  # of MXNet's recurrent operator
 RECURRENT_ACTIVATIONS = ("sigmoid",)
 
 
@@ -175,7 +175,7 @@ class Recurrence(gluon.nn.HybridBlock):
     ):
         super().__init__(**kwargs)
         check_name("cell_type", cell_type, GATES)
-        check_name(f"activation of {cell_type}", activation, ACTIVATIONS[cell_type])
+        check_name(f"activation of {cell_type}", activation, STATE_ACTIVATIONS[cell_type])
         check_name("recurrent_activation", recurrent_activation, RECURRENT_ACTIVATIONS)
         for name, value in (
             ("bidirectional", bidirectional),
@@ -185,8 +185,8 @@ class Recurrence(gluon.nn.HybridBlock):
             if not isinstance(value, bool):
                 raise ParameterError(f"{name} must be true or false, got {value!r}")
         state_size = whole_number("state_size", state_size)
-        recurrent_dropout = real_number("recurrent_dropout", recurrent_dropout, 0, 1)
-        self._dropout, self._ends = real_number("dropout", dropout, 0, 1), ends
+        recurrent_dropout = check_dropout("recurrent_dropout", recurrent_dropout)
+        self._dropout, self._ends = check_dropout("dropout", dropout), ends
         initializers = {
             "i2h_weight": get_initializer("weights_initializer", weights_initializer),
             "h2h_weight": get_initializer("recurrent_initializer", recurrent_initializer),
@@ -301,16 +301,6 @@ class RNN(SequenceEncoder):
         params=None,
     ):
         super().__init__(bands, steps, reduce_output, prefix=prefix, params=params)
-        dense = FullyConnectedSettings(
-            output_size=output_size,
-            norm=norm,
-            norm_params=norm_params,
-            activation=fc_activation,
-            dropout=fc_dropout,
-            use_bias=use_bias,
-            weights_initializer=weights_initializer,
-            bias_initializer=bias_initializer,
-        )
         with self.name_scope():
             body = Recurrence(
                 self.bands,
@@ -329,11 +319,30 @@ class RNN(SequenceEncoder):
                 recurrent_dropout=recurrent_dropout,
                 ends=self.reduce_output == "last",
             )
-        self._complete(body, body.output_dim, self.steps, fc_list(fc_layers, num_fc_layers, dense))
+        layers = fc_list(
+            fc_layers,
+            num_fc_layers,
+            fc_activation,
+            fc_dropout,
+            output_size=output_size,
+            norm=norm,
+            norm_params=norm_params,
+            use_bias=use_bias,
+            weights_initializer=weights_initializer,
+            bias_initializer=bias_initializer,
+        )
+        self._complete(body, body.output_dim, self.steps, layers)
 
 
 def fc_list(
-    layers: Sequence[Mapping[str, Any]] | None, number: int, default: FullyConnectedSettings
+    layers: Sequence[Mapping[str, Any]] | None,
+    number: int,
+    fc_activation: str | None,
+    fc_dropout: float,
+    **settings: Any,
 ) -> list[FullyConnectedSettings]:
     """Return the settings of fully connected layers, of which there are none unless a list or a number is given."""
+    check_name("fc_activation", fc_activation, ACTIVATIONS)
+    check_dropout("fc_dropout", fc_dropout)
+    default = FullyConnectedSettings(activation=fc_activation, dropout=fc_dropout, **settings)
     return layer_list("fc_layers", layers, None if number == 0 else number, (), default, 0)

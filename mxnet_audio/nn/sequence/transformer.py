@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio.checks import real_number, whole_number
+from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.nn.sequence.base import SequenceEncoder
-from mxnet_audio.nn.sequence.layers import FullyConnectedSettings
-from mxnet_audio.nn.sequence.names import get_initializer
+from mxnet_audio.nn.sequence.names import check_dropout, get_initializer
 from mxnet_audio.nn.sequence.rnn import fc_list
 from mxnet_audio.nn.transformer import TransformerLayer, attention_mask
 
@@ -175,16 +174,6 @@ class TransformerEncoder(SequenceEncoder):
         hidden_size, num_heads = whole_number("hidden_size", hidden_size), whole_number("num_heads", num_heads)
         if hidden_size % num_heads:
             raise ParameterError(f"hidden_size must be a multiple of num_heads, got {hidden_size} and {num_heads}")
-        dense = FullyConnectedSettings(
-            output_size=output_size,
-            norm=norm,
-            norm_params=norm_params,
-            activation=fc_activation,
-            dropout=fc_dropout,
-            use_bias=use_bias,
-            weights_initializer=weights_initializer,
-            bias_initializer=bias_initializer,
-        )
         with self.name_scope():
             body = TransformerLayers(
                 self.bands,
@@ -192,7 +181,19 @@ class TransformerEncoder(SequenceEncoder):
                 num_heads,
                 whole_number("transformer_output_size", transformer_output_size),
                 whole_number("num_layers", num_layers),
-                real_number("dropout", dropout, 0, 1),
+                check_dropout("dropout", dropout),
                 weights_initializer,
             )
-        self._complete(body, hidden_size, self.steps, fc_list(fc_layers, num_fc_layers, dense))
+        layers = fc_list(
+            fc_layers,
+            num_fc_layers,
+            fc_activation,
+            fc_dropout,
+            output_size=output_size,
+            norm=norm,
+            norm_params=norm_params,
+            use_bias=use_bias,
+            weights_initializer=weights_initializer,
+            bias_initializer=bias_initializer,
+        )
+        self._complete(body, hidden_size, self.steps, layers)
