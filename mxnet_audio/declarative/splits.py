@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from mxnet_audio.datasets.splits import SPLITS, canonical_fold
+from mxnet_audio.datasets.splits import SPLITS
 from mxnet_audio.declarative.encodings import CategoryEncoding
 from mxnet_audio.declarative.sounds import FilledSounds
 from mxnet_audio.declarative.table import Table
@@ -143,10 +143,10 @@ def _assigned(stratum: Hashable, sizes: np.ndarray, shares: np.ndarray, rng: np.
 
 def _fixed(table: Table, column: str, rows: np.ndarray) -> np.ndarray:
     """Read the part of each row [shape=(n,)] from a column."""
-    numbers = {name: part for part, split in enumerate(PARTS) for name in (split, str(part))}
+    numbers = {name: part for part, names in enumerate(SPLITS.values()) for name in (*names, str(part), f"{part}.0")}
     part_of = np.zeros(len(rows), int)
     for index, (row, cell) in enumerate(zip(rows, _cells(table, column, rows))):
-        part = numbers.get(canonical_fold(str(cell)))
+        part = numbers.get(str(cell).strip().lower())
         if part is None:
             expected = "0 (train), 1 (validation) or 2 (test)"
             reason = f"{table.row_name(row)}: column {column!r} must be {expected}, or these names, got {cell!r}"
