@@ -16,6 +16,7 @@ import mxnet_audio
 from mxnet_audio.cli.adapt import adapt
 from mxnet_audio.cli.cache import cache
 from mxnet_audio.cli.command_group import ErrorReportingGroup
+from mxnet_audio.cli.config import config
 from mxnet_audio.cli.cross_validate import cross_validate
 from mxnet_audio.cli.datasets import datasets
 from mxnet_audio.cli.demo import demo
@@ -51,6 +52,7 @@ app.add_typer(index, name="index")
 for command in (search, recommend, export):
     app.command()(command)
 app.command("embed", hidden=True)(encode)
+app.add_typer(config, name="config")
 app.add_typer(speaker, name="speaker")
 app.add_typer(datasets, name="datasets")
 app.add_typer(models, name="models")

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import yaml
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from mxnet_audio.declarative.defaults import Defaults, with_defaults
 from mxnet_audio.declarative.encoders import PretrainedEncoder
-from mxnet_audio.declarative.features import AudioInput, InputFeature, or_nothing
+from mxnet_audio.declarative.features import AudioInput, Feature, InputFeature, or_nothing
 from mxnet_audio.declarative.output_features import OutputFeature
 from mxnet_audio.declarative.run_sections import Backend, BackendSection, Combiner, ConcatCombiner, Preprocessing
 from mxnet_audio.declarative.section import Count, Dropped, Refused, Section, nearest, problem, validated
@@ -21,6 +21,7 @@ from mxnet_audio.features.documents import read_yaml
 
 __all__ = ["COMBINED", "RunConfig"]
 
+MOST_FEATURES = 1000
 COMBINED = "combined"  # validation field: the sum of the losses of all outputs
 
 
@@ -70,9 +71,9 @@ class RunConfig(Section):
         "hyperopt": Refused("run once for each choice of parameters", (None,)),
         "ludwig_version": Dropped("it is the version that wrote the file"),
     }
-    input_features: tuple[InputFeature, ...]
+    input_features: Annotated[tuple[InputFeature, ...], Field(max_length=MOST_FEATURES)]
     """Columns that the network takes."""
-    output_features: tuple[OutputFeature, ...]
+    output_features: Annotated[tuple[OutputFeature, ...], Field(max_length=MOST_FEATURES)]
     """Columns that it predicts."""
     combiner: Combiner = ConcatCombiner()
     """Layers from the vectors of all inputs to one vector."""
@@ -160,11 +161,7 @@ class RunConfig(Section):
     def shared_encoders(self) -> dict[str, str]:
         """Name of each audio feature, and of the feature whose encoder it uses: its own, or the one it is tied to."""
         tied = {feature.name: feature.tied for feature in self.input_features if isinstance(feature, AudioInput)}
-
-        def root(name: str) -> str:
-            return name if tied[name] is None else root(tied[name])  # type: ignore[arg-type]
-
-        return {name: root(name) for name in tied}
+        return {name: _chain(name, tied)[-1] for name in tied}
 
     @model_validator(mode="before")
     @classmethod
@@ -183,36 +180,35 @@ class RunConfig(Section):
         return self
 
     def _check_names(self) -> None:
+        places: list[tuple[str, Feature]]
         places = [(f"input_features[{i}]", feature) for i, feature in enumerate(self.input_features)]
         places += [(f"output_features[{i}]", feature) for i, feature in enumerate(self.output_features)]
         names: dict[str, str] = {}
-        inputs = {feature.column: feature.name for feature in self.input_features}
+        inputs = {feature.column for feature in self.input_features}
         for place, feature in places:
             if feature.name in names:
                 raise problem(f"{place}.name", f"{feature.name!r} is the name of {names[feature.name]}, too")
             names[feature.name] = place
             if place.startswith("output") and feature.column in inputs:
-                raise problem(
-                    f"{place}.column", f"{feature.column!r} is the column of input {inputs[feature.column]!r}"
-                )
+                raise problem(f"{place}.column", f"{feature.column!r} is the column of an input, too")
         if not any(isinstance(feature, AudioInput) for feature in self.input_features):
             raise problem("input_features", "none is of type 'audio'")
+        if not self.output_features:
+            raise problem("output_features", "there must be at least one")
 
     def _check_tied(self) -> None:
         features = {feature.name: feature for feature in self.input_features}
+        tied = {name: getattr(feature, "tied", None) for name, feature in features.items()}
         for number, feature in enumerate(self.input_features):
             if not isinstance(feature, AudioInput) or feature.tied is None:
                 continue
-            key = f"input_features[{number}].tied"
-            if feature.tied not in features:
+            key, other = f"input_features[{number}].tied", features.get(feature.tied)
+            chain = _chain(feature.name, tied)
+            if other is None:
                 others = [name for name in features if name != feature.name]
                 raise problem(key, f"no input feature {feature.tied!r}{nearest(feature.tied, others)}")
-            seen, other = [feature.name], features[feature.tied]
-            while isinstance(other, AudioInput) and other.tied in features and other.name not in seen:
-                seen, other = [*seen, other.name], features[other.tied]
-            if other.name in seen:
-                raise problem(key, f"features tied in a circle: {' -> '.join([*seen, other.name])}")
-            other = features[feature.tied]
+            if tied.get(chain[-1]) in chain:
+                raise problem(key, f"features tied in a circle: {' -> '.join([*chain, str(tied[chain[-1]])])}")
             if not isinstance(other, AudioInput):
                 raise problem(key, f"{other.name!r} is of type {other.type!r}, not 'audio'")
             if other.encoder != feature.encoder:
@@ -271,24 +267,31 @@ class RunConfig(Section):
             )
 
 
+def _chain(name: str, tied: Mapping[str, Any]) -> list[str]:
+    """Return the name of a feature, and of those that it is tied to, one through the other, each of them once."""
+    chain = {name: None}
+    while (name := tied.get(name, "")) in tied and name not in chain:
+        chain[name] = None
+    return list(chain)
+
+
 def _with_tied(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a configuration in which tied features without an encoder or preprocessing have those of the other."""
     features = data.get("input_features")
-    if not isinstance(features, list | tuple):
+    if not isinstance(features, list | tuple) or len(features) > MOST_FEATURES:
         return data
     named = {
         feature["name"]: feature
         for feature in features
         if isinstance(feature, Mapping) and isinstance(feature.get("name"), str)
     }
+    tied = {name: other if isinstance(other := feature.get("tied"), str) else None for name, feature in named.items()}
 
     def inherit(feature: Any) -> Any:
-        seen, other = [], feature
-        while isinstance(other, Mapping) and isinstance(other.get("tied"), str) and other not in seen:
-            seen, other = [*seen, other], named.get(other["tied"])
-        if not (seen and isinstance(other, Mapping)):
+        if not (isinstance(feature, Mapping) and isinstance(feature.get("name"), str)):
             return feature
+        other = named[_chain(feature["name"], tied)[-1]]
         parts = {part: other[part] for part in ("encoder", "preprocessing") if part in other}
-        return {**parts, **{key: value for key, value in feature.items() if value is not None}}
+        return parts | {key: value for key, value in feature.items() if value is not None} if parts else feature
 
     return {**data, "input_features": [inherit(feature) for feature in features]}

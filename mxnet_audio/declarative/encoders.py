@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from mxnet_audio.declarative.layers import (
     Activation,
+    BiasInitializer,
     ConvLayers,
     FcLayers,
     Initializer,
@@ -17,14 +19,15 @@ from mxnet_audio.declarative.layers import (
 )
 from mxnet_audio.declarative.section import (
     Count,
+    Dropout,
     Dropped,
     Layers,
     Positive,
     Refused,
     Section,
-    Share,
     Size,
     problem,
+    refuse_values,
     typed,
 )
 
@@ -32,6 +35,7 @@ __all__ = [
     "PRETRAINED_TYPES",
     "SEQUENCE_TYPES",
     "Adapter",
+    "Ast",
     "AudioEncoder",
     "CnnRnn",
     "FrozenEncoder",
@@ -46,6 +50,7 @@ __all__ = [
     "StackedParallelCnn",
     "Transformer",
     "Wav2Vec2",
+    "WavLm",
     "Whisper",
 ]
 
@@ -79,10 +84,10 @@ class SequenceEncoder(Section):
 class _Reduced(SequenceEncoder):
     """Keys of all sequence encoders with layers."""
 
-    dropout: Share = 0.0
+    dropout: Dropout = 0.0
     use_bias: bool = True
     weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: Initializer = "zeros"
+    bias_initializer: BiasInitializer = "zeros"
     output_size: Size = 256
     norm: Norm = None
     norm_params: NormParams = None
@@ -146,25 +151,34 @@ class StackedParallelCnn(_Convolutional):
     num_stacked_layers: Layers | None = None
 
 
+# Activations that MXNet's recurrent operator has not.
+_OF_CELLS = dict.fromkeys(
+    ("sigmoid", "elu", "leakyRelu", "logSigmoid", "gelu", "silu", "softmax"), "use 'tanh' or 'relu'"
+)
+_OF_GATES = dict.fromkeys(("tanh", "relu", "hardsigmoid", "elu", "leakyRelu", "logSigmoid", "softmax"), "use 'sigmoid'")
+
+
 class _Recurrent(_Reduced):
     """Keys of the encoders with recurrent layers."""
 
-    activation: Activation = "tanh"
+    activation: Annotated[Literal["tanh", "relu"], refuse_values(_OF_CELLS)] = "tanh"
     reduce_output: Reduction = "last"
     num_fc_layers: Layers = 0
     fc_activation: Activation = "relu"
-    fc_dropout: Share = 0.0
+    fc_dropout: Dropout = 0.0
     cell_type: Literal["rnn", "lstm", "gru"] = "rnn"
     state_size: Size = 256
     bidirectional: bool = False
-    recurrent_activation: Activation = "sigmoid"
-    recurrent_dropout: Share = 0.0
+    recurrent_activation: Annotated[Literal["sigmoid"], refuse_values(_OF_GATES)] = "sigmoid"
+    recurrent_dropout: Dropout = 0.0
     unit_forget_bias: bool = True
     recurrent_initializer: Initializer = "orthogonal"
 
     @model_validator(mode="after")
     def _check_layers(self) -> _Recurrent:
         check_one_of(self, "fc_layers", "num_fc_layers")
+        if self.activation == "relu" and self.cell_type != "rnn":
+            raise problem("activation", f"'relu' is not supported with cell_type: {self.cell_type}, use 'tanh'")
         if isinstance(self, CnnRnn):
             check_one_of(self, "conv_layers", "num_conv_layers")
         return self
@@ -188,7 +202,7 @@ class CnnRnn(_Strided, _Recurrent):
     pool_function: Literal["max", "average", "avg", "mean"] = "max"
     pool_size: Size | None = 2
     conv_activation: Activation = "relu"
-    conv_dropout: Share = 0.0
+    conv_dropout: Dropout = 0.0
     num_rec_layers: Layers = 1
 
 
@@ -196,11 +210,11 @@ class Transformer(_Reduced):
     """Transformer layers."""
 
     type: Literal["transformer"] = "transformer"
-    dropout: Share = 0.1
+    dropout: Dropout = 0.1
     reduce_output: Reduction = "last"
     num_fc_layers: Layers = 0
     fc_activation: Activation = "relu"
-    fc_dropout: Share = 0.0
+    fc_dropout: Dropout = 0.0
     num_layers: Layers = 1
     hidden_size: Size = 256
     num_heads: Size = 8
@@ -217,11 +231,8 @@ class Transformer(_Reduced):
 class Passthrough(SequenceEncoder):
     """The sequence itself, or a reduction of it."""
 
-    UNSUPPORTED: ClassVar = {
-        **SequenceEncoder.UNSUPPORTED,
-        "encoding_size": Dropped("it is the number of bands"),
-    }
     type: Literal["passthrough"] = "passthrough"
+    encoding_size: Size | None = None
     reduce_output: Reduction = None
 
 
@@ -240,7 +251,7 @@ class Adapter(Section):
     """Rank."""
     alpha: Positive | None = None
     """Scale times the rank; by default twice the rank."""
-    dropout: Share = 0.05
+    dropout: Dropout = 0.05
     """Dropout before the adapters."""
     target_modules: Annotated[tuple[str, ...], Field(min_length=1)] = ("query", "value")
     """Names of the layers, as in the last part of the names of the network's parameters."""
@@ -288,12 +299,18 @@ class _Trainable(PretrainedEncoder):
         return self
 
 
+def _check_layer(value: Any) -> Any:
+    if isinstance(value, str) and value != "weighted":
+        raise PydanticCustomError("layer", "must be a number of a layer, or 'weighted'")
+    return value
+
+
 class _Sequence(_Trainable):
     """Keys of the encoders that compute a sequence of vectors."""
 
     reduce_output: Literal["mean", "max", "sum", "last", "cls_pooled"] | None = "mean"
     """Reduction of the sequence over time; null keeps the sequence."""
-    layer: Count | Literal["weighted"] | None = None
+    layer: Annotated[Count | Literal["weighted"] | None, BeforeValidator(_check_layer)] = None
     """Layer, 0 before the first transformer layer, or the learned sum of all; by default the last (not Ludwig's)."""
 
 
@@ -318,12 +335,25 @@ class Hubert(_Sequence):
     pretrained_model_name_or_path: str = "facebook/hubert-base-ls960"
 
 
+class WavLm(_Sequence):
+    """Encoder WavLM (not Ludwig's)."""
+
+    type: Literal["wavlm"] = "wavlm"
+
+
+class Ast(_Sequence):
+    """Audio Spectrogram Transformer (not Ludwig's)."""
+
+    type: Literal["ast"] = "ast"
+    reduce_output: Literal["mean", "max", "sum", "last", "cls_pooled"] | None = "cls_pooled"
+
+
 class PublishedEncoder(_Trainable):
     """Other encoder of `mxnet_audio.weights` whose weights can be trained (not Ludwig's)."""
 
-    type: Literal["wavlm", "ast", "panns_cnn14", "panns_cnn10", "panns_cnn6", "panns_mobilenetv1", "ecapa"]
+    type: Literal["panns_cnn14", "panns_cnn10", "panns_cnn6", "panns_mobilenetv1", "ecapa"]
     embedding: str | None = None
-    """Vectors to use, such as ``6:mean`` of wavlm; by default the first of the encoder's."""
+    """Vectors to use; by default the first of the encoder's."""
 
 
 class FrozenEncoder(PretrainedEncoder):
@@ -350,6 +380,8 @@ _Encoders: TypeAlias = (
     | Wav2Vec2
     | Whisper
     | Hubert
+    | WavLm
+    | Ast
     | PublishedEncoder
     | FrozenEncoder
 )

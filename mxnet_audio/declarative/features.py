@@ -8,14 +8,14 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_serializer, model_validator
 
 from mxnet_audio.declarative.encoders import PRETRAINED_TYPES, AudioEncoder, ParallelCnn, PretrainedEncoder
-from mxnet_audio.declarative.layers import Activation, FcLayers, Initializer, Norm, NormParams
+from mxnet_audio.declarative.layers import Activation, BiasInitializer, FcLayers, Initializer, Norm, NormParams
 from mxnet_audio.declarative.section import (
+    Dropout,
     Dropped,
     Layers,
     PositiveCount,
     Refused,
     Section,
-    Share,
     Size,
     problem,
     typed,
@@ -74,14 +74,15 @@ class Feature(Section):
 
     name: Annotated[str, Field(min_length=1)]
     """Name of the feature; no two features have the same."""
-    column: Annotated[str, Field(min_length=1)]
+    column: Annotated[str, Field(min_length=1)] = ""
     """Column of the table; by default the name."""
 
     @model_validator(mode="before")
     @classmethod
     def _add_column(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and data.get("column") is None and data.get("name") is not None:
-            return {**data, "column": data["name"]}
+        if isinstance(data, Mapping) and data.get("column") is None:
+            name = data.get("name")  # a wrong one is reported once
+            return {**data, "column": name if isinstance(name, str) and name else "?"}
         return data
 
 
@@ -90,9 +91,9 @@ class AudioInput(Feature):
 
     UNSUPPORTED: ClassVar = {**COMMON_KEYS, "augmentation": Refused("Ludwig has none for sounds", (False, None))}
     type: Literal["audio"] = "audio"
-    preprocessing: AudioPreprocessing = Field(default_factory=AudioPreprocessing)
+    preprocessing: Annotated[AudioPreprocessing, or_nothing] = AudioPreprocessing()
     """Features of the sounds."""
-    encoder: AudioEncoder = Field(default_factory=ParallelCnn)
+    encoder: AudioEncoder = ParallelCnn()
     """Network from features to a vector."""
     tied: str | None = None
     """Another audio feature, whose encoder this one shares."""
@@ -111,10 +112,8 @@ class AudioInput(Feature):
             return data
         given = given or {}
         if (kind := given.get("type", "raw")) != "raw":
-            raise problem(
-                "preprocessing.type",
-                f"{kind!r} contradicts encoder {name!r}, which computes its own features from samples",
-            )
+            reason = f"{kind!r} contradicts encoder {name!r}, which computes its own features from samples"
+            raise problem("preprocessing.type", reason)
         if others := [str(key) for key in given if key not in LOADING_KEYS | {"type", "computed_fill_value"}]:
             raise problem(
                 f"preprocessing.{others[0]}",
@@ -130,8 +129,8 @@ class AudioInput(Feature):
         if features.type == "raw":
             raise problem(
                 "preprocessing.type",
-                f"'raw' are samples, but encoder {encoder.type!r} needs a spectrum: use 'fbank', 'stft', 'stft_phase' or "
-                "'group_delay', or an encoder of samples, such as 'wav2vec2'",
+                f"'raw' are samples, but encoder {encoder.type!r} needs a spectrum: use 'fbank', 'stft', "
+                "'stft_phase' or 'group_delay', or an encoder of samples, such as 'wav2vec2'",
             )
         if features.type not in TIME_MAJOR_TYPES and features.n_frames is None:
             raise problem("preprocessing.n_frames", f"needed for type {features.type!r}, since sounds get one length")
@@ -160,11 +159,11 @@ class DenseEncoder(Section):
     output_size: Size = 256
     use_bias: bool = True
     weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: Initializer = "zeros"
+    bias_initializer: BiasInitializer = "zeros"
     norm: Norm = None
     norm_params: NormParams = None
     activation: Activation = "relu"
-    dropout: Share = 0.0
+    dropout: Dropout = 0.0
 
 
 class PassthroughEncoder(Section):
@@ -199,7 +198,7 @@ class CategoryEmbedding(Section):
     }
     type: Literal["dense"] = "dense"
     embedding_size: Size = 50
-    dropout: Share = 0.0
+    dropout: Dropout = 0.0
 
 
 class OneHotEncoder(Section):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer
 from pydantic_core import PydanticCustomError
 
-from mxnet_audio.declarative.section import Section, Share, Size, nearest, problem, refuse_values
+from mxnet_audio.declarative.section import Dropout, Section, Size, nearest, problem, refuse_values
 
 __all__ = [
     "Activation",
+    "BiasInitializer",
     "ConvLayer",
     "ConvLayers",
     "FcLayer",
@@ -23,70 +24,96 @@ __all__ = [
     "complete_layers",
 ]
 
-_OTHER_ACTIVATIONS = "use 'relu', 'tanh', 'sigmoid', 'elu', 'gelu', 'silu' or 'softplus'"
+_OTHER_ACTIVATIONS = (
+    "swish",
+    "mish",
+    "relu6",
+    "prelu",
+    "celu",
+    "hardsigmoid",
+    "hardswish",
+    "swiglu",
+    "geglu",
+    "reglu",
+    "sparsemax",
+    "entmax15",
+)
 Activation: TypeAlias = Annotated[
     Literal[
-        "elu",
-        "leakyRelu",
-        "logSigmoid",
         "relu",
-        "sigmoid",
         "tanh",
-        "softmax",
+        "sigmoid",
+        "elu",
+        "selu",
+        "leakyRelu",
+        "leaky_relu",
         "gelu",
         "silu",
-        "swish",
-        "mish",
-        "selu",
-        "relu6",
-        "hardsigmoid",
-        "hardswish",
         "softplus",
+        "logSigmoid",
+        "softmax",
+        "linear",
     ]
     | None,
-    refuse_values(
-        dict.fromkeys(("celu", "prelu", "swiglu", "geglu", "reglu", "sparsemax", "entmax15"), _OTHER_ACTIVATIONS)
-    ),
+    refuse_values({"swish": "it is 'silu'"} | dict.fromkeys(_OTHER_ACTIVATIONS[1:], "use 'relu', 'gelu' or 'silu'")),
 ]
 Norm: TypeAlias = Annotated[
     Literal["batch", "layer"] | None, refuse_values({"ghost": "use 'batch', of the whole batch, or 'layer'"})
 ]
-NormParams: TypeAlias = dict[str, float] | None
+_NormValue: TypeAlias = Annotated[bool | float, Field(union_mode="left_to_right")]
+NormParams: TypeAlias = dict[Literal["eps", "momentum", "affine", "elementwise_affine"], _NormValue] | None
 
+# The keys beside `type`, by the type.
 INITIALIZERS: dict[str, tuple[str, ...]] = {
-    "zeros": (),
-    "ones": (),
-    "constant": ("val",),
-    "uniform": ("a", "b"),
-    "normal": ("mean", "std"),
-    "xavier_uniform": ("gain",),
-    "xavier_normal": ("gain",),
+    "xavier_uniform": (),
+    "xavier_normal": (),
+    "glorot_uniform": (),
+    "glorot_normal": (),
     "kaiming_uniform": (),
     "kaiming_normal": (),
+    "he_uniform": (),
+    "he_normal": (),
+    "lecun_uniform": (),
+    "lecun_normal": (),
     "orthogonal": ("gain",),
+    "zeros": (),
+    "ones": (),
+    "constant": ("value",),
+    "normal": ("mean", "stddev"),
+    "uniform": ("minval", "maxval"),
 }
+_OF_BIASES = ("zeros", "ones", "constant", "normal", "uniform")  # the others count inputs and outputs
 
 
-def _check_initializer(value: Any) -> Any:
-    name = value.get("type") if isinstance(value, Mapping) else value
-    if not (isinstance(name, str) and name in INITIALIZERS):
-        choices = ", ".join(map(repr, INITIALIZERS))
-        raise PydanticCustomError(
-            "refused",
-            "{reason}",
-            {
-                "reason": f"must be one of {choices}, alone or as type: in a mapping, got {name!r}{nearest(name, [*INITIALIZERS])}"
-            },
-        )
-    return value
+def _check_initializer(names: Sequence[str]) -> BeforeValidator:
+    """Return a validator of initializers with these names."""
+
+    def validate(value: Any) -> Any:
+        given = dict(value) if isinstance(value, Mapping) else {"type": value}
+        name = given.pop("type", None)
+        if not (isinstance(name, str) and name in names):
+            choices = ", ".join(map(repr, names))
+            reason = f"must be one of {choices}, alone or as type in a mapping, got {name!r}{nearest(name, names)}"
+            raise PydanticCustomError("refused", "{reason}", {"reason": reason})
+        for key, number in given.items():
+            if key not in INITIALIZERS[name]:
+                raise problem(str(key), f"unknown key of {name!r}{nearest(key, INITIALIZERS[name])}")
+            if isinstance(number, bool) or not isinstance(number, int | float) or (key == "stddev" and number < 0):
+                raise problem(key, f"must be a number{' >= 0' if key == 'stddev' else ''}, got {number!r}")
+        return value
+
+    return BeforeValidator(validate)
 
 
-_PARAMETERS = {"type": "string", "enum": list(INITIALIZERS)}
-Initializer: TypeAlias = Annotated[
-    str | dict[str, str | float],
-    BeforeValidator(_check_initializer),
-    WithJsonSchema({"anyOf": [_PARAMETERS, {"type": "object", "properties": {"type": _PARAMETERS}}]}),
-]
+def _initializer_schema(names: Sequence[str]) -> WithJsonSchema:
+    name = {"type": "string", "enum": list(names)}
+    return WithJsonSchema({"anyOf": [name, {"type": "object", "properties": {"type": name}}]})
+
+
+_Initializer: TypeAlias = str | dict[str, str | float]
+_NAMES = list(INITIALIZERS)
+Initializer: TypeAlias = Annotated[_Initializer, _check_initializer(_NAMES), _initializer_schema(_NAMES)]
+BiasInitializer: TypeAlias = Annotated[_Initializer, _check_initializer(_OF_BIASES), _initializer_schema(_OF_BIASES)]
 
 
 class _Layer(Section):
@@ -103,11 +130,11 @@ class FcLayer(_Layer):
     output_size: Size = 256
     use_bias: bool = True
     weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: Initializer = "zeros"
+    bias_initializer: BiasInitializer = "zeros"
     norm: Norm = None
     norm_params: NormParams = None
     activation: Activation = "relu"
-    dropout: Share = 0.0
+    dropout: Dropout = 0.0
 
 
 class ConvLayer(_Layer):
@@ -120,11 +147,11 @@ class ConvLayer(_Layer):
     dilation_rate: Size = 1
     use_bias: bool = True
     weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: Initializer = "zeros"
+    bias_initializer: BiasInitializer = "zeros"
     norm: Norm = None
     norm_params: NormParams = None
     activation: Activation = "relu"
-    dropout: Share = 0.0
+    dropout: Dropout = 0.0
     pool_function: Literal["max", "average", "avg", "mean"] = "max"
     pool_size: Size | None = None
     pool_strides: Size | None = None

@@ -16,8 +16,17 @@ from mxnet_audio.declarative.features import (
     NumberPreprocessing,
     or_nothing,
 )
-from mxnet_audio.declarative.layers import Activation, FcLayers, Initializer, Norm, NormParams, check_one_of
+from mxnet_audio.declarative.layers import (
+    Activation,
+    BiasInitializer,
+    FcLayers,
+    Initializer,
+    Norm,
+    NormParams,
+    check_one_of,
+)
 from mxnet_audio.declarative.section import (
+    Dropout,
     Layers,
     NonNegative,
     Positive,
@@ -51,14 +60,9 @@ __all__ = [
 ]
 
 _TEMPERATURE = "probabilities are not calibrated"
-_MOVED = {
-    key: f"give it as decoder.fc_{key}" for key in ("output_size", "norm", "norm_params", "activation", "dropout")
-}
-_TO_DECODER = {
-    **{key: f"give it in decoder: {key}" for key in ("num_fc_layers", "fc_layers")},
-    **{f"fc_{key}": f"give it in decoder: fc_{key}" for key in ("output_size", "norm", "activation", "dropout")},
-    **_MOVED,
-}
+_FC_KEYS = ("output_size", "norm", "norm_params", "activation", "dropout", "use_bias")
+# Keys that older versions of Ludwig have in an output feature itself.
+_IN_DECODER = {"num_fc_layers": "num_fc_layers", "fc_layers": "fc_layers", **{key: f"fc_{key}" for key in _FC_KEYS}}
 
 
 class _Decoder(Section):
@@ -70,14 +74,14 @@ class _Decoder(Section):
     fc_output_size: Size = 256
     fc_use_bias: bool = True
     fc_weights_initializer: Initializer = "xavier_uniform"
-    fc_bias_initializer: Initializer = "zeros"
+    fc_bias_initializer: BiasInitializer = "zeros"
     fc_norm: Norm = None
     fc_norm_params: NormParams = None
     fc_activation: Activation = "relu"
-    fc_dropout: Share = 0.0
+    fc_dropout: Dropout = 0.0
     use_bias: bool = True
     weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: Initializer = "zeros"
+    bias_initializer: BiasInitializer = "zeros"
 
     @model_validator(mode="after")
     def _check_layers(self) -> _Decoder:
@@ -222,7 +226,7 @@ class Output(Feature):
         "default_validation_metric": Refused("use trainer.validation_metric", (None,)),
         "input_size": COMPUTED,
         "num_classes": COMPUTED,
-        **{key: Refused(reason) for key, reason in _TO_DECODER.items()},
+        **{old: Refused(f"give it as decoder.{new}") for old, new in _IN_DECODER.items()},
     }
     METRICS: ClassVar[tuple[str, ...]] = ()
     type: str
@@ -352,8 +356,8 @@ class SetOutput(Output):
     loss: SetLoss = SigmoidCrossEntropy()
     """Loss."""
     threshold: Share | None = None
-    """Probability from which on a class is in the set; by default that of the highest F1 of each class on the validation
-    rows (in Ludwig 0.5)."""
+    """Probability from which on a class is in the set; by default, each class has that of its highest F1 on the
+    validation rows (in Ludwig 0.5)."""
 
 
 OUTPUT_TYPES: dict[str, type[BaseModel]] = {

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from mxnet_audio.declarative.layers import (
     Activation,
+    BiasInitializer,
     FcLayers,
     Initializer,
     Norm,
@@ -16,6 +17,7 @@ from mxnet_audio.declarative.layers import (
     check_one_of,
 )
 from mxnet_audio.declarative.section import (
+    Dropout,
     Dropped,
     Layers,
     PositiveCount,
@@ -47,11 +49,11 @@ class ConcatCombiner(Section):
     output_size: Size = 256
     use_bias: bool = True
     weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: Initializer = "zeros"
+    bias_initializer: BiasInitializer = "zeros"
     norm: Norm = None
     norm_params: NormParams = None
     activation: Activation = "relu"
-    dropout: Share = 0.0
+    dropout: Dropout = 0.0
     flatten_inputs: bool = False
     """True makes one vector of the sequence that an encoder keeps (reduce_output: null)."""
     residual: bool = False

@@ -17,6 +17,7 @@ from mxnet_audio.errors import AudioError, ParameterError
 
 __all__ = [
     "Count",
+    "Dropout",
     "Dropped",
     "Layers",
     "NonNegative",
@@ -68,6 +69,7 @@ PositiveCount = Annotated[int, Field(ge=1, le=_MOST), _Number]
 Size = Annotated[int, Field(ge=1, le=65536), _Number]  # of a layer: larger ones would not fit in memory
 Layers = Annotated[int, Field(ge=0, le=256), _Number]
 Share = Annotated[float, Field(ge=0, le=1), _Number]
+Dropout = Annotated[float, Field(ge=0, lt=1), _Number]
 NonNegative = Annotated[float, Field(ge=0), _Number]
 Positive = Annotated[float, Field(gt=0), _Number]
 
@@ -236,10 +238,10 @@ def _place(loc: Sequence[int | str], data: Any, is_missing: bool) -> str:
         last = is_missing and number == len(loc) - 1
         if isinstance(part, int):
             text += f"[{part}]"
-            data = data[part] if isinstance(data, Sequence) and part < len(data) else None
+            data = data[part] if isinstance(data, list | tuple) and part < len(data) else None
         elif last or (isinstance(data, Mapping) and part in data):
             text += f".{part}" if text else part
-            data = None if last else data[part]
+            data = data.get(part) if isinstance(data, Mapping) else None
     return text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import yaml
@@ -23,7 +23,7 @@ _LONGEST_NUMBER = 100  # [characters]; Python refuses to print integers of sever
 
 
 class _Loader(yaml.SafeLoader):
-    """Loader without aliases, a few of which can stand for billions of values, and without deep nesting."""
+    """Loader without aliases, a few of which can stand for billions of values, deep nesting and keys given twice."""
 
     _depth = 0
 
@@ -38,6 +38,18 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """Return a mapping, each key of which is given once; YAML's own would keep the last value."""
+        mapping: dict = {}
+        for key_node, value_node in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.YAMLError("a list or mapping is not read as a key")
+            if key in mapping:
+                raise yaml.YAMLError(f"the key {key!r} is given twice, again in line {key_node.start_mark.line + 1}")
+            mapping[key] = self.construct_object(value_node, deep=deep)
+        return mapping
 
     def construct_whole_number(self, node: yaml.ScalarNode) -> int:
         """Return an integer of bounded size."""
@@ -68,7 +80,7 @@ def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:
     Raises
     ------
     FeatureError
-        The file cannot be read, is longer than 128 KiB, or is not YAML, or has aliases or deep nesting.
+        The file cannot be read, is longer than 128 KiB, or is not YAML, or has aliases, deep nesting or a key twice.
 
     Examples
     --------
