@@ -118,6 +118,8 @@ class Predictor(ABC):
         ModelError
             If the model has none.
         """
+        if self.thresholds is not None:
+            raise ModelError("a model of several labels a clip cannot tell unknown sounds: it may give them no label")
         raise ModelError(
             "this model cannot tell unknown sounds: train a PretrainedAudioClassifier (mxnet-audio train --encoder)"
         )
@@ -426,8 +428,6 @@ class Predictor(ABC):
         """Raise the errors of the argument `unknown` before any sound is read."""
         if unknown is not False:
             checked_share(unknown)
-            if self.thresholds is not None:
-                raise ModelError("unknown must be False for a model of several labels a clip, which may have none")
             self.known_sounds  # noqa: B018
 
     def _known(self, vectors: np.ndarray, unknown: bool | float) -> list[bool | None]:

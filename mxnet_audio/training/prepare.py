@@ -9,7 +9,6 @@ import logging
 import os
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -252,17 +251,22 @@ def _check_recipe(recipe: Recipe) -> None:
         raise ParameterError(f"recipe: splice must be 0 for clips with several labels each, got {recipe.splice}")
 
 
+class _LabelSets(AudioDataset):
+    """Sounds with several labels each; their targets are rows [shape=(classes,)]."""
+
+    def __init__(self, sounds: list[Any], targets: np.ndarray, transforms: Sequence[Callable]):
+        super().__init__(sounds, range(len(sounds)), transforms=transforms)
+        self._targets = targets
+
+    def label(self, index: int) -> np.ndarray:  # type: ignore[override]
+        """Return the targets of an item."""
+        return self._targets[super().label(index)]
+
+
 def _dataset(sounds: list[Any], targets: np.ndarray, transforms: Sequence[Callable]) -> AudioDataset:
-    """Make a dataset of sounds and their targets, of which it takes numbers only: for rows, their numbers."""
-    if targets.ndim == 1:
-        return AudioDataset(sounds, targets.tolist(), transforms=transforms)
-    dataset = AudioDataset(sounds, range(len(sounds)), transforms=transforms)
-    dataset.pair_transform = partial(_with_row, targets)
-    return dataset
-
-
-def _with_row(targets: np.ndarray, data: Any, row: int) -> tuple[Any, np.ndarray]:
-    return data, targets[row]
+    if targets.ndim == 2:
+        return _LabelSets(sounds, targets, transforms)
+    return AudioDataset(sounds, targets.tolist(), transforms=transforms)
 
 
 def _identity(sound: Any) -> str:
