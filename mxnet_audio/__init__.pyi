@@ -2,6 +2,7 @@ from . import audio as audio
 from . import cross_validation as cross_validation
 from . import data as data
 from . import datasets as datasets
+from . import declarative as declarative
 from . import engine as engine
 from . import errors as errors
 from . import features as features
@@ -17,6 +18,7 @@ from . import training as training
 from . import viz as viz
 from . import weights as weights
 from .cross_validation import cross_validate as cross_validate
+from .declarative.model import AudioModel as AudioModel
 from .errors import AudioDecodeError as AudioDecodeError
 from .errors import AudioError as AudioError
 from .errors import DatasetError as DatasetError

@@ -51,7 +51,7 @@ def get_optimizer(trainer: gluon.Trainer) -> Tensors:
     for index, count in optimizer._index_update_count.items():
         tensors[f"{index}.count"] = np.array([count])
     for index, state in updater.states.items():
-        for part, value in enumerate(state):
+        for part, value in enumerate(_parts(state)):
             tensors[f"{index}.{part}"] = value.asnumpy()
     return tensors
 
@@ -71,5 +71,13 @@ def set_optimizer(trainer: gluon.Trainer, tensors: Tensors) -> None:
             ctx = trainer._params[int(index)].list_ctx()[0]
             parts.setdefault(int(index), {})[int(part)] = nd.array(value, ctx=ctx, dtype=value.dtype)
     for index, state in parts.items():
-        updater.states[index] = tuple(state[part] for part in sorted(state))
+        like = optimizer.create_state_multi_precision(index, trainer._params[index].list_data()[0])
+        updater.states[index] = tuple(state[part] for part in sorted(state)) if isinstance(like, tuple) else state[0]
         updater.states_synced[index] = True
+
+
+def _parts(state: tuple[nd.NDArray, ...] | nd.NDArray | None) -> tuple[nd.NDArray, ...]:
+    """Return the arrays of a parameter's state: optimizers have several, one, or none."""
+    if state is None:
+        return ()
+    return state if isinstance(state, tuple) else (state,)

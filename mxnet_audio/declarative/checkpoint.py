@@ -1,0 +1,263 @@
+"""Directory of a declarative run: checkpoints of its training, and the trained model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import mxnet_audio
+from mxnet_audio import model_store
+from mxnet_audio.audio.source import source_identity
+from mxnet_audio.declarative.columns import Columns
+from mxnet_audio.declarative.config import RunConfig
+from mxnet_audio.declarative.fitted import FittedRun
+from mxnet_audio.declarative.outputs import Output
+from mxnet_audio.declarative.progress import Progress, Statistics
+from mxnet_audio.declarative.published import describe_encoder, load_encoders, stored_weights
+from mxnet_audio.declarative.splits import Split
+from mxnet_audio.declarative.table import Table
+from mxnet_audio.engine import mx
+from mxnet_audio.errors import AudioError, ModelError, ParameterError
+from mxnet_audio.library.base_weights import BASE
+from mxnet_audio.pretrained import AudioEncoder
+from mxnet_audio.training.state import get_parameters, set_parameters
+from mxnet_audio.weights import Loaded
+
+__all__ = ["MODEL", "has_run", "load_run", "resume_run", "run_identity", "run_lock", "save_run"]
+
+MODEL = "audio_model"  # name of the model in its directory
+
+
+def run_lock(directory: str | os.PathLike) -> AbstractContextManager[None]:
+    """Wait until no other process writes the run of a directory, and make others wait; ModelError if that fails."""
+    return model_store.lock(directory, MODEL, "the training")
+
+
+def has_run(directory: str | os.PathLike) -> bool:
+    """Return whether a directory holds a run, finished or not."""
+    return MODEL in model_store.stored_models(directory)
+
+
+def run_identity(config: RunConfig, table: Table, split: Split) -> dict[str, str]:
+    """Return digests of what must be the same for a run to be resumed: settings but for its length, and the rows."""
+    settings = config.to_dict()
+    for name in ("epochs", "train_steps", "early_stop"):
+        del settings["trainer"][name]
+    del settings["backend"]
+    columns = {feature.column: feature.type for feature in (*config.input_features, *config.output_features)}
+    values = {
+        name: list(map(_sound_name, table.rows_of(name)) if kind == "audio" else map(repr, table.column(name)))
+        for name, kind in columns.items()
+    }
+    rows = {
+        part: [[column[row] for column in values.values()] for row in rows] for part, rows in split._asdict().items()
+    }
+    return {"settings": _digest(settings), **{f"{part} rows": _digest(found) for part, found in rows.items()}}
+
+
+def _sound_name(sound: Any) -> str | None:
+    """Return a path as it is given, or a digest of another sound."""
+    if sound is None or isinstance(sound, str | float):
+        return None if sound is None else str(sound)
+    try:
+        return source_identity(sound)
+    except (OSError, ValueError, AudioError):
+        return None
+
+
+def _digest(document: Any) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def save_run(
+    run: FittedRun,
+    directory: str | os.PathLike,
+    notes: Mapping[str, Any],
+    progress: Progress | None = None,
+) -> None:
+    """Save a run, as a checkpoint if there is a progress; hold its `run_lock` meanwhile.
+
+    Parameters
+    ----------
+    run : FittedRun
+    directory : str or os.PathLike
+        Directory; created if missing. A run in it is replaced.
+    notes : mapping
+        Further entries of the manifest, JSON-serializable but for NaN.
+    progress : Progress, optional
+        State of the training. Without it, the training cannot be resumed from there.
+
+    Raises
+    ------
+    ModelError
+        If a file cannot be written.
+    """
+    parameters = get_parameters(run.network)
+    files = {"best": parameters}
+    if progress is not None:
+        files = {"best": progress.best, "last": parameters, "optimizer": progress.optimizer}
+    manifest = {
+        "config": run.config.to_dict(),
+        "columns": run.columns.to_json(),
+        "thresholds": {output.name: output.thresholds for output in run.outputs},
+        "encoders": {
+            name: describe_encoder(encoder) | {"prefix": run.prefix(name)} for name, encoder in run.encoders.items()
+        },
+        "steps": [] if progress is None else progress.steps,
+        "statistics": {} if progress is None else progress.statistics,
+        "versions": {
+            "mxnet_audio": mxnet_audio.__version__,
+            "mxnet": mx.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        **notes,
+    }
+    if run.base is None:
+        model_store.save_state(directory, MODEL, _to_json(manifest), files)
+    else:  # with the weights of frozen encoders, which are not parameters of the network
+        parts = {role: run.published() | tensors for role, tensors in files.items() if role != "optimizer"}
+        run.base.save(directory, MODEL, _to_json(manifest), files | parts)
+
+
+def load_run(
+    directory: str | os.PathLike, *, model_ctx: mx.Context, data_ctx: mx.Context
+) -> tuple[FittedRun, dict[str, Any]]:
+    """Load the run of a directory, with the parameters of its best round.
+
+    Returns
+    -------
+    run : FittedRun
+    manifest : dict
+        Its description, with NaN in place of None among the statistics.
+
+    Raises
+    ------
+    ModelError
+        If there is no run, it is damaged, or the published weights that it needs cannot be loaded or are others.
+    """
+    read = partial(_read, directory, {"model_ctx": model_ctx, "data_ctx": data_ctx})
+    return model_store.read_state(directory, MODEL, read)
+
+
+def _read(
+    directory: str | os.PathLike, devices: dict[str, mx.Context], manifest: dict
+) -> tuple[FittedRun, dict[str, Any]]:
+    """Read the files of a manifest, and make the run."""
+    best = model_store.read_tensors(directory, manifest, "best")
+    base = model_store.read_tensors(directory, manifest, BASE) if BASE in manifest["files"] else None
+    try:
+        config, entries = RunConfig.read(manifest["config"]), manifest["encoders"]
+        columns = Columns.from_json(manifest["columns"])
+
+        def stored(name: str) -> Loaded | None:
+            if base is None:
+                return None
+            prefix, tensors = entries[name]["prefix"], {**base, **best}
+            names = [key for key in tensors if key.startswith(prefix)]
+            return stored_weights(entries[name], {key.removeprefix(prefix): tensors[key] for key in names})
+
+        encoders = load_encoders(config, stored, **devices)
+        if base is None:
+            _check_weights(entries, encoders)
+        run = FittedRun(config, columns, encoders, tensors={**(base or {}), **best}, **devices)
+        for output in run.outputs:
+            output.thresholds = _thresholds(manifest["thresholds"][output.name], output)
+        return run, {**manifest, "statistics": _from_json(manifest["statistics"])}
+    except (ModelError, ParameterError) as error:
+        raise ModelError(error.reason, directory) from error
+    except (KeyError, TypeError, ValueError, mx.MXNetError) as error:
+        raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
+
+
+def resume_run(run: FittedRun, directory: str | os.PathLike, identity: Mapping[str, str]) -> Progress:
+    """Load the parameters of the last checkpoint in a directory into a run.
+
+    Parameters
+    ----------
+    run : FittedRun
+        Run before its first step.
+    directory : str or os.PathLike
+    identity : mapping
+        Result of `run_identity` for it.
+
+    Returns
+    -------
+    Progress
+        State of the training at the checkpoint.
+
+    Raises
+    ------
+    ModelError
+        If the checkpoint is damaged, or of a run with other settings or rows.
+    """
+    manifest = model_store.read_manifest(directory, MODEL)
+    try:
+        before, steps = dict(manifest["training"]), [int(step) for step in manifest["steps"]]
+        statistics = _from_json(manifest["statistics"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
+    if changed := [name for name in identity if before.get(name) != identity[name]]:
+        reason = f"the checkpoint is of another run: {', '.join(changed)} changed; start again without resume"
+        raise ModelError(reason, directory)
+    roles = ("last", "best", "optimizer")
+    last, best, optimizer = (model_store.read_tensors(directory, manifest, role) for role in roles)
+    published = run.published()
+    parameters = published.keys() & get_parameters(run.network).keys()
+    unchanged = {name: published[name] for name in parameters}
+    set_parameters(run.network, {**unchanged, **last})
+    return Progress(steps, statistics, {**unchanged, **best}, optimizer)
+
+
+def _thresholds(values: Any, output: Output) -> list[float] | None:
+    """Return the thresholds of an output in a manifest; ValueError if they are not such."""
+    if output.thresholds is None and values is None:
+        return None
+    thresholds = [float(value) for value in values]
+    if len(thresholds) != output.units or not all(0 <= value <= 1 for value in thresholds):
+        raise ValueError(f"thresholds of {output.name!r}")
+    return thresholds
+
+
+def _check_weights(entries: Mapping[str, Any], encoders: Mapping[str, AudioEncoder]) -> None:
+    """Check that published weights, which are not saved with the run, are those that it was trained on."""
+    for name, entry in entries.items():
+        loaded = encoders[name].loaded
+        if loaded.identity != entry["identity"]:
+            source, name = loaded.source or "the usual folders", loaded.record.name
+            raise ModelError(
+                f"the weights of {name} that it was trained on were not saved with it, and those from {source} are "
+                "others: train with saved_weights_in_checkpoint: true"
+            )
+
+
+def _to_json(value: Any) -> Any:
+    """Return a document of numbers with None in place of NaN, which JSON has not."""
+    if isinstance(value, Mapping):
+        return {key: _to_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_to_json(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _from_json(statistics: Any) -> Statistics:
+    """Return the statistics of a manifest, with NaN in place of None."""
+    return {
+        part: {
+            output: {
+                name: [math.nan if value is None else float(value) for value in values]
+                for name, values in measures.items()
+            }
+            for output, measures in outputs.items()
+        }
+        for part, outputs in statistics.items()
+    }

@@ -1,0 +1,205 @@
+"""Network of a declarative run with its columns and outputs, on a device: in training and in use."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mxnet_audio.declarative.batches import Batch, EncodedTable
+from mxnet_audio.declarative.columns import Columns
+from mxnet_audio.declarative.config import COMBINED, RunConfig
+from mxnet_audio.declarative.encoders import PretrainedEncoder
+from mxnet_audio.declarative.network import RunNetwork, make_network
+from mxnet_audio.declarative.outputs import OUTPUTS, Output
+from mxnet_audio.engine import autograd, mx, nd
+from mxnet_audio.errors import ModelError
+from mxnet_audio.library.base_weights import BaseWeights
+from mxnet_audio.models import SequenceNet
+from mxnet_audio.nn.freezing import freeze
+from mxnet_audio.nn.lora import add_lora
+from mxnet_audio.pretrained import AudioEncoder
+from mxnet_audio.training.layers import frozen_names
+from mxnet_audio.training.state import Tensors, set_parameters
+
+__all__ = ["FittedRun", "Record"]
+
+Measures = dict[str, dict[str, float]]  # by output and name
+
+
+class Record:
+    """Scores, targets and losses of rows, batch by batch.
+
+    Parameters
+    ----------
+    outputs : sequence of Output
+    """
+
+    def __init__(self, outputs: Sequence[Output]):
+        self._outputs = outputs
+        self._parts: list[tuple[Batch, list[np.ndarray], list[float]]] = []
+
+    def add(self, batch: Batch, scores: Sequence[nd.NDArray], losses: Sequence[nd.NDArray]) -> None:
+        """Add a batch: the scores [shape=(batch, units)] and losses [shape=(batch,)] of each output."""
+        sums = [float(loss.sum().asscalar()) for loss in losses]
+        self._parts.append((batch, [array.asnumpy() for array in scores], sums))
+
+    def rows(self) -> np.ndarray:
+        """Return the numbers of the rows [shape=(n,)]."""
+        return np.concatenate([batch.rows for batch, _, _ in self._parts])
+
+    def results(self) -> list[tuple[Output, np.ndarray, np.ndarray]]:
+        """Return each output, its scores [shape=(n, units)] and its targets [shape=(n,) or (n, classes)]."""
+        return [
+            (
+                output,
+                np.concatenate([scores[number] for _, scores, _ in self._parts]),
+                np.concatenate([batch.targets[output.name] for batch, _, _ in self._parts]),
+            )
+            for number, output in enumerate(self._outputs)
+        ]
+
+    def measures(self) -> Measures:
+        """Return the measures of each output, and the sum of all losses as the loss of ``combined``."""
+        count = sum(len(batch.rows) for batch, _, _ in self._parts)
+        losses = np.sum([sums for _, _, sums in self._parts], axis=0) / count
+        measures = {
+            output.name: {"loss": float(loss), **output.measures(scores, targets)}
+            for (output, scores, targets), loss in zip(self.results(), losses)
+        }
+        total = sum(output.weight * loss for output, loss in zip(self._outputs, losses))
+        return {**measures, COMBINED: {"loss": float(total)}}
+
+
+class FittedRun:
+    """Network of a run with its columns and outputs, on a device.
+
+    Parameters
+    ----------
+    config : RunConfig
+    columns : Columns
+    encoders : mapping of str to AudioEncoder
+        Encoders with published weights, by the name of the input feature.
+    model_ctx, data_ctx : mxnet.Context
+        Device of the network, and device on which batches are put first.
+    tensors : dict of str to np.ndarray, optional
+        Parameters of the network, apart from those that are still the published ones. By default new ones, the same for
+        the same ``random_seed``. Their shapes are compared before the network gets memory.
+
+    Raises
+    ------
+    ModelError
+        If the tensors are those of another network.
+    ParameterError
+        If the layers of an encoder do not fit its input, or it has no layers for its adapter.
+
+    Attributes
+    ----------
+    outputs : list of Output
+    network : RunNetwork
+    base : BaseWeights or None
+        Published weights of the encoders; None without any.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        columns: Columns,
+        encoders: Mapping[str, AudioEncoder],
+        *,
+        model_ctx: mx.Context,
+        data_ctx: mx.Context,
+        tensors: Tensors | None = None,
+    ):
+        self.config, self.columns, self.encoders = config, columns, encoders
+        self.model_ctx, self.data_ctx = model_ctx, data_ctx
+        self.outputs = [OUTPUTS[feature.type](feature, columns[feature.name]) for feature in config.output_features]
+        self.network = make_network(config, columns, self.outputs, encoders)
+        self._roots = {config.shared_encoders[name]: encoders[name] for name in encoders}
+        if tensors is not None:
+            _check_shapes(self.network, tensors)
+        mx.random.seed(config.random_seed)
+        self.network.initialize(mx.init.Xavier(), ctx=model_ctx)
+        published = self.published()
+        for name, parameter in self.network._collect_params_with_prefix().items():
+            if name in published:
+                parameter.set_data(nd.array(published[name]))
+        for feature in config.input_features:
+            if (net := self.network.nets.get(feature.name)) is not None and feature.name in self._roots:
+                _choose_trained(net, feature.encoder)
+        self.network.hybridize()
+        self.base = BaseWeights(published, is_saved=_saves_weights(config)) if encoders else None
+        if tensors is not None:
+            names = self.network._collect_params_with_prefix().keys()
+            set_parameters(
+                self.network, {name: value for name, value in {**published, **tensors}.items() if name in names}
+            )
+
+    def prefix(self, name: str) -> str:
+        """Return the prefix of the names of an encoder's published weights among `published`."""
+        root = self.config.shared_encoders[name]
+        net = self.network.nets.get(root)
+        if net is None:
+            return f"frozen.{list(self._roots).index(root)}."
+        names = {id(parameter): name for name, parameter in self.network._collect_params_with_prefix().items()}
+        own, parameter = next(iter(net._collect_params_with_prefix().items()))
+        return names[id(parameter)].removesuffix(own)
+
+    def published(self) -> Tensors:
+        """Return the published weights: those of trained encoders by the names of the network's parameters."""
+        return {
+            f"{self.prefix(name)}{key}": tensor
+            for name, encoder in self._roots.items()
+            for key, tensor in encoder.loaded.tensors.items()
+        }
+
+    def put(self, batch: Batch) -> tuple[list[nd.NDArray], list[nd.NDArray]]:
+        """Return the inputs and the targets of a batch, on the device of the network."""
+        inputs = self.network.arrays_of(batch, self.data_ctx, self.model_ctx)
+        targets = [nd.array(batch.targets[output.name], ctx=self.data_ctx) for output in self.outputs]
+        return inputs, [array.as_in_context(self.model_ctx) for array in targets]
+
+    def forward(
+        self, table: EncodedTable, rows: Sequence[int]
+    ) -> Generator[tuple[Batch, list[nd.NDArray]], None, None]:
+        """Yield batches, and the outputs of the network for them: the scores of each output, and the vectors."""
+        settings = self.config.trainer
+        batch_size = settings.eval_batch_size or settings.batch_size
+        with contextlib.closing(table.batches(rows, batch_size)) as stream:
+            for batch in stream:
+                with autograd.predict_mode():
+                    yield batch, self.network(*self.network.arrays_of(batch, self.data_ctx, self.model_ctx))
+
+    def record(self, table: EncodedTable, rows: Sequence[int]) -> Record:
+        """Compute scores and losses of rows that have targets."""
+        record = Record(self.outputs)
+        for batch, (*scores, _) in self.forward(table, rows):
+            _, targets = self.put(batch)
+            record.add(batch, scores, [o.loss(y, t) for o, y, t in zip(self.outputs, scores, targets)])
+        return record
+
+
+def _saves_weights(config: RunConfig) -> bool:
+    """Return whether published weights are saved with a run: if one encoder says so, or has random weights."""
+    encoders = [one.encoder for one in config.input_features if isinstance(one.encoder, PretrainedEncoder)]
+    return any(encoder.saved_weights_in_checkpoint or not encoder.use_pretrained for encoder in encoders)
+
+
+def _choose_trained(net: SequenceNet, settings: Any) -> None:
+    """Add the adapters of an encoder, or freeze the layers that are not trained."""
+    if settings.adapter is not None:
+        add_lora(net, **settings.adapter.lora())
+    else:
+        freeze(net, frozen_names(net))
+
+
+def _check_shapes(network: RunNetwork, tensors: Tensors) -> None:
+    """Raise ModelError if a parameter has another shape; those that are missing may be published ones."""
+    for name, parameter in network._collect_params_with_prefix().items():
+        shape = tensors[name].shape if name in tensors else parameter.shape
+        if len(shape) != len(parameter.shape) or any(
+            size not in (0, other) for size, other in zip(parameter.shape, shape)
+        ):
+            raise ModelError(f"parameters of another network: {name} is {shape}, not {parameter.shape}")
