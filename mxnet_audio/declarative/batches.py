@@ -119,7 +119,6 @@ class EncodedTable:
             prefetches.append(feature.preprocessing.prefetch_size)
         for feature in self._outputs:
             self._values[feature.name] = filled_values(feature, columns[feature.name], table)
-        self._has_lengths = any(sounds.time_axis is not None for sounds in self._sounds.values())
         self._threads = config.backend.threads
         self._prefetch = max((size for size in prefetches if size is not None), default=None)
         self._lengths = np.ones(len(table))  # of the sounds, as shares of the longest; 1 if they are not known yet
@@ -207,12 +206,11 @@ class EncodedTable:
         for feature in (*self._inputs, *self._outputs):
             if feature.name not in self._sounds:  # first, since it fails quickly
                 sample[feature.name] = self._encoded(feature, row)
-        length = 0.0 if self._has_lengths else 1.0
+        length = 0.0
         for name, sounds in self._sounds.items():
-            sample[name] = x = sounds.get(row)
-            if sounds.time_axis is not None:
-                length += x.shape[sounds.time_axis] / sounds.longest
-        self._lengths[row] = length
+            sample[name] = sounds.get(row)
+            length += sample[name][1] / (sounds.longest or 1)
+        self._lengths[row] = length or 1
         return sample
 
     def _encoded(self, feature: Any, row: int) -> float | np.ndarray:

@@ -12,14 +12,14 @@ from mxnet_audio import training
 from mxnet_audio.audio.source import source_identity
 from mxnet_audio.data import AudioDataset
 from mxnet_audio.data.fixed import FixedResults
-from mxnet_audio.data.transforms import Features, ToImage, Transform
+from mxnet_audio.data.transforms import Transform
 from mxnet_audio.datasets.missing import CONSTANT, fill_rows, is_missing
 from mxnet_audio.declarative.encoders import PretrainedEncoder
 from mxnet_audio.declarative.table import Table
 from mxnet_audio.engine import contexts
 from mxnet_audio.errors import AudioError, InvalidAudioError
 from mxnet_audio.features import AudioFeatureConfig, load_features
-from mxnet_audio.inference.window_encoder import padded_length
+from mxnet_audio.inference.window_encoder import input_of, padded_length
 from mxnet_audio.library.encoder_run import EncodeSound
 from mxnet_audio.models import SequenceNet
 from mxnet_audio.pretrained import AudioEncoder
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mxnet_audio.declarative.encodings import AudioEncoding
     from mxnet_audio.declarative.features import AudioInput
 
-__all__ = ["FilledSounds", "SequenceFeatures", "SoundColumn", "sound_key"]
+__all__ = ["FilledSounds", "SequenceFeatures", "SoundColumn", "padded_batch", "sound_key"]
 
 
 class FilledSounds(Sequence):
@@ -131,10 +131,8 @@ class SoundColumn:
 
     Attributes
     ----------
-    time_axis : int or None
-        Axis of an input along which lengths differ; None if all have one length.
-    longest : int
-        Largest length.
+    longest : int or None
+        Length of the longest input; None for vectors, which have no length.
     """
 
     def __init__(
@@ -147,48 +145,89 @@ class SoundColumn:
         cache: bool | str | os.PathLike = True,
     ):
         self.sounds = sounds
-        self.time_axis: int | None = None
-        self.longest = 0
-        self._pads = True
+        self.longest: int | None = None
+        self._time_axis, self._pads = 2, True
+        self._window: AudioFeatureConfig | None = None  # features of a whole window, if inputs have its length
         loading = feature.preprocessing
         options = training.cache_options(loading, cache)
         steps: list[Transform]
         if encoder is None:
             steps = [SequenceFeatures(encoding.features)]
-            self.time_axis, self.longest = 0, encoding.steps
+            self.longest, self._time_axis = encoding.steps, 0
         elif isinstance(feature.encoder, PretrainedEncoder) and not feature.encoder.trainable:
             model_ctx, data_ctx = contexts(encoder.model_ctx, encoder.data_ctx)
             frozen = sound_encoder(encoder.net, encoder.feature_config, model_ctx=model_ctx, data_ctx=data_ctx)
             steps = [EncodeSound(encoder.model_id, frozen)]
             if options["mode"] == "lazy":
                 options["mode"] = "eager"  # each sound is encoded once
-        elif isinstance(encoder.net, SequenceNet) and encoder.net.fixed_steps is None:
-            net = encoder.net
-            open_input = training.OpenInput(encoder.feature_config, net.min_input, pads=net.pads)
-            steps = [open_input.load_window, open_input]
-            self.time_axis, self.longest, self._pads = 2, open_input.longest, net.pads
         else:
-            steps = [Features(encoder.feature_config), ToImage(encoder.feature_config.time_axis)]
+            net = encoder.net
+            assert isinstance(net, SequenceNet)  # others are not trained
+            open_input = training.OpenInput(encoder.feature_config, net.min_input, pads=net.pads)
+            self.longest, self._pads = open_input.longest, net.pads
+            steps = [open_input.load_window, open_input]
+            if net.fixed_steps is not None:
+                steps, self._window = steps[:1], encoder.feature_config
         folder = options["cache_dir"] or loading.lazy_cache_dir
         results = FixedResults(AudioDataset(sounds, transforms=steps), options["mode"], folder)
-        self.get, self.available, self.flush = results.get, results.available, results.flush
+        self._get, self.available, self.flush = results.get, results.available, results.flush
 
-    def stacked(self, inputs: list[np.ndarray]) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Return inputs as one array [shape=(batch, ...)], with their lengths [shape=(batch,)] if these differ.
+    def get(self, row: int) -> tuple[np.ndarray, int]:
+        """Return the input of a row and its length, 0 for vectors.
 
-        Shorter ones are padded with zeros to one of few lengths, since MXNet keeps memory for each; those of networks
-        for which zeros would count are repeated.
+        Raises
+        ------
+        AudioError
+            If the sound is missing, or cannot be used.
         """
-        if self.time_axis is None:
-            return np.stack(inputs)
-        axis = self.time_axis
-        lengths = np.array([x.shape[axis] for x in inputs], np.float32)
-        shape = [len(inputs), *inputs[0].shape]
-        shape[1 + axis] = longest = padded_length(int(lengths.max()), self.longest)
-        batch = np.zeros(shape, np.float32)
-        for row, x in zip(np.moveaxis(batch, 1 + axis, 1), inputs):
-            x = np.moveaxis(x, axis, 0)
-            row[: len(x)] = x
-            if not self._pads:
-                row[:] = x[np.arange(longest) % len(x)]
-        return batch, lengths
+        x = self._get(row)
+        if self.longest is None:
+            return x, 0
+        if self._window is None:
+            return x, x.shape[self._time_axis]
+        sr = self._window.sr
+        assert sr is not None  # as for every encoder
+        frames = self._window.frames_in(len(x) / sr)
+        x = input_of(x, self._window)
+        return x, min(frames, x.shape[2])
+
+    def stacked(self, inputs: list[tuple[np.ndarray, int]]) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Return inputs as one array [shape=(batch, ...)], and their lengths [shape=(batch,)] if they have such."""
+        arrays = [x for x, _ in inputs]
+        if self.longest is None:
+            return np.stack(arrays)
+        batch = padded_batch(arrays, self._time_axis, self.longest, repeats=not self._pads)
+        return batch, np.array([length for _, length in inputs], np.float32)
+
+
+def padded_batch(arrays: Sequence[np.ndarray], axis: int, longest: int, *, repeats: bool = False) -> np.ndarray:
+    """Stack arrays of different lengths along an axis, padded to one of few lengths: MXNet keeps memory for each.
+
+    Parameters
+    ----------
+    arrays : sequence of np.ndarray
+    axis : int >= 0
+    longest : int > 0
+        Length of the longest possible array.
+    repeats : bool
+        Fill up by repeating the array, for networks for which zeros would count.
+
+    Returns
+    -------
+    np.ndarray [shape=(n, ...)], float32
+
+    Examples
+    --------
+    >>> padded_batch([np.arange(1, 3), np.arange(4)], 0, 4, repeats=True)
+    array([[1., 2., 1., 2.],
+           [0., 1., 2., 3.]], dtype=float32)
+    """
+    shape = [len(arrays), *arrays[0].shape]
+    shape[1 + axis] = length = padded_length(max(x.shape[axis] for x in arrays), longest)
+    batch = np.zeros(shape, np.float32)
+    for row, x in zip(np.moveaxis(batch, 1 + axis, 1), arrays):
+        x = np.moveaxis(x, axis, 0)
+        row[: len(x)] = x
+        if repeats:
+            row[:] = x[np.arange(length) % len(x)]
+    return batch
