@@ -8,6 +8,7 @@ from typing import Any
 from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import ParameterError
+from mxnet_audio.nn.reduce import LOWEST, steps_within
 from mxnet_audio.nn.sequence.base import SequenceEncoder
 from mxnet_audio.nn.sequence.layers import FullyConnectedSettings, layer_list
 from mxnet_audio.nn.sequence.names import ACTIVATIONS, check_dropout, check_name, get_initializer
@@ -37,7 +38,11 @@ class ForgetGateBias(mx.init.Initializer):
 
 
 class Direction(gluon.nn.HybridBlock):
-    """One recurrent layer in one direction: (steps, batch, width) to (steps, batch, state_size)."""
+    """One recurrent layer in one direction: (steps, batch, width) to (steps, batch, state_size).
+
+    For the activation relu, the vectors are longer by a mark: 1 behind the ends of sequences, 0 elsewhere. It makes the
+    states behind the ends 0. They could grow to infinity, and the gradient of the weights would be infinity * 0.
+    """
 
     def __init__(
         self,
@@ -61,14 +66,17 @@ class Direction(gluon.nn.HybridBlock):
     def hybrid_forward(self, F, x, i2h_weight, h2h_weight, i2h_bias=None, h2h_bias=None):
         if self._recurrent_dropout:
             h2h_weight = F.Dropout(h2h_weight, p=self._recurrent_dropout, axes=(0,))
+        zeros = F.zeros_like(F.slice_axis(h2h_weight, axis=1, begin=0, end=1))
         if i2h_bias is None:
-            i2h_bias = h2h_bias = F.zeros_like(F.slice_axis(h2h_weight, axis=1, begin=0, end=1))
+            i2h_bias = h2h_bias = zeros
+        if self._mode == "rnn_relu":
+            i2h_weight = F.concat(i2h_weight, zeros + LOWEST, dim=1)  # of the mark
         parameters = (F.reshape(one, (-1,)) for one in (i2h_weight, h2h_weight, i2h_bias, h2h_bias))
         zero = F.zeros_like(F.slice(x, begin=(0, None, 0), end=(1, None, 1)))
         state = F.broadcast_axis(zero, axis=2, size=self._state_size)
         states = [state] * (2 if self._mode == "lstm" else 1)
-        # Neither several layers, nor both directions, nor lengths within the operator: their export to ONNX is missing,
-        # and on a CPU the operator does not take lengths.
+        # One layer in one direction: MXNet exports neither more than two layers, nor both directions of all cells, nor
+        # lengths to ONNX, and on a CPU its operator takes no lengths.
         return F.RNN(
             x,
             F.concat(*parameters, dim=0),
@@ -186,6 +194,7 @@ class Recurrence(gluon.nn.HybridBlock):
                 raise ParameterError(f"{name} must be true or false, got {value!r}")
         state_size = whole_number("state_size", state_size)
         recurrent_dropout = check_dropout("recurrent_dropout", recurrent_dropout)
+        self._marks_ends = activation == "relu"
         self._dropout, self._ends = check_dropout("dropout", dropout), ends
         initializers = {
             "i2h_weight": get_initializer("weights_initializer", weights_initializer),
@@ -215,7 +224,12 @@ class Recurrence(gluon.nn.HybridBlock):
 
     def hybrid_forward(self, F, x, lengths):
         x = F.transpose(x, (1, 0, 2))
+        marks = (
+            F.expand_dims(1 - F.transpose(steps_within(F, x, lengths, axis=0)), axis=2) if self._marks_ends else None
+        )
         for number, layer in enumerate(self.forward_layers):
+            if self._marks_ends:
+                x = F.concat(x, marks, dim=2)
             outputs = layer(x)
             if self.backward_layers:
                 back = self.backward_layers[number](F.SequenceReverse(x, lengths, use_sequence_length=True))

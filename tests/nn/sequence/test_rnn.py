@@ -171,10 +171,15 @@ def test_reductions(reduce_output, bidirectional):
 
 
 @pytest.mark.parametrize("reduce_output", REDUCTIONS, ids=str)
+def test_padding_does_not_count(reduce_output):
+    block = RNN(BANDS, STEPS, cell_type="gru", bidirectional=True, reduce_output=reduce_output, **TINY)
+    random_block(block)
+    assert_padding_does_not_count(block, X, LENGTHS)
+
+
 @pytest.mark.parametrize(("cell_type", "activation"), CELLS)
-def test_padding_does_not_count(cell_type, activation, reduce_output):
-    settings = {"cell_type": cell_type, "activation": activation, "reduce_output": reduce_output}
-    block = RNN(BANDS, STEPS, bidirectional=True, **settings, **TINY)
+def test_padding_does_not_count_with_any_cell(cell_type, activation):
+    block = RNN(BANDS, STEPS, cell_type=cell_type, activation=activation, num_fc_layers=1, **TINY)
     random_block(block)
     assert_padding_does_not_count(block, X, LENGTHS)
 
@@ -188,6 +193,21 @@ def test_gradients(cell_type, activation, options):
     random_block(block)
     # MXNet computes the activation relu in float32, in a network in float64, too.
     assert_gradients(block, X, LENGTHS, *((1e-3, 1e-2) if activation == "relu" else ()))
+
+
+def test_states_that_grow_behind_the_end_have_finite_gradients():
+    growing = {"recurrent_initializer": {"type": "constant", "value": 2}, "weights_initializer": "ones"}
+    block = RNN(BANDS, 200, activation="relu", bidirectional=True, **growing, **TINY)
+    block.initialize()
+    x = np.full((1, 200, BANDS), 1, np.float32)
+    found = []
+    for steps in (3, 200):
+        with autograd.record():
+            output = block(nd.array(x[:, :steps]), nd.array([3]))
+        output.backward()
+        gradients = [one.grad().asnumpy().ravel() for one in block.collect_params().values()]
+        found.append(np.concatenate([output.asnumpy().ravel(), *gradients]))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
