@@ -13,6 +13,7 @@ __all__ = ["MOMENTUM", "MaskedBatchNorm", "VectorNorm"]
 MOMENTUM = 0.7
 
 TINY = 1e-12  # added to variances, since the root has no derivative at 0
+COPIES = 128  # of each point, so that the unbiased variance of cuDNN's running statistics is not twice as large
 
 
 class VectorNorm(gluon.nn.BatchNorm):
@@ -41,9 +42,9 @@ class VectorNorm(gluon.nn.BatchNorm):
 class MaskedBatchNorm(gluon.nn.HybridBlock):
     """Batch norm of sequences of different lengths: statistics are those of the steps within the lengths.
 
-    The operator of MXNet, which also keeps the running statistics, has no mask. It is given sequences of the same mean
-    and variance: the mean in place of what is behind the ends, and two more steps, equally far above and below the
-    mean, which restore the variance, and are removed afterwards.
+    The operator of MXNet, which also keeps the running statistics, has no mask. It is given two values for each channel
+    instead, which have the mean and the variance of the steps. Its outputs are two points of a line: the scale and the
+    shift of the norm.
 
     Parameters
     ----------
@@ -82,15 +83,14 @@ class MaskedBatchNorm(gluon.nn.HybridBlock):
     def hybrid_forward(self, F, x, within):
         count = _total(F, within)
         mean = F.broadcast_div(_total(F, F.broadcast_mul(x, within)), count)
-        deviations = F.broadcast_mul(F.broadcast_sub(x, mean), within)
-        variance = F.broadcast_div(_total(F, F.square(deviations)), count)
-        first = F.slice_axis(x, axis=3, begin=0, end=1)
-        added = 2 * _total(F, F.ones_like(F.slice_axis(within, axis=3, begin=0, end=1)))
-        missing = F.broadcast_div(_total(F, 1 - within), added)
-        distance = F.sqrt(F.broadcast_mul(variance, 1 + missing) + TINY)
-        above, below = (F.broadcast_like(value, first) for value in (mean + distance, mean - distance))
-        y = self.norm(F.concat(F.broadcast_add(deviations, mean), above, below, dim=3))
-        return F.slice_axis(y, axis=3, begin=0, end=-2)
+        squares = F.square(F.broadcast_mul(F.broadcast_sub(x, mean), within))
+        variance = F.broadcast_div(_total(F, squares), count)
+        deviation = F.sqrt(variance + TINY)
+        points = F.concat(*(F.tile(point, (1, 1, 1, COPIES)) for point in (mean + deviation, mean - deviation)), dim=3)
+        points = self.norm(points)
+        above, below = (F.slice_axis(points, axis=3, begin=point, end=point + 1) for point in (0, COPIES))
+        scale = F.broadcast_div(above - below, 2 * deviation)
+        return F.broadcast_add(F.broadcast_mul(F.broadcast_sub(x, mean), scale), (above + below) / 2)
 
 
 def _total(F, x):

@@ -16,7 +16,7 @@ __all__ = ["ConvSettings", "FullyConnectedSettings", "choose_layers", "layer_lis
 NORMS = (None, "batch", "layer")
 PADDINGS = ("valid", "same")
 POOLS = ("max", "average", "avg", "mean")
-_NORM_KEYS = {None: (), "batch": ("eps", "momentum", "affine"), "layer": ("eps", "elementwise_affine")}
+_NORM_KEYS = {"batch": ("eps", "momentum", "affine"), "layer": ("eps", "elementwise_affine")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +222,7 @@ def choose_layers(
         return [one] * whole_number(f"num_{name}", number, minimum)
     chosen = standard if layers is None else layers
     if not isinstance(chosen, Sequence) or isinstance(chosen, str) or len(chosen) < minimum:
-        raise ParameterError(f"{name} must be a list of {minimum} layers or more, got {reprlib.repr(chosen)}")
+        raise ParameterError(f"{name} must be a list of at least {minimum} layers, got {reprlib.repr(chosen)}")
     return chosen
 
 
@@ -259,7 +259,9 @@ def norm_arguments(norm: str | None, params: Mapping[str, Any] | None) -> dict[s
     >>> norm_arguments("batch", {"momentum": 0.25})
     {'epsilon': 1e-05, 'scale': True, 'center': True, 'momentum': 0.75}
     """
-    given = check_keys("norm_params", {} if params is None else params, _NORM_KEYS[norm])
+    # Without a norm the parameters may be meant for layers that set one themselves.
+    keys = _NORM_KEYS[norm] if norm is not None else {key for keys in _NORM_KEYS.values() for key in keys}
+    given = check_keys("norm_params", {} if params is None else params, sorted(keys))
     if norm is None:
         return {}
     affine_key = "affine" if norm == "batch" else "elementwise_affine"
