@@ -41,3 +41,29 @@ def test_one_path_in_place_of_pairs():
     for pairs in ("songs", Path("songs")):
         with pytest.raises(ParameterError, match=r"clips.*datasets\.folder\('songs'\)"):
             labels.checked_pairs(pairs, "clips")
+
+
+def test_one_set_makes_all_labels_sets():
+    given = [("a.wav", "dog"), ("b.wav", ["dog", "rain"]), ("c.wav", ()), ("d.wav", np.array(["rain", "rain"]))]
+    found = [label for _, label in labels.checked_pairs(given)]
+    assert found == [frozenset(["dog"]), frozenset(["dog", "rain"]), frozenset(), frozenset(["rain"])]
+    numbers = [label for _, label in labels.checked_pairs([("a.wav", {np.int64(3)}), ("b.wav", np.int32(2))])]
+    assert numbers == [frozenset([3]), frozenset([2])] and all(type(one) is int for label in numbers for one in label)
+    assert labels.checked_pairs([("a.wav", "dog")], multi_label=True) == [("a.wav", frozenset(["dog"]))]
+    assert labels.checked_pairs([("a.wav", "dog|rain")]) == [("a.wav", "dog|rain")]
+    assert labels.checked_pairs([("a.wav", " dog ;; rain")], label_separator=";") == [
+        ("a.wav", frozenset(["dog", "rain"]))
+    ]
+    with pytest.raises(DatasetError, match=r"row 1.*one label"):
+        labels.checked_pairs(given, multi_label=False)
+    with pytest.raises(DatasetError, match="row 0"):
+        labels.checked_pairs([("a.wav", [["dog"]])])
+
+
+def test_classes_of_sets_are_those_that_occur():
+    sets = [frozenset(["rain", "dog"]), frozenset(), frozenset(["cat"])]
+    assert labels.class_order(sets, None) == ["cat", "dog", "rain"]
+    assert labels.class_order([frozenset([2]), frozenset([0])], 4) == [0, 1, 2, 3]
+    for wrong in ([frozenset()], [frozenset(["a"])], [frozenset(["a", 1])], [frozenset([None, "a"])], []):
+        with pytest.raises(DatasetError):
+            labels.class_order(wrong, None)

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import expit, softmax
+from sklearn.metrics import log_loss
 
 from mxnet_audio.engine import mx
 from mxnet_audio.library.heads import cross_entropy, fit_linear, head_scores, inner_folds
 from mxnet_audio.library.mlp_head import fit_mlp
 from mxnet_audio.training import Settings
+from mxnet_audio.training.measure import mean_average_precision
 
 CLASSES, DIM = 4, 30
 SETTINGS = Settings(batch_size=16, epochs=10, random_state=0, learning_rate=0.003, checkpoint_interval=1)
@@ -100,3 +102,54 @@ def test_folds_keep_groups_together_and_classes_known():
     assert inner_folds(np.arange(4), None, 0) == []
     many = inner_folds(np.arange(5000) % 3, None, 0)
     assert sum(len(left_out) for _, left_out in many) == 2000
+
+
+def sets_and_vectors(n=120, dim=12, seed=0, shares=(0.5, 0.3, 0.15)):
+    """Vectors that are sums of a direction for each label of a clip, and noise."""
+    rng, directions = np.random.default_rng(seed), np.random.default_rng(9).normal(0, 1, (len(shares), dim))
+    targets = (rng.random((n, len(shares))) < shares).astype(np.float32)
+    return targets @ directions + rng.normal(size=(n, dim)), targets
+
+
+def test_heads_of_several_labels_are_calibrated_and_have_thresholds():
+    vectors, targets = sets_and_vectors()
+    new_vectors, new_targets = sets_and_vectors(400, seed=1)
+    folds = inner_folds(targets, None, 0)
+    assert len(folds) == 5 and sorted(row for _, rows in folds for row in rows) == list(range(len(targets)))
+    head = fit_linear(vectors, targets, 3, folds)
+    assert head.known is None and head.settings["C"] in (0.01, 0.1, 1.0, 10.0) and head.thresholds.shape == (3,)
+    probabilities = expit(head_scores(head.layers, new_vectors))
+    assert mean_average_precision(new_targets > 0, probabilities) > 0.9
+    confident = probabilities > 0.5
+    assert abs(probabilities[confident].mean() - new_targets[confident].mean()) < 0.1
+    one_by_one = cross_entropy(head_scores(head.layers, vectors), targets)
+    assert one_by_one == pytest.approx(log_loss(targets.ravel(), expit(head_scores(head.layers, vectors)).ravel()))
+
+
+def test_classes_without_or_with_all_clips_have_the_same_score_for_every_sound():
+    vectors, targets = sets_and_vectors(shares=(0.5, 0, 1, 0.4))
+    head = fit_linear(vectors, targets, 4, inner_folds(targets, None, 0))
+    scores = head_scores(head.layers, vectors)
+    assert np.ptp(scores[:, 1]) == np.ptp(scores[:, 2]) == 0
+    assert scores[0, 1] < -2 and scores[0, 2] > 2 and np.ptp(scores[:, 0]) > 1
+    assert head.thresholds[1] == 0.5
+
+
+def test_a_class_that_a_fold_lacks_keeps_its_threshold():
+    vectors, targets = sets_and_vectors()
+    targets[:, 2] = 0
+    targets[7, 2] = 1
+    head = fit_linear(vectors, targets, 3, inner_folds(targets, None, 0))
+    assert head.thresholds[2] == 0.5 and head.thresholds[0] != 0.5
+
+
+def test_folds_of_several_labels_keep_groups_together():
+    _, targets = sets_and_vectors()
+    groups = np.arange(120) // 4
+    folds = inner_folds(targets, groups, 0)
+    assert len(folds) == 5
+    for fit, left_out in folds:
+        assert not set(groups[fit]) & set(groups[left_out]) and len(fit) + len(left_out) == 120
+    assert inner_folds(targets, np.zeros(120, int), 0) == []
+    few = fit_linear(*sets_and_vectors(6), 3, [])
+    assert few.thresholds.tolist() == [0.5, 0.5, 0.5] and few.settings["temperature"] == 1.0

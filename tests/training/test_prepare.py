@@ -114,3 +114,38 @@ def test_augmented_clips_are_loaded_from_samples(pairs):
         np.mean([x.asnumpy().mean() for x, _ in loader]) for loader in (prepared.train_plain, prepared.train)
     )
     assert quiet < plain - 5  # dB
+
+
+def test_sets_of_labels_become_rows_of_targets(pairs):
+    sets = [{"a", "c"}, ["a"], "a", ("b", "a"), set(), "c", {"c"}, {"b"}]
+    clips = [(path, labels) for (path, _), labels in zip(pairs, sets)]
+    prepared = run(clips, test_size=0)
+    assert prepared.multi_label and prepared.labels == ["a", "b", "c"]
+    expected = [[1, 0, 1], [1, 0, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1], [0, 0, 1], [0, 1, 0]]
+    assert prepared.targets.tolist() == expected
+    batches = [y for _, y in prepared.train_plain]
+    assert all(y.dtype == np.float32 for y in batches)
+    assert sorted(np.concatenate([y.asnumpy() for y in batches]).tolist()) == sorted(expected)
+    again = run([(path, {labels} if isinstance(labels, str) else labels) for path, labels in clips], test_size=0)
+    assert again.digests == prepared.digests
+    balanced = run(clips, Recipe(balance="batches"), test_size=0)
+    drawn = [row for _, y in balanced.train for row in y.asnumpy().tolist()]
+    assert sum(row[1] for row in drawn) >= 2 and [0, 0, 0] in drawn
+
+
+def test_validation_clips_may_have_sets_or_text_with_a_separator(pairs):
+    clips = [(path, "a|b" if n % 3 else "b") for n, (path, _) in enumerate(pairs)]
+    prepared = run(clips[:6], validation_pairs=clips[6:], label_separator="|")
+    assert prepared.labels == ["a", "b"] and prepared.held_out[1][1] == frozenset(["a", "b"])
+    sets = [(path, {"a", "b"}) for path, _ in pairs[6:]]
+    mixed = run(pairs[:6], validation_pairs=sets)
+    assert mixed.multi_label and mixed.held_out == [(str(path), frozenset(labels)) for path, labels in sets]
+    with pytest.raises(DatasetError, match="'z'"):
+        run(pairs[:6], validation_pairs=[(pairs[6][0], {"z"})])
+
+
+def test_a_class_of_sets_whose_clips_cannot_be_read_is_named(pairs, tmp_path):
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    clips = [*pairs, (tmp_path / "bad.wav", {"a", "c"})]
+    with pytest.raises(DatasetError, match="no clip of c "):
+        run(clips, test_size=0)
