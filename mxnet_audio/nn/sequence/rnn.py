@@ -76,7 +76,7 @@ class Direction(gluon.nn.HybridBlock):
         state = F.broadcast_axis(zero, axis=2, size=self._state_size)
         states = [state] * (2 if self._mode == "lstm" else 1)
         # One layer in one direction: MXNet exports neither more than two layers, nor both directions of all cells, nor
-        # lengths to ONNX, and on a CPU its operator takes no lengths.
+        # lengths to ONNX, and on a CPU its operator ignores lengths.
         return F.RNN(
             x,
             F.concat(*parameters, dim=0),
