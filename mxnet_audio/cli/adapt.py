@@ -10,6 +10,7 @@ import typer
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.model import check_no_model, find_trained_model
 from mxnet_audio.cli.options import MODELS, AsJson, Channel, Gpu, ModelDir, Overwrite, Paths, StoredNetwork, parse_path
+from mxnet_audio.cli.output import thresholds_entry
 from mxnet_audio.cli.vector_model import ModelSource
 
 __all__ = ["adapt"]
@@ -56,5 +57,11 @@ def adapt(
         if not overwrite:  # another process may have saved a model meanwhile
             check_no_model(output, classifier.network, mends)
         classifier.save_model(output)
-    document = {"model_dir": output, "model_id": classifier.model_id, "labels": classifier.labels, "clips": job.done}
+    document = {
+        "model_dir": output,
+        "model_id": classifier.model_id,
+        "labels": classifier.labels,
+        **thresholds_entry(classifier),
+        "clips": job.done,
+    }
     job.finish(document, f"adapted the model to {job.done} clips and saved it in {output}")

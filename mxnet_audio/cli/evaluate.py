@@ -42,12 +42,14 @@ def evaluate(
 ) -> None:
     """Measure a classifier on labelled clips.
 
-    The result holds accuracy, precision and recall by class, and the confusion matrix.
+    The result holds accuracy, precision and recall by class, and the confusion matrix. Of several labels a clip, it
+    holds average precision, F1 and threshold by class, their means, and the share of clips with all labels right.
 
     \b
     Examples:
       mxnet-audio evaluate held-out/
       mxnet-audio evaluate test.csv --model-dir models/clips --json
+      mxnet-audio evaluate street-test.csv --label-separator '|'
       mxnet-audio evaluate data/ESC-50 --corpus esc10 --folds 5
     """
     pairs = list_pairs(data, corpus, folds, columns, separator, label_separator)

@@ -9,7 +9,7 @@ import typer
 
 from mxnet_audio.cli.model import find_trained_model
 from mxnet_audio.cli.options import MODELS, AsJson, ModelDir, StoredNetwork, parse_path
-from mxnet_audio.cli.output import print_message, print_result
+from mxnet_audio.cli.output import print_message, print_result, thresholds_entry
 from mxnet_audio.cli.vector_model import ModelSource
 
 if TYPE_CHECKING:
@@ -54,5 +54,11 @@ def write_onnx(model: TrainedModel, output: Path, front_end: bool, as_json: bool
             f"it takes {n_samples / sr:.2f} s: the middle of longer sound; shorter sound is padded with silence"
         )
     takes = "samples" if front_end else "features"
-    document = {"output": output, "takes": takes, "model_id": exported_id(model), "labels": model.labels}
+    document = {
+        "output": output,
+        "takes": takes,
+        "model_id": exported_id(model),
+        "labels": model.labels,
+        **thresholds_entry(model),
+    }
     print_result(document, f"wrote the model to {output}; its input is {takes}", as_json)

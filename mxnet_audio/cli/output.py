@@ -14,7 +14,15 @@ import typer
 
 from mxnet_audio.errors import AudioError
 
-__all__ = ["escaped", "open_streams", "print_lines", "print_message", "print_result", "show_progress"]
+__all__ = [
+    "escaped",
+    "open_streams",
+    "print_lines",
+    "print_message",
+    "print_result",
+    "show_progress",
+    "thresholds_entry",
+]
 
 # Control characters except the tab, marks and controls of the direction of text, line and paragraph separators, and
 # surrogates, which stand for bytes of a file name that are not UTF-8.
@@ -94,6 +102,12 @@ def _write(text: str) -> None:
 def _discard(name: str, mode: str = "w") -> None:
     """Connect a standard stream to nothing. Of one that failed, Python would write the rest at its exit, and fail."""
     setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the end
+
+
+def thresholds_entry(model: Any) -> dict[str, Any]:
+    """Return the thresholds of a model of several labels a clip as an entry for JSON; none of other models."""
+    thresholds = getattr(model, "thresholds", None)
+    return {} if thresholds is None else {"thresholds": thresholds}
 
 
 def print_result(document: Mapping[str, Any], text: str | Iterable[object], as_json: bool) -> None:

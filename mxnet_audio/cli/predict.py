@@ -11,7 +11,7 @@ import typer
 from mxnet_audio.cli.files import BulkJob, Sources
 from mxnet_audio.cli.model import find_labeller
 from mxnet_audio.cli.options import AnyModelOrTagger, AsJson, Channel, Gpu, Paths, StoredNetwork
-from mxnet_audio.cli.output import print_lines
+from mxnet_audio.cli.output import print_lines, thresholds_entry
 from mxnet_audio.cli.vector_model import ModelSource
 from mxnet_audio.errors import AudioError
 
@@ -54,7 +54,8 @@ def predict(
 ) -> None:
     """Label sound files, or each window of long ones.
 
-    Without a trained model, the label is the best tag of the pretrained encoder yamnet; see `mxnet-audio tag`.
+    Without a trained model, the label is the best tag of the pretrained encoder yamnet; see `mxnet-audio tag`. A model
+    of several labels a clip gives all that reach their thresholds, such as dog|rain, and the highest probability.
 
     \b
     Examples:
@@ -92,6 +93,7 @@ def predict(
         "model_id": classifier.model_id,
         "encoder": encoder if encoder is None or isinstance(encoder, str) else encoder.record.name,
         "labels": classifier.labels,
+        **thresholds_entry(classifier),
         key: entries,
     }
     job.finish(document)
@@ -150,9 +152,10 @@ def _label_width(classifier: Labeller) -> int:
 def _to_text(prediction: Prediction | TimedPrediction, width: int) -> str:
     if prediction.label is None:
         return f"{SILENT:<{width}}"
-    (label, probability), *_ = prediction.top(1)
+    from mxnet_audio.datasets.labels import label_text  # imports NumPy, which help texts do not need
+
     remark = "  unknown" if prediction.known is False else ""
-    return f"{label!s:<{width}}  {100 * probability:5.1f}%{remark}"
+    return f"{label_text(prediction.label):<{width}}  {100 * (prediction.probability or 0):5.1f}%{remark}"
 
 
 def _json_fields(prediction: Prediction | TimedPrediction) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from mxnet_audio.library.cifar10 import Cifar10AudioClassifier, Cifar10AudioReco
 from mxnet_audio.library.pretrained import PretrainedAudioClassifier
 from mxnet_audio.library.search import AudioSearch
 from mxnet_audio.library.tagger import AudioTagger
-from mxnet_audio.metrics import precision_at_k
+from mxnet_audio.metrics import ClassificationReport, precision_at_k
 from mxnet_audio.model_store import stored_models
 from mxnet_audio.pretrained import AudioEncoder, load_encoder
 from mxnet_audio.training import class_order, complete_config, split, to_targets
@@ -107,6 +107,7 @@ def run(
     viz.plot_history(history, output / "training.png")
 
     report = classifier.evaluate(held_out)
+    assert isinstance(report, ClassificationReport)  # each clip has one label
     echo(f"\nResults on the {len(test)} held-out clips:\n\n{report}")
     viz.plot_confusion(report, output / "confusion.png")
 

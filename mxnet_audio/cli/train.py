@@ -25,7 +25,7 @@ from mxnet_audio.cli.options import (
     Separator,
     parse_path,
 )
-from mxnet_audio.cli.output import print_message, show_progress
+from mxnet_audio.cli.output import print_message, show_progress, thresholds_entry
 from mxnet_audio.cli.training_options import (
     Accumulate,
     Adapter,
@@ -127,6 +127,7 @@ def train(
       mxnet-audio train words/ --encoder hubert --fine-tune --seconds 5
       mxnet-audio train songs/ --epochs 50
       mxnet-audio train list.csv --columns path=recording,label=species --separator ';'
+      mxnet-audio train street.csv --encoder yamnet --label-separator '|'
       mxnet-audio train clips.csv --seconds 5 --network resnet_v2 --model-dir models/clips
       mxnet-audio train songs/ --epochs 50 --resume
       mxnet-audio train data/ESC-50 --corpus esc10 --folds 1,2,3,4 --seconds 5
@@ -182,12 +183,13 @@ def train(
     job.add_skipped(classifier.skipped)
     job.done = len(pairs) + len(validation_pairs or ()) - len(job.skipped)
     last, best = len(history["acc_train"]) - 1, best_epoch(history)
+    measure = "accuracy" if classifier.thresholds is None else "mean average precision"
     summary = "all clips, no validation set"
     if history["acc_test"] and last == 0:
-        summary = f"validation accuracy {100 * history['acc_test'][0]:.1f}%"
+        summary = f"validation {measure} {100 * history['acc_test'][0]:.1f}%"
     elif history["acc_test"]:
         summary = (
-            f"validation accuracy {100 * history['acc_test'][last]:.1f}% after the last epoch ({last + 1}), "
+            f"validation {measure} {100 * history['acc_test'][last]:.1f}% after the last epoch ({last + 1}), "
             f"{100 * history['acc_test'][best]:.1f}% after the best ({best + 1})"
         )
     lines = [f"trained {chosen.name} on {len(classifier.labels)} classes: {summary}"]
@@ -200,6 +202,7 @@ def train(
             "network": chosen.name,
             "model_id": classifier.model_id,
             "labels": classifier.labels,
+            **thresholds_entry(classifier),
             "last": _epoch(history, last),
             "best": _epoch(history, best),
             "history": history,

@@ -15,7 +15,17 @@ from mxnet_audio.checks import whole_number
 from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 
-__all__ = ["Label", "Pair", "Pairs", "as_label_sets", "checked_pairs", "class_order", "split_labels", "to_targets"]
+__all__ = [
+    "Label",
+    "Pair",
+    "Pairs",
+    "as_label_sets",
+    "checked_pairs",
+    "class_order",
+    "label_text",
+    "split_labels",
+    "to_targets",
+]
 
 Label = int | str
 Pair = tuple[Any, Any]  # the label is an int or str, or a frozenset of them
@@ -121,6 +131,19 @@ def split_labels(text: str, separator: str) -> frozenset[str]:
     if not isinstance(separator, str) or not separator:
         raise ParameterError(f"label_separator must be a text such as '|', or None, got {separator!r}")
     return frozenset(part.strip() for part in text.split(separator)) - {""}
+
+
+def label_text(label: Label | Iterable[Label]) -> str:
+    """Return a label as text; several (a set, frozenset, list or tuple) in order, or "(none)".
+
+    Examples
+    --------
+    >>> label_text("dog"), label_text({"rain", "dog"}), label_text(())
+    ('dog', 'dog|rain', '(none)')
+    """
+    if isinstance(label, _SEVERAL):
+        return "|".join(map(str, sorted(label))) or "(none)"
+    return str(label)
 
 
 def class_order(labels: Sequence[Label | frozenset[Label]], nb_classes: int | None) -> list[Label]:

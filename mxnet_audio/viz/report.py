@@ -20,8 +20,10 @@ import mxnet_audio
 from mxnet_audio import viz
 from mxnet_audio.atomic import replacing
 from mxnet_audio.audio.source import source_name
+from mxnet_audio.datasets.labels import label_text
 from mxnet_audio.errors import AudioError, ModelError
 from mxnet_audio.inference.evaluation import compare_predictions, labelled_pairs
+from mxnet_audio.metrics import MultiLabelReport
 from mxnet_audio.viz import printable
 from mxnet_audio.viz.embedded import embedding_svg, excerpt, figure_uri, sound_uri, spectrogram_uri
 
@@ -41,11 +43,11 @@ MAX_SKIPPED = 100
 
 @dataclass(frozen=True)
 class _Clip:
-    """Clip that was measured, its label, and what the classifier computed for it."""
+    """Clip that was measured, its label (several are a frozenset), and what the classifier computed for it."""
 
     sound: Any
-    label: Label
-    prediction: Label
+    label: Any
+    prediction: Any
     probabilities: np.ndarray
     vector: np.ndarray
 
@@ -63,7 +65,8 @@ def write_report(
 
     The page has a summary, the learning curves, the confusion matrix, measures by class, the most confident mistakes
     with spectrogram and sound, a map of the embeddings, and the clips that could not be used. It needs no other files,
-    loads nothing from the network and runs no scripts, so it can be sent by mail. Its size is at most 5 MB for ten
+    loads nothing from the network and runs no scripts, so it can be sent by mail. Of several labels a clip, there is no
+    confusion matrix; the measures by class include threshold and average precision. Its size is at most 5 MB for ten
     classes, with 12 mistakes of 10 s each, 1,000 points on the map, and 100 skipped clips.
 
     Parameters
@@ -99,37 +102,38 @@ def write_report(
     >>> write_report(load_classifier('./models'), pairs, './report')              # doctest: +SKIP
     PosixPath('report/report.html')
     """
-    pairs = labelled_pairs(pairs, classifier.labels)
+    pairs = labelled_pairs(pairs, classifier.labels, multi_label=classifier.thresholds is not None)
     path = Path(directory) / "report.html"
     with _naming(directory):
         path.parent.mkdir(parents=True, exist_ok=True)
     sounds = [sound for sound, _ in pairs]
     outputs = list(tqdm(classifier.forward_many(sounds), "clips", len(pairs), unit="clip", disable=not progress))
     predictions = [classifier.postprocess(output) for output in outputs]
-    report = compare_predictions(pairs, predictions, classifier.labels)
+    report = compare_predictions(pairs, predictions, classifier.labels, classifier.thresholds)
     clips = [
-        _Clip(sound, label, prediction.label, output.probabilities, output.vector)
+        _Clip(sound, label, _as_set(prediction.label), output.probabilities, output.vector)
         for (sound, label), prediction, output in zip(pairs, predictions, outputs)
         if prediction.label is not None and output.probabilities is not None and output.vector is not None
     ]
     history = getattr(classifier, "history", {})
+    several = isinstance(report, MultiLabelReport)
+    measure = "mean average precision" if several else "accuracy"
     name = _namer([source_name(sound) for sound in sounds])
     text = _template().render(
         title=getattr(classifier, "network", "audio classifier"),
-        facts=_facts(classifier, report),
+        facts={**_measures(report), **_facts(classifier, report)},
         settings={key: _text(value) for key, value in (settings or {}).items()},
         features={key: _text(value) for key, value in classifier.feature_config.identity().items()},
-        curves=figure_uri(viz.plot_history(history)) if history.get("loss_train") else None,
+        curves=figure_uri(viz.plot_history(history, measure=measure)) if history.get("loss_train") else None,
+        measure=measure,
         epochs=len(history.get("loss_train", ())),
         held_out=bool(history.get("loss_test")),
-        accuracy_line=_accuracy(report),
-        confusion=figure_uri(viz.plot_confusion(report)),
-        wide=len(report.labels) > 15,
-        classes=_classes(report),
+        several=several,
+        **_confusion(report),
         mistakes=_mistakes(clips, classifier, name),
         seconds=round(MAX_SECONDS),
         part=_part(classifier),
-        n_wrong=report.n_clips - int(np.trace(report.confusion)),
+        n_wrong=sum(clip.prediction != clip.label for clip in clips),
         map=_map(clips, name),
         points=min(MAX_POINTS, len(clips)),
         skipped=[(name(path), _reason(error)) for path, error in report.skipped[:MAX_SKIPPED]],
@@ -165,17 +169,49 @@ def _template() -> Template:
     return environment.get_template("report.html")
 
 
-def _facts(classifier: Predictor, report: ClassificationReport) -> dict[str, str]:
-    """Return the entries of the summary."""
-    config = classifier.feature_config
+def _as_set(label: Any) -> Any:
+    """Return predicted labels as a frozenset, like the true ones; a single label as it is."""
+    return frozenset(label) if isinstance(label, tuple) else label
+
+
+def _measures(report: ClassificationReport | MultiLabelReport) -> dict[str, str]:
+    """Return the measures in the summary, the main one first."""
+    if isinstance(report, MultiLabelReport):
+        frequencies = [row["support"] / report.n_clips for row in report.per_class if row["support"]]
+        return {
+            "mean average precision": f"{100 * report.mean_average_precision:.1f}%",
+            "baseline": f"{100 * np.mean(frequencies or [0]):.1f}%, the mean frequency of a label, for random scores",
+            "F1": f"micro {report.micro_f1:.3f}, macro {report.macro_f1:.3f}",
+            "all labels right": f"{100 * report.exact_matches:.1f}% ({report.n_exact} of {report.n_clips})",
+        }
     largest = int(report.confusion.sum(axis=1).max())
     return {
         "accuracy": _accuracy(report),
         "baseline": f"{100 * largest / report.n_clips:.1f}%, if the most frequent class is always predicted",
+    }
+
+
+def _facts(classifier: Predictor, report: ClassificationReport | MultiLabelReport) -> dict[str, str]:
+    """Return the further entries of the summary."""
+    config = classifier.feature_config
+    return {
         "clips": f"{report.n_clips:,} measured, {len(report.skipped):,} left out",
         "classes": str(len(report.labels)),
         "features": f"{config.type}, {' x '.join(map(str, config.shape))}, {config.sr} Hz",
         "model": classifier.model_id,
+    }
+
+
+def _confusion(report: ClassificationReport | MultiLabelReport) -> dict[str, Any]:
+    """Return the confusion matrix, which several labels a clip do not have, and the rows of the table of classes."""
+    if isinstance(report, MultiLabelReport):
+        rows = [{**row, "label": printable(row["label"])} for row in report.per_class]
+        return {"confusion": None, "classes": rows}
+    return {
+        "confusion": figure_uri(viz.plot_confusion(report)),
+        "accuracy_line": _accuracy(report),
+        "wide": len(report.labels) > 15,
+        "classes": _classes(report),
     }
 
 
@@ -201,26 +237,46 @@ def _mistakes(clips: Sequence[_Clip], classifier: Predictor, name: Callable) -> 
     """Return the most confident wrong predictions, with spectrogram and sound."""
     labels, part = classifier.labels, _part(classifier)
     wrong = [clip for clip in clips if clip.prediction != clip.label]
-    wrong.sort(key=lambda clip: -float(clip.probabilities.max()))
+    wrong.sort(key=lambda clip: -_confidence(clip, classifier))
     entries = []
     for clip in wrong[:MAX_MISTAKES]:
         most_probable = np.argsort(-clip.probabilities, kind="stable")[:3]
         entry = {
             "name": name(source_name(clip.sound)),
-            "label": printable(clip.label),
-            "prediction": printable(clip.prediction),
-            "probability": f"{100 * clip.probabilities.max():.0f}%",
-            "true_probability": f"{100 * clip.probabilities[labels.index(clip.label)]:.1f}%",
+            "label": printable(label_text(clip.label)),
+            "prediction": printable(label_text(clip.prediction)),
             "most_probable": ", ".join(
                 f"{printable(labels[i])} {100 * clip.probabilities[i]:.0f}%" for i in most_probable
             ),
         }
+        if classifier.thresholds is None:
+            entry["probability"] = f"{100 * clip.probabilities.max():.0f}%"
+            entry["true_probability"] = f"{100 * clip.probabilities[labels.index(clip.label)]:.1f}%"
+        else:
+            entry["wrong"] = ", ".join(
+                f"{printable(labels[i])} {100 * clip.probabilities[i]:.0f}% (threshold "
+                f"{100 * classifier.thresholds[i]:.0f}%)"
+                for i in _wrong_labels(clip, labels)[:3]
+            )
         try:
             y, sr = excerpt(clip.sound, MAX_SECONDS, part)
             entries.append(entry | {"sound": sound_uri(y, sr), "spectrogram": spectrogram_uri(y, sr), "error": None})
         except AudioError as error:  # removed since it was measured
             entries.append(entry | {"error": _reason(error)})
     return entries
+
+
+def _wrong_labels(clip: _Clip, labels: Sequence[Label]) -> list[int]:
+    """Return the labels that a clip has, or was predicted to have, but not both."""
+    return [index for index, label in enumerate(labels) if label in clip.label ^ clip.prediction]
+
+
+def _confidence(clip: _Clip, classifier: Predictor) -> float:
+    """Return the probability of a prediction; of several labels, the largest distance of a wrong one to a threshold."""
+    if classifier.thresholds is None:
+        return float(clip.probabilities.max())
+    distances = np.abs(clip.probabilities - classifier.thresholds)
+    return float(distances[_wrong_labels(clip, classifier.labels)].max())
 
 
 def _part(classifier: Predictor) -> str:
@@ -235,11 +291,12 @@ def _map(clips: Sequence[_Clip], name: Callable) -> Markup | None:
     if len(chosen) < 2:
         return None
     titles = [
-        f"{name(source_name(clip.sound))}: {clip.label}"
-        + ("" if clip.prediction == clip.label else f", predicted: {clip.prediction}")
+        f"{name(source_name(clip.sound))}: {label_text(clip.label)}"
+        + ("" if clip.prediction == clip.label else f", predicted: {label_text(clip.prediction)}")
         for clip in chosen
     ]
-    return embedding_svg(np.stack([clip.vector for clip in chosen]), [clip.label for clip in chosen], titles)
+    labels = [label_text(clip.label) if isinstance(clip.label, frozenset) else clip.label for clip in chosen]
+    return embedding_svg(np.stack([clip.vector for clip in chosen]), labels, titles)
 
 
 def _namer(paths: Sequence[str | None]) -> Callable[[str | os.PathLike | None], str]:
