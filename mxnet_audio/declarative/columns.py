@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -178,8 +179,9 @@ def _encoding(feature: Any, table: Table, rows: Sequence[int], *, is_output: boo
             encoding = SetEncoding.fit(
                 fitted, options.tokenizer, most_common=options.most_common, lowercase=options.lowercase
             )
-    except DatasetError as error:
-        raise DatasetError(f"column {feature.column!r}: {error.reason}", table.path) from None
+    except (DatasetError, ValueError) as error:  # ValueError: an integer of thousands of digits
+        reason = error.reason if isinstance(error, DatasetError) else error
+        raise DatasetError(f"column {feature.column!r}: {reason}", table.path) from error
     return encoding.model_copy(update={"fill": _learned_fill(strategy, encoding, values)})
 
 
@@ -209,5 +211,5 @@ def _check_varies(feature: Any, encoding: ColumnEncoding, table: Table, rows: Se
     values = [column[row] for row in rows if column[row] is not None]
     different = {np.asarray(code).tobytes() for code in _encoded(encoding, values)}
     if len(different) < 2:
-        shown = f"has the value {values[0]!r} in all training rows" if different else "has no usable value"
+        shown = f"has the value {reprlib.repr(values[0])} in all training rows" if different else "has no usable value"
         raise DatasetError(f"the output column {feature.column!r} {shown}: there is nothing to learn", table.path)

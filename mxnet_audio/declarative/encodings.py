@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import reprlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mxnet_audio.atomic import parse_json
 from mxnet_audio.datasets.labels import split_labels
+from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.errors import DatasetError
 from mxnet_audio.features import AudioFeatureConfig
 
@@ -97,7 +99,7 @@ class NumberEncoding(ColumnEncoding):
         """Encode a number, or the text of one."""
         number = _number(value)
         if self.log1p and number <= -1:
-            raise ValueError(f"{value!r} is not above -1, as log1p needs")
+            raise ValueError(f"{reprlib.repr(value)} is not above -1, as log1p needs")
         return ((float(np.log1p(number)) if self.log1p else number) - self.center) / self.scale
 
     def decode(self, array: np.ndarray) -> list[float]:
@@ -162,7 +164,7 @@ class CategoryEncoding(ColumnEncoding):
         """Return the number of the class."""
         number = self._numbers.get(str(_label(value, self.lowercase)), 0 if self.has_unknown else None)
         if number is None:
-            raise ValueError(f"{value!r} is not one of the classes {_listed(self.labels)}")
+            raise ValueError(f"{reprlib.repr(value)} is not one of the classes {_listed(self.labels)}")
         return float(number)
 
     def decode(self, array: np.ndarray) -> list[int | str]:
@@ -216,7 +218,7 @@ class BinaryEncoding(ColumnEncoding):
                 return float(number)
         flag = _flag(value)
         if flag is None or [_flag(label) for label in self.labels] != [False, True]:
-            raise ValueError(f"{value!r} is neither {self.labels[0]!r} nor {self.labels[1]!r}")
+            raise ValueError(f"{reprlib.repr(value)} is neither {self.labels[0]!r} nor {self.labels[1]!r}")
         return float(flag)
 
     def decode(self, array: np.ndarray) -> list[bool | int | str]:
@@ -274,11 +276,11 @@ class SetEncoding(ColumnEncoding):
             try:
                 value = parse_json(value)
             except ValueError as error:
-                raise ValueError(f"{value!r} is not JSON: {error}") from None
+                raise ValueError(f"{reprlib.repr(value)} is not JSON: {error}") from None
         elif isinstance(value, str):
             value = split_labels(value, _SEPARATORS[self.tokenizer])
         several = value if isinstance(value, list | tuple | set | frozenset | np.ndarray) else [value]
-        return {_label(item, self.lowercase) for item in several}
+        return {_label(item, self.lowercase) for item in several if not is_missing(item)}
 
     def encode(self, value: Any) -> np.ndarray:
         """Return a vector of 0 and 1 [shape=(width,)]."""
@@ -338,7 +340,7 @@ def _number(value: Any) -> float:
         with contextlib.suppress(ValueError, OverflowError):
             number = float(value)  # type: ignore[arg-type]  # Real declares no __float__
     if not math.isfinite(number):
-        raise ValueError(f"{value!r} is not a number")
+        raise ValueError(f"{reprlib.repr(value)} is not a number")
     return number
 
 
@@ -373,5 +375,5 @@ def _flag(value: Any) -> bool | None:
 
 
 def _listed(values: Sequence[Any]) -> str:
-    shown = ", ".join(map(repr, values[:_SHOWN]))
+    shown = ", ".join(map(reprlib.repr, values[:_SHOWN]))
     return f"{shown} and {len(values) - _SHOWN} more" if len(values) > _SHOWN else shown

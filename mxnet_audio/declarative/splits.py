@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,12 +67,11 @@ def split_rows(config: RunConfig, table: Table, rows: Sequence[int] | None = Non
         part_of = _fixed(table, split.column, chosen)
         _check_links(table, links, part_of)
     else:
-        strata: list[Hashable] = ["the table"] * len(chosen)
-        if split.type == "stratify":
-            strata = [f"class {cell!r} of column {split.column!r}" for cell in _cells(table, split.column, chosen)]
+        stratified = split.column if split.type == "stratify" else None
+        strata = [None] * len(chosen) if stratified is None else _cells(table, stratified, chosen)
         rng = np.random.default_rng(config.random_seed if seed is None else seed)
         try:
-            part_of = _drawn(_connected(links), strata, np.array(split.probabilities), rng)
+            part_of = _drawn(_connected(links), strata, stratified, np.array(split.probabilities), rng)
         except DatasetError as error:
             raise DatasetError(error.reason, table.path) from None
     parts = Split(*(chosen[part_of == part].tolist() for part in range(len(PARTS))))
@@ -115,18 +115,19 @@ def _drawn(unit_of: np.ndarray, strata: Sequence[Hashable], shares: np.ndarray, 
         members.setdefault(strata[row], []).append(unit)
     part_of_unit = np.zeros(len(units), int)
     for stratum, some in sorted(members.items(), key=lambda item: str(item[0])):
-        part_of_unit[some] = _assigned(stratum, sizes[some], shares, rng)
+        name = "the table" if column is None else f"class {reprlib.repr(stratum)} of column {column!r}"
+        part_of_unit[some] = _assigned(name, sizes[some], shares, rng)
     return part_of_unit[numbers]
 
 
-def _assigned(stratum: Hashable, sizes: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _assigned(name: str, sizes: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw the part of each unit [shape=(n,)]: the largest first, each to the part that lacks the most rows."""
     total, needed = int(sizes.sum()), np.count_nonzero(shares)
     if len(sizes) < needed:
         rows = f"{total} row{'s' if total > 1 else ''}"
         linked = f" in {len(sizes)} groups of rows that share a sound or a group" if len(sizes) < total else ""
         mend = "add rows, set a probability to 0, or give split: {type: fixed}"
-        raise DatasetError(f"{stratum} has only {rows}{linked}, and {needed} parts need some: {mend}")
+        raise DatasetError(f"{name} has only {rows}{linked}, and {needed} parts need some: {mend}")
     lacking = total * shares
     lacking[1:] = np.where(shares[1:] > 0, np.maximum(lacking[1:], 1), -np.inf)  # small classes are in all parts
     lacking[0] = total - lacking[1:][shares[1:] > 0].sum()
@@ -149,7 +150,9 @@ def _fixed(table: Table, column: str, rows: np.ndarray) -> np.ndarray:
         part = numbers.get(str(cell).strip().lower())
         if part is None:
             expected = "0 (train), 1 (validation) or 2 (test)"
-            reason = f"{table.row_name(row)}: column {column!r} must be {expected}, or these names, got {cell!r}"
+            reason = (
+                f"{table.row_name(row)}: column {column!r} must be {expected}, or these names, got {reprlib.repr(cell)}"
+            )
             raise DatasetError(reason, table.path)
         part_of[index] = part
     return part_of
@@ -189,6 +192,6 @@ def _check_classes(parts: Split, config: RunConfig, table: Table) -> None:
             if label is None:
                 continue
             count = labels.count(label)
-            found = f"class {label!r} of column {feature.column!r} ({count} row{'s' if count > 1 else ''})"
+            found = f"class {reprlib.repr(label)} of column {feature.column!r} ({count} row{'s' if count > 1 else ''})"
             mend = f"add rows, or give split: {{type: stratify, column: {feature.column}}}"
             raise DatasetError(f"{found} is in the {name} part, and in no training row: {mend}", table.path)
