@@ -155,7 +155,11 @@ class RunConfig(Section):
         >>> sorted(RunConfig.schema()["properties"])[:4]
         ['backend', 'combiner', 'defaults', 'input_features']
         """
-        return cls.model_json_schema()
+        document = cls.model_json_schema()
+        for section in (document, *document["$defs"].values()):
+            if "description" in section:
+                section["description"] = section["description"].partition("\n\n")[0]
+        return document
 
     @property
     def shared_encoders(self) -> dict[str, str]:

@@ -170,7 +170,7 @@ class Backend(Section):
     """Machine that the run is on."""
 
     UNSUPPORTED: ClassVar = {
-        "cache_dir": Refused("use the environment variable MXNET_AUDIO_CACHE", (None,)),
+        "cache_dir": Refused("features are cached in the folder of mxnet-audio cache info", (None,)),
         "cache_format": Refused("the cache has one format", (None,)),
         "cache_credentials": Refused("the cache is a local folder", (None,)),
         "credentials": Refused("sounds are local files", (None,)),

@@ -27,6 +27,7 @@ __all__ = [
     "Section",
     "Share",
     "Size",
+    "TypeChoice",
     "nearest",
     "problem",
     "refuse_values",
@@ -131,6 +132,34 @@ class Section(BaseModel):
         return {key: value for key, value in data.items() if key not in cls.UNSUPPORTED}
 
 
+@dataclass(frozen=True, eq=False)  # annotations are hashed
+class TypeChoice:
+    """Validator of sections that differ by their ``type``; see `typed`, which makes it."""
+
+    default: str | None
+    types: Sequence[str]
+    refused: Mapping[str, str]
+
+    def __call__(self, value: Any) -> Any:
+        """Return a section as a mapping with its type."""
+        if value is None:
+            value = {}
+        if isinstance(value, str):
+            value = {"type": value}
+        if not isinstance(value, Mapping):
+            return value
+        if "type" not in value and self.default is not None:
+            return {"type": self.default, **value}
+        given, choices = value.get("type"), ", ".join(map(repr, self.types))
+        if "type" not in value:
+            raise problem("type", f"missing, must be one of {choices}")
+        if isinstance(given, str) and given in self.refused:
+            raise problem("type", f"{given!r} is not supported: {self.refused[given]}")
+        if not (isinstance(given, str) and given in self.types):
+            raise problem("type", f"must be one of {choices}, got {_shown(given)}{nearest(given, self.types)}")
+        return value
+
+
 def typed(default: str | None, types: Sequence[str], refused: Mapping[str, str] | None = None) -> BeforeValidator:
     """Return a validator of sections that differ by their ``type``.
 
@@ -145,22 +174,7 @@ def typed(default: str | None, types: Sequence[str], refused: Mapping[str, str] 
     refused : mapping of str to str, optional
         Types of Ludwig that are not supported, and the reason.
     """
-
-    def validate(value: Any) -> Any:
-        if value is None:
-            value = {}
-        if isinstance(value, str):
-            value = {"type": value}
-        if not isinstance(value, Mapping):
-            return value
-        if "type" not in value:
-            if default is None:
-                raise problem("type", f"missing, must be one of {_choices(types)}")
-            value = {"type": default, **value}
-        _check_value(value["type"], types, refused or {}, "type")
-        return value
-
-    return BeforeValidator(validate)
+    return BeforeValidator(TypeChoice(default, types, refused or {}))
 
 
 def refuse_values(values: Mapping[str, str]) -> BeforeValidator:
@@ -172,18 +186,6 @@ def refuse_values(values: Mapping[str, str]) -> BeforeValidator:
         return value
 
     return BeforeValidator(validate)
-
-
-def _check_value(value: Any, choices: Sequence[str], refused: Mapping[str, str], key: str) -> None:
-    if isinstance(value, str) and value in choices:
-        return
-    if isinstance(value, str) and value in refused:
-        raise problem(key, f"{value!r} is not supported: {refused[value]}")
-    raise problem(key, f"must be one of {_choices(choices)}, got {_shown(value)}{nearest(value, choices)}")
-
-
-def _choices(choices: Sequence[str]) -> str:
-    return ", ".join(map(repr, choices))
 
 
 def validated(make: Callable[[], SectionType], data: Any, path: str | os.PathLike | None = None) -> SectionType:

@@ -29,6 +29,7 @@ BAD = {
     "no date": "a: !!timestamp x",
     "code": "a: !!python/object/apply:os.getcwd []",
     "a list as a key": "? [1]\n: 2\n",
+    "a key given twice": "a: {b: 1, b: 1}",
     "control characters": "a: \x00\x01",
     "surrogates": "a: \udcff",
 }
