@@ -67,11 +67,13 @@ def split_rows(config: RunConfig, table: Table, rows: Sequence[int] | None = Non
         part_of = _fixed(table, split.column, chosen)
         _check_links(table, links, part_of)
     else:
-        stratified = split.column if split.type == "stratify" else None
-        strata = [None] * len(chosen) if stratified is None else _cells(table, stratified, chosen)
+        strata = ["the table"] * len(chosen)
+        if split.type == "stratify":
+            cells = _cells(table, split.column, chosen)
+            strata = [f"class {cell!r} of column {split.column!r}" for cell in cells]
         rng = np.random.default_rng(config.random_seed if seed is None else seed)
         try:
-            part_of = _drawn(_connected(links), strata, stratified, np.array(split.probabilities), rng)
+            part_of = _drawn(_connected(links), strata, np.array(split.probabilities), rng)
         except DatasetError as error:
             raise DatasetError(error.reason, table.path) from None
     parts = Split(*(chosen[part_of == part].tolist() for part in range(len(PARTS))))
@@ -107,27 +109,26 @@ def _connected(links: list[list[list[Hashable]]]) -> np.ndarray:
     return connected_components(graph, directed=False)[1][:n]
 
 
-def _drawn(unit_of: np.ndarray, strata: Sequence[Hashable], shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _drawn(unit_of: np.ndarray, strata: Sequence[str], shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw the part of each row [shape=(n,)]: units of rows stay together, and each stratum has the same shares."""
     units, first, numbers, sizes = np.unique(unit_of, return_index=True, return_inverse=True, return_counts=True)
-    members: dict[Hashable, list[int]] = {}
+    members: dict[str, list[int]] = {}
     for unit, row in enumerate(first):
         members.setdefault(strata[row], []).append(unit)
     part_of_unit = np.zeros(len(units), int)
-    for stratum, some in sorted(members.items(), key=lambda item: str(item[0])):
-        name = "the table" if column is None else f"class {reprlib.repr(stratum)} of column {column!r}"
-        part_of_unit[some] = _assigned(name, sizes[some], shares, rng)
+    for stratum, some in sorted(members.items()):
+        part_of_unit[some] = _assigned(stratum, sizes[some], shares, rng)
     return part_of_unit[numbers]
 
 
-def _assigned(name: str, sizes: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _assigned(stratum: str, sizes: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw the part of each unit [shape=(n,)]: the largest first, each to the part that lacks the most rows."""
     total, needed = int(sizes.sum()), np.count_nonzero(shares)
     if len(sizes) < needed:
         rows = f"{total} row{'s' if total > 1 else ''}"
         linked = f" in {len(sizes)} groups of rows that share a sound or a group" if len(sizes) < total else ""
         mend = "add rows, set a probability to 0, or give split: {type: fixed}"
-        raise DatasetError(f"{name} has only {rows}{linked}, and {needed} parts need some: {mend}")
+        raise DatasetError(f"{stratum[:200]} has only {rows}{linked}, and {needed} parts need some: {mend}")
     lacking = total * shares
     lacking[1:] = np.where(shares[1:] > 0, np.maximum(lacking[1:], 1), -np.inf)  # small classes are in all parts
     lacking[0] = total - lacking[1:][shares[1:] > 0].sum()
