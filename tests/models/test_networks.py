@@ -6,6 +6,8 @@ import pytest
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.models import NETWORKS, EncoderNet, SequenceNet, get_model, model_names
+from mxnet_audio.weights import read_architecture
+from tests.models.hub_folders import published_config
 
 LOG_MEL = {"cifar10": 512, "ecapa_tdnn": 192, "resnet18": 128, "resnet_v2": 128}  # length of the embedding
 SMALL = dict.fromkeys(LOG_MEL, (1, 32, 40)) | {"m5": (1, 1, 2000), "sincnet": (1, 1, 2000)}
@@ -74,11 +76,16 @@ def test_scores_are_the_dense_layer_of_the_embedding(name):
     np.testing.assert_allclose(scores.asnumpy(), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", TESTED)
+@pytest.mark.parametrize("name", [*TESTED, "ast", "wav2vec2", "whisper"])
 def test_every_learned_parameter_gets_a_gradient(name):
-    net = make(name, SMALL[name])
+    if issubclass(NETWORKS[name], SequenceNet):
+        architecture = read_architecture(published_config(name))
+        shape = (1, 1, 2000) if name == "wav2vec2" else NETWORKS[name].longest_input(architecture)
+        net = make(name, shape, architecture=architecture)
+    else:
+        shape, net = SMALL[name], make(name, SMALL[name])
     with autograd.record():
-        scores, _ = net(nd.random.normal(shape=(4, *SMALL[name])))
+        scores, _ = net(nd.random.normal(shape=(4, *shape)))
         loss = (scores * nd.random.normal(shape=scores.shape)).sum()
     loss.backward()
     for key, parameter in net.collect_params().items():
