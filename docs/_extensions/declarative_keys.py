@@ -228,7 +228,7 @@ def refused_types() -> str:
     rows = []
     for place, annotation in places.items():
         types: dict[str, list[str]] = {}
-        for name, reason in annotation.__metadata__[-1].func.refused.items():
+        for name, reason in annotation.__metadata__[-1].refused.items():
             types.setdefault(sentence(reason), []).append(f"`{name}`")
         rows += [[place, ", ".join(names), reason] for reason, names in types.items()]
     return table(("section", "types", "reason"), rows)

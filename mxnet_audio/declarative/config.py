@@ -148,12 +148,12 @@ class RunConfig(Section):
 
     @classmethod
     def schema(cls) -> dict[str, Any]:  # type: ignore[override]  # pydantic's is deprecated
-        """Return the JSON schema of a configuration, for editors.
+        """Return the JSON schema of a configuration, for editors; it has the keys that are refused, with the reasons.
 
         Examples
         --------
-        >>> sorted(RunConfig.schema()["properties"])[:4]
-        ['backend', 'combiner', 'defaults', 'input_features']
+        >>> RunConfig.schema()["required"]
+        ['input_features', 'output_features']
         """
         document = cls.model_json_schema()
         for section in (document, *document["$defs"].values()):
@@ -224,10 +224,11 @@ class RunConfig(Section):
         for number, feature in enumerate(self.input_features):
             encoder: Any = feature.encoder
             keeps = isinstance(feature, AudioInput) and getattr(encoder, "reduce_output", "none") is None
-            if keeps and len(self.input_features) > 1:
+            if keeps and len(self.input_features) > 1 and not self.combiner.flatten_inputs:
                 raise problem(
                     f"input_features[{number}].encoder.reduce_output",
-                    "null keeps a sequence, which cannot be joined with other inputs: use 'mean', 'max' or another",
+                    "null keeps a sequence, which is not joined with other inputs: use 'mean', 'max' or another, or "
+                    "flatten_inputs of the combiner",
                 )
             if keeps and isinstance(encoder, PretrainedEncoder) and not encoder.trainable:
                 raise problem(

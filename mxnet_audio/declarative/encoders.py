@@ -26,9 +26,9 @@ from mxnet_audio.declarative.section import (
     Refused,
     Section,
     Size,
+    TypeChoice,
     problem,
     refuse_values,
-    typed,
 )
 
 __all__ = [
@@ -289,7 +289,7 @@ class PretrainedEncoder(Section):
 class _Trainable(PretrainedEncoder):
     """Keys of the encoders whose weights can be trained."""
 
-    adapter: Annotated[Adapter, typed("lora", ("lora",), {"dora": "use 'lora'"})] | None = None
+    adapter: Annotated[Adapter, TypeChoice("lora", ("lora",), {"dora": "use 'lora'"})] | None = None
     """Adapters to train in place of the encoder's own layers."""
 
     @model_validator(mode="after")
@@ -391,7 +391,7 @@ PRETRAINED_TYPES = [name for names in _TYPES.values() for name in names if name 
 AudioEncoder: TypeAlias = Annotated[
     _Encoders,
     Field(discriminator="type"),
-    typed(
+    TypeChoice(
         "parallel_cnn",
         [*SEQUENCE_TYPES, *PRETRAINED_TYPES],
         {"embed": "it is for symbols, use 'passthrough'", "mamba": "use 'rnn' or 'transformer'"},

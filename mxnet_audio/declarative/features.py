@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from mxnet_audio.declarative.encoders import PRETRAINED_TYPES, AudioEncoder, ParallelCnn, PretrainedEncoder
 from mxnet_audio.declarative.layers import Activation, BiasInitializer, FcLayers, Initializer, Norm, NormParams
@@ -17,8 +26,8 @@ from mxnet_audio.declarative.section import (
     Refused,
     Section,
     Size,
+    TypeChoice,
     problem,
-    typed,
 )
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features import AudioFeatureConfig
@@ -62,6 +71,16 @@ class AudioPreprocessing(AudioFeatureConfig):
     @model_serializer(mode="wrap")
     def _used_keys(self, handler: Any) -> dict[str, Any]:
         return {key: value for key, value in handler(self).items() if key in KEYS_OF_TYPE[self.type] | LOADING_KEYS}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the JSON schema with the defaults of ``fbank``."""
+        document = handler(schema)
+        properties = handler.resolve_ref_schema(document)["properties"]
+        for key, value in cls().model_dump(mode="json").items():
+            properties[key]["default"] = value
+        properties["computed_fill_value"] = {"description": "Not supported: Ludwig computes it."}
+        return document
 
     @property
     def features(self) -> AudioFeatureConfig:
@@ -176,11 +195,14 @@ class PassthroughEncoder(Section):
     type: Literal["passthrough"] = "passthrough"
 
 
-_OTHER_NUMBER_ENCODERS = "use 'passthrough' or 'dense'"
 NumberEncoder: TypeAlias = Annotated[
     PassthroughEncoder | DenseEncoder,
     Field(discriminator="type"),
-    typed("passthrough", ("passthrough", "dense"), dict.fromkeys(("ple", "periodic", "bins"), _OTHER_NUMBER_ENCODERS)),
+    TypeChoice(
+        "passthrough",
+        ("passthrough", "dense"),
+        dict.fromkeys(("ple", "periodic", "bins"), "use 'passthrough' or 'dense'"),
+    ),
 ]
 
 
@@ -215,7 +237,7 @@ class OneHotEncoder(Section):
 CategoryEncoder: TypeAlias = Annotated[
     CategoryEmbedding | OneHotEncoder,
     Field(discriminator="type"),
-    typed(
+    TypeChoice(
         "dense",
         ("dense", "onehot"),
         dict.fromkeys(("sparse", "passthrough", "target", "hash"), "use 'dense' or 'onehot'"),
@@ -325,5 +347,5 @@ _OTHER_TYPES = ("text", "image", "vector", "sequence", "set", "bag", "date", "h3
 InputFeature: TypeAlias = Annotated[
     AudioInput | NumberInput | CategoryInput | BinaryInput,
     Field(discriminator="type"),
-    typed(None, tuple(INPUT_TYPES), dict.fromkeys(_OTHER_TYPES, "inputs are audio, number, category and binary")),
+    TypeChoice(None, tuple(INPUT_TYPES), dict.fromkeys(_OTHER_TYPES, "inputs are audio, number, category and binary")),
 ]

@@ -35,8 +35,8 @@ from mxnet_audio.declarative.section import (
     Section,
     Share,
     Size,
+    TypeChoice,
     problem,
-    typed,
 )
 
 __all__ = [
@@ -168,11 +168,11 @@ class Huber(_Loss):
 
 
 CategoryDecoder: TypeAlias = Annotated[
-    Classifier, typed("classifier", ("classifier",), {"mlp_classifier": "use 'classifier' with num_fc_layers: 1"})
+    Classifier, TypeChoice("classifier", ("classifier",), {"mlp_classifier": "use 'classifier' with num_fc_layers: 1"})
 ]
 CategoryLoss: TypeAlias = Annotated[
     SoftmaxCrossEntropy,
-    typed(
+    TypeChoice(
         "softmax_cross_entropy",
         ("softmax_cross_entropy",),
         dict.fromkeys(
@@ -182,21 +182,21 @@ CategoryLoss: TypeAlias = Annotated[
     ),
 ]
 BinaryDecoder: TypeAlias = Annotated[
-    Regressor, typed("regressor", ("regressor",), {"mlp_classifier": "use 'regressor' with num_fc_layers: 1"})
+    Regressor, TypeChoice("regressor", ("regressor",), {"mlp_classifier": "use 'regressor' with num_fc_layers: 1"})
 ]
 BinaryLoss: TypeAlias = Annotated[
     BinaryWeightedCrossEntropy,
-    typed(
+    TypeChoice(
         "binary_weighted_cross_entropy",
         ("binary_weighted_cross_entropy",),
         dict.fromkeys(("entropic_open_set", "objectosphere", "focal"), "use 'binary_weighted_cross_entropy'"),
     ),
 ]
-NumberDecoder: TypeAlias = Annotated[Regressor, typed("regressor", ("regressor",))]
+NumberDecoder: TypeAlias = Annotated[Regressor, TypeChoice("regressor", ("regressor",))]
 NumberLoss: TypeAlias = Annotated[
     MeanSquaredError | MeanAbsoluteError | Huber,
     Field(discriminator="type"),
-    typed(
+    TypeChoice(
         "mean_squared_error",
         ("mean_squared_error", "mean_absolute_error", "huber"),
         {
@@ -206,8 +206,8 @@ NumberLoss: TypeAlias = Annotated[
         },
     ),
 ]
-SetDecoder: TypeAlias = Annotated[Classifier, typed("classifier", ("classifier",))]
-SetLoss: TypeAlias = Annotated[SigmoidCrossEntropy, typed("sigmoid_cross_entropy", ("sigmoid_cross_entropy",))]
+SetDecoder: TypeAlias = Annotated[Classifier, TypeChoice("classifier", ("classifier",))]
+SetLoss: TypeAlias = Annotated[SigmoidCrossEntropy, TypeChoice("sigmoid_cross_entropy", ("sigmoid_cross_entropy",))]
 
 
 class Output(Feature):
@@ -370,5 +370,5 @@ _OTHER_TYPES = ("text", "image", "vector", "sequence", "timeseries", "anomaly", 
 OutputFeature: TypeAlias = Annotated[
     CategoryOutput | BinaryOutput | NumberOutput | SetOutput,
     Field(discriminator="type"),
-    typed(None, tuple(OUTPUT_TYPES), dict.fromkeys(_OTHER_TYPES, "outputs are category, binary, number and set")),
+    TypeChoice(None, tuple(OUTPUT_TYPES), dict.fromkeys(_OTHER_TYPES, "outputs are category, binary, number and set")),
 ]

@@ -15,6 +15,7 @@ from mxnet_audio.declarative.layers import (
     Norm,
     NormParams,
     check_one_of,
+    complete_layers,
 )
 from mxnet_audio.declarative.section import (
     Dropout,
@@ -25,8 +26,8 @@ from mxnet_audio.declarative.section import (
     Section,
     Share,
     Size,
+    TypeChoice,
     problem,
-    typed,
 )
 
 __all__ = ["Backend", "ConcatCombiner", "FixedSplit", "GroupsSplit", "Preprocessing", "RandomSplit", "StratifySplit"]
@@ -62,6 +63,8 @@ class ConcatCombiner(Section):
     @model_validator(mode="after")
     def _check_layers(self) -> ConcatCombiner:
         check_one_of(self, "fc_layers", "num_fc_layers")
+        if self.residual and len({layer.output_size for layer in complete_layers(self)}) > 1:
+            raise problem("residual", "true needs fully connected layers of one output_size")
         return self
 
 
@@ -81,7 +84,7 @@ _OTHER_COMBINERS = (
     "transformer",
 )
 Combiner: TypeAlias = Annotated[
-    ConcatCombiner, typed("concat", ("concat",), dict.fromkeys(_OTHER_COMBINERS, "use 'concat'"))
+    ConcatCombiner, TypeChoice("concat", ("concat",), dict.fromkeys(_OTHER_COMBINERS, "use 'concat'"))
 ]
 
 
@@ -137,7 +140,7 @@ class FixedSplit(Section):
 Split: TypeAlias = Annotated[
     RandomSplit | StratifySplit | GroupsSplit | FixedSplit,
     Field(discriminator="type"),
-    typed(
+    TypeChoice(
         "random",
         ("random", "stratify", "groups", "fixed"),
         {"datetime": "use 'fixed' with a column of sides", "hash": "use 'groups'"},
@@ -188,7 +191,7 @@ class Backend(Section):
 
 BackendSection: TypeAlias = Annotated[
     Backend,
-    typed(
+    TypeChoice(
         "local", ("local",), dict.fromkeys(("ray", "dask", "horovod", "deepspeed"), "a run is on one machine, 'local'")
     ),
 ]

@@ -6,12 +6,22 @@ import os
 import re
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import no_info_before_validator_function
 
 from mxnet_audio.errors import AudioError, ParameterError
 
@@ -31,7 +41,6 @@ __all__ = [
     "nearest",
     "problem",
     "refuse_values",
-    "typed",
     "validated",
 ]
 
@@ -131,16 +140,49 @@ class Section(BaseModel):
                 raise problem(str(key), f"unknown key{nearest(key, [*cls.model_fields, *cls.UNSUPPORTED])}")
         return {key: value for key, value in data.items() if key not in cls.UNSUPPORTED}
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the JSON schema with the keys that are not supported, each with the reason."""
+        document = handler(schema)
+        properties = handler.resolve_ref_schema(document)["properties"]
+        for key, refused in cls.UNSUPPORTED.items():
+            allowed: dict[str, Any] = {"enum": list(refused.values)} if refused.values else {"not": {}}
+            if isinstance(refused, Dropped):
+                allowed = {}
+            properties[key] = {"description": f"Not supported: {refused.reason}.", **allowed}
+        return document
+
 
 @dataclass(frozen=True, eq=False)  # annotations are hashed
 class TypeChoice:
-    """Validator of sections that differ by their ``type``; see `typed`, which makes it."""
+    """Annotation of sections that differ by their ``type``.
+
+    It adds the default type to a mapping without one, and makes a mapping of a name alone, or of nothing.
+
+    Parameters
+    ----------
+    default : str or None
+        Type if none is given; None if there must be one.
+    types : sequence of str
+        Types that exist.
+    refused : mapping of str to str
+        Types of Ludwig that are not supported, and the reason.
+    """
 
     default: str | None
     types: Sequence[str]
-    refused: Mapping[str, str]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, value: Any) -> Any:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the section's own schema, after `validate`."""
+        return no_info_before_validator_function(self.validate, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the section's own JSON schema, or the name of its type alone."""
+        names = {"type": "string", "enum": list(self.types)}
+        return handler(schema) if self.default is None else {"anyOf": [handler(schema), names]}
+
+    def validate(self, value: Any) -> Any:
         """Return a section as a mapping with its type."""
         if value is None:
             value = {}
@@ -158,23 +200,6 @@ class TypeChoice:
         if not (isinstance(given, str) and given in self.types):
             raise problem("type", f"must be one of {choices}, got {_shown(given)}{nearest(given, self.types)}")
         return value
-
-
-def typed(default: str | None, types: Sequence[str], refused: Mapping[str, str] | None = None) -> BeforeValidator:
-    """Return a validator of sections that differ by their ``type``.
-
-    It adds the default type to a mapping without one, and makes a mapping of a name alone.
-
-    Parameters
-    ----------
-    default : str or None
-        Type if none is given; None if there must be one.
-    types : sequence of str
-        Types that exist.
-    refused : mapping of str to str, optional
-        Types of Ludwig that are not supported, and the reason.
-    """
-    return BeforeValidator(TypeChoice(default, types, refused or {}))
 
 
 def refuse_values(values: Mapping[str, str]) -> BeforeValidator:

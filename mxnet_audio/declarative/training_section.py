@@ -15,9 +15,9 @@ from mxnet_audio.declarative.section import (
     Refused,
     Section,
     Share,
+    TypeChoice,
     problem,
     refuse_values,
-    typed,
 )
 
 __all__ = ["GradientClipping", "LearningRateScheduler", "Optimizer", "Trainer"]
@@ -122,7 +122,7 @@ _OTHER_TYPES = {
 Optimizer: TypeAlias = Annotated[
     Sgd | Adam | AdamW | Adamax | Nadam | Adadelta | Adagrad | Rmsprop,
     Field(discriminator="type"),
-    typed("adam", _TYPES, _OTHER_TYPES),
+    TypeChoice("adam", _TYPES, _OTHER_TYPES),
 ]
 
 

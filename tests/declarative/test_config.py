@@ -184,10 +184,13 @@ def test_a_pretrained_encoder_keeps_the_keys_about_loading_only():
 def test_the_schema_describes_all_sections():
     schema = RunConfig.schema()
     assert schema["required"] == ["input_features", "output_features"] and schema["additionalProperties"] is False
-    assert set(schema["properties"]) == set(RunConfig.model_fields)
+    assert set(schema["properties"]) == {*RunConfig.model_fields, *RunConfig.UNSUPPORTED}
+    assert schema["properties"]["model_type"]["enum"] == ["ecd"]
     encoder = schema["$defs"]["ParallelCnn"]["properties"]
     assert encoder["num_filters"]["default"] == 256 and encoder["activation"]["default"] == "relu"
     assert schema["$defs"]["AudioInput"]["required"] == ["name"]
+    preprocessing = schema["$defs"]["AudioPreprocessing"]["properties"]
+    assert (preprocessing["type"]["default"], preprocessing["sr"]["default"]) == ("fbank", None)
     json.dumps(schema)
 
 

@@ -158,7 +158,7 @@ WRONG = [
     (
         inputs(named("a", encoder="passthrough"), {"name": "n", "type": "number"}),
         "input_features[0].encoder.reduce_output",
-        "cannot be joined",
+        "is not joined",
     ),
     (
         encoder(type="wav2vec2", trainable=False, reduce_output=None),
@@ -174,6 +174,7 @@ WRONG = [
     (output("number", clip=[5, 1]), "output_features[0].clip", "lower limit"),
     ({"combiner": "tabnet"}, "combiner.type", "'tabnet' is not supported: use 'concat'"),
     ({"combiner": {"fc_layers": [{}], "num_fc_layers": 2}}, "combiner.fc_layers", "num_fc_layers"),
+    ({"combiner": {"residual": True, "fc_layers": [{"output_size": 8}, {}]}}, "combiner.residual", "one output_size"),
     (trainer(epoch=3), "trainer.epoch", "did you mean epochs?"),
     (trainer(epochs=0), "trainer.epochs", "got 0"),
     (trainer(epochs=True), "trainer.epochs", "must be a number"),
