@@ -14,7 +14,7 @@ import numpy as np
 from mxnet_audio import model_store, training
 from mxnet_audio.audio.channel import channel_sources
 from mxnet_audio.audio.source import source_name
-from mxnet_audio.checks import iterable_argument, path_argument
+from mxnet_audio.checks import path_argument
 from mxnet_audio.data.transforms import Compose, Transform
 from mxnet_audio.engine import contexts, mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
@@ -261,11 +261,10 @@ class AudioClassifier(Predictor):
 
         Notes
         -----
-        With several labels a clip, the outputs are independent probabilities (sigmoid), and the loss is the binary
-        cross-entropy. ``acc_train`` and ``acc_test`` are then the mean average precision of the classes. The threshold
-        of each class is that with the highest F1 on the held-out clips, whose F1 is thus optimistic, or 0.5 without
-        any; for a head on a frozen encoder, the training clips are left out in turn to choose it. Losses for speakers
-        and the recipe's splices are not possible.
+        With several labels a clip, the loss is the binary cross-entropy, and ``acc_train`` and ``acc_test`` are the
+        mean average precision of the classes. The threshold of each class is that with the highest F1 on the held-out
+        clips, whose F1 is thus optimistic, or 0.5 without any; for a head on a frozen encoder, the training clips are
+        left out in turn to choose it. Losses for speakers and splices are refused.
         """
         path = path_argument("model_dir_path", model_dir_path)
         settings = training.Settings(
@@ -275,11 +274,7 @@ class AudioClassifier(Predictor):
             learning_rate=learning_rate,
             checkpoint_interval=checkpoint_interval,
         )
-        callbacks = list(iterable_argument("callbacks", callbacks, "callables"))
-        if wrong := [callback for callback in callbacks if not callable(callback)]:
-            raise ParameterError(f"callbacks must be callable, got {wrong[0]!r}")
-        if early_stopping is not None:
-            callbacks.append(training.EarlyStopping(early_stopping))
+        callbacks = training.checked_callbacks(callbacks, early_stopping)
         if report is not None:
             model_store.check_writable(path_argument("report", report))
             if test_size == 0 and validation_pairs is None:

@@ -242,7 +242,7 @@ def speaker_pairs(pairs: Pairs) -> list[Pair]:
     DatasetError, ParameterError
         As for `checked_pairs`; DatasetError, too, if the name of a speaker is missing.
     """
-    checked = checked_pairs(pairs)
+    checked = checked_pairs(pairs, multi_label=False)
     for row, (sound, name) in enumerate(checked):
         if is_missing(name):
             raise DatasetError(f"the speaker of {source_name(sound) or 'a recording'} is missing", f"row {row}")

@@ -2,13 +2,14 @@
 
 from mxnet_audio.datasets.labels import Pairs, checked_pairs, class_order, to_targets
 from mxnet_audio.training.average import refresh_norms
-from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, TensorBoardLog
+from mxnet_audio.training.batches import check_batch
+from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, TensorBoardLog, checked_callbacks
 from mxnet_audio.training.feature_config import cache_options, complete_config
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.layers import frozen_names
 from mxnet_audio.training.loop import Progress, initialize, run_epochs
 from mxnet_audio.training.open_input import OpenInput
-from mxnet_audio.training.prepare import Prepared, Skipped, check_batch, prepare, usable_samples
+from mxnet_audio.training.prepare import Prepared, Skipped, prepare, usable_samples
 from mxnet_audio.training.recipe import RECIPES, Recipe, get_recipe
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
 from mxnet_audio.training.settings import Settings
@@ -35,6 +36,7 @@ __all__ = [
     "best_epoch",
     "cache_options",
     "check_batch",
+    "checked_callbacks",
     "checked_pairs",
     "class_order",
     "complete_config",

@@ -10,15 +10,15 @@ import csv
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import zip_longest
 
 from mxnet_audio.atomic import replacing
-from mxnet_audio.checks import path_argument, whole_number
+from mxnet_audio.checks import iterable_argument, path_argument, whole_number
 from mxnet_audio.errors import ModelError, ParameterError
 from mxnet_audio.training.history import History, stalled
 
-__all__ = ["Callback", "CsvLog", "EarlyStopping", "TensorBoardLog"]
+__all__ = ["Callback", "CsvLog", "EarlyStopping", "TensorBoardLog", "checked_callbacks"]
 
 logger = logging.getLogger(__name__)
 
@@ -137,3 +137,17 @@ class TensorBoardLog:
                 self._writer.write_event(Event(wall_time=time.time(), step=epoch + 1, summary=summary))
         self._written = epochs
         self._writer.flush()
+
+
+def checked_callbacks(callbacks: Iterable[Callback], early_stopping: int | None = None) -> list[Callback]:
+    """Return callbacks as a list, with an `EarlyStopping` of that patience, if there is one.
+
+    Raises
+    ------
+    ParameterError
+        If one cannot be called, they are not iterable, or the patience is out of range.
+    """
+    checked = list(iterable_argument("callbacks", callbacks, "callables"))
+    if wrong := [callback for callback in checked if not callable(callback)]:
+        raise ParameterError(f"callbacks must be callable, got {wrong[0]!r}")
+    return checked if early_stopping is None else [*checked, EarlyStopping(early_stopping)]

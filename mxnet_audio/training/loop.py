@@ -143,8 +143,8 @@ class _Run:
         self.ctx, self.checkpoint, self.callbacks = ctx, checkpoint, callbacks
         self.average = WeightAverage(progress.average)
         self.saved = progress.epochs  # number of epochs in the last checkpoint
-        self.plain_loss = BinaryCriterion() if clips.multi_label else Criterion(net.classes)
         self.criterion = self._make_criterion()
+        self.plain_loss = BinaryCriterion() if clips.multi_label else Criterion(net.classes)
         net.collect_params(".*(gamma|beta|bias)$").setattr("wd_mult", 0.0)
         set_layer_rates(net, recipe.body_rate, recipe.layer_decay)
         parameters = [p for _, p in sorted(net.collect_params().items())] + self.criterion.parameters

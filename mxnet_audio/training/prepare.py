@@ -16,34 +16,21 @@ from tqdm import tqdm
 
 from mxnet_audio.audio.source import resolve, source_identity, source_name
 from mxnet_audio.checks import iterable_argument
-from mxnet_audio.data import (
-    AudioDataset,
-    AudioLoader,
-    BalancedSampler,
-    BucketSampler,
-    ClassBatchSampler,
-    Mixup,
-    Pad,
-    Splice,
-)
+from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.datasets.labels import Label, Pair, Pairs, as_label_sets, checked_pairs, class_order, to_targets
-from mxnet_audio.engine import gluon
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.metrics.multilabel import label_matrix
-from mxnet_audio.training.label_sets import rarest_label
+from mxnet_audio.training.batches import Batches
 from mxnet_audio.training.open_input import OpenInput
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
 from mxnet_audio.training.split import check_test_size, split
 
-__all__ = ["Prepared", "Skipped", "check_batch", "prepare", "usable_samples"]
+__all__ = ["Prepared", "Skipped", "prepare", "usable_samples"]
 
 log = logging.getLogger(__name__)
 
-GE2E_UTTERANCES = 4  # of each speaker in a batch, for the loss that compares them
-MAX_BUCKETS = 8  # of lengths: MXNet keeps memory for each
-BUCKET_BATCHES = 4  # or more in a bucket, so that few are small and all are shuffled
 MIN_VARIANCE = 1e-12  # of the features of a corpus
 
 Moments = dict[int, tuple[float, float]]  # mean and mean square of each clip's features, by its index
@@ -213,7 +200,7 @@ def prepare(
     augmented = plain
     if steps := recipe.waveform_steps(config, settings.random_state, open_input):
         augmented = load(_dataset(sounds, targets, steps))
-    batches = _Batches(settings, recipe, len(labels), len(train))
+    batches = Batches(settings, recipe, len(labels), len(train))
     if open_input is not None:
         batches.bucket(lengths, open_input)
     return Prepared(
@@ -233,13 +220,6 @@ def prepare(
         },
         groups=groups and [groups[i] for i in train],
     )
-
-
-def check_batch(recipe: Recipe, settings: Settings) -> None:
-    """Raise ParameterError if the batch size does not suit the loss of the recipe."""
-    if recipe.loss == "ge2e" and settings.batch_size % GE2E_UTTERANCES:
-        reason = f"must be a multiple of {GE2E_UTTERANCES} for loss 'ge2e', which compares {GE2E_UTTERANCES} recordings"
-        raise ParameterError(f"batch_size {reason} of each speaker, got {settings.batch_size}")
 
 
 def _check_recipe(recipe: Recipe) -> None:
@@ -343,81 +323,6 @@ def _check_classes(targets: np.ndarray, train_targets: np.ndarray, labels: list[
         targets, train_targets = (np.flatnonzero(rows.any(axis=0)) for rows in (targets, train_targets))
     if lost := sorted({str(labels[target]) for target in targets} - {str(labels[t]) for t in train_targets}):
         raise DatasetError(f"no clip of {', '.join(lost)} can be used for training: its files cannot be read")
-
-
-class _Batches:
-    """Batches of clips: of any clips, or, if their inputs have different lengths, of clips of similar length.
-
-    Parameters
-    ----------
-    settings : Settings
-        Batch size and seed.
-    recipe : Recipe
-        Augmentation and order of the training clips.
-    n_classes : int
-        Number of classes.
-    n_train : int
-        Number of training clips.
-    """
-
-    def __init__(self, settings: Settings, recipe: Recipe, n_classes: int, n_train: int):
-        self._size, self._seed = settings.batch_size, settings.random_state
-        self._recipe, self._classes, self._n_train = recipe, n_classes, n_train
-        self._lengths: np.ndarray | None = None
-        self._pad: Pad | None = None
-
-    def bucket(self, lengths: np.ndarray, open_input: OpenInput) -> None:
-        """Make batches of clips of similar length.
-
-        Parameters
-        ----------
-        lengths : np.ndarray [shape=(n,)], int
-            Length of the input of each clip; 0 for unusable ones.
-        open_input : OpenInput
-            Step from samples to inputs, whose longest input can also come from augmentation.
-        """
-        count = min(max(self._n_train // (BUCKET_BATCHES * self._size), 1), MAX_BUCKETS)
-        self._buckets = BucketSampler(lengths[lengths > 0].tolist(), self._size, count).buckets
-        edges = [*map(int, self._buckets), open_input.longest]
-        self._lengths, self._pad = lengths, Pad(value=0.0 if open_input.pads else None, buckets=edges)
-
-    def plain(self, loader: AudioLoader, indices: np.ndarray, shuffle: bool = False) -> AudioLoader:
-        """Return a loader of clips."""
-        return loader.take(
-            indices.tolist(),
-            self._size,
-            shuffle=shuffle,
-            batch_sampler=self._bucket_sampler(indices, shuffle),
-            batchify_fn=self._pad,
-        )
-
-    def training(self, loader: AudioLoader, indices: np.ndarray, targets: np.ndarray) -> AudioLoader:
-        """Return a loader of the training clips, in the order and with the augmentation of the recipe."""
-        recipe, seed = self._recipe, self._seed
-        sampler: gluon.data.Sampler | None = None
-        if recipe.loss == "ge2e":
-            sampler = ClassBatchSampler(targets.tolist(), self._size, GE2E_UTTERANCES, seed)
-        elif recipe.balance == "batches":
-            sampler = BalancedSampler((targets if targets.ndim == 1 else rarest_label(targets)).tolist(), seed)
-        batchify: Callable | None = self._pad
-        if recipe.mixup:
-            batchify = Mixup(recipe.mixup, self._classes, seed, self._pad)
-        elif recipe.splice:
-            batchify = Splice(recipe.splice, seed)
-        return loader.take(
-            indices.tolist(),
-            self._size,
-            shuffle=True,
-            sampler=sampler,
-            batch_sampler=None if sampler else self._bucket_sampler(indices, shuffle=True),
-            transforms=recipe.input_steps(seed),
-            batchify_fn=batchify,
-        )
-
-    def _bucket_sampler(self, indices: np.ndarray, shuffle: bool) -> BucketSampler | None:
-        if self._lengths is None:
-            return None
-        return BucketSampler(self._lengths[indices].tolist(), self._size, self._buckets, shuffle, self._seed)
 
 
 def _digest(clips: list[_Clip]) -> str:

@@ -148,3 +148,9 @@ def test_a_recipe_takes_another_loss():
     assert speaker_recipe("voice", "softmax", None, config).loss_options == {}
     with pytest.raises(AudioError, match="arcs"):
         speaker_recipe("voice", "arcs", None, config)
+
+
+def test_a_recording_of_several_speakers_is_refused():
+    clips = [((np.ones(8000, np.float32), 8000), "ann"), ((np.ones(4000, np.float32), 8000), {"ann", "ben"})]
+    with pytest.raises(DatasetError, match=r"row 1.*one label"):
+        TrainingSet.prepare(clips, None, (), 0.5, 0)
