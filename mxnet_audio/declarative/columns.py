@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -179,37 +179,37 @@ def _encoding(feature: Any, table: Table, rows: Sequence[int], *, is_output: boo
             encoding = SetEncoding.fit(
                 fitted, options.tokenizer, most_common=options.most_common, lowercase=options.lowercase
             )
-    except (DatasetError, ValueError) as error:  # ValueError: an integer of thousands of digits
-        reason = error.reason if isinstance(error, DatasetError) else error
-        raise DatasetError(f"column {feature.column!r}: {reason}", table.path) from error
+    except DatasetError as error:
+        raise DatasetError(f"column {feature.column!r}: {error.reason}", table.path) from None
     return encoding.model_copy(update={"fill": _learned_fill(strategy, encoding, values)})
 
 
 def _learned_fill(strategy: str, encoding: ColumnEncoding, values: list) -> Any:
-    """Return the mean or the most frequent of values; None for other strategies."""
-    if strategy == "fill_with_mean":
-        return float(np.mean(encoding.decode(np.array(list(_encoded(encoding, values))))))
-    if strategy == "fill_with_mode":
-        counts = Counter(map(repr, values))
-        mode = next(value for value in values if repr(value) == counts.most_common(1)[0][0])
-        return mode if isinstance(mode, bool | int | float | str | list) else str(mode)
+    """Return the mean or the most frequent of the usable values; None for other strategies, or without such values."""
+    usable = [value for value in values if _code(encoding, value) is not None]
+    if strategy == "fill_with_mean" and usable:
+        return float(np.mean([float(value) for value in usable]))
+    if strategy == "fill_with_mode" and usable:
+        counts = Counter(map(repr, usable))
+        mode = next(value for value in usable if repr(value) == counts.most_common(1)[0][0])
+        return encoding.decode(np.array([encoding.encode(mode)]))[0]
     return None
 
 
-def _encoded(encoding: ColumnEncoding, values: Iterable[Any]) -> Iterable[Any]:
-    """Yield the codes of the values that can be encoded."""
-    for value in values:
-        try:
-            yield encoding.encode(value)
-        except ValueError:
-            continue
+def _code(encoding: ColumnEncoding, value: Any) -> float | np.ndarray | None:
+    """Encode a value; None if that fails."""
+    try:
+        return encoding.encode(value)
+    except ValueError:
+        return None
 
 
 def _check_varies(feature: Any, encoding: ColumnEncoding, table: Table, rows: Sequence[int]) -> None:
     """Raise DatasetError if an output has one value only."""
     column = table.column(feature.column)
     values = [column[row] for row in rows if column[row] is not None]
-    different = {np.asarray(code).tobytes() for code in _encoded(encoding, values)}
+    codes = [_code(encoding, value) for value in values]
+    different = {np.asarray(code).tobytes() for code in codes if code is not None}
     if len(different) < 2:
         shown = f"has the value {reprlib.repr(values[0])} in all training rows" if different else "has no usable value"
         raise DatasetError(f"the output column {feature.column!r} {shown}: there is nothing to learn", table.path)

@@ -37,6 +37,7 @@ UNKNOWN = "<UNK>"  # Ludwig's name
 _TRUE, _FALSE = ("true", "yes", "1", "t", "y", "on"), ("false", "no", "0", "f", "n", "off")
 _SEPARATORS = {"space": " ", "comma": ",", "underscore": "_", "pipe": "|"}
 _SHOWN = 5
+_LARGEST = 1e30  # of numbers, so that sums and quotients fit in float32
 
 
 class ColumnEncoding(BaseModel, ABC):
@@ -100,7 +101,10 @@ class NumberEncoding(ColumnEncoding):
         number = _number(value)
         if self.log1p and number <= -1:
             raise ValueError(f"{reprlib.repr(value)} is not above -1, as log1p needs")
-        return ((float(np.log1p(number)) if self.log1p else number) - self.center) / self.scale
+        x = ((math.log1p(number) if self.log1p else number) - self.center) / self.scale
+        if abs(x) > _LARGEST:
+            raise ValueError(f"{reprlib.repr(value)} is too far from those of the training rows")
+        return x
 
     def decode(self, array: np.ndarray) -> list[float]:
         """Return the numbers."""
@@ -279,7 +283,8 @@ class SetEncoding(ColumnEncoding):
                 raise ValueError(f"{reprlib.repr(value)} is not JSON: {error}") from None
         elif isinstance(value, str):
             value = split_labels(value, _SEPARATORS[self.tokenizer])
-        several = value if isinstance(value, list | tuple | set | frozenset | np.ndarray) else [value]
+        value = value.ravel().tolist() if isinstance(value, np.ndarray) else value
+        several = value if isinstance(value, list | tuple | set | frozenset) else [value]
         return {_label(item, self.lowercase) for item in several if not is_missing(item)}
 
     def encode(self, value: Any) -> np.ndarray:
@@ -339,8 +344,10 @@ def _number(value: Any) -> float:
     if isinstance(value, Real | Decimal | str):  # as NumPy's numbers are
         with contextlib.suppress(ValueError, OverflowError):
             number = float(value)  # type: ignore[arg-type]  # Real declares no __float__
-    if not math.isfinite(number):
-        raise ValueError(f"{reprlib.repr(value)} is not a number")
+    if math.isnan(number) or abs(number) > _LARGEST:
+        raise ValueError(
+            f"{reprlib.repr(value)} is not a number{'' if math.isnan(number) else ' that fits in float32'}"
+        )
     return number
 
 

@@ -22,6 +22,7 @@ from mxnet_audio.errors import DatasetError, ParameterError
 __all__ = ["Table", "read_table"]
 
 _READERS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+_MAX_BITS = 4096  # of an integer; Python refuses to print those of several thousand digits
 
 
 class Table:
@@ -92,7 +93,13 @@ class Table:
 
     def column(self, name: str) -> list:
         """Return the values of a column, with None for missing ones; errors as `rows_of`."""
-        return [None if is_missing(value) else value for value in self.rows_of(name)]
+        values = [None if is_missing(value) else value for value in self.rows_of(name)]
+        for row, value in enumerate(values):
+            if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+                raise DatasetError(
+                    f"{self.row_name(row)}: column {name!r} holds an integer of too many digits", self.path
+                )
+        return values
 
     def sounds(self, name: str) -> Sequence:
         """Return a column of sounds, each of which is fetched when it is indexed; errors as `rows_of`."""

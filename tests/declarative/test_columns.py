@@ -58,10 +58,15 @@ def test_numbers_are_normalized_and_back(normalization):
     np.testing.assert_allclose(encoding.decode(x), plain, rtol=1e-6)
 
 
-@pytest.mark.parametrize("value", ["three", "", "1,5", None, float("inf"), "nan", [1], b"1"])
+@pytest.mark.parametrize("value", ["three", "", "1,5", None, float("inf"), "nan", [1], b"1", 1e31, 10**400])
 def test_what_is_no_number(value):
     with pytest.raises(ValueError, match="is not a number"):
         NumberEncoding().encode(value)
+
+
+def test_numbers_far_from_those_of_the_training_rows():
+    with pytest.raises(ValueError, match="too far"):
+        NumberEncoding.fit([0, 1e-10], "zscore").encode(1e25)
 
 
 def test_log1p_needs_values_above_minus_one():

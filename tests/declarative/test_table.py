@@ -192,6 +192,11 @@ def test_bad_objects(name):
         read_table(value)
 
 
+def test_integers_of_thousands_of_digits():
+    with pytest.raises(DatasetError, match="row 1"):
+        read_table({"x": [1, 10**5000]}).column("x")
+
+
 def test_several_tables_and_streams_of_hugging_face():
     import datasets
 
