@@ -30,6 +30,7 @@ from mxnet_audio.cli.output import open_streams, print_lines
 from mxnet_audio.cli.predict import predict
 from mxnet_audio.cli.recommend import recommend
 from mxnet_audio.cli.report import report
+from mxnet_audio.cli.run import run
 from mxnet_audio.cli.search import search
 from mxnet_audio.cli.speaker import speaker
 from mxnet_audio.cli.tag import tag
@@ -52,6 +53,7 @@ app.add_typer(index, name="index")
 for command in (search, recommend, export):
     app.command()(command)
 app.command("embed", hidden=True)(encode)
+app.add_typer(run, name="run")
 app.add_typer(config, name="config")
 app.add_typer(speaker, name="speaker")
 app.add_typer(datasets, name="datasets")

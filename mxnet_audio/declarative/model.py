@@ -20,6 +20,7 @@ from mxnet_audio.declarative.fitted import FittedRun
 from mxnet_audio.declarative.outputs import OutputPrediction
 from mxnet_audio.declarative.progress import Progress, Statistics
 from mxnet_audio.declarative.published import load_encoders
+from mxnet_audio.declarative.results import write_setup, write_statistics
 from mxnet_audio.declarative.splits import Split, split_rows
 from mxnet_audio.declarative.table import read_table
 from mxnet_audio.declarative.trainer import RunTrainer
@@ -53,11 +54,13 @@ class TrainingResults:
     ----------
     statistics : dict of str to dict of str to dict of str to list of float
         Measures after each round, by default an epoch: ``statistics["validation"]["label"]["accuracy"]``. Splits are
-        are training, validation and test; the output ``combined`` has the sum of all losses.
+        training, validation and test; the output ``combined`` has the sum of all losses.
     best_round : int
         Round, from 0, whose parameters the model has.
     reports : dict of str to report
         Report on the test rows by output; empty without test rows.
+    split : Split
+        Numbers of the rows that were used, of each part.
     skipped : list of (str, AudioError)
         Rows that could not be used: the name of the sound, and the reason.
     directory : pathlib.Path
@@ -67,6 +70,7 @@ class TrainingResults:
     statistics: Statistics
     best_round: int
     reports: dict[str, Any]
+    split: Split = field(repr=False)
     skipped: list[tuple[str, AudioError]] = field(repr=False)
     directory: Path
 
@@ -156,6 +160,10 @@ class AudioModel:
     ) -> TrainingResults:
         """Train on a data set, which is split as ``preprocessing.split`` says, and report on its test rows.
 
+        The directory then holds the model, the complete configuration (``config.yaml``), the part of each row
+        (``split.csv``), the measures after each round (``training_statistics.json``), and the reports on the test rows
+        (``test_statistics.json``).
+
         The model has the parameters of the best round on the validation rows, by the validation metric; without
         validation rows, those of the last round. Thresholds of sets are chosen on the validation rows, too. The test
         rows choose nothing. Rows that cannot be used are left out, logged, and listed in `skipped`.
@@ -213,6 +221,7 @@ class AudioModel:
             run, state = FittedRun(config, columns, encoders, **self._devices), Progress()
             if resume and has_run(directory):
                 state = resume_run(run, directory, notes["training"])
+            write_setup(directory, config, len(table), usable)
             trainer = RunTrainer(run, encoded, usable, state, lambda: save_run(run, directory, notes, state))
             trainer.train(progress)
             if usable.validation:
@@ -222,8 +231,10 @@ class AudioModel:
             reports = _reports(run, encoded, usable.test, skipped) if usable.test else {}
             notes["reports"] = {name: _without_paths(report.to_dict()) for name, report in reports.items()}
             save_run(run, directory, notes, state)
+            write_statistics(directory, state.statistics, notes["reports"])
         self._fitted, self._notes, self._statistics = run, notes, state.statistics
-        return TrainingResults(state.statistics, state.best_round(config.trainer), reports, self.skipped, directory)
+        best = state.best_round(config.trainer)
+        return TrainingResults(state.statistics, best, reports, usable, self.skipped, directory)
 
     def predict(self, dataset: Any, *, cache: bool | str | os.PathLike = True) -> list[RowPrediction]:
         """Predict the outputs of the rows of a data set.

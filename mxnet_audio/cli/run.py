@@ -1,0 +1,265 @@
+"""``mxnet-audio run``: a whole run from one configuration in Ludwig's names, and predictions of its model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mxnet_audio.cli.files import BulkJob
+from mxnet_audio.cli.model import device
+from mxnet_audio.cli.options import AsJson, Gpu, Overwrite, parse_path
+from mxnet_audio.cli.output import print_message, show_progress
+from mxnet_audio.errors import AudioError, ModelError
+
+if TYPE_CHECKING:
+    from mxnet_audio.declarative import AudioModel, TrainingResults
+
+__all__ = ["run"]
+
+RESULTS = Path("results")
+AUDIO_MODEL = "audio_model"  # `declarative.checkpoint.MODEL`, repeated here because that imports MXNet
+
+
+class _TrainByDefault(TyperGroup):
+    """Group whose command `train` is meant where there is none before the options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Insert the command."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["train", *args]
+        return super().parse_args(ctx, args)
+
+
+run = typer.Typer(
+    cls=_TrainByDefault,
+    rich_markup_mode=None,
+    subcommand_metavar="[train] --config FILE --dataset FILE | COMMAND [ARGS]...",
+    help="""Train, test and use a model that one YAML file describes, in the names of Ludwig.
+
+    `train` can be left out.
+
+    \b
+    Examples:
+      mxnet-audio run --config c.yaml --dataset clips.csv --output results/
+      mxnet-audio run train --help                # the options of training
+      mxnet-audio run predict --model results/ --dataset new.csv --output predictions.csv
+      mxnet-audio run evaluate --model results/ --dataset held-out.csv
+    """,
+)
+
+Dataset = Annotated[
+    Path,
+    typer.Option(
+        "--dataset",
+        parser=parse_path,
+        metavar="FILE",
+        help="Table with a column for each feature: CSV, TSV, JSON lines or Parquet. Relative paths of sounds start from "
+        "its folder.",
+    ),
+]
+Results = Annotated[
+    Path,
+    typer.Option(
+        "--model", parser=parse_path, metavar="DIR", help="Folder that `mxnet-audio run` wrote its results to."
+    ),
+]
+
+
+@run.command()
+def train(
+    config: Annotated[
+        Path,
+        typer.Option("--config", "-c", parser=parse_path, metavar="FILE", help="Configuration of the run, in YAML."),
+    ],
+    dataset: Dataset,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            parser=parse_path,
+            metavar="DIR",
+            help="Folder of the results: the model, its configuration, the split, and the measures.",
+        ),
+    ] = RESULTS,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")] = False,
+    overwrite: Overwrite = False,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Split a table, train on one part of it, and report on another.
+
+    The configuration names the columns that the network takes and predicts. `mxnet-audio config check` prints it with
+    all defaults. The model is that of the best round on the validation rows; the report is on the test rows.
+
+    \b
+    Examples:
+      mxnet-audio run --config c.yaml --dataset clips.csv --output results/
+      mxnet-audio run --config c.yaml --dataset clips.csv --output results/ --resume
+    """
+    if resume and overwrite:
+        raise typer.BadParameter("give --resume or --overwrite, not both", param_hint="--overwrite")
+    from mxnet_audio.declarative.config import RunConfig
+    from mxnet_audio.declarative.table import read_table
+
+    settings, table = RunConfig.read(config), read_table(dataset)
+    for feature in (*settings.input_features, *settings.output_features):
+        table.rows_of(feature.column)
+    if not (resume or overwrite) and _holds_model(output):
+        mends = "replace it with --overwrite, continue its training with --resume, or choose another --output"
+        raise ModelError(f"holds a model: {mends}", output)
+    if resume and not _holds_model(output):
+        print_message(f"{output} holds no model to resume: starting from the beginning")
+    from mxnet_audio.declarative import AudioModel
+
+    model = AudioModel(settings, device(gpu))
+    results = model.train(table, output, resume=resume, overwrite=overwrite, progress=show_progress())
+    parts = {part: len(rows) for part, rows in results.split._asdict().items()}
+    job = BulkJob(as_json)
+    job.add_skipped(results.skipped)
+    job.done = sum(parts.values())
+    job.finish(
+        {
+            "model_dir": output,
+            "rows": parts,
+            "rounds": len(results.statistics["training"]["combined"]["loss"]),
+            "best_round": results.best_round + 1,
+            "statistics": results.statistics,
+            "reports": _documents(results.reports),
+        },
+        [*_summary(model, results), *_texts(results.reports), f"saved the model in {output}"],
+    )
+
+
+@run.command()
+def predict(
+    dataset: Dataset,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            parser=parse_path,
+            metavar="FILE",
+            help="Table to write: a name ending in .csv, .jsonl or .parquet (which needs pyarrow).",
+        ),
+    ],
+    model: Results = RESULTS,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the outputs of the rows of a table.
+
+    The columns of the table come first; then, for an output `label`, label_predictions, label_probabilities_<class> for
+    each class, and label_probability, that of the predicted class. A row that cannot be used has the reason in the last
+    column, error. The columns of the outputs are not needed.
+
+    \b
+    Examples:
+      mxnet-audio run predict --model results/ --dataset new.csv --output predictions.csv
+      mxnet-audio run predict --model results/ --dataset new.parquet --output predictions.parquet
+    """
+    from mxnet_audio.declarative.predictions import check_table_path, prediction_columns, write_table
+    from mxnet_audio.declarative.table import read_table
+    from mxnet_audio.errors import ParameterError
+
+    try:
+        check_table_path(output)
+    except ParameterError as error:
+        raise typer.BadParameter(error.reason, param_hint="--output") from None
+    if output.is_dir():
+        raise typer.BadParameter(f"expected a file, got the folder {output}", param_hint="--output")
+    if not output.parent.is_dir():
+        raise AudioError("no such folder", output.parent)
+    _check_model(model)
+    table = read_table(dataset)
+    trained = _load(model, gpu)
+    predictions = trained.predict(table)
+    columns = prediction_columns(trained, table, predictions)
+    write_table(columns, output)
+    job = BulkJob(as_json)
+    job.add_skipped(trained.skipped)
+    job.done = len(table) - len(trained.skipped)
+    job.finish(
+        {"model_dir": model, "output": output, "rows": len(table), "columns": list(columns)},
+        f"wrote {len(table)} rows to {output}",
+    )
+
+
+@run.command()
+def evaluate(dataset: Dataset, model: Results = RESULTS, gpu: Gpu = None, as_json: AsJson = False) -> None:
+    """Compare the predictions for a table with its columns of the outputs.
+
+    All rows are evaluated, whatever part of the training they were in.
+
+    \b
+    Examples:
+      mxnet-audio run evaluate --model results/ --dataset held-out.csv
+      mxnet-audio run evaluate --model results/ --dataset held-out.csv --json
+    """
+    _check_model(model)
+    from mxnet_audio.declarative.table import read_table
+
+    table = read_table(dataset)
+    trained = _load(model, gpu)
+    reports = trained.evaluate(table)
+    job = BulkJob(as_json)
+    job.add_skipped(trained.skipped)
+    job.done = len(table) - len(trained.skipped)
+    document = {"model_dir": model, "rows": job.done, "reports": _documents(reports)}
+    job.finish(document, _texts(reports))
+
+
+def _holds_model(folder: Path) -> bool:
+    """Return whether a folder, which need not exist, holds the model of a run, finished or not."""
+    from mxnet_audio.model_store import stored_models
+
+    return AUDIO_MODEL in stored_models(folder)
+
+
+def _check_model(folder: Path) -> None:
+    """Raise ModelError if a folder holds no model of a run, before MXNet is imported."""
+    if not _holds_model(folder):
+        raise ModelError("holds no model of `mxnet-audio run`" if folder.exists() else "no such folder", folder)
+
+
+def _load(folder: Path, gpu: int | None) -> AudioModel:
+    from mxnet_audio.declarative import AudioModel
+
+    return AudioModel.load(folder, device(gpu))
+
+
+def _summary(model: AudioModel, results: TrainingResults) -> Iterator[str]:
+    """Yield a line on the rows, and one on the measure that the training was validated by."""
+    parts = (f"{len(rows)} {part}" for part, rows in results.split._asdict().items())
+    rounds, best = len(results.statistics["training"]["combined"]["loss"]), results.best_round
+    yield f"rows: {', '.join(parts)}"
+    if not results.split.validation:
+        yield f"the model is that of the last round ({rounds}): there are no validation rows"
+        return
+    field, metric = str(model.config.trainer.validation_field), str(model.config.trainer.validation_metric)
+    values = results.statistics["validation"][field][metric]
+    yield (
+        f"validation {field} {metric}: {values[-1]:.3f} after the last round ({rounds}), "
+        f"{values[best]:.3f} after the best ({best + 1})"
+    )
+
+
+def _documents(reports: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the reports by output for JSON, without the rows that were left out: the document lists them once."""
+    return {name: _without_skipped(report).to_dict() for name, report in reports.items()}
+
+
+def _texts(reports: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the lines of the report of each output, below its name."""
+    for name, report in reports.items():
+        yield from (f"{name}:", *str(_without_skipped(report)).split("\n"))
+
+
+def _without_skipped(report: Any) -> Any:
+    return replace(report, skipped=()) if hasattr(report, "skipped") else report
