@@ -350,7 +350,7 @@ def test_a_kill_during_indexing_loses_no_finished_file(many, engine, tmp_path):
     save_dir = tmp_path / "index"
     command = [sys.executable, "-c", INDEXER, folder, save_dir, "0.002", engine]
     sizes, killed = [0], 0
-    for wait in (0.03, 0.11, 0.17, 0.05, None):
+    for wait in (0.03, 0.17, None):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
         process.stdout.readline()
         time.sleep(wait or 0)
@@ -364,7 +364,7 @@ def test_a_kill_during_indexing_loses_no_finished_file(many, engine, tmp_path):
             search.load(save_dir)
             sizes.append(len(search))
             assert search.index.paths == whole[engine].index.paths[: len(search)]
-    assert killed == 5
+    assert killed == 3
     assert sizes == sorted(sizes)
     assert sizes[-1] > 0
     subprocess.run(command, cwd=ROOT, check=True)
