@@ -199,7 +199,7 @@ SMALL = "--epochs 1 --batch-size 8 --input-shape 1,16,16"
         (f"cross-validate INPUTS --k 2 --jobs 1 {SMALL}", None),
         ("speaker calibrate INPUTS --model-dir OUT/voices --force", None),
         pytest.param(
-            "speaker train INPUTS --model-dir OUT/new --network resnet18 --seconds 0.4 --epochs 1 --batch-size 8",
+            "speaker train INPUTS --model-dir OUT/new --network sincnet --seconds 0.4 --epochs 1 --batch-size 8",
             None,
             marks=pytest.mark.slow,
         ),

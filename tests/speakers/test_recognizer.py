@@ -138,7 +138,7 @@ def test_enrolled_speakers_are_saved_without_audio(enrolled, people, model_dir, 
     assert dict(loaded.identify(query).ranking) == pytest.approx(dict(enrolled.identify(query).ranking))
     assert loaded.threshold == enrolled.threshold
     written = sum(path.stat().st_size for path in (tmp_path / "copy").glob("speaker*"))
-    assert written < 9 * 512 + 24 * 512 + 3000  # 9 embeddings and a cohort of 18, of 128 numbers each
+    assert written < 9 * 1024 + 24 * 1024 + 3000  # 9 embeddings and a cohort of 18, of 256 numbers each
     assert SpeakerRecognizer.load(model_dir).speakers == {}  # the first directory is unchanged
 
 
@@ -160,9 +160,9 @@ def test_copies_give_the_same_scores(enrolled, recordings, people, copied):
 def test_reprs_have_one_line(enrolled):
     threshold = f"threshold {enrolled.threshold:.3f} with {enrolled.scorer.rates.far:.1%} false accepts"
     source = "held-out recordings of speakers who were trained on"
-    assert repr(enrolled) == f"SpeakerRecognizer('resnet18', 3 speakers enrolled, {threshold}: {source})"
+    assert repr(enrolled) == f"SpeakerRecognizer('sincnet', 3 speakers enrolled, {threshold}: {source})"
     enrolled.scorer.rates = None  # saved by an earlier version
-    assert repr(enrolled) == f"SpeakerRecognizer('resnet18', 3 speakers enrolled, threshold {enrolled.threshold:.3f})"
+    assert repr(enrolled) == f"SpeakerRecognizer('sincnet', 3 speakers enrolled, threshold {enrolled.threshold:.3f})"
     assert repr(SpeakerRecognizer("sincnet")) == "SpeakerRecognizer('sincnet', not trained)"
 
 
@@ -323,8 +323,8 @@ def test_unusable_recordings_of_held_out_speakers_are_listed(recordings, options
 
 def test_another_network_in_the_same_directory_has_a_threshold_of_its_own(model_dir, recordings, options, tmp_path):
     shutil.copytree(model_dir, tmp_path, dirs_exist_ok=True)
-    SpeakerRecognizer("sincnet").fit(recordings("ann", "bob", takes=range(4)), tmp_path, **options)
-    assert SpeakerRecognizer.load(tmp_path).network == "sincnet"
+    SpeakerRecognizer("resnet18").fit(recordings("ann", "bob", takes=range(4)), tmp_path, **options)
+    assert SpeakerRecognizer.load(tmp_path).network == "resnet18"
 
 
 def test_normalized_scores_distinguish_speakers_too(model_dir, recordings, people, tmp_path):
@@ -434,8 +434,8 @@ def test_one_held_out_recording_of_each_is_compared_with_those_trained_on(record
 def test_a_refused_load_is_named_and_changes_nothing(model_dir, enrolled, people, tmp_path):
     before = enrolled.identify(people / "ann" / "9.wav")
     shutil.copytree(model_dir, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "resnet18.json").unlink()
-    with pytest.raises(ModelError, match="resnet18"):
+    (tmp_path / "sincnet.json").unlink()
+    with pytest.raises(ModelError, match="sincnet"):
         enrolled.load(tmp_path)
     (tmp_path / "speaker.json").write_text("{")
     with pytest.raises(ModelError, match="damaged"):
@@ -474,13 +474,13 @@ def test_arguments_of_the_wrong_type(recognizer, recordings):
 
 
 def test_normalization_needs_recordings_of_others_which_is_checked_before_training(recordings, options, tmp_path):
-    recognizer = SpeakerRecognizer("resnet18", normalize=True)
+    recognizer = SpeakerRecognizer("sincnet", normalize=True)
     with pytest.raises(DatasetError, match=r"normalize=True .*ann has 1"):
         recognizer.fit(recordings("ann", "bob", takes=range(2)), tmp_path, test_size=0.5, **options)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_normalization_with_few_recordings(recordings, options, tmp_path):
-    recognizer = SpeakerRecognizer("resnet18", normalize=True)
+    recognizer = SpeakerRecognizer("sincnet", normalize=True)
     recognizer.fit(recordings("ann", "bob", "cem", takes=range(2)), tmp_path, test_size=0.5, **options)
     assert np.isfinite(recognizer.threshold) and SpeakerRecognizer.load(tmp_path).normalize

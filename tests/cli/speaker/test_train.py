@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-SMALL = ("--network", "resnet18", "--batch-size", 8, "--seconds", 0.4)
+SMALL = ("--network", "sincnet", "--batch-size", 8, "--seconds", 0.4)
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +23,14 @@ def few(people, tmp_path_factory):
 def test_document(run_json, few, manifest, tmp_path):
     words = ("--epochs", 1, "--test-size", 0.5, "--speed", 0.9)
     document = run_json("speaker", "train", few, "--model-dir", tmp_path, *SMALL, *words)
-    assert document["model_dir"] == str(tmp_path) and document["network"] == "resnet18"
+    assert document["model_dir"] == str(tmp_path) and document["network"] == "sincnet"
     assert document["speakers"] == ["ann", "bob", "cem"] and document["skipped"] == []
     assert document["held_out_speakers"] == [] and "trained on" in document["rates"]["source"]
     assert all(len(values) == 1 for values in document["history"].values())
     saved = manifest((None, tmp_path))
     assert saved["model_id"] == document["model_id"] and saved["threshold"] == document["threshold"]
     assert saved["speakers"] == []  # training does not enroll
-    labels = json.loads((tmp_path / "resnet18.json").read_text())["labels"]
+    labels = json.loads((tmp_path / "sincnet.json").read_text())["labels"]
     assert labels == [*document["speakers"], *(f"sp0.9-{name}" for name in document["speakers"])]
 
 
@@ -41,7 +41,7 @@ def test_text_and_a_speaker_with_one_recording(run, few, bad_file, tmp_path):
     shutil.copy(bad_file, folder / "ann")
     result = run("speaker", "train", folder, "--model-dir", tmp_path / "new", *SMALL, "--epochs", 1, code=1)
     trained, threshold, saved, warning = result.stdout.splitlines()
-    assert trained == "trained resnet18 on 3 speakers" and saved.endswith(f"{tmp_path / 'new'}")
+    assert trained == "trained sincnet on 3 speakers" and saved.endswith(f"{tmp_path / 'new'}")
     assert re.match(r"threshold -?\d\.\d{3}: .*held-out recordings.*; equal error rate \d+\.\d%$", threshold)
     assert "--held-out-speakers" in warning
     assert "cem" in result.stderr
@@ -79,7 +79,7 @@ def test_a_trained_recognizer_is_kept_unless_it_is_to_be_replaced(run, people, m
 def test_folder_of_a_published_encoder_is_kept(run, few, new):
     run("speaker", "enroll", "ann", few / "ann", *new)
     message = run("speaker", "train", few, *new, *SMALL, code=1).stderr
-    assert str(new[1]) in message and "resemblyzer" in message and "resnet18" in message
+    assert str(new[1]) in message and "resemblyzer" in message and "sincnet" in message
     assert run("speaker", "list", *new).stdout == "ann\t4\n"
 
 
@@ -87,9 +87,10 @@ def test_folder_of_a_published_encoder_is_kept(run, few, new):
 def test_table_sessions_features_and_resume(run, run_json, few, manifest, tmp_path):
     rows = [f"{path},{path.parent.name},{path.parent.name}{path.stem in '01'}" for path in few.glob("*/*.wav")]
     (tmp_path / "list.csv").write_text("\n".join(["path,label,group", *rows]), encoding="utf-8")
-    (tmp_path / "features.yaml").write_text("type: fbank\nnum_filter_bands: 24\n")  # without rate and length
-    words = ("speaker", "train", tmp_path / "list.csv", *SMALL[:-2], "--model-dir", tmp_path / "new")
-    words += ("--features", tmp_path / "features.yaml", "--normalize", "--test-size", 0.5)
+    features = tmp_path / "features.yaml"
+    features.write_text("type: fbank\nnum_filter_bands: 24\n")  # without rate and length
+    words = ("speaker", "train", tmp_path / "list.csv", "--network", "resnet18", "--batch-size", 8, "--normalize")
+    words += ("--features", features, "--model-dir", tmp_path / "new", "--test-size", 0.5)
     first = run_json(*words, "--loss", "am_softmax", "--epochs", 1)
     second = run_json(*words, "--loss", "am_softmax", "--epochs", 2, "--resume")
     assert second["history"]["loss_train"][0] == first["history"]["loss_train"][0]
