@@ -14,7 +14,17 @@ from mxnet_audio.declarative.encoders import PretrainedEncoder
 from mxnet_audio.declarative.features import AudioInput, Feature, InputFeature, or_nothing
 from mxnet_audio.declarative.output_features import OutputFeature
 from mxnet_audio.declarative.run_sections import Backend, BackendSection, Combiner, ConcatCombiner, Preprocessing
-from mxnet_audio.declarative.section import Count, Dropped, Refused, Section, nearest, problem, validated
+from mxnet_audio.declarative.section import (
+    Count,
+    Dropped,
+    Refused,
+    Section,
+    key_text,
+    nearest,
+    problem,
+    shown,
+    validated,
+)
 from mxnet_audio.declarative.training_section import Trainer
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.features.documents import read_yaml
@@ -134,7 +144,7 @@ class RunConfig(Section):
             kind = "nothing" if data is None else type(data).__name__
             raise ParameterError(f"expected a mapping of keys to values, got {kind}", path)
         try:
-            return cls(**{str(key): value for key, value in data.items()})
+            return cls(**{key_text(key): value for key, value in data.items()})
         except ParameterError as error:
             raise ParameterError(error.reason, path) from None
 
@@ -170,7 +180,7 @@ class RunConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _merge(cls, data: Any) -> Any:
-        return _with_tied(with_defaults(data)) if isinstance(data, Mapping) else data
+        return with_defaults(_with_tied(data)) if isinstance(data, Mapping) else data
 
     @model_validator(mode="after")
     def _check(self) -> RunConfig:
@@ -210,7 +220,7 @@ class RunConfig(Section):
             chain = _chain(feature.name, tied)
             if other is None:
                 others = [name for name in features if name != feature.name]
-                raise problem(key, f"no input feature {feature.tied!r}{nearest(feature.tied, others)}")
+                raise problem(key, f"no input feature {shown(feature.tied)}{nearest(feature.tied, others)}")
             if tied.get(chain[-1]) in chain:
                 raise problem(key, f"features tied in a circle: {' -> '.join([*chain, str(tied[chain[-1]])])}")
             if not isinstance(other, AudioInput):
@@ -250,7 +260,7 @@ class RunConfig(Section):
                 choices = ", ".join(map(repr, [*outputs, COMBINED]))
                 raise problem(
                     "trainer.validation_field",
-                    f"must be one of {choices}, got {field!r}{nearest(field, [*outputs, COMBINED])}",
+                    f"must be one of {choices}, got {shown(field)}{nearest(field, [*outputs, COMBINED])}",
                 )
             return field
         metrics = ("loss",) if field == COMBINED else outputs[str(field)].METRICS
@@ -258,7 +268,7 @@ class RunConfig(Section):
             choices = ", ".join(map(repr, metrics))
             raise problem(
                 "trainer.validation_metric",
-                f"{field!r} has {choices}, got {metric!r}{nearest(metric, metrics)}",
+                f"{field!r} has {choices}, got {shown(metric)}{nearest(metric, metrics)}",
             )
         return metrics[0] if metric is None else metric
 
@@ -268,7 +278,7 @@ class RunConfig(Section):
         if metric not in metrics:
             raise problem(
                 "trainer.learning_rate_scheduler.reduce_eval_metric",
-                f"{field!r} has {', '.join(map(repr, metrics))}, got {metric!r}{nearest(metric, metrics)}",
+                f"{field!r} has {', '.join(map(repr, metrics))}, got {shown(metric)}{nearest(metric, metrics)}",
             )
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError, model_serializer
 
 from mxnet_audio.declarative.encoders import AudioEncoder
 from mxnet_audio.declarative.features import (
-    AudioPreprocessing,
+    AudioPreprocessingSection,
     BinaryPreprocessing,
     CategoryEncoder,
     CategoryPreprocessing,
@@ -44,7 +44,7 @@ class _Given(Section):
 class AudioDefaults(_Given):
     """Defaults of audio features."""
 
-    preprocessing: AudioPreprocessing | None = None
+    preprocessing: AudioPreprocessingSection | None = None
     encoder: AudioEncoder | None = None
 
 

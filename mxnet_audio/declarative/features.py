@@ -27,7 +27,9 @@ from mxnet_audio.declarative.section import (
     Section,
     Size,
     TypeChoice,
+    key_text,
     problem,
+    shown,
 )
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features import AudioFeatureConfig
@@ -38,6 +40,7 @@ __all__ = [
     "INPUT_TYPES",
     "AudioInput",
     "AudioPreprocessing",
+    "AudioPreprocessingSection",
     "BinaryInput",
     "BinaryPreprocessing",
     "CategoryInput",
@@ -88,6 +91,15 @@ class AudioPreprocessing(AudioFeatureConfig):
         return AudioFeatureConfig(**self.identity())
 
 
+def _with_text_keys(value: Any) -> Any:
+    if isinstance(value, Mapping):  # AudioFeatureConfig takes them as keywords
+        return {key_text(key): item for key, item in value.items()}
+    return {} if value is None else value
+
+
+AudioPreprocessingSection: TypeAlias = Annotated[AudioPreprocessing, BeforeValidator(_with_text_keys)]
+
+
 class Feature(Section):
     """Feature of a row of the table."""
 
@@ -110,7 +122,7 @@ class AudioInput(Feature):
 
     UNSUPPORTED: ClassVar = {**COMMON_KEYS, "augmentation": Refused("Ludwig has none for sounds", (False, None))}
     type: Literal["audio"] = "audio"
-    preprocessing: Annotated[AudioPreprocessing, or_nothing] = AudioPreprocessing()
+    preprocessing: AudioPreprocessingSection = AudioPreprocessing()
     """Features of the sounds."""
     encoder: AudioEncoder = ParallelCnn()
     """Network from features to a vector."""
@@ -131,9 +143,9 @@ class AudioInput(Feature):
             return data
         given = given or {}
         if (kind := given.get("type", "raw")) != "raw":
-            reason = f"{kind!r} contradicts encoder {name!r}, which computes its own features from samples"
+            reason = f"{shown(kind)} contradicts encoder {name!r}, which computes its own features from samples"
             raise problem("preprocessing.type", reason)
-        if others := [str(key) for key in given if key not in LOADING_KEYS | {"type", "computed_fill_value"}]:
+        if others := [key_text(key) for key in given if key not in LOADING_KEYS | {"type", "computed_fill_value"}]:
             raise problem(
                 f"preprocessing.{others[0]}",
                 f"not for encoder {name!r}, which computes its own features from the whole sound: remove it",

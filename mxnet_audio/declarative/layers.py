@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer
 from pydantic_core import PydanticCustomError
 
-from mxnet_audio.declarative.section import Dropout, Section, Size, nearest, problem, refuse_values
+from mxnet_audio.declarative.section import Dropout, Section, Size, key_text, nearest, problem, refuse_values, shown
 
 __all__ = [
     "Activation",
@@ -93,13 +93,13 @@ def _check_initializer(names: Sequence[str]) -> BeforeValidator:
         name = given.pop("type", None)
         if not (isinstance(name, str) and name in names):
             choices = ", ".join(map(repr, names))
-            reason = f"must be one of {choices}, alone or as type in a mapping, got {name!r}{nearest(name, names)}"
+            reason = f"must be one of {choices}, alone or as type in a mapping, got {shown(name)}{nearest(name, names)}"
             raise PydanticCustomError("refused", "{reason}", {"reason": reason})
         for key, number in given.items():
             if key not in INITIALIZERS[name]:
-                raise problem(str(key), f"unknown key of {name!r}{nearest(key, INITIALIZERS[name])}")
+                raise problem(key_text(key), f"unknown key of {name!r}{nearest(key, INITIALIZERS[name])}")
             if isinstance(number, bool) or not isinstance(number, int | float) or (key == "stddev" and number < 0):
-                raise problem(key, f"must be a number{' >= 0' if key == 'stddev' else ''}, got {number!r}")
+                raise problem(key, f"must be a number{' >= 0' if key == 'stddev' else ''}, got {shown(number)}")
         return value
 
     return BeforeValidator(validate)

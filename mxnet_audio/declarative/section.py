@@ -38,9 +38,11 @@ __all__ = [
     "Share",
     "Size",
     "TypeChoice",
+    "key_text",
     "nearest",
     "problem",
     "refuse_values",
+    "shown",
     "validated",
 ]
 
@@ -54,6 +56,11 @@ def problem(key: str, reason: str) -> PydanticCustomError:
     return PydanticCustomError("problem", "{reason}", {"key": key, "reason": reason})
 
 
+def key_text(key: object) -> str:
+    """Return a key of a mapping, which should be text, as text."""
+    return key if isinstance(key, str) else shown(key)
+
+
 def nearest(word: object, words: Sequence[str]) -> str:
     """Return ", did you mean …?" with the closest of some words, or "" if none is close.
 
@@ -62,7 +69,7 @@ def nearest(word: object, words: Sequence[str]) -> str:
     >>> nearest("num_filtres", ["num_filters", "norm"])
     ', did you mean num_filters?'
     """
-    close = get_close_matches(str(word)[:100], words, n=1)
+    close = get_close_matches(word[:100], words, n=1) if isinstance(word, str) else []
     return f", did you mean {close[0]}?" if close else ""
 
 
@@ -137,7 +144,7 @@ class Section(BaseModel):
             if key in cls.UNSUPPORTED and not cls.UNSUPPORTED[key].accepts(value):
                 raise problem(key, f"not supported: {cls.UNSUPPORTED[key].reason}")
             if key not in cls.model_fields and key not in cls.UNSUPPORTED:
-                raise problem(str(key), f"unknown key{nearest(key, [*cls.model_fields, *cls.UNSUPPORTED])}")
+                raise problem(key_text(key), f"unknown key{nearest(key, [*cls.model_fields, *cls.UNSUPPORTED])}")
         return {key: value for key, value in data.items() if key not in cls.UNSUPPORTED}
 
     @classmethod
@@ -198,7 +205,7 @@ class TypeChoice:
         if isinstance(given, str) and given in self.refused:
             raise problem("type", f"{given!r} is not supported: {self.refused[given]}")
         if not (isinstance(given, str) and given in self.types):
-            raise problem("type", f"must be one of {choices}, got {_shown(given)}{nearest(given, self.types)}")
+            raise problem("type", f"must be one of {choices}, got {shown(given)}{nearest(given, self.types)}")
         return value
 
 
@@ -247,13 +254,13 @@ def _line(details: Any, data: Any) -> str:
         key, reason = (match["key"], match["reason"]) if match else (None, cause.reason)
     elif details["type"] == "literal_error":
         choices = [choice for choice in _QUOTED.findall(context["expected"]) if choice]
-        reason = f"must be {context['expected']}, got {_shown(details['input'])}{nearest(details['input'], choices)}"
+        reason = f"must be {context['expected']}, got {shown(details['input'])}{nearest(details['input'], choices)}"
     elif details["type"] == "missing":
         reason = "missing"
     elif details["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        reason = f"must be a mapping of keys to values, got {_shown(details['input'])}"
+        reason = f"must be a mapping of keys to values, got {shown(details['input'])}"
     elif key is None and details["type"] != "refused":
-        reason = f"{reason.replace('Input should be', 'must be')}, got {_shown(details['input'])}"
+        reason = f"{reason.replace('Input should be', 'must be')}, got {shown(details['input'])}"
     place = f"{place}.{key}" if place and key else place or key or ""
     return f"{place}: {reason}" if place else reason
 
@@ -272,7 +279,8 @@ def _place(loc: Sequence[int | str], data: Any, is_missing: bool) -> str:
     return text
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value for a message, shortened."""
     try:
         return reprlib.repr(value)
     except ValueError:  # Python refuses to print integers of several thousand digits
