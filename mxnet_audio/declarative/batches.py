@@ -115,6 +115,7 @@ class EncodedTable:
                 FilledSounds(feature, table, constants_only=not targets),
                 encoder=(encoders or {}).get(feature.name),
                 cache=cache,
+                once=not targets,
             )
             prefetches.append(feature.preprocessing.prefetch_size)
         for feature in self._outputs:

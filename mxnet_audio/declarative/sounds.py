@@ -13,7 +13,7 @@ from mxnet_audio.audio.source import source_identity
 from mxnet_audio.data import AudioDataset
 from mxnet_audio.data.fixed import FixedResults
 from mxnet_audio.data.transforms import Transform
-from mxnet_audio.datasets.missing import CONSTANT, fill_rows, is_missing
+from mxnet_audio.datasets.missing import CONSTANT, fill_rows
 from mxnet_audio.declarative.encoders import PretrainedEncoder
 from mxnet_audio.declarative.table import Table
 from mxnet_audio.engine import contexts
@@ -52,13 +52,15 @@ class FilledSounds(Sequence):
         self._table, self._sounds = table, table.sounds(feature.column)
         self._fill_value = table.locate(feature.preprocessing.fill_value)
         strategy = feature.preprocessing.missing_value_strategy
-        keys = [
-            None if is_missing(sound) else strategy != "fill_with_mode" or sound_key(sound) or row
-            for row, sound in enumerate(self._sounds)
-        ]
-        self._rows: list[int | None] = [None if key is None else row for row, key in enumerate(keys)]
+        missing = self._sounds.missing
+        self._rows: list[int | None] = [None if missing[row] else row for row in range(len(missing))]
         stays = strategy == "drop_row" or (constants_only and strategy != "fill_with_const")
-        if None in keys and not stays and (strategy == "fill_with_const" or any(keys)):
+        if missing.any() and not stays and (strategy == "fill_with_const" or not missing.all()):
+            by_key = strategy == "fill_with_mode"
+            keys = [
+                None if missing[row] else (sound_key(self._sounds[row]) or row) if by_key else True
+                for row in range(len(missing))
+            ]
             self._rows = list(fill_rows(keys, strategy, self._fill_value))
 
     def __len__(self) -> int:
@@ -128,6 +130,8 @@ class SoundColumn:
         Pretrained encoder, with the devices that it computes on if it is frozen.
     cache : bool or str or os.PathLike
         As for `training.cache_options`.
+    once : bool
+        Whether each sound is read once, so that nothing needs to be kept in memory.
 
     Attributes
     ----------
@@ -143,6 +147,7 @@ class SoundColumn:
         *,
         encoder: AudioEncoder | None = None,
         cache: bool | str | os.PathLike = True,
+        once: bool = False,
     ):
         self.sounds = sounds
         self.longest: int | None = None
@@ -159,7 +164,7 @@ class SoundColumn:
             frozen = sound_encoder(encoder.net, encoder.feature_config, model_ctx=model_ctx, data_ctx=data_ctx)
             steps = [EncodeSound(encoder.model_id, frozen)]
             if options["mode"] == "lazy":
-                options["mode"] = "eager"  # each sound is encoded once
+                options["mode"] = "eager"  # encodes each sound once
         else:
             net = encoder.net
             assert isinstance(net, SequenceNet)  # others are not trained
@@ -168,6 +173,8 @@ class SoundColumn:
             steps = [open_input.load_window, open_input]
             if net.fixed_steps is not None:
                 steps, self._window = steps[:1], encoder.feature_config
+        if once and options["mode"] == "eager":
+            options["mode"] = "lazy"
         folder = options["cache_dir"] or loading.lazy_cache_dir
         results = FixedResults(AudioDataset(sounds, transforms=steps), options["mode"], folder)
         self._get, self.available, self.flush = results.get, results.available, results.flush

@@ -7,19 +7,21 @@ import dataclasses
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mxnet_audio.atomic import parse_json
 from mxnet_audio.checks import path_argument
 from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.datasets.table_columns import find_separator
 from mxnet_audio.datasets.tables import csv_reader, table_text
+from mxnet_audio.declarative.section import nearest
 from mxnet_audio.errors import DatasetError, ParameterError
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Sounds", "Table", "read_table"]
 
 _READERS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 _MAX_BITS = 4096  # of an integer; Python refuses to print those of several thousand digits
@@ -60,6 +62,7 @@ class Table:
     ):
         self.path, self._lines = None if path is None else Path(path), lines
         self._columns, self._n_rows = columns, n_rows
+        self._sounds: dict[str, Sounds] = {}
         if not columns or not n_rows:
             raise DatasetError("the table has no rows" if columns else "the table has no columns", self.path)
 
@@ -86,9 +89,8 @@ class Table:
             If there is no such column; the nearest name is in the message.
         """
         if name not in self._columns:
-            near = get_close_matches(name, self.names, n=1, cutoff=0.5)
-            hint = f"; is it {near[0]!r}?" if near else ""
-            raise DatasetError(f"the table has no column {name!r}, but {', '.join(self.names)}{hint}", self.path)
+            found = ", ".join(self.names)
+            raise DatasetError(f"no column {name!r} among {found}{nearest(name, self.names)}", self.path)
         return self._columns[name]()
 
     def column(self, name: str) -> list:
@@ -101,9 +103,11 @@ class Table:
                 )
         return values
 
-    def sounds(self, name: str) -> Sequence:
-        """Return a column of sounds, each of which is fetched when it is indexed; errors as `rows_of`."""
-        return _Sounds(self.rows_of(name), self._n_rows, self.locate)
+    def sounds(self, name: str) -> Sounds:
+        """Return a column of sounds; errors as `rows_of`."""
+        if name not in self._sounds:
+            self._sounds[name] = Sounds(self.rows_of(name), self._n_rows, self.locate)
+        return self._sounds[name]
 
     def locate(self, sound: Any) -> Any:
         """Return a sound; a relative path begins with the folder of the table."""
@@ -116,8 +120,8 @@ class Table:
         return f"row {row}" if self._lines is None else f"line {self._lines[row]}"
 
 
-class _Sounds(Sequence):
-    """Column of sounds, fetched row by row."""
+class Sounds(Sequence):
+    """Column of sounds, each of which is fetched when it is indexed."""
 
     def __init__(self, values: Any, n_rows: int, locate: Callable[[Any], Any]):
         self._values, self._n_rows, self._locate = values, n_rows, locate
@@ -127,6 +131,11 @@ class _Sounds(Sequence):
 
     def __getitem__(self, row: Any) -> Any:
         return self._locate(self._values[row])
+
+    @cached_property
+    def missing(self) -> np.ndarray:
+        """Whether the sound of each row is missing [shape=(n,)]."""
+        return np.array([is_missing(self._values[row]) for row in range(len(self))])
 
 
 def read_table(dataset: Any) -> Table:

@@ -233,7 +233,7 @@ def test_outputs_with_nothing_to_learn(name):
 
 
 def test_a_missing_output_has_a_suggestion():
-    with pytest.raises(DatasetError, match="is it 'label'"):
+    with pytest.raises(DatasetError, match="did you mean label"):
         fit(config(outputs=[("labels", "category")]))
 
 

@@ -164,6 +164,8 @@ def test_frozen_encoders_compute_each_vector_once_without_a_cache(table, monkeyp
     assert sounds.get(0)[0].shape == (encoder.embedding_dim,) and sounds.available(range(4))
     with pytest.raises(AudioDecodeError):
         sounds.get(4)
+    monkeypatch.undo()
+    assert not column(encoder_config("wav2vec2", trainable=False), table, encoder=encoder, once=True).available([0])
 
 
 @pytest.mark.parametrize("name", ["wav2vec2", "whisper"])

@@ -96,7 +96,7 @@ def test_a_wrong_part_names_the_row(cell):
 
 
 def test_a_missing_column_has_a_suggestion():
-    with pytest.raises(DatasetError, match="'part'"):
+    with pytest.raises(DatasetError, match="did you mean part"):
         split_rows(config({"type": "fixed", "column": "parts"}), table(3, part=[0, 1, 2]))
 
 

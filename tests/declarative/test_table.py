@@ -114,7 +114,7 @@ def test_sounds_of_hugging_face_are_not_decoded(write_tone, tmp_path):
 
 
 def test_missing_column_has_a_suggestion():
-    with pytest.raises(DatasetError, match="'label'"):
+    with pytest.raises(DatasetError, match="did you mean label"):
         read_table(ROWS).column("lable")
 
 
