@@ -51,6 +51,7 @@ def random_weights(name: str, source: Any, revision: str | None) -> weights.Load
         net: EncoderNet | SequenceNet = network(0, network.longest_input(architecture), architecture=architecture)
     else:
         net = network(0, network.patch_shape())
+    net.collect_params().setattr("grad_req", "null")  # gradients would take as much memory again
     net.initialize(mx.init.Zero())
     rng = np.random.default_rng(SEED)
     tensors = {}
