@@ -79,8 +79,8 @@ class FilledSounds(Sequence):
         return np.array([source is not None for source in self._rows])
 
     def key(self, row: int) -> Hashable:
-        """Return a key that is equal for equal sounds; None without a sound."""
-        return sound_key(self[row]) if self._rows[row] is not None else None
+        """Return a key that is equal for equal sounds of the table; None for the constant, or without a sound."""
+        return None if self._rows[row] in (None, CONSTANT) else sound_key(self[row])
 
 
 def sound_key(sound: Any) -> Hashable:

@@ -162,3 +162,11 @@ def test_sounds_that_replace_missing_ones_count_too():
     sounds = [None if i % 2 else f"{i}.wav" for i in range(20)]  # each is replaced by the next
     of_row = sides(split_rows(config(), table(20, audio=sounds)))
     assert all(of_row[i] == of_row[i + 1] for i in range(1, 19, 2))
+
+
+def test_the_constant_for_missing_sounds_is_no_leak():
+    missing = table(20, audio=[None, *(f"{i}.wav" for i in range(18)), None], split=[0] * 17 + [1, 2, 2])
+    filled = {"audio": {"preprocessing": {"missing_value_strategy": "fill_with_const", "fill_value": "0.wav"}}}
+    fixed = config({"type": "fixed"}).model_dump(mode="json") | {"defaults": filled}
+    fixed["input_features"] = [{"name": "audio", "type": "audio"}]
+    assert split_rows(RunConfig.read(fixed), missing).test == [18, 19]
