@@ -19,6 +19,7 @@ from mxnet_audio.declarative.section import (
     Dropped,
     Refused,
     Section,
+    Unsupported,
     key_text,
     nearest,
     problem,
@@ -75,7 +76,7 @@ class RunConfig(Section):
     output_features: missing
     """
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "model_type": Refused("networks are of type ecd", ("ecd",)),
         "preset": Refused("give the encoder", (None,)),
         "hyperopt": Refused("run once for each choice of parameters", (None,)),

@@ -26,7 +26,7 @@ from mxnet_audio.declarative.output_features import (
     SetDecoder,
     SetLoss,
 )
-from mxnet_audio.declarative.section import Refused, Section
+from mxnet_audio.declarative.section import Refused, Section, Unsupported
 
 __all__ = ["Defaults", "with_defaults"]
 
@@ -91,7 +91,9 @@ class Defaults(_Given):
     Preprocessing and encoders are those of inputs, decoders and losses those of outputs.
     """
 
-    UNSUPPORTED: ClassVar = {name: Refused("there are no features of this type", (None, {})) for name in _OTHER_TYPES}
+    UNSUPPORTED: ClassVar[Unsupported] = {
+        name: Refused("there are no features of this type", (None, {})) for name in _OTHER_TYPES
+    }
     audio: AudioDefaults | None = None
     number: NumberDefaults | None = None
     category: CategoryDefaults | None = None

@@ -27,6 +27,7 @@ from mxnet_audio.declarative.section import (
     Section,
     Size,
     TypeChoice,
+    Unsupported,
     problem,
     refuse_values,
 )
@@ -62,7 +63,7 @@ Reduction: TypeAlias = Literal["sum", "mean", "avg", "max", "concat", "last"] | 
 class SequenceEncoder(Section):
     """Encoder of a sequence of vectors, such as the frames of a spectrum."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "skip": _NO_SKIP,
         "adapter": Refused("only pretrained encoders have adapters", (None,)),
         "max_sequence_length": Dropped("it follows from preprocessing.audio_file_length_limit_in_s"),
@@ -239,7 +240,7 @@ class Passthrough(SequenceEncoder):
 class Adapter(Section):
     """Adapters of low rank (LoRA) beside the layers of a pretrained encoder, which are trained in their place."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "pretrained_adapter_weights": Refused("only the adapters of this package's own models are loaded", (None,)),
         "postprocessor": Refused("adapters stay beside the layers", (None,)),
         "bias_type": Refused("biases are not trained", ("none",)),
@@ -272,7 +273,7 @@ class Adapter(Section):
 class PretrainedEncoder(Section):
     """Encoder with published weights. It computes its own features from the whole sound."""
 
-    UNSUPPORTED: ClassVar = {"skip": _NO_SKIP}
+    UNSUPPORTED: ClassVar[Unsupported] = {"skip": _NO_SKIP}
     type: str
     use_pretrained: bool = True
     """False for random weights."""
@@ -359,7 +360,7 @@ class PublishedEncoder(_Trainable):
 class FrozenEncoder(PretrainedEncoder):
     """Encoder of `mxnet_audio.weights` for patches of one length, whose weights are kept (not Ludwig's)."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         **PretrainedEncoder.UNSUPPORTED,
         "adapter": Refused("this encoder is not trained", (None,)),
     }

@@ -27,6 +27,7 @@ from mxnet_audio.declarative.section import (
     Section,
     Size,
     TypeChoice,
+    Unsupported,
     key_text,
     problem,
     shown,
@@ -120,7 +121,10 @@ class Feature(Section):
 class AudioInput(Feature):
     """Column of sounds: paths, or whatever else `mxnet_audio.audio.load` takes."""
 
-    UNSUPPORTED: ClassVar = {**COMMON_KEYS, "augmentation": Refused("Ludwig has none for sounds", (False, None))}
+    UNSUPPORTED: ClassVar[Unsupported] = {
+        **COMMON_KEYS,
+        "augmentation": Refused("Ludwig has none for sounds", (False, None)),
+    }
     type: Literal["audio"] = "audio"
     preprocessing: AudioPreprocessingSection = AudioPreprocessing()
     """Features of the sounds."""
@@ -179,7 +183,7 @@ class AudioInput(Feature):
 class DenseEncoder(Section):
     """Fully connected layers on a number."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "skip": Refused("use type: passthrough", (False,)),
         "adapter": Refused("only pretrained encoders have adapters", (None,)),
         "input_size": COMPUTED,
@@ -200,7 +204,7 @@ class DenseEncoder(Section):
 class PassthroughEncoder(Section):
     """The number itself."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "skip": Refused("it has no effect here", (False,)),
         "adapter": DenseEncoder.UNSUPPORTED["adapter"],
     }
@@ -221,7 +225,7 @@ NumberEncoder: TypeAlias = Annotated[
 class CategoryEmbedding(Section):
     """Vector of each category, which is trained."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "skip": Refused("use type: onehot", (False,)),
         "adapter": DenseEncoder.UNSUPPORTED["adapter"],
         "vocab": COMPUTED,
@@ -238,7 +242,7 @@ class CategoryEmbedding(Section):
 class OneHotEncoder(Section):
     """Vector with 1 for the category and 0 for the others."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "skip": Refused("it has no effect here", (False,)),
         "adapter": DenseEncoder.UNSUPPORTED["adapter"],
         "vocab": COMPUTED,
@@ -262,7 +266,7 @@ MissingValueStrategy: TypeAlias = Literal["fill_with_const", "fill_with_mode", "
 class CategoryPreprocessing(Section):
     """Reading of a column of categories."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "computed_fill_value": COMPUTED,
         "cache_encoder_embeddings": Refused("vectors of categories are trained", (False,)),
     }
@@ -279,7 +283,7 @@ class CategoryPreprocessing(Section):
 class NumberPreprocessing(Section):
     """Reading of a column of numbers."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "computed_fill_value": COMPUTED,
         "outlier_strategy": Refused("replace outliers in the table", (None,)),
         "outlier_threshold": Dropped("there is no outlier_strategy"),
@@ -296,7 +300,7 @@ class NumberPreprocessing(Section):
 class BinaryPreprocessing(Section):
     """Reading of a column of flags."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "computed_fill_value": COMPUTED,
         "fill_value": Refused("use missing_value_strategy", (None,)),
     }
@@ -319,7 +323,7 @@ _NOT_TIED = {**COMMON_KEYS, "tied": Refused("only audio features share an encode
 class NumberInput(Feature):
     """Column of numbers."""
 
-    UNSUPPORTED: ClassVar = _NOT_TIED
+    UNSUPPORTED: ClassVar[Unsupported] = _NOT_TIED
     type: Literal["number"] = "number"
     preprocessing: Annotated[NumberPreprocessing, or_nothing] = NumberPreprocessing()
     """Reading of the column."""
@@ -330,7 +334,7 @@ class NumberInput(Feature):
 class CategoryInput(Feature):
     """Column of categories."""
 
-    UNSUPPORTED: ClassVar = _NOT_TIED
+    UNSUPPORTED: ClassVar[Unsupported] = _NOT_TIED
     type: Literal["category"] = "category"
     preprocessing: Annotated[CategoryPreprocessing, or_nothing] = CategoryPreprocessing()
     """Reading of the column."""
@@ -341,7 +345,7 @@ class CategoryInput(Feature):
 class BinaryInput(Feature):
     """Column of flags."""
 
-    UNSUPPORTED: ClassVar = _NOT_TIED
+    UNSUPPORTED: ClassVar[Unsupported] = _NOT_TIED
     type: Literal["binary"] = "binary"
     preprocessing: Annotated[BinaryPreprocessing, or_nothing] = BinaryPreprocessing()
     """Reading of the column."""

@@ -36,6 +36,7 @@ from mxnet_audio.declarative.section import (
     Share,
     Size,
     TypeChoice,
+    Unsupported,
     problem,
 )
 
@@ -68,7 +69,7 @@ _IN_DECODER = {"num_fc_layers": "num_fc_layers", "fc_layers": "fc_layers", **{ke
 class _Decoder(Section):
     """Fully connected layers before the last one, which computes the output."""
 
-    UNSUPPORTED: ClassVar = {"input_size": COMPUTED, "num_classes": COMPUTED}
+    UNSUPPORTED: ClassVar[Unsupported] = {"input_size": COMPUTED, "num_classes": COMPUTED}
     num_fc_layers: Layers = 0
     fc_layers: FcLayers = None
     fc_output_size: Size = 256
@@ -98,7 +99,7 @@ class Regressor(_Decoder):
 class Classifier(_Decoder):
     """Decoder of a category or set."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         **_Decoder.UNSUPPORTED,
         "calibration": Refused(_TEMPERATURE, (None,)),
         "mc_dropout_samples": Refused("predictions are computed once, without dropout", (0,)),
@@ -119,7 +120,7 @@ _NOISY = "labels are taken as they are"
 class SoftmaxCrossEntropy(_Loss):
     """Loss of a category."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "robust_lambda": Refused(_NOISY, (0,)),
         "confidence_penalty": Refused(_NOISY, (0,)),
         "class_similarities": Refused("use class_weights", (None,)),
@@ -133,7 +134,10 @@ class SoftmaxCrossEntropy(_Loss):
 class BinaryWeightedCrossEntropy(_Loss):
     """Loss of a flag."""
 
-    UNSUPPORTED: ClassVar = {"robust_lambda": Refused(_NOISY, (0,)), "confidence_penalty": Refused(_NOISY, (0,))}
+    UNSUPPORTED: ClassVar[Unsupported] = {
+        "robust_lambda": Refused(_NOISY, (0,)),
+        "confidence_penalty": Refused(_NOISY, (0,)),
+    }
     type: Literal["binary_weighted_cross_entropy"] = "binary_weighted_cross_entropy"
     positive_class_weight: NonNegative | None = None
     """Weight of the rows that are true; by default 1."""
@@ -219,7 +223,7 @@ class Output(Feature):
         Metrics that can be the validation metric, the default one first.
     """
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         **COMMON_KEYS,
         "dependencies": Refused("each output is computed from the combiner's output alone", ([], None)),
         "reduce_dependencies": Refused("there are no dependencies", ("sum", None)),
@@ -237,7 +241,7 @@ class Output(Feature):
 class CategoryOutput(Output):
     """Column of categories to predict."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         **Output.UNSUPPORTED,
         "default_validation_metric": Refused("use trainer.validation_metric", ("accuracy", None)),
         "calibration": Refused(_TEMPERATURE, (False, None)),
@@ -264,7 +268,7 @@ class CategoryOutput(Output):
 class BinaryOutput(Output):
     """Column of flags to predict."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         **Output.UNSUPPORTED,
         "default_validation_metric": Refused("use trainer.validation_metric", ("roc_auc", None)),
         "calibration": Refused(_TEMPERATURE, (False, None)),
@@ -293,7 +297,7 @@ class BinaryOutput(Output):
 class NumberOutput(Output):
     """Column of numbers to predict."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         **Output.UNSUPPORTED,
         "default_validation_metric": Refused("use trainer.validation_metric", ("mean_squared_error", None)),
     }
@@ -327,7 +331,7 @@ class NumberOutput(Output):
 class SetOutput(Output):
     """Column of sets of classes to predict."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         **Output.UNSUPPORTED,
         "default_validation_metric": Refused("use trainer.validation_metric", ("jaccard", None)),
     }
@@ -336,7 +340,7 @@ class SetOutput(Output):
     class Preprocessing(Section):
         """Reading of a column of sets to predict."""
 
-        UNSUPPORTED: ClassVar = {"computed_fill_value": COMPUTED}
+        UNSUPPORTED: ClassVar[Unsupported] = {"computed_fill_value": COMPUTED}
         tokenizer: Literal["space", "comma", "underscore", "json", "pipe"] = "space"
         """Separator of the classes in a text (pipe, ``|``, is not Ludwig's); lists and sets need none."""
         missing_value_strategy: MissingValueStrategy = "drop_row"

@@ -27,6 +27,7 @@ from mxnet_audio.declarative.section import (
     Share,
     Size,
     TypeChoice,
+    Unsupported,
     problem,
 )
 
@@ -38,7 +39,7 @@ ColumnName: TypeAlias = Annotated[str, Field(min_length=1)]
 class ConcatCombiner(Section):
     """Vectors of all input features one after the other, and fully connected layers on them."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "batch_ensemble": Refused("train several models", (False,)),
         "num_ensemble_members": Dropped("there is no batch_ensemble"),
     }
@@ -151,7 +152,7 @@ Split: TypeAlias = Annotated[
 class Preprocessing(Section):
     """Split of the rows of a table."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "sample_ratio": Refused("give a table of the rows to use", (1,)),
         "sample_size": Refused("give a table of the rows to use", (None,)),
         "oversample_minority": Refused("use loss.class_weights", (None,)),
@@ -172,7 +173,7 @@ class Preprocessing(Section):
 class Backend(Section):
     """Machine that the run is on."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "cache_dir": Refused("features are cached in the folder of mxnet-audio cache info", (None,)),
         "cache_format": Refused("the cache has one format", (None,)),
         "cache_credentials": Refused("the cache is a local folder", (None,)),

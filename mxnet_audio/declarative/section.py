@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -38,6 +38,7 @@ __all__ = [
     "Share",
     "Size",
     "TypeChoice",
+    "Unsupported",
     "key_text",
     "nearest",
     "problem",
@@ -120,6 +121,9 @@ class Dropped(Refused):
         return True
 
 
+Unsupported: TypeAlias = Mapping[str, Refused]
+
+
 class Section(BaseModel):
     """Part of a configuration. Immutable; the names and defaults are Ludwig's.
 
@@ -132,7 +136,7 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=(), use_attribute_docstrings=True
     )
-    UNSUPPORTED: ClassVar[Mapping[str, Refused]] = {}
+    UNSUPPORTED: ClassVar[Unsupported] = {}
 
     @model_validator(mode="before")
     @classmethod

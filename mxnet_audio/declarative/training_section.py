@@ -16,6 +16,7 @@ from mxnet_audio.declarative.section import (
     Section,
     Share,
     TypeChoice,
+    Unsupported,
     problem,
     refuse_values,
 )
@@ -39,7 +40,7 @@ class _Optimizer(Section):
 class Sgd(_Optimizer):
     """Stochastic gradient descent."""
 
-    UNSUPPORTED: ClassVar = {"dampening": Refused("the whole gradient is added to the momentum", (0,))}
+    UNSUPPORTED: ClassVar[Unsupported] = {"dampening": Refused("the whole gradient is added to the momentum", (0,))}
     type: Literal["sgd"] = "sgd"
     momentum: Beta = 0.0
     nesterov: bool = False
@@ -48,7 +49,7 @@ class Sgd(_Optimizer):
 class Adam(_Optimizer):
     """Adam."""
 
-    UNSUPPORTED: ClassVar = _NO_AMSGRAD
+    UNSUPPORTED: ClassVar[Unsupported] = _NO_AMSGRAD
     type: Literal["adam"] = "adam"
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     eps: NonNegative = 1e-8
@@ -57,7 +58,7 @@ class Adam(_Optimizer):
 class AdamW(_Optimizer):
     """Adam with decoupled weight decay."""
 
-    UNSUPPORTED: ClassVar = _NO_AMSGRAD
+    UNSUPPORTED: ClassVar[Unsupported] = _NO_AMSGRAD
     type: Literal["adamw"] = "adamw"
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     eps: NonNegative = 1e-8
@@ -146,7 +147,7 @@ _OF_OTHER_DECAY = "its decay is not supported"
 class LearningRateScheduler(Section):
     """Course of the learning rate."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "max_lr": Dropped(f"{_OF_OTHER_DECAY}: one_cycle"),
         "pct_start": Dropped(f"{_OF_OTHER_DECAY}: one_cycle"),
         "div_factor": Dropped(f"{_OF_OTHER_DECAY}: one_cycle"),
@@ -221,7 +222,7 @@ _IN_SCHEDULER = {
 class Trainer(Section):
     """Training of the network."""
 
-    UNSUPPORTED: ClassVar = {
+    UNSUPPORTED: ClassVar[Unsupported] = {
         "type": Refused("there is one trainer", ("trainer", "ecd")),
         "eval_steps": Refused("evaluations use all rows", (None,)),
         "effective_batch_size": Refused("use batch_size", ("auto",)),
