@@ -58,8 +58,8 @@ Dataset = Annotated[
         "--dataset",
         parser=parse_path,
         metavar="FILE",
-        help="Table with a column for each feature: CSV, TSV, JSON lines or Parquet. Relative paths of sounds start from "
-        "its folder.",
+        help="Table with a column for each feature: CSV, TSV, JSON lines or Parquet. Relative paths of sounds start "
+        "from its folder.",
     ),
 ]
 Results = Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
@@ -176,12 +177,16 @@ def _write_csv(columns: Columns, path: Path) -> None:
 def _write_json_lines(columns: Columns, path: Path) -> None:
     with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
         for row in zip(*columns.values()):
-            record = dict(zip(columns, row))
-            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False, default=_json_value) + "\n")
+            record = dict(zip(columns, map(_json_value, row)))
+            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _json_value(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
+    """Return a value of a type that JSON has; infinity, which it has not, becomes None."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | list | None) else str(value)
 
 
 def _write_parquet(columns: Columns, path: Path) -> None:
