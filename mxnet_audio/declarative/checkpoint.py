@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import mxnet_audio
-from mxnet_audio import model_store
+from mxnet_audio import model_store, weights
 from mxnet_audio.audio.source import source_identity
 from mxnet_audio.declarative.columns import Columns
 from mxnet_audio.declarative.config import RunConfig
@@ -28,9 +28,7 @@ from mxnet_audio.declarative.table import Table
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, ModelError, ParameterError
 from mxnet_audio.library.base_weights import BASE
-from mxnet_audio.pretrained import AudioEncoder
 from mxnet_audio.training.state import get_parameters, set_parameters
-from mxnet_audio.weights import Loaded
 
 __all__ = ["MODEL", "has_run", "load_run", "resume_run", "run_identity", "run_lock", "save_run"]
 
@@ -159,23 +157,21 @@ def _read(
         config, entries = RunConfig.read(manifest["config"]), manifest["encoders"]
         columns = Columns.from_json(manifest["columns"])
 
-        def stored(name: str) -> Loaded | None:
+        def stored(name: str) -> weights.Loaded:
             if base is None:
-                return None
+                return _load_again(entries[name])
             prefix, tensors = entries[name]["prefix"], {**base, **best}
             names = [key for key in tensors if key.startswith(prefix)]
             return stored_weights(entries[name], {key.removeprefix(prefix): tensors[key] for key in names})
 
         encoders = load_encoders(config, stored, **devices)
-        if base is None:
-            _check_weights(entries, encoders)
         run = FittedRun(config, columns, encoders, tensors={**(base or {}), **best}, **devices)
         for output in run.outputs:
             output.thresholds = _thresholds(manifest["thresholds"][output.name], output)
         return run, {**manifest, "statistics": _from_json(manifest["statistics"])}
     except (ModelError, ParameterError) as error:
         raise ModelError(error.reason, directory) from error
-    except (KeyError, TypeError, ValueError, mx.MXNetError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, mx.MXNetError) as error:
         raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
 
 
@@ -228,16 +224,18 @@ def _thresholds(values: Any, output: Output) -> list[float] | None:
     return thresholds
 
 
-def _check_weights(entries: Mapping[str, Any], encoders: Mapping[str, AudioEncoder]) -> None:
-    """Check that published weights, which are not saved with the run, are those that it was trained on."""
-    for name, entry in entries.items():
-        loaded = encoders[name].loaded
-        if loaded.identity != entry["identity"]:
-            source, name = loaded.source or "the usual folders", loaded.record.name
-            raise ModelError(
-                f"the weights of {name} that it was trained on were not saved with it, and those from {source} are "
-                "others: train with saved_weights_in_checkpoint: true"
-            )
+def _load_again(entry: Mapping[str, Any]) -> weights.Loaded:
+    """Load the published weights of an encoder that are not saved with the run."""
+    name, source = entry["name"], entry["source"]
+    missing = f"the weights of {name} that it was trained on were not saved with it"
+    mend = "train with saved_weights_in_checkpoint: true"
+    try:
+        loaded = weights.load(name, source, revision=entry["revision"])
+    except AudioError as error:
+        raise ModelError(f"{missing}, and cannot be loaded: put them there again, or {mend} ({error})") from error
+    if loaded.identity != entry["identity"]:
+        raise ModelError(f"{missing}, and those from {source or 'the usual folders'} are others: {mend}")
+    return loaded
 
 
 def _to_json(value: Any) -> Any:

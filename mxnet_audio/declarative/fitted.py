@@ -62,9 +62,17 @@ class Record:
         ]
 
     def measures(self) -> Measures:
-        """Return the measures of each output, and the sum of all losses as the loss of ``combined``."""
+        """Return the measures of each output, and the sum of all losses as the loss of ``combined``.
+
+        Raises
+        ------
+        ModelError
+            If a loss is NaN or infinite.
+        """
         count = sum(len(batch.rows) for batch, _, _ in self._parts)
         losses = np.sum([sums for _, _, sums in self._parts], axis=0) / count
+        if not np.isfinite(losses).all():
+            raise ModelError("the loss is NaN or infinite: lower the learning rate; earlier checkpoints remain")
         measures = {
             output.name: {"loss": float(loss), **output.measures(scores, targets)}
             for (output, scores, targets), loss in zip(self.results(), losses)

@@ -82,8 +82,6 @@ class RunNetwork(gluon.nn.HybridBlock):
     Attributes
     ----------
     inputs : tuple of InputEncoder
-    nets : dict of str to SequenceNet
-        Networks with published weights that are trained, by the name of the input.
     """
 
     def __init__(
@@ -95,12 +93,16 @@ class RunNetwork(gluon.nn.HybridBlock):
     ):
         super().__init__(**kwargs)
         self.inputs = tuple(inputs)
-        self.nets = {one.name: one.net for one in inputs if one.net is not None}
         with self.name_scope():
             self.encoders, self.decoders = gluon.nn.HybridSequential(), gluon.nn.HybridSequential()
             self.encoders.add(*dict.fromkeys(one.block for one in inputs if one.block is not None))  # tied ones once
             self.combiner = combiner
             self.decoders.add(*decoders)
+
+    @property
+    def nets(self) -> dict[str, SequenceNet]:
+        """Networks with published weights that are trained, by the name of the input."""
+        return {one.name: one.net for one in self.inputs if one.net is not None}
 
     def arrays_of(self, batch: Batch, data_ctx: mx.Context, model_ctx: mx.Context) -> list[nd.NDArray]:
         """Return the arrays of a batch, in the order of the inputs, on the device of the network."""

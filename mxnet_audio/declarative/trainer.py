@@ -17,7 +17,7 @@ from mxnet_audio.declarative.optimizers import make_optimizer, scheduled_rate
 from mxnet_audio.declarative.progress import Progress, plateau_reductions
 from mxnet_audio.declarative.splits import Split
 from mxnet_audio.engine import autograd, gluon, mx, nd
-from mxnet_audio.errors import DatasetError, ModelError
+from mxnet_audio.errors import DatasetError, ModelError, ParameterError
 from mxnet_audio.nn.freezing import batch_norms
 from mxnet_audio.training.state import get_optimizer, get_parameters, set_optimizer, set_parameters
 
@@ -60,6 +60,9 @@ class RunTrainer:
         self._round_steps = settings.steps_per_checkpoint or math.ceil(self._epoch_steps / (per_epoch or 1))
         parameters = [parameter for _, parameter in sorted(run.network._collect_params_with_prefix().items())]
         self._learned = [parameter for parameter in parameters if parameter.grad_req != "null"]
+        if progress.step > self._total:
+            reason = f"epochs must be >= {math.ceil(progress.step / self._epoch_steps)}, which are done already"
+            raise ParameterError(f"trainer: {reason}; or start again without resume")
         optimizer = make_optimizer(settings.optimizer.type, settings.optimizer.parameters())
         self._trainer = gluon.Trainer(parameters, optimizer, kvstore=None)
         if progress.optimizer:
@@ -129,6 +132,9 @@ class RunTrainer:
         for step, batch in zip(range(start, end), batches):
             self._step(step, batch, record)
             bar.update()
+        parameters = get_parameters(run.network)
+        if not all(np.isfinite(value).all() for value in parameters.values()):
+            raise self._not_finite(end - 1)
         parts = {"training": split.train, "validation": split.validation, "test": split.test}
         if not settings.evaluate_training_set:
             del parts["training"]
@@ -144,7 +150,7 @@ class RunTrainer:
                 "validate on"
             )
         if progress.best_round(settings) == len(progress.steps) - 1:
-            progress.best = get_parameters(run.network)
+            progress.best = parameters
 
     def _step(self, step: int, batch: Batch, record: Record) -> None:
         """Take a step. A batch of one row is only evaluated if norms need more."""
@@ -159,14 +165,18 @@ class RunTrainer:
                 total = total + settings.regularization_lambda * self._penalty(settings.regularization_type)
         record.add(batch, scores, losses)
         if not math.isfinite(total.asscalar()):
-            saved = f"the checkpoint after step {self._progress.step} remains" if self._progress.steps else ""
-            where = f"step {step + 1} (epoch {step // self._epoch_steps + 1})"
-            raise ModelError(f"the loss is NaN or infinite in {where}: lower the learning rate; {saved}".rstrip("; "))
+            raise self._not_finite(step)
         if is_trained:
             total.backward()
             self._clip()
             self._trainer.set_learning_rate(self._rate(step))
             self._trainer.step(1)
+
+    def _not_finite(self, step: int) -> ModelError:
+        done = self._progress.step
+        saved = f"the checkpoint after step {done} remains" if done else "there is no checkpoint yet"
+        where = f"step {step + 1} (epoch {step // self._epoch_steps + 1})"
+        return ModelError(f"the loss is NaN or infinite in {where}: lower the learning rate; {saved}")
 
     def _penalty(self, kind: str) -> nd.NDArray:
         """Return the sum of all parameters, absolute or squared, or of both."""
