@@ -129,7 +129,7 @@ def default(field: Any) -> str:
 def choices(field: Any) -> str:
     """Return the values that a field can have, if they are a few names."""
     values = re.findall(r"'(\w+)'", "".join(re.findall(r"Literal\[[^\]]*\]", str(field.annotation))))
-    return f"{', '.join(f'`{value}`' for value in values)}: " if len(values) > 1 and len(values) < 10 else ""
+    return f"{', '.join(f'`{value}`' for value in values)}: " if 1 < len(values) < 10 else ""
 
 
 def section(model: type[Section], but: Iterable[str] = ()) -> str:
@@ -168,7 +168,7 @@ MEANINGS = {
     "weights_initializer": "Weights at first.",
     "bias_initializer": "Biases at first.",
     "norm": "Norm before the activation; null for none.",
-    "norm_params": "`eps`, `momentum`, `affine`, `elementwise_affine` of the norm.",
+    "norm_params": "Parameters of the norm.",
     "activation": "Activation.",
     "dropout": "Share of the output that is dropped in training.",
     "embedding_size": "Size of the vector of a category.",
@@ -254,7 +254,11 @@ pretrained encoder, which computes its own features from the whole sound, only `
         "#### Sequence encoders",
         "The defaults of each encoder. The classes in `mxnet_audio.nn.sequence` describe the keys.",
         matrix({model.model_fields["type"].default: model for model in SEQUENCES}),
-        table(("key", "", "reason"), unsupported(encoders.SequenceEncoder)),
+        table(
+            ("key", "", "reason"),
+            unsupported(encoders.SequenceEncoder)
+            + unsupported(encoders.Transformer, but=encoders.SequenceEncoder.UNSUPPORTED),
+        ),
         "Keys of a layer of `conv_layers` and `stacked_layers`; those that are not given are the encoder's:",
         table(("key", "meaning"), [[f"`{key}`", MEANINGS[key]] for key in layers.ConvLayer.model_fields]),
         "Keys of a layer of `fc_layers`, here and in all other sections:",

@@ -210,6 +210,10 @@ class CnnRnn(_Strided, _Recurrent):
 class Transformer(_Reduced):
     """Transformer layers."""
 
+    UNSUPPORTED: ClassVar[Unsupported] = {
+        **SequenceEncoder.UNSUPPORTED,
+        "use_rope": Refused("steps have no rotary positions", (False,)),
+    }
     type: Literal["transformer"] = "transformer"
     dropout: Dropout = 0.1
     reduce_output: Reduction = "last"
@@ -395,6 +399,7 @@ AudioEncoder: TypeAlias = Annotated[
     TypeChoice(
         "parallel_cnn",
         [*SEQUENCE_TYPES, *PRETRAINED_TYPES],
-        {"embed": "it is for symbols, use 'passthrough'", "mamba": "use 'rnn' or 'transformer'"},
+        {"embed": "it is for symbols, use 'passthrough'"}
+        | dict.fromkeys(("mamba", "mamba2", "jamba"), "use 'rnn' or 'transformer'"),
     ),
 ]

@@ -229,7 +229,7 @@ class CategoryEmbedding(Section):
         "skip": Refused("use type: onehot", (False,)),
         "adapter": DenseEncoder.UNSUPPORTED["adapter"],
         "vocab": COMPUTED,
-        "embedding_initializer": Refused("vectors begin with xavier_uniform", (None,)),
+        "embedding_initializer": Refused("vectors are random at first", (None,)),
         "embeddings_on_cpu": Dropped("vectors are on the device of the network"),
         "embeddings_trainable": Refused("use type: onehot", (True,)),
         "pretrained_embeddings": Refused("vectors of categories are trained", (None,)),

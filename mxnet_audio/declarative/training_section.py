@@ -116,9 +116,11 @@ class Rmsprop(_Optimizer):
 
 _TYPES = ("sgd", "adam", "adamw", "adamax", "nadam", "adadelta", "adagrad", "rmsprop")
 _OTHER_TYPES = {
-    **{name: f"use {name.split('_')[0]!r}" for name in ("sgd_8bit", "adam_8bit", "adamw_8bit", "adagrad_8bit")},
-    **dict.fromkeys(("lbfgs", "radam", "adafactor", "muon", "paged_adam", "ftrl"), "use 'adam'"),
-    **dict.fromkeys(("schedule_free_adamw", "paged_adamw"), "use 'adamw'"),
+    **{f"{name}_8bit": f"use {name!r}" for name in ("sgd", "adam", "adamw", "adagrad", "rmsprop")},
+    **dict.fromkeys(("lbfgs", "radam", "adafactor", "ftrl", "paged_adam", "paged_adam_8bit"), "use 'adam'"),
+    **dict.fromkeys(("schedule_free_adamw", "paged_adamw", "paged_adamw_8bit", "muon", "soap"), "use 'adamw'"),
+    **dict.fromkeys(("lamb", "lamb_8bit", "lars", "lars_8bit"), "use 'adamw' or 'sgd'"),
+    **dict.fromkeys(("lion", "lion_8bit", "paged_lion", "paged_lion_8bit"), "use 'adamw'"),
 }
 Optimizer: TypeAlias = Annotated[
     Sgd | Adam | AdamW | Adamax | Nadam | Adadelta | Adagrad | Rmsprop,
