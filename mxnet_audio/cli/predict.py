@@ -146,7 +146,9 @@ def _timelines(
 
 
 def _label_width(classifier: Labeller) -> int:
-    return min(MAX_LABEL_WIDTH, max(len(str(label)) for label in classifier.labels))
+    longest = sorted(len(str(label)) for label in classifier.labels)
+    several = getattr(classifier, "thresholds", None) is not None
+    return min(MAX_LABEL_WIDTH, sum(longest[-2:]) + 1 if several else longest[-1])  # two labels, with "|"
 
 
 def _to_text(prediction: Prediction | TimedPrediction, width: int) -> str:
