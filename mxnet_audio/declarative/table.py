@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mxnet_audio.atomic import parse_json
 from mxnet_audio.checks import path_argument
 from mxnet_audio.datasets.missing import is_missing
-from mxnet_audio.datasets.table_columns import find_separator
-from mxnet_audio.datasets.tables import csv_reader, table_text
 from mxnet_audio.declarative.section import nearest
+from mxnet_audio.declarative.table_files import (
+    JSON_SUFFIXES,
+    PARQUET_SUFFIXES,
+    TEXT_SUFFIXES,
+    check_names,
+    read_csv,
+    read_json_lines,
+    read_parquet,
+)
 from mxnet_audio.errors import DatasetError, ParameterError
 
 __all__ = ["Sounds", "Table", "read_table"]
 
-_READERS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 _MAX_BITS = 4096  # of an integer; Python refuses to print those of several thousand digits
 
 
@@ -191,64 +195,18 @@ def read_table(dataset: Any) -> Table:
 
 
 def _read_file(path: Path) -> Table:
-    kind = _READERS.get(path.suffix.lower())
-    if kind is None:
-        raise DatasetError(f"is no table: give a file of type {', '.join(_READERS)}", path)
-    return {"csv": _read_csv, "json": _read_json_lines, "parquet": _read_parquet}[kind](path)
-
-
-def _read_csv(path: Path) -> Table:
-    text = io.StringIO(table_text(path), newline="")
-    reader = csv_reader(text, "\t" if path.suffix.lower() == ".tsv" else find_separator(text, {}))
-    rows, lines = [], []
-    try:
-        names = [name.strip() for name in next(reader, [])]
-        _check_names(names, path)
-        for cells in reader:
-            cells = [cell.strip() or None for cell in cells]
-            if not any(cells):
-                continue  # spreadsheets write rows of separators alone
-            if any(cells[len(names) :]):
-                reason = f"line {reader.line_num} has {len(cells)} cells, and the header {len(names)}"
-                raise DatasetError(f"{reason}: put cells that contain a separator in quotation marks", path)
-            rows.append(cells + [None] * (len(names) - len(cells)))
-            lines.append(reader.line_num)
-    except csv.Error as error:
-        raise DatasetError(f"is not a table of text: {error} (line {reader.line_num})", path) from error
-    columns = {name: [cells[index] for cells in rows] for index, name in enumerate(names) if name}
-    return Table(_fetchers(columns), len(rows), path, lines)
-
-
-def _read_json_lines(path: Path) -> Table:
-    records, lines = [], []
-    for line, text in enumerate(io.StringIO(table_text(path)), start=1):
-        if not text.strip():
-            continue
-        try:
-            record = parse_json(text)
-        except ValueError as error:
-            raise DatasetError(f"line {line} is not JSON: {error}", path) from error
-        if not isinstance(record, dict):
-            raise DatasetError(f"line {line} must be an object {{column: value}}, got {type(record).__name__}", path)
-        records.append(record)
-        lines.append(line)
-    return _of_records(records, path, lines)
-
-
-def _read_parquet(path: Path) -> Table:
-    if not path.is_file():
-        raise DatasetError("no such file" if not path.exists() else "is not a file", path)
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise DatasetError("Parquet files need pyarrow, which is not installed: pip install pyarrow", path) from error
-    try:
-        with path.open("rb") as file:
-            frame = pyarrow.parquet.read_table(file)
-        frame.validate(full=True)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DatasetError(f"cannot be read as Parquet: {' '.join(str(error).split())}", path) from error
-    return _of_frame(frame, frame.column_names, path)
+    """Read a table of text, JSON lines or Parquet."""
+    suffix = path.suffix.lower()
+    if suffix in TEXT_SUFFIXES:
+        columns, lines = read_csv(path)
+        return Table(_fetchers(columns), len(lines), path, lines)
+    if suffix in JSON_SUFFIXES:
+        return _of_records(*read_json_lines(path), path)
+    if suffix in PARQUET_SUFFIXES:
+        frame = read_parquet(path)
+        return _of_frame(frame, frame.column_names, path)
+    known = ", ".join((*TEXT_SUFFIXES, *JSON_SUFFIXES, *PARQUET_SUFFIXES))
+    raise DatasetError(f"is no table: give a file of type {known}", path)
 
 
 def _of_mapping(dataset: Mapping) -> Table:
@@ -258,9 +216,8 @@ def _of_mapping(dataset: Mapping) -> Table:
         raise DatasetError(f"these are several tables, {names}: choose one, or join them with a column of the split")
     columns = {}
     for name, values in dataset.items():
-        if isinstance(values, str | bytes | Mapping) or not (
-            hasattr(values, "__len__") and hasattr(values, "__iter__")
-        ):
+        is_list = hasattr(values, "__len__") and hasattr(values, "__iter__")
+        if not is_list or isinstance(values, str | bytes | Mapping | set | frozenset):
             raise DatasetError(f"column {name!r} must be a list of values, got {type(values).__name__}")
         columns[str(name)] = values
     lengths = {name: len(values) for name, values in columns.items()}
@@ -274,21 +231,15 @@ def _of_frame(frame: Any, names: list, path: Path | None = None) -> Table:
     """Make a table of a frame, or a data set with named columns."""
     if not hasattr(frame, "__len__"):
         raise ParameterError("dataset must have a length: load it without streaming")
-    _check_names([str(name) for name in names], path)
+    check_names([str(name) for name in names], path)
     types = getattr(frame, "features", None)
     for name, kind in types.items() if isinstance(types, Mapping) else ():
-        if type(kind).__name__ == "Audio" and getattr(
-            kind, "decode", False
-        ):  # of Hugging Face; sounds are decoded here
-            frame = frame.cast_column(name, dataclasses.replace(kind, decode=False))
-
-    def fetcher(name: Any) -> Callable[[], Any]:
-        return lambda: _values(_with_class_names(frame, name))
-
-    return Table({str(name): fetcher(name) for name in names}, len(frame), path)
+        if type(kind).__name__ == "Audio" and getattr(kind, "decode", False):
+            frame = frame.cast_column(name, dataclasses.replace(kind, decode=False))  # sounds are decoded in threads
+    return Table({str(name): partial(_column_of, frame, name) for name in names}, len(frame), path)
 
 
-def _of_records(records: list, path: Path | None = None, lines: Sequence[int] | None = None) -> Table:
+def _of_records(records: list, lines: Sequence[int] | None = None, path: Path | None = None) -> Table:
     """Make a table of mappings, one a row; keys that a row lacks are missing values."""
     for row, record in enumerate(records):
         if not isinstance(record, Mapping):
@@ -305,26 +256,19 @@ def _fetchers(columns: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
     return {name: partial(_values, values) for name, values in columns.items()}
 
 
-def _check_names(names: Sequence[str], path: Path | None) -> None:
-    if not any(names):
-        raise DatasetError("is empty or has no header: the first row must name the columns", path)
-    if several := [name for name in dict.fromkeys(filter(None, names)) if names.count(name) > 1]:
-        raise DatasetError(f"several columns are named {several[0]!r}: rename them", path)
-
-
-def _with_class_names(frame: Any, name: Any) -> Any:
-    """Return a column; numbers of classes of Hugging Face become their names, also in lists of them."""
+def _column_of(frame: Any, name: Any) -> Any:
+    """Return the rows of a column; numbers of classes of Hugging Face become their names, also in lists of them."""
     values, types = frame[name], getattr(frame, "features", None)
     kind = types.get(name) if isinstance(types, Mapping) else None
     label = getattr(kind, "feature", kind)
     names = getattr(label, "names", None)
     if names is None:
-        return values
+        return _values(values)
 
     def named(value: Any) -> Any:
-        if isinstance(value, list):
+        if isinstance(value, list | np.ndarray):
             return [named(item) for item in value]
-        return names[value] if isinstance(value, int) and 0 <= value < len(names) else None
+        return names[int(value)] if isinstance(value, Integral) and 0 <= int(value) < len(names) else None
 
     return [named(value) for value in values]
 
@@ -336,4 +280,4 @@ def _values(column: Any) -> Any:
             column = getattr(column, method)()
     if hasattr(column, "tolist") and getattr(column, "ndim", 0) == 1:
         return column.tolist()
-    return list(column) if isinstance(column, Iterator | tuple | set | frozenset) else column
+    return list(column) if isinstance(column, tuple) else column
