@@ -116,6 +116,7 @@ class EncodedTable:
                 encoder=(encoders or {}).get(feature.name),
                 cache=cache,
                 once=not targets,
+                threads=config.backend.threads,
             )
             prefetches.append(feature.preprocessing.prefetch_size)
         for feature in self._outputs:

@@ -132,6 +132,8 @@ class SoundColumn:
         As for `training.cache_options`.
     once : bool
         Whether each sound is read once, so that nothing needs to be kept in memory.
+    threads : int > 0, optional
+        Threads that read sounds that are kept in memory.
 
     Attributes
     ----------
@@ -148,6 +150,7 @@ class SoundColumn:
         encoder: AudioEncoder | None = None,
         cache: bool | str | os.PathLike = True,
         once: bool = False,
+        threads: int | None = None,
     ):
         self.sounds = sounds
         self.longest: int | None = None
@@ -176,7 +179,7 @@ class SoundColumn:
         if once and options["mode"] == "eager":
             options["mode"] = "lazy"
         folder = options["cache_dir"] or loading.lazy_cache_dir
-        results = FixedResults(AudioDataset(sounds, transforms=steps), options["mode"], folder)
+        results = FixedResults(AudioDataset(sounds, transforms=steps), options["mode"], folder, threads)
         self._get, self.available, self.flush = results.get, results.available, results.flush
 
     def get(self, row: int) -> tuple[np.ndarray, int]:
