@@ -13,7 +13,7 @@ __all__ = ["MOMENTUM", "MaskedBatchNorm", "VectorNorm"]
 MOMENTUM = 0.7
 
 TINY = 1e-12  # added to variances, since the root has no derivative at 0
-COPIES = 128  # of each point, so that the unbiased variance of cuDNN's running statistics is not twice as large
+COPIES = 32  # of each point, so that the unbiased variance of cuDNN's running statistics is not twice as large
 
 
 class VectorNorm(gluon.nn.BatchNorm):
@@ -81,18 +81,28 @@ class MaskedBatchNorm(gluon.nn.HybridBlock):
             self.norm = gluon.nn.BatchNorm(in_channels=channels, **norm)
 
     def hybrid_forward(self, F, x, within):
-        count = _total(F, within)
-        mean = F.broadcast_div(_total(F, F.broadcast_mul(x, within)), count)
-        squares = F.square(F.broadcast_mul(F.broadcast_sub(x, mean), within))
-        variance = F.broadcast_div(_total(F, squares), count)
-        deviation = F.sqrt(variance + TINY)
-        points = F.concat(*(F.tile(point, (1, 1, 1, COPIES)) for point in (mean + deviation, mean - deviation)), dim=3)
-        points = self.norm(points)
-        above, below = (F.slice_axis(points, axis=3, begin=point, end=point + 1) for point in (0, COPIES))
-        scale = F.broadcast_div(above - below, 2 * deviation)
-        return F.broadcast_add(F.broadcast_mul(F.broadcast_sub(x, mean), scale), (above + below) / 2)
+        # Products of matrices in place of sums and broadcasts, whose gradients take ten times as long in MXNet.
+        x, within = F.reshape(x, (0, 0, -1)), F.reshape(within, (0, 1, -1))
+        mean = _mean(F, x, within)
+        # The gradient of a variance does not depend on that of the mean.
+        deviations = x - F.BlockGrad(F.broadcast_like(mean, x))
+        deviation = F.sqrt(_mean(F, F.square(deviations), within) + TINY)
+        points = F.concat(*(F.tile(point, (1, 1, COPIES)) for point in (mean + deviation, mean - deviation)), dim=2)
+        points = F.reshape(self.norm(F.expand_dims(points, axis=2)), (0, 0, -1))
+        above, below = (F.slice_axis(points, axis=2, begin=point, end=point + 1) for point in (0, COPIES))
+        scale = (above - below) / (2 * deviation)
+        shift = (above + below) / 2 - scale * mean
+        return F.expand_dims(x * _at_all_steps(F, scale, within) + _at_all_steps(F, shift, within), axis=2)
 
 
-def _total(F, x):
-    """Return the sum of each channel [shape=(1, channels, 1, 1)]."""
-    return F.sum(x, axis=(0, 2, 3), keepdims=True)
+def _mean(F, x, within):
+    """Return the mean of each channel [shape=(1, channels, 1)]."""
+    total = F.sum(F.batch_dot(x, within, transpose_b=True), axis=0, keepdims=True)
+    return F.broadcast_div(total, F.sum(within, axis=(0, 2), keepdims=True))
+
+
+def _at_all_steps(F, values, within):
+    """Repeat a value of each channel [shape=(1, channels, 1)] for all steps [shape=(batch, channels, steps)]."""
+    steps = F.ones_like(within)
+    first = F.slice_axis(steps, axis=2, begin=0, end=1)
+    return F.batch_dot(F.broadcast_mul(values, first), steps)
