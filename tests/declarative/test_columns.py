@@ -267,6 +267,16 @@ def test_a_constant_is_a_category_of_its_own():
     assert fit(config([("place", "category")]), place=["in", None] * 5)["place"].labels == [UNKNOWN, "in"]
 
 
+def test_rows_without_a_label_can_be_empty_sets():
+    options = {"missing_value_strategy": "fill_with_const", "fill_value": "", "tokenizer": "pipe"}
+    configuration = config(outputs=[("tags", "set", options)])
+    rows = table(tags=["dog|rain", None] * 5)
+    learned = Columns.fit(configuration, rows, range(10))
+    values = filled_values(configuration.output_features[0], learned["tags"], rows)
+    assert learned["tags"].labels == ["dog", "rain"] and complete_rows(configuration, rows) == list(range(10))
+    assert [learned["tags"].encode(value).tolist() for value in values[:2]] == [[1, 1], [0, 0]]
+
+
 def test_one_row_without_a_value_stays_missing():
     configuration = config([("x", "number", {"missing_value_strategy": "bfill"})])
     learned = fit(configuration, x=range(10))
