@@ -109,9 +109,8 @@ def complete_rows(config: RunConfig, table: Table) -> list[int]:
         if feature.type == "audio":
             has_value = FilledSounds(feature, table).present
         else:
-            has_value = np.array([value is not None for value in table.column(feature.column)])
-            if feature.preprocessing.missing_value_strategy != "drop_row":
-                has_value |= True
+            fills = feature.preprocessing.missing_value_strategy != "drop_row"
+            has_value = np.array([fills or value is not None for value in table.column(feature.column)])
         if missing := int(np.count_nonzero(~has_value & complete)):
             log.warning("left out %d rows without a value in column %r", missing, feature.column)
         complete &= has_value
@@ -206,8 +205,8 @@ def _code(encoding: ColumnEncoding, value: Any) -> float | np.ndarray | None:
 
 def _check_varies(feature: Any, encoding: ColumnEncoding, table: Table, rows: Sequence[int]) -> None:
     """Raise DatasetError if an output has one value only."""
-    column = table.column(feature.column)
-    values = [column[row] for row in rows if column[row] is not None]
+    filled = filled_values(feature, encoding, table)
+    values = [filled[row] for row in rows if filled[row] is not None]
     codes = [_code(encoding, value) for value in values]
     different = {np.asarray(code).tobytes() for code in codes if code is not None}
     if len(different) < 2:
