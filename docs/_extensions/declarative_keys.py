@@ -9,7 +9,18 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from mxnet_audio.declarative import encoders, features, layers, output_features, run_sections, training_section
+from mxnet_audio.declarative import (
+    column_preprocessing,
+    decoders,
+    encoders,
+    features,
+    layers,
+    losses,
+    output_features,
+    pretrained_encoders,
+    run_sections,
+    training_section,
+)
 from mxnet_audio.declarative.config import RunConfig
 from mxnet_audio.declarative.defaults import Defaults
 from mxnet_audio.declarative.section import Dropped, Section
@@ -72,8 +83,14 @@ SEQUENCES = [
     encoders.Transformer,
     encoders.Passthrough,
 ]
-PRETRAINED = [encoders.Wav2Vec2, encoders.Whisper, encoders.Hubert, encoders.WavLm, encoders.Ast]
-OTHERS = [encoders.PublishedEncoder, encoders.FrozenEncoder]
+PRETRAINED = [
+    pretrained_encoders.Wav2Vec2,
+    pretrained_encoders.Whisper,
+    pretrained_encoders.Hubert,
+    pretrained_encoders.WavLm,
+    pretrained_encoders.Ast,
+]
+OTHERS = [pretrained_encoders.PublishedEncoder, pretrained_encoders.FrozenEncoder]
 OPTIMIZERS = ["Sgd", "Adam", "AdamW", "Adamax", "Nadam", "Adadelta", "Adagrad", "Rmsprop"]
 OUTPUTS = output_features.OUTPUT_TYPES
 LOSSES = [
@@ -194,8 +211,8 @@ MEANINGS = {
 
 def preprocessing() -> str:
     """Return the table of the preprocessing of sounds."""
-    fields = features.AudioPreprocessing.model_fields
-    defaults = features.AudioPreprocessing()
+    fields = column_preprocessing.AudioPreprocessing.model_fields
+    defaults = column_preprocessing.AudioPreprocessing()
     rows = [
         [f"`{key}`", shown(getattr(defaults, key)), "" if key in LUDWIG_ONLY else "Not Ludwig's."]
         for key in fields
@@ -215,11 +232,11 @@ def refused_types() -> str:
         "`encoder` of number and binary": features.NumberEncoder,
         "`encoder` of category": features.CategoryEncoder,
         "`output_features`": output_features.OutputFeature,
-        "`decoder` of category": output_features.CategoryDecoder,
-        "`decoder` of binary": output_features.BinaryDecoder,
-        "`loss` of category": output_features.CategoryLoss,
-        "`loss` of binary": output_features.BinaryLoss,
-        "`loss` of number": output_features.NumberLoss,
+        "`decoder` of category": decoders.CategoryDecoder,
+        "`decoder` of binary": decoders.BinaryDecoder,
+        "`loss` of category": losses.CategoryLoss,
+        "`loss` of binary": losses.BinaryLoss,
+        "`loss` of number": losses.NumberLoss,
         "`combiner`": run_sections.Combiner,
         "`trainer.optimizer`": training_section.Optimizer,
         "`preprocessing.split`": run_sections.Split,
@@ -275,9 +292,9 @@ and `ecapa` (first column), and `yamnet`, `musicnn`, `musicnn_mtt`, `musicnn_vgg
 which are not trained (second column).""",
         matrix({"panns_cnn14": OTHERS[0], "yamnet": OTHERS[1]}),
         table(("key", "meaning"), pretrained_meanings()),
-        table(("key", "", "reason"), unsupported(encoders.PretrainedEncoder)),
+        table(("key", "", "reason"), unsupported(pretrained_encoders.PretrainedEncoder)),
         "Keys of `adapter`; `adapter: lora` has their defaults:",
-        section(encoders.Adapter),
+        section(pretrained_encoders.Adapter),
     ]
     for kind, model in features.INPUT_TYPES.items():
         if kind != "audio":
@@ -311,12 +328,12 @@ which are not trained (second column).""",
             unsupported(output_features.Output, ("default_validation_metric",)),
         ),
         "### Decoders",
-        section(output_features.Classifier),
+        section(decoders.Classifier),
         "`regressor`, of number and binary, has the same keys but `calibration` and `mc_dropout_samples`.",
         "### Losses",
     ]
     for name in LOSSES:
-        model = getattr(output_features, name)
+        model = getattr(losses, name)
         parts += [f"`{model.model_fields['type'].default}`:", section(model)]
     parts += [
         "## Trainer",
@@ -369,8 +386,8 @@ def inner(field: Any) -> type[Section]:
 
 def pretrained_meanings() -> list[list[str]]:
     """Return the rows of the keys of pretrained encoders, with their meanings."""
-    fields = {**encoders.Wav2Vec2.model_fields, **encoders.PublishedEncoder.model_fields}
-    fields |= encoders.PretrainedEncoder.model_fields  # subclasses with other defaults have no descriptions
+    fields = {**pretrained_encoders.Wav2Vec2.model_fields, **pretrained_encoders.PublishedEncoder.model_fields}
+    fields |= pretrained_encoders.PretrainedEncoder.model_fields  # subclasses with other defaults have no descriptions
     return [[f"`{key}`", str(field.description)] for key, field in fields.items() if key != "type"]
 
 

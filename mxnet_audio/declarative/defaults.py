@@ -7,25 +7,16 @@ from typing import Any, ClassVar
 
 from pydantic import ValidationError, model_serializer
 
-from mxnet_audio.declarative.encoders import AudioEncoder
-from mxnet_audio.declarative.features import (
+from mxnet_audio.declarative.column_preprocessing import (
     AudioPreprocessingSection,
     BinaryPreprocessing,
-    CategoryEncoder,
     CategoryPreprocessing,
-    NumberEncoder,
     NumberPreprocessing,
 )
-from mxnet_audio.declarative.output_features import (
-    BinaryDecoder,
-    BinaryLoss,
-    CategoryDecoder,
-    CategoryLoss,
-    NumberDecoder,
-    NumberLoss,
-    SetDecoder,
-    SetLoss,
-)
+from mxnet_audio.declarative.decoders import BinaryDecoder, CategoryDecoder, NumberDecoder, SetDecoder
+from mxnet_audio.declarative.encoders import AudioEncoder
+from mxnet_audio.declarative.features import CategoryEncoder, NumberEncoder
+from mxnet_audio.declarative.losses import BinaryLoss, CategoryLoss, NumberLoss, SetLoss
 from mxnet_audio.declarative.section import Refused, Section, Unsupported
 
 __all__ = ["Defaults", "with_defaults"]

@@ -9,20 +9,24 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
-    GetJsonSchemaHandler,
-    field_validator,
     model_serializer,
     model_validator,
 )
-from pydantic_core import CoreSchema
 
+from mxnet_audio.declarative.column_preprocessing import (
+    AudioPreprocessing,
+    AudioPreprocessingSection,
+    BinaryPreprocessing,
+    CategoryPreprocessing,
+    NumberPreprocessing,
+)
 from mxnet_audio.declarative.encoders import PRETRAINED_TYPES, AudioEncoder, ParallelCnn, PretrainedEncoder
 from mxnet_audio.declarative.layers import Activation, BiasInitializer, FcLayers, Initializer, Norm, NormParams
 from mxnet_audio.declarative.section import (
+    COMPUTED,
     Dropout,
     Dropped,
     Layers,
-    PositiveCount,
     Refused,
     Section,
     Size,
@@ -32,24 +36,17 @@ from mxnet_audio.declarative.section import (
     problem,
     shown,
 )
-from mxnet_audio.errors import FeatureError
-from mxnet_audio.features import AudioFeatureConfig
-from mxnet_audio.features.keys import KEYS_OF_TYPE, LOADING_KEYS, LUDWIG_KEYS, TIME_MAJOR_TYPES
+from mxnet_audio.features.keys import LOADING_KEYS, TIME_MAJOR_TYPES
 
 __all__ = [
     "COMMON_KEYS",
     "INPUT_TYPES",
     "AudioInput",
-    "AudioPreprocessing",
-    "AudioPreprocessingSection",
     "BinaryInput",
-    "BinaryPreprocessing",
     "CategoryInput",
-    "CategoryPreprocessing",
     "Feature",
     "InputFeature",
     "NumberInput",
-    "NumberPreprocessing",
     "or_nothing",
 ]
 
@@ -57,48 +54,8 @@ COMMON_KEYS = {
     "proc_column": Dropped("Ludwig computes it"),
     "active": Refused("leave the feature out", (True,)),
 }
-COMPUTED = Dropped("Ludwig computes it")
 # An empty section of a file is null: all its keys have their defaults.
 or_nothing = BeforeValidator(lambda value: {} if value is None else value)
-
-
-class AudioPreprocessing(AudioFeatureConfig):
-    """Features of sounds, how they are read, and what replaces missing ones; ``fbank`` by default, as in Ludwig."""
-
-    def __init__(self, /, **values: Any) -> None:
-        if "audio_feature" in values:
-            raise FeatureError("audio_feature: its keys are keys of preprocessing itself, move them up")
-        if values.keys() <= LUDWIG_KEYS | LOADING_KEYS | {"computed_fill_value"}:
-            values = {"type": "fbank", **values}
-        super().__init__(**values)
-
-    @model_serializer(mode="wrap")
-    def _used_keys(self, handler: Any) -> dict[str, Any]:
-        return {key: value for key, value in handler(self).items() if key in KEYS_OF_TYPE[self.type] | LOADING_KEYS}
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Return the JSON schema with the defaults of ``fbank``."""
-        document = handler(schema)
-        properties = handler.resolve_ref_schema(document)["properties"]
-        for key, value in cls().model_dump(mode="json").items():
-            properties[key]["default"] = value
-        properties["computed_fill_value"] = {"description": "Not supported: Ludwig computes it."}
-        return document
-
-    @property
-    def features(self) -> AudioFeatureConfig:
-        """Configuration of the features alone."""
-        return AudioFeatureConfig(**self.identity())
-
-
-def _with_text_keys(value: Any) -> Any:
-    if isinstance(value, Mapping):  # AudioFeatureConfig takes them as keywords
-        return {key_text(key): item for key, item in value.items()}
-    return {} if value is None else value
-
-
-AudioPreprocessingSection: TypeAlias = Annotated[AudioPreprocessing, BeforeValidator(_with_text_keys)]
 
 
 class Feature(Section):
@@ -259,63 +216,6 @@ CategoryEncoder: TypeAlias = Annotated[
         dict.fromkeys(("sparse", "passthrough", "target", "hash"), "use 'dense' or 'onehot'"),
     ),
 ]
-
-MissingValueStrategy: TypeAlias = Literal["fill_with_const", "fill_with_mode", "bfill", "ffill", "drop_row"]
-
-
-class CategoryPreprocessing(Section):
-    """Reading of a column of categories."""
-
-    UNSUPPORTED: ClassVar[Unsupported] = {
-        "computed_fill_value": COMPUTED,
-        "cache_encoder_embeddings": Refused("vectors of categories are trained", (False,)),
-    }
-    missing_value_strategy: MissingValueStrategy = "fill_with_const"
-    """Replacement of missing values."""
-    fill_value: str = "<UNK>"
-    """Constant of fill_with_const."""
-    lowercase: bool = False
-    """True makes no difference between upper and lower case."""
-    most_common: PositiveCount | None = 10000
-    """Number of categories, the most frequent ones; others are unknown."""
-
-
-class NumberPreprocessing(Section):
-    """Reading of a column of numbers."""
-
-    UNSUPPORTED: ClassVar[Unsupported] = {
-        "computed_fill_value": COMPUTED,
-        "outlier_strategy": Refused("replace outliers in the table", (None,)),
-        "outlier_threshold": Dropped("there is no outlier_strategy"),
-        "computed_outlier_fill_value": COMPUTED,
-    }
-    missing_value_strategy: MissingValueStrategy | Literal["fill_with_mean"] = "fill_with_const"
-    """Replacement of missing values."""
-    fill_value: float = 0.0
-    """Constant of fill_with_const."""
-    normalization: Literal["zscore", "minmax", "log1p", "iq"] | None = "zscore"
-    """Scale of the numbers, learned from the training rows."""
-
-
-class BinaryPreprocessing(Section):
-    """Reading of a column of flags."""
-
-    UNSUPPORTED: ClassVar[Unsupported] = {
-        "computed_fill_value": COMPUTED,
-        "fill_value": Refused("use missing_value_strategy", (None,)),
-    }
-    missing_value_strategy: Literal[
-        "fill_with_mode", "bfill", "ffill", "drop_row", "fill_with_false", "fill_with_true"
-    ] = "fill_with_false"
-    """Replacement of missing values."""
-    fallback_true_label: str | None = None
-    """Value that is true, in a column of other values than true and false, yes and no, 1 and 0."""
-
-    @field_validator("fallback_true_label", mode="before")
-    @classmethod
-    def _as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int | float) else value
-
 
 _NOT_TIED = {**COMMON_KEYS, "tied": Refused("only audio features share an encoder", (None,))}
 

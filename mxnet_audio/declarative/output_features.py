@@ -6,35 +6,42 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, model_validator
 
-from mxnet_audio.declarative.features import (
-    COMMON_KEYS,
-    COMPUTED,
+from mxnet_audio.declarative.column_preprocessing import (
     BinaryPreprocessing,
     CategoryPreprocessing,
-    Feature,
     MissingValueStrategy,
     NumberPreprocessing,
+)
+from mxnet_audio.declarative.decoders import (
+    BinaryDecoder,
+    CategoryDecoder,
+    Classifier,
+    NumberDecoder,
+    Regressor,
+    SetDecoder,
+)
+from mxnet_audio.declarative.features import (
+    COMMON_KEYS,
+    Feature,
     or_nothing,
 )
-from mxnet_audio.declarative.layers import (
-    Activation,
-    BiasInitializer,
-    FcLayers,
-    Initializer,
-    Norm,
-    NormParams,
-    check_one_of,
+from mxnet_audio.declarative.losses import (
+    BinaryLoss,
+    BinaryWeightedCrossEntropy,
+    CategoryLoss,
+    MeanSquaredError,
+    NumberLoss,
+    SetLoss,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
 )
 from mxnet_audio.declarative.section import (
-    Dropout,
-    Layers,
+    COMPUTED,
     NonNegative,
-    Positive,
     PositiveCount,
     Refused,
     Section,
     Share,
-    Size,
     TypeChoice,
     Unsupported,
     problem,
@@ -42,21 +49,11 @@ from mxnet_audio.declarative.section import (
 
 __all__ = [
     "OUTPUT_TYPES",
-    "BinaryDecoder",
-    "BinaryLoss",
     "BinaryOutput",
-    "CategoryDecoder",
-    "CategoryLoss",
     "CategoryOutput",
-    "Classifier",
-    "NumberDecoder",
-    "NumberLoss",
     "NumberOutput",
     "Output",
     "OutputFeature",
-    "Regressor",
-    "SetDecoder",
-    "SetLoss",
     "SetOutput",
 ]
 
@@ -64,154 +61,6 @@ _TEMPERATURE = "probabilities are not calibrated"
 _FC_KEYS = ("output_size", "norm", "norm_params", "activation", "dropout", "use_bias")
 # Keys that older versions of Ludwig have in an output feature itself.
 _IN_DECODER = {"num_fc_layers": "num_fc_layers", "fc_layers": "fc_layers", **{key: f"fc_{key}" for key in _FC_KEYS}}
-
-
-class _Decoder(Section):
-    """Fully connected layers before the last one, which computes the output."""
-
-    UNSUPPORTED: ClassVar[Unsupported] = {"input_size": COMPUTED, "num_classes": COMPUTED}
-    num_fc_layers: Layers = 0
-    fc_layers: FcLayers = None
-    fc_output_size: Size = 256
-    fc_use_bias: bool = True
-    fc_weights_initializer: Initializer = "xavier_uniform"
-    fc_bias_initializer: BiasInitializer = "zeros"
-    fc_norm: Norm = None
-    fc_norm_params: NormParams = None
-    fc_activation: Activation = "relu"
-    fc_dropout: Dropout = 0.0
-    use_bias: bool = True
-    weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: BiasInitializer = "zeros"
-
-    @model_validator(mode="after")
-    def _check_layers(self) -> _Decoder:
-        check_one_of(self, "fc_layers", "num_fc_layers")
-        return self
-
-
-class Regressor(_Decoder):
-    """Decoder of a number or flag."""
-
-    type: Literal["regressor"] = "regressor"
-
-
-class Classifier(_Decoder):
-    """Decoder of a category or set."""
-
-    UNSUPPORTED: ClassVar[Unsupported] = {
-        **_Decoder.UNSUPPORTED,
-        "calibration": Refused(_TEMPERATURE, (None,)),
-        "mc_dropout_samples": Refused("predictions are computed once, without dropout", (0,)),
-    }
-    type: Literal["classifier"] = "classifier"
-
-
-class _Loss(Section):
-    """Keys of all losses."""
-
-    weight: NonNegative = 1.0
-    """Factor of the loss in the sum of all outputs."""
-
-
-_NOISY = "labels are taken as they are"
-
-
-class SoftmaxCrossEntropy(_Loss):
-    """Loss of a category."""
-
-    UNSUPPORTED: ClassVar[Unsupported] = {
-        "robust_lambda": Refused(_NOISY, (0,)),
-        "confidence_penalty": Refused(_NOISY, (0,)),
-        "class_similarities": Refused("use class_weights", (None,)),
-        "class_similarities_temperature": Refused("use class_weights", (0,)),
-    }
-    type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
-    class_weights: dict[str, NonNegative] | None = None
-    """Weight of each class by its name; 1 for classes that are left out."""
-
-
-class BinaryWeightedCrossEntropy(_Loss):
-    """Loss of a flag."""
-
-    UNSUPPORTED: ClassVar[Unsupported] = {
-        "robust_lambda": Refused(_NOISY, (0,)),
-        "confidence_penalty": Refused(_NOISY, (0,)),
-    }
-    type: Literal["binary_weighted_cross_entropy"] = "binary_weighted_cross_entropy"
-    positive_class_weight: NonNegative | None = None
-    """Weight of the rows that are true; by default 1."""
-
-
-class SigmoidCrossEntropy(_Loss):
-    """Loss of a set."""
-
-    type: Literal["sigmoid_cross_entropy"] = "sigmoid_cross_entropy"
-    class_weights: dict[str, NonNegative] | None = None
-    """Weight of each class by its name; 1 for classes that are left out."""
-
-
-class MeanSquaredError(_Loss):
-    """Loss of a number: the square of its error."""
-
-    type: Literal["mean_squared_error"] = "mean_squared_error"
-
-
-class MeanAbsoluteError(_Loss):
-    """Loss of a number: the size of its error."""
-
-    type: Literal["mean_absolute_error"] = "mean_absolute_error"
-
-
-class Huber(_Loss):
-    """Loss of a number: the square of small errors, the size of large ones."""
-
-    type: Literal["huber"] = "huber"
-    delta: Positive = 1.0
-    """Error from which on its size counts."""
-
-
-CategoryDecoder: TypeAlias = Annotated[
-    Classifier, TypeChoice("classifier", ("classifier",), {"mlp_classifier": "use 'classifier' with num_fc_layers: 1"})
-]
-CategoryLoss: TypeAlias = Annotated[
-    SoftmaxCrossEntropy,
-    TypeChoice(
-        "softmax_cross_entropy",
-        ("softmax_cross_entropy",),
-        dict.fromkeys(
-            ("corn", "entropic_open_set", "objectosphere", "focal", "poly", "sparsemax", "entmax15"),
-            "use 'softmax_cross_entropy'",
-        ),
-    ),
-]
-BinaryDecoder: TypeAlias = Annotated[
-    Regressor, TypeChoice("regressor", ("regressor",), {"mlp_classifier": "use 'regressor' with num_fc_layers: 1"})
-]
-BinaryLoss: TypeAlias = Annotated[
-    BinaryWeightedCrossEntropy,
-    TypeChoice(
-        "binary_weighted_cross_entropy",
-        ("binary_weighted_cross_entropy",),
-        dict.fromkeys(("entropic_open_set", "objectosphere", "focal"), "use 'binary_weighted_cross_entropy'"),
-    ),
-]
-NumberDecoder: TypeAlias = Annotated[Regressor, TypeChoice("regressor", ("regressor",))]
-NumberLoss: TypeAlias = Annotated[
-    MeanSquaredError | MeanAbsoluteError | Huber,
-    Field(discriminator="type"),
-    TypeChoice(
-        "mean_squared_error",
-        ("mean_squared_error", "mean_absolute_error", "huber"),
-        {
-            "mean_absolute_percentage_error": "use 'mean_absolute_error'",
-            "root_mean_squared_error": "use 'mean_squared_error'",
-            "root_mean_squared_percentage_error": "use 'mean_squared_error'",
-        },
-    ),
-]
-SetDecoder: TypeAlias = Annotated[Classifier, TypeChoice("classifier", ("classifier",))]
-SetLoss: TypeAlias = Annotated[SigmoidCrossEntropy, TypeChoice("sigmoid_cross_entropy", ("sigmoid_cross_entropy",))]
 
 
 class Output(Feature):

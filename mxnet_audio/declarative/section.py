@@ -26,6 +26,7 @@ from pydantic_core.core_schema import no_info_before_validator_function
 from mxnet_audio.errors import AudioError, ParameterError
 
 __all__ = [
+    "COMPUTED",
     "Count",
     "Dropout",
     "Dropped",
@@ -121,6 +122,7 @@ class Dropped(Refused):
         return True
 
 
+COMPUTED = Dropped("Ludwig computes it")
 Unsupported: TypeAlias = Mapping[str, Refused]
 
 
