@@ -23,12 +23,17 @@ __all__ = [
 ]
 
 
+_HUGE = 1 << 53  # larger whole numbers are no exact floats
+
+
 class AudioPreprocessing(AudioFeatureConfig):
     """Features of sounds, how they are read, and what replaces missing ones; ``fbank`` by default, as in Ludwig."""
 
     def __init__(self, /, **values: Any) -> None:
         if "audio_feature" in values:
             raise FeatureError("audio_feature: its keys are keys of preprocessing itself, move them up")
+        if huge := [key for key, value in values.items() if isinstance(value, int) and abs(value) >= _HUGE]:
+            raise FeatureError(f"{huge[0]}: must be less than {_HUGE}")
         if values.keys() <= LUDWIG_KEYS | LOADING_KEYS | {"computed_fill_value"}:
             values = {"type": "fbank", **values}
         super().__init__(**values)

@@ -78,6 +78,7 @@ WRONG = [
         "input_features[0].preprocessing.num_filter_band",
         "num_filter_bands?",
     ),
+    (audio(preprocessing={"num_fft_points": 10**6000}), "input_features[0].preprocessing.num_fft_points", "less than"),
     (audio(preprocessing={"window_type": "boxcar"}), "input_features[0].preprocessing.window_type", "'hamming'"),
     (audio(preprocessing={"audio_feature": {}}), "input_features[0].preprocessing.audio_feature", "move them up"),
     (audio(preprocessing={"type": "raw"}), "input_features[0].preprocessing.type", "needs a spectrum"),
