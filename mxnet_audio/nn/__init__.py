@@ -33,6 +33,8 @@ block                 input                                                 outp
 `LayerSum`            (batch, steps, dim), for each layer                   (batch, steps, dim)
 ====================  ====================================================  ============================
 
+`mxnet_audio.nn.sequence` has the sequence encoders of Ludwig, with its names and defaults.
+
 `add_lora` puts adapters of low rank (`LoraDense`) beside dense layers of any network, `merge_lora` adds them to the
 weights, and `freeze` keeps parameters, and the statistics of their batch norms, unchanged in training.
 

@@ -1,5 +1,28 @@
 """Sequence encoders, with the names, parameters and defaults of Ludwig: sequences of vectors become one vector each.
 
+========================  ================================================================================
+name                      layers
+========================  ================================================================================
+``parallel_cnn``          convolutions of different filter sizes, in parallel
+``stacked_cnn``           convolutions and pools, one after the other
+``stacked_parallel_cnn``  stacks of parallel convolutions
+``rnn``                   recurrent layers: rnn, lstm or gru
+``cnnrnn``                convolutions and pools, then recurrent layers
+``transformer``           transformer layers
+``passthrough``           none
+========================  ================================================================================
+
+Inputs are padded to one length [shape=(batch, steps, bands)], and come with their lengths [shape=(batch,)]. What is
+behind the length of a sequence never changes an output. The sequences that the layers compute are reduced to one vector
+each (``reduce_output``), which fully connected layers take; without a reduction, they are the output, with their
+lengths.
+
+Notes
+-----
+Norms differ from Ludwig's in two points, because of the padding: batch norm takes the steps within the lengths only,
+and layer norm of a convolution is over the filters of each step, where Ludwig's is over all filters and steps. A pool
+of means takes the steps within the lengths, and not the zeros of its padding.
+
 Examples
 --------
 >>> from mxnet_audio.engine import nd

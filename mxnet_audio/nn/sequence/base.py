@@ -11,7 +11,7 @@ from mxnet_audio.nn.sequence.fully_connected import FullyConnected
 from mxnet_audio.nn.sequence.layers import FullyConnectedSettings
 from mxnet_audio.nn.sequence.names import check_name
 
-__all__ = ["REDUCTIONS", "SequenceEncoder"]
+__all__ = ["REDUCTIONS", "JoinSteps", "SequenceEncoder"]
 
 REDUCTIONS = ("sum", "mean", "avg", "max", "last", "concat", None)
 
@@ -23,6 +23,23 @@ class JoinSteps(gluon.nn.HybridBlock):
     ----------
     steps : int
         Number of steps of the output; it is the same whatever the number of steps of the input is.
+
+    Inputs
+    ------
+    x : NDArray or Symbol [shape=(batch, any steps, dim)]
+        Sequences; what is behind `steps` is cut off.
+    lengths : NDArray or Symbol [shape=(batch,)]
+        Number of steps of each.
+
+    Outputs
+    -------
+    NDArray or Symbol [shape=(batch, steps * dim)]
+
+    Examples
+    --------
+    >>> from mxnet_audio.engine import nd
+    >>> JoinSteps(3)(nd.array([[[1], [9]]]), nd.array([1])).asnumpy()
+    array([[1., 0., 0.]], dtype=float32)
     """
 
     def __init__(self, steps: int, **kwargs):
