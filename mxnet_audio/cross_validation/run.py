@@ -165,7 +165,8 @@ def cross_validate(
                     if output_dir is not None:
                         save_run(output_dir, run)
                     if not progress:
-                        log.info("fold %r, seed %d: %s %.3f", run.fold, run.seed, run.measure, run.accuracy)
+                        measure = run.measure.replace("_", " ")
+                        log.info("fold %r, seed %d: %s %.3f", run.fold, run.seed, measure, run.accuracy)
                     bar.set_postfix({run.measure: f"{np.mean([run.accuracy for run in done.values()]):.3f}"})
             except BrokenProcessPool as error:
                 killed_by = error

@@ -184,7 +184,7 @@ def _draw_classes(axes: Axes, report: MultiLabelReport) -> None:
     axes.invert_yaxis()  # the first class is on top, as in the table
     axes.grid(axis="x", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2)  # not over the bars
 
 
 def _confusion_size(report: ClassificationReport | MultiLabelReport) -> float:
