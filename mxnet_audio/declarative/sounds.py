@@ -21,6 +21,7 @@ from mxnet_audio.errors import AudioError, InvalidAudioError
 from mxnet_audio.features import AudioFeatureConfig, load_features
 from mxnet_audio.inference.window_encoder import input_of, padded_length
 from mxnet_audio.library.encoder_run import EncodeSound
+from mxnet_audio.library.inputs import window_features
 from mxnet_audio.models import SequenceNet
 from mxnet_audio.pretrained import AudioEncoder
 from mxnet_audio.pretrained.sound_encoder import sound_encoder
@@ -171,11 +172,12 @@ class SoundColumn:
         else:
             net = encoder.net
             assert isinstance(net, SequenceNet)  # others are not trained
-            open_input = training.OpenInput(encoder.feature_config, net.min_input, pads=net.pads)
+            window = window_features(net, encoder.feature_config)
+            open_input = training.OpenInput(window, net.min_input, pads=net.pads)
             self.longest, self._pads = open_input.longest, net.pads
             steps = [open_input.load_window, open_input]
             if net.fixed_steps is not None:
-                steps, self._window = steps[:1], encoder.feature_config
+                steps, self._window = steps[:1], window
         if once and options["mode"] == "eager":
             options["mode"] = "lazy"
         folder = options["cache_dir"] or loading.lazy_cache_dir
@@ -220,7 +222,8 @@ def padded_batch(arrays: Sequence[np.ndarray], axis: int, longest: int, *, repea
     longest : int > 0
         Length of the longest possible array.
     repeats : bool
-        Fill up by repeating the array, for networks for which zeros would count.
+        Fill up to the longest possible array by repeating each, for networks for which padding would count: their
+        outputs must not depend on the other arrays.
 
     Returns
     -------
@@ -228,12 +231,13 @@ def padded_batch(arrays: Sequence[np.ndarray], axis: int, longest: int, *, repea
 
     Examples
     --------
-    >>> padded_batch([np.arange(1, 3), np.arange(4)], 0, 4, repeats=True)
+    >>> padded_batch([np.arange(1, 3), np.arange(1, 4)], 0, 4, repeats=True)
     array([[1., 2., 1., 2.],
-           [0., 1., 2., 3.]], dtype=float32)
+           [1., 2., 3., 1.]], dtype=float32)
     """
     shape = [len(arrays), *arrays[0].shape]
-    shape[1 + axis] = length = padded_length(max(x.shape[axis] for x in arrays), longest)
+    length = longest if repeats else padded_length(max(x.shape[axis] for x in arrays), longest)
+    shape[1 + axis] = length
     batch = np.zeros(shape, np.float32)
     for row, x in zip(np.moveaxis(batch, 1 + axis, 1), arrays):
         x = np.moveaxis(x, axis, 0)

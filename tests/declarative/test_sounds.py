@@ -179,3 +179,19 @@ def test_inputs_of_trained_encoders_are_those_of_their_networks(table, name):
     outputs = encoder.net(nd.array(x), nd.array(lengths))[1].asnumpy()
     vectors = [encoder.encode_audio(table.sounds("audio")[row]) for row in range(4)]
     np.testing.assert_allclose(outputs, vectors, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["panns_cnn6", pytest.param("ecapa", marks=pytest.mark.slow)])
+def test_outputs_do_not_depend_on_the_other_rows_of_a_batch(name):
+    rng = np.random.default_rng(0)
+    sounds = [(rng.normal(0, 0.1, size), 16000) for size in (9000, 12000, 16000, 17000)]
+    rows = read_table({"audio": sounds, "label": ["x", "y"] * 2})
+    configuration = config({"type": name, "use_pretrained": False})
+    encoder = load_encoder(name, use_pretrained=False)
+    inputs = column(configuration, rows, encoder=encoder)
+
+    def outputs(*numbers):
+        x, lengths = inputs.stacked([inputs.get(row) for row in numbers])
+        return encoder.net(nd.array(x), nd.array(lengths))[1].asnumpy()
+
+    np.testing.assert_allclose(outputs(0, 3), np.concatenate([outputs(0), outputs(3)]), atol=1e-5)
