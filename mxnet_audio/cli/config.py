@@ -14,7 +14,7 @@ from mxnet_audio.cli.output import print_lines, print_result
 __all__ = ["config"]
 
 config = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Check the configuration of a run, and print its JSON schema."
+    no_args_is_help=True, rich_markup_mode=None, help="Check configurations of runs; print their schema."
 )
 
 
