@@ -9,6 +9,8 @@ import pytest
 import soundfile as sf
 from matplotlib.image import imread
 
+from mxnet_audio.cli.clips import list_training_sets
+
 KINDS = {"low": (200, 500), "high": (2000, 3500)}
 SETS = [("low",), ("high",), ("high", "low"), ()]
 SMALL = ("--input-shape", "1,32,16", "--batch-size", 4, "--learning-rate", 0.002, "--label-separator", "|")
@@ -73,6 +75,20 @@ def test_rows_of_one_file_are_joined(run_json, table, tmp_path, own_cache):
         csv.writer(file).writerows([("path", "label"), *rows])
     document = run_json("train", path, "--model-dir", tmp_path / "model", "--epochs", 1, *SMALL)
     assert document["labels"] == ["high", "low"] and document["skipped"] == []
+
+
+def test_validation_sets_have_the_same_separator(table, tones):
+    pairs, groups, held_out = list_training_sets(table, table, label_separator="|")
+    assert groups is None and held_out == pairs
+    assert [set(labels) for _, labels in pairs[:4]] == [set(labels) for labels in SETS]
+    _, _, held_out = list_training_sets(table, tones, label_separator="|")
+    assert {label for _, label in held_out} == {"high ♪", "low"}  # of folders, each clip has one
+
+
+def test_models_of_one_label_take_no_sets(run, table, tones, tmp_path, own_cache):
+    run("train", tones, "--model-dir", tmp_path, "--input-shape", "1,16,16", "--epochs", 1)
+    result = run("evaluate", table, "--label-separator", "|", "--model-dir", tmp_path, code=1)
+    assert "one label is expected" in result.stderr and result.stdout == ""
 
 
 def test_predict(run, run_json, trained, table):

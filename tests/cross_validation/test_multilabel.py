@@ -9,6 +9,7 @@ from mxnet_audio.cross_validation.results import CrossValidation, FoldRun
 from mxnet_audio.cross_validation.run import cross_validate
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
+from mxnet_audio.library.pretrained import PretrainedAudioClassifier
 from mxnet_audio.metrics import MultiLabelReport, multilabel_report
 
 LABELS = ["dog", "rain"]
@@ -85,3 +86,11 @@ def test_a_fold_without_labels_is_an_error(corpus, options):
     with pytest.raises(AudioError, match=r"'none'.*no clip") as error:
         cross_validate(Cifar10AudioClassifier, pairs, folds, n_jobs=1, **quick)
     assert not isinstance(error.value, DatasetError) and len(error.value.finished) == 2
+
+
+def test_the_head_of_an_encoder_chooses_thresholds_on_training_clips(corpus, published, tmp_path):
+    pairs = [(path, {label} if label == "noise" else {label, "tone"}) for path, label in corpus]
+    classifier = PretrainedAudioClassifier(published("yamnet"))
+    result = cross_validate(classifier, pairs, 2, n_jobs=1, cache=tmp_path, progress=False)
+    assert result.accuracy > 0.9
+    assert all((run.report.thresholds != 0.5).any() for run in result.runs)
