@@ -197,16 +197,19 @@ def resume_run(run: FittedRun, directory: str | os.PathLike, identity: Mapping[s
         If the checkpoint is damaged, or of a run with other settings or rows.
     """
     manifest = model_store.read_manifest(directory, MODEL)
+    roles = ("last", "best", "optimizer")
+    last, best, optimizer = (model_store.read_tensors(directory, manifest, role) for role in roles)
     try:
         before, steps = dict(manifest["training"]), [int(step) for step in manifest["steps"]]
         statistics = _from_json(manifest["statistics"])
-    except (KeyError, TypeError, ValueError) as error:
+        lengths = {len(v) for outputs in statistics.values() for one in outputs.values() for v in one.values()}
+        if lengths - {len(steps)}:
+            raise ValueError(f"statistics of {sorted(lengths)} rounds, not of {len(steps)}")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
     if changed := [name for name in identity if before.get(name) != identity[name]]:
         reason = f"the checkpoint is of another run: {', '.join(changed)} changed; start again without resume"
         raise ModelError(reason, directory)
-    roles = ("last", "best", "optimizer")
-    last, best, optimizer = (model_store.read_tensors(directory, manifest, role) for role in roles)
     published = run.published()
     parameters = published.keys() & get_parameters(run.network).keys()
     unchanged = {name: published[name] for name in parameters}

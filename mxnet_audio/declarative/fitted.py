@@ -39,26 +39,20 @@ class Record:
 
     def __init__(self, outputs: Sequence[Output]):
         self._outputs = outputs
-        self._parts: list[tuple[Batch, list[np.ndarray], list[float]]] = []
+        self._count = 0
+        self._parts: list[list[tuple[np.ndarray, np.ndarray, float]]] = [[] for _ in outputs]
 
     def add(self, batch: Batch, scores: Sequence[nd.NDArray], losses: Sequence[nd.NDArray]) -> None:
         """Add a batch: the scores [shape=(batch, units)] and losses [shape=(batch,)] of each output."""
-        sums = [float(loss.sum().asscalar()) for loss in losses]
-        self._parts.append((batch, [array.asnumpy() for array in scores], sums))
-
-    def rows(self) -> np.ndarray:
-        """Return the numbers of the rows [shape=(n,)]."""
-        return np.concatenate([batch.rows for batch, _, _ in self._parts])
+        self._count += len(batch.rows)
+        for output, parts, array, loss in zip(self._outputs, self._parts, scores, losses):
+            parts.append((array.asnumpy(), batch.targets[output.name], float(loss.sum().asscalar())))
 
     def results(self) -> list[tuple[Output, np.ndarray, np.ndarray]]:
         """Return each output, its scores [shape=(n, units)] and its targets [shape=(n,) or (n, classes)]."""
         return [
-            (
-                output,
-                np.concatenate([scores[number] for _, scores, _ in self._parts]),
-                np.concatenate([batch.targets[output.name] for batch, _, _ in self._parts]),
-            )
-            for number, output in enumerate(self._outputs)
+            (output, np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
+            for output, parts in zip(self._outputs, self._parts)
         ]
 
     def measures(self) -> Measures:
@@ -69,8 +63,7 @@ class Record:
         ModelError
             If a loss is NaN or infinite.
         """
-        count = sum(len(batch.rows) for batch, _, _ in self._parts)
-        losses = np.sum([sums for _, _, sums in self._parts], axis=0) / count
+        losses = np.array([sum(loss for _, _, loss in parts) for parts in self._parts]) / self._count
         if not np.isfinite(losses).all():
             raise ModelError("the loss is NaN or infinite: lower the learning rate; earlier checkpoints remain")
         measures = {
@@ -108,7 +101,7 @@ class FittedRun:
     outputs : list of Output
     network : RunNetwork
     base : BaseWeights or None
-        Published weights of the encoders; None without any.
+        Published weights of the encoders; None if none are trained or saved.
     """
 
     def __init__(
@@ -126,24 +119,24 @@ class FittedRun:
         self.outputs = [OUTPUTS[feature.type](feature, columns[feature.name]) for feature in config.output_features]
         self.network = make_network(config, columns, self.outputs, encoders)
         self._roots = {config.shared_encoders[name]: encoders[name] for name in encoders}
+        published = self.published()
+        known = {**published, **(tensors or {})}
         if tensors is not None:
-            _check_shapes(self.network, tensors)
+            _check_shapes(self.network, known)
         mx.random.seed(config.random_seed)
         self.network.initialize(mx.init.Xavier(), ctx=model_ctx)
-        published = self.published()
         for name, parameter in self.network._collect_params_with_prefix().items():
             if name in published:
                 parameter.set_data(nd.array(published[name]))
-        for feature in config.input_features:
-            if (net := self.network.nets.get(feature.name)) is not None and feature.name in self._roots:
-                _choose_trained(net, feature.encoder)
+        for name, net in self.network.nets.items():
+            if name in self._roots:
+                _choose_trained(net, next(one.encoder for one in config.input_features if one.name == name))
         self.network.hybridize()
-        self.base = BaseWeights(published, is_saved=_saves_weights(config)) if encoders else None
+        is_saved = _saves_weights(config)
+        self.base = BaseWeights(published, is_saved=is_saved) if self.network.nets or is_saved else None
         if tensors is not None:
             names = self.network._collect_params_with_prefix().keys()
-            set_parameters(
-                self.network, {name: value for name, value in {**published, **tensors}.items() if name in names}
-            )
+            set_parameters(self.network, {name: value for name, value in known.items() if name in names})
 
     def prefix(self, name: str) -> str:
         """Return the prefix of the names of an encoder's published weights among `published`."""
@@ -204,10 +197,8 @@ def _choose_trained(net: SequenceNet, settings: Any) -> None:
 
 
 def _check_shapes(network: RunNetwork, tensors: Tensors) -> None:
-    """Raise ModelError if a parameter has another shape; those that are missing may be published ones."""
+    """Raise ModelError if a parameter is missing or has another shape, before the network gets memory."""
     for name, parameter in network._collect_params_with_prefix().items():
-        shape = tensors[name].shape if name in tensors else parameter.shape
-        if len(shape) != len(parameter.shape) or any(
-            size not in (0, other) for size, other in zip(parameter.shape, shape)
-        ):
-            raise ModelError(f"parameters of another network: {name} is {shape}, not {parameter.shape}")
+        if name not in tensors or tensors[name].shape != tuple(parameter.shape):
+            found = f"is {tensors[name].shape}" if name in tensors else "is missing"
+            raise ModelError(f"parameters of another network: {name} {found}, not {tuple(parameter.shape)}")

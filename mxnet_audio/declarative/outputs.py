@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from mxnet_audio.engine import gluon, nd
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.metrics import (
     ClassificationReport,
     MultiLabelReport,
@@ -73,6 +74,11 @@ class Output:
     encoding : Encoding
         Encoding of its column.
 
+    Raises
+    ------
+    ParameterError
+        If the weight of a class is given that does not exist.
+
     Attributes
     ----------
     name : str
@@ -89,6 +95,9 @@ class Output:
         self.feature, self.encoding = feature, encoding
         self.name, self.weight, self.units = feature.name, feature.loss.weight, encoding.width
         self.thresholds: list[float] | None = None
+        for label in getattr(feature.loss, "class_weights", None) or ():
+            if label not in map(str, encoding.labels):
+                raise ParameterError(f"class_weights of {self.name!r}: {label!r} is none of the classes")
 
     def loss(self, scores: nd.NDArray, targets: nd.NDArray) -> nd.NDArray:
         """Compute the loss of each row [shape=(batch,)].

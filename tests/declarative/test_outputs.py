@@ -9,6 +9,7 @@ from mxnet_audio.declarative.config import RunConfig
 from mxnet_audio.declarative.encodings import BinaryEncoding, CategoryEncoding, NumberEncoding, SetEncoding
 from mxnet_audio.declarative.outputs import OUTPUTS, OutputPrediction
 from mxnet_audio.engine import nd
+from mxnet_audio.errors import ParameterError
 
 ENCODINGS = {
     "category": CategoryEncoding(labels=["cat", "dog", "rain"]),
@@ -35,6 +36,12 @@ def test_loss_of_categories():
     np.testing.assert_allclose(loss_of(output_of("category"), scores, targets), expected, rtol=1e-5)
     weighted = output_of("category", loss={"class_weights": {"rain": 3.0}})
     np.testing.assert_allclose(loss_of(weighted, scores, targets), expected * [3, 1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["category", "set"])
+def test_weights_of_unknown_classes_are_refused(kind):
+    with pytest.raises(ParameterError, match="rian"):
+        output_of(kind, loss={"class_weights": {"rian": 3.0}})
 
 
 def test_loss_of_flags():

@@ -1,5 +1,7 @@
 """Training: rounds and checkpoints, resumed and stopped runs, early stopping, and losses that are not finite."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,17 @@ def test_a_checkpoint_of_another_run_is_not_resumed(train, configured):
     split = {"split": {"type": "random"}}
     with pytest.raises(ModelError, match="train rows"):
         train({**configured(trainer={"epochs": 2}), "preprocessing": split}, resume=True)
+
+
+def test_damaged_checkpoints_are_not_resumed(train, configured, tmp_path):
+    config = configured(trainer={"epochs": 1})
+    train(config)
+    path = tmp_path / "model" / f"{MODEL}.json"
+    document = json.loads(path.read_text())
+    for change in ({"steps": []}, {"statistics": []}, {"training": None}):
+        path.write_text(json.dumps(document | change))
+        with pytest.raises(ModelError, match="damaged"):
+            train(config, resume=True)
 
 
 def test_evaluations_have_their_interval(train, configured):
