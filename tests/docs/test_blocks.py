@@ -16,7 +16,10 @@ SLOW = {
     "README.md",
     "docs/corpora.md",
     "docs/get-started.md",
-    *(f"docs/guides/{name}.md" for name in ("classify", "cross-validate", "declarative", "pretrained", "search", "speakers")),
+    *(
+        f"docs/guides/{name}.md"
+        for name in ("classify", "cross-validate", "declarative", "pretrained", "search", "speakers")
+    ),
 }
 
 
