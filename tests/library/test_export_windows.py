@@ -20,7 +20,8 @@ from mxnet_audio.library import onnx_graph
 from mxnet_audio.library.export import export_onnx
 from mxnet_audio.library.inputs import window_features
 from mxnet_audio.library.trained_model import TrainedModel
-from mxnet_audio.models import Wav2Vec2Net, wav2vec2
+from mxnet_audio.models import EcapaVoxcelebNet, PannsCnn6Net, Wav2Vec2Net, wav2vec2
+from mxnet_audio.models.panns import conv_blocks
 from mxnet_audio.pretrained import load_encoder
 from mxnet_audio.pretrained.sequence_forward import SequenceForward
 from tests.models.hub_folders import HUB
@@ -186,10 +187,17 @@ def test_adapters_are_exported(tmp_path):
     export_onnx(model, tmp_path / "a.onnx")  # compares both
 
 
-@pytest.mark.parametrize(
-    "network, head",
-    [("panns_cnn6", "dense"), ("panns_cnn6", "mlp"), pytest.param("ecapa_voxceleb", "dense", marks=pytest.mark.slow)],
-)
+@pytest.fixture
+def narrow_networks(monkeypatch):
+    """Let networks whose sizes are always the same have fewer channels."""
+    monkeypatch.setattr(PannsCnn6Net, "maps", 32)
+    widths = (8, 16, 16, 32)
+    monkeypatch.setattr(PannsCnn6Net, "blocks", lambda net: conv_blocks(widths, net.pools, kernel=5, convolutions=1))
+    monkeypatch.setitem(EcapaVoxcelebNet.__init__.__kwdefaults__, "channels", 64)
+
+
+@pytest.mark.usefixtures("narrow_networks")
+@pytest.mark.parametrize("network, head", [("panns_cnn6", "dense"), ("panns_cnn6", "mlp"), ("ecapa_voxceleb", "dense")])
 def test_every_batch_and_length(network, head, tmp_path):
     kind = "panns" if network.startswith("panns") else "speechbrain"
     config = AudioFeatureConfig(type=kind, n_frames=1001)

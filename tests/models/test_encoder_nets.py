@@ -40,10 +40,10 @@ def randomize(net, seed=0):
             parameter.set_data(nd.array(rng.uniform(0.5, 1.5, parameter.shape)))
 
 
-def several_patches(name):
-    """Return a number of frames that is three patches, of which the last one does not begin at a hop."""
+def several_patches(name, patches=3):
+    """Return a number of frames that is two or more patches, of which the last one does not begin at a hop."""
     network = ENCODERS[name]
-    return network.patch_shape()[2] + network.patch_hop + 5
+    return network.patch_shape()[2] + (patches - 2) * network.patch_hop + 5
 
 
 def inputs(net, items=2, seed=1):
@@ -83,16 +83,14 @@ def test_patches_that_do_not_overlap_leave_no_gap():
 
 
 @pytest.mark.parametrize(("name", "embedding"), EMBEDDINGS)
-@pytest.mark.parametrize("hybrid", [False, True])
-def test_embeddings_and_tags_are_pooled_over_the_patches(name, embedding, hybrid):
+def test_embeddings_and_tags_are_pooled_over_the_patches(name, embedding):
     frames, head = several_patches(name), "tags" if ENCODERS[name].tags else "dense"
     net = make(name, ENCODERS[name].tags or 3, frames, embedding=embedding, head=head)
     x = inputs(net, items=1 if name == "musicnn" else 2)
-    if hybrid:
-        net.hybridize(static_alloc=True)
-    scores, vectors = outputs(net, x)
     size = net.patch_shape()[2]
     layers = [net.body(x[:, :, :, start : start + size]) for start in patch_starts(frames, size, net.patch_hop)]
+    net.hybridize(static_alloc=True)  # which changes nothing, as the next test shows
+    scores, vectors = outputs(net, x)
     layer = np.stack([outputs[net.layer].asnumpy() for outputs in layers])
     assert len(layer) == 3 and np.ptp(layer, axis=0).max() > 0.001
     mean = layer.mean(axis=0)
@@ -109,7 +107,7 @@ def test_embeddings_and_tags_are_pooled_over_the_patches(name, embedding, hybrid
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_eager_and_hybridized_passes_and_all_batch_sizes_agree(name):
-    net = make(name, frames=several_patches(name))
+    net = make(name, frames=several_patches(name, 2))
     x = inputs(net)
     eager = outputs(net, x)
     net.hybridize(static_alloc=True)
@@ -194,7 +192,7 @@ def test_a_vector_of_zeros_cannot_be_made_unit_and_remains():
 @pytest.mark.parametrize(("name", "embedding"), EMBEDDINGS)
 def test_all_parameters_are_trained_with_several_patches(name, embedding):
     tags = ENCODERS[name].tags
-    net = make(name, tags or 3, several_patches(name), embedding=embedding, head="tags" if tags else "cosine")
+    net = make(name, tags or 3, several_patches(name, 2), embedding=embedding, head="tags" if tags else "cosine")
     before = arrays(net)
     net.hybridize(static_alloc=True)
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1}, kvstore=None)

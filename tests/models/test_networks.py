@@ -56,15 +56,14 @@ def test_layers_of_resnet_v2_at_the_default_input():
 
 @pytest.mark.parametrize("name", LOG_MEL)
 @pytest.mark.parametrize("shape", [(1, 16, 16), (1, 96, 1366), (1, 17, 640), (1, 128, 33), (1, 40, 1500)])
-@pytest.mark.parametrize("hybrid", [False, True])
-def test_any_input_of_16_or_more_bands_and_frames_gives_scores_and_embedding(name, shape, hybrid):
+def test_any_input_of_16_or_more_bands_and_frames_gives_scores_and_embedding(name, shape):
     net = make(name, shape, classes=3)
-    if hybrid:
-        net.hybridize()
-    scores, embedding = net(nd.random.normal(shape=(2, *shape)))
-    assert scores.shape == (2, 3)
-    assert embedding.shape == (2, LOG_MEL[name])
-    assert np.isfinite(scores.asnumpy()).all() and np.isfinite(embedding.asnumpy()).all()
+    for hybrid in (False, True):
+        net.hybridize(hybrid)
+        scores, embedding = net(nd.random.normal(shape=(1, *shape)))
+        assert scores.shape == (1, 3)
+        assert embedding.shape == (1, LOG_MEL[name])
+        assert np.isfinite(scores.asnumpy()).all() and np.isfinite(embedding.asnumpy()).all()
 
 
 @pytest.mark.parametrize("name", TESTED)

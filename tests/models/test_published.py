@@ -111,7 +111,8 @@ def test_onnx_files_of_several_patches_agree(record, published, tmp_path):
     model = TrainedModel(found.network, ["a", "b", "c"], config, **options, model_ctx=mx.cpu(), data_ctx=mx.cpu())
     shape = (1, *config.shape)
     model.net = get_model(found.network, 3, shape, **options, pretrained=weights.load(record))
-    export_onnx(model, tmp_path / "samples.onnx", front_end=True)
+    if record != "musicnn":  # whose front end is that of the next one
+        export_onnx(model, tmp_path / "samples.onnx", front_end=True)
     export_onnx(model, tmp_path / "features.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "features.onnx"))
     x = np.resize(images(record), (3, *shape)).astype(np.float32)
