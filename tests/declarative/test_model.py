@@ -236,10 +236,13 @@ PRETRAINED = {
     "sequence": {"type": "wav2vec2", "reduce_output": None},
     "one length": {"type": "ast"},
 }
+RARE = {"sum of layers", "sequence"}
 WITH_WEIGHTS = {"trained, weights saved", "frozen, weights saved", "random weights"}
 
 
-@pytest.mark.parametrize("case", PRETRAINED)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow if case in RARE else ()) for case in PRETRAINED]
+)
 def test_pretrained_encoders(tones, configured, tmp_path, case):
     settings = PRETRAINED[case]
     source = shutil.copytree(HUB / settings["type"], tmp_path / "source")
