@@ -170,7 +170,7 @@ def test_other_networks_learn_sets(network, pairs, quick, tmp_path):
 def test_cifar10_learns_what_sounds(pairs, quick, tmp_path):
     train, test = held_out(pairs)
     classifier = Cifar10AudioClassifier()
-    history = classifier.fit(train, tmp_path, **quick | {"epochs": 12}, validation_pairs=test)
+    history = classifier.fit(train, tmp_path, **quick | {"epochs": 9}, validation_pairs=test)
     assert history["loss_train"][-1] < history["loss_train"][0]
     assert history["acc_test"][-1] > 0.9
     assert classifier.evaluate(test).micro_f1 > 0.85
@@ -184,14 +184,13 @@ def test_without_held_out_clips_the_thresholds_are_one_half(pairs, quick, tmp_pa
     assert classifier.thresholds.tolist() == [0.5, 0.5, 0.5]
 
 
-@pytest.mark.parametrize("after", [1, 3])
-def test_a_resumed_run_equals_an_uninterrupted_one(after, pairs, quick, tmp_path):
-    options = quick | {"recipe": RECIPE, "epochs": 4}
+def test_a_resumed_run_equals_an_uninterrupted_one(pairs, quick, tmp_path):
+    options = quick | {"recipe": RECIPE, "epochs": 3}
     whole = Cifar10AudioClassifier()
     history = whole.fit(pairs, tmp_path / "whole", **options)
 
     def interrupt(history):
-        if len(history["loss_train"]) == after:
+        if len(history["loss_train"]) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -338,12 +337,14 @@ def test_a_head_on_a_frozen_encoder_learns_sets(head, sounds_16k, tmp_path):
     loaded.load_model(tmp_path / "model")
     assert list(loaded.predict_many(sounds)) == expected
     assert isinstance(loaded.evaluate(sounds_16k), MultiLabelReport)
-    resumed, again = fitted(tmp_path / "model", sounds_16k, head=head, fit_options={"resume": True})
-    assert again == history and resumed.thresholds.tolist() == classifier.thresholds.tolist()
-    export_onnx(classifier.model, tmp_path / "a.onnx")
-    exported = OnnxAudioClassifier(tmp_path / "a.onnx")
-    assert [one.label for one in exported.predict_many(sounds)] == [one.label for one in expected]
-    assert exported.predict_timeline(sounds[7])[0].label == classifier.predict_timeline(sounds[7])[0].label
+    if head == "mlp":
+        resumed, again = fitted(tmp_path / "model", sounds_16k, head=head, fit_options={"resume": True})
+        assert again == history and resumed.thresholds.tolist() == classifier.thresholds.tolist()
+    else:
+        export_onnx(classifier.model, tmp_path / "a.onnx")
+        exported = OnnxAudioClassifier(tmp_path / "a.onnx")
+        assert [one.label for one in exported.predict_many(sounds)] == [one.label for one in expected]
+        assert exported.predict_timeline(sounds[7])[0].label == classifier.predict_timeline(sounds[7])[0].label
     with pytest.raises(ModelError, match="unknown"):
         classifier.predict(sounds[0], unknown=True)
     with pytest.raises(ModelError, match="unknown"):
@@ -360,8 +361,14 @@ def test_fine_tuned_encoders_learn_sets(options, sounds_16k, tmp_path):
     loaded = PretrainedAudioClassifier("wav2vec2")
     loaded.load_model(tmp_path / "model")
     assert loaded.thresholds.tolist() == classifier.thresholds.tolist()
-    trained, _ = fitted(tmp_path / "all", sounds_16k, **options, fit_options={"test_size": 0, "epochs": 1})
-    assert trained.thresholds.tolist() == [0.5, 0.5, 0.5]
+
+
+def test_a_fine_tuned_encoder_without_held_out_clips_does_not_keep_the_thresholds_of_its_first_head(
+    sounds_16k, tmp_path
+):
+    options = {"test_size": 0, "epochs": 1}
+    classifier, _ = fitted(tmp_path, sounds_16k[:12], embedding="weighted:mean", fit_options=options)
+    assert classifier.thresholds.tolist() == [0.5, 0.5, 0.5]
 
 
 def test_a_single_label_classifier_cannot_add_sets(sounds_16k, tmp_path):
