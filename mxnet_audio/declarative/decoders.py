@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import model_validator
-
 from mxnet_audio.declarative.layers import (
     Activation,
     BiasInitializer,
     FcLayers,
     Initializer,
+    LayerLists,
     Norm,
     NormParams,
-    check_one_of,
 )
-from mxnet_audio.declarative.section import COMPUTED, Dropout, Layers, Refused, Section, Size, TypeChoice, Unsupported
+from mxnet_audio.declarative.section import COMPUTED, Dropout, Layers, Refused, Size, TypeChoice, Unsupported
 
 __all__ = ["BinaryDecoder", "CategoryDecoder", "Classifier", "NumberDecoder", "Regressor", "SetDecoder"]
 
 
-class _Decoder(Section):
+class _Decoder(LayerLists):
     """Fully connected layers before the last one, which computes the output."""
 
     UNSUPPORTED: ClassVar[Unsupported] = {"input_size": COMPUTED, "num_classes": COMPUTED}
@@ -37,11 +35,6 @@ class _Decoder(Section):
     use_bias: bool = True
     weights_initializer: Initializer = "xavier_uniform"
     bias_initializer: BiasInitializer = "zeros"
-
-    @model_validator(mode="after")
-    def _check_layers(self) -> _Decoder:
-        check_one_of(self, "fc_layers", "num_fc_layers")
-        return self
 
 
 class Regressor(_Decoder):

@@ -8,13 +8,13 @@ from pydantic import Field, model_validator
 
 from mxnet_audio.declarative.layers import (
     Activation,
-    BiasInitializer,
+    ConvKeys,
     ConvLayers,
     FcLayers,
     Initializer,
-    Norm,
-    NormParams,
-    check_one_of,
+    LayerKeys,
+    LayerLists,
+    StrideKeys,
 )
 from mxnet_audio.declarative.pretrained_encoders import (
     Ast,
@@ -81,40 +81,19 @@ class SequenceEncoder(Section):
         return self.model_dump(mode="json", exclude={"type"})
 
 
-class _Reduced(SequenceEncoder):
+class _Layered(SequenceEncoder, LayerKeys, LayerLists):
     """Keys of all sequence encoders with layers."""
 
-    dropout: Dropout = 0.0
-    use_bias: bool = True
-    weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: BiasInitializer = "zeros"
     output_size: Size = 256
-    norm: Norm = None
-    norm_params: NormParams = None
     fc_layers: FcLayers = None
 
 
-class _Convolutional(_Reduced):
+class _Convolutional(_Layered, ConvKeys):
     """Keys of the encoders of convolutions alone."""
 
     activation: Activation = "relu"
     reduce_output: Reduction = "sum"
     num_fc_layers: Layers | None = None
-    num_filters: Size = 256
-    filter_size: Size = 3
-    pool_function: Literal["max", "average", "avg", "mean"] = "max"
-    pool_size: Size | None = None
-
-    @model_validator(mode="after")
-    def _check_layers(self) -> _Convolutional:
-        for layers, number in (
-            ("conv_layers", "num_conv_layers"),
-            ("stacked_layers", "num_stacked_layers"),
-            ("fc_layers", "num_fc_layers"),
-        ):
-            if layers in type(self).model_fields:
-                check_one_of(self, layers, number)
-        return self
 
 
 class ParallelCnn(_Convolutional):
@@ -125,17 +104,7 @@ class ParallelCnn(_Convolutional):
     num_conv_layers: Layers | None = None
 
 
-class _Strided(Section):
-    """Keys of convolutions one after the other."""
-
-    strides: Size = 1
-    padding: Literal["valid", "same"] = "same"
-    dilation_rate: Size = 1
-    pool_strides: Size | None = None
-    pool_padding: Literal["valid", "same"] = "same"
-
-
-class StackedCnn(_Strided, _Convolutional):
+class StackedCnn(StrideKeys, _Convolutional):
     """Convolutions one after the other."""
 
     type: Literal["stacked_cnn"] = "stacked_cnn"
@@ -158,14 +127,19 @@ _OF_CELLS = dict.fromkeys(
 _OF_GATES = dict.fromkeys(("tanh", "relu", "hardsigmoid", "elu", "leakyRelu", "logSigmoid", "softmax"), "use 'sigmoid'")
 
 
-class _Recurrent(_Reduced):
-    """Keys of the encoders with recurrent layers."""
+class _WithFc(_Layered):
+    """Keys of the encoders whose fully connected layers have their own activation and dropout."""
 
-    activation: Annotated[Literal["tanh", "relu"], refuse_values(_OF_CELLS)] = "tanh"
     reduce_output: Reduction = "last"
     num_fc_layers: Layers = 0
     fc_activation: Activation = "relu"
     fc_dropout: Dropout = 0.0
+
+
+class _Recurrent(_WithFc):
+    """Keys of the encoders with recurrent layers."""
+
+    activation: Annotated[Literal["tanh", "relu"], refuse_values(_OF_CELLS)] = "tanh"
     cell_type: Literal["rnn", "lstm", "gru"] = "rnn"
     state_size: Size = 256
     bidirectional: bool = False
@@ -175,12 +149,9 @@ class _Recurrent(_Reduced):
     recurrent_initializer: Initializer = "orthogonal"
 
     @model_validator(mode="after")
-    def _check_layers(self) -> _Recurrent:
-        check_one_of(self, "fc_layers", "num_fc_layers")
+    def _check_activation(self) -> _Recurrent:
         if self.activation == "relu" and self.cell_type != "rnn":
             raise problem("activation", f"'relu' is not supported with cell_type: {self.cell_type}, use 'tanh'")
-        if isinstance(self, CnnRnn):
-            check_one_of(self, "conv_layers", "num_conv_layers")
         return self
 
 
@@ -191,22 +162,20 @@ class Rnn(_Recurrent):
     num_layers: Layers = 1
 
 
-class CnnRnn(_Strided, _Recurrent):
+class CnnRnn(StrideKeys, ConvKeys, _Recurrent):
     """Convolutions one after the other, and recurrent layers after them."""
 
     type: Literal["cnnrnn"] = "cnnrnn"
     conv_layers: ConvLayers = None
     num_conv_layers: Layers | None = None
-    num_filters: Size = 256
     filter_size: Size = 5
-    pool_function: Literal["max", "average", "avg", "mean"] = "max"
     pool_size: Size | None = 2
     conv_activation: Activation = "relu"
     conv_dropout: Dropout = 0.0
     num_rec_layers: Layers = 1
 
 
-class Transformer(_Reduced):
+class Transformer(_WithFc):
     """Transformer layers."""
 
     UNSUPPORTED: ClassVar[Unsupported] = {
@@ -215,18 +184,13 @@ class Transformer(_Reduced):
     }
     type: Literal["transformer"] = "transformer"
     dropout: Dropout = 0.1
-    reduce_output: Reduction = "last"
-    num_fc_layers: Layers = 0
-    fc_activation: Activation = "relu"
-    fc_dropout: Dropout = 0.0
     num_layers: Layers = 1
     hidden_size: Size = 256
     num_heads: Size = 8
     transformer_output_size: Size = 256
 
     @model_validator(mode="after")
-    def _check_layers(self) -> Transformer:
-        check_one_of(self, "fc_layers", "num_fc_layers")
+    def _check_heads(self) -> Transformer:
         if self.hidden_size % self.num_heads:
             raise problem("num_heads", f"{self.num_heads} heads do not divide hidden_size: {self.hidden_size}")
         return self

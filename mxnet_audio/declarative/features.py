@@ -21,7 +21,7 @@ from mxnet_audio.declarative.column_preprocessing import (
     NumberPreprocessing,
 )
 from mxnet_audio.declarative.encoders import PRETRAINED_TYPES, AudioEncoder, ParallelCnn, PretrainedEncoder
-from mxnet_audio.declarative.layers import Activation, BiasInitializer, FcLayers, Initializer, Norm, NormParams
+from mxnet_audio.declarative.layers import FcKeys, FcLayers
 from mxnet_audio.declarative.section import (
     COMPUTED,
     Dropout,
@@ -137,7 +137,7 @@ class AudioInput(Feature):
         return values
 
 
-class DenseEncoder(Section):
+class DenseEncoder(FcKeys):
     """Fully connected layers on a number."""
 
     UNSUPPORTED: ClassVar[Unsupported] = {
@@ -148,14 +148,6 @@ class DenseEncoder(Section):
     type: Literal["dense"] = "dense"
     num_layers: Annotated[Layers, Field(ge=1)] = 1
     fc_layers: FcLayers = None
-    output_size: Size = 256
-    use_bias: bool = True
-    weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: BiasInitializer = "zeros"
-    norm: Norm = None
-    norm_params: NormParams = None
-    activation: Activation = "relu"
-    dropout: Dropout = 0.0
 
 
 class PassthroughEncoder(Section):

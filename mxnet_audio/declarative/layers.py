@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from mxnet_audio.declarative.section import Dropout, Section, Size, key_text, nearest, problem, refuse_values, shown
@@ -13,14 +13,18 @@ from mxnet_audio.declarative.section import Dropout, Section, Size, key_text, ne
 __all__ = [
     "Activation",
     "BiasInitializer",
+    "ConvKeys",
     "ConvLayer",
     "ConvLayers",
+    "FcKeys",
     "FcLayer",
     "FcLayers",
     "Initializer",
+    "LayerKeys",
+    "LayerLists",
     "Norm",
     "NormParams",
-    "check_one_of",
+    "StrideKeys",
     "complete_layers",
 ]
 
@@ -116,6 +120,43 @@ Initializer: TypeAlias = Annotated[_Initializer, _check_initializer(_NAMES), _in
 BiasInitializer: TypeAlias = Annotated[_Initializer, _check_initializer(_OF_BIASES), _initializer_schema(_OF_BIASES)]
 
 
+class LayerKeys(Section):
+    """Keys of all layers."""
+
+    use_bias: bool = True
+    weights_initializer: Initializer = "xavier_uniform"
+    bias_initializer: BiasInitializer = "zeros"
+    norm: Norm = None
+    norm_params: NormParams = None
+    dropout: Dropout = 0.0
+
+
+class FcKeys(LayerKeys):
+    """Keys of fully connected layers."""
+
+    output_size: Size = 256
+    activation: Activation = "relu"
+
+
+class ConvKeys(Section):
+    """Keys of convolutions over time, and of the pooling that follows them."""
+
+    num_filters: Size = 256
+    filter_size: Size = 3
+    pool_function: Literal["max", "average", "avg", "mean"] = "max"
+    pool_size: Size | None = None
+
+
+class StrideKeys(Section):
+    """Keys of convolutions that follow one another."""
+
+    strides: Size = 1
+    padding: Literal["valid", "same"] = "same"
+    dilation_rate: Size = 1
+    pool_strides: Size | None = None
+    pool_padding: Literal["valid", "same"] = "same"
+
+
 class _Layer(Section):
     """Layer of a list; keys that are not given are those of the section that the list belongs to."""
 
@@ -124,48 +165,29 @@ class _Layer(Section):
         return {key: value for key, value in handler(self).items() if key in self.model_fields_set}
 
 
-class FcLayer(_Layer):
+class FcLayer(_Layer, FcKeys):
     """Fully connected layer."""
 
-    output_size: Size = 256
-    use_bias: bool = True
-    weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: BiasInitializer = "zeros"
-    norm: Norm = None
-    norm_params: NormParams = None
-    activation: Activation = "relu"
-    dropout: Dropout = 0.0
 
-
-class ConvLayer(_Layer):
+class ConvLayer(_Layer, StrideKeys, ConvKeys, LayerKeys):
     """Convolution over time, and the pooling that follows it."""
 
-    num_filters: Size = 256
-    filter_size: Size = 3
-    strides: Size = 1
-    padding: Literal["valid", "same"] = "same"
-    dilation_rate: Size = 1
-    use_bias: bool = True
-    weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: BiasInitializer = "zeros"
-    norm: Norm = None
-    norm_params: NormParams = None
     activation: Activation = "relu"
-    dropout: Dropout = 0.0
-    pool_function: Literal["max", "average", "avg", "mean"] = "max"
-    pool_size: Size | None = None
-    pool_strides: Size | None = None
-    pool_padding: Literal["valid", "same"] = "same"
 
 
 FcLayers: TypeAlias = Annotated[tuple[FcLayer, ...], Field(max_length=256)] | None
 ConvLayers: TypeAlias = Annotated[tuple[ConvLayer, ...], Field(max_length=256)] | None
 
 
-def check_one_of(section: Section, layers: str, number: str) -> None:
-    """Raise an error if both a list of layers and their number are given."""
-    if getattr(section, layers) is not None and getattr(section, number):
-        raise problem(layers, f"contradicts {number}: give the layers one by one, or their number")
+class LayerLists(Section):
+    """Section whose layers are given one by one, or by their number."""
+
+    @model_validator(mode="after")
+    def _check_numbers(self) -> LayerLists:
+        for layers in ("conv_layers", "stacked_layers", "fc_layers"):
+            if getattr(self, layers, None) is not None and getattr(self, f"num_{layers}", None):
+                raise problem(layers, f"contradicts num_{layers}: give the layers one by one, or their number")
+        return self
 
 
 def complete_layers(

@@ -7,25 +7,14 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from mxnet_audio.declarative.layers import (
-    Activation,
-    BiasInitializer,
-    FcLayers,
-    Initializer,
-    Norm,
-    NormParams,
-    check_one_of,
-    complete_layers,
-)
+from mxnet_audio.declarative.layers import FcKeys, FcLayers, LayerLists, complete_layers
 from mxnet_audio.declarative.section import (
-    Dropout,
     Dropped,
     Layers,
     PositiveCount,
     Refused,
     Section,
     Share,
-    Size,
     TypeChoice,
     Unsupported,
     problem,
@@ -36,7 +25,7 @@ __all__ = ["Backend", "ConcatCombiner", "FixedSplit", "GroupsSplit", "Preprocess
 ColumnName: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
-class ConcatCombiner(Section):
+class ConcatCombiner(LayerLists, FcKeys):
     """Vectors of all input features one after the other, and fully connected layers on them."""
 
     UNSUPPORTED: ClassVar[Unsupported] = {
@@ -48,22 +37,13 @@ class ConcatCombiner(Section):
     """Number of fully connected layers."""
     fc_layers: FcLayers = None
     """Fully connected layers one by one, in place of their number."""
-    output_size: Size = 256
-    use_bias: bool = True
-    weights_initializer: Initializer = "xavier_uniform"
-    bias_initializer: BiasInitializer = "zeros"
-    norm: Norm = None
-    norm_params: NormParams = None
-    activation: Activation = "relu"
-    dropout: Dropout = 0.0
     flatten_inputs: bool = False
     """True makes one vector of the sequence that an encoder keeps (reduce_output: null)."""
     residual: bool = False
     """True adds its input to the output of each layer; all layers must have the same size."""
 
     @model_validator(mode="after")
-    def _check_layers(self) -> ConcatCombiner:
-        check_one_of(self, "fc_layers", "num_fc_layers")
+    def _check_residual(self) -> ConcatCombiner:
         if self.residual and len({layer.output_size for layer in complete_layers(self)}) > 1:
             raise problem("residual", "true needs fully connected layers of one output_size")
         return self
