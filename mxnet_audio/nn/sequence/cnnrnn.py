@@ -9,9 +9,9 @@ from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import gluon
 from mxnet_audio.nn.sequence.base import SequenceEncoder
 from mxnet_audio.nn.sequence.convolutions import ConvStages
-from mxnet_audio.nn.sequence.layers import ConvSettings, layer_list
+from mxnet_audio.nn.sequence.layers import ConvSettings, layer_list, optional_fc_layers
 from mxnet_audio.nn.sequence.names import ACTIVATIONS, check_dropout, check_name
-from mxnet_audio.nn.sequence.rnn import Recurrence, fc_list
+from mxnet_audio.nn.sequence.rnn import Recurrence
 
 __all__ = ["CNNRNN"]
 
@@ -42,9 +42,9 @@ class CNNRNN(SequenceEncoder):
     num_conv_layers : int > 0, optional
         Number of convolutions, in place of `conv_layers`.
     num_filters, filter_size, strides, padding, dilation_rate, pool_function, pool_size, pool_strides, pool_padding
-        Of convolutions that do not set them, see `ConvSettings`.
+        Settings of convolutions that do not set them, see `ConvSettings`.
     conv_activation, conv_dropout
-        The activation and the dropout of convolutions.
+        Activation and dropout of convolutions that do not set them.
     num_rec_layers : int > 0
         Number of recurrent layers.
     cell_type, state_size, bidirectional, activation, recurrent_activation, unit_forget_bias
@@ -54,9 +54,9 @@ class CNNRNN(SequenceEncoder):
     fc_layers, num_fc_layers, output_size, fc_activation, fc_dropout, reduce_output
         See `RNN`.
     norm, norm_params
-        Of convolutions and fully connected layers, see `FullyConnectedSettings`.
+        Settings of convolutions and fully connected layers that do not set them, see `FullyConnectedSettings`.
     use_bias, weights_initializer, bias_initializer
-        Of all layers.
+        Settings of all layers.
 
     Raises
     ------
@@ -163,5 +163,7 @@ class CNNRNN(SequenceEncoder):
             )
             body = ConvRecurrence(convolutions, recurrence)
         self.min_steps = convolutions.min_steps
-        fc = fc_list(fc_layers, num_fc_layers, fc_activation, fc_dropout, output_size=output_size, **norms, **of_all)
+        fc = optional_fc_layers(
+            fc_layers, num_fc_layers, fc_activation, fc_dropout, output_size=output_size, **norms, **of_all
+        )
         self._complete(body, recurrence.output_dim, convolutions.output_steps, fc)

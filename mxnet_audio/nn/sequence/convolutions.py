@@ -261,7 +261,7 @@ def _steps_behind(names: Sequence[str], stage: Sequence[ConvLayer], steps: int) 
             outputs[-1] = count
     if len({tuple((one.stride, one.padding - one.size) for one in _windows(layer)) for layer in stage}) > 1:
         raise ParameterError(
-            f"{names[0]} to {names[-1]} are parallel and must give equally many steps, got "
+            f"{names[0]} to {names[-1]} are parallel and must give equally many steps for inputs of any length, got "
             f"{', '.join(map(str, outputs))} of {steps}: make their strides and pools the same, and their padding same"
         )
     return outputs[0]

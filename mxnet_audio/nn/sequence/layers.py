@@ -1,4 +1,4 @@
-"""Settings of layers by Ludwig's keys: of one, and of a list."""
+"""Settings of layers, and of lists of layers, by Ludwig's keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from mxnet_audio.checks import real_number, whole_number
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.nn.sequence.names import ACTIVATIONS, check_dropout, check_keys, check_name, get_initializer
 
-__all__ = ["ConvSettings", "FullyConnectedSettings", "choose_layers", "layer_list", "norm_arguments"]
+__all__ = [
+    "ConvSettings",
+    "FullyConnectedSettings",
+    "choose_layers",
+    "layer_list",
+    "norm_arguments",
+    "optional_fc_layers",
+]
 
 NORMS = (None, "batch", "layer")
 PADDINGS = ("valid", "same")
@@ -204,6 +211,42 @@ def layer_list(
     return [_with(f"{name}[{index}]", layer, default) for index, layer in enumerate(chosen)]
 
 
+def optional_fc_layers(
+    layers: Sequence[Mapping[str, Any]] | None,
+    number: int | None,
+    fc_activation: str | None,
+    fc_dropout: float,
+    **settings: Any,
+) -> list[FullyConnectedSettings]:
+    """Return the settings of fully connected layers, of which there are none unless a list or a number is given.
+
+    Parameters
+    ----------
+    layers, number
+        The arguments ``fc_layers`` and ``num_fc_layers`` of an encoder; see `layer_list`.
+    fc_activation, fc_dropout, **settings
+        Settings that a layer does not set itself; see `FullyConnectedSettings`.
+
+    Returns
+    -------
+    list of FullyConnectedSettings
+
+    Raises
+    ------
+    ParameterError
+        If a setting is out of range, or both a list and a number are given.
+
+    Examples
+    --------
+    >>> [layer.output_size for layer in optional_fc_layers(None, 2, "relu", 0.0, output_size=8)]
+    [8, 8]
+    """
+    check_name("fc_activation", fc_activation, ACTIVATIONS)
+    check_dropout("fc_dropout", fc_dropout)
+    default = FullyConnectedSettings(activation=fc_activation, dropout=fc_dropout, **settings)
+    return layer_list("fc_layers", layers, None if number == 0 else number, (), default, 0)
+
+
 def choose_layers(
     name: str, layers: Sequence[Any] | None, number: int | None, one: Any, standard: Sequence[Any], minimum: int = 1
 ) -> Sequence[Any]:
@@ -222,7 +265,8 @@ def choose_layers(
         return [one] * whole_number(f"num_{name}", number, minimum)
     chosen = standard if layers is None else layers
     if not isinstance(chosen, Sequence) or isinstance(chosen, str) or len(chosen) < minimum:
-        raise ParameterError(f"{name} must be a list of at least {minimum} layers, got {reprlib.repr(chosen)}")
+        kind = f"list of at least {minimum} layers" if minimum else "list of layers"
+        raise ParameterError(f"{name} must be a {kind}, got {reprlib.repr(chosen)}")
     return chosen
 
 

@@ -26,7 +26,7 @@ class ParallelCNN(ConvEncoder):
     num_conv_layers : int > 0, optional
         Number of convolutions, in place of `conv_layers`.
     num_filters, filter_size, pool_function, pool_size
-        See `ConvSettings`.
+        Settings of convolutions that do not set them, see `ConvSettings`. Their ``pool_padding`` is 'valid' here.
     fc_layers : list of mapping, optional
         Settings of each fully connected layer, by the names of `FullyConnectedSettings`. Default: output sizes of 512
         and 256.
@@ -35,7 +35,7 @@ class ParallelCNN(ConvEncoder):
     output_size : int > 0
         Length of the output of fully connected layers that do not set it.
     activation, dropout, norm, norm_params, use_bias, bias_initializer, weights_initializer
-        Of all layers, see `FullyConnectedSettings`.
+        Settings of layers that do not set them, see `FullyConnectedSettings`.
     reduce_output : {'sum', 'mean', 'avg', 'max', 'last', 'concat', None}
         Reduction over the steps. None keeps the sequences, and there are no fully connected layers.
 

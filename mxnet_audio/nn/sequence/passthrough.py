@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.nn.sequence.base import SequenceEncoder
@@ -56,7 +57,7 @@ class Passthrough(SequenceEncoder):
         params=None,
     ):
         super().__init__(bands, steps, reduce_output, prefix=prefix, params=params)
-        if encoding_size not in (None, self.bands):
+        if encoding_size is not None and whole_number("encoding_size", encoding_size) != self.bands:
             raise ParameterError(f"encoding_size must be {self.bands}, as the vectors are, got {encoding_size!r}")
         with self.name_scope():
             body = Unchanged()

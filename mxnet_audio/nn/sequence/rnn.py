@@ -10,8 +10,8 @@ from mxnet_audio.engine import gluon, mx
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.nn.reduce import LOWEST, steps_within
 from mxnet_audio.nn.sequence.base import SequenceEncoder
-from mxnet_audio.nn.sequence.layers import FullyConnectedSettings, layer_list
-from mxnet_audio.nn.sequence.names import ACTIVATIONS, check_dropout, check_name, get_initializer
+from mxnet_audio.nn.sequence.layers import optional_fc_layers
+from mxnet_audio.nn.sequence.names import check_dropout, check_name, get_initializer
 
 __all__ = ["RNN", "Recurrence"]
 
@@ -257,9 +257,9 @@ class RNN(SequenceEncoder):
     num_fc_layers : int >= 0
         Number of fully connected layers, in place of `fc_layers`.
     output_size, norm, norm_params, fc_activation, fc_dropout
-        Of fully connected layers that do not set them, see `FullyConnectedSettings`.
+        Settings of fully connected layers that do not set them, see `FullyConnectedSettings`.
     use_bias, weights_initializer, bias_initializer
-        Of all layers.
+        Settings of all layers.
     reduce_output : {'sum', 'mean', 'avg', 'max', 'last', 'concat', None}
         Reduction over the steps. None keeps the sequences, and there are no fully connected layers. 'last' takes the
         last state that each direction computes, as Keras does: that of the last step forward, and that of the first
@@ -333,7 +333,7 @@ class RNN(SequenceEncoder):
                 recurrent_dropout=recurrent_dropout,
                 ends=self.reduce_output == "last",
             )
-        layers = fc_list(
+        layers = optional_fc_layers(
             fc_layers,
             num_fc_layers,
             fc_activation,
@@ -346,17 +346,3 @@ class RNN(SequenceEncoder):
             bias_initializer=bias_initializer,
         )
         self._complete(body, body.output_dim, self.steps, layers)
-
-
-def fc_list(
-    layers: Sequence[Mapping[str, Any]] | None,
-    number: int,
-    fc_activation: str | None,
-    fc_dropout: float,
-    **settings: Any,
-) -> list[FullyConnectedSettings]:
-    """Return the settings of fully connected layers, of which there are none unless a list or a number is given."""
-    check_name("fc_activation", fc_activation, ACTIVATIONS)
-    check_dropout("fc_dropout", fc_dropout)
-    default = FullyConnectedSettings(activation=fc_activation, dropout=fc_dropout, **settings)
-    return layer_list("fc_layers", layers, None if number == 0 else number, (), default, 0)

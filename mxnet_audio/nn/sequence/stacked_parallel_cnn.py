@@ -28,7 +28,7 @@ class StackedParallelCNN(ConvEncoder):
     num_stacked_layers : int > 0, optional
         Number of such stacks, in place of `stacked_layers`.
     num_filters, filter_size, pool_function
-        See `ConvSettings`.
+        Settings of convolutions that do not set them, see `ConvSettings`. Their ``pool_padding`` is 'valid' here.
     pool_size : int > 0, optional [steps]
         Length of the pools after the last stack, and, of other stacks, only where `stacked_layers` sets it.
     fc_layers : list of mapping, optional
@@ -39,7 +39,7 @@ class StackedParallelCNN(ConvEncoder):
     output_size : int > 0
         Length of the output of fully connected layers that do not set it.
     activation, dropout, norm, norm_params, use_bias, bias_initializer, weights_initializer
-        Of all layers, see `FullyConnectedSettings`.
+        Settings of layers that do not set them, see `FullyConnectedSettings`.
     reduce_output : {'sum', 'mean', 'avg', 'max', 'last', 'concat', None}
         Reduction over the steps. None keeps the sequences, and there are no fully connected layers.
 

@@ -12,8 +12,8 @@ from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.nn.sequence.base import SequenceEncoder
+from mxnet_audio.nn.sequence.layers import optional_fc_layers
 from mxnet_audio.nn.sequence.names import check_dropout, get_initializer
-from mxnet_audio.nn.sequence.rnn import fc_list
 from mxnet_audio.nn.transformer import TransformerLayer, attention_mask
 
 __all__ = ["SinusoidalPositions", "TransformerEncoder"]
@@ -88,7 +88,7 @@ class TransformerLayers(gluon.nn.HybridBlock):
                     TransformerLayer(hidden_size, num_heads, hidden_units, "relu", epsilon=EPSILON, dropout=dropout)
                 )
         init = get_initializer("weights_initializer", weights_initializer)
-        self.collect_params(".*weight").setattr("init", init)
+        self.collect_params(".*weight$").setattr("init", init)
 
     def hybrid_forward(self, F, x, lengths):
         mask = attention_mask(F, x, lengths)
@@ -101,8 +101,8 @@ class TransformerLayers(gluon.nn.HybridBlock):
 class TransformerEncoder(SequenceEncoder):
     """Linear projection, positions, and layers of self-attention and feed-forward networks.
 
-    Steps know their order by sinusoids that are added to their projections. (Ludwig adds learned positions to words,
-    and none to vectors.)
+    Sinusoids of the number of each step are added to its projection, so that the order of the steps counts. (Ludwig
+    adds learned positions to words, and none to vectors.)
 
     Parameters
     ----------
@@ -119,11 +119,11 @@ class TransformerEncoder(SequenceEncoder):
     dropout : float
         Share of the outputs of attention and feed-forward networks that is dropped in training.
     weights_initializer : str or mapping
-        Of the matrices of all layers, see `names.get_initializer`.
+        Values of the matrices of all layers before training, see `names.get_initializer`.
     fc_layers, num_fc_layers, output_size, norm, norm_params, fc_activation, fc_dropout
         See `RNN`.
     use_bias, bias_initializer
-        Of fully connected layers that do not set them, see `FullyConnectedSettings`.
+        Settings of fully connected layers that do not set them, see `FullyConnectedSettings`.
     reduce_output : {'sum', 'mean', 'avg', 'max', 'last', 'concat', None}
         Reduction over the steps. None keeps the sequences, and there are no fully connected layers.
 
@@ -184,7 +184,7 @@ class TransformerEncoder(SequenceEncoder):
                 check_dropout("dropout", dropout),
                 weights_initializer,
             )
-        layers = fc_list(
+        layers = optional_fc_layers(
             fc_layers,
             num_fc_layers,
             fc_activation,

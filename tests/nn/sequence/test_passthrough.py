@@ -38,6 +38,7 @@ def test_gradients_end_with_the_sequences():
     np.testing.assert_array_equal(x.grad.asnumpy()[:, :, 0], np.arange(STEPS) < LENGTHS[:, None])
 
 
-def test_the_encoding_size_is_that_of_the_vectors():
-    with pytest.raises(ParameterError, match="encoding_size must be 3"):
-        Passthrough(BANDS, STEPS, encoding_size=4)
+@pytest.mark.parametrize("size", [4, 0, True, "3", np.array([3, 3])], ids=str)
+def test_the_encoding_size_is_that_of_the_vectors(size):
+    with pytest.raises(ParameterError, match=r"^encoding_size must be"):
+        Passthrough(BANDS, STEPS, encoding_size=size)
