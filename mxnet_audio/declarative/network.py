@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mxnet_audio.declarative.config import RunConfig
 
 __all__ = ["InputEncoder", "RunNetwork", "make_network"]
+
+MOST_WEIGHTS = 2**31 - 1  # 8 GiB, and the most numbers that one array of MXNet can hold
 
 
 @dataclass(frozen=True)
@@ -191,7 +194,7 @@ def make_network(
     Raises
     ------
     ParameterError
-        If the layers of an encoder do not fit its input; the encoder is named.
+        If the layers of an encoder do not fit its input, which is named, or there are too many weights.
     """
     roots, encoders = config.shared_encoders, {}  # type: dict[str, str], dict[str, InputEncoder]
     for feature in config.input_features:
@@ -203,9 +206,15 @@ def make_network(
     inputs = [encoders[feature.name] for feature in config.input_features]
     combiner = ConcatCombiner(sum(one.dim for one in inputs), config.combiner)
     steps = inputs[0].steps
-    return RunNetwork(
-        inputs, combiner, [Decoder(combiner.output_dim, one.units, one.feature, steps) for one in outputs]
-    )
+    decoders = [Decoder(combiner.output_dim, one.units, one.feature, steps) for one in outputs]
+    network = RunNetwork(inputs, combiner, decoders)
+    weights = sum(math.prod(one.shape) for one in network.collect_params().values())
+    if weights > MOST_WEIGHTS:
+        raise ParameterError(
+            f"the network has {weights:,} weights, more than {MOST_WEIGHTS:,}: use fewer or smaller layers, "
+            "flatten_inputs: false, or another reduce_output and reduce_input than concat"
+        )
+    return network
 
 
 def _input_encoder(feature: Any, encoding: Any, encoder: AudioEncoder | None, flatten: bool) -> InputEncoder:

@@ -93,9 +93,12 @@ def test_padding_does_not_count(sequences, kind):
 
 
 def test_short_sequences_are_padded_to_the_shortest_input():
-    network = network_of(encoder={"type": "stacked_cnn", "num_filters": 4})
-    x = np.ones((2, 3, 8), np.float32)
-    assert outputs_of(network, clip=(x, np.array([3, 2], np.float32)))[0].shape == (2, 2)
+    layers = [{"num_filters": 4, "filter_size": 9, "padding": "valid"}]
+    network = network_of(encoder={"type": "stacked_cnn", "conv_layers": layers})
+    x, lengths = np.ones((2, 3, 8), np.float32), np.array([3, 2], np.float32)
+    padded = np.pad(x, ((0, 0), (0, 6), (0, 0)))
+    short, _ = outputs_of(network, clip=(x, lengths))
+    np.testing.assert_array_equal(short, outputs_of(network, clip=(padded, lengths))[0])
 
 
 def test_sequences_are_combined_step_by_step_and_reduced(sequences):
@@ -150,3 +153,16 @@ def test_layers_that_do_not_fit_the_sounds_are_refused():
     layers = [{"filter_size": 30, "padding": "valid"}]
     with pytest.raises(ParameterError, match="clip"):
         network_of(encoder={"type": "stacked_cnn", "conv_layers": layers})
+
+
+@pytest.mark.parametrize(
+    ("encoder", "sections"),
+    [
+        ({"type": "parallel_cnn", "num_filters": 65536, "num_fc_layers": 1, "output_size": 65536}, {}),
+        ({"type": "passthrough"}, {"combiner": {"flatten_inputs": True, "fc_layers": [{"output_size": 65536}] * 2}}),
+    ],
+    ids=["encoder", "combiner"],
+)
+def test_networks_that_do_not_fit_in_memory_are_refused(encoder, sections):
+    with pytest.raises(ParameterError, match="weights"):
+        network_of(encoder=encoder, **sections)
