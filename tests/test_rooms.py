@@ -4,6 +4,8 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,12 @@ def module_name(path: Path) -> str:
 
 
 FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
+
+
+@cache  # when a test asks for them, since it takes a second
+def trees() -> dict[str, ast.Module]:
+    """Parse all files of the package."""
+    return {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -38,7 +45,10 @@ def imported(tree: ast.AST) -> set[str]:
     return found
 
 
-IMPORTS = {name: imported(tree) - {name, "mxnet_audio"} for name, tree in TREES.items()}
+@cache
+def imports() -> dict[str, set[str]]:
+    """List the package's modules that each file imports."""
+    return {name: imported(tree) - {name, "mxnet_audio"} for name, tree in trees().items()}
 
 
 def room_of(module: str) -> str:
@@ -53,7 +63,7 @@ def test_the_table_has_a_row_for_every_room():
 def test_no_import_runs_back_up():
     upward = [
         f"{module} imports {target}"
-        for module, targets in IMPORTS.items()
+        for module, targets in imports().items()
         for target in targets
         if ORDER.index(room_of(target)) > ORDER.index(room_of(module))
     ]
@@ -67,7 +77,7 @@ def test_no_circle():
         assert module not in stack, " -> ".join([*stack[stack.index(module) :], module])
         if module not in done:
             stack.append(module)
-            for target in IMPORTS[module]:
+            for target in imports()[module]:
                 visit(target)
             done.add(stack.pop())
 
@@ -75,24 +85,28 @@ def test_no_circle():
         visit(module)
 
 
-def importers_of(package: str) -> set[str]:
-    """List the modules that import another package, at their top or inside a function."""
-    return {
-        module
-        for module, tree in TREES.items()
-        for node in ast.walk(tree)
-        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == package for alias in node.names))
-        or (isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] == package)
-    }
+@cache
+def importers() -> dict[str, set[str]]:
+    """List the modules that import each package, at their top or inside a function."""
+    found = defaultdict(set)
+    for module, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            else:
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
+            for name in names:
+                found[name.split(".")[0]].add(module)
+    return found
 
 
 def test_only_the_engine_imports_mxnet():
-    assert importers_of("mxnet") == {"mxnet_audio.engine"}
+    assert importers()["mxnet"] == {"mxnet_audio.engine"}
 
 
 @pytest.mark.parametrize("package", ["torch", "torchaudio", "tensorflow", "transformers", "speechbrain"])
 def test_weights_of_other_toolkits_are_read_without_them(package):
-    assert not importers_of(package)
+    assert package not in importers()
 
 
 def test_rooms_without_mxnet_do_not_import_it():
@@ -105,7 +119,7 @@ def test_rooms_without_mxnet_do_not_import_it():
 
 def docstrings():
     """Yield the place and the first line of every docstring."""
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
                 yield f"{module}.{getattr(node, 'name', '')}", text.splitlines()[0]
@@ -117,11 +131,11 @@ def test_docstrings_do_not_begin_with_a_noun_clause():
     assert 100 * len(clauses) < len(lines), "\n".join(clauses)
 
 
-@pytest.mark.parametrize("module", sorted(FILES))
-def test_every_public_name_has_a_docstring(module):
+def test_every_public_name_has_a_docstring():
     missing = [
-        node.name
-        for node in TREES[module].body
+        f"{module}.{node.name}"
+        for module, tree in trees().items()
+        for node in tree.body
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
         and not node.name.startswith("_")
         and not ast.get_docstring(node)
