@@ -28,6 +28,7 @@ from mxnet_audio.training.folds import Fold
 __all__ = ["CrossValidationError", "FailedRun", "Job", "count_workers", "run_jobs"]
 
 TOP_K = 5  # nearest clips of the precision of search
+_IDLE_SECONDS = 5  # after which a process ends: sooner than by default, since each holds the memory of a network
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,8 @@ def run_jobs(jobs: Sequence[Job], n_jobs: int, scratch: str) -> Iterator[FoldRun
     from joblib import Parallel, delayed, parallel_config
 
     # MXNet reads its number of threads at import, from OMP_NUM_THREADS, which joblib sets for its processes.
-    # Idle processes end sooner than by default: each holds the memory of a network.
     threads = max(1, usable_cpus() // n_jobs)
-    with parallel_config(backend="loky", inner_max_num_threads=threads, idle_worker_timeout=5):
+    with parallel_config(backend="loky", inner_max_num_threads=threads, idle_worker_timeout=_IDLE_SECONDS):
         parallel = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
     with contextlib.closing(parallel(delayed(_try)(job, scratch) for job in jobs)) as results:
         yield from results

@@ -45,16 +45,20 @@ def test_commands_run_without_mxnet(run_without_mxnet, onnx_file, tones, tmp_pat
         ("predict", tones): "0 é.wav",
         ("predict", clip, "--timeline", "0.4"): "low",
         ("encode", tones, "--output", "vectors.npz"): "vectors.npz",
+    }
+    others = {
         ("index", tones, "--index", "index"): "16",
         ("search", clip, "--index", "index", "-k", 3): "low",
         ("recommend", clip, "--index", "index"): "low",
         ("evaluate", tones): "accuracy",
         ("report", tones): "report/report.html",
     }
+    if onnx_file[1]["takes"] == "features":  # all that follows is the same for samples
+        commands |= others
     results = run_without_mxnet(*((*words, *model) for words in commands), cwd=tmp_path)
     for (words, expected), (code, stdout, stderr) in zip(commands.items(), results):
         assert code == 0 and expected in stdout, (words, stdout, stderr)
-    assert len(results[4][1].splitlines()) == 3
+        assert words[0] != "search" or len(stdout.splitlines()) == 3
 
 
 def test_errors_name_the_file(run, onnx_file, model, tones, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mxnet_audio.cross_validation import store
+from mxnet_audio.cross_validation import jobs, store
 from mxnet_audio.cross_validation.jobs import CrossValidationError
 from mxnet_audio.cross_validation.run import cross_validate
 from mxnet_audio.engine import mx
@@ -96,7 +96,16 @@ def test_a_run_has_the_results_of_fit_evaluate_and_search(corpus, quick, tmp_pat
     assert run.precision_at_5 == pytest.approx(precision_at_k([label for _, label in held_out], nearest, 5))
 
 
+@pytest.fixture(scope="module")
+def patient_processes():
+    """Let the tests of several processes share them: importing MXNet takes longest. The last one kills them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "_IDLE_SECONDS", 60)
+        yield
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("patient_processes")
 def test_processes_give_the_same_results(corpus, quick, tmp_path):
     config = AudioFeatureConfig(n_mels=32, n_frames=16)
     quick = {**{name: value for name, value in quick.items() if name != "input_shape"}, "feature_config": config}
@@ -109,10 +118,8 @@ def test_processes_give_the_same_results(corpus, quick, tmp_path):
         np.testing.assert_allclose(a.history["loss_train"], b.history["loss_train"], rtol=1e-3)
 
 
-# The next two tests use the processes of the last one, which wait for 5 s: importing MXNet takes longest.
-
-
 @pytest.mark.slow
+@pytest.mark.usefixtures("patient_processes")
 def test_encoders_in_several_processes(corpus, published, tmp_path, caplog):
     classifier = PretrainedAudioClassifier(published("yamnet"), head="mlp")
     options = {"cache": tmp_path, "progress": False, "epochs": 10, "output_dir": tmp_path / "runs"}
@@ -137,6 +144,7 @@ class MortalClassifier(Cifar10AudioClassifier):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("patient_processes")
 def test_a_killed_process(corpus, quick, tmp_path):
     quick = {**quick, "cache": tmp_path / "cache"}
     with pytest.raises(CrossValidationError, match=r"fold 2, seed 42.*: a process was killed") as caught:
