@@ -265,9 +265,12 @@ def page() -> str:
         preprocessing(),
         """\
 Ludwig's types of features are `fbank`, `stft`, `stft_phase`, `group_delay` and `raw`; a sequence encoder takes any of
-them but `raw`. Types of librosa's family ([features](features.md)), such as `log_mel`, work with `n_frames`. With a
-pretrained encoder, which computes its own features from the whole sound, only `type: raw` and the keys from
-`in_memory` on can be given.""",
+them but `raw`. Types of librosa's family ([features](features.md)), such as `log_mel`, work with `n_frames`.
+
+A pretrained encoder computes its own features from samples. With it, `type` is `raw` (the default then), and the keys
+from `in_memory` on and `audio_file_length_limit_in_s` have an effect; the others must have the values above. Without a
+limit, an encoder with `trainable: false` takes the whole sound, and one that is trained the first window of it that is
+not silent; Ludwig takes 7.5 s.""",
         "#### Sequence encoders",
         "The defaults of each encoder. The classes in `mxnet_audio.nn.sequence` describe the keys.",
         matrix({model.model_fields["type"].default: model for model in SEQUENCES}),
@@ -362,7 +365,8 @@ which are not trained (second column).""",
         "## Defaults",
         """\
 `defaults` has a section for each type of feature: `preprocessing` and `encoder` of input features, `decoder` and
-`loss` of output features. A feature's own keys win; a default of another `type` is left out.""",
+`loss` of output features. A feature's own keys win. A default of another `type` is left out, except between Ludwig's
+types of `preprocessing`, which have the same keys.""",
         table(
             ("type", "sections"),
             [

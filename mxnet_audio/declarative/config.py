@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from mxnet_audio.declarative.defaults import Defaults, with_defaults
 from mxnet_audio.declarative.encoders import PretrainedEncoder
-from mxnet_audio.declarative.features import AudioInput, Feature, InputFeature, or_nothing
+from mxnet_audio.declarative.features import AudioInput, Feature, InputFeature
 from mxnet_audio.declarative.output_features import OutputFeature
 from mxnet_audio.declarative.run_sections import Backend, BackendSection, Combiner, ConcatCombiner, Preprocessing
 from mxnet_audio.declarative.section import (
@@ -22,6 +22,7 @@ from mxnet_audio.declarative.section import (
     Unsupported,
     key_text,
     nearest,
+    or_nothing,
     problem,
     shown,
     validated,

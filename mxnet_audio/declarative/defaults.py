@@ -18,6 +18,7 @@ from mxnet_audio.declarative.encoders import AudioEncoder
 from mxnet_audio.declarative.features import CategoryEncoder, NumberEncoder
 from mxnet_audio.declarative.losses import BinaryLoss, CategoryLoss, NumberLoss, SetLoss
 from mxnet_audio.declarative.section import Refused, Section, Unsupported
+from mxnet_audio.features.keys import TIME_MAJOR_TYPES
 
 __all__ = ["Defaults", "with_defaults"]
 
@@ -108,7 +109,7 @@ def with_defaults(data: Mapping[str, Any]) -> Mapping[str, Any]:
     --------
     >>> audio = {"preprocessing": {"norm": "per_file"}}
     >>> with_defaults({"input_features": [{"name": "clip", "type": "audio"}], "defaults": {"audio": audio}})
-    {'input_features': [{'name': 'clip', 'type': 'audio', 'preprocessing': {'type': 'fbank', 'norm': 'per_file'}}],
+    {'input_features': [{'name': 'clip', 'type': 'audio', 'preprocessing': {'norm': 'per_file'}}],
      'defaults': {'audio': {'preprocessing': {'norm': 'per_file'}}}}
     """
     try:
@@ -134,18 +135,19 @@ def _merge_feature(feature: Any, data: Mapping[str, Any], defaults: Defaults, pa
         if (checked := getattr(of_type, part, None)) is not None:
             given = data["defaults"][kind][part]
             given = {"type": given} if isinstance(given, str) else dict(given)
-            if "type" in type(checked).model_fields:
-                given = {"type": checked.type, **given}
-            merged[part] = _merge(given, feature.get(part))
+            merged[part] = _merge(given, feature.get(part), getattr(checked, "type", None))
     return merged
 
 
-def _merge(default: Any, own: Any) -> Any:
-    """Return a section with the keys of another one, unless it is of another type."""
+def _merge(default: Mapping[str, Any], own: Any, kind: str | None) -> Any:
+    """Return a section with the keys of a default of type `kind`, unless it is of a type with other keys."""
     if own is None:
         return default
     if isinstance(own, str):
         own = {"type": own}
-    if not isinstance(own, Mapping) or own.get("type", default.get("type")) != default.get("type"):
+    if not isinstance(own, Mapping):
+        return own
+    own_kind = own.get("type", kind)
+    if own_kind != kind and not (isinstance(own_kind, str) and {own_kind, kind} <= TIME_MAJOR_TYPES):
         return own
     return {**default, **own}

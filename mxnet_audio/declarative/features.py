@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     Field,
     model_serializer,
     model_validator,
@@ -33,10 +32,11 @@ from mxnet_audio.declarative.section import (
     TypeChoice,
     Unsupported,
     key_text,
+    or_nothing,
     problem,
     shown,
 )
-from mxnet_audio.features.keys import LOADING_KEYS, TIME_MAJOR_TYPES
+from mxnet_audio.features.keys import LOADING_KEYS, LUDWIG_KEYS, TIME_MAJOR_TYPES
 
 __all__ = [
     "COMMON_KEYS",
@@ -47,15 +47,17 @@ __all__ = [
     "Feature",
     "InputFeature",
     "NumberInput",
-    "or_nothing",
 ]
 
 COMMON_KEYS = {
     "proc_column": Dropped("Ludwig computes it"),
     "active": Refused("leave the feature out", (True,)),
 }
-# An empty section of a file is null: all its keys have their defaults.
-or_nothing = BeforeValidator(lambda value: {} if value is None else value)
+
+
+_LIMIT = "audio_file_length_limit_in_s"
+_SAMPLE_KEYS = LOADING_KEYS | {_LIMIT}  # the keys that matter to a pretrained encoder
+_FEATURES = AudioPreprocessing().model_dump()  # the values with which the others do nothing
 
 
 class Feature(Section):
@@ -105,12 +107,12 @@ class AudioInput(Feature):
         given = given or {}
         if (kind := given.get("type", "raw")) != "raw":
             reason = f"{shown(kind)} contradicts encoder {name!r}, which computes its own features from samples"
-            raise problem("preprocessing.type", reason)
-        if others := [key_text(key) for key in given if key not in LOADING_KEYS | {"type", "computed_fill_value"}]:
-            raise problem(
-                f"preprocessing.{others[0]}",
-                f"not for encoder {name!r}, which computes its own features from the whole sound: remove it",
-            )
+            raise problem("preprocessing.type", f"{reason}: use 'raw'")
+        of_samples = _SAMPLE_KEYS | {"type", "computed_fill_value"}
+        for key, value in given.items():
+            if key not in of_samples and not (key in LUDWIG_KEYS and value == _FEATURES[key]):
+                reason = f"not for encoder {name!r}, which computes its own features from samples: remove it"
+                raise problem(f"preprocessing.{key_text(key)}", reason)
         return {**data, "preprocessing": {**given, "type": "raw"}}
 
     @model_validator(mode="after")
@@ -132,9 +134,15 @@ class AudioInput(Feature):
     def _used_preprocessing(self, handler: Any) -> dict[str, Any]:
         values = handler(self)
         if isinstance(self.encoder, PretrainedEncoder):
-            used = LOADING_KEYS | {"type"}
+            used = LOADING_KEYS | {"type"} | ({_LIMIT} if self.length_limit is not None else set())
             values["preprocessing"] = {key: value for key, value in values["preprocessing"].items() if key in used}
         return values
+
+    @property
+    def length_limit(self) -> float | None:
+        """Seconds of each sound that a pretrained encoder takes, from its start; None for the whole sound."""
+        features = self.preprocessing
+        return features.audio_file_length_limit_in_s if _LIMIT in features.model_fields_set else None
 
 
 class DenseEncoder(FcKeys):

@@ -20,11 +20,7 @@ from mxnet_audio.declarative.decoders import (
     Regressor,
     SetDecoder,
 )
-from mxnet_audio.declarative.features import (
-    COMMON_KEYS,
-    Feature,
-    or_nothing,
-)
+from mxnet_audio.declarative.features import COMMON_KEYS, Feature
 from mxnet_audio.declarative.losses import (
     BinaryLoss,
     BinaryWeightedCrossEntropy,
@@ -44,6 +40,7 @@ from mxnet_audio.declarative.section import (
     Share,
     TypeChoice,
     Unsupported,
+    or_nothing,
     problem,
 )
 

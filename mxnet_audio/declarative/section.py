@@ -31,6 +31,7 @@ __all__ = [
     "Dropout",
     "Dropped",
     "Layers",
+    "NoFlag",
     "NonNegative",
     "Positive",
     "PositiveCount",
@@ -42,6 +43,7 @@ __all__ = [
     "Unsupported",
     "key_text",
     "nearest",
+    "or_nothing",
     "problem",
     "refuse_values",
     "shown",
@@ -49,6 +51,16 @@ __all__ = [
 ]
 
 SectionType = TypeVar("SectionType", bound=BaseModel)
+# Messages by the start of pydantic's types of errors.
+_KINDS = {
+    "int_": "must be a whole number",
+    "float_": "must be a number",
+    "bool_": "must be true or false",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "model_": "must be a mapping of keys to values",
+}
 _QUOTED = re.compile(r"'([^']*)'")
 _FEATURE_REASON = re.compile(r"(?:feature configuration: )?(?:(?P<key>\w+): )?(?P<reason>.*)", re.DOTALL)
 
@@ -64,15 +76,16 @@ def key_text(key: object) -> str:
 
 
 def nearest(word: object, words: Sequence[str]) -> str:
-    """Return ", did you mean …?" with the closest of some words, or "" if none is close.
+    """Return ", did you mean …?" with the closest of some words in either case, or "" if none is close.
 
     Examples
     --------
     >>> nearest("num_filtres", ["num_filters", "norm"])
     ', did you mean num_filters?'
     """
-    close = get_close_matches(word[:100], words, n=1) if isinstance(word, str) else []
-    return f", did you mean {close[0]}?" if close else ""
+    by_lower = {known.lower(): known for known in words}
+    close = get_close_matches(word[:100].lower(), by_lower, n=1) if isinstance(word, str) else []
+    return f", did you mean {by_lower[close[0]]}?" if close else ""
 
 
 def _no_flag(value: Any) -> Any:
@@ -81,16 +94,18 @@ def _no_flag(value: Any) -> Any:
     return value
 
 
-_Number = BeforeValidator(_no_flag)
+NoFlag = BeforeValidator(_no_flag)
+# An empty section of a file is null: all its keys have their defaults.
+or_nothing = BeforeValidator(lambda value: {} if value is None else value)
 _MOST = 2**31 - 1
-Count = Annotated[int, Field(ge=0, le=_MOST), _Number]
-PositiveCount = Annotated[int, Field(ge=1, le=_MOST), _Number]
-Size = Annotated[int, Field(ge=1, le=65536), _Number]  # of a layer: larger ones would not fit in memory
-Layers = Annotated[int, Field(ge=0, le=256), _Number]
-Share = Annotated[float, Field(ge=0, le=1), _Number]
-Dropout = Annotated[float, Field(ge=0, lt=1), _Number]
-NonNegative = Annotated[float, Field(ge=0), _Number]
-Positive = Annotated[float, Field(gt=0), _Number]
+Count = Annotated[int, Field(ge=0, le=_MOST), NoFlag]
+PositiveCount = Annotated[int, Field(ge=1, le=_MOST), NoFlag]
+Size = Annotated[int, Field(ge=1, le=65536), NoFlag]  # of a layer: larger ones would not fit in memory
+Layers = Annotated[int, Field(ge=0, le=256), NoFlag]
+Share = Annotated[float, Field(ge=0, le=1), NoFlag]
+Dropout = Annotated[float, Field(ge=0, lt=1), NoFlag]
+NonNegative = Annotated[float, Field(ge=0), NoFlag]
+Positive = Annotated[float, Field(gt=0), NoFlag]
 
 
 @dataclass(frozen=True)
@@ -150,7 +165,8 @@ class Section(BaseModel):
             if key in cls.UNSUPPORTED and not cls.UNSUPPORTED[key].accepts(value):
                 raise problem(key, f"not supported: {cls.UNSUPPORTED[key].reason}")
             if key not in cls.model_fields and key not in cls.UNSUPPORTED:
-                raise problem(key_text(key), f"unknown key{nearest(key, [*cls.model_fields, *cls.UNSUPPORTED])}")
+                close = nearest(key, [*cls.model_fields, *cls.UNSUPPORTED])
+                raise problem(key_text(key), f"unknown key{close or ', the keys are ' + ', '.join(cls.model_fields)}")
         return {key: value for key, value in data.items() if key not in cls.UNSUPPORTED}
 
     @classmethod
@@ -211,7 +227,8 @@ class TypeChoice:
         if isinstance(given, str) and given in self.refused:
             raise problem("type", f"{given!r} is not supported: {self.refused[given]}")
         if not (isinstance(given, str) and given in self.types):
-            raise problem("type", f"must be one of {choices}, got {shown(given)}{nearest(given, self.types)}")
+            close = nearest(given, self.types)
+            raise problem("type", f"unknown type {shown(given)}{close or f', must be one of {choices}'}")
         return value
 
 
@@ -263,10 +280,10 @@ def _line(details: Any, data: Any) -> str:
         reason = f"must be {context['expected']}, got {shown(details['input'])}{nearest(details['input'], choices)}"
     elif details["type"] == "missing":
         reason = "missing"
-    elif details["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        reason = f"must be a mapping of keys to values, got {shown(details['input'])}"
     elif key is None and details["type"] != "refused":
-        reason = f"{reason.replace('Input should be', 'must be')}, got {shown(details['input'])}"
+        kind = next((kind for start, kind in _KINDS.items() if details["type"].startswith(start)), reason)
+        reason = f"{kind}, got {shown(details['input'])}"
+    reason = reason.replace("Input should be", "must be")
     place = f"{place}.{key}" if place and key else place or key or ""
     return f"{place}: {reason}" if place else reason
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mxnet_audio import training
+from mxnet_audio.audio import load
 from mxnet_audio.audio.source import source_identity
 from mxnet_audio.data import AudioDataset
 from mxnet_audio.data.fixed import FixedResults
@@ -118,6 +119,31 @@ class SequenceFeatures(Transform):
         return np.moveaxis(load_features(x, self.config, pad=False), self.config.time_axis, 0)
 
 
+class FromStart(Transform):
+    """Give the start of a sound to a step that takes a source.
+
+    Parameters
+    ----------
+    seconds : float > 0
+        Length of the start.
+    step : Transform
+    """
+
+    takes_source = True
+
+    def __init__(self, seconds: float, step: Transform):
+        super().__init__(seconds=seconds, step=step)
+
+    @property
+    def key(self) -> str | None:
+        """Name of the class, its length, and key of the step."""
+        return None if self.step.key is None else f"FromStart({self.seconds}, {self.step.key})"
+
+    def apply(self, x: Any) -> Any:
+        """Call the step; AudioError if the sound cannot be decoded, or the step fails."""
+        return self.step(load(x, duration=self.seconds))
+
+
 class SoundColumn:
     """Sounds of an audio feature as inputs of its encoder.
 
@@ -178,6 +204,8 @@ class SoundColumn:
             steps = [open_input.load_window, open_input]
             if net.fixed_steps is not None:
                 steps, self._window = steps[:1], window
+        if encoder is not None and feature.length_limit is not None:
+            steps[0] = FromStart(feature.length_limit, steps[0])
         if once and options["mode"] == "eager":
             options["mode"] = "lazy"
         folder = options["cache_dir"] or loading.lazy_cache_dir

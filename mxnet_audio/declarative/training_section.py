@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from mxnet_audio.declarative.section import (
     Count,
     Dropped,
+    NoFlag,
     NonNegative,
     Positive,
     PositiveCount,
@@ -17,6 +18,7 @@ from mxnet_audio.declarative.section import (
     Share,
     TypeChoice,
     Unsupported,
+    or_nothing,
     problem,
     refuse_values,
 )
@@ -199,10 +201,6 @@ def _automatic(value: Any) -> Any:
     return BeforeValidator(lambda given: value if given == "auto" else given)
 
 
-def _empty(value: Any) -> Any:
-    return {} if value is None else value
-
-
 _PLATEAU = "the batch size is constant"
 _ONE_PROCESS = Dropped("training has one process")
 _ONE_OUTPUT_WEIGHTS = "use loss.weight of the outputs"
@@ -269,7 +267,7 @@ class Trainer(Section):
     """Rows of a step of an evaluation; by default batch_size."""
     learning_rate: Annotated[Positive, Field(le=1), _automatic(0.001)] = 0.001
     """Highest learning rate; auto is 0.001."""
-    learning_rate_scheduler: Annotated[LearningRateScheduler, BeforeValidator(_empty)] = LearningRateScheduler()
+    learning_rate_scheduler: Annotated[LearningRateScheduler, or_nothing] = LearningRateScheduler()
     """Course of the learning rate."""
     optimizer: Optimizer = Adam()
     """Method that changes the weights."""
@@ -285,7 +283,7 @@ class Trainer(Section):
     """Steps from one evaluation and checkpoint to the next; 0 for one each epoch."""
     checkpoints_per_epoch: Count = 0
     """Evaluations and checkpoints of an epoch, in place of steps_per_checkpoint."""
-    early_stop: Annotated[int, Field(ge=-1, le=2**31 - 1)] = 5
+    early_stop: Annotated[int, Field(ge=-1, le=2**31 - 1), NoFlag] = 5
     """Evaluations without an improvement before training stops; -1 never stops it."""
     evaluate_training_set: bool = False
     """True evaluates the training rows, too."""

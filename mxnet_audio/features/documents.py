@@ -111,8 +111,10 @@ def _parse(text: str) -> Any:
     try:
         return yaml.load(text, _Loader)
     except Exception as error:  # numbers, dates and tags with impossible values raise errors of many types
-        cause = str(error) or type(error).__name__
-        raise FeatureError(f"not YAML: {' '.join(cause.split())}") from None
+        cause, place = str(error) or type(error).__name__, ""
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+            cause, place = error.problem or cause, f"line {error.problem_mark.line + 1}: "
+        raise FeatureError(f"not YAML: {place}{' '.join(cause.split())}") from None
 
 
 def preprocessing_block(data: Any) -> Any:

@@ -181,6 +181,23 @@ def test_a_pretrained_encoder_keeps_the_keys_about_loading_only():
     assert {"type", "mode", "missing_value_strategy"} <= written.keys() and "num_filter_bands" not in written
 
 
+def test_a_pretrained_encoder_takes_ludwigs_block_of_samples():
+    whole = config(input_features=[{**AUDIO, "encoder": "wav2vec2"}]).input_features[0]
+    block = {**config().input_features[0].preprocessing.model_dump(), "type": "raw", "computed_fill_value": None}
+    cut = config(input_features=[{**AUDIO, "encoder": "wav2vec2", "preprocessing": block}])
+    assert (whole.length_limit, cut.input_features[0].length_limit) == (None, 7.5)
+    assert RunConfig.read(cut.to_dict()).input_features[0].length_limit == 7.5
+    assert "audio_file_length_limit_in_s" not in whole.model_dump()["preprocessing"]
+
+
+@pytest.mark.parametrize("feature", [{"preprocessing": {"type": "stft"}}, {"encoder": "whisper"}], ids=["stft", "raw"])
+def test_defaults_of_preprocessing_are_those_of_all_types(feature):
+    limit = {"audio": {"preprocessing": {"audio_file_length_limit_in_s": 5}}}
+    read = config(input_features=[{**AUDIO, **feature}], defaults=limit).input_features[0]
+    assert read.preprocessing.audio_file_length_limit_in_s == 5
+    assert read.preprocessing.type == ("raw" if "encoder" in feature else "stft")
+
+
 def test_the_schema_describes_all_sections():
     schema = RunConfig.schema()
     assert schema["required"] == ["input_features", "output_features"] and schema["additionalProperties"] is False
@@ -198,6 +215,11 @@ def test_the_schema_describes_all_sections():
 def test_what_is_no_configuration_is_refused(source):
     with pytest.raises(ParameterError):
         RunConfig.read(source)
+
+
+def test_errors_of_yaml_name_the_line():
+    with pytest.raises(ParameterError, match=r"^not YAML: line 2: found character '\\t' that cannot start any token$"):
+        RunConfig.read("input_features:\n\t- name: clip")
 
 
 def test_errors_name_the_file(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from mxnet_audio.audio import load
 from mxnet_audio.declarative.columns import Columns
 from mxnet_audio.declarative.config import RunConfig
 from mxnet_audio.declarative.sounds import FilledSounds, SoundColumn, padded_batch, sound_key
@@ -17,6 +18,7 @@ from mxnet_audio.library import encoder_run
 from mxnet_audio.pretrained import load_encoder
 
 HUB = Path(__file__).resolve().parents[1] / "models" / "hub"
+LIMIT = {"type": "raw", "audio_file_length_limit_in_s": 0.1}
 TONES = [1200, 4000, 1200, 800]  # samples
 
 
@@ -138,9 +140,9 @@ def test_mode_and_folder_of_the_feature_apply(table, tmp_path):
     assert column(config(mode="eager"), table, cache=True).available(range(4))
 
 
-def encoder_config(name, **options):
-    kind = "panns_cnn6" if name.startswith("panns") else name
-    return config({"type": kind, "pretrained_model_name_or_path": str(HUB / name), **options})
+def encoder_config(name, preprocessing=(), **options):
+    encoder = {"type": name, "pretrained_model_name_or_path": str(HUB / name), **options}
+    return config(encoder, **dict(preprocessing))
 
 
 def test_frozen_encoders_give_vectors_that_are_cached(table, tmp_path, monkeypatch):
@@ -166,6 +168,17 @@ def test_frozen_encoders_compute_each_vector_once_without_a_cache(table, monkeyp
         sounds.get(4)
     monkeypatch.undo()
     assert not column(encoder_config("wav2vec2", trainable=False), table, encoder=encoder, once=True).available([0])
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_pretrained_encoders_take_the_start_of_sounds(table, trainable):
+    encoder = load_encoder("wav2vec2", source=HUB / "wav2vec2")
+    sounds = column(encoder_config("wav2vec2", LIMIT, trainable=trainable), table, encoder=encoder)
+    x, length = sounds.get(1)
+    start = read_table({"audio": [load(table.sounds("audio")[1], duration=0.1)] * 4, "label": ["x", "y"] * 2})
+    expected, _ = column(encoder_config("wav2vec2", trainable=trainable), start, encoder=encoder).get(0)
+    np.testing.assert_allclose(x, expected, atol=1e-6)
+    assert length == (1600 if trainable else 0)
 
 
 @pytest.mark.parametrize("name", ["wav2vec2", "whisper"])
