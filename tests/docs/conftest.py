@@ -55,7 +55,9 @@ def fill(folder: Path) -> None:
     (folder / "demo" / "models").mkdir()
     classifier = Cifar10AudioClassifier()
     options = {"batch_size": 8, "input_shape": (1, 96, 47), "nb_classes": None}
-    classifier.fit(pairs, folder / "models", cache=False, progress=False, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)  # so that the paths are those of the pages, which can then resume this run
+        classifier.fit(datasets.folder("songs"), "models", cache=False, progress=False, **options)
 
 
 @pytest.fixture

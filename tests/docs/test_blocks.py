@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import mxnet_audio
-from mxnet_audio.library.classifier import AudioClassifier
+from mxnet_audio import Cifar10AudioClassifier
 from tests.docs.blocks import PAGES, ROOT, RUN, SHOWN, blocks_of, run_page
 
 SLOW = {
@@ -49,7 +49,7 @@ def test_blocks_run_and_print_what_is_shown(page, workspace, monkeypatch):
     if name_of(page) in TRAINING:
         shutil.rmtree("models")
     if name_of(page) in TRAINED:  # nothing is left to do, but all that was given is checked
-        monkeypatch.setattr(AudioClassifier, "fit", resuming(AudioClassifier.fit))
+        monkeypatch.setattr(Cifar10AudioClassifier, "fit", resuming(Cifar10AudioClassifier.fit))
     if missing := run_page(page):
         pytest.skip(f"the other blocks have run; no weights of {', '.join(sorted(missing))}")
 
