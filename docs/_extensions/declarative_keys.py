@@ -205,7 +205,7 @@ MEANINGS = {
     "pool_function": "`max`, or `average`, `avg` or `mean`.",
     "pool_size": "Steps that are pooled; null for none.",
     "pool_strides": "Steps from one pool to the next; by default `pool_size`.",
-    "pool_padding": "As `padding`, of the pools.",
+    "pool_padding": "As `padding`, of the pools; by default `valid` in `parallel_cnn`, `stacked_parallel_cnn`.",
 }
 
 
