@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, GetJsonSchemaHandler, field_validator, model_serializer
+from pydantic import BeforeValidator, GetJsonSchemaHandler, model_serializer
 from pydantic_core import CoreSchema
 
-from mxnet_audio.declarative.section import COMPUTED, Dropped, PositiveCount, Refused, Section, Unsupported, key_text
+from mxnet_audio.declarative.section import (
+    COMPUTED,
+    Dropped,
+    PositiveCount,
+    Refused,
+    Section,
+    Text,
+    Unsupported,
+    key_text,
+)
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.features.keys import KEYS_OF_TYPE, LOADING_KEYS, LUDWIG_KEYS
@@ -78,7 +87,7 @@ class CategoryPreprocessing(Section):
     }
     missing_value_strategy: MissingValueStrategy = "fill_with_const"
     """Replacement of missing values."""
-    fill_value: str = "<UNK>"
+    fill_value: Text = "<UNK>"
     """Constant of fill_with_const."""
     lowercase: bool = False
     """True makes no difference between upper and lower case."""
@@ -114,10 +123,5 @@ class BinaryPreprocessing(Section):
         "fill_with_mode", "bfill", "ffill", "drop_row", "fill_with_false", "fill_with_true"
     ] = "fill_with_false"
     """Replacement of missing values."""
-    fallback_true_label: str | None = None
+    fallback_true_label: Text | None = None
     """Value that is true, in a column of other values than true and false, yes and no, 1 and 0."""
-
-    @field_validator("fallback_true_label", mode="before")
-    @classmethod
-    def _as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int | float) else value

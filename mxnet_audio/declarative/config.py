@@ -189,10 +189,7 @@ class RunConfig(Section):
         self._check_names()
         self._check_tied()
         self._check_sequences()
-        for key in ("validation_field", "validation_metric"):
-            value = self._validation(key)
-            object.__setattr__(self, "trainer", self.trainer.model_copy(update={key: value}))
-        self._check_plateau()
+        self._fill_validation()
         return self
 
     def _check_names(self) -> None:
@@ -248,40 +245,26 @@ class RunConfig(Section):
                     "null keeps a sequence, but trainable: false computes one vector of a sound: use 'mean'",
                 )
 
-    def _validation(self, key: str) -> str:
-        """Return the validation field or metric, by Ludwig's rules for those that are not given."""
+    def _fill_validation(self) -> None:
+        """Fill in the validation field and metric, by Ludwig's rules for those that are not given."""
         field, metric = self.trainer.validation_field, self.trainer.validation_metric
-        outputs = {feature.name: feature for feature in self.output_features}
-        if key == "validation_field":
-            if field is None:
-                having = [name for name, feature in outputs.items() if metric in (None, "loss", *feature.METRICS)]
-                if len(having) > 1 and metric not in (None, "loss"):
-                    raise problem("trainer.validation_field", f"needed, since several outputs have {metric!r}")
-                return (having or list(outputs))[0]
-            if field not in outputs and field != COMBINED:
-                choices = ", ".join(map(repr, [*outputs, COMBINED]))
-                raise problem(
-                    "trainer.validation_field",
-                    f"must be one of {choices}, got {shown(field)}{nearest(field, [*outputs, COMBINED])}",
-                )
-            return field
-        metrics = ("loss",) if field == COMBINED else outputs[str(field)].METRICS
-        if metric is not None and metric not in metrics:
-            choices = ", ".join(map(repr, metrics))
-            raise problem(
-                "trainer.validation_metric",
-                f"{field!r} has {choices}, got {shown(metric)}{nearest(metric, metrics)}",
-            )
-        return metrics[0] if metric is None else metric
-
-    def _check_plateau(self) -> None:
-        metric, field = self.trainer.learning_rate_scheduler.reduce_eval_metric, self.trainer.validation_field
-        metrics = next((feature.METRICS for feature in self.output_features if feature.name == field), ("loss",))
-        if metric not in metrics:
-            raise problem(
-                "trainer.learning_rate_scheduler.reduce_eval_metric",
-                f"{field!r} has {', '.join(map(repr, metrics))}, got {shown(metric)}{nearest(metric, metrics)}",
-            )
+        metrics = {feature.name: feature.METRICS for feature in self.output_features} | {COMBINED: ("loss",)}
+        if field is None:
+            outputs = [feature.name for feature in self.output_features]
+            having = [name for name in outputs if metric in (None, "loss", *metrics[name])]
+            if len(having) > 1 and metric not in (None, "loss"):
+                raise problem("trainer.validation_field", f"needed, since several outputs have {metric!r}")
+            field = (having or outputs)[0]
+        elif field not in metrics:
+            reason = nearest(field, [*metrics]) or f", must be one of {', '.join(map(repr, metrics))}"
+            raise problem("trainer.validation_field", f"no output {shown(field)}{reason}")
+        plateau = self.trainer.learning_rate_scheduler.reduce_eval_metric
+        for key, given in (("validation_metric", metric), ("learning_rate_scheduler.reduce_eval_metric", plateau)):
+            if given is not None and given not in metrics[field]:
+                reason = nearest(given, metrics[field]) or f", it has {', '.join(map(repr, metrics[field]))}"
+                raise problem(f"trainer.{key}", f"{field!r} has no metric {shown(given)}{reason}")
+        update = {"validation_field": field, "validation_metric": metric or metrics[field][0]}
+        object.__setattr__(self, "trainer", self.trainer.model_copy(update=update))
 
 
 def _chain(name: str, tied: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from mxnet_audio.declarative.section import NonNegative, Positive, Refused, Section, TypeChoice, Unsupported
+from mxnet_audio.declarative.section import NonNegative, Positive, Refused, Section, Text, TypeChoice, Unsupported
 
 __all__ = [
     "BinaryLoss",
@@ -42,7 +42,7 @@ class SoftmaxCrossEntropy(_Loss):
         "class_similarities_temperature": Refused("use class_weights", (0,)),
     }
     type: Literal["softmax_cross_entropy"] = "softmax_cross_entropy"
-    class_weights: dict[str, NonNegative] | None = None
+    class_weights: dict[Text, NonNegative] | None = None
     """Weight of each class by its name; 1 for classes that are left out."""
 
 
@@ -62,7 +62,7 @@ class SigmoidCrossEntropy(_Loss):
     """Loss of a set."""
 
     type: Literal["sigmoid_cross_entropy"] = "sigmoid_cross_entropy"
-    class_weights: dict[str, NonNegative] | None = None
+    class_weights: dict[Text, NonNegative] | None = None
     """Weight of each class by its name; 1 for classes that are left out."""
 
 

@@ -38,6 +38,7 @@ from mxnet_audio.declarative.section import (
     Refused,
     Section,
     Share,
+    Text,
     TypeChoice,
     Unsupported,
     or_nothing,
@@ -191,7 +192,7 @@ class SetOutput(Output):
         """Separator of the classes in a text (pipe, ``|``, is not Ludwig's); lists and sets need none."""
         missing_value_strategy: MissingValueStrategy = "drop_row"
         """Replacement of missing values."""
-        fill_value: str = "<UNK>"
+        fill_value: Text = "<UNK>"
         """Constant of fill_with_const."""
         lowercase: bool = False
         """True makes no difference between upper and lower case."""

@@ -39,6 +39,7 @@ __all__ = [
     "Section",
     "Share",
     "Size",
+    "Text",
     "TypeChoice",
     "Unsupported",
     "key_text",
@@ -94,7 +95,12 @@ def _no_flag(value: Any) -> Any:
     return value
 
 
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 NoFlag = BeforeValidator(_no_flag)
+Text = Annotated[str, BeforeValidator(_as_text)]  # a value of a column, which YAML may take for a number
 # An empty section of a file is null: all its keys have their defaults.
 or_nothing = BeforeValidator(lambda value: {} if value is None else value)
 _MOST = 2**31 - 1
@@ -283,7 +289,7 @@ def _line(details: Any, data: Any) -> str:
     elif key is None and details["type"] != "refused":
         kind = next((kind for start, kind in _KINDS.items() if details["type"].startswith(start)), reason)
         reason = f"{kind}, got {shown(details['input'])}"
-    reason = reason.replace("Input should be", "must be")
+    reason = re.sub(r"^\w+ should ", "must ", reason)
     place = f"{place}.{key}" if place and key else place or key or ""
     return f"{place}: {reason}" if place else reason
 

@@ -114,6 +114,13 @@ def test_a_name_stands_for_a_section():
     )
 
 
+def test_numbers_stand_for_classes():
+    digit = {"name": "digit", "type": "category", "preprocessing": {"fill_value": 0}}
+    read = config(input_features=[AUDIO, digit], output_features=[{**LABEL, "loss": {"class_weights": {0: 2, 1: 1}}}])
+    assert read.input_features[1].preprocessing.fill_value == "0"
+    assert read.output_features[0].loss.class_weights == {"0": 2, "1": 1}
+
+
 def test_automatic_values():
     trainer = config(trainer=dict.fromkeys(("batch_size", "eval_batch_size", "learning_rate"), "auto")).trainer
     assert (trainer.batch_size, trainer.eval_batch_size, trainer.learning_rate) == (128, None, 0.001)
