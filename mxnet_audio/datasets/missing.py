@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
+
 from mxnet_audio.errors import DatasetError, ParameterError
 
 __all__ = ["CONSTANT", "STRATEGIES", "fill_missing", "fill_rows", "is_missing"]
@@ -16,16 +18,16 @@ CONSTANT = -1
 
 
 def is_missing(value: Any) -> bool:
-    """Return True if a value is missing: None, NaN, ``pandas.NA`` or an empty string.
+    """Return True if a value is missing: None, NaN, ``pandas.NA``, ``pandas.NaT`` or an empty string.
 
     Examples
     --------
     >>> [is_missing(value) for value in (None, float("nan"), "", 0, "a.wav")]
     [True, True, True, False, False]
     """
-    if isinstance(value, float):
-        return value != value
-    return value is None or (isinstance(value, str) and not value) or type(value).__name__ == "NAType"
+    if isinstance(value, float | np.floating):
+        return bool(value != value)
+    return value is None or (isinstance(value, str) and not value) or type(value).__name__ in ("NAType", "NaTType")
 
 
 def fill_missing(values: Sequence, strategy: str | None, fill_value: Any = None) -> list:

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mxnet_audio import training
+from mxnet_audio.audio.headers import SAMPLE_SIZE
 from mxnet_audio.datasets.missing import fill_missing
 from mxnet_audio.declarative.encoders import PretrainedEncoder
 from mxnet_audio.declarative.encodings import (
@@ -148,7 +149,10 @@ def _audio_encoding(feature: Any, table: Table, rows: Sequence[int]) -> AudioEnc
         return AudioEncoding()
     config = feature.preprocessing.features
     present = sounds.present
-    some = [sounds[row] for row in rows if present[row]] if config.sr is None else []
+    some: list[Any] = []
+    if config.sr is None:
+        given = [row for row in rows if present[row]]
+        some = [sounds[row] for row in given[:: max(1, len(given) // SAMPLE_SIZE)]]  # sounds may be large
     config = training.complete_config(some, config)
     if config.sr is None:
         first = f", such as {some[0]}" if some and isinstance(some[0], str) else ""
@@ -189,8 +193,8 @@ def _learned_fill(strategy: str, encoding: ColumnEncoding, values: list) -> Any:
     if strategy == "fill_with_mean" and usable:
         return float(np.mean([float(value) for value in usable]))
     if strategy == "fill_with_mode" and usable:
-        counts = Counter(map(repr, usable))
-        mode = next(value for value in usable if repr(value) == counts.most_common(1)[0][0])
+        keys = list(map(repr, usable))  # sets and lists are no keys
+        mode = usable[keys.index(Counter(keys).most_common(1)[0][0])]
         return encoding.decode(np.array([encoding.encode(mode)]))[0]
     return None
 
@@ -206,9 +210,11 @@ def _code(encoding: ColumnEncoding, value: Any) -> float | np.ndarray | None:
 def _check_varies(feature: Any, encoding: ColumnEncoding, table: Table, rows: Sequence[int]) -> None:
     """Raise DatasetError if an output has one value only."""
     filled = filled_values(feature, encoding, table)
-    values = [filled[row] for row in rows if filled[row] is not None]
-    codes = [_code(encoding, value) for value in values]
-    different = {np.asarray(code).tobytes() for code in codes if code is not None}
+    different: dict[bytes, Any] = {}  # values by their code
+    for value in (filled[row] for row in rows):
+        if value is not None and (code := _code(encoding, value)) is not None:
+            different.setdefault(np.asarray(code).tobytes(), value)
     if len(different) < 2:
-        shown = f"has the value {reprlib.repr(values[0])} in all training rows" if different else "has no usable value"
+        constant = reprlib.repr(next(iter(different.values()), None))
+        shown = f"has the value {constant} in all training rows" if different else "has no usable value"
         raise DatasetError(f"the output column {feature.column!r} {shown}: there is nothing to learn", table.path)

@@ -14,7 +14,7 @@ from numbers import Real
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mxnet_audio.atomic import parse_json
 from mxnet_audio.datasets.labels import split_labels
@@ -140,8 +140,7 @@ class CategoryEncoding(ColumnEncoding):
         lowercase: bool = False,
     ) -> CategoryEncoding:
         """Learn the labels; at most so many of the most frequent ones of an input."""
-        counts = Counter(_label(value, lowercase) for value in values)
-        labels = _in_order(label for label, _ in counts.most_common(most_common))
+        labels = _most_common((_label(value, lowercase) for value in values), most_common)
         if has_unknown:
             labels = [UNKNOWN, *(label for label in labels if label not in (UNKNOWN, UNKNOWN.lower()))]
         return cls(labels=labels, lowercase=lowercase)
@@ -194,11 +193,14 @@ class BinaryEncoding(ColumnEncoding):
 
     @classmethod
     def fit(cls, values: Iterable[Any], true_label: str | None = None) -> BinaryEncoding:
-        """Learn the two values, of which `true_label` is 1; DatasetError if there are more."""
+        """Learn the two values; DatasetError if there are more.
+
+        Of values that are not true and false, or the like, `true_label` is 1.
+        """
         counts = Counter(_scalar(value) for value in values)
         found = list(counts)
         flags = [_flag(value) for value in found]
-        if None not in flags and true_label is None:
+        if None not in flags:
             labels: list[Any] = [False, True]
             for flag in (False, True):
                 named = [value for value, _ in counts.most_common() if _flag(value) == flag]
@@ -259,11 +261,11 @@ class SetEncoding(ColumnEncoding):
     ) -> SetEncoding:
         """Learn the labels, at most so many of the most frequent ones."""
         empty = cls(labels=[], tokenizer=tokenizer, lowercase=lowercase)
-        counts: Counter[int | str] = Counter()
+        found: list[int | str] = []
         for value in values:
             with contextlib.suppress(ValueError):
-                counts.update(empty.members(value))
-        return empty.model_copy(update={"labels": _in_order(label for label, _ in counts.most_common(most_common))})
+                found += _in_order(empty.members(value))  # the order of a set differs from process to process
+        return empty.model_copy(update={"labels": _most_common(found, most_common)})
 
     @property
     def width(self) -> int:
@@ -313,6 +315,12 @@ class AudioEncoding(BaseModel):
 
     type: Literal["audio"] = "audio"
     config: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _check_shape(self) -> AudioEncoding:
+        if self.config is not None and None in self.features.shape:
+            raise ValueError("the rate or the length of the features is missing")
+        return self
 
     @cached_property
     def features(self) -> AudioFeatureConfig:
@@ -370,6 +378,13 @@ def _label(value: Any, lowercase: bool = False) -> int | str:
     value = _scalar(value)
     text = str(value).lower() if lowercase else str(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else text
+
+
+def _most_common(labels: Iterable[int | str], most_common: int | None) -> list[int | str]:
+    """Return the distinct labels in order, at most so many of the most frequent ones; 1 and "1" are equal."""
+    label_of: dict[str, int | str] = {}
+    counts = Counter(str(label_of.setdefault(str(label), label)) for label in labels)
+    return _in_order(label_of[text] for text, _ in counts.most_common(most_common))
 
 
 def _in_order(labels: Iterable[int | str]) -> list[int | str]:

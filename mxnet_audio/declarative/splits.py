@@ -15,7 +15,6 @@ from mxnet_audio.declarative.encodings import CategoryEncoding
 from mxnet_audio.declarative.sounds import FilledSounds
 from mxnet_audio.declarative.table import Table
 from mxnet_audio.errors import DatasetError
-from mxnet_audio.training.folds import check_disjoint
 
 if TYPE_CHECKING:
     from mxnet_audio.declarative.config import RunConfig
@@ -65,7 +64,7 @@ def split_rows(config: RunConfig, table: Table, rows: Sequence[int] | None = Non
         links.append([[group] for group in _cells(table, group_column, chosen)])
     if split.type == "fixed":
         part_of = _fixed(table, split.column, chosen)
-        _check_links(table, links, part_of)
+        _check_links(table, chosen, links, part_of)
     else:
         strata = ["the table"] * len(chosen)
         if split.type == "stratify":
@@ -159,14 +158,20 @@ def _fixed(table: Table, column: str, rows: np.ndarray) -> np.ndarray:
     return part_of
 
 
-def _check_links(table: Table, links: list[list[list[Hashable]]], part_of: np.ndarray) -> None:
+def _check_links(table: Table, rows: np.ndarray, links: list[list[list[Hashable]]], part_of: np.ndarray) -> None:
     """Raise DatasetError if a sound, or a group, is in two parts."""
     for kind, keys_of in zip(("sound", "group"), links):
-        pairs = [(key, PARTS[part]) for keys, part in zip(keys_of, part_of) for key in keys]
-        try:
-            check_disjoint(kind, [key for key, _ in pairs], [part for _, part in pairs])
-        except DatasetError as error:
-            raise DatasetError(error.reason, table.path) from None
+        first: dict[Hashable, int] = {}
+        for index, keys in enumerate(keys_of):
+            for key in keys:
+                other = first.setdefault(key, index)
+                if part_of[other] == part_of[index]:
+                    continue
+                name = "a sound" if kind == "sound" and "\0" in str(key) else f"{kind} {key!r}"  # or a digest
+                found = f"{PARTS[part_of[other]]} ({table.row_name(rows[other])})"
+                again = f"{PARTS[part_of[index]]} ({table.row_name(rows[index])})"
+                reason = f"{name} is in two parts, {found} and {again}: put all its rows into one part"
+                raise DatasetError(reason, table.path)
 
 
 def _check_parts(parts: Split, config: RunConfig, table: Table) -> None:

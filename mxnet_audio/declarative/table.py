@@ -90,12 +90,16 @@ class Table:
         Raises
         ------
         DatasetError
-            If there is no such column; the nearest name is in the message.
+            If there is no such column, or it cannot be read; the nearest name is in the message.
         """
         if name not in self._columns:
             found = ", ".join(self.names)
             raise DatasetError(f"no column {name!r} among {found}{nearest(name, self.names)}", self.path)
-        return self._columns[name]()
+        try:
+            return self._columns[name]()
+        except (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError) as error:
+            # Parquet has dates and time zones that Python has not.
+            raise DatasetError(f"column {name!r} cannot be read: {error}", self.path) from error
 
     def column(self, name: str) -> list:
         """Return the values of a column, with None for missing ones; errors as `rows_of`."""
@@ -199,7 +203,7 @@ def _read_file(path: Path) -> Table:
     suffix = path.suffix.lower()
     if suffix in TEXT_SUFFIXES:
         columns, lines = read_csv(path)
-        return Table(_fetchers(columns), len(lines), path, lines)
+        return Table(columns, len(lines), path, lines)
     if suffix in JSON_SUFFIXES:
         return _of_records(*read_json_lines(path), path)
     if suffix in PARQUET_SUFFIXES:
@@ -214,6 +218,7 @@ def _of_mapping(dataset: Mapping) -> Table:
     if any(hasattr(column, "column_names") for column in dataset.values()):
         names = ", ".join(map(repr, dataset))
         raise DatasetError(f"these are several tables, {names}: choose one, or join them with a column of the split")
+    check_names(map(str, dataset))
     columns = {}
     for name, values in dataset.items():
         is_list = hasattr(values, "__len__") and hasattr(values, "__iter__")
@@ -224,14 +229,14 @@ def _of_mapping(dataset: Mapping) -> Table:
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise DatasetError(f"columns must have equal lengths, got {shown}")
-    return Table(_fetchers(columns), next(iter(lengths.values()), 0))
+    return Table({name: partial(_values, values) for name, values in columns.items()}, next(iter(lengths.values()), 0))
 
 
 def _of_frame(frame: Any, names: list, path: Path | None = None) -> Table:
     """Make a table of a frame, or a data set with named columns."""
     if not hasattr(frame, "__len__"):
         raise ParameterError("dataset must have a length: load it without streaming")
-    check_names([str(name) for name in names], path)
+    check_names(map(str, names), path)
     types = getattr(frame, "features", None)
     for name, kind in types.items() if isinstance(types, Mapping) else ():
         if type(kind).__name__ == "Audio" and getattr(kind, "decode", False):
@@ -246,14 +251,14 @@ def _of_records(records: list, lines: Sequence[int] | None = None, path: Path | 
             reason = f"a list must hold mappings {{column: value}}, got {type(record).__name__}"
             raise DatasetError(reason, f"row {row}")
     names = list(dict.fromkeys(name for record in records for name in record))
-    columns = {str(name): [record.get(name) for record in records] for name in names}
+    check_names(map(str, names), path)
     if not records:
         raise DatasetError("the table has no rows", path)
-    return Table(_fetchers(columns), len(records), path, lines)
+    return Table({str(name): partial(_values_of_key, records, name) for name in names}, len(records), path, lines)
 
 
-def _fetchers(columns: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
-    return {name: partial(_values, values) for name, values in columns.items()}
+def _values_of_key(records: list, name: Any) -> list:
+    return [record.get(name) for record in records]
 
 
 def _column_of(frame: Any, name: Any) -> Any:

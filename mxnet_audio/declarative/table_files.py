@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,8 @@ __all__ = [
 TEXT_SUFFIXES, JSON_SUFFIXES, PARQUET_SUFFIXES = (".csv", ".tsv", ".txt"), (".jsonl", ".ndjson"), (".parquet",)
 
 
-def read_csv(path: Path) -> tuple[dict[str, list], list[int]]:
-    """Read a table of text: the cells of each column, None for empty ones, and the line of each row.
+def read_csv(path: Path) -> tuple[dict[str, Callable[[], list]], list[int]]:
+    """Read a table of text: functions that return the cells of a column, None for empty ones, and the line of each row.
 
     Columns without a name, such as pandas's index, are left out. Errors as `read_table`.
     """
@@ -37,7 +39,9 @@ def read_csv(path: Path) -> tuple[dict[str, list], list[int]]:
     rows, lines = [], []
     try:
         names = [name.strip() for name in next(reader, [])]
-        check_names(names, path)
+        if not any(names):
+            raise DatasetError("is empty or has no header: the first row must name the columns", path)
+        check_names(filter(None, names), path)
         for cells in reader:
             cells = [cell.strip() or None for cell in cells]
             if not any(cells):
@@ -45,11 +49,16 @@ def read_csv(path: Path) -> tuple[dict[str, list], list[int]]:
             if any(cells[len(names) :]):
                 reason = f"line {reader.line_num} has {len(cells)} cells, and the header {len(names)}"
                 raise DatasetError(f"{reason}: put cells that contain a separator in quotation marks", path)
-            rows.append(cells + [None] * (len(names) - len(cells)))
+            rows.append(cells)
             lines.append(reader.line_num)
     except csv.Error as error:
         raise DatasetError(f"is not a table of text: {error} (line {reader.line_num})", path) from error
-    return {name: [cells[index] for cells in rows] for index, name in enumerate(names) if name}, lines
+    return {name: partial(_cells_of, rows, index) for index, name in enumerate(names) if name}, lines
+
+
+def _cells_of(rows: list[list[str | None]], index: int) -> list[str | None]:
+    """Return the cells of a column; rows may be shorter."""
+    return [cells[index] if index < len(cells) else None for cells in rows]
 
 
 def read_json_lines(path: Path) -> tuple[list[dict], list[int]]:
@@ -76,7 +85,8 @@ def read_parquet(path: Path) -> Any:
     try:
         import pyarrow.parquet
     except ImportError as error:
-        raise DatasetError("Parquet files need pyarrow, which is not installed: pip install pyarrow", path) from error
+        reason = "Parquet files need pyarrow, which is not installed: pip install 'pyarrow<26'"
+        raise DatasetError(reason, path) from error
     try:
         with path.open("rb") as file:
             frame = pyarrow.parquet.read_table(file)
@@ -86,9 +96,7 @@ def read_parquet(path: Path) -> Any:
     return frame
 
 
-def check_names(names: Sequence[str], path: Path | None) -> None:
-    """Raise DatasetError if there are no names of columns, or equal ones."""
-    if not any(names):
-        raise DatasetError("is empty or has no header: the first row must name the columns", path)
-    if several := [name for name in dict.fromkeys(filter(None, names)) if names.count(name) > 1]:
+def check_names(names: Iterable[str], path: Path | None = None) -> None:
+    """Raise DatasetError if columns have the same name."""
+    if several := [name for name, count in Counter(names).items() if count > 1]:
         raise DatasetError(f"several columns are named {several[0]!r}: rename them", path)

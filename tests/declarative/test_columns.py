@@ -94,6 +94,14 @@ def test_unknown_categories_of_inputs_are_a_class():
     assert [encoding.encode(value) for value in ("b", "a", "new", UNKNOWN)] == [1, 0, 0, 0]
 
 
+def test_numbers_and_equal_texts_are_one_label():
+    assert CategoryEncoding.fit([1, "1", 2, "2", "2"], most_common=1).labels == [2]
+    assert SetEncoding.fit([[1, "a"], ["1"]]).labels == [1, "a"]
+    options = {"missing_value_strategy": "fill_with_const", "fill_value": "2"}
+    configuration = config(outputs=[("level", "category", options)])
+    assert fit(configuration, level=[1, 2, None, 1, 1] * 2)["level"].labels == [1, 2]
+
+
 def test_lower_case():
     assert CategoryEncoding.fit(["Dog", "dog"], lowercase=True).labels == ["dog"]
     encoding = SetEncoding.fit(["Dog dog Cat"], lowercase=True)
@@ -134,6 +142,7 @@ def test_the_true_value_of_a_flag_can_be_named():
     assert BinaryEncoding.fit(["speech", "music"], "music").labels == ["speech", "music"]
     with pytest.raises(DatasetError, match="'voice'"):
         BinaryEncoding.fit(["speech", "music"], "voice")
+    assert BinaryEncoding.fit(["true", "false"], "True").labels == ["false", "true"]
 
 
 def test_a_flag_has_two_values():
@@ -191,7 +200,16 @@ def test_columns_convert_to_json_and_back():
     assert again == learned and again["flag"].fill is True and again["audio"].features.sr == 8000
 
 
-@pytest.mark.parametrize("document", [None, {}, {"encodings": {"x": {"type": "other"}}}, {"encodings": {"x": 3}}])
+DAMAGED = {
+    "other type": {"type": "other"},
+    "number": 3,
+    "sounds without a rate": {"type": "audio", "config": {"type": "fbank"}},
+    "sounds without a length": {"type": "audio", "config": {"type": "log_mel"}},
+    "other features": {"type": "audio", "config": {"type": "other"}},
+}
+
+
+@pytest.mark.parametrize("document", [None, {}, *({"encodings": {"x": DAMAGED[name]}} for name in DAMAGED)])
 def test_damaged_columns(document):
     with pytest.raises(ModelError):
         Columns.from_json(document)
@@ -211,6 +229,20 @@ def test_rate_and_shape_of_sounds(tmp_path):
     assert (encoding.bands, encoding.steps) == (20, 30)
     with pytest.raises(DatasetError, match="none of the sounds"):
         Columns.fit(config(), rows, [4])
+
+
+def test_few_sounds_are_fetched_for_the_rate():
+    class Sounds(list):
+        fetched = 0
+
+        def __getitem__(self, row):
+            type(self).fetched += 1
+            return super().__getitem__(row)
+
+    sounds = Sounds([(np.ones(100), 8000)] * 500)
+    rows = read_table({"audio": sounds, "label": ["a", "b"] * 250})
+    assert Columns.fit(config(), rows, range(500))["audio"].features.sr == 8000
+    assert Sounds.fetched <= 500 + 199  # once for each missing value, and those of a sample
 
 
 BAD_OUTPUTS = {

@@ -128,7 +128,7 @@ def test_large_groups_leave_rows_for_all_parts():
 def test_a_fixed_split_that_leaks_a_group_names_it():
     split = {"type": "fixed", "groups": "speaker"}
     leak = table(6, split=[0, 0, 0, 1, 1, 2], speaker=["Ann", "Ben", "Cem", "Dan", "Ben", "Eva"])
-    with pytest.raises(DatasetError, match="'Ben'"):
+    with pytest.raises(DatasetError, match=r"'Ben' .* train \(row 1\) and validation \(row 4\)"):
         split_rows(config(split), leak)
     honest = table(6, split=[0, 0, 0, 1, 1, 2], speaker=["Ann", "Ben", "Cem", "Dan", "Dan", "Eva"])
     assert split_rows(config(split), honest).test == [5]
@@ -137,8 +137,11 @@ def test_a_fixed_split_that_leaks_a_group_names_it():
 def test_a_fixed_split_that_leaks_a_sound_names_it(tmp_path):
     (tmp_path / "clips").mkdir()
     (tmp_path / "a.csv").write_text("audio,label,split\na.wav,dog,0\nb.wav,cat,1\nclips/../a.wav,dog,2\nc.wav,cat,0\n")
-    with pytest.raises(DatasetError, match=r"a\.wav"):
+    with pytest.raises(DatasetError, match=r"a\.wav' .*line 2.*line 4"):
         split_rows(config({"type": "fixed"}), read_table(tmp_path / "a.csv"))
+    samples = [(np.full(4, i / 8), 8000) for i in (1, 2, 1)]
+    with pytest.raises(DatasetError, match=r"a sound .*row 0.*row 2"):
+        split_rows(config({"type": "fixed"}), table(3, audio=samples, split=[0, 1, 2]))
 
 
 def test_rows_with_the_same_sound_stay_together():

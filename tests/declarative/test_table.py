@@ -1,10 +1,13 @@
 """Tables of any form: files, frames, data sets, columns and records."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mxnet_audio.declarative.table import Table, read_table
@@ -42,7 +45,6 @@ def test_files_have_the_same_rows(tmp_path, kind):
 
 def test_objects_have_the_same_rows():
     import datasets
-    import pyarrow as pa
 
     frame = pd.DataFrame(ROWS)
     columns = {name: [row[name] for row in ROWS] for name in ROWS[0]}
@@ -112,6 +114,28 @@ def test_sounds_of_hugging_face_are_not_decoded(write_tone, tmp_path):
     dataset = datasets.Dataset.from_dict({"audio": [path, None]}).cast_column("audio", datasets.Audio())
     sounds = read_table(dataset).sounds("audio")
     assert sounds[0]["path"] == path and sounds[1] is None
+
+
+def test_tables_of_many_columns_are_read_column_by_column(tmp_path):
+    (tmp_path / "a.csv").write_text(",".join(f"a{i}" for i in range(3000)) + "\n" + "x\n" * 3000)
+    (tmp_path / "a.jsonl").write_text("".join(f'{{"a{i}": {i}}}\n' for i in range(3000)))
+    tracemalloc.start()
+    tables = [read_table(tmp_path / name) for name in ("a.csv", "a.jsonl")]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6  # a reference for each of 3000 x 3000 cells is 72 MB
+    assert tables[0].column("a0")[2999] == "x" and tables[0].column("a2999") == [None] * 3000
+    assert tables[1].column("a7")[6:9] == [None, 7, None]
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.timestamp("s", tz="Atlantis"), pa.date32()], ids=str)
+def test_values_of_parquet_that_python_has_not(tmp_path, kind):
+    number = 10**6 * 400 if kind == pa.date32() else 1 if kind.tz else 10**15
+    pq.write_table(pa.table({"label": ["dog"], "when": pa.array([number], kind)}), tmp_path / "a.parquet")
+    table = read_table(tmp_path / "a.parquet")
+    assert table.column("label") == ["dog"]
+    with pytest.raises(DatasetError, match="'when'"):
+        table.column("when")
 
 
 def test_missing_column_has_a_suggestion():
@@ -191,6 +215,7 @@ BAD_OBJECTS = {
     "different lengths": ({"a": [1], "b": [1, 2]}, DatasetError),
     "list of lists": ([[1, 2]], DatasetError),
     "equal names": (pd.DataFrame([[1, 2]], columns=["a", "a"]), DatasetError),
+    "equal names as text": ({1: ["a"], "1": ["b"]}, DatasetError),
     "empty frame": (pd.DataFrame({"a": []}), DatasetError),
 }
 
@@ -219,6 +244,7 @@ def test_several_tables_and_streams_of_hugging_face():
 
 def test_values_of_libraries_are_rows():
     table = read_table({"x": np.array([1.5, np.nan]), "y": ("a", pd.NA), "z": np.zeros((2, 3))})
+    assert read_table({"x": [np.float32("nan"), pd.NaT, 1]}).column("x") == [None, None, 1]
     assert table.column("x") == [1.5, None] and table.column("y") == ["a", None]
     assert table.rows_of("z")[1].tolist() == [0, 0, 0]
     assert repr(table) == "Table(2 rows, columns x, y, z)" and "x" in table and isinstance(table, Table)
