@@ -15,7 +15,7 @@ from tqdm import tqdm
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import whole_number
 from mxnet_audio.declarative.columns import Columns, filled_values
-from mxnet_audio.declarative.encodings import CategoryEncoding
+from mxnet_audio.declarative.label_encodings import CategoryEncoding
 from mxnet_audio.declarative.sounds import FilledSounds, SoundColumn
 from mxnet_audio.declarative.table import Table
 from mxnet_audio.errors import AudioError, DatasetError

@@ -6,24 +6,17 @@ import logging
 import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mxnet_audio import training
 from mxnet_audio.audio.headers import SAMPLE_SIZE
 from mxnet_audio.datasets.missing import fill_missing
 from mxnet_audio.declarative.encoders import PretrainedEncoder
-from mxnet_audio.declarative.encodings import (
-    AudioEncoding,
-    BinaryEncoding,
-    CategoryEncoding,
-    ColumnEncoding,
-    Encoding,
-    NumberEncoding,
-    SetEncoding,
-)
+from mxnet_audio.declarative.encodings import AudioEncoding, ColumnEncoding, NumberEncoding
+from mxnet_audio.declarative.label_encodings import BinaryEncoding, CategoryEncoding, SetEncoding
 from mxnet_audio.declarative.sounds import FilledSounds
 from mxnet_audio.declarative.table import Table
 from mxnet_audio.errors import DatasetError, ModelError
@@ -34,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["Columns", "complete_rows", "filled_values"]
 
 log = logging.getLogger(__name__)
+
+Encoding: TypeAlias = Annotated[
+    AudioEncoding | NumberEncoding | CategoryEncoding | BinaryEncoding | SetEncoding, Field(discriminator="type")
+]
 
 
 class Columns(BaseModel):

@@ -9,13 +9,8 @@ import soundfile as sf
 
 from mxnet_audio.declarative.columns import Columns, complete_rows, filled_values
 from mxnet_audio.declarative.config import RunConfig
-from mxnet_audio.declarative.encodings import (
-    UNKNOWN,
-    BinaryEncoding,
-    CategoryEncoding,
-    NumberEncoding,
-    SetEncoding,
-)
+from mxnet_audio.declarative.encodings import NumberEncoding
+from mxnet_audio.declarative.label_encodings import UNKNOWN, BinaryEncoding, CategoryEncoding, SetEncoding
 from mxnet_audio.declarative.table import read_table
 from mxnet_audio.errors import DatasetError, ModelError
 

@@ -5,7 +5,8 @@ import pytest
 
 from mxnet_audio.declarative.batches import Batch
 from mxnet_audio.declarative.config import RunConfig
-from mxnet_audio.declarative.encodings import AudioEncoding, BinaryEncoding, CategoryEncoding, NumberEncoding
+from mxnet_audio.declarative.encodings import AudioEncoding, NumberEncoding
+from mxnet_audio.declarative.label_encodings import BinaryEncoding, CategoryEncoding
 from mxnet_audio.declarative.network import make_network
 from mxnet_audio.declarative.outputs import OUTPUTS
 from mxnet_audio.engine import autograd, mx, nd

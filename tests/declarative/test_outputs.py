@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mxnet_audio.declarative.config import RunConfig
-from mxnet_audio.declarative.encodings import BinaryEncoding, CategoryEncoding, NumberEncoding, SetEncoding
+from mxnet_audio.declarative.encodings import NumberEncoding
+from mxnet_audio.declarative.label_encodings import BinaryEncoding, CategoryEncoding, SetEncoding
 from mxnet_audio.declarative.outputs import OUTPUTS, OutputPrediction
 from mxnet_audio.engine import nd
 from mxnet_audio.errors import ParameterError

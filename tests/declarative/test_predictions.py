@@ -11,13 +11,8 @@ import pytest
 
 from mxnet_audio.declarative import OutputPrediction, RowPrediction, RunConfig
 from mxnet_audio.declarative.columns import Columns
-from mxnet_audio.declarative.encodings import (
-    AudioEncoding,
-    BinaryEncoding,
-    CategoryEncoding,
-    NumberEncoding,
-    SetEncoding,
-)
+from mxnet_audio.declarative.encodings import AudioEncoding, NumberEncoding
+from mxnet_audio.declarative.label_encodings import BinaryEncoding, CategoryEncoding, SetEncoding
 from mxnet_audio.declarative.predictions import check_table_path, prediction_columns, write_table
 from mxnet_audio.declarative.table import read_table
 from mxnet_audio.errors import AudioError, InvalidAudioError, ParameterError
