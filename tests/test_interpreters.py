@@ -1,4 +1,4 @@
-"""The engine under every supported interpreter of this machine."""
+"""The engine under every other supported interpreter of this machine."""
 
 import importlib.util
 import sys
@@ -9,10 +9,11 @@ import pytest
 spec = importlib.util.spec_from_file_location("interpreters", Path(__file__).with_name("interpreters.py"))
 interpreters = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(interpreters)
+THIS = "{}.{}".format(*sys.version_info)  # runs all the other tests
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", interpreters.SUPPORTED)
+@pytest.mark.parametrize("version", [version for version in interpreters.SUPPORTED if version != THIS])
 def test_import_and_one_training_step(version):
     try:
         error = interpreters.take_step(version)

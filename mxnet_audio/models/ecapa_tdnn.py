@@ -233,7 +233,7 @@ class EcapaTdnnNet(SpeakerNet):
         super().__init__(classes, input_shape, head, **kwargs)
         with self.name_scope():
             self.encoder = gluon.nn.HybridSequential()
-            self.encoder.add(Bands(self.input_shape[1]), Frames(), AttentiveStatistics(len(BLOCKS) * CHANNELS))
+            self.encoder.add(Bands(self.input_shape[1]), Frames(CHANNELS), AttentiveStatistics(len(BLOCKS) * CHANNELS))
             self.encoder.add(VectorNorm(), gluon.nn.Dense(EMBEDDING_DIM, use_bias=False))
             self.encoder.add(VectorNorm())
             self.head = self.new_head(EMBEDDING_DIM)

@@ -222,10 +222,11 @@ def test_the_place_of_weights_is_known(published, tmp_path):
         stored_source("wavlm", missing, None, mend)
 
 
-@pytest.mark.parametrize("name", ["panns_cnn6", pytest.param("ecapa", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["panns_cnn6", "ecapa"])
 def test_networks_of_one_step(name, noise, monkeypatch):
-    from mxnet_audio.models import NETWORKS
+    from mxnet_audio.models import NETWORKS, EcapaVoxcelebNet
 
+    monkeypatch.setitem(EcapaVoxcelebNet.__init__.__kwdefaults__, "channels", 64)
     record = weights.record(name)
     net = NETWORKS[record.network](0, NETWORKS[record.network].longest_input(None))
     net.initialize()

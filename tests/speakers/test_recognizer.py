@@ -18,7 +18,7 @@ from mxnet_audio.data.transforms import ToImage
 from mxnet_audio.engine import autograd, gluon, nd
 from mxnet_audio.errors import AudioDecodeError, DatasetError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.metrics import eer
-from mxnet_audio.models import NETWORKS
+from mxnet_audio.models import NETWORKS, ecapa_tdnn
 from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 from mxnet_audio.speakers.scoring import SpeakerScorer
 from mxnet_audio.speakers.state import SpeakerState
@@ -223,9 +223,9 @@ def test_a_network_that_was_trained_again_is_not_given_the_speakers_of_the_earli
 @pytest.mark.parametrize("loss", ["softmax", "norm_softmax", "am_softmax", "ring", "ge2e"])
 def test_every_loss_learns(loss, recordings, options, tmp_path):
     recognizer = SpeakerRecognizer("sincnet")
-    history = recognizer.fit(recordings(*TRAINED), tmp_path, **options | {"epochs": 3}, loss=loss)
-    assert history["loss_train"][-1] < 0.75 * history["loss_train"][0]  # at most 0.48 for two seeds
-    assert recognizer.calibrate(recordings(*TRAINED)).eer < 0.25  # at most 0.1 for two seeds; by chance 0.5
+    history = recognizer.fit(recordings(*TRAINED, takes=range(6)), tmp_path, **options | {"epochs": 3}, loss=loss)
+    assert history["loss_train"][-1] < 0.75 * history["loss_train"][0]
+    assert recognizer.calibrate(recordings(*TRAINED, takes=range(6))).eer < 0.25  # by chance 0.5
 
 
 def test_the_shared_network_learned_the_default_loss(recognizer, recordings):
@@ -233,15 +233,15 @@ def test_the_shared_network_learned_the_default_loss(recognizer, recordings):
     assert recognizer.calibrate(recordings(*TRAINED)).eer < 0.15  # 0 for epochs 6 and 10
 
 
-@pytest.mark.slow
-def test_ecapa_tdnn_learns_and_its_export_gives_the_same_vector(recordings, options, people, tmp_path):
-    """The exported graph computes the features itself."""
+def test_ecapa_tdnn_learns_and_its_export_gives_the_same_vector(recordings, options, people, tmp_path, monkeypatch):
+    """The exported graph computes the features itself. The network has 128 channels in place of 512."""
     pytest.importorskip("onnxruntime")
     from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 
+    monkeypatch.setattr(ecapa_tdnn, "CHANNELS", 128)
     recognizer = SpeakerRecognizer("ecapa_tdnn")
     recognizer.fit(recordings(*TRAINED), tmp_path, **options | {"epochs": 3})
-    assert recognizer.calibrate(recordings(*TRAINED)).eer < 0.35  # at most 0.17 for two seeds; by chance 0.5
+    assert recognizer.calibrate(recordings(*TRAINED)).eer < 0.35  # by chance 0.5
     assert SpeakerRecognizer.load(tmp_path).network == "ecapa_tdnn"
     recognizer.export_onnx(tmp_path / "speakers.onnx", front_end=True)
     config = recognizer.model.feature_config
