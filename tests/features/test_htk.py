@@ -1,6 +1,7 @@
 """Features of HTK and Ludwig against their formulas, computed frame by frame and bin by bin in float64."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -65,16 +66,12 @@ def golden_fbank(y, sr, n_bands=80, **kwargs):
         f = 700 * (10 ** (top * i / (n_bands + 1) / 2595) - 1)
         edges.append(math.floor((n_fft + 1) * f / sr))
     edges[-1] = (n_fft + 1) // 2  # in whole numbers
-    out = np.zeros((len(spectra), n_bands))
+    out, power = np.zeros((len(spectra), n_bands)), np.abs(spectra) ** 2
     for band in range(n_bands):
         low, middle, high = edges[band : band + 3]
-        for k in range(n_fft // 2 + 1):
-            weight = 0.0
-            if low <= k < middle:
-                weight = (k - low) / (middle - low)
-            elif middle <= k < high:
-                weight = (high - k) / (high - middle)
-            out[:, band] += weight * np.abs(spectra[:, k]) ** 2
+        for k in range(low, high):
+            weight = (k - low) / (middle - low) if k < middle else (high - k) / (high - middle)
+            out[:, band] += weight * power[:, k]
     return np.log(out + 1e-10)
 
 
@@ -87,45 +84,44 @@ def arguments(changed):
     return sr, kwargs, {names[key]: value for key, value in kwargs.items()}
 
 
-@pytest.mark.parametrize("n", LENGTHS)
 @pytest.mark.parametrize("changed", SWEEP, ids=str)
-def test_magnitude_and_phase_within_1e_6_of_the_largest(changed, n):
+def test_magnitude_and_phase_within_1e_6_of_the_largest(changed):
     sr, kwargs, golden = arguments(changed)
-    y = noise(n)
-    want = golden_spectra(y, sr, **golden)
-    got = htk.stft_magnitude(y, sr, **kwargs)
-    assert got.dtype == np.float32 and got.shape == want.shape
-    np.testing.assert_allclose(got, np.abs(want), rtol=1e-6, atol=1e-6 * np.abs(want).max())
-    pair = htk.stft_phase(y, sr, **kwargs)
-    phase, magnitude = np.split(pair, 2, axis=-1)
-    assert pair.dtype == np.float32 and np.abs(phase).max() <= np.float32(np.pi)
-    np.testing.assert_array_equal(magnitude, got)
-    # Phases wrap at pi, and the phase of 0 is arbitrary: compare the spectra that they give.
-    np.testing.assert_allclose(magnitude * np.exp(1j * phase), want, atol=1e-6 * np.abs(want).max())
+    for n in LENGTHS:
+        y = noise(n)
+        want = golden_spectra(y, sr, **golden)
+        got = htk.stft_magnitude(y, sr, **kwargs)
+        assert got.dtype == np.float32 and got.shape == want.shape
+        np.testing.assert_allclose(got, np.abs(want), rtol=1e-6, atol=1e-6 * np.abs(want).max())
+        pair = htk.stft_phase(y, sr, **kwargs)
+        phase, magnitude = np.split(pair, 2, axis=-1)
+        assert pair.dtype == np.float32 and np.abs(phase).max() <= np.float32(np.pi)
+        np.testing.assert_array_equal(magnitude, got)
+        # Phases wrap at pi, and the phase of 0 is arbitrary: compare the spectra that they give.
+        np.testing.assert_allclose(magnitude * np.exp(1j * phase), want, atol=1e-6 * np.abs(want).max())
 
 
-@pytest.mark.parametrize("n", LENGTHS)
 @pytest.mark.parametrize("changed", SWEEP, ids=str)
-def test_group_delay_within_1e_5(changed, n):
+def test_group_delay_within_1e_5(changed):
     sr, kwargs, golden = arguments(changed)
-    y = noise(n)
-    x, z = golden_spectra(y, sr, **golden), golden_spectra(y, sr, by_index=True, **golden)
-    want = (x.real * z.real + x.imag * z.imag) / (np.abs(x) ** 2 + 1e-10)
-    got = htk.group_delay(y, sr, **kwargs)
-    assert got.dtype == np.float32
-    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+    for n in LENGTHS:
+        y = noise(n)
+        x, z = golden_spectra(y, sr, **golden), golden_spectra(y, sr, by_index=True, **golden)
+        want = (x.real * z.real + x.imag * z.imag) / (np.abs(x) ** 2 + 1e-10)
+        got = htk.group_delay(y, sr, **kwargs)
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("n", LENGTHS)
 @pytest.mark.parametrize("changed", SWEEP, ids=str)
-@pytest.mark.parametrize("n_bands", [80, 23, 1])
-def test_fbank_within_1e_5(changed, n, n_bands):
+def test_fbank_within_1e_5(changed):
     sr, kwargs, golden = arguments(changed)
-    y = noise(n) + np.float32(3)  # a mean to remove
-    want = golden_fbank(y, sr, n_bands, **golden)
-    got = htk.fbank(y, sr, num_filter_bands=n_bands, **kwargs)
-    assert got.dtype == np.float32 and got.shape == want.shape
-    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+    for n, n_bands in product(LENGTHS, (80, 23, 1)):
+        y = noise(n) + np.float32(3)  # a mean to remove
+        want = golden_fbank(y, sr, n_bands, **golden)
+        got = htk.fbank(y, sr, num_filter_bands=n_bands, **kwargs)
+        assert got.dtype == np.float32 and got.shape == want.shape
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("function", [htk.stft_magnitude, htk.stft_phase, htk.fbank, htk.group_delay])
