@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from numbers import Integral
 from pathlib import Path
@@ -24,7 +25,7 @@ from mxnet_audio.declarative.table_files import (
     read_json_lines,
     read_parquet,
 )
-from mxnet_audio.errors import DatasetError, ParameterError
+from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 
 __all__ = ["Sounds", "Table", "read_table"]
 
@@ -95,21 +96,30 @@ class Table:
         if name not in self._columns:
             found = ", ".join(self.names)
             raise DatasetError(f"no column {name!r} among {found}{nearest(name, self.names)}", self.path)
-        try:
+        with self._reading(name):
             return self._columns[name]()
-        except (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError) as error:
-            # Parquet has dates and time zones that Python has not.
-            raise DatasetError(f"column {name!r} cannot be read: {error}", self.path) from error
 
     def column(self, name: str) -> list:
         """Return the values of a column, with None for missing ones; errors as `rows_of`."""
-        values = [None if is_missing(value) else value for value in self.rows_of(name)]
+        rows = self.rows_of(name)
+        with self._reading(name):
+            values = [None if is_missing(value) else value for value in rows]
         for row, value in enumerate(values):
             if isinstance(value, int) and value.bit_length() > _MAX_BITS:
                 raise DatasetError(
                     f"{self.row_name(row)}: column {name!r} holds an integer of too many digits", self.path
                 )
         return values
+
+    @contextlib.contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        """Raise DatasetError for a column that cannot be converted, such as dates of Parquet that Python has not."""
+        try:
+            yield
+        except AudioError:
+            raise
+        except (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError) as error:
+            raise DatasetError(f"column {name!r} cannot be read: {error}", self.path) from error
 
     def sounds(self, name: str) -> Sounds:
         """Return a column of sounds; errors as `rows_of`."""

@@ -240,6 +240,8 @@ def test_several_tables_and_streams_of_hugging_face():
         read_table(datasets.DatasetDict(train=dataset, test=dataset))
     with pytest.raises(ParameterError):
         read_table(dataset.to_iterable_dataset())
+    with pytest.raises(DatasetError, match="'age' cannot be read"):
+        read_table(dataset.with_format("numpy", columns=["label"])).column("age")
 
 
 def test_values_of_libraries_are_rows():
