@@ -17,6 +17,7 @@ from mxnet_audio.declarative.section import (
     Text,
     Unsupported,
     key_text,
+    or_nothing,
 )
 from mxnet_audio.errors import FeatureError
 from mxnet_audio.features import AudioFeatureConfig
@@ -70,10 +71,10 @@ class AudioPreprocessing(AudioFeatureConfig):
 def _with_text_keys(value: Any) -> Any:
     if isinstance(value, Mapping):  # AudioFeatureConfig takes them as keywords
         return {key_text(key): item for key, item in value.items()}
-    return {} if value is None else value
+    return value
 
 
-AudioPreprocessingSection: TypeAlias = Annotated[AudioPreprocessing, BeforeValidator(_with_text_keys)]
+AudioPreprocessingSection: TypeAlias = Annotated[AudioPreprocessing, BeforeValidator(_with_text_keys), or_nothing]
 
 MissingValueStrategy: TypeAlias = Literal["fill_with_const", "fill_with_mode", "bfill", "ffill", "drop_row"]
 

@@ -36,6 +36,7 @@ __all__ = [
     "Positive",
     "PositiveCount",
     "Refused",
+    "Replaced",
     "Section",
     "Share",
     "Size",
@@ -101,8 +102,29 @@ def _as_text(value: Any) -> Any:
 
 NoFlag = BeforeValidator(_no_flag)
 Text = Annotated[str, BeforeValidator(_as_text)]  # a value of a column, which YAML may take for a number
-# An empty section of a file is null: all its keys have their defaults.
-or_nothing = BeforeValidator(lambda value: {} if value is None else value)
+
+
+@dataclass(frozen=True, eq=False)  # annotations are hashed
+class Replaced:
+    """Annotation that replaces one value of a file by another, and adds it to the JSON schema."""
+
+    given: Any
+    by: Any
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the schema of the key, after the replacement."""
+        return no_info_before_validator_function(self.replace, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the JSON schema of the key, or the value that is replaced."""
+        return {"anyOf": [handler(schema), {"const": self.given}]}
+
+    def replace(self, value: Any) -> Any:
+        """Return the value, or what replaces it."""
+        return self.by if isinstance(value, type(self.given)) and value == self.given else value
+
+
+or_nothing = Replaced(None, {})  # an empty section of a file is null: all its keys have their defaults
 _MOST = 2**31 - 1
 Count = Annotated[int, Field(ge=0, le=_MOST), NoFlag]
 PositiveCount = Annotated[int, Field(ge=1, le=_MOST), NoFlag]
@@ -213,9 +235,12 @@ class TypeChoice:
         return no_info_before_validator_function(self.validate, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Return the section's own JSON schema, or the name of its type alone."""
-        names = {"type": "string", "enum": list(self.types)}
-        return handler(schema) if self.default is None else {"anyOf": [handler(schema), names]}
+        """Return the section's own JSON schema, or the name of its type alone, or null."""
+        document = handler(schema)
+        if self.default is None:
+            return document
+        sections = document.get("oneOf", [document])  # without a type, several would match
+        return {"anyOf": [*sections, {"enum": [*self.types, None]}]}
 
     def validate(self, value: Any) -> Any:
         """Return a section as a mapping with its type."""

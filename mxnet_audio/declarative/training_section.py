@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from mxnet_audio.declarative.section import (
     Count,
@@ -14,6 +14,7 @@ from mxnet_audio.declarative.section import (
     Positive,
     PositiveCount,
     Refused,
+    Replaced,
     Section,
     Share,
     TypeChoice,
@@ -196,11 +197,6 @@ class LearningRateScheduler(Section):
 _CPU_BATCH = 128
 
 
-def _automatic(value: Any) -> Any:
-    """Return a function that replaces 'auto'."""
-    return BeforeValidator(lambda given: value if given == "auto" else given)
-
-
 _PLATEAU = "the batch size is constant"
 _ONE_PROCESS = Dropped("training has one process")
 _ONE_OUTPUT_WEIGHTS = "use loss.weight of the outputs"
@@ -261,11 +257,11 @@ class Trainer(Section):
     """Passes through the training rows."""
     train_steps: PositiveCount | None = None
     """Most steps, in place of epochs."""
-    batch_size: Annotated[PositiveCount, _automatic(_CPU_BATCH)] = _CPU_BATCH
+    batch_size: Annotated[PositiveCount, Replaced("auto", _CPU_BATCH)] = _CPU_BATCH
     """Rows of a step; auto, Ludwig's default, is 128."""
-    eval_batch_size: Annotated[PositiveCount | None, _automatic(None)] = None
+    eval_batch_size: Annotated[PositiveCount | None, Replaced("auto", None)] = None
     """Rows of a step of an evaluation; by default batch_size."""
-    learning_rate: Annotated[Positive, Field(le=1), _automatic(0.001)] = 0.001
+    learning_rate: Annotated[Positive, Field(le=1), Replaced("auto", 0.001)] = 0.001
     """Highest learning rate; auto is 0.001."""
     learning_rate_scheduler: Annotated[LearningRateScheduler, or_nothing] = LearningRateScheduler()
     """Course of the learning rate."""

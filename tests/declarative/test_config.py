@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from mxnet_audio.declarative import RunConfig
+from mxnet_audio.declarative import RunConfig, encoders
 from mxnet_audio.errors import ParameterError
 
 AUDIO = {"name": "clip", "type": "audio"}
@@ -210,9 +210,12 @@ def test_the_schema_describes_all_sections():
     assert schema["required"] == ["input_features", "output_features"] and schema["additionalProperties"] is False
     assert set(schema["properties"]) == {*RunConfig.model_fields, *RunConfig.UNSUPPORTED}
     assert schema["properties"]["model_type"]["enum"] == ["ecd"]
-    encoder = schema["$defs"]["ParallelCnn"]["properties"]
+    encoder, audio = schema["$defs"]["ParallelCnn"]["properties"], schema["$defs"]["AudioInput"]["properties"]
     assert encoder["num_filters"]["default"] == 256 and encoder["activation"]["default"] == "relu"
     assert schema["$defs"]["AudioInput"]["required"] == ["name"]
+    assert {"enum": [*encoders.SEQUENCE_TYPES, *encoders.PRETRAINED_TYPES, None]} in audio["encoder"]["anyOf"]
+    assert {"const": None} in schema["properties"]["trainer"]["anyOf"]
+    assert {"const": "auto"} in schema["$defs"]["Trainer"]["properties"]["batch_size"]["anyOf"]
     preprocessing = schema["$defs"]["AudioPreprocessing"]["properties"]
     assert (preprocessing["type"]["default"], preprocessing["sr"]["default"]) == ("fbank", None)
     json.dumps(schema)
