@@ -13,7 +13,7 @@ from mxnet_audio.declarative.config import RunConfig
 from mxnet_audio.declarative.splits import Split
 from mxnet_audio.errors import ModelError
 
-__all__ = ["CONFIG", "SPLIT", "TEST_STATISTICS", "TRAINING_STATISTICS", "write_setup", "write_statistics"]
+__all__ = ["without_nan", "write_setup", "write_statistics"]
 
 CONFIG = "config.yaml"
 SPLIT = "split.csv"
@@ -67,16 +67,16 @@ def write_statistics(directory: Path, statistics: Mapping[str, Any], reports: Ma
         If a file cannot be written.
     """
     try:
-        write_json(directory / TRAINING_STATISTICS, _without_nan(statistics))
+        write_json(directory / TRAINING_STATISTICS, without_nan(statistics))
         write_json(directory / TEST_STATISTICS, reports)
     except OSError as error:
         raise ModelError(f"results cannot be written ({error.strerror or error})", directory) from error
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """Return a document of numbers with None in place of NaN, which JSON has not."""
     if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
