@@ -32,8 +32,8 @@ class Split(NamedTuple):
     test: list[int]
 
 
-def split_rows(config: RunConfig, table: Table, rows: Sequence[int] | None = None, seed: int | None = None) -> Split:
-    """Split the rows of a table as ``preprocessing.split`` says.
+def split_rows(config: RunConfig, table: Table, rows: Sequence[int] | None = None) -> Split:
+    """Split the rows of a table as ``preprocessing.split`` and ``random_seed`` say.
 
     Rows with the same sound, in any of the audio columns, stay together; by type ``groups``, rows of one group, too.
 
@@ -43,8 +43,6 @@ def split_rows(config: RunConfig, table: Table, rows: Sequence[int] | None = Non
     table : Table
     rows : sequence of int, optional
         Rows to split; by default all. See `complete_rows`.
-    seed : int >= 0, optional
-        By default ``random_seed`` of the configuration.
 
     Returns
     -------
@@ -70,7 +68,7 @@ def split_rows(config: RunConfig, table: Table, rows: Sequence[int] | None = Non
         if split.type == "stratify":
             cells = _cells(table, split.column, chosen)
             strata = [f"class {cell!r} of column {split.column!r}" for cell in cells]
-        rng = np.random.default_rng(config.random_seed if seed is None else seed)
+        rng = np.random.default_rng(config.random_seed)
         try:
             part_of = _drawn(_connected(links), strata, np.array(split.probabilities), rng)
         except DatasetError as error:
@@ -98,7 +96,9 @@ def _sounds_of(config: RunConfig, table: Table, rows: np.ndarray) -> list[list[H
 
 def _connected(links: list[list[list[Hashable]]]) -> np.ndarray:
     """Number the units of rows [shape=(n,)] that must stay together, since they share a sound or a group."""
-    n, numbers, pairs = len(links[0]), {}, []  # type: int, dict[tuple[int, Hashable], int], list[tuple[int, int]]
+    n = len(links[0])
+    numbers: dict[tuple[int, Hashable], int] = {}
+    pairs: list[tuple[int, int]] = []
     for kind, keys_of in enumerate(links):
         for row, keys in enumerate(keys_of):
             pairs += [(row, n + numbers.setdefault((kind, key), len(numbers))) for key in keys]
@@ -136,7 +136,8 @@ def _assigned(stratum: str, sizes: np.ndarray, shares: np.ndarray, rng: np.rando
     empty = {part for part, share in enumerate(shares) if share}
     for rank, unit in enumerate(order[np.argsort(-sizes[order], kind="stable")]):
         possible = sorted(empty) if len(order) - rank <= len(empty) else range(len(shares))
-        part_of[unit] = part = max(possible, key=lambda part: lacking[part])
+        part = max(possible, key=lambda part: lacking[part])
+        part_of[unit] = part
         lacking[part] -= sizes[unit]
         empty.discard(part)
     return part_of

@@ -77,9 +77,6 @@ class Table:
     def __len__(self) -> int:
         return self._n_rows
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._columns
-
     @property
     def names(self) -> list[str]:
         """Names of the columns."""
@@ -100,10 +97,10 @@ class Table:
             return self._columns[name]()
 
     def column(self, name: str) -> list:
-        """Return the values of a column, with None for missing ones; errors as `rows_of`."""
+        """Return the values of a column, None for missing ones, and sorted lists for sets; errors as `rows_of`."""
         rows = self.rows_of(name)
         with self._reading(name):
-            values = [None if is_missing(value) else value for value in rows]
+            values = [None if is_missing(value) else _ordered(value) for value in rows]
         for row, value in enumerate(values):
             if isinstance(value, int) and value.bit_length() > _MAX_BITS:
                 raise DatasetError(
@@ -220,7 +217,7 @@ def _read_file(path: Path) -> Table:
         frame = read_parquet(path)
         return _of_frame(frame, frame.column_names, path)
     known = ", ".join((*TEXT_SUFFIXES, *JSON_SUFFIXES, *PARQUET_SUFFIXES))
-    raise DatasetError(f"is no table: give a file of type {known}", path)
+    raise DatasetError(f"is not a table: give a file of type {known}", path)
 
 
 def _of_mapping(dataset: Mapping) -> Table:
@@ -286,6 +283,11 @@ def _column_of(frame: Any, name: Any) -> Any:
         return names[int(value)] if isinstance(value, Integral) and 0 <= int(value) < len(names) else None
 
     return [named(value) for value in values]
+
+
+def _ordered(value: Any) -> Any:
+    """Return a set as a sorted list: the order of sets differs from process to process, and resumed runs would, too."""
+    return sorted(value, key=str) if isinstance(value, set | frozenset) else value
 
 
 def _values(column: Any) -> Any:

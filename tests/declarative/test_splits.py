@@ -37,7 +37,8 @@ def test_random_parts_have_the_shares_and_depend_on_the_seed():
     parts = split_rows(config(), table(100))
     assert [len(part) for part in parts] == [70, 10, 20]
     assert sorted(sides(parts)) == list(range(100)) and all(part == sorted(part) for part in parts)
-    assert split_rows(config(), table(100)) == parts != split_rows(config(), table(100), seed=1)
+    other = config().model_copy(update={"random_seed": 1})
+    assert split_rows(config(), table(100)) == parts != split_rows(other, table(100))
 
 
 def test_only_given_rows_are_split():
