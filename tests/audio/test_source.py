@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
-import datasets
 import numpy as np
 import pytest
 
@@ -41,6 +40,8 @@ def wav(tmp_path, write_tone):
 
 
 def column(path, **audio_options):
+    import datasets  # takes a second, which other processes of the tests need not spend
+
     return datasets.Dataset.from_dict({"audio": [str(path)]}).cast_column("audio", datasets.Audio(**audio_options))[
         "audio"
     ]

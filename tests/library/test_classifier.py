@@ -283,7 +283,7 @@ def test_fit_writes_a_report(corpus, options, tmp_path):
         corpus, tmp_path / "m", **options | {"epochs": 1}, report=tmp_path / "report"
     )
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
-    assert f"{100 * history['acc_test'][0]:.1f}" in page and "mixup" in page
+    assert f"{100 * history['acc_test'][0]:.1f}" in page and "mixup" in page and "6 measured, 0 left out" in page
 
 
 def few(corpus, labels):

@@ -83,8 +83,9 @@ def test_every_learned_parameter_gets_a_gradient(name):
         net = make(name, shape, architecture=architecture)
     else:
         shape, net = SMALL[name], make(name, SMALL[name])
+    batch_size = 2 if isinstance(net, EncoderNet) else 4  # the norm of two vectors has no gradient
     with autograd.record():
-        scores, _ = net(nd.random.normal(shape=(4, *shape)))
+        scores, _ = net(nd.random.normal(shape=(batch_size, *shape)))
         loss = (scores * nd.random.normal(shape=scores.shape)).sum()
     loss.backward()
     for key, parameter in net.collect_params().items():
