@@ -58,7 +58,8 @@ def checked_pairs(
     Raises
     ------
     DatasetError
-        If there are no pairs, or an item is not a pair of a sound and a label.
+        If there are no pairs, an item is not a pair of a sound and a label, or labels are a row of 0 and 1 for all
+        classes.
     ParameterError
         If `pairs` is not iterable, or a single path, or `label_separator` is not a text.
 
@@ -92,7 +93,8 @@ def checked_pairs(
         raise DatasetError("there are no clips: expected pairs (path, label)")
     several = next((row for row, (_, label) in enumerate(checked) if isinstance(label, frozenset)), None)
     if multi_label is False and several is not None:
-        reason = f"one label is expected for each clip, got {reprlib.repr(set(checked[several][1]))}"
+        mend = "" if label_separator is None else ": pass no label_separator (--label-separator)"
+        reason = f"one label is expected for each clip, got {reprlib.repr(set(checked[several][1]))}{mend}"
         raise DatasetError(reason, f"row {several}")
     return as_label_sets(checked) if multi_label or several is not None else checked
 
@@ -112,12 +114,19 @@ def _checked_label(label: Any, separator: str | None, row: int) -> Any:
     """Return a label as Python's int or str, or several as a frozenset; other types are left to `class_order`."""
     if separator is not None and isinstance(label, str):
         label = split_labels(label, separator)
-    if not isinstance(label, _SEVERAL) or (isinstance(label, np.ndarray) and label.ndim != 1):
-        return label.item() if isinstance(label, np.generic) else label
+    if isinstance(label, np.generic | np.ndarray):
+        label = label.tolist()
     try:
-        return frozenset(one.item() if isinstance(one, np.generic) else one for one in label)
-    except TypeError:  # lists within the list, for instance
+        if not isinstance(label, _SEVERAL):
+            hash(label)
+            return label
+        labels = frozenset(one.item() if isinstance(one, np.generic) else one for one in label)
+    except TypeError:  # a mapping, or lists within the list
         raise DatasetError(f"labels must be int or str, got {reprlib.repr(label)}", f"row {row}") from None
+    if len(labels) < len(label) and labels <= {0, 1}:  # a number occurs twice
+        mend = f"pass the labels themselves, such as {set(np.flatnonzero(label).tolist())}"
+        raise DatasetError(f"labels must not be a row of 0 and 1 for all classes: {mend}", f"row {row}")
+    return labels
 
 
 def split_labels(text: str, separator: str) -> frozenset[str]:

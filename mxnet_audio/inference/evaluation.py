@@ -39,7 +39,13 @@ def labelled_pairs(
     from mxnet_audio.datasets.labels import checked_pairs, to_targets  # not needed for predictions
 
     pairs = checked_pairs(pairs, "audio_path_label_pairs", label_separator=label_separator, multi_label=multi_label)
-    to_targets([one for _, label in pairs for one in (label if multi_label else (label,))], labels)
+    try:
+        to_targets([one for _, label in pairs for one in (label if multi_label else (label,))], labels)
+    except DatasetError as error:
+        if not multi_label or label_separator is not None:
+            raise
+        mend = "for texts of several labels, such as 'dog|rain', pass label_separator='|' (--label-separator '|')"
+        raise DatasetError(f"{error.reason}; {mend}") from None
     return pairs
 
 

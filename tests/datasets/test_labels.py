@@ -56,8 +56,23 @@ def test_one_set_makes_all_labels_sets():
     ]
     with pytest.raises(DatasetError, match=r"row 1.*one label"):
         labels.checked_pairs(given, multi_label=False)
-    with pytest.raises(DatasetError, match="row 0"):
-        labels.checked_pairs([("a.wav", [["dog"]])])
+    with pytest.raises(DatasetError, match=r"row 0.*label_separator"):
+        labels.checked_pairs([("a.wav", "dog")], multi_label=False, label_separator="|")
+
+
+@pytest.mark.parametrize("label", [[["dog"]], {"dog": 1}, np.zeros((2, 2))], ids=["nested", "mapping", "matrix"])
+def test_labels_that_cannot_be_in_a_set(label):
+    for others in ("dog", {"dog", "rain"}):
+        with pytest.raises(DatasetError, match=r"row 1.*must be int or str"):
+            labels.checked_pairs([("a.wav", others), ("b.wav", label)])
+
+
+@pytest.mark.parametrize(
+    "row", [[0, 1, 1], np.array([1.0, 0.0, 0.0]), (False, True, False)], ids=["int", "float", "bool"]
+)
+def test_rows_of_0_and_1_are_no_labels(row):
+    with pytest.raises(DatasetError, match=r"row 1.*0 and 1"):
+        labels.checked_pairs([("a.wav", {1, 0}), ("b.wav", row)])
 
 
 def test_classes_of_sets_are_those_that_occur():

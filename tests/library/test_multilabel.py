@@ -295,6 +295,8 @@ def test_a_separator_must_be_a_text(separator, classifier, pairs, quick, tmp_pat
         Cifar10AudioClassifier().fit(pairs, tmp_path, **quick, label_separator=separator)
     with pytest.raises(ParameterError, match="label_separator"):
         classifier.evaluate(pairs, label_separator=separator)
+    with pytest.raises(DatasetError, match=r"high\|low; .*label_separator"):
+        classifier.evaluate([(pairs[0][0], "high|low")])
 
 
 def test_a_model_of_one_label_a_clip_refuses_sets(model_dir, corpus):
