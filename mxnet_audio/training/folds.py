@@ -53,7 +53,7 @@ def assign_folds(
         If the number of folds is below 2, or `folds` or `groups` is of another type.
     DatasetError
         If lengths differ, there is one fold only, a clip has no fold, two folds share a group, or a class is in one
-        fold only, so that it could not be learned when that fold is held out.
+        fold only, so that it could not be learned when that fold is held out, or no clip of a fold has a label.
 
     Examples
     --------
@@ -79,6 +79,9 @@ def assign_folds(
         raise DatasetError(f"there is one fold only ({order[0]!r}), so that no clips are left to train on")
     if groups is not None:
         check_disjoint("group", groups, assigned)
+    measured = {fold for label, fold in zip(labels, assigned) if label != frozenset()}
+    if empty := [fold for fold in order if fold not in measured]:
+        raise DatasetError(f"no clip of fold {empty[0]!r} has a label, so that nothing can be measured there")
     folds_of_class = defaultdict(set)
     for label, fold in zip(labels, assigned):
         for one in _labels_of(label):

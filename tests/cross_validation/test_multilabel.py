@@ -79,13 +79,14 @@ def test_folds_of_clips_with_several_labels(corpus, options, tmp_path):
         cross_validate(Cifar10AudioClassifier, [*sets[:-1], (sets[-1][0], {"noise"})], 2, **arguments)
 
 
-def test_a_fold_without_labels_is_an_error(corpus, options):
+def test_a_fold_whose_labelled_clips_cannot_be_read_is_an_error(corpus, options, tmp_path):
     quick = {"epochs": 1, "batch_size": 8, "input_shape": (1, 32, 16), "cache": options["cache"], "progress": False}
-    pairs = [(path, {label} if index % 4 else set()) for index, (path, label) in enumerate(corpus)]
-    folds = [("even", "odd")[index % 2] if labels else "none" for index, (_, labels) in enumerate(pairs)]
+    pairs = [(path, {label} if index % 2 else set()) for index, (path, label) in enumerate(corpus)]
+    folds = ["good" if labels else "none" for _, labels in pairs]
+    missing = [(str(tmp_path / f"{label}.wav"), {label}) for label in ("high", "low", "noise")]
     with pytest.raises(AudioError, match=r"'none'.*no clip") as error:
-        cross_validate(Cifar10AudioClassifier, pairs, folds, n_jobs=1, **quick)
-    assert not isinstance(error.value, DatasetError) and len(error.value.finished) == 2
+        cross_validate(Cifar10AudioClassifier, [*pairs, *missing], [*folds, *["none"] * 3], n_jobs=1, **quick)
+    assert not isinstance(error.value, DatasetError) and not error.value.finished
 
 
 def test_the_head_of_an_encoder_chooses_thresholds_on_training_clips(corpus, published, tmp_path):

@@ -71,6 +71,8 @@ def test_folds_of_several_labels_a_clip():
         assign_folds(sets[:4], [1, 1, 2, 2])
     with pytest.raises(DatasetError, match="no class has more than 0"):
         assign_folds([frozenset(), frozenset()], 2)
+    with pytest.raises(DatasetError, match="no clip of fold 3 has a label"):
+        assign_folds([*sets[:4], *sets[:4], frozenset()], [1] * 4 + [2] * 4 + [3])
 
 
 def test_a_fold_without_a_class_is_logged(caplog):
