@@ -217,13 +217,13 @@ class EncodedTable:
 
     def _encoded(self, feature: Any, row: int) -> float | np.ndarray:
         value = self._values[feature.name][row]
-        where = self._table.row_name(row)
-        if value is None:
-            raise DatasetError(f"the value of column {feature.column!r} is missing", where)
         try:
+            if value is None:
+                raise ValueError("the value is missing")
             return self._columns[feature.name].encode(value)
         except ValueError as error:
-            raise DatasetError(f"column {feature.column!r}: {error}", where) from None
+            reason = f"{self._table.row_name(row)}, column {feature.column!r}: {error}"
+            raise DatasetError(reason, self._table.path) from None
 
     def _name(self, row: int) -> str:
         """Return the name of the first sound of a row, or else of the row."""

@@ -72,7 +72,7 @@ class FilledSounds(Sequence):
         """Return a sound; InvalidAudioError if it is missing."""
         source = self._rows[row]
         if source is None:
-            raise InvalidAudioError("the sound is missing", self._table.row_name(row))
+            raise InvalidAudioError(f"{self._table.row_name(row)}: the sound is missing", self._table.path)
         return self._fill_value if source == CONSTANT else self._sounds[source]
 
     @property

@@ -83,6 +83,13 @@ def test_a_constant_is_in_the_folder_of_the_table(table, tmp_path):
     assert FilledSounds(feature, table)[5] == str(tmp_path / "0.wav")
 
 
+def test_a_missing_sound_names_file_and_line(table, tmp_path):
+    sounds = FilledSounds(config(missing_value_strategy="drop_row").input_features[0], table)
+    with pytest.raises(InvalidAudioError, match="line 7") as error:
+        sounds[5]
+    assert error.value.path == str(tmp_path / "clips.csv")
+
+
 def test_no_sound_can_replace_others_if_all_are_missing():
     rows = read_table({"audio": [None, None], "label": ["x", "y"]})
     assert not FilledSounds(config().input_features[0], rows).present.any()
