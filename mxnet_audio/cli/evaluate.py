@@ -42,7 +42,7 @@ def evaluate(
 ) -> None:
     """Measure a classifier on labelled clips.
 
-    The result holds accuracy, precision and recall by class, and the confusion matrix. Of several labels a clip, it
+    The result holds accuracy, precision and recall by class, and the confusion matrix. With several labels a clip, it
     holds average precision, F1 and threshold by class, their means, and the share of clips with all labels right.
 
     \b

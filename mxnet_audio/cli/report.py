@@ -52,7 +52,7 @@ def report(
     """Write an HTML report on a classifier.
 
     The page holds the training curves, the confusion matrix, measures by class, the worst mistakes as spectrograms and
-    players, and a map of the embeddings; of several labels a clip, thresholds and average precision by class, and no
+    players, and a map of the embeddings; with several labels a clip, thresholds and average precision by class, and no
     confusion matrix. It is one file and loads nothing from the internet.
 
     \b

@@ -36,7 +36,7 @@ class FoldRun:
     seconds : float [s]
         Duration of `fit`.
     precision_at_5 : float, 0 to 1
-        Share of clips of the query's class among the five nearest training clips, over all held-out clips; of several
+        Share of clips of the query's class among the five nearest training clips, over all held-out clips; with several
         labels a clip, of those with a label in common, over all held-out clips with labels.
     skipped : tuple of (path, reason)
         Training and held-out clips that cannot be used.
@@ -60,7 +60,7 @@ class FoldRun:
 
     @property
     def accuracy(self) -> float:
-        """Accuracy on the held-out clips, 0 to 1; of several labels a clip, their mean average precision."""
+        """Accuracy on the held-out clips, 0 to 1; with several labels a clip, their mean average precision."""
         return float(getattr(self.report, self.measure))
 
     def to_dict(self) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class CrossValidation:
         return {name: (float(t.mean()), float(t.mean(axis=1).std(ddof=1))) for name, t in tables.items()}
 
     def pooled(self, seed: int | None = None) -> ClassificationReport | MultiLabelReport:
-        """Sum the confusion matrices over folds and seeds; of several labels a clip, the counts of each class.
+        """Sum the confusion matrices over folds and seeds; with several labels a clip, the counts of each class.
 
         The average precision and the threshold of a class are then means over the runs.
 

@@ -124,7 +124,7 @@ def _checked_label(label: Any, separator: str | None, row: int) -> Any:
     except TypeError:  # a mapping, or lists within the list
         raise DatasetError(f"labels must be int or str, got {reprlib.repr(label)}", f"row {row}") from None
     if len(labels) < len(label) and labels <= {0, 1}:  # a number occurs twice
-        mend = f"pass the labels themselves, such as {set(np.flatnonzero(label).tolist())}"
+        mend = f"pass the labels themselves, such as {set(np.flatnonzero([*label]).tolist())}"
         raise DatasetError(f"labels must not be a row of 0 and 1 for all classes: {mend}", f"row {row}")
     return labels
 

@@ -144,7 +144,7 @@ class OnnxAudioClassifier(Predictor):
 
     @cached_property
     def thresholds(self) -> np.ndarray | None:  # type: ignore[override]
-        """Lowest probability of each class that sounds, of a model of several labels a clip; None of others."""
+        """Lowest probability at which each class applies, if clips can have several labels; else None."""
         thresholds = self.description.thresholds
         return None if thresholds is None else np.array(thresholds)
 

@@ -95,7 +95,7 @@ class Description:
     windows : Windows or None
         None if all inputs have the same length.
     thresholds : list of float or None
-        Lowest probability of each class that sounds, of a classifier of several labels a clip; None of others.
+        Lowest probability at which each class applies, if clips can have several labels; else None.
 
     Examples
     --------

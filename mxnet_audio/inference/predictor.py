@@ -79,7 +79,7 @@ class Predictor(ABC):
 
     @property
     def thresholds(self) -> np.ndarray | None:
-        """Lowest probability of each class that sounds, of a model of several labels a clip; None of others."""
+        """Lowest probability at which each class applies, if clips can have several labels; else None."""
         return None
 
     def predict_class(self, path: AudioSource, *, channel: str | int = "mix") -> int | str | set[int | str]:
@@ -95,8 +95,8 @@ class Predictor(ABC):
         Returns
         -------
         int or str, or set of them
-            The label as it was given to `fit`; of a model of several labels a clip, a set of all classes whose
-            probability reaches their threshold, which may be empty.
+            The label as it was given to `fit`; with several labels a clip, the set of all classes whose probability
+            reaches their threshold, which may be empty.
 
         Raises
         ------
@@ -241,8 +241,8 @@ class Predictor(ABC):
         Returns
         -------
         ClassificationReport or MultiLabelReport
-            Accuracy, figures by class, confusion matrix; of a model of several labels a clip, average precision and F1
-            by class and over all.
+            Accuracy, figures by class, confusion matrix; with several labels a clip, average precision and F1 by
+            class and over all.
 
         Raises
         ------

@@ -140,8 +140,8 @@ class Prediction(_Probabilities, _PredictionFields):
     path : str or None
         Path of the file; None for sound that was not given by a path.
     label : int or str, or tuple of them, or None
-        The most probable class; None if the file could not be used. Of a model of several labels a clip, all classes
-        whose probability reaches their threshold, in the order of `labels`: an empty tuple if none does.
+        The most probable class; None if the file could not be used. With several labels a clip, all classes whose
+        probability reaches their threshold, in the order of `labels`: an empty tuple if none does.
     probabilities : np.ndarray [shape=(classes,)] or None
         Probabilities in the order of `labels`; None if the file could not be used. Those of a model of several labels a
         clip, and the scores of an `AudioTagger`, are each between 0 and 1 on their own, and do not add up to 1.

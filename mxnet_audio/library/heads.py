@@ -48,8 +48,8 @@ class FittedHead:
     settings : dict of str to float
         Chosen settings: ``temperature``, and ``C`` of a linear head.
     thresholds : np.ndarray [shape=(classes,)] or None
-        Threshold of each class, of clips with several labels: that with the highest F1 on the clips that the folds
-        leave out; 0.5 if there are too few.
+        Threshold of each class if clips have several labels: that with the highest F1 on the clips that the folds leave
+        out; 0.5 if there are too few.
     """
 
     layers: Layers
@@ -198,12 +198,12 @@ def head_scores(layers: Layers, vectors: np.ndarray) -> np.ndarray:
 
 
 def cross_entropy(scores: np.ndarray, targets: np.ndarray) -> float:
-    """Compute the mean cross-entropy of scores and targets, as for `fit_linear`; of labels, also over the classes."""
+    """Compute the mean cross-entropy of scores and targets, as for `fit_linear`, over all clips and labels."""
     return float(-_log_likelihoods(scores, targets).mean())
 
 
 def _log_likelihoods(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return the logarithms of the probabilities of the targets [shape=(n,)]; of labels, means over the classes."""
+    """Return the logarithms of the probabilities of the targets [shape=(n,)]; for several, means over classes."""
     if targets.ndim == 1:
         return log_softmax(scores, axis=1)[np.arange(len(targets)), targets]
     return log_expit(np.where(targets > 0, scores, -scores)).mean(axis=1)
@@ -254,7 +254,8 @@ def _fit_temperature(
     """Return the divisor of the scores with the lowest cross-entropy (arXiv 1706.04599), and that cross-entropy.
 
     One clip more, as likely of one class as of another, is added: without it, a few clips that are all classified
-    correctly would make the probabilities 0 and 1. Of labels, it has each one half.
+    correctly would make the probabilities 0 and 1. If clips have several labels, each of them applies to it with a
+    probability of one half.
     """
     scores = np.concatenate(left_out_scores)
     targets = np.concatenate([targets[left_out] for _, left_out in folds])

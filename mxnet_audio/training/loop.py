@@ -49,7 +49,7 @@ class Progress:
     loss : dict of str to np.ndarray
         Parameters of the loss, if it has any.
     thresholds : dict of str to np.ndarray
-        Thresholds by class of the last parameters (``last``) and of the best (``best``), of several labels a clip;
+        Thresholds by class of the last parameters (``last``) and of the best (``best``), if clips have several labels;
         empty without test clips.
     """
 

@@ -50,7 +50,7 @@ class Prepared:
         augmentation; and the test clips, None if there are none. Batches are (inputs, targets), or (inputs, lengths,
         targets) if inputs have different lengths.
     targets : np.ndarray [shape=(n,) or (n, classes)]
-        Class indices of the training clips; or, of clips with several labels, 1 for each label, else 0.
+        Class indices of the training clips; or, if clips have several labels, 1 for each label, else 0.
     held_out : list of (path, label)
         Test clips; several labels are frozensets.
     counts_as : np.ndarray [shape=(classes,)]

@@ -71,14 +71,14 @@ class Recipe:
     label_smoothing : float, 0 or more and below 1
         Share of the probability that is spread over all classes (arXiv 1512.00567).
     loss : str
-        'softmax' (cross-entropy, of clips with several labels the binary one) or, for speakers, another of
+        'softmax' (cross-entropy; the binary one if clips have several labels) or, for speakers, another of
         `mxnet_audio.nn.loss_names` or their aliases. Losses on angles need a network with a cosine head. Mixup, label
         smoothing and several labels need 'softmax'.
     loss_options : mapping
         Arguments of the loss, such as ``{"m": 0.2, "s": None}``.
     balance : {'batches', 'weights'}, optional
-        For classes of unequal size: draw clips of all classes equally often, or weight them equally in the loss. Of
-        clips with several labels, the rarest label counts as the class to draw; the weights make clips with and without
+        For classes of unequal size: draw clips of all classes equally often, or weight them equally in the loss. If
+        clips have several labels, the rarest label counts as the class to draw; the weights make clips with and without
         a label count equally.
     schedule : Schedule
         Schedule of the learning rate: `Constant`, `Step` or `Cosine`.

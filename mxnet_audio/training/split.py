@@ -33,7 +33,7 @@ def split(
     Parameters
     ----------
     targets : np.ndarray [shape=(n,) or (n, classes)]
-        Class indices; or, of clips with several labels, 1 for each label, else 0: see `split_label_sets`.
+        Class indices; or, if clips have several labels, 1 for each label, else 0: see `split_label_sets`.
     test_size : float in (0, 1)
         Share of each class in the test set; at least one clip, and never all.
     random_state : int

@@ -38,7 +38,7 @@ def plot_history(
     path : str or os.PathLike, optional
         Image file to write, in the format of its suffix; without a suffix, PNG.
     measure : str
-        Name of the second measure: of several labels a clip, it is the mean average precision.
+        Name of the second measure: with several labels a clip, it is the mean average precision.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def plot_folds(
 ) -> Figure:
     """Draw a cross-validation: accuracy by fold, beside the confusion matrix of all folds.
 
-    Of several labels a clip, it is the mean average precision by fold, beside average precision and F1 of each class.
+    With several labels a clip, it is the mean average precision by fold, beside average precision and F1 of each class.
 
     Parameters
     ----------
