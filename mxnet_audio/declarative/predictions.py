@@ -93,8 +93,10 @@ def check_table_path(path: str | os.PathLike) -> Path:
 
     Raises
     ------
+    AudioError
+        If its folder is missing or cannot be written to.
     ParameterError
-        If `path` is not a path, or the suffix is another, or pyarrow is missing, which writes Parquet.
+        If `path` is not a path, a folder, or of another suffix, or pyarrow is missing, which writes Parquet.
     """
     path = path_argument("path", path)
     suffix = path.suffix.lower()
@@ -102,6 +104,10 @@ def check_table_path(path: str | os.PathLike) -> Path:
         raise ParameterError(f"expected a name ending in {', '.join(_WRITERS)}, got {path.name!r}")
     if suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise ParameterError("Parquet needs pyarrow, which is not installed: pip install pyarrow, or write .csv")
+    if path.is_dir():
+        raise ParameterError(f"expected a file, got the folder {path}")
+    if not os.access(path.parent, os.W_OK):
+        raise AudioError("no permission to write" if path.parent.is_dir() else "no such folder", path.parent)
     return path
 
 

@@ -3,6 +3,7 @@
 import csv
 import datetime
 import json
+import os
 import sys
 from types import SimpleNamespace
 
@@ -148,6 +149,15 @@ def test_parquet_needs_pyarrow(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_cannot_be_written(tmp_path):
-    with pytest.raises(AudioError, match=r"none.p\.csv: cannot be written"):
+def test_files_that_cannot_be_written(tmp_path, monkeypatch):
+    with pytest.raises(AudioError, match="none: no such folder"):
+        check_table_path(tmp_path / "none" / "p.csv")
+    (tmp_path / "p.csv").mkdir()
+    with pytest.raises(ParameterError, match="the folder"):
+        check_table_path(tmp_path / "p.csv")
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    with pytest.raises(AudioError, match=r"p\.csv: cannot be written"):
         write_table({"a": [1]}, tmp_path / "none" / "p.csv")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(AudioError, match="no permission"):
+        check_table_path(tmp_path / "q.csv")
