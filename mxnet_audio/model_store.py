@@ -24,10 +24,12 @@ from mxnet_audio.errors import ModelError
 from mxnet_audio.locks import locked
 
 __all__ = [
+    "AUDIO_MODEL",
     "FORMAT",
     "Entry",
     "Tensors",
     "check_finite",
+    "check_free",
     "check_writable",
     "encoder_name",
     "fingerprint",
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 FORMAT = 2  # format 1: the first networks of version 0.1, which normalised before pooling
+AUDIO_MODEL = "audio_model"  # name of the model of a whole run, see `mxnet_audio.declarative`
 Tensors = dict[str, np.ndarray]
 Entry = dict[str, str]  # of a file in a manifest: its name and its SHA-256
 State = TypeVar("State")
@@ -96,6 +99,19 @@ def check_writable(directory: str | os.PathLike) -> None:
         raise ModelError("a model cannot be saved here: this is a file", path)
     if not os.access(path, os.W_OK | os.X_OK):
         raise ModelError("a model cannot be saved here: no permission to write", path)
+
+
+def check_free(directory: str | os.PathLike, name: str) -> None:
+    """Check that a directory, which need not exist, does not hold the model `name`, finished or not.
+
+    Raises
+    ------
+    ModelError
+        If it does.
+    """
+    if name in stored_models(directory):
+        mends = "overwrite it, resume its training, or choose another folder"
+        raise ModelError(f"holds the model {name} already: {mends}", directory)
 
 
 @contextmanager
@@ -199,7 +215,7 @@ def holds(directory: str | os.PathLike, entry: Entry) -> bool:
 
 
 def stored_models(directory: str | os.PathLike) -> list[str]:
-    """List the names of the models in a directory, which are its JSON files; an index saved there is listed too."""
+    """List the names of the models in a directory: those of its JSON files, also of others such as an index."""
     return sorted(path.stem for path in Path(directory).glob("*.json"))
 
 
@@ -229,7 +245,8 @@ def read_manifest(directory: str | os.PathLike, name: str) -> dict:
         manifest = read_json(path)
         version = manifest["format"]
     except (FileNotFoundError, NotADirectoryError) as error:
-        others = ", ".join(stored_models(directory))
+        # A folder of results holds further JSON files.
+        others = ", ".join(stored for stored in stored_models(directory) if not stored.endswith("_statistics"))
         raise ModelError(f"no {name} model here" + (f"; found: {others}" if others else ""), directory) from error
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror})", path) from error

@@ -6,15 +6,11 @@ import hashlib
 import json
 import math
 import os
-import platform
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-import mxnet_audio
 from mxnet_audio import model_store, weights
 from mxnet_audio.audio.source import source_identity
 from mxnet_audio.declarative.columns import Columns
@@ -23,26 +19,26 @@ from mxnet_audio.declarative.fitted import FittedRun
 from mxnet_audio.declarative.outputs import Output
 from mxnet_audio.declarative.progress import Progress, Statistics
 from mxnet_audio.declarative.published import describe_encoder, load_encoders, stored_weights
+from mxnet_audio.declarative.results import without_nan
 from mxnet_audio.declarative.splits import Split
 from mxnet_audio.declarative.table import Table
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, ModelError, ParameterError
 from mxnet_audio.library.base_weights import BASE
-from mxnet_audio.training.state import get_parameters, set_parameters
+from mxnet_audio.model_store import AUDIO_MODEL
+from mxnet_audio.training.state import get_parameters, set_parameters, versions
 
-__all__ = ["MODEL", "has_run", "load_run", "resume_run", "run_identity", "run_lock", "save_run"]
-
-MODEL = "audio_model"  # name of the model in its directory
+__all__ = ["has_run", "load_run", "resume_run", "run_identity", "run_lock", "save_run"]
 
 
 def run_lock(directory: str | os.PathLike) -> AbstractContextManager[None]:
     """Wait until no other process writes the run of a directory, and make others wait; ModelError if that fails."""
-    return model_store.lock(directory, MODEL, "the training")
+    return model_store.lock(directory, AUDIO_MODEL, "the training")
 
 
 def has_run(directory: str | os.PathLike) -> bool:
     """Return whether a directory holds a run, finished or not."""
-    return MODEL in model_store.stored_models(directory)
+    return AUDIO_MODEL in model_store.stored_models(directory)
 
 
 def run_identity(config: RunConfig, table: Table, split: Split) -> dict[str, str]:
@@ -112,19 +108,14 @@ def save_run(
         },
         "steps": [] if progress is None else progress.steps,
         "statistics": {} if progress is None else progress.statistics,
-        "versions": {
-            "mxnet_audio": mxnet_audio.__version__,
-            "mxnet": mx.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         **notes,
     }
     if run.base is None:
-        model_store.save_state(directory, MODEL, _to_json(manifest), files)
+        model_store.save_state(directory, AUDIO_MODEL, without_nan(manifest), files)
     else:  # with the weights of frozen encoders, which are not parameters of the network
         parts = {role: run.published() | tensors for role, tensors in files.items() if role != "optimizer"}
-        run.base.save(directory, MODEL, _to_json(manifest), files | parts)
+        run.base.save(directory, AUDIO_MODEL, without_nan(manifest), files | parts)
 
 
 def load_run(
@@ -144,7 +135,7 @@ def load_run(
         If there is no run, it is damaged, or the published weights that it needs cannot be loaded or are others.
     """
     read = partial(_read, directory, {"model_ctx": model_ctx, "data_ctx": data_ctx})
-    return model_store.read_state(directory, MODEL, read)
+    return model_store.read_state(directory, AUDIO_MODEL, read)
 
 
 def _read(
@@ -196,7 +187,7 @@ def resume_run(run: FittedRun, directory: str | os.PathLike, identity: Mapping[s
     ModelError
         If the checkpoint is damaged, or of a run with other settings or rows.
     """
-    manifest = model_store.read_manifest(directory, MODEL)
+    manifest = model_store.read_manifest(directory, AUDIO_MODEL)
     roles = ("last", "best", "optimizer")
     last, best, optimizer = (model_store.read_tensors(directory, manifest, role) for role in roles)
     try:
@@ -239,15 +230,6 @@ def _load_again(entry: Mapping[str, Any]) -> weights.Loaded:
     if loaded.identity != entry["identity"]:
         raise ModelError(f"{missing}, and those from {source or 'the usual folders'} are others: {mend}")
     return loaded
-
-
-def _to_json(value: Any) -> Any:
-    """Return a document of numbers with None in place of NaN, which JSON has not."""
-    if isinstance(value, Mapping):
-        return {key: _to_json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_to_json(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _from_json(statistics: Any) -> Statistics:

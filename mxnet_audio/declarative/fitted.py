@@ -12,7 +12,7 @@ from mxnet_audio.declarative.batches import Batch, EncodedTable
 from mxnet_audio.declarative.columns import Columns
 from mxnet_audio.declarative.config import COMBINED, RunConfig
 from mxnet_audio.declarative.encoders import PretrainedEncoder
-from mxnet_audio.declarative.network import RunNetwork, make_network
+from mxnet_audio.declarative.network import make_network
 from mxnet_audio.declarative.outputs import OUTPUTS, Output
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import ModelError
@@ -22,7 +22,7 @@ from mxnet_audio.nn.freezing import freeze
 from mxnet_audio.nn.lora import add_lora
 from mxnet_audio.pretrained import AudioEncoder
 from mxnet_audio.training.layers import frozen_names
-from mxnet_audio.training.state import Tensors, set_parameters
+from mxnet_audio.training.state import Tensors, check_shapes, set_parameters
 
 __all__ = ["FittedRun", "Record"]
 
@@ -122,7 +122,7 @@ class FittedRun:
         published = self.published()
         known = {**published, **(tensors or {})}
         if tensors is not None:
-            _check_shapes(self.network, known)
+            check_shapes(self.network, known)
         mx.random.seed(config.random_seed)
         self.network.initialize(mx.init.Xavier(), ctx=model_ctx)
         for name, parameter in self.network._collect_params_with_prefix().items():
@@ -194,11 +194,3 @@ def _choose_trained(net: SequenceNet, settings: Any) -> None:
         add_lora(net, **settings.adapter.lora())
     else:
         freeze(net, frozen_names(net))
-
-
-def _check_shapes(network: RunNetwork, tensors: Tensors) -> None:
-    """Raise ModelError if a parameter is missing or has another shape, before the network gets memory."""
-    for name, parameter in network._collect_params_with_prefix().items():
-        if name not in tensors or tensors[name].shape != tuple(parameter.shape):
-            found = f"is {tensors[name].shape}" if name in tensors else "is missing"
-            raise ModelError(f"parameters of another network: {name} {found}, not {tuple(parameter.shape)}")

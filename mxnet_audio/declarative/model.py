@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 from mxnet_audio import model_store
 from mxnet_audio.checks import path_argument
 from mxnet_audio.declarative.batches import EncodedTable
-from mxnet_audio.declarative.checkpoint import MODEL, has_run, load_run, resume_run, run_identity, run_lock, save_run
+from mxnet_audio.declarative.checkpoint import has_run, load_run, resume_run, run_identity, run_lock, save_run
 from mxnet_audio.declarative.columns import Columns, complete_rows
 from mxnet_audio.declarative.config import RunConfig
 from mxnet_audio.declarative.fitted import FittedRun
@@ -27,6 +28,7 @@ from mxnet_audio.declarative.trainer import RunTrainer
 from mxnet_audio.engine import contexts, mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.library.trained_model import skipped_notes
+from mxnet_audio.model_store import AUDIO_MODEL
 
 __all__ = ["AudioModel", "RowPrediction", "TrainingResults"]
 
@@ -201,7 +203,7 @@ class AudioModel:
         directory = path_argument("output_directory", output_directory)
         model_store.check_writable(directory)
         if keep := not (overwrite or resume):
-            _check_free(directory)
+            model_store.check_free(directory, AUDIO_MODEL)
         table, config = read_table(dataset), self.config
         split = split_rows(config, table, complete_rows(config, table))
         columns = Columns.fit(config, table, split.train)
@@ -217,21 +219,25 @@ class AudioModel:
         }
         with run_lock(directory):
             if keep:  # another process may have trained here meanwhile
-                _check_free(directory)
+                model_store.check_free(directory, AUDIO_MODEL)
             run, state = FittedRun(config, columns, encoders, **self._devices), Progress()
             if resume and has_run(directory):
                 state = resume_run(run, directory, notes["training"])
-            write_setup(directory, config, len(table), usable)
-            trainer = RunTrainer(run, encoded, usable, state, lambda: save_run(run, directory, notes, state))
-            trainer.train(progress)
+
+            def save(reports: Mapping[str, Any]) -> None:
+                # The model first: until it is replaced, the other files stay those of the model before.
+                save_run(run, directory, notes, state)
+                write_setup(directory, config, len(table), usable)
+                write_statistics(directory, state.statistics, reports)
+
+            RunTrainer(run, encoded, usable, state, partial(save, {})).train(progress)
             if usable.validation:
                 for output, scores, targets in run.record(encoded, usable.validation).results():
                     output.choose_thresholds(scores, targets)
             skipped = [(name, error) for row, name, error in encoded.skipped if row in set(split.test)]
             reports = _reports(run, encoded, usable.test, skipped) if usable.test else {}
             notes["reports"] = {name: _without_paths(report.to_dict()) for name, report in reports.items()}
-            save_run(run, directory, notes, state)
-            write_statistics(directory, state.statistics, notes["reports"])
+            save(notes["reports"])
         self._fitted, self._notes, self._statistics = run, notes, state.statistics
         best = state.best_round(config.trainer)
         return TrainingResults(state.statistics, best, reports, usable, self.skipped, directory)
@@ -352,14 +358,6 @@ class AudioModel:
         model._fitted, model._statistics = run, manifest["statistics"]
         model._notes = {name: manifest[name] for name in ("training", "skipped", "reports") if name in manifest}
         return model
-
-
-def _check_free(directory: Path) -> None:
-    """Raise ModelError if a directory holds a run, finished or not."""
-    if has_run(directory):
-        raise ModelError(
-            f"holds an {MODEL} already: overwrite it, resume its training, or choose another folder", directory
-        )
 
 
 def _reports(

@@ -135,11 +135,22 @@ class CategoryOutput(Output):
         return loss if weights is None else loss * weights.take(targets)
 
     def measures(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        """Compute accuracy, and the share of rows whose class is one of the `top_k` most probable ones."""
+        """Compute accuracies, and the share of rows whose class is one of the `top_k` most probable ones.
+
+        As in Ludwig, ``accuracy`` and ``hits_at_k`` are means over the classes, which count the same whatever their
+        number of rows. A class that is predicted, but of no row, has the accuracy 0. ``accuracy_micro`` is the share of
+        all rows that are right.
+        """
         first = np.argsort(-scores, axis=1, kind="stable")[:, : self.feature.top_k]
         hits = first == targets[:, np.newaxis]
-        accuracy = float(hits[:, 0].mean())
-        return {"accuracy": accuracy, "accuracy_micro": accuracy, "hits_at_k": float(hits.any(axis=1).mean())}
+        right, classes = hits[:, 0], np.union1d(targets, first[:, 0])
+        shares = [_share(right & (targets == label), targets == label) for label in classes]
+        shares_at_k = [hits[targets == label].any(axis=1).mean() for label in np.unique(targets)]
+        return {
+            "accuracy": float(np.mean(shares)),
+            "accuracy_micro": float(right.mean()),
+            "hits_at_k": float(np.mean(shares_at_k)),
+        }
 
     def predictions(self, scores: np.ndarray) -> list[OutputPrediction]:
         """Return the most probable classes."""

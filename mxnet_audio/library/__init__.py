@@ -70,11 +70,15 @@ def find_classifier(model_dir_path: str | os.PathLike, name: str | None = None) 
     stored = name if name is None else networks.get(name, name)
     if stored is None:
         known = {*_CLASSES, *networks.values()}
-        found = [stored for stored in model_store.stored_models(model_dir_path) if stored in known]
+        names = model_store.stored_models(model_dir_path)
+        found = [stored for stored in names if stored in known]
         if len(found) != 1:
-            several = f"several models ({', '.join(found)}): choose one by name (--network of the command)"
-            none = "no model here: train one first, or give the directory of one"
-            raise ModelError(several if found else none, model_dir_path)
+            reason = "no model here: train one first, or give the directory of one"
+            if found:
+                reason = f"several models ({', '.join(found)}): choose one by name (--network of the command)"
+            elif model_store.AUDIO_MODEL in names:
+                reason = "a whole run, not a classifier: load it with AudioModel.load (mxnet-audio run predict)"
+            raise ModelError(reason, model_dir_path)
         stored = found[0]
     elif stored not in _CLASSES and stored not in networks.values():
         choices = ", ".join([*_CLASSES, *networks])

@@ -118,7 +118,7 @@ class AudioClassifier(Predictor):
 
     @property
     def thresholds(self) -> np.ndarray | None:
-        """Lowest probability of each class that sounds, of a model of several labels a clip; None of others."""
+        """Lowest probability at which each class applies, if clips can have several labels; else None."""
         return self.model.thresholds
 
     @property
@@ -285,7 +285,7 @@ class AudioClassifier(Predictor):
         config = self.choose_features([sound for sound, _ in pairs], input_shape, feature_config)
         run = self._new_run(config, recipe, settings, path)
         if keep := not (overwrite or resume):
-            run.check_free()
+            model_store.check_free(path, run.network)
         clips = training.prepare(
             pairs,
             run.loader(cache),
@@ -306,7 +306,7 @@ class AudioClassifier(Predictor):
         self.skipped = clips.skipped
         with model_lock(path, self.network):
             if keep:  # another process may have trained here meanwhile
-                run.check_free()
+                model_store.check_free(path, run.network)
             model, done = run.start(clips, resume)
             run.train(model, clips, done, callbacks, progress)
         self._use(model, path, run, cache)

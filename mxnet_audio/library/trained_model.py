@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import reprlib
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-import mxnet_audio
 from mxnet_audio import model_store, training
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import AudioError, ModelError, ParameterError
@@ -102,7 +100,7 @@ class TrainedModel:
     net : AudioNet
         The network.
     thresholds : np.ndarray [shape=(classes,)] or None
-        Lowest probability of each class that sounds, at first 0.5; None unless `multi_label`.
+        Lowest probability at which each class applies, at first 0.5; None unless `multi_label`.
     history : dict
         Measures of the training, epoch by epoch.
     notes : dict
@@ -152,10 +150,7 @@ class TrainedModel:
         input_shape = input_shape_of(self.network, self.feature_config)
         self.net = get_model(self.network, len(self.labels), input_shape, **options)
         if tensors is not None and isinstance(self.net, SequenceNet):
-            for name, parameter in self.net._collect_params_with_prefix().items():
-                if name not in tensors or tensors[name].shape != parameter.shape:
-                    found = f"is {tensors[name].shape}" if name in tensors else "is missing"
-                    raise ModelError(f"parameters of another network: {name} {found}, not {parameter.shape}")
+            training.check_shapes(self.net, tensors)
         training.initialize(self.net, random_state, self.model_ctx)
 
     def add_lora(self, **adapter: Any) -> None:
@@ -292,12 +287,7 @@ class TrainedModel:
             "views": self.views,
             "history": self.history,
             "best_epoch": training.best_epoch(self.history) + 1,
-            "versions": {
-                "mxnet_audio": mxnet_audio.__version__,
-                "mxnet": mx.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": training.versions(),
             **self.notes,
         }
         if self.thresholds is not None:

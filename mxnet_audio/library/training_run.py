@@ -12,7 +12,7 @@ from mxnet_audio import model_store, training
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.data.transforms import Transform
 from mxnet_audio.engine import mx
-from mxnet_audio.errors import ModelError, ParameterError
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.library.inputs import input_shape_of
 from mxnet_audio.library.trained_model import TrainedModel, head_for, skipped_notes
@@ -97,14 +97,6 @@ class TrainingRun:
         training.check_batch(recipe, settings)
         input_shape_of(network, config)
         model_store.check_writable(model_dir)
-
-    def check_free(self) -> None:
-        """Raise ModelError if the directory holds a model of this network, finished or not."""
-        if self.network in model_store.stored_models(self.model_dir):
-            reason = (
-                f"holds a {self.network} model already: overwrite it, resume its training, or choose another folder"
-            )
-            raise ModelError(reason, self.model_dir)
 
     def loader(self, cache: bool | str | os.PathLike) -> Callable[[AudioDataset], AudioLoader]:
         """Return the function that makes the loader of a dataset, with features cached as requested."""

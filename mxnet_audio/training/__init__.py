@@ -14,7 +14,7 @@ from mxnet_audio.training.recipe import RECIPES, Recipe, get_recipe
 from mxnet_audio.training.schedule import Constant, Cosine, Schedule, Step
 from mxnet_audio.training.settings import Settings
 from mxnet_audio.training.split import split
-from mxnet_audio.training.state import get_parameters, set_parameters
+from mxnet_audio.training.state import check_shapes, get_parameters, set_parameters, versions
 
 __all__ = [
     "RECIPES",
@@ -36,6 +36,7 @@ __all__ = [
     "best_epoch",
     "cache_options",
     "check_batch",
+    "check_shapes",
     "checked_callbacks",
     "checked_pairs",
     "class_order",
@@ -52,4 +53,5 @@ __all__ = [
     "split",
     "to_targets",
     "usable_samples",
+    "versions",
 ]

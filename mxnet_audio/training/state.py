@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import platform
+
 import numpy as np
 
+import mxnet_audio
 from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.errors import ModelError
 
-__all__ = ["Tensors", "get_optimizer", "get_parameters", "set_optimizer", "set_parameters"]
+__all__ = ["Tensors", "check_shapes", "get_optimizer", "get_parameters", "set_optimizer", "set_parameters", "versions"]
 
 Tensors = dict[str, np.ndarray]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this package and of those that its results depend on, which are saved with models."""
+    return {
+        "mxnet_audio": mxnet_audio.__version__,
+        "mxnet": mx.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def get_parameters(net: gluon.Block) -> Tensors:
@@ -18,6 +31,20 @@ def get_parameters(net: gluon.Block) -> Tensors:
     # layouts, half and half (1 in 100 of immediate copies).
     nd.waitall()
     return {name: p.data(p.list_ctx()[0]).asnumpy() for name, p in net._collect_params_with_prefix().items()}
+
+
+def check_shapes(net: gluon.Block, tensors: Tensors) -> None:
+    """Check, before a network gets memory, that all of its parameters are among tensors.
+
+    Raises
+    ------
+    ModelError
+        If a parameter is missing or has another shape.
+    """
+    for name, parameter in net._collect_params_with_prefix().items():
+        if name not in tensors or tensors[name].shape != tuple(parameter.shape):
+            found = f"is {tensors[name].shape}" if name in tensors else "is missing"
+            raise ModelError(f"parameters of another network: {name} {found}, not {tuple(parameter.shape)}")
 
 
 def set_parameters(net: gluon.Block, tensors: Tensors) -> None:
@@ -31,9 +58,8 @@ def set_parameters(net: gluon.Block, tensors: Tensors) -> None:
     parameters = net._collect_params_with_prefix()
     if unmatched := sorted(parameters.keys() ^ tensors.keys()):
         raise ModelError(f"parameters of another network: {unmatched[0]} is in one only")
+    check_shapes(net, tensors)
     for name, parameter in parameters.items():
-        if parameter.shape != tensors[name].shape:
-            raise ModelError(f"parameters of another network: {name} is {tensors[name].shape}, not {parameter.shape}")
         if tensors[name].dtype != parameter.dtype:
             raise ModelError(f"parameters of another network: {name} is {tensors[name].dtype}, not float32")
     for name, parameter in parameters.items():

@@ -9,12 +9,12 @@ import pytest
 from filelock import FileLock, Timeout
 
 import mxnet_audio
-from mxnet_audio import AudioModel, model_store
+from mxnet_audio import AudioModel, load_classifier, model_store
 from mxnet_audio.declarative import RowPrediction, RunConfig
 from mxnet_audio.declarative import model as model_module
-from mxnet_audio.declarative.checkpoint import MODEL
 from mxnet_audio.errors import DatasetError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.metrics import ClassificationReport, MultiLabelReport, RegressionReport
+from mxnet_audio.model_store import AUDIO_MODEL
 from tests.declarative.conftest import tone
 
 HUB = Path(__file__).resolve().parents[1] / "models" / "hub"
@@ -113,7 +113,7 @@ def test_a_saved_model_predicts_the_same(trained, tones, copy):
 def test_statistics_of_a_saved_model_can_be_undefined(trained, copy):
     model, _ = trained
     model_store_statistics = AudioModel.load(copy).statistics
-    json.dumps(model_store.read_manifest(copy, MODEL), allow_nan=False)
+    json.dumps(model_store.read_manifest(copy, AUDIO_MODEL), allow_nan=False)
     assert model_store_statistics == model.statistics
 
 
@@ -142,7 +142,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("case", DAMAGES)
 def test_damaged_models_are_refused(copy, case):
-    path = copy / f"{MODEL}.json"
+    path = copy / f"{AUDIO_MODEL}.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | DAMAGES[case]))
     with pytest.raises(ModelError) as caught:
         AudioModel.load(copy)
@@ -150,12 +150,17 @@ def test_damaged_models_are_refused(copy, case):
 
 
 def test_networks_of_another_size_are_refused_before_they_get_memory(copy):
-    path = copy / f"{MODEL}.json"
+    path = copy / f"{AUDIO_MODEL}.json"
     document = json.loads(path.read_text())
-    document["config"]["input_features"][0]["encoder"]["fc_layers"] = [{"output_size": 65536}] * 2  # 17 GB
+    document["config"]["input_features"][0]["encoder"]["fc_layers"] = [{"output_size": 32768}] * 2  # 4 GB
     path.write_text(json.dumps(document))
     with pytest.raises(ModelError, match="another network"):
         AudioModel.load(copy)
+
+
+def test_a_run_is_no_classifier(copy):
+    with pytest.raises(ModelError, match="AudioModel"):
+        load_classifier(copy)
 
 
 def test_bad_arguments(tones, configured, tmp_path):
@@ -190,13 +195,13 @@ def test_runs_in_one_folder_wait_for_each_other(tmp_path, tones, configured, mon
 
     def save(run, directory, *arguments):
         with pytest.raises(Timeout):
-            FileLock(Path(directory) / f".{MODEL}.lock").acquire(timeout=0)
+            FileLock(Path(directory) / f".{AUDIO_MODEL}.lock").acquire(timeout=0)
         held.append(directory)
 
     monkeypatch.setattr(model_module, "save_run", save)
     AudioModel(configured(trainer={"epochs": 1})).train(tones, tmp_path, cache=False, progress=False)
     assert len(held) == 2  # the checkpoint, and the model
-    with FileLock(tmp_path / f".{MODEL}.lock").acquire(timeout=0):
+    with FileLock(tmp_path / f".{AUDIO_MODEL}.lock").acquire(timeout=0):
         pass
 
 
@@ -252,7 +257,7 @@ def test_pretrained_encoders(tones, configured, tmp_path, case):
     model = AudioModel(config)
     results = model.train(few, tmp_path / "model", cache=False, progress=False)
     expected = model.predict(few, cache=False)
-    has_base = "base" in model_store.read_manifest(tmp_path / "model", MODEL)["files"]
+    has_base = "base" in model_store.read_manifest(tmp_path / "model", AUDIO_MODEL)["files"]
     assert has_base == (case in WITH_WEIGHTS)
     if has_base:
         shutil.rmtree(source)
@@ -273,6 +278,6 @@ def test_only_what_is_trained_changes(tones, configured, tmp_path):
         encoder = {"type": "wav2vec2", "pretrained_model_name_or_path": str(HUB / "wav2vec2"), **settings}
         model = AudioModel(configured(encoder=encoder, trainer={"epochs": 1, "learning_rate": 0.01}))
         model.train(few, tmp_path, cache=False, progress=False, overwrite=True)
-        stored = model_store.read_tensors(tmp_path, model_store.read_manifest(tmp_path, MODEL), "last")
+        stored = model_store.read_tensors(tmp_path, model_store.read_manifest(tmp_path, AUDIO_MODEL), "last")
         assert stored and not any(kept in name for name in stored)
         assert any("lora" in name if settings else "query.weight" in name for name in stored)

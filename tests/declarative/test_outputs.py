@@ -81,6 +81,16 @@ def test_categories():
     assert output.report(scores, targets).confusion[:, 0].tolist() == [1, 1, 1]
 
 
+def test_accuracies_of_categories_are_means_over_the_classes():
+    output = output_of("category", top_k=2)
+    scores = np.array([[2, 1, 0], [2, 1, 0], [2, 0, 1], [0, 1, 2]], np.float32)
+    measures = output.measures(scores, np.array([0, 0, 0, 1], np.float32))
+    # As in torchmetrics: the class that is predicted, but of no row, counts as 0; by hits, it does not count
+    assert measures == pytest.approx({"accuracy": 1 / 3, "accuracy_micro": 3 / 4, "hits_at_k": 1.0})
+    measures = output.measures(scores[:3], np.array([0, 0, 1], np.float32))
+    assert measures == pytest.approx({"accuracy": 1 / 2, "accuracy_micro": 2 / 3, "hits_at_k": 1 / 2})
+
+
 def test_flags():
     output = output_of("binary", threshold=0.75)
     scores, targets = np.array([[0.0], [2.0], [1.0], [-1.0]], np.float32), np.array([1, 1, 0, 0], np.float32)

@@ -7,10 +7,10 @@ import pytest
 
 from mxnet_audio import AudioModel, model_store
 from mxnet_audio.declarative import model as model_module
-from mxnet_audio.declarative.checkpoint import MODEL
 from mxnet_audio.declarative.progress import Progress, plateau_reductions
 from mxnet_audio.declarative.training_section import Trainer
 from mxnet_audio.errors import DatasetError, ModelError, ParameterError
+from mxnet_audio.model_store import AUDIO_MODEL
 
 
 class Interrupted(BaseException):
@@ -44,7 +44,7 @@ def interrupt_after(monkeypatch, checkpoints):
 
 def stored(directory):
     """Return all tensors of the model in a directory, and its manifest."""
-    manifest = model_store.read_manifest(directory, MODEL)
+    manifest = model_store.read_manifest(directory, AUDIO_MODEL)
     tensors = {
         f"{role} {name}": value
         for role in ("last", "best", "optimizer")
@@ -80,6 +80,24 @@ def test_a_resumed_run_gives_the_same_results(train, configured, tmp_path, monke
         np.testing.assert_array_equal(tensors[name], value, err_msg=name)
 
 
+def test_files_of_a_former_run_are_replaced_with_its_model(train, configured, tmp_path, monkeypatch):
+    train(configured(trainer={"epochs": 1}))
+    former = (tmp_path / "model" / "config.yaml").read_text()
+
+    def interrupt(*arguments):
+        raise Interrupted
+
+    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+        patched.setattr(model_module, "save_run", interrupt)
+        train(configured(trainer={"epochs": 2}), overwrite=True)
+    assert (tmp_path / "model" / "config.yaml").read_text() == former
+    interrupt_after(monkeypatch, 2)
+    with pytest.raises(Interrupted):
+        train(configured(trainer={"epochs": 2}), overwrite=True)
+    assert json.loads((tmp_path / "model" / "test_statistics.json").read_text()) == {}
+    assert (tmp_path / "model" / "config.yaml").read_text() != former
+
+
 def test_a_finished_run_can_be_resumed_with_more_epochs(train, configured):
     train(configured(trainer={"epochs": 1}))
     results = train(configured(trainer={"epochs": 2}), resume=True)
@@ -101,7 +119,7 @@ def test_a_checkpoint_of_another_run_is_not_resumed(train, configured):
 def test_damaged_checkpoints_are_not_resumed(train, configured, tmp_path):
     config = configured(trainer={"epochs": 1})
     train(config)
-    path = tmp_path / "model" / f"{MODEL}.json"
+    path = tmp_path / "model" / f"{AUDIO_MODEL}.json"
     document = json.loads(path.read_text())
     for change in ({"steps": []}, {"statistics": []}, {"training": None}):
         path.write_text(json.dumps(document | change))
@@ -123,7 +141,7 @@ def test_the_best_round_is_the_models(train, configured, tones):
     assert results.best_round == int(np.argmin(losses))
     model = AudioModel.load(results.directory)
     again = model.evaluate(tones, cache=False)["label"]
-    accuracy = results.statistics["test"]["label"]["accuracy"][results.best_round]
+    accuracy = results.statistics["test"]["label"]["accuracy_micro"][results.best_round]
     assert results.reports["label"].accuracy == pytest.approx(accuracy)
     assert again.n_clips == len(tones["label"])
 
