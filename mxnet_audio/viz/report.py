@@ -65,8 +65,8 @@ def write_report(
 
     The page has a summary, the learning curves, the confusion matrix, measures by class, the most confident mistakes
     with spectrogram and sound, a map of the embeddings, and the clips that could not be used. It needs no other files,
-    loads nothing from the network and runs no scripts, so it can be sent by mail. Of several labels a clip, there is no
-    confusion matrix; the measures by class include threshold and average precision. Its size is at most 5 MB for ten
+    loads nothing from the network and runs no scripts, so it can be sent by mail. With several labels a clip, there is
+    no confusion matrix; the measures by class include threshold and average precision. Its size is at most 5 MB for ten
     classes, with 12 mistakes of 10 s each, 1,000 points on the map, and 100 skipped clips.
 
     Parameters
@@ -177,12 +177,15 @@ def _as_set(label: Any) -> Any:
 def _measures(report: ClassificationReport | MultiLabelReport) -> dict[str, str]:
     """Return the measures in the summary, the main one first."""
     if isinstance(report, MultiLabelReport):
+        all_right = {"all labels right": f"{100 * report.exact_matches:.1f}% ({report.n_exact} of {report.n_clips})"}
         frequencies = [row["support"] / report.n_clips for row in report.per_class if row["support"]]
+        if not frequencies:
+            return {"mean average precision": "undefined, since no clip has a label", **all_right}
         return {
             "mean average precision": f"{100 * report.mean_average_precision:.1f}%",
-            "baseline": f"{100 * np.mean(frequencies or [0]):.1f}%, the mean frequency of a label, for random scores",
+            "baseline": f"{100 * np.mean(frequencies):.1f}%, the mean frequency of a label, for random scores",
             "F1": f"micro {report.micro_f1:.3f}, macro {report.macro_f1:.3f}",
-            "all labels right": f"{100 * report.exact_matches:.1f}% ({report.n_exact} of {report.n_clips})",
+            **all_right,
         }
     largest = int(report.confusion.sum(axis=1).max())
     return {
@@ -272,7 +275,7 @@ def _wrong_labels(clip: _Clip, labels: Sequence[Label]) -> list[int]:
 
 
 def _confidence(clip: _Clip, classifier: Predictor) -> float:
-    """Return the probability of a prediction; of several labels, the largest distance of a wrong one to a threshold."""
+    """Return the probability of the label; or, of several, the largest distance of a wrong one to its threshold."""
     if classifier.thresholds is None:
         return float(clip.probabilities.max())
     distances = np.abs(clip.probabilities - classifier.thresholds)

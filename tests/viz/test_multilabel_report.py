@@ -48,6 +48,11 @@ def test_page_has_measures_and_mistakes(trained, sets, tmp_path):
     assert any("mean average precision on training" in image["alt"] for image in page.all("img"))
 
 
+def test_page_without_labels_has_no_undefined_numbers(trained, sets, tmp_path):
+    page = test_report.Page(write_report(trained, [(path, ()) for path, _ in sets[:2]], tmp_path))
+    assert "no clip has a label" in page.text and "nan" not in page.text
+
+
 def test_figures():
     targets = np.array([[1, 0], [1, 1], [0, 0]], bool)
     report = multilabel_report(targets, targets * 0.75, ["dog", "rain"])
