@@ -14,7 +14,7 @@ from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.model import device
 from mxnet_audio.cli.options import AsJson, Gpu, Overwrite, parse_path
 from mxnet_audio.cli.output import print_message, show_progress
-from mxnet_audio.errors import AudioError, ModelError
+from mxnet_audio.errors import ModelError, ParameterError
 
 if TYPE_CHECKING:
     from mxnet_audio.declarative import AudioModel, TrainingResults
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 RESULTS = Path("results")
-AUDIO_MODEL = "audio_model"  # `declarative.checkpoint.MODEL`, repeated here because that imports MXNet
 
 
 class _TrainByDefault(TyperGroup):
@@ -166,16 +165,11 @@ def predict(
     """
     from mxnet_audio.declarative.predictions import check_table_path, prediction_columns, write_table
     from mxnet_audio.declarative.table import read_table
-    from mxnet_audio.errors import ParameterError
 
     try:
         check_table_path(output)
     except ParameterError as error:
         raise typer.BadParameter(error.reason, param_hint="--output") from None
-    if output.is_dir():
-        raise typer.BadParameter(f"expected a file, got the folder {output}", param_hint="--output")
-    if not output.parent.is_dir():
-        raise AudioError("no such folder", output.parent)
     _check_model(model)
     table = read_table(dataset)
     trained = _load(model, gpu)
@@ -217,7 +211,7 @@ def evaluate(dataset: Dataset, model: Results = RESULTS, gpu: Gpu = None, as_jso
 
 def _holds_model(folder: Path) -> bool:
     """Return whether a folder, which need not exist, holds the model of a run, finished or not."""
-    from mxnet_audio.model_store import stored_models
+    from mxnet_audio.model_store import AUDIO_MODEL, stored_models  # imports NumPy, which help texts do not need
 
     return AUDIO_MODEL in stored_models(folder)
 
