@@ -121,7 +121,7 @@ def read_rows(
         for cells in body:
             line = skip_rows + table.line_num
             found = {key: cells[i].strip() if i < len(cells) else "" for key, i in indices.items()}
-            if not found["path"] or not (found["label"] or label_separator):
+            if not found["path"] or not (found["label"] or label_separator is not None):
                 mend = "; label_separator= (--label-separator) permits files without labels" if found["path"] else ""
                 raise DatasetError(f"line {line}: the path or the label is empty{mend}", path)
             label = found["label"] if label_separator is None else split_labels(found["label"], label_separator)

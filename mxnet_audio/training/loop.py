@@ -235,8 +235,7 @@ class _Run:
             history[f"acc_{side}"].append(accuracy)
         if best_epoch(history) == epoch:
             self._keep_best()
-        name = "mean average precision" if self.clips.multi_label else "accuracy"
-        return "; on held-out clips: ".join(f"loss {loss:.3f}, {name} {value:.3f}" for _, loss, value in figures)
+        return "; on held-out clips: ".join(f"loss {loss:.3f}, {measure.name} {acc:.3f}" for _, loss, acc in figures)
 
     def _keep_best(self) -> None:
         progress = self.progress

