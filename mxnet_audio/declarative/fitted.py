@@ -130,6 +130,9 @@ class FittedRun:
                 parameter.set_data(nd.array(published[name]))
         for name, net in self.network.nets.items():
             if name in self._roots:
+                # In place of the encoder's own network, whose settings alone are needed and whose weights take memory.
+                self._roots[name].__dict__.pop("_encoder", None)
+                self._roots[name]._net = net
                 _choose_trained(net, next(one.encoder for one in config.input_features if one.name == name))
         self.network.hybridize()
         is_saved = _saves_weights(config)

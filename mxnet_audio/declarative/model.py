@@ -100,15 +100,21 @@ class AudioModel:
 
     Examples
     --------
+    >>> time, labels = np.arange(1600) / 8000, ["low", "high"] * 10
+    >>> sounds = [np.sin(((1900 if label == "low" else 9400) + 9 * row) * time) for row, label in enumerate(labels)]
+    >>> table = {"clip": [(samples, 8000) for samples in sounds], "label": labels}
     >>> model = AudioModel({
-    ...     "input_features": [{"name": "path", "type": "audio"}],
+    ...     "input_features": [{"name": "clip", "type": "audio", "encoder": {"num_filters": 8}}],
     ...     "output_features": [{"name": "label", "type": "category"}],
-    ...     "trainer": {"epochs": 20},
+    ...     "preprocessing": {"split": {"type": "stratify", "column": "label", "probabilities": [0.6, 0.2, 0.2]}},
+    ...     "trainer": {"epochs": 3, "batch_size": 4},
     ... })
-    >>> results = model.train("clips.csv", "results")               # doctest: +SKIP
-    >>> print(results.reports["label"])                             # doctest: +SKIP
-    >>> AudioModel.load("results").predict({"path": ["new.wav"]})   # doctest: +SKIP
-    [RowPrediction(outputs={'label': OutputPrediction(value='dog', ...)}, error=None)]
+    >>> results = model.train(table, getfixture("tmp_path") / "results", cache=False, progress=False)
+    >>> results.reports["label"].accuracy
+    1.0
+    >>> (prediction,) = AudioModel.load(results.directory).predict({"clip": table["clip"][:1]}, cache=False)
+    >>> prediction.outputs["label"].value
+    'low'
     """
 
     def __init__(

@@ -263,6 +263,8 @@ def test_pretrained_encoders(tones, configured, tmp_path, case):
         shutil.rmtree(source)
     loaded = AudioModel.load(tmp_path / "model")
     assert loaded.predict(few, cache=False) == expected
+    trained_nets = loaded._run.network.nets
+    assert all(loaded._run.encoders[name].net is net for name, net in trained_nets.items())  # not twice in memory
     loaded.save(tmp_path / "copy")
     assert AudioModel.load(tmp_path / "copy").predict(few, cache=False) == expected
     if not has_base:
