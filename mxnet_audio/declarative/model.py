@@ -21,7 +21,7 @@ from mxnet_audio.declarative.fitted import FittedRun
 from mxnet_audio.declarative.outputs import OutputPrediction
 from mxnet_audio.declarative.progress import Progress, Statistics
 from mxnet_audio.declarative.published import load_encoders
-from mxnet_audio.declarative.results import write_setup, write_statistics
+from mxnet_audio.declarative.results import write_results
 from mxnet_audio.declarative.splits import Split, split_rows
 from mxnet_audio.declarative.table import read_table
 from mxnet_audio.declarative.trainer import RunTrainer
@@ -233,8 +233,7 @@ class AudioModel:
             def save(reports: Mapping[str, Any]) -> None:
                 # The model first: until it is replaced, the other files stay those of the model before.
                 save_run(run, directory, notes, state)
-                write_setup(directory, config, len(table), usable)
-                write_statistics(directory, state.statistics, reports)
+                write_results(directory, config, len(table), usable, state.statistics, reports)
 
             RunTrainer(run, encoded, usable, state, partial(save, {})).train(progress)
             if usable.validation:

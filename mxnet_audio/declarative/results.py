@@ -13,7 +13,7 @@ from mxnet_audio.declarative.config import RunConfig
 from mxnet_audio.declarative.splits import Split
 from mxnet_audio.errors import ModelError
 
-__all__ = ["without_nan", "write_setup", "write_statistics"]
+__all__ = ["without_nan", "write_results"]
 
 CONFIG = "config.yaml"
 SPLIT = "split.csv"
@@ -21,18 +21,30 @@ TRAINING_STATISTICS = "training_statistics.json"
 TEST_STATISTICS = "test_statistics.json"
 
 
-def write_setup(directory: Path, config: RunConfig, n_rows: int, split: Split) -> None:
-    """Write the complete configuration, and the part of each row; those of an earlier run are replaced.
+def write_results(
+    directory: Path,
+    config: RunConfig,
+    n_rows: int,
+    split: Split,
+    statistics: Mapping[str, Any],
+    reports: Mapping[str, Any],
+) -> None:
+    """Write the files beside the model; those of an earlier run are replaced. Hold the lock of the run meanwhile.
 
     Parameters
     ----------
     directory : pathlib.Path
         Directory that exists.
     config : RunConfig
+        Complete configuration.
     n_rows : int
         Number of rows of the table.
     split : Split
         Rows that are used. The part of the others is an empty cell.
+    statistics : mapping
+        Measures after each round, JSON-serializable except for NaN, in place of which null is written.
+    reports : mapping
+        Reports on the test rows, JSON-serializable.
 
     Raises
     ------
@@ -47,30 +59,14 @@ def write_setup(directory: Path, config: RunConfig, n_rows: int, split: Split) -
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(["row", "split"])
             rows.writerows([row, part_of.get(row, "")] for row in range(n_rows))
-    except OSError as error:
-        raise ModelError(f"results cannot be written ({error.strerror or error})", directory) from error
-
-
-def write_statistics(directory: Path, statistics: Mapping[str, Any], reports: Mapping[str, Any]) -> None:
-    """Write the measures after each round, and the reports on the test rows, as JSON.
-
-    Parameters
-    ----------
-    directory : pathlib.Path
-        Directory that exists.
-    statistics, reports : mapping
-        JSON-serializable, except for NaN in the statistics, in place of which null is written.
-
-    Raises
-    ------
-    ModelError
-        If a file cannot be written.
-    """
-    try:
         write_json(directory / TRAINING_STATISTICS, without_nan(statistics))
         write_json(directory / TEST_STATISTICS, reports)
+        for name in (CONFIG, SPLIT, TRAINING_STATISTICS, TEST_STATISTICS):
+            for unfinished in directory.glob(f".{name}.*.tmp"):  # left behind by a killed run
+                unfinished.unlink(missing_ok=True)
     except OSError as error:
-        raise ModelError(f"results cannot be written ({error.strerror or error})", directory) from error
+        reason = f"results cannot be written ({error.strerror or error})"
+        raise ModelError(reason, error.filename or directory) from error
 
 
 def without_nan(value: Any) -> Any:
