@@ -110,8 +110,9 @@ def check_free(directory: str | os.PathLike, name: str) -> None:
         If it does.
     """
     if name in stored_models(directory):
+        kind = f"an {name}" if name[0] in "aeiou" else f"a {name}"
         mends = "overwrite it, resume its training, or choose another folder"
-        raise ModelError(f"holds the model {name} already: {mends}", directory)
+        raise ModelError(f"holds {kind} model already: {mends}", directory)
 
 
 @contextmanager
