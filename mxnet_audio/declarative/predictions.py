@@ -103,7 +103,7 @@ def check_table_path(path: str | os.PathLike) -> Path:
     if suffix not in _WRITERS:
         raise ParameterError(f"expected a name ending in {', '.join(_WRITERS)}, got {path.name!r}")
     if suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise ParameterError("Parquet needs pyarrow, which is not installed: pip install pyarrow, or write .csv")
+        raise ParameterError("Parquet needs pyarrow, which is not installed: pip install 'pyarrow<26', or write .csv")
     if path.is_dir():
         raise ParameterError(f"expected a file, got the folder {path}")
     if not os.access(path.parent, os.W_OK):
