@@ -144,7 +144,7 @@ def test_other_suffixes_are_refused(name):
 
 def test_parquet_needs_pyarrow(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ParameterError, match="pip install pyarrow"):
+    with pytest.raises(ParameterError, match="pip install .pyarrow<26"):
         write_table({"a": [1]}, tmp_path / "p.parquet")
     assert not list(tmp_path.iterdir())
 
