@@ -40,6 +40,7 @@ from mxnet_audio.declarative.section import (
 )
 
 __all__ = [
+    "ENCODERS",
     "PRETRAINED_TYPES",
     "SEQUENCE_TYPES",
     "AudioEncoder",
@@ -220,7 +221,8 @@ _Encoders: TypeAlias = (
     | PublishedEncoder
     | FrozenEncoder
 )
-_TYPES = {encoder: get_args(encoder.model_fields["type"].annotation) for encoder in get_args(_Encoders)}
+ENCODERS: tuple[type[Section], ...] = get_args(_Encoders)
+_TYPES = {encoder: get_args(encoder.model_fields["type"].annotation) for encoder in ENCODERS}
 SEQUENCE_TYPES = [name for encoder, names in _TYPES.items() if issubclass(encoder, SequenceEncoder) for name in names]
 PRETRAINED_TYPES = [name for names in _TYPES.values() for name in names if name not in SEQUENCE_TYPES]
 AudioEncoder: TypeAlias = Annotated[

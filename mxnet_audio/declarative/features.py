@@ -19,7 +19,7 @@ from mxnet_audio.declarative.column_preprocessing import (
     CategoryPreprocessing,
     NumberPreprocessing,
 )
-from mxnet_audio.declarative.encoders import PRETRAINED_TYPES, AudioEncoder, ParallelCnn, PretrainedEncoder
+from mxnet_audio.declarative.encoders import ENCODERS, PRETRAINED_TYPES, AudioEncoder, ParallelCnn, PretrainedEncoder
 from mxnet_audio.declarative.layers import FcKeys, FcLayers
 from mxnet_audio.declarative.section import (
     COMPUTED,
@@ -77,6 +77,11 @@ class Feature(Section):
         return data
 
 
+def _of_encoder(*encoders: type[BaseModel]) -> dict[str, str]:
+    """Return hints for the keys of encoders, which older versions of Ludwig have in the feature itself."""
+    return {key: f"give it as encoder.{key}" for encoder in encoders for key in encoder.model_fields if key != "type"}
+
+
 class AudioInput(Feature):
     """Column of sounds: paths, or whatever else `mxnet_audio.audio.load` takes."""
 
@@ -84,6 +89,7 @@ class AudioInput(Feature):
         **COMMON_KEYS,
         "augmentation": Refused("Ludwig has none for sounds", (False, None)),
     }
+    HINTS: ClassVar[Mapping[str, str]] = _of_encoder(*ENCODERS)
     type: Literal["audio"] = "audio"
     preprocessing: AudioPreprocessingSection = AudioPreprocessing()
     """Features of the sounds."""
@@ -224,6 +230,7 @@ class NumberInput(Feature):
     """Column of numbers."""
 
     UNSUPPORTED: ClassVar[Unsupported] = _NOT_TIED
+    HINTS: ClassVar[Mapping[str, str]] = _of_encoder(DenseEncoder)
     type: Literal["number"] = "number"
     preprocessing: Annotated[NumberPreprocessing, or_nothing] = NumberPreprocessing()
     """Reading of the column."""
@@ -235,6 +242,7 @@ class CategoryInput(Feature):
     """Column of categories."""
 
     UNSUPPORTED: ClassVar[Unsupported] = _NOT_TIED
+    HINTS: ClassVar[Mapping[str, str]] = _of_encoder(CategoryEmbedding)
     type: Literal["category"] = "category"
     preprocessing: Annotated[CategoryPreprocessing, or_nothing] = CategoryPreprocessing()
     """Reading of the column."""
@@ -246,6 +254,7 @@ class BinaryInput(Feature):
     """Column of flags."""
 
     UNSUPPORTED: ClassVar[Unsupported] = _NOT_TIED
+    HINTS: ClassVar[Mapping[str, str]] = _of_encoder(DenseEncoder)
     type: Literal["binary"] = "binary"
     preprocessing: Annotated[BinaryPreprocessing, or_nothing] = BinaryPreprocessing()
     """Reading of the column."""

@@ -43,6 +43,7 @@ from mxnet_audio.declarative.section import (
     Unsupported,
     or_nothing,
     problem,
+    refuse_values,
 )
 
 __all__ = [
@@ -175,6 +176,9 @@ class NumberOutput(Output):
         return self
 
 
+_SEPARATORS = {" ": "use 'space'", ",": "use 'comma'", "_": "use 'underscore'", "|": "use 'pipe'"}
+
+
 class SetOutput(Output):
     """Column of sets of classes to predict."""
 
@@ -188,7 +192,9 @@ class SetOutput(Output):
         """Reading of a column of sets to predict."""
 
         UNSUPPORTED: ClassVar[Unsupported] = {"computed_fill_value": COMPUTED}
-        tokenizer: Literal["space", "comma", "underscore", "json", "pipe"] = "space"
+        tokenizer: Annotated[Literal["space", "comma", "underscore", "json", "pipe"], refuse_values(_SEPARATORS)] = (
+            "space"
+        )
         """Separator of the classes in a text (pipe, ``|``, is not Ludwig's); lists and sets need none."""
         missing_value_strategy: MissingValueStrategy = "drop_row"
         """Replacement of missing values."""

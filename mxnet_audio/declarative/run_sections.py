@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from mxnet_audio.declarative.layers import FcKeys, FcLayers, LayerLists, complete_layers
 from mxnet_audio.declarative.section import (
@@ -18,6 +19,7 @@ from mxnet_audio.declarative.section import (
     TypeChoice,
     Unsupported,
     problem,
+    shown,
 )
 
 __all__ = ["Backend", "ConcatCombiner", "FixedSplit", "GroupsSplit", "Preprocessing", "RandomSplit", "StratifySplit"]
@@ -69,21 +71,23 @@ Combiner: TypeAlias = Annotated[
 ]
 
 
+def _check_shares(value: Any) -> Any:
+    """Refuse numbers that are not three shares, with one message for all of them."""
+    if not isinstance(value, list | tuple) or any(isinstance(x, bool) or not isinstance(x, int | float) for x in value):
+        return value
+    shares = len(value) == 3 and min(value) >= 0 and math.isclose(sum(value), 1, abs_tol=1e-6) and value[0]
+    if not shares:
+        reason = "must be the shares of the training, validation and test rows: three numbers that sum to 1, the first"
+        hint = f"{reason} above 0, such as [0.8, 0.2, 0], got {shown(value)}"
+        raise PydanticCustomError("refused", "{reason}", {"reason": hint})
+    return value
+
+
 class _Shares(Section):
     """Keys of the splits at random."""
 
-    probabilities: tuple[Share, Share, Share] = (0.7, 0.1, 0.2)
+    probabilities: Annotated[tuple[Share, Share, Share], BeforeValidator(_check_shares)] = (0.7, 0.1, 0.2)
     """Shares of the training, validation and test rows."""
-
-    @model_validator(mode="after")
-    def _check_sum(self) -> _Shares:
-        if not math.isclose(sum(self.probabilities), 1, abs_tol=1e-6) or not self.probabilities[0]:
-            raise problem(
-                "probabilities",
-                f"must be shares of the training, validation and test rows that sum to 1, the first above 0, got "
-                f"{list(self.probabilities)}",
-            )
-        return self
 
 
 class RandomSplit(_Shares):

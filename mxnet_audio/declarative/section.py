@@ -176,12 +176,15 @@ class Section(BaseModel):
     ----------
     UNSUPPORTED : mapping of str to Refused
         Other keys that Ludwig has here.
+    HINTS : mapping of str to str
+        What to use in place of names that are no keys here, but common elsewhere.
     """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=(), use_attribute_docstrings=True
     )
     UNSUPPORTED: ClassVar[Unsupported] = {}
+    HINTS: ClassVar[Mapping[str, str]] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -193,8 +196,10 @@ class Section(BaseModel):
             if key in cls.UNSUPPORTED and not cls.UNSUPPORTED[key].accepts(value):
                 raise problem(key, f"not supported: {cls.UNSUPPORTED[key].reason}")
             if key not in cls.model_fields and key not in cls.UNSUPPORTED:
-                close = nearest(key, [*cls.model_fields, *cls.UNSUPPORTED])
-                raise problem(key_text(key), f"unknown key{close or ', the keys are ' + ', '.join(cls.model_fields)}")
+                hint = (
+                    f", {cls.HINTS[key]}" if key in cls.HINTS else nearest(key, [*cls.model_fields, *cls.UNSUPPORTED])
+                )
+                raise problem(key_text(key), f"unknown key{hint or ', the keys are ' + ', '.join(cls.model_fields)}")
         return {key: value for key, value in data.items() if key not in cls.UNSUPPORTED}
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
@@ -33,6 +34,7 @@ _NO_AMSGRAD = {"amsgrad": Refused("use adamax", (False,))}
 class _Optimizer(Section):
     """Keys of all optimizers."""
 
+    HINTS: ClassVar[Mapping[str, str]] = dict.fromkeys(("lr", "learning_rate"), "give it as trainer.learning_rate")
     weight_decay: NonNegative = 0.0
 
     def parameters(self) -> dict[str, Any]:
@@ -253,6 +255,12 @@ class Trainer(Section):
         "model_soup_top_k": Dropped("there is no model_soup"),
         **{old: Refused(f"give it as learning_rate_scheduler.{new}") for old, new in _IN_SCHEDULER.items()},
     }
+    HINTS: ClassVar[Mapping[str, str]] = {
+        "lr": "did you mean learning_rate?",
+        "patience": "did you mean early_stop?",
+        "momentum": "give it as optimizer.momentum",
+        "weight_decay": "give it as optimizer.weight_decay",
+    }
     epochs: PositiveCount = 100
     """Passes through the training rows."""
     train_steps: PositiveCount | None = None
@@ -279,8 +287,8 @@ class Trainer(Section):
     """Steps from one evaluation and checkpoint to the next; 0 for one each epoch."""
     checkpoints_per_epoch: Count = 0
     """Evaluations and checkpoints of an epoch, in place of steps_per_checkpoint."""
-    early_stop: Annotated[int, Field(ge=-1, le=2**31 - 1), NoFlag] = 5
-    """Evaluations without an improvement before training stops; -1 never stops it."""
+    early_stop: Annotated[int, Field(ge=-1, le=2**31 - 1), NoFlag, Replaced(None, -1)] = 5
+    """Evaluations without an improvement before training stops; -1 or null never stops it."""
     evaluate_training_set: bool = False
     """True evaluates the training rows, too."""
     validation_field: str | None = None

@@ -93,6 +93,11 @@ def test_defaults_are_those_of_ludwig():
     assert read.random_seed == 42
 
 
+@pytest.mark.parametrize("early_stop", [None, -1])
+def test_training_without_an_early_stop(early_stop):
+    assert config(trainer={"early_stop": early_stop}).trainer.early_stop == -1
+
+
 def test_configurations_are_immutable():
     with pytest.raises(ValidationError):
         config().trainer.epochs = 3
