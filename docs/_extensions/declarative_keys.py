@@ -214,13 +214,20 @@ def preprocessing() -> str:
     fields = column_preprocessing.AudioPreprocessing.model_fields
     defaults = column_preprocessing.AudioPreprocessing()
     rows = [
-        [f"`{key}`", shown(getattr(defaults, key)), "" if key in LUDWIG_ONLY else "Not Ludwig's."]
+        [f"`{key}`", shown(getattr(defaults, key)), MISSING.get(key, "" if key in LUDWIG_ONLY else "Not Ludwig's.")]
         for key in fields
         if key in LUDWIG_KEYS | LOADING_KEYS
     ]
     return table(("key", "default", ""), [*rows, ["`computed_fill_value`", "no effect", "Ludwig computes it"]])
 
 
+MISSING = {
+    "missing_value_strategy": "Replacement of a missing sound: `bfill` by that of the next row that has one, `ffill` "
+    "of the row before, `fill_with_mode` by the most frequent one, `fill_with_const` by `fill_value`; `drop_row` "
+    "leaves the row out. A row with the sound of another row keeps its own labels, so `drop_row` is often better. Predictions "
+    "use no sounds of other rows.",
+    "fill_value": "Path of the sound of `fill_with_const`.",
+}
 LUDWIG_ONLY = (LUDWIG_KEYS | LOADING_KEYS) - {"sr", "crop"}
 
 

@@ -109,10 +109,13 @@ class EncodedTable:
             if feature.type != "audio":
                 self._values[feature.name] = filled_values(feature, columns[feature.name], table)
                 continue
+            sounds = FilledSounds(feature, table, constants_only=not targets)
+            if targets and (count := int(np.count_nonzero(sounds.filled))):
+                _warn_of_filled(feature, count)
             self._sounds[feature.name] = SoundColumn(
                 feature,
                 columns[feature.name],
-                FilledSounds(feature, table, constants_only=not targets),
+                sounds,
                 encoder=(encoders or {}).get(feature.name),
                 cache=cache,
                 once=not targets,
@@ -247,3 +250,14 @@ class EncodedTable:
         names = [feature.name for feature in self._outputs]
         targets = {name: np.array([sample[name] for sample in samples], np.float32) for name in names}
         return Batch(inputs, targets, np.array(rows))
+
+
+def _warn_of_filled(feature: Any, count: int) -> None:
+    """Log that rows have the sounds of other rows, but their own labels."""
+    log.warning(
+        "column %r: %d missing sounds are replaced by those of other rows (missing_value_strategy: %s); "
+        "drop_row leaves these rows out",
+        feature.column,
+        count,
+        feature.preprocessing.missing_value_strategy,
+    )

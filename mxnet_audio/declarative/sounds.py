@@ -80,6 +80,11 @@ class FilledSounds(Sequence):
         """Whether each row has a sound [shape=(n,)]."""
         return np.array([source is not None for source in self._rows])
 
+    @property
+    def filled(self) -> np.ndarray:
+        """Whether each row has the sound of another row, in place of a missing one [shape=(n,)]."""
+        return np.array([source not in (row, None, CONSTANT) for row, source in enumerate(self._rows)])
+
     def key(self, row: int) -> Hashable:
         """Return a key that is equal for equal sounds of the table; None for the constant, or without a sound."""
         return None if self._rows[row] in (None, CONSTANT) else sound_key(self[row])

@@ -57,12 +57,14 @@ def split_rows(config: RunConfig, table: Table, rows: Sequence[int] | None = Non
     split = config.preprocessing.split
     chosen = np.arange(len(table)) if rows is None else np.asarray(rows, int)
     group_column = split.column if split.type == "groups" else getattr(split, "groups", None)
-    links = [_sounds_of(config, table, chosen)]
+    sounds = [FilledSounds(feature, table) for feature in config.input_features if feature.type == "audio"]
+    links = [[[key for column in sounds if (key := column.key(row)) is not None] for row in chosen]]
     if group_column is not None:
         links.append([[group] for group in _cells(table, group_column, chosen)])
     if split.type == "fixed":
         part_of = _fixed(table, split.column, chosen)
-        _check_links(table, chosen, links, part_of)
+        filled = np.any([column.filled[chosen] for column in sounds], axis=0) if sounds else np.zeros(len(chosen), bool)
+        _check_links(table, chosen, links, part_of, filled)
     else:
         strata = ["the table"] * len(chosen)
         if split.type == "stratify":
@@ -86,12 +88,6 @@ def _cells(table: Table, name: str, rows: np.ndarray) -> list[Hashable]:
         if column[row] is None:
             raise DatasetError(f"{table.row_name(row)}: the value of column {name!r} is missing", table.path)
     return [value if isinstance(value, Hashable) else str(value) for value in (column[row] for row in rows)]
-
-
-def _sounds_of(config: RunConfig, table: Table, rows: np.ndarray) -> list[list[Hashable]]:
-    """Return the sounds of each row, as keys that are equal for equal sounds."""
-    columns = [FilledSounds(feature, table) for feature in config.input_features if feature.type == "audio"]
-    return [[key for sounds in columns if (key := sounds.key(row)) is not None] for row in rows]
 
 
 def _connected(links: list[list[list[Hashable]]]) -> np.ndarray:
@@ -159,8 +155,10 @@ def _fixed(table: Table, column: str, rows: np.ndarray) -> np.ndarray:
     return part_of
 
 
-def _check_links(table: Table, rows: np.ndarray, links: list[list[list[Hashable]]], part_of: np.ndarray) -> None:
-    """Raise DatasetError if a sound, or a group, is in two parts."""
+def _check_links(
+    table: Table, rows: np.ndarray, links: list[list[list[Hashable]]], part_of: np.ndarray, filled: np.ndarray
+) -> None:
+    """Raise DatasetError if a sound, or a group, is in two parts; `filled` rows have the sound of another row."""
     for kind, keys_of in zip(("sound", "group"), links):
         first: dict[Hashable, int] = {}
         for index, keys in enumerate(keys_of):
@@ -171,8 +169,14 @@ def _check_links(table: Table, rows: np.ndarray, links: list[list[list[Hashable]
                 name = "a sound" if kind == "sound" and "\0" in str(key) else f"{kind} {key!r}"  # or a digest
                 found = f"{PARTS[part_of[other]]} ({table.row_name(rows[other])})"
                 again = f"{PARTS[part_of[index]]} ({table.row_name(rows[index])})"
-                reason = f"{name} is in two parts, {found} and {again}: put all its rows into one part"
-                raise DatasetError(reason, table.path)
+                mend = "put all its rows into one part"
+                if kind == "sound" and (filled[other] or filled[index]):
+                    row = table.row_name(rows[other if filled[other] else index])
+                    mend = (
+                        f"{row} has no sound, and missing_value_strategy gives it that of another row; "
+                        "drop_row leaves such rows out"
+                    )
+                raise DatasetError(f"{name} is in two parts, {found} and {again}: {mend}", table.path)
 
 
 def _check_parts(parts: Split, config: RunConfig, table: Table) -> None:

@@ -199,3 +199,14 @@ def test_a_consumer_that_stops_ends_the_threads(frame):
 def test_bad_batch_sizes(frame, batch_size):
     with pytest.raises(ParameterError, match="batch_size"):
         next(encoded(config(outputs=OUTPUTS[:1]), frame).batches([0], batch_size))
+
+
+def test_sounds_of_other_rows_are_announced(frame, caplog):
+    frame.loc[[3, 7], "file"] = None
+    run = config(preprocessing={"audio_file_length_limit_in_s": 0.5})
+    table = read_table(frame)
+    columns = Columns.fit(run, table, range(ROWS))
+    EncodedTable(run, columns, table, cache=False, targets=False)
+    assert not caplog.records
+    EncodedTable(run, columns, table, cache=False)
+    assert "'file': 2 missing sounds" in caplog.text and "bfill" in caplog.text and "drop_row" in caplog.text

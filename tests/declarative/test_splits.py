@@ -174,3 +174,9 @@ def test_the_constant_for_missing_sounds_is_no_leak():
     fixed = config({"type": "fixed"}).model_dump(mode="json") | {"defaults": filled}
     fixed["input_features"] = [{"name": "audio", "type": "audio"}]
     assert split_rows(RunConfig.read(fixed), missing).test == [18, 19]
+
+
+def test_a_leak_by_a_replaced_sound_says_so():
+    missing = table(6, audio=["0.wav", None, "2.wav", "3.wav", "4.wav", "5.wav"], split=[0, 0, 1, 0, 2, 2])
+    with pytest.raises(DatasetError, match=r"row 1 has no sound.*drop_row"):
+        split_rows(config({"type": "fixed"}), missing)
