@@ -224,8 +224,8 @@ def preprocessing() -> str:
 MISSING = {
     "missing_value_strategy": "Replacement of a missing sound: `bfill` by that of the next row that has one, `ffill` "
     "of the row before, `fill_with_mode` by the most frequent one, `fill_with_const` by `fill_value`; `drop_row` "
-    "leaves the row out. A row with the sound of another row keeps its own labels, so `drop_row` is often better. Predictions "
-    "use no sounds of other rows.",
+    "leaves the row out. A row with the sound of another row keeps its own labels, so `drop_row` is often better. "
+    "Predictions use no sounds of other rows.",
     "fill_value": "Path of the sound of `fill_with_const`.",
 }
 LUDWIG_ONLY = (LUDWIG_KEYS | LOADING_KEYS) - {"sr", "crop"}

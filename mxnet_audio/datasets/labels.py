@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import numbers
 import os
+import re
 import reprlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,22 +19,36 @@ from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 
 __all__ = [
+    "JoinedLabels",
     "Label",
     "Pair",
     "Pairs",
     "as_label_sets",
+    "check_separator",
     "checked_pairs",
     "class_order",
+    "find_joined",
     "label_text",
     "split_labels",
     "to_targets",
 ]
+
+logger = logging.getLogger(__name__)
 
 Label = int | str
 Pair = tuple[Any, Any]  # the label is an int or str, or a frozenset of them
 Pairs = Iterable[Pair]
 
 _SEVERAL = (set, frozenset, list, tuple, np.ndarray)
+_SEPARATORS = ",;|"  # usual ones
+
+
+class JoinedLabels(NamedTuple):
+    """Text of several labels that are joined by a separator."""
+
+    text: str
+    labels: list[str]
+    separator: str
 
 
 def checked_pairs(
@@ -70,6 +87,7 @@ def checked_pairs(
     """
     if label_separator is not None:
         split_labels("", label_separator)  # raises its error, even if no label is a text
+    joined = []
     if isinstance(pairs, str | os.PathLike):
         remedy = f"for a folder with a subfolder for each class, pass datasets.folder({os.fsdecode(pairs)!r})"
         raise ParameterError(f"{name} must be pairs (path, label), got one path: {remedy}")
@@ -89,8 +107,11 @@ def checked_pairs(
             raise DatasetError(reason, f"row {row}") from error
         sound = os.fspath(sound) if isinstance(sound, os.PathLike) else sound
         checked.append((sound, _checked_label(label, label_separator, row)))
+        joined += [label] if isinstance(label, str) else []
     if not checked:
         raise DatasetError("there are no clips: expected pairs (path, label)")
+    if label_separator is not None:
+        check_separator(joined, label_separator, "label_separator")
     several = next((row for row, (_, label) in enumerate(checked) if isinstance(label, frozenset)), None)
     if multi_label is False and several is not None:
         mend = "" if label_separator is None else ": pass no label_separator (--label-separator)"
@@ -140,6 +161,65 @@ def split_labels(text: str, separator: str) -> frozenset[str]:
     if not isinstance(separator, str) or not separator:
         raise ParameterError(f"label_separator must be a text such as '|', or None, got {separator!r}")
     return frozenset(part.strip() for part in text.split(separator)) - {""}
+
+
+def find_joined(texts: Iterable[str], separators: str = _SEPARATORS) -> JoinedLabels | None:
+    """Return the first of the labels that is several labels joined by one of the separators; None if there is none.
+
+    Names may have commas. Labels are joined if all of them occur in other texts, too, and some of them alone or at
+    another position: unlike in "Speech, male", "Speech, female", "Song, male", "Song, female".
+
+    Examples
+    --------
+    >>> find_joined(["dog", "rain", "dog|rain"])
+    JoinedLabels(text='dog|rain', labels=['dog', 'rain'], separator='|')
+    >>> find_joined(["Speech, male", "Speech, female"])
+    """
+    pattern = re.compile(f"[{re.escape(separators)}]")
+    parts_of = {text: [part.strip(" []'\"") for part in pattern.split(text)] for text in texts}
+    count = Counter(part for parts in parts_of.values() for part in set(parts))
+    positions: dict[str, set[tuple[int, int]]] = {}
+    for parts in parts_of.values():
+        for index, part in enumerate(parts):
+            positions.setdefault(part, set()).add((index, len(parts)))
+    for text, parts in parts_of.items():
+        names = sorted(set(parts))
+        elsewhere = any(len(positions[name]) > 1 for name in names)
+        if len(names) > 1 and elsewhere and all(count[name] > 1 for name in names):
+            return JoinedLabels(text, names, pattern.findall(text)[0])
+    return None
+
+
+def check_separator(texts: Iterable[str], separator: str, argument: str) -> None:
+    """Check that texts of labels are joined by a separator, rather than by another usual one.
+
+    Parameters
+    ----------
+    texts : iterable of str
+    separator : str
+        Separator that the labels were split by.
+    argument : str
+        Name of the argument, for messages. A separator that is in no text, although another one is, is logged.
+
+    Raises
+    ------
+    DatasetError
+        If labels are joined by another separator.
+    """
+    texts = list(dict.fromkeys(texts))
+    labels = (
+        texts if separator.isspace() else sorted({label for text in texts for label in split_labels(text, separator)})
+    )
+    others = "".join(other for other in _SEPARATORS if other not in separator)
+    if joined := find_joined(labels, others):
+        names = ", ".join(map(repr, joined.labels))
+        raise DatasetError(
+            f"{joined.text!r} is not split by {argument} {separator!r}, and {names} occur in other rows, too: the "
+            f"separator seems to be {joined.separator!r}"
+        )
+    other = next((text for text in texts if re.search(f"[{re.escape(others)}]", text)), None)
+    if other is not None and not any(separator in text for text in texts):
+        logger.warning("%s %r is in no label, such as %r: each is one label", argument, separator, other)
 
 
 def label_text(label: Label | Iterable[Label]) -> str:

@@ -9,7 +9,6 @@ import itertools
 import logging
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TextIO, get_args
@@ -17,7 +16,7 @@ from typing import Any, Literal, NamedTuple, TextIO, get_args
 from mxnet_audio.atomic import contents
 from mxnet_audio.audio import AUDIO_SUFFIXES
 from mxnet_audio.checks import one_of, path_argument, whole_number
-from mxnet_audio.datasets.labels import split_labels
+from mxnet_audio.datasets.labels import check_separator, find_joined, split_labels
 from mxnet_audio.datasets.table_columns import (
     check_columns,
     checked_separator,
@@ -102,7 +101,7 @@ def read_rows(
             break
     separator = find_separator(text, chosen) if separator is None else checked_separator(separator)
     table = csv_reader(text, separator)
-    rows = []
+    rows, joined = [], []
     try:
         first: list[str] = next(table, [])
         if not any(first) and require_header:
@@ -125,6 +124,7 @@ def read_rows(
                 mend = "; label_separator= (--label-separator) permits files without labels" if found["path"] else ""
                 raise DatasetError(f"line {line}: the path or the label is empty{mend}", path)
             label = found["label"] if label_separator is None else split_labels(found["label"], label_separator)
+            joined.append(found["label"])
             fold, group = found.get("fold") or None, found.get("group") or None
             rows.append(Row(locate(found["path"]), label, line, fold, group))
     except csv.Error as error:
@@ -132,6 +132,10 @@ def read_rows(
     if not rows:
         raise DatasetError("the table has no rows", path)
     if label_separator is not None:
+        try:
+            check_separator(joined, label_separator, "label_separator (--label-separator)")
+        except DatasetError as error:
+            raise DatasetError(error.reason, path) from None
         return _joined(rows, path)
     _check_one_label(rows, path)
     return rows
@@ -238,23 +242,13 @@ def _check_one_label(rows: Sequence[Row], table: Path) -> None:
                 f"{_SEVERAL.format('|')}",
                 row.path,
             )
-    # Names may have commas. Labels are joined in a cell if all of them occur in other labels, too, and some of them
-    # alone or at another position: unlike in "Speech, male", "Speech, female", "Song, male", "Song, female".
-    parts_of = {row.label: [part.strip(" []'\"") for part in re.split(r"[,;|]", row.label)] for row in rows}
-    count = Counter(part for parts in parts_of.values() for part in set(parts))
-    positions: dict[str, set[tuple[int, int]]] = {}
-    for parts in parts_of.values():
-        for index, part in enumerate(parts):
-            positions.setdefault(part, set()).add((index, len(parts)))
-    for row in rows:
-        names = sorted(set(parts_of[row.label]))
-        elsewhere = any(len(positions[name]) > 1 for name in names)
-        if len(names) > 1 and elsewhere and all(count[name] > 1 for name in names):
-            raise DatasetError(
-                f"the label in line {row.line} is {row.label!r}, and {', '.join(map(repr, names))} occur in other "
-                f"rows, too: {_SEVERAL.format(next(iter(re.findall('[,;|]', row.label))))}",
-                table,
-            )
+    if joined := find_joined(row.label for row in rows):
+        line = next(row.line for row in rows if row.label == joined.text)
+        raise DatasetError(
+            f"the label in line {line} is {joined.text!r}, and {', '.join(map(repr, joined.labels))} occur in other "
+            f"rows, too: {_SEVERAL.format(joined.separator)}",
+            table,
+        )
 
 
 def _suffix_locator(root: Path, suffix: str) -> Callable[[str], str]:

@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mxnet_audio import training
 from mxnet_audio.audio.headers import SAMPLE_SIZE
+from mxnet_audio.datasets.labels import check_separator, find_joined
 from mxnet_audio.datasets.missing import fill_missing
 from mxnet_audio.declarative.encoders import PretrainedEncoder
 from mxnet_audio.declarative.encodings import AudioEncoding, ColumnEncoding, NumberEncoding
-from mxnet_audio.declarative.label_encodings import BinaryEncoding, CategoryEncoding, SetEncoding
+from mxnet_audio.declarative.label_encodings import SEPARATORS, BinaryEncoding, CategoryEncoding, SetEncoding
 from mxnet_audio.declarative.sounds import FilledSounds
 from mxnet_audio.declarative.table import Table
 from mxnet_audio.errors import DatasetError, ModelError
@@ -170,12 +171,20 @@ def _encoding(feature: Any, table: Table, rows: Sequence[int], *, is_output: boo
         if feature.type == "number":
             encoding = NumberEncoding.fit(values, options.normalization)
         elif feature.type == "category":
+            if is_output and (joined := find_joined(value for value in values if isinstance(value, str))):
+                raise DatasetError(
+                    f"{joined.text!r} seems to be several labels, since {', '.join(map(repr, joined.labels))} occur in "
+                    f"other rows, too: take type: set, and the tokenizer of {joined.separator!r}"
+                )
             encoding = CategoryEncoding.fit(
                 fitted, has_unknown=not is_output, most_common=options.most_common, lowercase=options.lowercase
             )
         elif feature.type == "binary":
             encoding = BinaryEncoding.fit(values, options.fallback_true_label)
         else:
+            if (separator := SEPARATORS.get(options.tokenizer)) is not None:
+                texts = (value for value in values if isinstance(value, str))
+                check_separator(texts, separator, f"tokenizer {options.tokenizer}")
             encoding = SetEncoding.fit(
                 fitted, options.tokenizer, most_common=options.most_common, lowercase=options.lowercase
             )

@@ -18,11 +18,12 @@ from mxnet_audio.datasets.missing import is_missing
 from mxnet_audio.declarative.encodings import ColumnEncoding
 from mxnet_audio.errors import DatasetError
 
-__all__ = ["UNKNOWN", "BinaryEncoding", "CategoryEncoding", "SetEncoding"]
+__all__ = ["SEPARATORS", "UNKNOWN", "BinaryEncoding", "CategoryEncoding", "SetEncoding"]
 
 UNKNOWN = "<UNK>"  # Ludwig's name
 _TRUE, _FALSE = ("true", "yes", "1", "t", "y", "on"), ("false", "no", "0", "f", "n", "off")
-_SEPARATORS = {"space": " ", "comma": ",", "underscore": "_", "pipe": "|"}
+#: Text between the labels of a set, by the name of the tokenizer.
+SEPARATORS = {"space": " ", "comma": ",", "underscore": "_", "pipe": "|"}
 _SHOWN = 5
 
 
@@ -192,7 +193,7 @@ class SetEncoding(_LabelEncoding):
             except ValueError as error:
                 raise ValueError(f"{reprlib.repr(value)} is not JSON: {error}") from None
         elif isinstance(value, str):
-            value = split_labels(value, _SEPARATORS[self.tokenizer])
+            value = split_labels(value, SEPARATORS[self.tokenizer])
         value = value.ravel().tolist() if isinstance(value, np.ndarray) else value
         several = value if isinstance(value, list | tuple | set | frozenset) else [value]
         return {_label(item, self.lowercase) for item in several if not is_missing(item)}

@@ -82,3 +82,14 @@ def test_classes_of_sets_are_those_that_occur():
     for wrong in ([frozenset()], [frozenset(["a"])], [frozenset(["a", 1])], [frozenset([None, "a"])], []):
         with pytest.raises(DatasetError):
             labels.class_order(wrong, None)
+
+
+def test_a_separator_that_the_labels_have_not(caplog):
+    clips = [(f"{index}.wav", label) for index, label in enumerate(["dog|rain", "dog", "rain"])]
+    with pytest.raises(DatasetError, match=r"seems to be '\|'"):
+        labels.checked_pairs(clips, label_separator=";")
+    labels.checked_pairs([("a.wav", "Speech, male"), ("b.wav", "Song, male")], label_separator="|")
+    assert "label_separator '|'" in caplog.text
+    caplog.clear()
+    labels.checked_pairs([("a.wav", "Speech, male|Dog"), ("b.wav", "Song, male"), ("c.wav", "")], label_separator="|")
+    assert not caplog.records

@@ -223,3 +223,9 @@ def test_tables_without_a_header(table):
     assert [(Path(row.path).name, row.label) for row in rows] == [("a.wav", "dog"), ("b, c.wav", "cat")]
     for header in ("Filename,Class", "LABEL,path"):
         assert len(read_rows(table(f"{header}\na.wav,a.wav\n"), require_header=False)) == 1
+
+
+def test_a_label_separator_that_the_table_has_not(table):
+    path = table("path,label\na.wav,dog|rain\nb.wav,rain\nc.wav,dog\n")
+    with pytest.raises(DatasetError, match=r"list\.csv.*seems to be '\|'"):
+        pairs(path, label_separator=";")

@@ -324,3 +324,11 @@ def test_rows_without_an_output_or_a_required_sound_are_left_out():
 def test_missing_values_of_pandas():
     frame = pd.DataFrame({"audio": ["a.wav"] * 4, "label": pd.array(["x", pd.NA, "y", None], dtype="string")})
     assert complete_rows(config(), read_table(frame)) == [0, 2]
+
+
+def test_labels_joined_by_another_separator_than_the_tokenizer_s():
+    tags = ["dog|rain", "sea|dog", "dog", "rain", "sea"] * 2
+    for output in (("tags", "set"), ("tags", "set", {"tokenizer": "comma"}), ("tags", "category")):
+        with pytest.raises(DatasetError, match=r"'dog\|rain'"):
+            fit(config(outputs=[output]), tags=tags)
+    assert fit(config(outputs=[("tags", "set", {"tokenizer": "pipe"})]), tags=tags)["tags"].width == 3
