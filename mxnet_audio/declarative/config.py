@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from mxnet_audio.declarative.defaults import Defaults, with_defaults
 from mxnet_audio.declarative.encoders import PretrainedEncoder
 from mxnet_audio.declarative.features import AudioInput, Feature, InputFeature
+from mxnet_audio.declarative.layers import has_batch_norm
 from mxnet_audio.declarative.output_features import OutputFeature
 from mxnet_audio.declarative.run_sections import Backend, BackendSection, Combiner, ConcatCombiner, Preprocessing
 from mxnet_audio.declarative.section import (
@@ -189,6 +190,7 @@ class RunConfig(Section):
         self._check_names()
         self._check_tied()
         self._check_sequences()
+        self._check_norms()
         self._fill_validation()
         return self
 
@@ -244,6 +246,19 @@ class RunConfig(Section):
                     f"input_features[{number}].encoder.reduce_output",
                     "null keeps a sequence, but trainable: false computes one vector of a sound: use 'mean'",
                 )
+
+    def _check_norms(self) -> None:
+        """Refuse batch norms of single vectors, which are zeros whatever the vector."""
+        sections: dict[str, Any]
+        sections = {f"input_features[{i}].encoder": feature.encoder for i, feature in enumerate(self.input_features)}
+        has_sequence = any(getattr(encoder, "reduce_output", "") is None for encoder in sections.values())
+        if self.combiner.flatten_inputs or not has_sequence:  # else its layers have a vector of each step
+            sections["combiner"] = self.combiner
+        sections |= {f"output_features[{i}].decoder": feature.decoder for i, feature in enumerate(self.output_features)}
+        for place, section in sections.items():
+            if self.trainer.batch_size == 1 and has_batch_norm(section):
+                reason = f"1 leaves nothing to learn with the batch norm of fully connected layers in {place}"
+                raise problem("trainer.batch_size", f"{reason}: use 2 or more, or norm 'layer'")
 
     def _fill_validation(self) -> None:
         """Fill in the validation field and metric, by Ludwig's rules for those that are not given."""

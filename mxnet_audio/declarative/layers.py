@@ -26,6 +26,7 @@ __all__ = [
     "NormParams",
     "StrideKeys",
     "complete_layers",
+    "has_batch_norm",
 ]
 
 _OTHER_ACTIVATIONS = (
@@ -213,3 +214,15 @@ def complete_layers(
     if given is None:
         given = [FcLayer()] * (getattr(section, number) or 0)
     return [FcLayer(**(defaults | {key: getattr(layer, key) for key in layer.model_fields_set})) for layer in given]
+
+
+def has_batch_norm(section: Section) -> bool:
+    """Return True if fully connected layers of a section, on one vector of each row, have a batch norm."""
+    values = dict(section)
+    if "fc_layers" not in values or values.get("reduce_output", "") is None:
+        return False
+    norm = values.get("fc_norm", values.get("norm"))
+    if values["fc_layers"] is not None:
+        return "batch" in [layer.norm if "norm" in layer.model_fields_set else norm for layer in values["fc_layers"]]
+    # None is a number that the network chooses.
+    return norm == "batch" and values.get("num_fc_layers", values.get("num_layers")) != 0

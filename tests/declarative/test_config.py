@@ -98,6 +98,20 @@ def test_training_without_an_early_stop(early_stop):
     assert config(trainer={"early_stop": early_stop}).trainer.early_stop == -1
 
 
+@pytest.mark.parametrize(
+    ("encoder", "combiner"),
+    [
+        ({"type": "rnn", "norm": "batch"}, {"norm": "batch"}),
+        ({"norm": "batch", "num_fc_layers": 0}, {}),
+        ({"norm": "batch", "fc_layers": [{"norm": "layer"}]}, {}),
+        ({"norm": "batch", "reduce_output": None}, {"norm": "batch", "num_fc_layers": 1}),
+    ],
+    ids=["no fully connected layers", "number of 0", "norms of their own", "a sequence"],
+)
+def test_batch_norms_over_steps_allow_a_batch_of_one_row(encoder, combiner):
+    config(input_features=[{**AUDIO, "encoder": encoder}], combiner=combiner, trainer={"batch_size": 1})
+
+
 def test_configurations_are_immutable():
     with pytest.raises(ValidationError):
         config().trainer.epochs = 3

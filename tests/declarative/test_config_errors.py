@@ -197,6 +197,30 @@ WRONG = [
     (trainer(workers=2), "trainer.workers", "unknown key, the keys are epochs, train_steps"),
     (trainer(lr=0.1), "trainer.lr", "did you mean learning_rate?"),
     (trainer(optimizer={"type": "sgd", "lr": 0.1}), "trainer.optimizer.lr", "trainer.learning_rate"),
+    (
+        {**encoder(norm="batch", fc_layers=[{"norm": "layer"}, {}]), **trainer(batch_size=1)},
+        "trainer.batch_size",
+        "input_features[0].encoder",
+    ),
+    ({**encoder(norm="batch"), **trainer(batch_size=1)}, "trainer.batch_size", "input_features[0].encoder"),
+    (
+        {
+            **inputs(AUDIO, {"name": "n", "type": "number", "encoder": {"type": "dense", "norm": "batch"}}),
+            **trainer(batch_size=1),
+        },
+        "trainer.batch_size",
+        "input_features[1].encoder",
+    ),
+    (
+        {"combiner": {"norm": "batch", "num_fc_layers": 1}, **trainer(batch_size=1)},
+        "trainer.batch_size",
+        "combiner",
+    ),
+    (
+        {**output("category", decoder={"fc_norm": "batch", "num_fc_layers": 1}), **trainer(batch_size=1)},
+        "trainer.batch_size",
+        "output_features[0].decoder",
+    ),
     (trainer(weight_decay=0.1), "trainer.weight_decay", "optimizer.weight_decay"),
     (trainer(early_stop=False), "trainer.early_stop", "must be a number"),
     (trainer(should_shuffle="maybe"), "trainer.should_shuffle", "must be true or false"),
