@@ -129,7 +129,7 @@ class EncodedTable:
         self._lengths = np.ones(len(table))  # of the sounds, as shares of the longest; 1 if they are not known yet
 
     def usable(self, rows: Sequence[int], *, show: bool = False) -> list[int]:
-        """Read rows, and return those that can be used; the others are added to `skipped`, and logged.
+        """Read rows, and return those that can be used; the others are added to `skipped`, logged, and counted.
 
         Parameters
         ----------
@@ -145,7 +145,10 @@ class EncodedTable:
             contextlib.closing(self._read(rows, batch_size=1)) as stream,
             tqdm(stream, total=len(rows), desc="features", unit="row", disable=not show) as bar,
         ):
-            return [row for row, sample in bar if sample is not None]
+            found = [row for row, sample in bar if sample is not None]
+        if len(found) < len(rows):
+            log.warning("left out %d of %d rows", len(rows) - len(found), len(rows))
+        return found
 
     def batches(
         self, rows: Sequence[int], batch_size: int, seed: int | Sequence[int] | None = None

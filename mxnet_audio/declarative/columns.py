@@ -169,6 +169,7 @@ def _encoding(feature: Any, table: Table, rows: Sequence[int], *, is_output: boo
     encoding: ColumnEncoding
     try:
         if feature.type == "number":
+            _check_numbers(values)
             encoding = NumberEncoding.fit(values, options.normalization)
         elif feature.type == "category":
             if is_output and (joined := find_joined(value for value in values if isinstance(value, str))):
@@ -191,6 +192,18 @@ def _encoding(feature: Any, table: Table, rows: Sequence[int], *, is_output: boo
     except DatasetError as error:
         raise DatasetError(f"column {feature.column!r}: {error.reason}", table.path) from None
     return encoding.model_copy(update={"fill": _learned_fill(strategy, encoding, values)})
+
+
+def _check_numbers(values: list) -> None:
+    """Raise DatasetError if less than half of the values are numbers, as with decimal commas."""
+    reasons = []
+    for value in values:
+        try:
+            NumberEncoding().encode(value)
+        except ValueError as error:
+            reasons.append(error)
+    if 2 * len(reasons) > len(values):
+        raise DatasetError(f"{len(reasons)} of {len(values)} values are no numbers, the first because {reasons[0]}")
 
 
 def _learned_fill(strategy: str, encoding: ColumnEncoding, values: list) -> Any:

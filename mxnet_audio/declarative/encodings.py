@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -140,8 +141,10 @@ def _number(value: Any) -> float:
         with contextlib.suppress(ValueError, OverflowError):
             number = float(value)  # type: ignore[arg-type]  # Real declares no __float__
     if math.isnan(number) or abs(number) > _LARGEST:
+        has_comma = isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+,\d+\s*", value[:100])
+        hint = ": write decimals with a point" if has_comma else ""
         raise ValueError(
-            f"{reprlib.repr(value)} is not a number{'' if math.isnan(number) else ' that fits in float32'}"
+            f"{reprlib.repr(value)} is not a number{'' if math.isnan(number) else ' that fits in float32'}{hint}"
         )
     return number
 

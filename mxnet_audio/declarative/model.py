@@ -215,7 +215,8 @@ class AudioModel:
         columns = Columns.fit(config, table, split.train)
         encoders = load_encoders(config, **self._devices)
         encoded = EncodedTable(config, columns, table, encoders=encoders, cache=cache)
-        usable = Split(*(encoded.usable(rows) for rows in split))
+        found = set(encoded.usable(sorted(row for rows in split for row in rows)))
+        usable = Split(*([row for row in rows if row in found] for rows in split))
         self.skipped = [(name, error) for _, name, error in encoded.skipped]
         if not usable.train:
             raise DatasetError(f"no training row can be used, the first because {encoded.skipped[0][2]}", table.path)

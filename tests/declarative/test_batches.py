@@ -210,3 +210,11 @@ def test_sounds_of_other_rows_are_announced(frame, caplog):
     assert not caplog.records
     EncodedTable(run, columns, table, cache=False)
     assert "'file': 2 missing sounds" in caplog.text and "bfill" in caplog.text and "drop_row" in caplog.text
+
+
+def test_rows_left_out_are_counted(frame, caplog):
+    frame["tags"] = ["dog|rain", "rain"] * 12
+    frame["score"] = [*frame["score"][:-2], "loud", "4,5"]
+    encoded = EncodedTable(config(), Columns.fit(config(), read_table(frame), range(ROWS)), read_table(frame))
+    assert encoded.usable(range(ROWS)) == list(range(ROWS - 2))
+    assert caplog.messages[-1] == f"left out 2 of {ROWS} rows"

@@ -332,3 +332,10 @@ def test_labels_joined_by_another_separator_than_the_tokenizer_s():
         with pytest.raises(DatasetError, match=r"'dog\|rain'"):
             fit(config(outputs=[output]), tags=tags)
     assert fit(config(outputs=[("tags", "set", {"tokenizer": "pipe"})]), tags=tags)["tags"].width == 3
+
+
+def test_decimal_commas_have_a_hint():
+    with pytest.raises(ValueError, match="with a point"):
+        NumberEncoding().encode("5,092")
+    with pytest.raises(DatasetError, match=r"column 'x': 8 of 10 values .*'5,092'.*with a point"):
+        fit(config([("x", "number")]), x=["5", "5,092", "1,5", "2,5", "-3,25"] * 2)
