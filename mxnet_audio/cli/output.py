@@ -88,12 +88,15 @@ def _write(text: str) -> None:
     Raises
     ------
     AudioError
-        If it cannot be written, as on a full disk; a pipe whose reader has closed it raises BrokenPipeError.
+        If it cannot be written, as on a full disk.
+    typer.Exit
+        If it is a pipe whose reader has closed it, such as `head`: the reader has all that it wants.
     """
     try:
         typer.echo(text)
     except BrokenPipeError:
-        raise
+        _discard("stdout")
+        raise typer.Exit(0) from None
     except OSError as error:
         _discard("stdout")
         raise AudioError(f"cannot be written ({error.strerror or error})", "standard output") from error

@@ -117,7 +117,11 @@ def train(
     from mxnet_audio.declarative import AudioModel
 
     model = AudioModel(settings, device(gpu))
-    results = model.train(table, output, resume=resume, overwrite=overwrite, progress=show_progress())
+    try:
+        results = model.train(table, output, resume=resume, overwrite=overwrite, progress=show_progress())
+    except KeyboardInterrupt:
+        print_message(f"stopped; --resume continues from the last checkpoint in {output}, if there is one")
+        raise typer.Exit(130) from None
     parts = {part: len(rows) for part, rows in results.split._asdict().items()}
     job = BulkJob(as_json)
     job.add_skipped(results.skipped)
@@ -170,6 +174,8 @@ def predict(
         check_table_path(output)
     except ParameterError as error:
         raise typer.BadParameter(error.reason, param_hint="--output") from None
+    if output.exists() and dataset.exists() and output.samefile(dataset):
+        raise typer.BadParameter(f"is the --dataset, which would be replaced: {output}", param_hint="--output")
     _check_model(model)
     table = read_table(dataset)
     trained = _load(model, gpu)
@@ -218,8 +224,14 @@ def _holds_model(folder: Path) -> bool:
 
 def _check_model(folder: Path) -> None:
     """Raise ModelError if a folder holds no model of a run, before MXNet is imported."""
-    if not _holds_model(folder):
-        raise ModelError("holds no model of `mxnet-audio run`" if folder.exists() else "no such folder", folder)
+    if _holds_model(folder):
+        return
+    if not folder.exists():
+        raise ModelError("no such folder", folder)
+    from mxnet_audio.model_store import stored_models
+
+    other = "; a model of `mxnet-audio train` is used by `mxnet-audio predict --model-dir` and `mxnet-audio evaluate`"
+    raise ModelError(f"holds no model of `mxnet-audio run`{other if stored_models(folder) else ''}", folder)
 
 
 def _load(folder: Path, gpu: int | None) -> AudioModel:

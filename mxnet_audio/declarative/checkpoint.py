@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -30,6 +30,8 @@ from mxnet_audio.training.state import get_parameters, set_parameters, versions
 
 __all__ = ["has_run", "load_run", "resume_run", "run_identity", "run_lock", "save_run"]
 
+LENGTH = ("epochs", "train_steps", "early_stop")  # keys of the trainer that may change when a run is resumed
+
 
 def run_lock(directory: str | os.PathLike) -> AbstractContextManager[None]:
     """Wait until no other process writes the run of a directory, and make others wait; ModelError if that fails."""
@@ -43,10 +45,6 @@ def has_run(directory: str | os.PathLike) -> bool:
 
 def run_identity(config: RunConfig, table: Table, split: Split) -> dict[str, str]:
     """Return digests of what must be the same for a run to be resumed: settings but for its length, and the rows."""
-    settings = config.to_dict()
-    for name in ("epochs", "train_steps", "early_stop"):
-        del settings["trainer"][name]
-    del settings["backend"]
     columns = {feature.column: feature.type for feature in (*config.input_features, *config.output_features)}
     values = {
         name: list(map(_sound_name, table.rows_of(name)) if kind == "audio" else map(repr, table.column(name)))
@@ -55,7 +53,29 @@ def run_identity(config: RunConfig, table: Table, split: Split) -> dict[str, str
     rows = {
         part: [[column[row] for column in values.values()] for row in rows] for part, rows in split._asdict().items()
     }
-    return {"settings": _digest(settings), **{f"{part} rows": _digest(found) for part, found in rows.items()}}
+    return {
+        "settings": _digest(_fixed_settings(config.to_dict())),
+        **{f"{part} rows": _digest(found) for part, found in rows.items()},
+    }
+
+
+def _fixed_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a configuration that must be the same for a run to be resumed."""
+    trainer = {key: value for key, value in settings["trainer"].items() if key not in LENGTH}
+    return {key: value for key, value in settings.items() if key != "backend"} | {"trainer": trainer}
+
+
+def _changed_keys(before: Any, now: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths of keys with other values; of a section of another type, that of its type alone."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        dot = "." if path else ""
+        for key in ["type"] if before.get("type") != now.get("type") else before | now:
+            yield from _changed_keys(before.get(key), now.get(key), f"{path}{dot}{key}")
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for index, pair in enumerate(zip(before, now)):
+            yield from _changed_keys(*pair, f"{path}[{index}]")
+    elif before != now:
+        yield path
 
 
 def _sound_name(sound: Any) -> str | None:
@@ -192,6 +212,7 @@ def resume_run(run: FittedRun, directory: str | os.PathLike, identity: Mapping[s
     last, best, optimizer = (model_store.read_tensors(directory, manifest, role) for role in roles)
     try:
         before, steps = dict(manifest["training"]), [int(step) for step in manifest["steps"]]
+        keys = list(_changed_keys(*map(_fixed_settings, (manifest["config"], run.config.to_dict()))))
         statistics = _from_json(manifest["statistics"])
         lengths = {len(v) for outputs in statistics.values() for one in outputs.values() for v in one.values()}
         if lengths - {len(steps)}:
@@ -199,8 +220,11 @@ def resume_run(run: FittedRun, directory: str | os.PathLike, identity: Mapping[s
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
     if changed := [name for name in identity if before.get(name) != identity[name]]:
-        reason = f"the checkpoint is of another run: {', '.join(changed)} changed; start again without resume"
-        raise ModelError(reason, directory)
+        if "settings" in changed:
+            changed.remove("settings")
+            changed[:0] = keys or ["settings"]
+        reason = f"the checkpoint is of another run: {', '.join(changed)} changed; start again with overwrite"
+        raise ModelError(f"{reason} (--overwrite of the command)", directory)
     published = run.published()
     parameters = published.keys() & get_parameters(run.network).keys()
     unchanged = {name: published[name] for name in parameters}

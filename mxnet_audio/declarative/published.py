@@ -17,6 +17,8 @@ from mxnet_audio.weights.architecture import read_architecture
 
 __all__ = ["describe_encoder", "load_encoders", "stored_weights"]
 
+OPTIONS = "source=FOLDER, --source FOLDER"  # in messages on missing weights; a configuration has a key for it
+
 
 def load_encoders(
     config: RunConfig,
@@ -61,7 +63,11 @@ def load_encoders(
             )
             if (loaded := stored(root)) is not None:
                 encoder._loaded = loaded
-            encoders[root] = encoder.fit()
+            try:
+                encoders[root] = encoder.fit()
+            except ModelError as error:
+                key = f"{root}: encoder.pretrained_model_name_or_path: FOLDER"
+                raise ModelError(error.reason.replace(OPTIONS, key), error.path) from error
         encoders[name] = encoders[root]
     return encoders
 

@@ -25,6 +25,12 @@ __all__ = ["RunTrainer"]
 
 log = logging.getLogger(__name__)
 
+LARGE_LOSS = 1000.0  # much more than that of outputs that are classes or normalized numbers
+SCALING = (
+    "inputs or outputs may need to be scaled. Try preprocessing: {norm: per_file} and encoder: {reduce_output: mean} "
+    "of sounds, and preprocessing: {normalization: zscore} of numbers"
+)
+
 
 class RunTrainer:
     """Training of a run, from the start or from a checkpoint.
@@ -62,7 +68,7 @@ class RunTrainer:
         self._learned = [parameter for parameter in parameters if parameter.grad_req != "null"]
         if progress.step > self._total:
             reason = f"epochs must be >= {math.ceil(progress.step / self._epoch_steps)}, which are done already"
-            raise ParameterError(f"trainer: {reason}; or start again without resume")
+            raise ParameterError(f"trainer: {reason}; or start again with overwrite (--overwrite of the command)")
         optimizer = make_optimizer(settings.optimizer.type, settings.optimizer.parameters())
         self._trainer = gluon.Trainer(parameters, optimizer, kvstore=None)
         if progress.optimizer:
@@ -97,7 +103,7 @@ class RunTrainer:
                 figures = self._figures()
                 bar.set_postfix_str(figures)
                 if not show:
-                    log.info("step %d of %d: %s", progress.step, total, figures)
+                    log.info("round %d (step %d of %d): %s", len(progress.steps), progress.step, total, figures)
                 progress.optimizer = get_optimizer(self._trainer)
                 self._checkpoint()
         if progress.best:
@@ -143,6 +149,8 @@ class RunTrainer:
             if rows:
                 measures[part] = run.record(self._table, rows).measures()
         progress.add(end, measures)
+        if not start and (loss := measures["training"][COMBINED]["loss"]) > LARGE_LOSS:
+            log.warning("the loss of the first round is %.0f: %s", loss, SCALING)
         if self._has_validation and math.isnan(progress.validated(settings)[-1]):
             measure = f"{settings.validation_metric} of {settings.validation_field}"
             raise DatasetError(

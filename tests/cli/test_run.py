@@ -6,6 +6,7 @@ import json
 import pytest
 import yaml
 
+from mxnet_audio import AudioModel
 from mxnet_audio.declarative.table import read_table
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -122,8 +123,30 @@ def test_text_resume_and_overwrite(run, config, dataset, tmp_path):
     write_config(config, trainer={**trainer, "epochs": 2})
     assert "after the last round (2)" in run(*words, "--resume").stdout
     write_config(config, trainer={**trainer, "learning_rate": 0.1})
-    assert "settings changed" in run(*words, "--resume", code=1).stderr
+    message = run(*words, "--resume", code=1).stderr
+    assert "trainer.learning_rate changed" in message and "--overwrite" in message
     assert "after the last round (1)" in run(*words, "--overwrite").stdout
+
+
+def test_an_interrupt_names_resume(run, config, dataset, tmp_path, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AudioModel, "train", interrupt)
+    message = run("run", "--config", config, "--dataset", dataset, "--output", tmp_path / "model", code=130).stderr
+    assert message.startswith("stopped") and "--resume" in message
+
+
+def test_the_table_is_not_replaced_by_predictions(run, results, dataset):
+    before = dataset.read_bytes()
+    words = ("run", "predict", "--model", results[0], "--dataset", dataset, "--output", dataset)
+    assert "--output" in run(*words, code=2).stderr and dataset.read_bytes() == before
+
+
+def test_the_command_of_a_classifier_is_named(run, trained, dataset, tmp_path):
+    given = ("--model", trained[0], "--dataset", dataset)
+    for words in (("run", "predict", *given, "--output", tmp_path / "p.csv"), ("run", "evaluate", *given)):
+        assert "mxnet-audio predict" in run(*words, code=1).stderr
 
 
 def test_rows_without_sound_are_skipped_in_training(run_json, config, dataset, tmp_path):

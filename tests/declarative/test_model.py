@@ -274,6 +274,14 @@ def test_pretrained_encoders(tones, configured, tmp_path, case):
     assert len(results.statistics["training"]["label"]["loss"]) == 2
 
 
+def test_missing_weights_name_the_key(tones, configured, tmp_path, monkeypatch):
+    monkeypatch.setattr(pytest.importorskip("huggingface_hub.constants"), "HF_HUB_OFFLINE", True)
+    encoder = {"type": "wav2vec2", "pretrained_model_name_or_path": "nobody/nothing"}
+    with pytest.raises(ModelError, match=r"clip: encoder\.pretrained_model_name_or_path") as caught:
+        AudioModel(configured(encoder=encoder)).train(tones, tmp_path, cache=False)
+    assert "--source" not in str(caught.value)
+
+
 def test_only_what_is_trained_changes(tones, configured, tmp_path):
     few = {name: values[::3] for name, values in tones.items()}
     for settings, kept in (({"adapter": "lora"}, "attention.query.weight"), ({}, "extractor")):

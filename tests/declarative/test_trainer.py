@@ -109,8 +109,11 @@ def test_a_finished_run_can_be_resumed_with_more_epochs(train, configured):
 
 def test_a_checkpoint_of_another_run_is_not_resumed(train, configured):
     train(configured(trainer={"epochs": 1}))
-    with pytest.raises(ModelError, match="settings"):
-        train(configured(trainer={"epochs": 2, "learning_rate": 0.1}), resume=True)
+    encoder = {"encoder": {"type": "passthrough"}, "trainer": {"epochs": 2, "learning_rate": 0.1}}
+    with pytest.raises(
+        ModelError, match=r": input_features\[0\].encoder.type, trainer.learning_rate changed.*overwrite"
+    ):
+        train(configured(**encoder), resume=True)
     split = {"split": {"type": "random"}}
     with pytest.raises(ModelError, match="train rows"):
         train({**configured(trainer={"epochs": 2}), "preprocessing": split}, resume=True)
@@ -157,6 +160,15 @@ def test_losses_that_are_not_finite_are_an_error(train, configured, tmp_path):
     outputs = configured("pitch", encoder={"type": "passthrough"}, trainer=trainer)
     with pytest.raises(ModelError, match="lower the learning rate"):
         train(outputs)
+
+
+def test_a_large_first_loss_is_a_warning(tones, configured, tmp_path, caplog):
+    for factor, count in ((1, 0), (1000, 1)):
+        numbers = {**tones, "pitch": [factor * pitch for pitch in tones["pitch"]]}
+        model = AudioModel(configured("pitch", trainer={"epochs": 2}))
+        model.train(numbers, tmp_path / str(factor), cache=False, progress=False)
+        assert [record.levelname for record in caplog.records].count("WARNING") == count
+    assert "normalization" in caplog.text
 
 
 def test_a_measure_that_is_undefined_cannot_choose(configured, tones, tmp_path):
