@@ -182,6 +182,15 @@ def _encoding(feature: Any, table: Table, rows: Sequence[int], *, is_output: boo
             )
         elif feature.type == "binary":
             encoding = BinaryEncoding.fit(values, options.fallback_true_label)
+            if encoding.chosen_by_order and options.fallback_true_label is None:
+                no, yes = encoding.labels
+                log.warning(
+                    "column %r: %r counts as true, and %r as false; fallback_true_label: %s changes it",
+                    feature.column,
+                    yes,
+                    no,
+                    no,
+                )
         else:
             if (separator := SEPARATORS.get(options.tokenizer)) is not None:
                 texts = (value for value in values if isinstance(value, str))

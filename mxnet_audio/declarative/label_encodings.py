@@ -136,6 +136,11 @@ class BinaryEncoding(ColumnEncoding):
         other = "false" if true_label is not None or len(labels) != 1 else UNKNOWN
         return cls(labels=labels if len(labels) == 2 else [other, *labels])
 
+    @property
+    def chosen_by_order(self) -> bool:
+        """Whether the values are not true and false, or the like, so that only their order tells which is true."""
+        return UNKNOWN not in self.labels and [_flag(label) for label in self.labels] != [False, True]
+
     def encode(self, value: Any) -> float:
         """Return 0.0 or 1.0."""
         value = _scalar(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from mxnet_audio.datasets.splits import SPLITS
 from mxnet_audio.declarative.label_encodings import CategoryEncoding
+from mxnet_audio.declarative.section import nearest
 from mxnet_audio.declarative.sounds import FilledSounds
 from mxnet_audio.declarative.table import Table
 from mxnet_audio.errors import DatasetError
@@ -146,11 +148,16 @@ def _fixed(table: Table, column: str, rows: np.ndarray) -> np.ndarray:
     for index, (row, cell) in enumerate(zip(rows, _cells(table, column, rows))):
         part = numbers.get(str(cell).strip().lower())
         if part is None:
-            expected = "0 (train), 1 (validation) or 2 (test)"
-            reason = (
-                f"{table.row_name(row)}: column {column!r} must be {expected}, or these names, got {reprlib.repr(cell)}"
+            mend = nearest(str(cell).strip(), list(numbers))
+            if re.fullmatch(r"\s*\d+(\.0)?\s*", str(cell)[:100]):
+                mend = (
+                    f"; for numbers of folds, give split: {{type: groups, column: {column}}}, which keeps folds whole"
+                )
+            raise DatasetError(
+                f"{table.row_name(row)}: column {column!r} must be 0 (train), 1 (validation) or 2 (test), or these "
+                f"names, got {reprlib.repr(cell)}{mend}",
+                table.path,
             )
-            raise DatasetError(reason, table.path)
         part_of[index] = part
     return part_of
 

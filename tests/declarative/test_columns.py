@@ -339,3 +339,9 @@ def test_decimal_commas_have_a_hint():
         NumberEncoding().encode("5,092")
     with pytest.raises(DatasetError, match=r"column 'x': 8 of 10 values .*'5,092'.*with a point"):
         fit(config([("x", "number")]), x=["5", "5,092", "1,5", "2,5", "-3,25"] * 2)
+
+
+@pytest.mark.parametrize(("options", "count"), [({}, 1), ({"fallback_true_label": "ja"}, 0)], ids=["order", "chosen"])
+def test_the_true_value_is_announced(options, count, caplog):
+    fit(config([("f", "binary", options), ("g", "binary")]), f=["ja", "nein"] * 5, g=["yes", "no"] * 5)
+    assert [("'nein' counts as true" in message) for message in caplog.messages] == [True] * count

@@ -180,3 +180,11 @@ def test_a_leak_by_a_replaced_sound_says_so():
     missing = table(6, audio=["0.wav", None, "2.wav", "3.wav", "4.wav", "5.wav"], split=[0, 0, 1, 0, 2, 2])
     with pytest.raises(DatasetError, match=r"row 1 has no sound.*drop_row"):
         split_rows(config({"type": "fixed"}), missing)
+
+
+@pytest.mark.parametrize(
+    ("cell", "hint"), [("vali", "did you mean val"), ("4", "type: groups"), (3.0, "type: groups")], ids=str
+)
+def test_a_wrong_part_has_a_hint(cell, hint):
+    with pytest.raises(DatasetError, match=hint):
+        split_rows(config({"type": "fixed"}), table(4, split=[0, 1, 2, cell]))
