@@ -167,7 +167,7 @@ def predict(
       mxnet-audio run predict --model results/ --dataset new.csv --output predictions.csv
       mxnet-audio run predict --model results/ --dataset new.parquet --output predictions.parquet
     """
-    from mxnet_audio.declarative.predictions import check_table_path, prediction_columns, write_table
+    from mxnet_audio.declarative.predictions import check_table_path, prediction_columns, set_separators, write_table
     from mxnet_audio.declarative.table import read_table
 
     try:
@@ -181,7 +181,7 @@ def predict(
     trained = _load(model, gpu)
     predictions = trained.predict(table)
     columns = prediction_columns(trained, table, predictions)
-    write_table(columns, output)
+    write_table(columns, output, set_separators(trained))
     job = BulkJob(as_json)
     job.add_skipped(trained.skipped)
     job.done = len(table) - len(trained.skipped)
