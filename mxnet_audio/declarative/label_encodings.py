@@ -190,6 +190,13 @@ class SetEncoding(_LabelEncoding):
                 found += _in_order(empty.members(value))  # the order of a set differs from process to process
         return empty.model_copy(update={"labels": _most_common(found, most_common)})
 
+    @property
+    def separator(self) -> str | None:
+        """Text that joins labels in the form that the tokenizer reads; None if a label contains it, or for JSON."""
+        separator = SEPARATORS.get(self.tokenizer)
+        is_inside = separator is not None and any(separator in str(label) for label in self.labels)
+        return None if is_inside else separator
+
     def members(self, value: Any) -> set[int | str]:
         """Return the labels in a value; ValueError with the reason if that fails."""
         if isinstance(value, str) and self.tokenizer == "json":

@@ -22,7 +22,7 @@ from mxnet_audio.errors import AudioError, ParameterError
 if TYPE_CHECKING:
     from mxnet_audio.declarative.model import AudioModel, RowPrediction
 
-__all__ = ["ERROR", "check_table_path", "prediction_columns", "write_table"]
+__all__ = ["ERROR", "check_table_path", "prediction_columns", "set_separators", "write_table"]
 
 ERROR = "error"  # column with the reason why a row could not be used
 
@@ -88,6 +88,16 @@ def prediction_columns(model: AudioModel, dataset: Any, predictions: Sequence[Ro
     return {**columns, ERROR: [None if error is None else " ".join(str(error).split()) for error in errors]}
 
 
+def set_separators(model: AudioModel) -> dict[str, str]:
+    """Return the text between the labels of a set, by the name of the column of its predictions.
+
+    A set whose tokenizer is ``json``, or with a label that contains the text, has none.
+    """
+    outputs = (feature.name for feature in model.config.output_features if feature.type == "set")
+    separators = {f"{name}_predictions": model.columns[name].separator for name in outputs}
+    return {name: separator for name, separator in separators.items() if separator is not None}
+
+
 def check_table_path(path: str | os.PathLike) -> Path:
     """Check that a table can be written in the format that the suffix of a path names.
 
@@ -111,7 +121,7 @@ def check_table_path(path: str | os.PathLike) -> Path:
     return path
 
 
-def write_table(columns: Columns, path: str | os.PathLike) -> None:
+def write_table(columns: Columns, path: str | os.PathLike, separators: Mapping[str, str] | None = None) -> None:
     """Write a table, completely or not at all.
 
     Parameters
@@ -121,6 +131,9 @@ def write_table(columns: Columns, path: str | os.PathLike) -> None:
     path : str or os.PathLike
         File of type ``.csv``, ``.jsonl`` or ``.parquet``. In CSV, missing values are empty cells, and lists are written
         as JSON.
+    separators : mapping of str to str, optional
+        Text that joins the lists of a column in CSV, such as ``{"tags_predictions": "|"}``, instead of JSON; an empty
+        list is an empty cell. See `set_separators`.
 
     Raises
     ------
@@ -137,8 +150,14 @@ def write_table(columns: Columns, path: str | os.PathLike) -> None:
     path,tags_predictions
     a.wav,"[""dog"", ""rain""]"
     b.wav,
+    >>> write_table({'tags_predictions': [['dog', 'rain']]}, path, {'tags_predictions': '|'})
+    >>> print(path.read_text())
+    tags_predictions
+    dog|rain
     """
     path = check_table_path(path)
+    if path.suffix.lower() == ".csv":
+        columns = {name: _joined(values, (separators or {}).get(name)) for name, values in columns.items()}
     try:
         with replacing(path) as temporary:
             _WRITERS[path.suffix.lower()](columns, temporary)
@@ -171,6 +190,13 @@ def _text(value: Any) -> str:
     """Return a value as text that UTF-8 can hold, which names of files need not be."""
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _joined(values: Sequence[Any], separator: str | None) -> Sequence[Any]:
+    """Return a column whose lists are joined as text."""
+    if separator is None:
+        return values
+    return [separator.join(map(str, value)) if isinstance(value, list) else value for value in values]
 
 
 def _write_csv(columns: Columns, path: Path) -> None:

@@ -14,7 +14,7 @@ from mxnet_audio.declarative import OutputPrediction, RowPrediction, RunConfig
 from mxnet_audio.declarative.columns import Columns
 from mxnet_audio.declarative.encodings import AudioEncoding, NumberEncoding
 from mxnet_audio.declarative.label_encodings import BinaryEncoding, CategoryEncoding, SetEncoding
-from mxnet_audio.declarative.predictions import check_table_path, prediction_columns, write_table
+from mxnet_audio.declarative.predictions import check_table_path, prediction_columns, set_separators, write_table
 from mxnet_audio.declarative.table import read_table
 from mxnet_audio.errors import AudioError, InvalidAudioError, ParameterError
 
@@ -144,7 +144,7 @@ def test_other_suffixes_are_refused(name):
 
 def test_parquet_needs_pyarrow(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ParameterError, match="pip install .pyarrow<26"):
+    with pytest.raises(ParameterError, match=r"pip install .pyarrow<26"):
         write_table({"a": [1]}, tmp_path / "p.parquet")
     assert not list(tmp_path.iterdir())
 
@@ -161,3 +161,20 @@ def test_files_that_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(AudioError, match="no permission"):
         check_table_path(tmp_path / "q.csv")
+
+
+@pytest.mark.parametrize(("tokenizer", "text"), [("pipe", "dog|wind"), ("space", "dog wind"), ("json", None)])
+def test_sets_in_csv_are_read_by_the_tokenizer(model, tokenizer, text, tmp_path):
+    encoding = SetEncoding(labels=["dog", "rain", "wind"], tokenizer=tokenizer)
+    run = SimpleNamespace(config=model.config, columns=Columns(encodings={**ENCODINGS, "set": encoding}))
+    columns = prediction_columns(run, {"path": ["a.wav", "b.wav"]}, PREDICTIONS)
+    write_table(columns, tmp_path / "a.csv", set_separators(run))
+    cell, missing = read_table(tmp_path / "a.csv").column("set_predictions")
+    assert encoding.members(cell) == {"dog", "wind"} and missing is None
+    assert text in (cell, None)
+
+
+def test_labels_with_the_separator_stay_json(model):
+    encoding = SetEncoding(labels=["dog bark", "rain"])
+    run = SimpleNamespace(config=model.config, columns=Columns(encodings={**ENCODINGS, "set": encoding}))
+    assert set_separators(run) == {}
