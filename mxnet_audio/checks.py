@@ -1,4 +1,4 @@
-"""Checks of arguments: numbers within limits, names of a choice, paths and iterables."""
+"""Checks of arguments: numbers within limits, names of a choice, paths and iterables; parts of their messages."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ import math
 import os
 import reprlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from mxnet_audio.errors import ParameterError
 
-__all__ = ["iterable_argument", "one_of", "path_argument", "real_number", "user_path_argument", "whole_number"]
+__all__ = [
+    "iterable_argument",
+    "nearest",
+    "one_of",
+    "path_argument",
+    "real_number",
+    "shown",
+    "user_path_argument",
+    "whole_number",
+]
 
 
 def whole_number(name: str, value: Any, minimum: int = 1) -> int:
@@ -48,7 +58,7 @@ def whole_number(name: str, value: Any, minimum: int = 1) -> int:
     whole = isinstance(value, Integral) or (_is_finite(value) and value == int(value))
     if whole and not isinstance(value, bool) and value >= minimum:
         return int(value)
-    raise ParameterError(f"{name} must be a whole number >= {minimum}, got {_shown(value)}")
+    raise ParameterError(f"{name} must be a whole number >= {minimum}, got {shown(value)}")
 
 
 def real_number(
@@ -90,7 +100,7 @@ def real_number(
         limits = f" between {minimum:g} and {maximum:g}"
     else:
         limits = f" >= {minimum:g}" if minimum > -math.inf else ""
-    raise ParameterError(f"{name} must be a {'' if limits else 'finite '}number{limits}, got {_shown(value)}")
+    raise ParameterError(f"{name} must be a {'' if limits else 'finite '}number{limits}, got {shown(value)}")
 
 
 def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
@@ -119,7 +129,7 @@ def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
     """
     if isinstance(value, str) and value in choices:
         return value
-    raise ParameterError(f"{name} must be one of {', '.join(map(repr, choices))}, got {_shown(value)}")
+    raise ParameterError(f"{name} must be one of {', '.join(map(repr, choices))}, got {shown(value)}")
 
 
 def path_argument(name: str, value: Any) -> Path:
@@ -151,7 +161,7 @@ def path_argument(name: str, value: Any) -> Path:
     """
     if isinstance(value, str | os.PathLike) and (text := os.fsdecode(value)) and "\0" not in text:
         return Path(text)  # `Path` refuses an os.DirEntry of bytes
-    raise ParameterError(f"{name} must be a path, got {_shown(value)}")
+    raise ParameterError(f"{name} must be a path, got {shown(value)}")
 
 
 def user_path_argument(name: str, value: Any) -> Path:
@@ -191,7 +201,7 @@ def iterable_argument(name: str, value: Any, items: str = "items") -> Any:
     iterable = any(hasattr(type(value), method) for method in ("__iter__", "__getitem__"))
     if iterable and getattr(value, "shape", None) != () and not isinstance(value, str | bytes | os.PathLike):
         return value
-    raise ParameterError(f"{name} must be a list or another iterable of {items}, got {_shown(value)}")
+    raise ParameterError(f"{name} must be a list or another iterable of {items}, got {shown(value)}")
 
 
 def _is_finite(value: Any) -> bool:
@@ -201,8 +211,26 @@ def _is_finite(value: Any) -> bool:
     return bool(size <= sys.float_info.max)  # not math.isfinite, which fails for huge integers
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value for a message, shortened."""
     try:
         return reprlib.repr(value)
     except ValueError:  # Python refuses to print integers of several thousand digits
         return f"{type(value).__name__} of too many digits"
+
+
+def nearest(word: object, words: Iterable[str]) -> str:
+    """Return ", did you mean …?" with the closest of some words in either case, or "" if none is close.
+
+    Examples
+    --------
+    >>> nearest("num_filtres", ["num_filters", "norm"]), nearest("Datei", ["Alter"])
+    (', did you mean num_filters?', '')
+    """
+    if not isinstance(word, str):
+        return ""
+    given, by_lower = word[:100].lower(), {known.lower(): known for known in words}
+    longer = [known for known in by_lower if len(given) > 2 and known.startswith(given)]
+    # By difflib's own cutoff of 0.6, two of five letters may differ.
+    close = get_close_matches(given, by_lower, n=1, cutoff=0.66) or longer
+    return f", did you mean {by_lower[close[0]]}?" if close else ""

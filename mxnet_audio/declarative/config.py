@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import yaml
 from pydantic import Field, model_validator
 
+from mxnet_audio.checks import nearest, shown
 from mxnet_audio.declarative.defaults import Defaults, with_defaults
 from mxnet_audio.declarative.encoders import PretrainedEncoder
 from mxnet_audio.declarative.features import AudioInput, Feature, InputFeature
@@ -22,10 +23,8 @@ from mxnet_audio.declarative.section import (
     Section,
     Unsupported,
     key_text,
-    nearest,
     or_nothing,
     problem,
-    shown,
     validated,
 )
 from mxnet_audio.declarative.training_section import Trainer

@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from mxnet_audio.checks import shown
 from mxnet_audio.declarative.column_preprocessing import (
     AudioPreprocessing,
     AudioPreprocessingSection,
@@ -34,7 +35,6 @@ from mxnet_audio.declarative.section import (
     key_text,
     or_nothing,
     problem,
-    shown,
 )
 from mxnet_audio.features.keys import LOADING_KEYS, LUDWIG_KEYS, TIME_MAJOR_TYPES
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
-from mxnet_audio.declarative.section import Dropout, Section, Size, key_text, nearest, problem, refuse_values, shown
+from mxnet_audio.checks import nearest, shown
+from mxnet_audio.declarative.section import Dropout, Section, Size, key_text, problem, refuse_values
 
 __all__ = [
     "Activation",

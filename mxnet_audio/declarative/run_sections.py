@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from mxnet_audio.checks import shown
 from mxnet_audio.declarative.layers import FcKeys, FcLayers, LayerLists, complete_layers
 from mxnet_audio.declarative.section import (
     Dropped,
@@ -19,7 +20,6 @@ from mxnet_audio.declarative.section import (
     TypeChoice,
     Unsupported,
     problem,
-    shown,
 )
 
 __all__ = ["Backend", "ConcatCombiner", "FixedSplit", "GroupsSplit", "Preprocessing", "RandomSplit", "StratifySplit"]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import (
@@ -23,7 +21,9 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_before_validator_function
 
+from mxnet_audio.checks import nearest, shown
 from mxnet_audio.errors import AudioError, ParameterError
+from mxnet_audio.features.messages import wrong_value
 
 __all__ = [
     "COMPUTED",
@@ -44,26 +44,13 @@ __all__ = [
     "TypeChoice",
     "Unsupported",
     "key_text",
-    "nearest",
     "or_nothing",
     "problem",
     "refuse_values",
-    "shown",
     "validated",
 ]
 
 SectionType = TypeVar("SectionType", bound=BaseModel)
-# Messages by the start of pydantic's types of errors.
-_KINDS = {
-    "int_": "must be a whole number",
-    "float_": "must be a number",
-    "bool_": "must be true or false",
-    "string_type": "must be text",
-    "tuple_type": "must be a list",
-    "dict_type": "must be a mapping of keys to values",
-    "model_": "must be a mapping of keys to values",
-}
-_QUOTED = re.compile(r"'([^']*)'")
 _FEATURE_REASON = re.compile(r"(?:feature configuration: )?(?:(?P<key>\w+): )?(?P<reason>.*)", re.DOTALL)
 
 
@@ -75,19 +62,6 @@ def problem(key: str, reason: str) -> PydanticCustomError:
 def key_text(key: object) -> str:
     """Return a key of a mapping, which should be text, as text."""
     return key if isinstance(key, str) else shown(key)
-
-
-def nearest(word: object, words: Sequence[str]) -> str:
-    """Return ", did you mean …?" with the closest of some words in either case, or "" if none is close.
-
-    Examples
-    --------
-    >>> nearest("num_filtres", ["num_filters", "norm"])
-    ', did you mean num_filters?'
-    """
-    by_lower = {known.lower(): known for known in words}
-    close = get_close_matches(word[:100].lower(), by_lower, n=1) if isinstance(word, str) else []
-    return f", did you mean {by_lower[close[0]]}?" if close else ""
 
 
 def _no_flag(value: Any) -> Any:
@@ -311,15 +285,10 @@ def _line(details: Any, data: Any) -> str:
     if isinstance(cause := context.get("error"), AudioError):  # of the feature configuration
         match = _FEATURE_REASON.fullmatch(cause.reason)
         key, reason = (match["key"], match["reason"]) if match else (None, cause.reason)
-    elif details["type"] == "literal_error":
-        choices = [choice for choice in _QUOTED.findall(context["expected"]) if choice]
-        reason = f"must be {context['expected']}, got {shown(details['input'])}{nearest(details['input'], choices)}"
     elif details["type"] == "missing":
         reason = "missing"
     elif key is None and details["type"] != "refused":
-        kind = next((kind for start, kind in _KINDS.items() if details["type"].startswith(start)), reason)
-        reason = f"{kind}, got {shown(details['input'])}"
-    reason = re.sub(r"^\w+ should ", "must ", reason)
+        reason = wrong_value(details)
     place = f"{place}.{key}" if place and key else place or key or ""
     return f"{place}: {reason}" if place else reason
 
@@ -336,11 +305,3 @@ def _place(loc: Sequence[int | str], data: Any, is_missing: bool) -> str:
             text += f".{part}" if text else part
             data = data.get(part) if isinstance(data, Mapping) else None
     return text
-
-
-def shown(value: Any) -> str:
-    """Return a value for a message, shortened."""
-    try:
-        return reprlib.repr(value)
-    except ValueError:  # Python refuses to print integers of several thousand digits
-        return f"{type(value).__name__} of too many digits"

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio.checks import path_argument
+from mxnet_audio.checks import nearest, path_argument
 from mxnet_audio.datasets.missing import is_missing
-from mxnet_audio.declarative.section import nearest
 from mxnet_audio.declarative.table_files import (
     JSON_SUFFIXES,
     PARQUET_SUFFIXES,
@@ -123,6 +122,16 @@ class Table:
         if name not in self._sounds:
             self._sounds[name] = Sounds(self.rows_of(name), self._n_rows, self.locate)
         return self._sounds[name]
+
+    def take(self, rows: Sequence[int]) -> Table:
+        """Return a table of some rows."""
+
+        def taken(name: str) -> list:
+            values = self.rows_of(name)
+            return [values[row] for row in rows]
+
+        lines = None if self._lines is None else [self._lines[row] for row in rows]
+        return Table({name: partial(taken, name) for name in self.names}, len(rows), self.path, lines)
 
     def locate(self, sound: Any) -> Any:
         """Return a sound; a relative path begins with the folder of the table."""

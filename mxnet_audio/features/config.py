@@ -25,6 +25,7 @@ from mxnet_audio.features.keys import (
     add_defaults,
     explain_unknown,
 )
+from mxnet_audio.features.messages import wrong_value
 from mxnet_audio.features.windows import get_window
 
 __all__ = ["AudioFeatureConfig"]
@@ -455,4 +456,4 @@ def _message(error: Any) -> str:
     """Return one of pydantic's errors in one line."""
     if error["type"] == "extra_forbidden":
         return explain_unknown(str(error["loc"][0]))
-    return f"{error['msg']}, got {error['input']!r}"
+    return wrong_value(error)

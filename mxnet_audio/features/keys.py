@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
+from mxnet_audio.checks import nearest
 from mxnet_audio.errors import FeatureError
 
 __all__ = [
@@ -73,8 +73,7 @@ _ALL_KEYS = LOADING_KEYS.union(*KEYS_OF_TYPE.values())
 
 def explain_unknown(key: str) -> str:
     """Return the message for an unknown key, with the closest known one."""
-    close = get_close_matches(key, _ALL_KEYS, n=1)
-    return f"unknown key, did you mean {close[0]}?" if close else "unknown key"
+    return f"unknown key{nearest(key, sorted(_ALL_KEYS))}"
 
 
 def add_defaults(values: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:

@@ -82,6 +82,7 @@ WRONG = [
     ),
     (audio(preprocessing={"num_fft_points": 10**6000}), "input_features[0].preprocessing.num_fft_points", "less than"),
     (audio(preprocessing={"window_type": "boxcar"}), "input_features[0].preprocessing.window_type", "'hamming'"),
+    (audio(preprocessing={"norm": "perfile"}), "input_features[0].preprocessing.norm", "did you mean per_file?"),
     (audio(preprocessing={"audio_feature": {}}), "input_features[0].preprocessing.audio_feature", "move them up"),
     (audio(preprocessing={"type": "raw"}), "input_features[0].preprocessing.type", "needs a spectrum"),
     (audio(preprocessing={"type": "log_mel"}), "input_features[0].preprocessing.n_frames", "needed for type 'log_mel'"),

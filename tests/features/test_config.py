@@ -107,6 +107,7 @@ preprocessing:
         ({"padding_value": float("nan")}, "padding_value"),
         ({"in_memory": False, "mode": "eager"}, "in_memory: false .*mode: eager"),
         ({"mode": "greedy"}, "mode"),
+        ({"type": "fbank", "norm": "perfile"}, r"norm: must be .*, got 'perfile', did you mean per_file\?"),
         ({"prefetch_size": -1}, "prefetch_size"),
         ({"lazy_cache_dir": 3}, "lazy_cache_dir"),
         ({"missing_value_strategy": "fill_with_mean"}, "missing_value_strategy"),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
-from mxnet_audio.checks import real_number
+from mxnet_audio.checks import nearest, real_number
 from mxnet_audio.engine import mx
 from mxnet_audio.errors import ParameterError
 
@@ -117,7 +116,7 @@ def check_name(argument: str, value: Any, choices: Iterable[str | None]) -> Any:
         return value
     names = [name for name in choices if name is not None] + (["None"] if None in choices else [])
     raise ParameterError(
-        f"{argument} must be one of {', '.join(names)}; got {reprlib.repr(value)}{_nearest(value, names)}"
+        f"{argument} must be one of {', '.join(names)}; got {reprlib.repr(value)}{nearest(value, names)}"
     )
 
 
@@ -149,8 +148,8 @@ def check_keys(name: str, values: Any, keys: Iterable[str]) -> dict[str, Any]:
     keys = list(keys)
     for key in values:
         if key not in keys:
-            nearest = _nearest(key, keys) or f"; there are {', '.join(keys)}"
-            raise ParameterError(f"{name}.{key}: no such key{nearest}")
+            hint = nearest(key, keys) or f"; there are {', '.join(keys)}"
+            raise ParameterError(f"{name}.{key}: no such key{hint}")
     return dict(values)
 
 
@@ -172,11 +171,6 @@ def check_dropout(argument: str, value: Any) -> float:
     if (checked := real_number(argument, value, 0)) < 1:
         return checked
     raise ParameterError(f"{argument} must be >= 0 and < 1, got {value!r}")
-
-
-def _nearest(value: Any, names: list[str]) -> str:
-    close = get_close_matches(value, names, n=1) if isinstance(value, str) else []
-    return f", did you mean {close[0]}?" if close else ""
 
 
 def get_initializer(argument: str, value: Any) -> mx.init.Initializer:
