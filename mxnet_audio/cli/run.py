@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from mxnet_audio.errors import ModelError, ParameterError
 
 if TYPE_CHECKING:
     from mxnet_audio.declarative import AudioModel, TrainingResults
+    from mxnet_audio.declarative.table import Table
 
 __all__ = ["run"]
 
@@ -38,9 +40,9 @@ run = typer.Typer(
     cls=_TrainByDefault,
     rich_markup_mode=None,
     subcommand_metavar="[train] --config FILE --dataset FILE | COMMAND [ARGS]...",
-    help="""Train, test and use a model that one YAML file describes, in the names of Ludwig.
+    help="""Train, test and use a model that one YAML file describes.
 
-    `train` can be left out.
+    The names in it are those of Ludwig. `train` can be left out.
 
     \b
     Examples:
@@ -66,6 +68,20 @@ Results = Annotated[
     typer.Option(
         "--model", parser=parse_path, metavar="DIR", help="Folder that `mxnet-audio run` wrote its results to."
     ),
+]
+
+
+class Part(str, Enum):
+    """Parts of the split of a training."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+SplitPart = Annotated[
+    Part | None,
+    typer.Option("--split", help="Use only this part of the table that the model was trained on. [default: all rows]"),
 ]
 
 
@@ -139,6 +155,9 @@ def train(
     )
 
 
+run.command("experiment", hidden=True)(train)  # Ludwig's name
+
+
 @run.command()
 def predict(
     dataset: Dataset,
@@ -153,6 +172,7 @@ def predict(
         ),
     ],
     model: Results = RESULTS,
+    split: SplitPart = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -178,6 +198,8 @@ def predict(
         raise typer.BadParameter(f"is the --dataset, which would be replaced: {output}", param_hint="--output")
     _check_model(model)
     table = read_table(dataset)
+    if split is not None:
+        table = _part(model, table, split)
     trained = _load(model, gpu)
     predictions = trained.predict(table)
     columns = prediction_columns(trained, table, predictions)
@@ -192,20 +214,25 @@ def predict(
 
 
 @run.command()
-def evaluate(dataset: Dataset, model: Results = RESULTS, gpu: Gpu = None, as_json: AsJson = False) -> None:
+def evaluate(
+    dataset: Dataset, model: Results = RESULTS, split: SplitPart = None, gpu: Gpu = None, as_json: AsJson = False
+) -> None:
     """Compare the predictions for a table with its columns of the outputs.
 
-    All rows are evaluated, whatever part of the training they were in.
+    Without --split, all rows are evaluated, whatever part of the training they were in.
 
     \b
     Examples:
       mxnet-audio run evaluate --model results/ --dataset held-out.csv
       mxnet-audio run evaluate --model results/ --dataset held-out.csv --json
+      mxnet-audio run evaluate --model results/ --dataset clips.csv --split validation
     """
     _check_model(model)
     from mxnet_audio.declarative.table import read_table
 
     table = read_table(dataset)
+    if split is not None:
+        table = _part(model, table, split)
     trained = _load(model, gpu)
     reports = trained.evaluate(table)
     job = BulkJob(as_json)
@@ -232,6 +259,13 @@ def _check_model(folder: Path) -> None:
 
     other = "; a model of `mxnet-audio train` is used by `mxnet-audio predict --model-dir` and `mxnet-audio evaluate`"
     raise ModelError(f"holds no model of `mxnet-audio run`{other if stored_models(folder) else ''}", folder)
+
+
+def _part(folder: Path, table: Table, part: Part) -> Table:
+    """Return the rows of a part of the table that a model was trained on."""
+    from mxnet_audio.declarative.checkpoint import part_of_table
+
+    return part_of_table(folder, table, part.value)
 
 
 def _load(folder: Path, gpu: int | None) -> AudioModel:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from mxnet_audio import model_store, weights
@@ -19,16 +20,16 @@ from mxnet_audio.declarative.fitted import FittedRun
 from mxnet_audio.declarative.outputs import Output
 from mxnet_audio.declarative.progress import Progress, Statistics
 from mxnet_audio.declarative.published import describe_encoder, load_encoders, stored_weights
-from mxnet_audio.declarative.results import without_nan
+from mxnet_audio.declarative.results import read_part, without_nan
 from mxnet_audio.declarative.splits import Split
 from mxnet_audio.declarative.table import Table
 from mxnet_audio.engine import mx
-from mxnet_audio.errors import AudioError, ModelError, ParameterError
+from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
 from mxnet_audio.library.base_weights import BASE
 from mxnet_audio.model_store import AUDIO_MODEL
 from mxnet_audio.training.state import get_parameters, set_parameters, versions
 
-__all__ = ["has_run", "load_run", "resume_run", "run_identity", "run_lock", "save_run"]
+__all__ = ["has_run", "load_run", "part_of_table", "resume_run", "run_identity", "run_lock", "save_run"]
 
 LENGTH = ("epochs", "train_steps", "early_stop")  # keys of the trainer that may change when a run is resumed
 
@@ -186,6 +187,30 @@ def _read(
         raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
 
 
+def part_of_table(directory: Path, table: Table, part: str) -> Table:
+    """Return the rows of a table that were in a part of the split of a run: ``train``, ``validation`` or ``test``.
+
+    Raises
+    ------
+    DatasetError
+        If it is not the table that the run was trained on, or its rows have changed.
+    ModelError
+        If the directory holds no run, or no list of the rows.
+    """
+    manifest = model_store.read_manifest(directory, AUDIO_MODEL)
+    rows = read_part(directory, part)
+    if min(rows) >= 0 and max(rows) < len(table):
+        split = Split(*(rows if name == part else [] for name in Split._fields))
+        try:
+            name, trained = f"{part} rows", manifest["training"]
+            if run_identity(RunConfig.read(manifest["config"]), table, split)[name] == trained[name]:
+                return table.take(rows)
+        except (KeyError, TypeError, ParameterError) as error:
+            raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
+    reason = f"these are not the rows that {directory} was trained and tested on: leave --split out, or give that table"
+    raise DatasetError(reason, table.path)
+
+
 def resume_run(run: FittedRun, directory: str | os.PathLike, identity: Mapping[str, str]) -> Progress:
     """Load the parameters of the last checkpoint in a directory into a run.
 
@@ -212,7 +237,7 @@ def resume_run(run: FittedRun, directory: str | os.PathLike, identity: Mapping[s
     last, best, optimizer = (model_store.read_tensors(directory, manifest, role) for role in roles)
     try:
         before, steps = dict(manifest["training"]), [int(step) for step in manifest["steps"]]
-        keys = list(_changed_keys(*map(_fixed_settings, (manifest["config"], run.config.to_dict()))))
+        keys = list(_changed_keys(_fixed_settings(manifest["config"]), _fixed_settings(run.config.to_dict())))
         statistics = _from_json(manifest["statistics"])
         lengths = {len(v) for outputs in statistics.values() for one in outputs.values() for v in one.values()}
         if lengths - {len(steps)}:

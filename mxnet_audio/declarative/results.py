@@ -13,7 +13,7 @@ from mxnet_audio.declarative.config import RunConfig
 from mxnet_audio.declarative.splits import Split
 from mxnet_audio.errors import ModelError
 
-__all__ = ["without_nan", "write_results"]
+__all__ = ["read_part", "without_nan", "write_results"]
 
 CONFIG = "config.yaml"
 SPLIT = "split.csv"
@@ -67,6 +67,19 @@ def write_results(
     except OSError as error:
         reason = f"results cannot be written ({error.strerror or error})"
         raise ModelError(reason, error.filename or directory) from error
+
+
+def read_part(directory: Path, part: str) -> list[int]:
+    """Return the rows of a part that ``split.csv`` lists; ModelError if it cannot be read or lists none."""
+    path = directory / SPLIT
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [int(row["row"]) for row in csv.DictReader(file) if row["split"] == part]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise ModelError(f"cannot be read ({getattr(error, 'strerror', None) or error})", path) from error
+    if not rows:
+        raise ModelError(f"no row is in the {part} part", path)
+    return rows
 
 
 def without_nan(value: Any) -> Any:

@@ -192,6 +192,29 @@ def test_evaluate(run, run_json, results, dataset):
     assert run(*words).stdout.startswith("label:\nclass ")
 
 
+def test_parts_of_the_split(run, run_json, results, dataset, tmp_path):
+    folder, trained = results
+    words = ("run", "evaluate", "--model", folder, "--dataset", dataset, "--split", "test")
+    document = run_json(*words)
+    assert document["rows"] == 4 and document["reports"]["level"]["mae"] == pytest.approx(
+        trained["reports"]["level"]["mae"], abs=1e-5
+    )
+    output = tmp_path / "p.csv"
+    run("run", "predict", "--model", folder, "--dataset", dataset, "--split", "validation", "--output", output)
+    numbers = [int(row["row"]) for row in read_rows(folder / "split.csv") if row["split"] == "validation"]
+    rows = read_rows(dataset)
+    assert [row["path"] for row in read_rows(output)] == [rows[number]["path"] for number in numbers]
+    lines = dataset.read_text(encoding="utf-8").splitlines()
+    for name, other in (("short", lines[:3]), ("reversed", [lines[0], *lines[:0:-1]])):
+        table = tmp_path / f"{name}.csv"
+        table.write_text("\n".join(other), encoding="utf-8")
+        assert str(table) in run(*words[:5], table, *words[6:], code=1).stderr
+
+
+def test_experiment_is_train(run):
+    assert run("run", "experiment", "--help").stdout.count("--config") >= 1
+
+
 def test_evaluate_needs_the_columns_of_the_outputs(run, results, new_rows):
     assert "'label'" in run("run", "evaluate", "--model", results[0], "--dataset", new_rows, code=1).stderr
 
