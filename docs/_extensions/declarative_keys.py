@@ -72,7 +72,7 @@ input_features[0].encoder.num_filtres: unknown key, did you mean num_filters?
 ```
 
 A name alone stands for a section with this type: `encoder: yamnet` is `encoder: {type: yamnet}`. A file has at most
-128 KiB, no aliases (`*name`), and no key twice.
+1 MiB, no aliases (`*name`), and no key twice.
 """
 SEQUENCES = [
     encoders.ParallelCnn,

@@ -34,6 +34,7 @@ from mxnet_audio.features.documents import read_yaml
 __all__ = ["COMBINED", "RunConfig"]
 
 MOST_FEATURES = 1000
+_LARGEST = 1 << 20  # [bytes], of a file; about that of 1000 audio features with all keys
 COMBINED = "combined"  # validation field: the sum of the losses of all outputs
 
 
@@ -118,7 +119,7 @@ class RunConfig(Section):
         ----------
         config : str, os.PathLike or mapping
             YAML file, YAML text, or a mapping read from it. One line of text that names a file, or has no key, is a
-            path. A file has at most 128 KiB, and no aliases (``*name``).
+            path. A file has at most 1 MiB, and no aliases (``*name``).
 
         Returns
         -------
@@ -141,7 +142,7 @@ class RunConfig(Section):
         >>> RunConfig.read(text).trainer.epochs
         20
         """
-        data, path = read_yaml(config)
+        data, path = read_yaml(config, _LARGEST)
         if not isinstance(data, Mapping):
             kind = "nothing" if data is None else type(data).__name__
             raise ParameterError(f"expected a mapping of keys to values, got {kind}", path)
@@ -155,8 +156,12 @@ class RunConfig(Section):
         return self.model_dump(mode="json")
 
     def to_yaml(self) -> str:
-        """Return the YAML text of `to_dict`."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        """Return the YAML text of `to_dict`, or raise ParameterError if it is longer than `read` takes."""
+        text = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        if len(text.encode()) > _LARGEST:
+            limit = f"the {_LARGEST >> 20} MiB of YAML that are read"
+            raise ParameterError(f"the configuration is longer than {limit}: use fewer features or layers")
+        return text
 
     @classmethod
     def schema(cls) -> dict[str, Any]:  # type: ignore[override]  # pydantic's is deprecated

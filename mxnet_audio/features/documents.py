@@ -61,7 +61,7 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole_number)
 
 
-def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:
+def read_yaml(source: Any, largest: int = _LARGEST) -> tuple[Any, str | os.PathLike | None]:
     """Read a YAML file or YAML text.
 
     Parameters
@@ -69,6 +69,8 @@ def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:
     source : str, os.PathLike or other object
         Text or a path: one line of text that names a file, or has no key, is a path. Other objects are returned as they
         are, such as a mapping that was read before.
+    largest : int > 0 [bytes]
+        Length of the longest document that is read; by default 128 KiB.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:
     Raises
     ------
     FeatureError
-        The file cannot be read, is longer than 128 KiB, or is not YAML, or has aliases, deep nesting or a key twice.
+        The file cannot be read, is longer than `largest`, or is not YAML, or has aliases, deep nesting or a key twice.
 
     Examples
     --------
@@ -92,11 +94,11 @@ def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:
     line = isinstance(source, str) and "\n" not in source
     path = source if not isinstance(source, str) or (line and os.path.isfile(source)) else None  # noqa: PTH113 - Path's raises for text longer than a name
     try:
-        data = _parse(source) if isinstance(source, str) and path is None else None
+        data = _parse(source, largest) if isinstance(source, str) and path is None else None
         if line and isinstance(data, str):  # text without a key
             path = source
         if path is not None:
-            data = _parse(contents(path, _LARGEST).decode("utf-8"))
+            data = _parse(contents(path, largest).decode("utf-8"), largest)
     except FeatureError as error:
         raise FeatureError(error.reason, path) from None
     except (OSError, ValueError) as error:  # not UTF-8, or a null character in the name
@@ -104,10 +106,10 @@ def read_yaml(source: Any) -> tuple[Any, str | os.PathLike | None]:
     return data, path
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str, largest: int) -> Any:
     """Parse YAML of bounded size."""
-    if len(text) > _LARGEST:
-        raise FeatureError(f"longer than the {_LARGEST >> 10} KiB of YAML that are read")
+    if len(text) > largest:
+        raise FeatureError(f"longer than the {largest >> 10} KiB of YAML that are read")
     try:
         return yaml.load(text, _Loader)
     except Exception as error:  # numbers, dates and tags with impossible values raise errors of many types

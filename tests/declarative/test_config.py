@@ -93,6 +93,15 @@ def test_defaults_are_those_of_ludwig():
     assert read.random_seed == 42
 
 
+def test_what_is_written_can_be_read(tmp_path):
+    # A name is written twice, as the column, too.
+    written = config(input_features=[{**AUDIO, "name": "clip" * 17_000}])
+    (tmp_path / "run.yaml").write_text(written.to_yaml())
+    assert RunConfig.read(tmp_path / "run.yaml") == written
+    with pytest.raises(ParameterError, match="1 MiB"):
+        config(input_features=[{**AUDIO, "name": "é" * (1 << 18)}]).to_yaml()
+
+
 @pytest.mark.parametrize("early_stop", [None, -1])
 def test_training_without_an_early_stop(early_stop):
     assert config(trainer={"early_stop": early_stop}).trainer.early_stop == -1
