@@ -175,7 +175,7 @@ def _encoding(feature: Any, table: Table, rows: Sequence[int], *, is_output: boo
             if is_output and (joined := find_joined(value for value in values if isinstance(value, str))):
                 raise DatasetError(
                     f"{joined.text!r} seems to be several labels, since {', '.join(map(repr, joined.labels))} occur in "
-                    f"other rows, too: take type: set, and the tokenizer of {joined.separator!r}"
+                    f"other rows, too: take type: set, with a tokenizer for {joined.separator!r}"
                 )
             encoding = CategoryEncoding.fit(
                 fitted, has_unknown=not is_output, most_common=options.most_common, lowercase=options.lowercase
@@ -208,7 +208,7 @@ def _check_numbers(values: list) -> None:
     reasons = []
     for value in values:
         try:
-            NumberEncoding().encode(value)
+            NumberEncoding(scale=1.0).encode(value)
         except ValueError as error:
             reasons.append(error)
     if 2 * len(reasons) > len(values):
