@@ -84,6 +84,7 @@ class RunConfig(Section):
         "hyperopt": Refused("run once for each choice of parameters", (None,)),
         "ludwig_version": Dropped("it is the version that wrote the file"),
     }
+    HINTS: ClassVar[Mapping[str, str]] = {"seed": "did you mean random_seed?"}
     input_features: Annotated[tuple[InputFeature, ...], Field(max_length=MOST_FEATURES)]
     """Columns that the network takes."""
     output_features: Annotated[tuple[OutputFeature, ...], Field(max_length=MOST_FEATURES)]

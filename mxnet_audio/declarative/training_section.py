@@ -288,7 +288,7 @@ class Trainer(Section):
     checkpoints_per_epoch: Count = 0
     """Evaluations and checkpoints of an epoch, in place of steps_per_checkpoint."""
     early_stop: Annotated[int, Field(ge=-1, le=2**31 - 1), NoFlag, Replaced(None, -1)] = 5
-    """Evaluations without an improvement before training stops; -1 or null never stops it."""
+    """Evaluations without an improvement before training stops; -1, 0 or null never stops it."""
     evaluate_training_set: bool = False
     """True evaluates the training rows, too."""
     validation_field: str | None = None

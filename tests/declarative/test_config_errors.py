@@ -53,6 +53,7 @@ WRONG = [
     ({"trainr": {}}, "trainr", "did you mean trainer?"),
     ({"hyperopt": {"goal": "minimize"}}, "hyperopt", "not supported"),
     ({"model_type": "llm"}, "model_type", "not supported"),
+    ({"seed": 1}, "seed", "did you mean random_seed?"),
     ({"random_seed": -1}, "random_seed", "greater than or equal to 0, got -1"),
     ({"random_seed": True}, "random_seed", "must be a number"),
     ({"trainer": 5}, "trainer", "must be a mapping"),
