@@ -16,7 +16,7 @@ from mxnet_audio.checks import real_number
 from mxnet_audio.errors import FeatureError, InvalidAudioError, ParameterError
 from mxnet_audio.features import htk
 from mxnet_audio.features.cepstral import mfcc
-from mxnet_audio.features.checks import as_array, check_samples
+from mxnet_audio.features.checks import as_array, check_flag, check_samples
 from mxnet_audio.features.chroma import chroma
 from mxnet_audio.features.config import AudioFeatureConfig
 from mxnet_audio.features.hub_fbanks import ast_fbank, speechbrain_fbank
@@ -198,6 +198,8 @@ def load_features(source: Any, config: AudioFeatureConfig, *, pad: bool = True) 
 
     Raises
     ------
+    FeatureError
+        If `pad` is not True or False.
     AudioError
         The sound cannot be decoded, or is truncated, silent or too short. Every error names the file.
 
@@ -209,6 +211,7 @@ def load_features(source: Any, config: AudioFeatureConfig, *, pad: bool = True) 
     mxnet_audio.errors.AudioDecodeError: missing.wav: no such file
     """
     check_config(config)
+    check_flag(pad=pad)
     with naming_errors(source_name(source)):
         y, sr = load_used(source, config.sr, reach=config.reach, **_used(config))
         return extract(y, sr, config if pad else _without_padding(config, y.shape[-1], sr))
