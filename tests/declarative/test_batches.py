@@ -207,7 +207,7 @@ def test_sounds_of_other_rows_are_announced(frame, caplog):
     table = read_table(frame)
     columns = Columns.fit(run, table, range(ROWS))
     EncodedTable(run, columns, table, cache=False, targets=False)
-    assert not caplog.records
+    assert "missing sounds" not in caplog.text
     EncodedTable(run, columns, table, cache=False)
     assert "'file': 2 missing sounds" in caplog.text and "bfill" in caplog.text and "drop_row" in caplog.text
 

@@ -344,4 +344,5 @@ def test_decimal_commas_have_a_hint():
 @pytest.mark.parametrize(("options", "count"), [({}, 1), ({"fallback_true_label": "ja"}, 0)], ids=["order", "chosen"])
 def test_the_true_value_is_announced(options, count, caplog):
     fit(config([("f", "binary", options), ("g", "binary")]), f=["ja", "nein"] * 5, g=["yes", "no"] * 5)
-    assert [("'nein' counts as true" in message) for message in caplog.messages] == [True] * count
+    announced = [message for message in caplog.messages if "counts as true" in message]
+    assert len(announced) == count and all("'nein'" in message for message in announced)
