@@ -76,7 +76,7 @@ class CategoryEncoding(_LabelEncoding):
 
     @property
     def has_unknown(self) -> bool:
-        """Whether there is a class for all other values."""
+        """Return whether there is a class for all other values."""
         return self.labels[:1] == [UNKNOWN]
 
     def has(self, value: Any) -> bool:
@@ -138,7 +138,7 @@ class BinaryEncoding(ColumnEncoding):
 
     @property
     def chosen_by_order(self) -> bool:
-        """Whether the values are not true and false, or the like, so that only their order tells which is true."""
+        """Return whether only the order of the values tells which is true, since they are not true and false or alike."""
         return UNKNOWN not in self.labels and [_flag(label) for label in self.labels] != [False, True]
 
     def encode(self, value: Any) -> float:

@@ -77,12 +77,12 @@ class FilledSounds(Sequence):
 
     @property
     def present(self) -> np.ndarray:
-        """Whether each row has a sound [shape=(n,)]."""
+        """Return whether each row has a sound [shape=(n,)]."""
         return np.array([source is not None for source in self._rows])
 
     @property
     def filled(self) -> np.ndarray:
-        """Whether each row has the sound of another row, in place of a missing one [shape=(n,)]."""
+        """Return whether each row has the sound of another row, in place of a missing one [shape=(n,)]."""
         return np.array([source not in (row, None, CONSTANT) for row, source in enumerate(self._rows)])
 
     def key(self, row: int) -> Hashable:

@@ -158,7 +158,7 @@ class Sounds(Sequence):
 
     @cached_property
     def missing(self) -> np.ndarray:
-        """Whether the sound of each row is missing [shape=(n,)]."""
+        """Return whether the sound of each row is missing [shape=(n,)]."""
         return np.array([is_missing(self._values[row]) for row in range(len(self))])
 
 

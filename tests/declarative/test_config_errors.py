@@ -1,4 +1,4 @@
-"""What is wrong in a configuration is named: its path, the cause, and the nearest key or value that exists."""
+"""Errors of configurations name the path of a key, the cause, and the nearest key or value that exists."""
 
 import re
 

@@ -56,7 +56,7 @@ OUTPUT_COLUMNS = {
 
 @pytest.fixture(scope="module")
 def model():
-    """What the table needs of a model."""
+    """Part of a model that a table of predictions needs."""
     return SimpleNamespace(config=RunConfig.read(CONFIG), columns=Columns(encodings=ENCODINGS))
 
 
