@@ -138,7 +138,7 @@ class BinaryEncoding(ColumnEncoding):
 
     @property
     def chosen_by_order(self) -> bool:
-        """Return whether only the order of the values tells which is true, since they are not true and false or alike."""
+        """Return whether only the order of the values tells which is true: they are not true and false or alike."""
         return UNKNOWN not in self.labels and [_flag(label) for label in self.labels] != [False, True]
 
     def encode(self, value: Any) -> float:
