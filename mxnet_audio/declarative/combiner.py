@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
-from mxnet_audio.declarative.layers import FcLayer, complete_layers
+from mxnet_audio.declarative.section import Section
 from mxnet_audio.engine import gluon
 from mxnet_audio.nn.reduce import Reduce
 from mxnet_audio.nn.sequence.base import JoinSteps
 from mxnet_audio.nn.sequence.fully_connected import FullyConnected
-from mxnet_audio.nn.sequence.layers import FullyConnectedSettings
+from mxnet_audio.nn.sequence.layers import FullyConnectedSettings, layer_list
 from mxnet_audio.nn.sequence.names import get_initializer
 
-__all__ = ["ConcatCombiner", "Decoder", "fully_connected"]
+__all__ = ["ConcatCombiner", "Decoder", "fc_settings"]
 
 
-def fully_connected(in_units: int, layers: Sequence[FcLayer]) -> FullyConnected:
-    """Make fully connected layers from their settings."""
-    settings = [{key: getattr(layer, key) for key in type(layer).model_fields} for layer in layers]
-    return FullyConnected(in_units, [FullyConnectedSettings(**one) for one in settings])
+def fc_settings(section: Section, number: str = "num_fc_layers", prefix: str = "") -> list[FullyConnectedSettings]:
+    """Return the settings of the fully connected layers of a section.
+
+    Parameters
+    ----------
+    section : Section
+        Section of a configuration with the list ``fc_layers``.
+    number : str
+        Key of the number of layers, which is used without a list.
+    prefix : str
+        Prefix of the keys of layers in the section: ``fc_`` in a decoder.
+    """
+    values = section.model_dump()
+    default = FullyConnectedSettings(**{one.name: values[prefix + one.name] for one in fields(FullyConnectedSettings)})
+    layers = values["fc_layers"]
+    return layer_list("fc_layers", layers, values[number] if layers is None else None, (), default, 0)
 
 
 class ConcatCombiner(gluon.nn.HybridBlock):
@@ -52,8 +64,8 @@ class ConcatCombiner(gluon.nn.HybridBlock):
         self._adds = []
         with self.name_scope():
             self.layers = gluon.nn.HybridSequential()
-            for layer in complete_layers(settings):
-                block = fully_connected(self.output_dim, [layer])
+            for layer in fc_settings(settings):
+                block = FullyConnected(self.output_dim, [layer])
                 self._adds.append(settings.residual and block.output_dim == self.output_dim)
                 self.layers.add(block)
                 self.output_dim = block.output_dim
@@ -97,7 +109,7 @@ class Decoder(gluon.nn.HybridBlock):
                 self.reduce, in_units = JoinSteps(steps), steps * in_units
             else:
                 self.reduce = Reduce(reduction)
-            self.fully_connected = fully_connected(in_units, complete_layers(settings, prefix="fc_"))
+            self.fully_connected = FullyConnected(in_units, fc_settings(settings, prefix="fc_"))
             self.scores = gluon.nn.Dense(
                 units,
                 in_units=self.fully_connected.output_dim,

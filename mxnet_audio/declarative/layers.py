@@ -26,7 +26,6 @@ __all__ = [
     "Norm",
     "NormParams",
     "StrideKeys",
-    "complete_layers",
     "has_batch_norm",
 ]
 
@@ -166,6 +165,10 @@ class _Layer(Section):
     def _given(self, handler: Any) -> dict[str, Any]:
         return {key: value for key, value in handler(self).items() if key in self.model_fields_set}
 
+    def value(self, key: str, default: Any) -> Any:
+        """Return the value of a key, or that of the section if the layer has none of its own."""
+        return getattr(self, key) if key in self.model_fields_set else default
+
 
 class FcLayer(_Layer, FcKeys):
     """Fully connected layer."""
@@ -192,31 +195,6 @@ class LayerLists(Section):
         return self
 
 
-def complete_layers(
-    section: Section, number: str = "num_fc_layers", layers: str = "fc_layers", prefix: str = ""
-) -> list[FcLayer]:
-    """Return the fully connected layers of a section, each with all keys.
-
-    Parameters
-    ----------
-    section : Section
-        Section with the keys of `FcLayer`, which a layer has unless its own are given.
-    number, layers : str
-        Keys of the number of layers, and of the list.
-    prefix : str
-        Prefix of the keys of `FcLayer` in the section: ``fc_`` in a decoder.
-
-    Returns
-    -------
-    list of FcLayer
-    """
-    defaults = {key: getattr(section, prefix + key) for key in FcLayer.model_fields}
-    given = getattr(section, layers)
-    if given is None:
-        given = [FcLayer()] * (getattr(section, number) or 0)
-    return [FcLayer(**(defaults | {key: getattr(layer, key) for key in layer.model_fields_set})) for layer in given]
-
-
 def has_batch_norm(section: Section) -> bool:
     """Return True if fully connected layers of a section, on one vector of each row, have a batch norm."""
     values = dict(section)
@@ -224,6 +202,6 @@ def has_batch_norm(section: Section) -> bool:
         return False
     norm = values.get("fc_norm", values.get("norm"))
     if values["fc_layers"] is not None:
-        return "batch" in [layer.norm if "norm" in layer.model_fields_set else norm for layer in values["fc_layers"]]
+        return any(layer.value("norm", norm) == "batch" for layer in values["fc_layers"])
     # None is a number that the network chooses.
     return norm == "batch" and values.get("num_fc_layers", values.get("num_layers")) != 0

@@ -11,15 +11,15 @@ import numpy as np
 
 from mxnet_audio.declarative.batches import Batch
 from mxnet_audio.declarative.columns import Columns
-from mxnet_audio.declarative.combiner import ConcatCombiner, Decoder, fully_connected
+from mxnet_audio.declarative.combiner import ConcatCombiner, Decoder, fc_settings
 from mxnet_audio.declarative.encoders import PretrainedEncoder, SequenceEncoder
-from mxnet_audio.declarative.layers import complete_layers
 from mxnet_audio.declarative.outputs import Output
 from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.models import SequenceNet
 from mxnet_audio.nn.sequence import get_sequence_encoder
 from mxnet_audio.nn.sequence.base import JoinSteps
+from mxnet_audio.nn.sequence.fully_connected import FullyConnected
 from mxnet_audio.pretrained import AudioEncoder
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def _input_encoder(feature: Any, encoding: Any, encoder: AudioEncoder | None, fl
         embedding = _CategoryEmbedding(width, settings.embedding_size, settings.dropout)
         return InputEncoder(name, embedding, settings.embedding_size)
     if settings.type == "dense":
-        dense = fully_connected(width, complete_layers(settings, "num_layers"))
+        dense = FullyConnected(width, fc_settings(settings, "num_layers"))
         return InputEncoder(name, dense, dense.output_dim)
     return InputEncoder(name, None, width)
 

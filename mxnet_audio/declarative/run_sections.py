@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from mxnet_audio.checks import shown
-from mxnet_audio.declarative.layers import FcKeys, FcLayers, LayerLists, complete_layers
+from mxnet_audio.declarative.layers import FcKeys, FcLayers, LayerLists
 from mxnet_audio.declarative.section import (
     Dropped,
     Layers,
@@ -46,7 +46,7 @@ class ConcatCombiner(LayerLists, FcKeys):
 
     @model_validator(mode="after")
     def _check_residual(self) -> ConcatCombiner:
-        if self.residual and len({layer.output_size for layer in complete_layers(self)}) > 1:
+        if self.residual and len({layer.value("output_size", self.output_size) for layer in self.fc_layers or ()}) > 1:
             raise problem("residual", "true needs fully connected layers of one output_size")
         return self
 

@@ -9,7 +9,8 @@ import yaml
 
 from mxnet_audio import weights
 from mxnet_audio.declarative import RunConfig, encoders
-from mxnet_audio.declarative.layers import INITIALIZERS, ConvLayer, FcLayer, complete_layers
+from mxnet_audio.declarative.combiner import fc_settings
+from mxnet_audio.declarative.layers import INITIALIZERS, ConvLayer, FcLayer
 from mxnet_audio.nn.sequence import ENCODERS, get_sequence_encoder, names
 from mxnet_audio.nn.sequence.layers import ConvSettings, FullyConnectedSettings
 
@@ -118,7 +119,7 @@ def test_layers_are_completed_from_their_section():
             "combiner": {"fc_layers": [{"output_size": 3}, {"activation": None}], "dropout": 0.5, "norm": "layer"},
         }
     ).combiner
-    first, second = complete_layers(combiner)
+    first, second = fc_settings(combiner)
     assert (first.output_size, first.activation, first.dropout, first.norm) == (3, "relu", 0.5, "layer")
     assert (second.output_size, second.activation, second.dropout) == (256, None, 0.5)
-    assert complete_layers(combiner.model_copy(update={"fc_layers": None})) == []
+    assert fc_settings(combiner.model_copy(update={"fc_layers": None})) == []
