@@ -87,12 +87,15 @@ class MaskedBatchNorm(gluon.nn.HybridBlock):
         # The gradient of a variance does not depend on that of the mean.
         deviations = x - F.BlockGrad(F.broadcast_like(mean, x))
         deviation = F.sqrt(_mean(F, F.square(deviations), within) + TINY)
-        points = F.concat(*(F.tile(point, (1, 1, COPIES)) for point in (mean + deviation, mean - deviation)), dim=2)
+        high, low = mean + deviation, mean - deviation
+        points = F.concat(*(F.tile(point, (1, 1, COPIES)) for point in (high, low)), dim=2)
         points = F.reshape(self.norm(F.expand_dims(points, axis=2)), (0, 0, -1))
         above, below = (F.slice_axis(points, axis=2, begin=point, end=point + 1) for point in (0, COPIES))
-        scale = (above - below) / (2 * deviation)
-        shift = (above + below) / 2 - scale * mean
-        return F.expand_dims(x * _at_all_steps(F, scale, within) + _at_all_steps(F, shift, within), axis=2)
+        # The line through the points as they were rounded: where a mean is much larger than its deviation, nothing
+        # cancels but numbers that are exact. Rounding can also make them equal.
+        slope = (above - below) / F.maximum(high - low, deviation)
+        x = (x - _at_all_steps(F, low, within)) * _at_all_steps(F, slope, within) + _at_all_steps(F, below, within)
+        return F.expand_dims(x, axis=2)
 
 
 def _mean(F, x, within):

@@ -65,6 +65,21 @@ def test_a_masked_norm_of_equal_steps_is_finite():
     np.testing.assert_allclose(joined(found[0])[0, :, 0, 0], [0.5, -1, 2], atol=1e-3)  # the shifts
 
 
+@pytest.mark.parametrize("level", [0, 1e2, 1e4])
+def test_predictions_are_exact_where_means_are_much_larger_than_deviations(level):
+    norm = MaskedBatchNorm(CHANNELS)
+    norm.initialize()
+    x, mask = X + np.float32(level), nd.array(WITHIN[:, None, None])
+    norm(nd.array(x), mask)
+    values = {"gamma": [0.5, -1, 2], "beta": [1, 0, -3], "running_mean": level + X.mean(axis=(0, 2, 3)) + 1}
+    parameters = norm._collect_params_with_prefix()
+    for name, value in values.items():
+        parameters[f"norm.{name}"].set_data(nd.array(value))
+    scale, shift, mean = (np.float64(parameters[f"norm.{name}"].data().asnumpy())[:, None, None] for name in values)
+    want = (x - mean) * scale / np.sqrt(1 + 1e-5) + shift
+    np.testing.assert_allclose(joined(norm(nd.array(x), mask).asnumpy()), joined(want), rtol=1e-5, atol=1e-5)
+
+
 def test_a_norm_of_vectors_equals_the_norm_of_numpy():
     x = X[:, :, 0, 0]
     output, *_, mean, variance = run(VectorNorm(momentum=0.5, in_channels=CHANNELS), x, SLOPES[:, :, 0, 0])
