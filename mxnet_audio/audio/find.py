@@ -12,7 +12,7 @@ from mxnet_audio.audio.formats import AUDIO_SUFFIXES as AUDIO_SUFFIXES
 from mxnet_audio.audio.source import missing_reason
 from mxnet_audio.errors import AudioDecodeError
 
-__all__ = ["AUDIO_SUFFIXES", "find_audio"]
+__all__ = ["AUDIO_SUFFIXES", "find_audio", "is_sound_name"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,17 @@ def find_audio(
     return sorted(found)
 
 
+def is_sound_name(name: str) -> bool:
+    """Return True for the name of a file that is listed if a folder is searched for sound.
+
+    Examples
+    --------
+    >>> [is_sound_name(name) for name in ("b.WAV", "._b.WAV", "notes.txt")]
+    [True, False, False]
+    """
+    return not name.startswith(".") and Path(name).suffix.lower() in AUDIO_SUFFIXES
+
+
 def _log_skipped(error: AudioDecodeError) -> None:
     logger.warning("%s is skipped: %s", error.path, error.reason)
 
@@ -81,7 +92,7 @@ def _search(roots: Iterable[str], on_skip: Callable[[AudioDecodeError], None]) -
             try:
                 if entry.is_dir():
                     (links if entry.is_symlink() else folders).append(entry.path)
-                elif Path(entry.name).suffix.lower() not in AUDIO_SUFFIXES:
+                elif not is_sound_name(entry.name):
                     continue
                 elif entry.is_file():
                     found.add(str(Path(entry.path)))
