@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -12,6 +11,15 @@ from typer.core import TyperGroup
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import INDEX, AsJson, Channel, Gpu, IndexDir, StoredNetwork, parse_path
 from mxnet_audio.cli.output import print_message, print_result, show_progress
+from mxnet_audio.cli.stored_index import (
+    COLLECTION,
+    Collection,
+    EngineName,
+    Partition,
+    StoredIndex,
+    Uri,
+    find_index,
+)
 from mxnet_audio.cli.vector_model import (
     EmbeddingName,
     EncoderChoice,
@@ -25,6 +33,9 @@ from mxnet_audio.cli.vector_model import (
     knows_its_model,
 )
 from mxnet_audio.errors import SearchError
+
+if TYPE_CHECKING:
+    from mxnet_audio.library.search import AudioSearch
 
 __all__ = ["index"]
 
@@ -73,6 +84,10 @@ def add(
         ),
     ] = False,
     channel: Channel = "mix",
+    engine: EngineName = None,
+    uri: Uri = None,
+    collection: Collection = COLLECTION,
+    partition: Partition = None,
     encoder: EncoderName = None,
     source: Source = None,
     revision: Revision = None,
@@ -94,7 +109,9 @@ def add(
       mxnet-audio index songs/ --encoder musicnn --index songs-index
       mxnet-audio index calls/ --channel each
       mxnet-audio index --prune
+      mxnet-audio index songs/ --engine milvus --uri http://localhost:19530 --collection songs
     """
+    stored = find_index(index_dir, engine, uri, collection, partition)
     choice = EncoderChoice(encoder, embedding, source, revision)
     is_chosen = any(choice) or model_dir is not None or network is not None
     if not paths:
@@ -102,31 +119,31 @@ def add(
             raise typer.BadParameter("name files or folders, or give --prune", param_hint="PATH")
         if is_chosen or gpu is not None or channel != "mix":
             raise typer.BadParameter("without PATH, nothing is computed: leave the other options out")
-        _prune(index_dir, as_json)
+        _prune(stored, as_json)
         return
-    if model_dir is None and network is None and knows_its_model(index_dir):
-        choice = complete_choice(choice, index_dir)
-    if not is_chosen and knows_its_model(index_dir):
-        load = find_index_model(index_dir, choice, None, None, gpu)
+    if model_dir is None and network is None and knows_its_model(stored):
+        choice = complete_choice(choice, stored)
+    if not is_chosen and knows_its_model(stored):
+        load = find_index_model(stored, choice, None, None, gpu)
     else:
         load = find_vector_model(choice, model_dir, network, gpu)
     job = BulkJob(as_json)
     files = job.find(paths)
     from mxnet_audio.library.search import AudioSearch
 
-    search = AudioSearch(**load())
-    report = search.index_many(files, save_dir=index_dir, progress=show_progress(), channel=channel)
+    search = stored.new(AudioSearch, **load())
+    report = search.index_many(files, save_dir=stored.save_dir, progress=show_progress(), channel=channel)
     pruned: list[str] = []
     if prune:
         try:
             pruned = search.prune()
         except SearchError as error:
-            job.skip(error.path or index_dir, error)
-        search.save(index_dir)
+            job.skip(error.path or str(stored), error)
+        stored.save(search)
     job.done = report.added + report.unchanged
     job.add_skipped(report.skipped)
     document = {
-        "index": index_dir,
+        **stored.fields,
         "model_id": search.index.model_id,
         "model": search.index.model,
         "added": report.added,
@@ -135,31 +152,40 @@ def add(
         "count": len(search),
     }
     counts = f"{report.added} added, {report.unchanged} unchanged" + (f", {len(pruned)} removed" if prune else "")
-    job.finish(document, f"{counts}: {_holding(index_dir, search)}")
+    job.finish(document, f"{counts}: {_holding(stored, search)}")
 
 
-def _prune(index_dir: Path, as_json: bool) -> None:
-    search = _load(index_dir)
+def _prune(stored: StoredIndex, as_json: bool) -> None:
+    search = _open(stored)
     pruned = search.prune()
-    search.save(index_dir)
-    document = {"index": index_dir, "pruned": pruned, "count": len(search)}
-    print_result(document, f"{len(pruned)} removed: {_holding(index_dir, search)}", as_json)
+    stored.save(search)
+    document = {**stored.fields, "pruned": pruned, "count": len(search)}
+    print_result(document, f"{len(pruned)} removed: {_holding(stored, search)}", as_json)
 
 
 @index.command("list")
-def list_files(index_dir: IndexDir = INDEX, as_json: AsJson = False) -> None:
+def list_files(
+    index_dir: IndexDir = INDEX,
+    engine: EngineName = None,
+    uri: Uri = None,
+    collection: Collection = COLLECTION,
+    as_json: AsJson = False,
+) -> None:
     """List the files of an index, and say which are missing on disk.
 
     \b
     Example:
       mxnet-audio index list --index songs-index
     """
-    search = _load(index_dir)
-    missing = {entry.real for entry in search.index.missing()}
-    files = [{"path": entry.path, "missing": entry.real in missing} for entry in search.index.entries]
-    document = {"index": index_dir, "model": search.index.model, "files": files, "missing": len(missing)}
+    from mxnet_audio.search.entries import is_missing
+
+    stored = find_index(index_dir, engine, uri, collection)
+    search = _open(stored)
+    files = [{"path": entry.path, "missing": is_missing(entry)} for entry in search.index.entries]
+    missing = sum(bool(file["missing"]) for file in files)
+    document = {**stored.fields, "model": search.index.model, "files": files, "missing": missing}
     print_result(document, [f"{file['path']}{'  (missing)' if file['missing'] else ''}" for file in files], as_json)
-    _report_missing(len(missing), len(files))
+    _report_missing(missing, len(files))
 
 
 @index.command()
@@ -171,6 +197,9 @@ def remove(
         ),
     ],
     index_dir: IndexDir = INDEX,
+    engine: EngineName = None,
+    uri: Uri = None,
+    collection: Collection = COLLECTION,
     as_json: AsJson = False,
 ) -> None:
     """Remove files from an index; on disk they stay.
@@ -181,7 +210,8 @@ def remove(
       mxnet-audio index remove songs/jazz --index songs-index
     """
     job = BulkJob(as_json)
-    search = _load(index_dir)
+    stored = find_index(index_dir, engine, uri, collection)
+    search = _open(stored)
     removed: list[str] = []
     known = []
     for path, found in search.index.find(paths).items():
@@ -191,10 +221,10 @@ def remove(
             job.skip(path, SearchError("not in the index", path))
     if known:
         removed = search.remove(known)
-        search.save(index_dir)
+        stored.save(search)
     job.done = len(removed)
-    document = {"index": index_dir, "removed": removed, "count": len(search)}
-    job.finish(document, f"{len(removed)} removed: {_holding(index_dir, search)}")
+    document = {**stored.fields, "removed": removed, "count": len(search)}
+    job.finish(document, f"{len(removed)} removed: {_holding(stored, search)}")
 
 
 @index.command()
@@ -202,6 +232,9 @@ def relocate(
     old: Annotated[Path, typer.Argument(parser=parse_path, metavar="OLD", help="File or folder as it was.")],
     new: Annotated[Path, typer.Argument(parser=parse_path, metavar="NEW", help="Where it is now.")],
     index_dir: IndexDir = INDEX,
+    engine: EngineName = None,
+    uri: Uri = None,
+    collection: Collection = COLLECTION,
     as_json: AsJson = False,
 ) -> None:
     """Tell an index that a file or a folder was moved.
@@ -212,27 +245,28 @@ def relocate(
     Example:
       mxnet-audio index relocate songs/ /archive/songs/
     """
-    search = _load(index_dir)
+    from mxnet_audio.search.entries import Entry, is_missing
+
+    stored = find_index(index_dir, engine, uri, collection)
+    search = _open(stored)
     paths = search.relocate(old, new)
-    search.save(index_dir)
-    moved = set(paths)
-    missing = sum(entry.path in moved for entry in search.index.missing())
-    document = {"index": index_dir, "relocated": paths, "missing": missing, "count": len(search)}
-    print_result(document, f"{len(paths)} relocated: {_holding(index_dir, search)}", as_json)
+    stored.save(search)
+    stamps = search.index.stamps(paths)
+    missing = sum(is_missing(Entry(0, real, real, stamp)) for real, stamp in stamps.items())
+    document = {**stored.fields, "relocated": paths, "missing": missing, "count": len(search)}
+    print_result(document, f"{len(paths)} relocated: {_holding(stored, search)}", as_json)
     _report_missing(missing, len(paths))
 
 
-def _load(index_dir: Path) -> Any:
+def _open(stored: StoredIndex) -> AudioSearch:
     """Return the search of an index; its model is not loaded."""
     from mxnet_audio.library.search import AudioSearch
 
-    search = AudioSearch()
-    search.load(index_dir)
-    return search
+    return stored.open(AudioSearch)
 
 
-def _holding(index_dir: Path, search: Any) -> str:
-    return f"{os.fspath(index_dir)} holds {len(search)} files"
+def _holding(stored: StoredIndex, search: AudioSearch) -> str:
+    return f"{stored} holds {len(search)} files"
 
 
 def _report_missing(missing: int, count: int) -> None:

@@ -10,6 +10,7 @@ import typer
 from mxnet_audio.cli.files import BulkJob
 from mxnet_audio.cli.options import INDEX, AsJson, Gpu, IndexDir, OneChannel, StoredNetwork, TopK, parse_path
 from mxnet_audio.cli.output import print_message
+from mxnet_audio.cli.stored_index import COLLECTION, Collection, EngineName, Partition, Uri, Where, find_index
 from mxnet_audio.cli.vector_model import (
     EmbeddingName,
     EncoderChoice,
@@ -32,6 +33,11 @@ def recommend(
     top_k: TopK = 10,
     limits: Annotated[int | None, typer.Option("-n", "--limits", min=1, hidden=True)] = None,
     channel: OneChannel = "mix",
+    engine: EngineName = None,
+    uri: Uri = None,
+    collection: Collection = COLLECTION,
+    partition: Partition = None,
+    where: Where = None,
     encoder: IndexEncoder = None,
     source: Source = None,
     revision: Revision = None,
@@ -49,27 +55,28 @@ def recommend(
     Examples:
       mxnet-audio recommend monday.mp3 tuesday.mp3
       mxnet-audio recommend heard/*.mp3 --index songs-index -k 5
+      mxnet-audio recommend heard/*.mp3 --engine milvus --uri http://localhost:19530 --collection songs
     """
     choice = EncoderChoice(encoder, embedding, source, revision)
-    load = find_index_model(index_dir, choice, model_dir, network, gpu)
+    index = find_index(index_dir, engine, uri, collection, partition)
+    load = find_index_model(index, choice, model_dir, network, gpu)
     job = BulkJob(as_json)
     files = job.find(heard, must_exist=False)  # of an indexed file, only the vector is needed
     from mxnet_audio.library.recommender import AudioRecommender
 
-    recommender = AudioRecommender(**load())
-    recommender.load(index_dir)
+    recommender = index.open(AudioRecommender, **load())
     for path in files:
         try:
             recommender.track(path, channel=channel)
             job.done += 1
         except AudioError as error:
             job.skip(path, error)
-    found = recommender.recommend(top_k if limits is None else limits) if job.done else []
+    found = recommender.recommend(top_k if limits is None else limits, where=where) if job.done else []
     if job.done and not found:
-        print_message(f"{index_dir} holds no file that was not heard{' and exists' if recommender.left_out else ''}")
+        print_message(f"{index} holds no file that was not heard{' and exists' if recommender.left_out else ''}")
     document = {
         "heard": heard,
-        "index": index_dir,
+        **index.fields,
         "model": recommender.index.model,
         "recommendations": [item._asdict() for item in found],
         "missing": len(recommender.left_out),

@@ -10,6 +10,7 @@ import typer
 from mxnet_audio.cli.files import require_file
 from mxnet_audio.cli.options import INDEX, AsJson, Gpu, IndexDir, OneChannel, StoredNetwork, TopK, parse_path
 from mxnet_audio.cli.output import print_message, print_result
+from mxnet_audio.cli.stored_index import COLLECTION, Collection, EngineName, Partition, Uri, Where, find_index
 from mxnet_audio.cli.vector_model import (
     EmbeddingName,
     EncoderChoice,
@@ -28,6 +29,11 @@ def search(
     index_dir: IndexDir = INDEX,
     top_k: TopK = 10,
     channel: OneChannel = "mix",
+    engine: EngineName = None,
+    uri: Uri = None,
+    collection: Collection = COLLECTION,
+    partition: Partition = None,
+    where: Where = None,
     encoder: IndexEncoder = None,
     source: Source = None,
     revision: Revision = None,
@@ -45,22 +51,23 @@ def search(
     Examples:
       mxnet-audio search hum.wav
       mxnet-audio search hum.wav --index songs-index -k 3 --json
+      mxnet-audio search hum.wav --engine milvus --uri http://localhost:19530 --collection songs
     """
     choice = EncoderChoice(encoder, embedding, source, revision)
-    load = find_index_model(index_dir, choice, model_dir, network, gpu)
+    index = find_index(index_dir, engine, uri, collection, partition)
+    load = find_index_model(index, choice, model_dir, network, gpu)
     require_file(query)
     from mxnet_audio.library.search import AudioSearch
 
-    engine = AudioSearch(**load())
-    engine.load(index_dir)
-    found = engine.query(query, top_k=top_k, channel=channel)
+    sounds = index.open(AudioSearch, **load())
+    found = sounds.query(query, top_k=top_k, channel=channel, where=where)
     if not found:
-        print_message(f"{index_dir} holds no other file{' that exists' if engine.left_out else ''}")
+        print_message(f"{index} holds no other file{' that exists' if sounds.left_out else ''}")
     document = {
         "query": query,
-        "index": index_dir,
-        "model": engine.index.model,
+        **index.fields,
+        "model": sounds.index.model,
         "neighbours": [item._asdict() for item in found],
-        "missing": len(engine.left_out),
+        "missing": len(sounds.left_out),
     }
     print_result(document, [f"{distance:7.4f}  {path}" for path, distance in found], as_json)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 import typer
 
+from mxnet_audio.checks import one_of
 from mxnet_audio.cli.model import device, find_model
 from mxnet_audio.cli.options import MODELS, StoredModel, parse_path
 from mxnet_audio.cli.output import print_message
+from mxnet_audio.cli.stored_index import StoredIndex
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library import BUNDLED_MODELS
 
@@ -146,6 +148,16 @@ class EncoderChoice(NamedTuple):
         elif self.source is not None and (Path(self.source).exists() or not is_repository(self.source)):
             weights.load(self.name, self.source, revision=self.revision, tensors=False)
 
+    def check_tags(self) -> None:
+        """Check that the encoder has tags, as far as this is known without its source; otherwise as `check`."""
+        from mxnet_audio.library.tagger import encoders_with_tags
+        from mxnet_audio.weights.registry import check_name
+
+        if self.source is None and self.name is not None:
+            check_name("--encoder", self.name)
+            one_of("--encoder", self.name, encoders_with_tags())
+        self.check()
+
     def load(self, gpu: int | None) -> AudioEncoder:
         """Load the encoder."""
         from mxnet_audio.pretrained import load_encoder
@@ -184,7 +196,7 @@ def find_vector_model(
 
 
 def find_index_model(
-    index_dir: Path, encoder: EncoderChoice, model_dir: Path | None, network: StoredModel | None, gpu: int | None
+    index: StoredIndex, encoder: EncoderChoice, model_dir: Path | None, network: StoredModel | None, gpu: int | None
 ) -> Load:
     """Find the model of a saved index, unless another place of it is given; as `find_vector_model`.
 
@@ -199,18 +211,18 @@ def find_index_model(
     """
     if any(encoder):
         if model_dir is None and network is None:
-            encoder = complete_choice(encoder, index_dir)
+            encoder = complete_choice(encoder, index)
         load = find_vector_model(encoder, model_dir, network, gpu)
-        _describes_its_model(index_dir)  # raises SearchError if there is no index
+        index.model()  # raises SearchError if there is no index
         return load
-    if model_dir is None and network is None and _describes_its_model(index_dir):
+    if model_dir is None and network is None and index.model() is not None:
         return lambda: {"model_ctx": None if gpu is None else device(gpu)}
     load = find_model(model_dir, network, gpu)
-    _describes_its_model(index_dir)  # raises SearchError if there is no index
+    index.model()  # raises SearchError if there is no index
     return lambda: {"classifier": load()}
 
 
-def complete_choice(encoder: EncoderChoice, index_dir: Path) -> EncoderChoice:
+def complete_choice(encoder: EncoderChoice, index: StoredIndex) -> EncoderChoice:
     """Return a choice of weights by ``--source`` with the encoder and the embedding that a saved index knows.
 
     A choice with a name, or without a source, is returned as it is.
@@ -222,11 +234,9 @@ def complete_choice(encoder: EncoderChoice, index_dir: Path) -> EncoderChoice:
     typer.BadParameter
         If the index was not made with an encoder.
     """
-    from mxnet_audio.search.store import read_manifest
-
     if encoder.name is not None or encoder.source is None:
         return encoder
-    known = read_manifest(index_dir)["model"] or {}
+    known = index.model() or {}
     if "encoder" not in known:
         raise typer.BadParameter(
             "needs --encoder or --model-dir, since the index was not made with an encoder", param_hint="--source"
@@ -234,17 +244,9 @@ def complete_choice(encoder: EncoderChoice, index_dir: Path) -> EncoderChoice:
     return encoder._replace(name=known["encoder"], embedding=encoder.embedding or known.get("embedding"))
 
 
-def knows_its_model(index_dir: Path) -> bool:
+def knows_its_model(index: StoredIndex) -> bool:
     """Return True if there is an index that knows the model that made it; older ones do not."""
-    from mxnet_audio.search.store import has_index
-
-    return has_index(index_dir) and _describes_its_model(index_dir)
-
-
-def _describes_its_model(index_dir: Path) -> bool:
-    from mxnet_audio.search.store import read_manifest
-
-    return read_manifest(index_dir)["model"] is not None
+    return index.exists() and index.model() is not None
 
 
 def _load_named(choice: EncoderChoice, gpu: int | None) -> dict[str, Any]:

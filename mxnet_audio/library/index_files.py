@@ -1,4 +1,4 @@
-"""Files become entries of an index: which of them are new, what was skipped, and the journal meanwhile."""
+"""Files become entries of an index: which of them are new, and what was skipped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,13 +15,15 @@ from tqdm import tqdm
 from mxnet_audio.audio import file_of
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.errors import AudioError, ParameterError, SearchError
-from mxnet_audio.search import VectorIndex
+from mxnet_audio.library.indexes import Index, Stamp, Write
 from mxnet_audio.search.entries import real_path
+from mxnet_audio.search.vectors import check_vectors
 
 __all__ = ["IndexReport", "index_files", "path_text", "stamp"]
 
 log = logging.getLogger(__name__)
 
+STAMPS_AT_ONCE = 1000  # files whose stamps are asked of a server in one call
 _CHANNELS: dict[str | int, int] = {"left": 0, "right": 1}
 
 
@@ -44,47 +47,51 @@ class IndexReport:
 
 
 def index_files(
-    index: VectorIndex,
+    index: Index,
     model: Any,
     sources: Iterable[Any],
     channel: str | int,
-    save_dir: str | os.PathLike | None,
-    checkpoint_every: int,
+    writer: AbstractContextManager[Write],
     progress: bool,
 ) -> IndexReport:
-    """Add sources with names to an index, and to the journal in `save_dir`; as `AudioSearch.index_many`."""
+    """Add sources with names to an index by a writer, which is opened if there are new ones; as `index_many`."""
     distinct: dict[str, Any] = {}
     for source in sources:
         distinct.setdefault(real_path(source_name(source) or ""), source)
-    stamps = {real: stamp(real, channel) for real in distinct}
-    todo = {real: source for real, source in distinct.items() if _is_new(index, real, stamps[real])}
-    report = IndexReport(unchanged=len(stamps) - len(todo))
+    todo = _new_files(index, list(distinct), channel)
+    report = IndexReport(unchanged=len(distinct) - len(todo))
     with contextlib.ExitStack() as stack:
-        journal = None
-        if save_dir is not None and todo:
-            journal = stack.enter_context(index.journal(save_dir, checkpoint_every))
+        write = stack.enter_context(writer) if todo else None
         bar = stack.enter_context(tqdm(total=len(todo), unit="file", disable=not progress))
-        for (real, source), encoding in zip(todo.items(), model.encode_many(list(todo.values()))):
+        for (real, current), encoding in zip(todo.items(), model.encode_many([distinct[real] for real in todo])):
             bar.update()
-            path, error = source_name(source) or "", encoding.error
+            path, error = source_name(distinct[real]) or "", encoding.error
             if error is None:
                 try:
-                    index.add(path, encoding.vector, stamps[real])
+                    check_vectors(encoding.vector, index.dim, index.metric, path)
                 except SearchError as refused:
                     error = refused
             if error is not None:
                 log.warning("skipped %s", error)
                 report.skipped.append((path, error))
                 continue
+            assert write is not None
+            write(path, encoding.vector, current)
             report.added += 1
-            if journal is not None:
-                index.record(journal, path)
     return report
 
 
-def _is_new(index: VectorIndex, real: str, current: Any) -> bool:
-    """Return True if a file must be read: it is not in the index, or has changed since."""
-    return current is None or index.stamp(real) != current
+def _new_files(index: Index, reals: list[str], channel: str | int) -> dict[str, Stamp]:
+    """Return the stamps of the files that must be read, by real path: they are not in the index, or have changed."""
+    new = {}
+    for start in range(0, len(reals), STAMPS_AT_ONCE):
+        part = reals[start : start + STAMPS_AT_ONCE]
+        known = index.stamps(part)
+        for real in part:
+            current = stamp(real, channel)
+            if current is None or known.get(real) != current:
+                new[real] = current
+    return new
 
 
 def path_text(path: Any) -> str:
@@ -94,7 +101,7 @@ def path_text(path: Any) -> str:
     raise ParameterError(f"path must be a path, got {path!r}")
 
 
-def stamp(name: str, channel: str | int) -> tuple[int, ...] | None:
+def stamp(name: str, channel: str | int) -> Stamp:
     """Return size and time of a file, and the channel if one was chosen; None if it is missing, as reading will say."""
     try:
         status = os.stat(file_of(name))  # noqa: PTH116 - names that are not UTF-8 are kept

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,12 +14,18 @@ from mxnet_audio.checks import path_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.library.search import AudioSearch
 from mxnet_audio.library.sound_index import plays_of
-from mxnet_audio.search.entries import is_missing, real_path
+from mxnet_audio.search import VectorIndex
+from mxnet_audio.search.entries import Entry, real_path
+from mxnet_audio.search.vectors import VectorTable
+
+if TYPE_CHECKING:
+    from mxnet_audio.search.milvus import MilvusIndex
 
 __all__ = ["AudioRecommender", "Recommendation"]
 
 HISTORY_SONGS = 200  # number of last different songs that count, since tastes change
 REACH_SONGS = 10  # number of nearest songs that form the neighbourhood of a song
+NEAR_SONGS = 100  # number of nearest songs of each song that a server is asked for
 
 
 class Recommendation(NamedTuple):
@@ -52,11 +59,15 @@ class AudioRecommender(AudioSearch):
     songs lie there: a listener to both jazz and metal is recommended both, not songs half-way, as with the mean of the
     two. Songs of equal score come in the order of indexing.
 
+    With engine='milvus' the songs near to those played are scored, not all: the 100 nearest of each, or `top_k`.
+
     Parameters
     ----------
-    model_ctx, data_ctx, engine, metric, classifier, encoder
+    model_ctx, data_ctx, engine, metric, classifier, encoder, partition, **server
         As for :class:`AudioSearch`, whose methods this class has too: `load_model`, `index_audio`, `index_many`,
-        `query`, `remove`, `save`, `load`. The history is saved and loaded with the index, and `reset` clears it.
+        `query`, `remove`, `save`, `load`. The history is saved and loaded with the index, and `reset` clears it. With
+        engine='milvus' it stays in this object, and is pickled with it: a collection is shared by many listeners, and
+        what one of them plays is not stored there.
 
     Examples
     --------
@@ -101,7 +112,9 @@ class AudioRecommender(AudioSearch):
             plays = self.index.notes.setdefault("heard", plays_of(self.index))
             plays.append([os.fsdecode(path), real_path(path)])
 
-    def recommend(self, top_k: int = 10, *, limits: int | None = None) -> list[Recommendation]:
+    def recommend(
+        self, top_k: int = 10, *, limits: int | None = None, where: str | None = None
+    ) -> list[Recommendation]:
         """Recommend songs that were not played yet.
 
         Parameters
@@ -110,6 +123,8 @@ class AudioRecommender(AudioSearch):
             Maximum number of songs.
         limits : int > 0, optional
             The same under the name that the first mxnet-audio gave it.
+        where : str, optional
+            With engine='milvus', a condition on the metadata of the songs, as in :meth:`query`.
 
         Returns
         -------
@@ -120,7 +135,7 @@ class AudioRecommender(AudioSearch):
         Raises
         ------
         ParameterError
-            If `top_k` is below 1, or contradicts `limits`.
+            If `top_k` is below 1 or contradicts `limits`, or `where` is no condition, or not for this engine.
         SearchError
             If no song of the index was tracked.
         """
@@ -128,39 +143,80 @@ class AudioRecommender(AudioSearch):
         count = whole_number(name, count)
         if limits is not None and top_k not in (10, limits):  # 10 is the default
             raise ParameterError(f"limits is another name of top_k, got {limits!r} and {top_k!r}: pass one of them")
+        self._of_server(where=where)
         with self.index.lock:
-            return self._best(count)
+            return self._best(count, where)
 
-    def _best(self, count: int) -> list[Recommendation]:
+    def _best(self, count: int, where: str | None) -> list[Recommendation]:
         """Return the songs of the best scores whose files exist."""
         played = [real for _, real in plays_of(self.index)]
         plays = Counter(played)
-        recent = list(dict.fromkeys(real for real in reversed(played) if real in self.index))
-        recent = recent[:HISTORY_SONGS]
+        known = self.index.stamps(plays)
+        recent = [real for real in dict.fromkeys(reversed(played)) if real in known][:HISTORY_SONGS]
         if not recent:
             reason = "none of the tracked sounds is in the index now" if plays else "nothing was tracked yet"
             raise SearchError(f"{reason}: call track(path) for each sound that was heard")
-        songs = self.index.entries
-        fresh = np.array([song.real not in plays and file_of(song.real) not in plays for song in songs], dtype=bool)
-        if not fresh.any():
+
+        def is_fresh(song: Entry) -> bool:
+            return song.real not in plays and file_of(song.real) not in plays
+
+        if isinstance(self.index, VectorIndex):
+            songs, distances = _all_songs(self.index, recent, is_fresh)
+        else:
+            options = self._of_server(where=where, partition=self._partition)
+            songs, distances = _near_songs(self.index, recent, is_fresh, max(count, NEAR_SONGS), options)
+        if not songs:
             return []
-        distances = self.index.pairwise(np.stack([self.index.vector(real) for real in recent]))[:, fresh]
         nearest = min(REACH_SONGS, distances.shape[1]) - 1
         reach = np.partition(distances, nearest, axis=1)[:, [nearest]]
         weight = np.array([plays[real] for real in recent], dtype=float)
         # At least 1e-12, since the reach of a played song with ten copies is 0.
         scores = weight @ np.exp(-distances / np.maximum(reach, 1e-12)) / weight.sum()
-        fresh_songs = np.flatnonzero(fresh)
         found: list[Recommendation] = []
         missing: list[str] = []
         # Rounded, so that songs with equal vectors stay in order in spite of rounding errors.
         for row in np.argsort(-np.round(scores, 9), kind="stable"):
             if len(found) == count:
                 break
-            song = songs[fresh_songs[row]]
-            if is_missing(song):
+            song = songs[row]
+            if self._is_missing(song):
                 missing.append(song.path)
             else:
                 found.append(Recommendation(song.path, float(scores[row])))
         self._note_left_out(missing)
         return found
+
+
+def _all_songs(
+    index: VectorIndex, recent: list[str], is_fresh: Callable[[Entry], bool]
+) -> tuple[list[Entry], np.ndarray]:
+    """Return the fresh songs of an index, and the distances of the recent ones to them [shape=(m, n)]."""
+    songs = index.entries
+    fresh = np.array([is_fresh(song) for song in songs], dtype=bool)
+    if not fresh.any():
+        return [], np.empty((len(recent), 0))
+    distances = index.pairwise(np.stack([index.vector(real) for real in recent]))[:, fresh]
+    return [songs[row] for row in np.flatnonzero(fresh)], distances
+
+
+def _near_songs(
+    index: MilvusIndex, recent: list[str], is_fresh: Callable[[Entry], bool], count: int, options: dict[str, Any]
+) -> tuple[list[Entry], np.ndarray]:
+    """Return the `count` fresh songs nearest to each recent one, and the distances as `_all_songs`."""
+    songs: dict[str, Entry] = {}
+
+    def keep(song: Entry) -> bool:
+        if not is_fresh(song):
+            return False
+        songs[song.real] = song
+        return True
+
+    vectors = index.vectors(recent)
+    for vector in vectors:
+        index.query(vector, count, keep=keep, **options)
+    near = sorted(songs.values(), key=lambda song: song.id)  # in the order of insertion
+    if not near:
+        return [], np.empty((len(recent), 0))
+    table = VectorTable(index.metric)
+    table.add(range(len(near)), index.vectors([song.real for song in near]))
+    return near, table.pairwise(vectors)

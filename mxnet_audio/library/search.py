@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,9 @@ from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import iterable_argument, path_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.library.index_files import IndexReport, index_files, path_text, stamp
+from mxnet_audio.library.indexes import Metadata, batch_writer, journal_writer
 from mxnet_audio.library.sound_index import SoundIndex
-from mxnet_audio.search import Neighbour
+from mxnet_audio.search import Neighbour, VectorIndex
 from mxnet_audio.search.entries import Entry, is_missing, real_path
 from mxnet_audio.search.store import has_index, locked
 from mxnet_audio.search.vectors import VectorTable, check_vectors
@@ -43,15 +44,24 @@ class AudioSearch(SoundIndex):
     ----------
     model_ctx, data_ctx : mxnet.Context, optional
         Devices of the encoder or classifier that the search loads; not with one that is loaded already.
-    engine : {'auto', 'exact', 'voyager', 'annoy'}
-        'auto' compares with every vector up to 20,000 files, and uses voyager above.
-    metric : {'cosine', 'euclidean'}
-        Distance of the embeddings.
+    engine : {'auto', 'exact', 'voyager', 'annoy', 'milvus'}
+        'auto' compares with every vector up to 20,000 files, and uses voyager above. 'milvus' is a collection on a
+        server, for many files or several machines.
+    metric : {'cosine', 'euclidean'}, optional
+        Distance of the embeddings; by default that of the collection, or 'cosine'.
     classifier : AudioClassifier or OnnxAudioClassifier, optional
         Loaded classifier to use, in place of :meth:`load_model`.
     encoder : str or AudioEncoder, optional
         Name of a pretrained encoder, as for `load_encoder`, or a loaded one. Not with `classifier`, nor in a subclass
         with a network of its own.
+    partition : str, optional
+        With 'milvus', the partition that files are added to, and that queries are restricted to.
+    **server
+        With 'milvus', the other arguments of `mxnet_audio.search.MilvusIndex`: `uri` and `collection` are required,
+        and there are `token`, `database`, `index_type`, `index_params`, `search_params`, `consistency`, `tls` and
+        `timeout`. What is added is in the collection when the call returns: nothing is saved or loaded. An existing
+        collection knows its model, as a saved index does, and refuses embeddings of others. Its files can be on other
+        machines, so that those that are missing here are not left out of the answers.
 
     Attributes
     ----------
@@ -59,7 +69,7 @@ class AudioSearch(SoundIndex):
         The classifier whose embeddings are compared.
     encoder : AudioEncoder or None
         The pretrained encoder whose embeddings are compared.
-    index : VectorIndex
+    index : VectorIndex or MilvusIndex
         The embeddings and their paths.
     left_out : set of str
         Paths of the index that queries have left out since it was loaded, because their files are missing.
@@ -80,7 +90,12 @@ class AudioSearch(SoundIndex):
     """
 
     def index_audio(
-        self, path: str | os.PathLike, sound: AudioSource | None = None, *, channel: str | int = "mix"
+        self,
+        path: str | os.PathLike,
+        sound: AudioSource | None = None,
+        *,
+        channel: str | int = "mix",
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Add one file to the index; a file that is in the index already is replaced.
 
@@ -92,6 +107,8 @@ class AudioSearch(SoundIndex):
             Sound to index under the name `path`, such as an array with its rate; read from the file by default.
         channel : {'mix', 'left', 'right', 'each'} or int >= 0
             Channel to index. 'each' adds every channel of its own, as ``call.wav [left]`` and ``call.wav [right]``.
+        metadata : dict of str to JSON types, optional
+            With engine='milvus', data that is stored with the file, for `where` of :meth:`query`.
 
         Raises
         ------
@@ -100,9 +117,10 @@ class AudioSearch(SoundIndex):
         ModelError
             If no model is loaded, or that of the index cannot be loaded.
         ParameterError
-            If `path` is not a path, or there is no such `channel`.
+            If `path` is not a path, there is no such `channel`, or `metadata` is given with another engine.
         """
         channel = check_channel(channel, each=True)
+        options = self._of_server(metadata=metadata, partition=self._partition)
         model = self._loaded()
         if not isinstance(path, str | os.PathLike):
             kind = type(path).__name__
@@ -113,7 +131,7 @@ class AudioSearch(SoundIndex):
         source = name if sound is None else sound
         for part in channel_sources([source], channel):
             suffix = "" if part is source else (source_name(part) or "").removeprefix(source_name(source) or "item 0")
-            self.index.add(name + suffix, model.encode_audio(part), file_stamp)
+            self.index.add(name + suffix, model.encode_audio(part), file_stamp, **options)
 
     def index_many(
         self,
@@ -123,6 +141,7 @@ class AudioSearch(SoundIndex):
         checkpoint_every: int = 200,
         progress: bool = False,
         channel: str | int = "mix",
+        metadata: Metadata | None = None,
     ) -> IndexReport:
         """Add many files; an interrupted run is resumed by the same call.
 
@@ -134,6 +153,9 @@ class AudioSearch(SoundIndex):
         one, that is loaded first, with its engine and metric. Several processes can add files to one `save_dir` at the
         same time.
 
+        With engine='milvus' the files are sent to the server in batches of `checkpoint_every`, and a killed run loses
+        only the last one. Several processes and machines can add files to one collection at the same time.
+
         Parameters
         ----------
         paths : iterable of path
@@ -141,12 +163,17 @@ class AudioSearch(SoundIndex):
         save_dir : str or os.PathLike, optional
             Directory of the saved index.
         checkpoint_every : int > 0 [files]
-            Files after which the journal is forced to disk, in case of a power failure.
+            Files after which the journal is forced to disk, in case of a power failure; with engine='milvus' the
+            number of files in a batch.
         progress : bool
             Show a progress bar.
         channel : {'mix', 'left', 'right', 'each'} or int >= 0
             Channel of the files to index. 'each' adds every channel of its own, as ``call.wav [left]`` and
             ``call.wav [right]``.
+        metadata : callable, optional
+            With engine='milvus', function of a path that returns the data that is stored with the file, as a dict of
+            JSON types for `where` of :meth:`query`, or None. It is called for files that are read, not for unchanged
+            ones.
 
         Returns
         -------
@@ -158,14 +185,18 @@ class AudioSearch(SoundIndex):
         ModelError
             If no model is loaded, or that of the index cannot be loaded.
         ParameterError
-            If `checkpoint_every` is below 1, or `paths`, one of them or `save_dir` is of the wrong type.
+            If `checkpoint_every` is below 1, `paths`, one of them, `save_dir` or `metadata` is of the wrong type, or
+            one of the two is not for this engine.
         SearchError
-            If `save_dir` holds another index than this one, or cannot be written to.
+            If `save_dir` holds another index than this one, or cannot be written to, or the server is away.
         """
         checkpoint_every = whole_number("checkpoint_every", checkpoint_every)
         channel = check_channel(channel, each=True)
         paths = [paths] if isinstance(paths, str | os.PathLike) else iterable_argument("paths", paths, "paths")
         sources = channel_sources((path_text(path) for path in paths), channel)
+        if not callable(metadata) and metadata is not None:
+            raise ParameterError(f"metadata must be a function of a path, got {metadata!r}")
+        self._of_server(metadata=metadata)
         with self._lock:
             if save_dir is not None:
                 self._load_saved(path_argument("save_dir", save_dir))
@@ -177,20 +208,31 @@ class AudioSearch(SoundIndex):
                     model = self._loaded()
                     self.save(save_dir)
                 self._check_model(self.index, model, save_dir)
-        report = index_files(self.index, model, sources, channel, save_dir, checkpoint_every, progress)
+        if isinstance(self.index, VectorIndex):
+            writer = journal_writer(self.index, save_dir, checkpoint_every)
+        else:
+            writer = batch_writer(self.index, checkpoint_every, metadata, self._partition)
+        report = index_files(self.index, model, sources, channel, writer, progress)
         if report.added and save_dir is not None:
             self.save(save_dir)
         return report
 
     def _load_saved(self, save_dir: str | os.PathLike) -> None:
         """Load the index of a directory, if this one is empty; SearchError if they are different ones."""
-        if has_index(save_dir) and not self.index.saved_in(save_dir):
-            if len(self.index) or self.index.notes:
+        index = self._local("save_dir")
+        if has_index(save_dir) and not index.saved_in(save_dir):
+            if len(index) or index.notes:
                 raise SearchError("the directory holds another index: load it first, or choose another", save_dir)
             self.load(save_dir)
 
     def query(
-        self, path: AudioSource, top_k: int = 10, skip_exact_match: bool = True, *, channel: str | int = "mix"
+        self,
+        path: AudioSource,
+        top_k: int = 10,
+        skip_exact_match: bool = True,
+        *,
+        channel: str | int = "mix",
+        where: str | None = None,
     ) -> list[Neighbour]:
         """Find the indexed files that sound most like a query.
 
@@ -205,6 +247,9 @@ class AudioSearch(SoundIndex):
             Copies of it under other names are returned, at distance 0: they are files of their own.
         channel : {'mix', 'left', 'right'} or int >= 0
             Channel of the query.
+        where : str, optional
+            With engine='milvus', a condition on the metadata of the files, in the language of Milvus:
+            ``'genre == "jazz" and year > 1960'``.
 
         Returns
         -------
@@ -218,17 +263,18 @@ class AudioSearch(SoundIndex):
         ModelError
             If no model is loaded, or that of the index cannot be loaded.
         ParameterError
-            If `top_k` is below 1, or there is no such `channel`.
+            If `top_k` is below 1, there is no such `channel`, or `where` is no condition, or not for this engine.
         """
+        self._of_server(where=where)
         vector = self._loaded().encode_audio(one_channel_of(path, channel))
         name = source_name(path)
-        return self._nearest(vector, top_k, None if name is None or not skip_exact_match else file_of(name))
+        return self._nearest(vector, top_k, None if name is None or not skip_exact_match else file_of(name), where)
 
-    def query_vector(self, vector: np.ndarray, top_k: int = 10) -> list[Neighbour]:
+    def query_vector(self, vector: np.ndarray, top_k: int = 10, *, where: str | None = None) -> list[Neighbour]:
         """Find the indexed files nearest to an embedding [shape=(dim,)]; needs no model. Missing files are left out."""
-        return self._nearest(vector, top_k, None)
+        return self._nearest(vector, top_k, None, where)
 
-    def _nearest(self, vector: np.ndarray, top_k: int, own_file: str | None) -> list[Neighbour]:
+    def _nearest(self, vector: np.ndarray, top_k: int, own_file: str | None, where: str | None) -> list[Neighbour]:
         """Find the nearest entries that are not of `own_file` and whose files exist."""
         own = None if own_file is None else real_path(own_file)
         missing: list[str] = []
@@ -236,14 +282,19 @@ class AudioSearch(SoundIndex):
         def keep(entry: Entry) -> bool:
             if own is not None and file_of(entry.real) == own:
                 return False
-            if is_missing(entry):
+            if self._is_missing(entry):
                 missing.append(entry.path)
                 return False
             return True
 
-        found = self.index.query(vector, top_k, exclude=[] if own is None else [own], keep=keep)
+        options = self._of_server(where=where, partition=self._partition)
+        found = self.index.query(vector, top_k, [] if own is None else [own], keep, **options)
         self._note_left_out(missing)
         return found
+
+    def _is_missing(self, entry: Entry) -> bool:
+        """Return True if an answer leaves out an entry: its file is missing, and not on another machine."""
+        return isinstance(self.index, VectorIndex) and is_missing(entry)
 
     def _note_left_out(self, missing: list[str]) -> None:
         """Remember the paths that an answer left out, and say so at the first of them."""

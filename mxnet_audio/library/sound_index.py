@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mxnet_audio.checks import iterable_argument
 from mxnet_audio.errors import ModelError, ParameterError, SearchError
 from mxnet_audio.library.index_model import describe, get_encoder, model_name, restore
+from mxnet_audio.library.indexes import Index, new_index
 from mxnet_audio.search import VectorIndex
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ class SoundIndex:
         data_ctx: mx.Context | None = None,
         *,
         engine: str = "auto",
-        metric: str = "cosine",
+        metric: str | None = None,
         classifier: Any = None,
         encoder: str | AudioEncoder | None = None,
+        partition: str | None = None,
+        **server: Any,
     ):
         if classifier is not None and encoder is not None:
             raise ParameterError("encoder must be left out with classifier: vectors come from one of them")
@@ -50,7 +53,8 @@ class SoundIndex:
             raise ParameterError("model_ctx and data_ctx must be left out with classifier, which has its own")
         if classifier is not None and (isinstance(classifier, type) or not hasattr(classifier, "encode_many")):
             raise ParameterError(f"classifier must be an AudioClassifier or an OnnxAudioClassifier, got {classifier!r}")
-        self.index = VectorIndex(engine, metric)
+        self.index = new_index(engine, metric, server)
+        self._partition = self._of_server(partition=partition).get("partition")
         self.classifier = classifier
         self._contexts = {"model_ctx": model_ctx, "data_ctx": data_ctx}
         self.encoder = None if encoder is None else get_encoder(encoder, self._contexts)
@@ -66,9 +70,27 @@ class SoundIndex:
         vars(self).update(state, _lock=threading.RLock())
 
     def __repr__(self) -> str:
-        """Return one line with the number of files, the engine and the metric."""
+        """Return one line with the number of files, the engine and the metric, or the collection."""
         index = self.index
+        if not isinstance(index, VectorIndex):
+            return f"{type(self).__name__}({index!r})"
         return f"{type(self).__name__}(files={len(index)}, engine={index.engine!r}, metric={index.metric!r})"
+
+    def _of_server(self, **options: Any) -> dict[str, Any]:
+        """Return the options that are given; ParameterError if there are any with a local index, which has none."""
+        given = {name: value for name, value in options.items() if value is not None}
+        if given and isinstance(self.index, VectorIndex):
+            raise ParameterError(f"{min(given)} must be left out with a local index: only engine='milvus' has it")
+        return given
+
+    def _local(self, name: str) -> VectorIndex:
+        """Return the index if it is a local one; ParameterError if it is on a server, which has no folder."""
+        if isinstance(self.index, VectorIndex):
+            return self.index
+        raise ParameterError(
+            f"{name} needs a local index: what engine='milvus' has added is in the collection at once "
+            "(`mxnet-audio index pull` copies a collection to a folder)"
+        )
 
     def __len__(self) -> int:
         return len(self.index)
@@ -79,7 +101,7 @@ class SoundIndex:
     @property
     def paths(self) -> list[str]:
         """Paths of the index as they were given, in the order of indexing."""
-        return self.index.paths
+        return list(self.index.paths)
 
     def load_model(self, model_dir_path: str | os.PathLike) -> None:
         """Load the trained classifier whose embeddings are compared. If that fails, nothing changes.
@@ -121,14 +143,15 @@ class SoundIndex:
         """The encoder or the classifier; None if there is none yet."""
         return self.classifier if self.encoder is None else self.encoder
 
-    def _check_model(self, index: VectorIndex, model: Any, directory: str | os.PathLike | None = None) -> None:
+    def _check_model(self, index: Index, model: Any, directory: str | os.PathLike | None = None) -> None:
         """Raise SearchError if an index holds embeddings of another model."""
-        if len(index) and index.model_id != model.model_id:
+        if index.model_id != model.model_id and len(index):
+            local = isinstance(index, VectorIndex)
             raise SearchError(
                 f"the index holds embeddings of {model_name(index.model_id, index.model)}, but this is "
-                f"{model_name(model.model_id, describe(model))}: "
-                "use that one, or save the index of this one in another directory",
-                directory,
+                f"{model_name(model.model_id, describe(model))}: use that one, or "
+                + ("save the index of this one in another directory" if local else "another collection for this one"),
+                directory if local else index.address,
             )
 
     def _describe_model(self) -> None:
@@ -257,7 +280,7 @@ class SoundIndex:
         SearchError
             If the directory cannot be written to, or holds the index of another model now.
         """
-        self.index.save(directory)
+        self._local("save").save(directory)
 
     def load(self, directory: str | os.PathLike) -> None:
         """Load an index, with the engine and metric that it was saved with, in place of this one.
@@ -269,6 +292,7 @@ class SoundIndex:
         SearchError
             If the index is missing, damaged, of a newer format, or holds embeddings of another model. This one stays.
         """
+        self._local("load")
         index = VectorIndex.load(directory)
         with self._lock:
             # A model that was loaded because the former index names it is not needed for this one.
@@ -282,7 +306,7 @@ class SoundIndex:
             self.left_out = set()
 
 
-def plays_of(index: VectorIndex) -> list[list[str]]:
+def plays_of(index: Index) -> list[list[str]]:
     """Return path and real path of each play of a recommender, from the notes of its index, oldest first.
 
     Raises
