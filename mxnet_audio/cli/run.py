@@ -69,6 +69,16 @@ Results = Annotated[
         "--model", parser=parse_path, metavar="DIR", help="Folder that `mxnet-audio run` wrote its results to."
     ),
 ]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        parser=lambda value: str(parse_path(value)),
+        metavar="NAME_OR_FOLDER",
+        help="Weights of the encoder of a model that was saved without them: a folder, or a name on the Hugging Face "
+        "hub. [default: as in its training]",
+    ),
+]
 
 
 class Part(str, Enum):
@@ -173,6 +183,7 @@ def predict(
     ],
     model: Results = RESULTS,
     split: SplitPart = None,
+    source: Source = None,
     gpu: Gpu = None,
     as_json: AsJson = False,
 ) -> None:
@@ -200,8 +211,8 @@ def predict(
     table = read_table(dataset)
     if split is not None:
         table = _part(model, table, split)
-    trained = _load(model, gpu)
-    predictions = trained.predict(table)
+    trained = _load(model, source, gpu)
+    predictions = trained.predict(table, progress=show_progress())
     columns = prediction_columns(trained, table, predictions)
     write_table(columns, output, set_separators(trained))
     job = BulkJob(as_json)
@@ -215,7 +226,12 @@ def predict(
 
 @run.command()
 def evaluate(
-    dataset: Dataset, model: Results = RESULTS, split: SplitPart = None, gpu: Gpu = None, as_json: AsJson = False
+    dataset: Dataset,
+    model: Results = RESULTS,
+    split: SplitPart = None,
+    source: Source = None,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compare the predictions for a table with its columns of the outputs.
 
@@ -233,8 +249,8 @@ def evaluate(
     table = read_table(dataset)
     if split is not None:
         table = _part(model, table, split)
-    trained = _load(model, gpu)
-    reports = trained.evaluate(table)
+    trained = _load(model, source, gpu)
+    reports = trained.evaluate(table, progress=show_progress())
     job = BulkJob(as_json)
     job.add_skipped(trained.skipped)
     job.done = len(table) - len(trained.skipped)
@@ -268,10 +284,10 @@ def _part(folder: Path, table: Table, part: Part) -> Table:
     return part_of_table(folder, table, part.value)
 
 
-def _load(folder: Path, gpu: int | None) -> AudioModel:
+def _load(folder: Path, source: str | None, gpu: int | None) -> AudioModel:
     from mxnet_audio.declarative import AudioModel
 
-    return AudioModel.load(folder, device(gpu))
+    return AudioModel.load(folder, device(gpu), source=source)
 
 
 def _summary(model: AudioModel, results: TrainingResults) -> Iterator[str]:

@@ -1,9 +1,9 @@
 from .config import RunConfig as RunConfig
 from .model import AudioModel as AudioModel
-from .model import RowPrediction as RowPrediction
-from .model import TrainingResults as TrainingResults
 from .outputs import BinaryReport as BinaryReport
 from .outputs import OutputPrediction as OutputPrediction
+from .predictions import RowPrediction as RowPrediction
+from .progress import TrainingResults as TrainingResults
 from .splits import Split as Split
 from .table import Table as Table
 from .table import read_table as read_table

@@ -27,6 +27,7 @@ from mxnet_audio.engine import mx
 from mxnet_audio.errors import AudioError, DatasetError, ModelError, ParameterError
 from mxnet_audio.library.base_weights import BASE
 from mxnet_audio.model_store import AUDIO_MODEL
+from mxnet_audio.models.pretrained import load_again
 from mxnet_audio.training.state import get_parameters, set_parameters, versions
 
 __all__ = ["has_run", "load_run", "part_of_table", "resume_run", "run_identity", "run_lock", "save_run"]
@@ -140,9 +141,16 @@ def save_run(
 
 
 def load_run(
-    directory: str | os.PathLike, *, model_ctx: mx.Context, data_ctx: mx.Context
+    directory: str | os.PathLike, source: Any = None, *, model_ctx: mx.Context, data_ctx: mx.Context
 ) -> tuple[FittedRun, dict[str, Any]]:
     """Load the run of a directory, with the parameters of its best round.
+
+    Parameters
+    ----------
+    directory : str or os.PathLike
+    source : str, os.PathLike or mapping of str to these, optional
+        Source of published weights that are not saved with the run, for all inputs or by the name of the input.
+    model_ctx, data_ctx : mxnet.Context
 
     Returns
     -------
@@ -155,12 +163,12 @@ def load_run(
     ModelError
         If there is no run, it is damaged, or the published weights that it needs cannot be loaded or are others.
     """
-    read = partial(_read, directory, {"model_ctx": model_ctx, "data_ctx": data_ctx})
+    read = partial(_read, directory, source, {"model_ctx": model_ctx, "data_ctx": data_ctx})
     return model_store.read_state(directory, AUDIO_MODEL, read)
 
 
 def _read(
-    directory: str | os.PathLike, devices: dict[str, mx.Context], manifest: dict
+    directory: str | os.PathLike, source: Any, devices: dict[str, mx.Context], manifest: dict
 ) -> tuple[FittedRun, dict[str, Any]]:
     """Read the files of a manifest, and make the run."""
     best = model_store.read_tensors(directory, manifest, "best")
@@ -171,7 +179,8 @@ def _read(
 
         def stored(name: str) -> weights.Loaded:
             if base is None:
-                return _load_again(entries[name])
+                other = source.get(name) if isinstance(source, Mapping) else source
+                return load_again(entries[name]["name"], entries[name], other)
             prefix, tensors = entries[name]["prefix"], {**base, **best}
             names = [key for key in tensors if key.startswith(prefix)]
             return stored_weights(entries[name], {key.removeprefix(prefix): tensors[key] for key in names})
@@ -265,20 +274,6 @@ def _thresholds(values: Any, output: Output) -> list[float] | None:
     if len(thresholds) != output.units or not all(0 <= value <= 1 for value in thresholds):
         raise ValueError(f"thresholds of {output.name!r}")
     return thresholds
-
-
-def _load_again(entry: Mapping[str, Any]) -> weights.Loaded:
-    """Load the published weights of an encoder that are not saved with the run."""
-    name, source = entry["name"], entry["source"]
-    missing = f"the weights of {name} that it was trained on were not saved with it"
-    mend = "train with saved_weights_in_checkpoint: true"
-    try:
-        loaded = weights.load(name, source, revision=entry["revision"])
-    except AudioError as error:
-        raise ModelError(f"{missing}, and cannot be loaded: put them there again, or {mend} ({error})") from error
-    if loaded.identity != entry["identity"]:
-        raise ModelError(f"{missing}, and those from {source or 'the usual folders'} are others: {mend}")
-    return loaded
 
 
 def _from_json(statistics: Any) -> Statistics:

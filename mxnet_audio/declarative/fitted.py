@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Mapping, Sequence
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from mxnet_audio.declarative.batches import Batch, EncodedTable
 from mxnet_audio.declarative.columns import Columns
@@ -14,6 +16,7 @@ from mxnet_audio.declarative.config import COMBINED, RunConfig
 from mxnet_audio.declarative.encoders import PretrainedEncoder
 from mxnet_audio.declarative.network import make_network
 from mxnet_audio.declarative.outputs import OUTPUTS, Output
+from mxnet_audio.declarative.published import load_encoders
 from mxnet_audio.engine import autograd, mx, nd
 from mxnet_audio.errors import ModelError
 from mxnet_audio.library.base_weights import BaseWeights
@@ -22,11 +25,12 @@ from mxnet_audio.nn.freezing import freeze
 from mxnet_audio.nn.lora import add_lora
 from mxnet_audio.pretrained import AudioEncoder
 from mxnet_audio.training.layers import frozen_names
-from mxnet_audio.training.state import Tensors, check_shapes, set_parameters
+from mxnet_audio.training.state import Tensors, check_shapes, get_parameters, set_parameters
 
-__all__ = ["FittedRun", "Record"]
+__all__ = ["FittedRun", "Record", "needs_memory"]
 
 Measures = dict[str, dict[str, float]]  # by output and name
+_NO_MEMORY = re.compile("bad_alloc|failed to allocate|out of memory", re.IGNORECASE)  # in the errors of MXNet
 
 
 class Record:
@@ -74,8 +78,24 @@ class Record:
         return {**measures, COMBINED: {"loss": float(total)}}
 
 
+@contextlib.contextmanager
+def needs_memory(config: RunConfig) -> Iterator[None]:
+    """Raise ModelError, which names the keys to change, if a batch does not fit in memory."""
+    try:
+        yield
+    except (MemoryError, mx.MXNetError) as error:
+        if isinstance(error, mx.MXNetError) and not _NO_MEMORY.search(str(error)):
+            raise
+        settings = config.trainer
+        sizes = f"trainer.batch_size ({settings.batch_size}; of evaluations, eval_batch_size)"
+        raise ModelError(
+            f"not enough memory for a batch of rows: make {sizes} or preprocessing.audio_file_length_limit_in_s of the "
+            "sounds smaller"
+        ) from error
+
+
 class FittedRun:
-    """Network of a run with its columns and outputs, on a device.
+    """Network of a run with its columns and outputs, on a device. It can be pickled and copied.
 
     Parameters
     ----------
@@ -123,7 +143,8 @@ class FittedRun:
         known = {**published, **(tensors or {})}
         if tensors is not None:
             check_shapes(self.network, known)
-        mx.random.seed(config.random_seed)
+        else:
+            mx.random.seed(config.random_seed)
         self.network.initialize(mx.init.Xavier(), ctx=model_ctx)
         for name, parameter in self.network._collect_params_with_prefix().items():
             if name in published:
@@ -140,6 +161,25 @@ class FittedRun:
         if tensors is not None:
             names = self.network._collect_params_with_prefix().keys()
             set_parameters(self.network, {name: value for name, value in known.items() if name in names})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what the run is made of, with the parameters as NumPy arrays in place of the network."""
+        return {
+            "config": self.config,
+            "columns": self.columns,
+            "encoders": {name: encoder.loaded for name, encoder in self._roots.items()},
+            "devices": {"model_ctx": self.model_ctx, "data_ctx": self.data_ctx},
+            "thresholds": [output.thresholds for output in self.outputs],
+            "tensors": get_parameters(self.network),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the network again, on the same kind of device."""
+        config, devices = state["config"], state["devices"]
+        encoders = load_encoders(config, state["encoders"].get, **devices)
+        self.__init__(config, state["columns"], encoders, tensors=state["tensors"], **devices)  # type: ignore[misc]
+        for output, thresholds in zip(self.outputs, state["thresholds"]):
+            output.thresholds = thresholds
 
     def prefix(self, name: str) -> str:
         """Return the prefix of the names of an encoder's published weights among `published`."""
@@ -166,20 +206,40 @@ class FittedRun:
         return inputs, [array.as_in_context(self.model_ctx) for array in targets]
 
     def forward(
-        self, table: EncodedTable, rows: Sequence[int]
+        self, table: EncodedTable, rows: Sequence[int], *, show: bool = False
     ) -> Generator[tuple[Batch, list[nd.NDArray]], None, None]:
-        """Yield batches, and the outputs of the network for them: the scores of each output, and the vectors."""
+        """Yield batches, and the outputs of the network for them: the scores of each output, and the vectors.
+
+        Parameters
+        ----------
+        table : EncodedTable
+        rows : sequence of int
+        show : bool
+            Show a progress bar.
+
+        Raises
+        ------
+        ModelError
+            If a batch does not fit in memory.
+        """
         settings = self.config.trainer
-        batch_size = settings.eval_batch_size or settings.batch_size
-        with contextlib.closing(table.batches(rows, batch_size)) as stream:
+        with (
+            needs_memory(self.config),
+            contextlib.closing(table.batches(rows, settings.eval_batch_size or settings.batch_size)) as stream,
+            tqdm(total=len(rows), desc="predictions", unit="row", disable=not show) as bar,
+        ):
             for batch in stream:
                 with autograd.predict_mode():
-                    yield batch, self.network(*self.network.arrays_of(batch, self.data_ctx, self.model_ctx))
+                    outputs = self.network(*self.network.arrays_of(batch, self.data_ctx, self.model_ctx))
+                for array in outputs:
+                    array.wait_to_read()  # MXNet computes, and fails, later
+                yield batch, outputs
+                bar.update(len(batch.rows))
 
-    def record(self, table: EncodedTable, rows: Sequence[int]) -> Record:
-        """Compute scores and losses of rows that have targets."""
+    def record(self, table: EncodedTable, rows: Sequence[int], *, show: bool = False) -> Record:
+        """Compute scores and losses of rows that have targets; parameters and errors as of `forward`."""
         record = Record(self.outputs)
-        for batch, (*scores, _) in self.forward(table, rows):
+        for batch, (*scores, _) in self.forward(table, rows, show=show):
             _, targets = self.put(batch)
             record.add(batch, scores, [o.loss(y, t) for o, y, t in zip(self.outputs, scores, targets)])
         return record

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,66 +17,25 @@ from mxnet_audio.declarative.columns import Columns, complete_rows
 from mxnet_audio.declarative.config import RunConfig
 from mxnet_audio.declarative.fitted import FittedRun
 from mxnet_audio.declarative.outputs import OutputPrediction
-from mxnet_audio.declarative.progress import Progress, Statistics
+from mxnet_audio.declarative.predictions import RowPrediction
+from mxnet_audio.declarative.progress import Progress, Statistics, TrainingResults
 from mxnet_audio.declarative.published import load_encoders
 from mxnet_audio.declarative.results import write_results
 from mxnet_audio.declarative.splits import Split, split_rows
 from mxnet_audio.declarative.table import read_table
 from mxnet_audio.declarative.trainer import RunTrainer
-from mxnet_audio.engine import contexts, mx
+from mxnet_audio.engine import contexts, mx, nd
 from mxnet_audio.errors import AudioError, DatasetError, ModelError
 from mxnet_audio.library.trained_model import skipped_notes
 from mxnet_audio.model_store import AUDIO_MODEL
 
-__all__ = ["AudioModel", "RowPrediction", "TrainingResults"]
-
-
-class RowPrediction(NamedTuple):
-    """Predictions of one row.
-
-    Attributes
-    ----------
-    outputs : dict of str to OutputPrediction
-        Prediction of each output by its name; empty if the row could not be used.
-    error : AudioError or None
-        Reason why the row could not be used.
-    """
-
-    outputs: dict[str, OutputPrediction]
-    error: AudioError | None = None
-
-
-@dataclass(frozen=True)
-class TrainingResults:
-    """Results of a training.
-
-    Attributes
-    ----------
-    statistics : dict of str to dict of str to dict of str to list of float
-        Measures after each round, by default an epoch: ``statistics["validation"]["label"]["accuracy"]``. Splits are
-        training, validation and test; the output ``combined`` has the sum of all losses.
-    best_round : int
-        Round, from 0, whose parameters the model has.
-    reports : dict of str to report
-        Report on the test rows by output; empty without test rows.
-    split : Split
-        Numbers of the rows that were used, of each part.
-    skipped : list of (str, AudioError)
-        Rows that could not be used: the name of the sound, and the reason.
-    directory : pathlib.Path
-        Directory of the model.
-    """
-
-    statistics: Statistics
-    best_round: int
-    reports: dict[str, Any]
-    split: Split = field(repr=False)
-    skipped: list[tuple[str, AudioError]] = field(repr=False)
-    directory: Path
+__all__ = ["AudioModel"]
 
 
 class AudioModel:
     """Model of a whole run: a network from sounds and other columns of a table to one or several outputs.
+
+    It can be pickled and copied.
 
     Parameters
     ----------
@@ -208,6 +165,7 @@ class AudioModel:
         """
         directory = path_argument("output_directory", output_directory)
         model_store.check_writable(directory)
+        self.config.to_yaml()  # too long a one is an error now, not after the first round
         if keep := not (overwrite or resume):
             model_store.check_free(directory, AUDIO_MODEL)
         table, config = read_table(dataset), self.config
@@ -215,7 +173,7 @@ class AudioModel:
         columns = Columns.fit(config, table, split.train)
         encoders = load_encoders(config, **self._devices)
         encoded = EncodedTable(config, columns, table, encoders=encoders, cache=cache)
-        found = set(encoded.usable(sorted(row for rows in split for row in rows)))
+        found = set(encoded.usable(sorted(row for rows in split for row in rows), show=progress))
         usable = Split(*([row for row in rows if row in found] for rows in split))
         self.skipped = [(name, error) for _, name, error in encoded.skipped]
         if not usable.train:
@@ -248,13 +206,17 @@ class AudioModel:
         best = state.best_round(config.trainer)
         return TrainingResults(state.statistics, best, reports, usable, self.skipped, directory)
 
-    def predict(self, dataset: Any, *, cache: bool | str | os.PathLike = True) -> list[RowPrediction]:
+    def predict(
+        self, dataset: Any, *, cache: bool | str | os.PathLike = True, progress: bool = False
+    ) -> list[RowPrediction]:
         """Predict the outputs of the rows of a data set.
 
         Parameters
         ----------
         dataset, cache
             As for `train`; the columns of the outputs are not needed.
+        progress : bool
+            Show a progress bar on standard error.
 
         Returns
         -------
@@ -266,41 +228,49 @@ class AudioModel:
         DatasetError
             If a column is missing.
         ModelError
-            If there is no model yet.
+            If there is no model yet, or a batch does not fit in memory.
         ParameterError
             If the data set is of the wrong type.
         """
-        run, table = self._run, read_table(dataset)
-        encoded = EncodedTable(run.config, run.columns, table, encoders=run.encoders, cache=cache, targets=False)
-        predictions: list[RowPrediction | None] = [None] * len(table)
-        for batch, (*scores, _) in run.forward(encoded, range(len(table))):
-            values = [output.predictions(array.asnumpy()) for output, array in zip(run.outputs, scores)]
-            for row, outputs in zip(batch.rows, zip(*values)):
-                predictions[row] = RowPrediction(dict(zip((output.name for output in run.outputs), outputs)))
-        for row, _, error in encoded.skipped:
-            predictions[row] = RowPrediction({}, error)
-        self.skipped = [(name, error) for _, name, error in encoded.skipped]
-        return [prediction for prediction in predictions if prediction is not None]
+        run = self._run
+        names = [output.name for output in run.outputs]
 
-    def encode(self, dataset: Any, *, cache: bool | str | os.PathLike = True) -> list[np.ndarray | None]:
+        def predicted(scores: list[nd.NDArray], _: nd.NDArray) -> list[dict[str, OutputPrediction]]:
+            values = [output.predictions(array.asnumpy()) for output, array in zip(run.outputs, scores)]
+            return [dict(zip(names, row)) for row in zip(*values)]
+
+        found, errors = self._compute(predicted, dataset, cache, progress)
+        return [RowPrediction(found.get(row, {}), errors.get(row)) for row in range(len(found) + len(errors))]
+
+    def encode(
+        self, dataset: Any, *, cache: bool | str | os.PathLike = True, progress: bool = False
+    ) -> list[np.ndarray | None]:
         """Compute the output of the combiner, a vector [shape=(dim,)], of the rows of a data set.
 
         Parameters and errors as for `predict`. Rows that cannot be used are None, and are listed in `skipped`.
         """
+        found, errors = self._compute(lambda _, vectors: vectors.asnumpy(), dataset, cache, progress)
+        return [found.get(row) for row in range(len(found) + len(errors))]
+
+    def _compute(
+        self, result: Callable[[list[nd.NDArray], nd.NDArray], Iterable[Any]], dataset: Any, cache: Any, progress: bool
+    ) -> tuple[dict[int, Any], dict[int, AudioError]]:
+        """Compute something of each row from the scores and vectors of batches; return it, or an error, by row."""
         run, table = self._run, read_table(dataset)
         encoded = EncodedTable(run.config, run.columns, table, encoders=run.encoders, cache=cache, targets=False)
-        vectors: list[np.ndarray | None] = [None] * len(table)
-        for batch, (*_, combined) in run.forward(encoded, range(len(table))):
-            for row, vector in zip(batch.rows, combined.asnumpy()):
-                vectors[row] = vector
+        found: dict[int, Any] = {}
+        for batch, (*scores, vectors) in run.forward(encoded, range(len(table)), show=progress):
+            found.update(zip(batch.rows.tolist(), result(scores, vectors)))
         self.skipped = [(name, error) for _, name, error in encoded.skipped]
-        return vectors
+        return found, {row: error for row, _, error in encoded.skipped}
 
-    def evaluate(self, dataset: Any, *, cache: bool | str | os.PathLike = True) -> dict[str, Any]:
+    def evaluate(
+        self, dataset: Any, *, cache: bool | str | os.PathLike = True, progress: bool = False
+    ) -> dict[str, Any]:
         """Compare the predictions for a data set with its outputs.
 
-        Parameters and errors as for `train`. Rows that cannot be used, or whose value of an output is missing or
-        unknown, are left out, and listed in the reports and in `skipped`.
+        Parameters and errors as for `train`; by default, there is no progress bar. Rows that cannot be used, or whose
+        value of an output is missing or unknown, are left out, and listed in the reports and in `skipped`.
 
         Returns
         -------
@@ -310,11 +280,11 @@ class AudioModel:
         """
         run, table = self._run, read_table(dataset)
         encoded = EncodedTable(run.config, run.columns, table, encoders=run.encoders, cache=cache)
-        usable = encoded.usable(range(len(table)))
+        usable = encoded.usable(range(len(table)), show=progress)
         self.skipped = [(name, error) for _, name, error in encoded.skipped]
         if not usable:
             raise DatasetError(f"no row can be evaluated, the first because {encoded.skipped[0][2]}", table.path)
-        return _reports(run, encoded, usable, self.skipped)
+        return _reports(run, encoded, usable, self.skipped, show=progress)
 
     def save(self, directory: str | os.PathLike) -> None:
         """Save the model in a directory, without what only resuming its training needs.
@@ -341,12 +311,17 @@ class AudioModel:
         directory: str | os.PathLike,
         model_ctx: mx.Context | None = None,
         data_ctx: mx.Context | None = None,
+        *,
+        source: str | os.PathLike | Mapping[str, str | os.PathLike] | None = None,
     ) -> AudioModel:
         """Load the model of a directory that `train` or `save` wrote.
 
         Parameters
         ----------
         directory : str or os.PathLike
+        source : str, os.PathLike or mapping of str to these, optional
+            File, folder or name on the hub of the published weights, if they are not saved with the model and are no
+            longer where they were in its training; of several encoders by the name of the input. `save` keeps it.
         model_ctx, data_ctx : mxnet.Context, optional
             As for `AudioModel`.
 
@@ -359,7 +334,7 @@ class AudioModel:
         """
         path = path_argument("directory", directory)
         devices = dict(zip(("model_ctx", "data_ctx"), contexts(model_ctx, data_ctx)))
-        run, manifest = load_run(path, **devices)
+        run, manifest = load_run(path, source, **devices)
         model = cls(run.config, **devices)
         model._fitted, model._statistics = run, manifest["statistics"]
         model._notes = {name: manifest[name] for name in ("training", "skipped", "reports") if name in manifest}
@@ -367,10 +342,10 @@ class AudioModel:
 
 
 def _reports(
-    run: FittedRun, table: EncodedTable, rows: list[int], skipped: list[tuple[str, AudioError]]
+    run: FittedRun, table: EncodedTable, rows: list[int], skipped: list[tuple[str, AudioError]], *, show: bool = False
 ) -> dict[str, Any]:
     """Return the report of each output on rows."""
-    results = run.record(table, rows).results()
+    results = run.record(table, rows, show=show).results()
     return {output.name: output.report(scores, targets, skipped) for output, scores, targets in results}
 
 

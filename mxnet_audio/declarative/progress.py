@@ -1,17 +1,21 @@
-"""State of the training of a declarative run, and decisions that depend on its measures alone."""
+"""State and results of the training of a declarative run, and decisions that depend on its measures alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mxnet_audio.declarative.splits import Split
 from mxnet_audio.declarative.training_section import Trainer
+from mxnet_audio.errors import AudioError
 from mxnet_audio.training.state import Tensors
 
-__all__ = ["Progress", "Statistics", "plateau_reductions"]
+__all__ = ["Progress", "Statistics", "TrainingResults", "plateau_reductions"]
 
 Statistics = dict[str, dict[str, dict[str, list[float]]]]
 MINIMIZED = ("loss", "mean_absolute_error", "mean_squared_error", "root_mean_squared_error")
@@ -67,6 +71,35 @@ class Progress:
                 for name, value in values.items():
                     series = self.statistics.setdefault(split, {}).setdefault(output, {})
                     series.setdefault(name, []).append(value)
+
+
+@dataclass(frozen=True)
+class TrainingResults:
+    """Results of a training.
+
+    Attributes
+    ----------
+    statistics : dict of str to dict of str to dict of str to list of float
+        Measures after each round, by default an epoch: ``statistics["validation"]["label"]["accuracy"]``. Splits are
+        training, validation and test; the output ``combined`` has the sum of all losses.
+    best_round : int
+        Round, from 0, whose parameters the model has.
+    reports : dict of str to report
+        Report on the test rows by output; empty without test rows.
+    split : Split
+        Numbers of the rows that were used, of each part.
+    skipped : list of (str, AudioError)
+        Rows that could not be used: the name of the sound, and the reason.
+    directory : pathlib.Path
+        Directory of the model.
+    """
+
+    statistics: Statistics
+    best_round: int
+    reports: dict[str, Any]
+    split: Split = field(repr=False)
+    skipped: list[tuple[str, AudioError]] = field(repr=False)
+    directory: Path
 
 
 def plateau_reductions(values: Sequence[float], metric: str, patience: int, most: int) -> int:

@@ -75,8 +75,8 @@ def _check_shares(value: Any) -> Any:
     """Refuse numbers that are not three shares, with one message for all of them."""
     if not isinstance(value, list | tuple) or any(isinstance(x, bool) or not isinstance(x, int | float) for x in value):
         return value
-    shares = len(value) == 3 and min(value) >= 0 and math.isclose(sum(value), 1, abs_tol=1e-6) and value[0]
-    if not shares:
+    are_shares = len(value) == 3 and all(0 <= share <= 1 for share in value)
+    if not (are_shares and math.isclose(sum(value), 1, abs_tol=1e-6) and value[0]):
         reason = "must be the shares of the training, validation and test rows: three numbers that sum to 1, the first"
         hint = f"{reason} above 0, such as [0.8, 0.2, 0], got {shown(value)}"
         raise PydanticCustomError("refused", "{reason}", {"reason": hint})

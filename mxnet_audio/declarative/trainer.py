@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from mxnet_audio.declarative.batches import Batch, EncodedTable
 from mxnet_audio.declarative.config import COMBINED
-from mxnet_audio.declarative.fitted import FittedRun, Record
+from mxnet_audio.declarative.fitted import FittedRun, Record, needs_memory
 from mxnet_audio.declarative.optimizers import make_optimizer, scheduled_rate
 from mxnet_audio.declarative.progress import Progress, plateau_reductions
 from mxnet_audio.declarative.splits import Split
@@ -87,7 +87,7 @@ class RunTrainer:
         Raises
         ------
         ModelError
-            If the loss becomes NaN or infinite. Earlier checkpoints remain.
+            If the loss becomes NaN or infinite, or a batch does not fit in memory. Earlier checkpoints remain.
         DatasetError
             If the measure to validate by is not defined on the validation rows.
         AudioError
@@ -99,7 +99,8 @@ class RunTrainer:
             contextlib.closing(self._batches(progress.step)) as batches,
         ):
             while progress.step < total and not self._is_stopped():
-                self._round(batches, bar)
+                with needs_memory(self._run.config):
+                    self._round(batches, bar)
                 figures = self._figures()
                 bar.set_postfix_str(figures)
                 if not show:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +18,7 @@ from mxnet_audio.weights.architecture import Architecture, read_architecture
 if TYPE_CHECKING:
     from mxnet_audio import weights
 
-__all__ = ["Pretrained", "read_base", "read_pretrained", "read_published", "transfer"]
+__all__ = ["Pretrained", "load_again", "read_base", "read_pretrained", "read_published", "transfer"]
 
 HEAD_PREFIX = "head."  # of the names of the last layer's parameters
 
@@ -117,28 +118,52 @@ def read_base(directory: str | os.PathLike, manifest: dict, source: Any = None) 
     ModelError
         If they cannot be loaded, or are not those that the model was made from.
     """
-    from mxnet_audio import weights
-
     if "base" in manifest["files"]:
         return model_store.read_tensors(directory, manifest, "base")
     encoder = manifest.get("encoder")
     if not isinstance(encoder, dict) or (reference := encoder.get("weights")) is None:
         return None
     try:
-        name, identity = encoder["name"], reference["identity"]
-        source, revision = (source, None) if source is not None else (reference["source"], reference["revision"])
+        loaded = load_again(encoder["name"], reference, source)
     except (KeyError, TypeError) as error:
         raise ModelError(f"damaged: missing or invalid in its description: {error}", directory) from error
+    except ModelError as error:
+        raise ModelError(error.reason, directory) from error
+    return {name: tensor for name, tensor in loaded.tensors.items() if not name.startswith(HEAD_PREFIX)}
+
+
+def load_again(name: str, reference: Mapping[str, Any], source: Any = None) -> weights.Loaded:
+    """Load the published weights that a saved model was made from, and that were not saved with it.
+
+    Parameters
+    ----------
+    name : str
+        Name of the weights.
+    reference : mapping
+        Their ``source``, ``revision`` and ``identity`` in the training.
+    source : str or os.PathLike, optional
+        Another source.
+
+    Raises
+    ------
+    ModelError
+        If they cannot be loaded, or are others.
+    KeyError, TypeError
+        If `reference` is none.
+    """
+    from mxnet_audio import weights
+
+    identity = reference["identity"]
+    source, revision = (reference["source"], reference["revision"]) if source is None else (source, None)
     mend = "give them as `source` (--source of the command): a folder, a file or a name on the hub"
     missing = f"the weights of {name} that it was trained on were not saved with it"
     try:
         loaded = weights.load(name, source, revision=revision)
     except (ModelError, ParameterError) as error:
-        raise ModelError(f"{missing}, and cannot be loaded: {mend} ({error})", directory) from error
+        raise ModelError(f"{missing}, and cannot be loaded: {mend} ({error})") from error
     if loaded.identity != identity:
-        found = f"those from {source or 'the usual folders'} are others"
-        raise ModelError(f"{missing}, and {found}: {mend}", directory)
-    return {name: tensor for name, tensor in loaded.tensors.items() if not name.startswith(HEAD_PREFIX)}
+        raise ModelError(f"{missing}, and those from {source or 'the usual folders'} are others: {mend}")
+    return loaded
 
 
 def read_published(

@@ -255,6 +255,7 @@ WRONG = [
     (split(probabilities=[0.5, "x", 0.5]), "preprocessing.split.probabilities[1]", "must be a number, got 'x'"),
     (split(probabilities=[0.5, True, 0.5]), "preprocessing.split.probabilities[1]", "must be a number"),
     (split(probabilities=[float("nan"), 0.5, 0.5]), "preprocessing.split.probabilities", "sum to 1"),
+    (split(probabilities=[10**400, 0.5, 0.5]), "preprocessing.split.probabilities", "sum to 1"),
     (split(probabilities=[0, 0.5, 0.5]), "preprocessing.split.probabilities", "the first above 0"),
     ({"defaults": {"audio": {"encoder": {"num_filtres": 8}}}}, "defaults.audio.encoder.num_filtres", "num_filters?"),
     ({"defaults": {"audio": {"preprocessing": {"typ": "raw"}}}}, "defaults.audio.preprocessing.typ", "type?"),

@@ -1,6 +1,8 @@
 """Models of whole runs: results, predictions, reports, saved models, pretrained encoders and bad input."""
 
+import copy
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -11,7 +13,10 @@ from filelock import FileLock, Timeout
 import mxnet_audio
 from mxnet_audio import AudioModel, load_classifier, model_store
 from mxnet_audio.declarative import RowPrediction, RunConfig
+from mxnet_audio.declarative import config as config_module
 from mxnet_audio.declarative import model as model_module
+from mxnet_audio.declarative.network import RunNetwork
+from mxnet_audio.engine import mx
 from mxnet_audio.errors import DatasetError, InvalidAudioError, ModelError, ParameterError
 from mxnet_audio.metrics import ClassificationReport, MultiLabelReport, RegressionReport
 from mxnet_audio.model_store import AUDIO_MODEL
@@ -35,7 +40,7 @@ def trained(tones, configured, tmp_path_factory):
 
 
 @pytest.fixture
-def copy(trained, tmp_path):
+def saved(trained, tmp_path):
     """Directory of a saved copy of the model."""
     trained[0].save(tmp_path / "copy")
     return tmp_path / "copy"
@@ -98,10 +103,10 @@ def test_evaluations_leave_out_rows_without_a_known_value(trained, tones):
         model.evaluate({**tones, "label": ["elephant"] * len(labels)}, cache=False)
 
 
-def test_a_saved_model_predicts_the_same(trained, tones, copy):
+def test_a_saved_model_predicts_the_same(trained, tones, saved):
     model, results = trained
     expected = model.predict(tones, cache=False)
-    for directory in (results.directory, copy):
+    for directory in (results.directory, saved):
         loaded = AudioModel.load(directory)
         assert loaded.predict(tones, cache=False) == expected
         assert loaded.statistics == results.statistics and loaded.config == model.config
@@ -110,24 +115,68 @@ def test_a_saved_model_predicts_the_same(trained, tones, copy):
     assert vectors[0].shape == (8 + 1 + 50,)
 
 
-def test_statistics_of_a_saved_model_can_be_undefined(trained, copy):
+def pickled(model):
+    """Return a model from its pickle."""
+    return pickle.loads(pickle.dumps(model))
+
+
+@pytest.mark.parametrize("way", ["copy", "pickle"])
+def test_models_can_be_copied_and_pickled(trained, tones, way):
     model, _ = trained
-    model_store_statistics = AudioModel.load(copy).statistics
-    json.dumps(model_store.read_manifest(copy, AUDIO_MODEL), allow_nan=False)
+    copied = {"copy": copy.deepcopy, "pickle": pickled}[way]
+    other = copied(model)
+    assert other.predict(tones, cache=False) == model.predict(tones, cache=False)
+    assert other.config == model.config and other.statistics == model.statistics
+    reports = [one.evaluate(tones, cache=False)["tags"] for one in (model, other)]
+    assert reports[0].thresholds.tolist() == reports[1].thresholds.tolist()
+    assert repr(copied(AudioModel(model.config))).endswith("untrained)")
+
+
+def test_progress_is_shown_if_wanted(trained, tones, capsys):
+    model, _ = trained
+    for use in (model.predict, model.encode, model.evaluate):
+        use(tones, cache=False)
+        assert not capsys.readouterr().err
+        use(tones, cache=False, progress=True)
+        assert f"{len(tones['clip'])}/{len(tones['clip'])}" in capsys.readouterr().err
+
+
+def test_batches_that_do_not_fit_in_memory_name_the_keys(trained, tones, tmp_path, monkeypatch):
+    def fail(*arrays):
+        raise mx.MXNetError("src/storage/./cpu_device_storage.h:70: Failed to allocate CPU Memory")
+
+    model, _ = trained
+    monkeypatch.setattr(RunNetwork, "forward", fail)
+    calls = (model.predict, model.evaluate, lambda table, **options: AudioModel(model.config).train(table, tmp_path))
+    for call in calls:
+        with pytest.raises(ModelError, match=r"trainer\.batch_size.*audio_file_length_limit_in_s"):
+            call(tones, cache=False)
+
+
+def test_a_configuration_that_is_too_long_is_refused_before_the_training(configured, tmp_path, monkeypatch):
+    monkeypatch.setattr(config_module, "_LARGEST", 1 << 10)
+    with pytest.raises(ParameterError, match="longer"):
+        AudioModel(RunConfig(**configured())).train("missing.csv", tmp_path)
+
+
+def test_statistics_of_a_saved_model_can_be_undefined(trained, saved):
+    model, _ = trained
+    model_store_statistics = AudioModel.load(saved).statistics
+    json.dumps(model_store.read_manifest(saved, AUDIO_MODEL), allow_nan=False)
     assert model_store_statistics == model.statistics
 
 
-def test_a_copy_cannot_be_resumed(trained, tones, copy):
+def test_a_copy_cannot_be_resumed(trained, tones, saved):
     with pytest.raises(ModelError, match="last"):
-        trained[0].train(tones, copy, resume=True, cache=False, progress=False)
+        trained[0].train(tones, saved, resume=True, cache=False, progress=False)
 
 
-def test_a_model_is_not_replaced_unless_that_is_wanted(trained, tones, copy, configured):
+def test_a_model_is_not_replaced_unless_that_is_wanted(trained, tones, saved, configured):
     model = AudioModel(configured(trainer={"epochs": 1}))
     with pytest.raises(ModelError, match="holds"):
-        model.train(tones, copy, cache=False)
-    model.train(tones, copy, cache=False, progress=False, overwrite=True)
-    assert [output.name for output in AudioModel.load(copy).config.output_features] == ["label"]
+        model.train(tones, saved, cache=False)
+    model.train(tones, saved, cache=False, progress=False, overwrite=True)
+    assert [output.name for output in AudioModel.load(saved).config.output_features] == ["label"]
 
 
 DAMAGES = {
@@ -141,26 +190,26 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("case", DAMAGES)
-def test_damaged_models_are_refused(copy, case):
-    path = copy / f"{AUDIO_MODEL}.json"
+def test_damaged_models_are_refused(saved, case):
+    path = saved / f"{AUDIO_MODEL}.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | DAMAGES[case]))
     with pytest.raises(ModelError) as caught:
-        AudioModel.load(copy)
-    assert str(copy) in str(caught.value)
+        AudioModel.load(saved)
+    assert str(saved) in str(caught.value)
 
 
-def test_networks_of_another_size_are_refused_before_they_get_memory(copy):
-    path = copy / f"{AUDIO_MODEL}.json"
+def test_networks_of_another_size_are_refused_before_they_get_memory(saved):
+    path = saved / f"{AUDIO_MODEL}.json"
     document = json.loads(path.read_text())
     document["config"]["input_features"][0]["encoder"]["fc_layers"] = [{"output_size": 32768}] * 2  # 4 GB
     path.write_text(json.dumps(document))
     with pytest.raises(ModelError, match="another network"):
-        AudioModel.load(copy)
+        AudioModel.load(saved)
 
 
-def test_a_run_is_no_classifier(copy):
+def test_a_run_is_no_classifier(saved):
     with pytest.raises(ModelError, match="AudioModel"):
-        load_classifier(copy)
+        load_classifier(saved)
 
 
 def test_bad_arguments(tones, configured, tmp_path):
@@ -265,12 +314,16 @@ def test_pretrained_encoders(tones, configured, tmp_path, case):
     assert loaded.predict(few, cache=False) == expected
     trained_nets = loaded._run.network.nets
     assert all(loaded._run.encoders[name].net is net for name, net in trained_nets.items())  # not twice in memory
-    loaded.save(tmp_path / "copy")
+    copied = pickled(loaded)
+    assert copied.predict(few, cache=False) == expected
+    copied.save(tmp_path / "copy")
     assert AudioModel.load(tmp_path / "copy").predict(few, cache=False) == expected
     if not has_base:
-        shutil.rmtree(source)
-        with pytest.raises(ModelError, match="saved_weights_in_checkpoint"):
+        source.rename(tmp_path / "moved")
+        with pytest.raises(ModelError, match="--source"):
             AudioModel.load(tmp_path / "copy")
+        AudioModel.load(tmp_path / "copy", source={"clip": tmp_path / "moved"}).save(tmp_path / "copy")
+        assert AudioModel.load(tmp_path / "copy").predict(few, cache=False) == expected
     assert len(results.statistics["training"]["label"]["loss"]) == 2
 
 
