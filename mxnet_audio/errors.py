@@ -10,6 +10,7 @@ import os
 __all__ = [
     "AudioDecodeError",
     "AudioError",
+    "ClusterError",
     "DatasetError",
     "EngineError",
     "FeatureError",
@@ -75,3 +76,7 @@ class EngineError(AudioError, ImportError):
 
 class SearchError(AudioError):
     """Raised if an index is missing, damaged, or made with another model's vectors."""
+
+
+class ClusterError(AudioError):
+    """Raised if a cluster cannot be used: no scheduler, no workers, or workers of another version."""

@@ -1,0 +1,6 @@
+"""Jobs over many files on a cluster of Dask workers, or on several processes of this machine."""
+
+import lazy_loader
+
+# The public names, and the types that editors and mypy see, are listed in __init__.pyi.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,133 @@
+"""Connection to a Dask scheduler, or to a cluster of processes on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from mxnet_audio.checks import shown, whole_number
+from mxnet_audio.errors import ClusterError, ParameterError
+from mxnet_audio.parallel import usable_cpus
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed.deploy.spec import SpecCluster
+
+__all__ = ["connect", "import_distributed"]
+
+CONNECT_SECONDS = 10.0  # for a scheduler to answer
+WORKER_SECONDS = 5.0  # for the first of its workers
+START_SECONDS = 120.0  # for the processes of a local cluster, each of which imports Dask
+ORPHAN_SECONDS = 30.0  # after which a local worker ends that cannot connect to its scheduler
+
+
+@contextlib.contextmanager
+def connect(scheduler: str | None = None, workers: int | None = None) -> Iterator[Client]:
+    """Connect to a Dask scheduler, or start a cluster of processes on this machine for the length of the block.
+
+    The local workers are processes of their own that do not import the running script, so that it needs no
+    ``if __name__ == "__main__"``. They share the CPUs, and end with the block, as their temporary folder does.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Address of a scheduler, such as ``"tcp://host:8786"``; one of the two is given.
+    workers : int > 0, optional
+        Number of processes of a local cluster.
+
+    Yields
+    ------
+    distributed.Client
+        Client of the cluster, which has at least one worker.
+
+    Raises
+    ------
+    ClusterError
+        If the scheduler does not answer or has no workers, the local processes do not start, or Dask is not installed.
+    ParameterError
+        If both or none of the arguments are given, or one is out of range.
+
+    Examples
+    --------
+    >>> with connect(workers=2) as client:      # doctest: +SKIP
+    ...     report = run(EmbedJob(encoder="yamnet"), find_sounds(["songs/"]), "vectors/", client)
+    """
+    if (scheduler is None) == (workers is None):
+        raise ParameterError(f"one of scheduler and workers must be given, got {scheduler!r} and {shown(workers)}")
+    if scheduler is not None and (not isinstance(scheduler, str) or not scheduler.strip()):
+        raise ParameterError(f"scheduler must be an address such as 'tcp://host:8786', got {shown(scheduler)}")
+    count = 1 if workers is None else whole_number("workers", workers)
+    distributed = import_distributed()
+    with contextlib.ExitStack() as stack:
+        if scheduler is None:
+            cluster = stack.enter_context(_local_cluster(count))
+            name, seconds = "the local cluster", START_SECONDS
+        else:
+            cluster, name, seconds = None, scheduler, WORKER_SECONDS
+        try:
+            client = distributed.Client(cluster or scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError, TypeError, RuntimeError) as error:  # asyncio's TimeoutError is an OSError, too
+            raise ClusterError(f"the scheduler cannot be reached ({_cause(error)}): is it running?", name) from error
+        stack.callback(client.close)
+        try:
+            client.wait_for_workers(count, timeout=seconds)
+        except (OSError, TimeoutError) as error:
+            mend = "its processes did not start" if cluster else f"start one: dask worker {scheduler} --nthreads 1"
+            raise ClusterError(f"there is no worker after {seconds:g} s: {mend}", name) from error
+        yield client
+
+
+def import_distributed() -> ModuleType:
+    """Import Dask's package `distributed`; ClusterError if it is not installed."""
+    try:
+        import distributed
+    except ImportError as error:
+        raise ClusterError(
+            f"this needs Dask, which is not installed ({error}): pip install 'mxnet-audio[cluster]'"
+        ) from error
+    return distributed
+
+
+@contextlib.contextmanager
+def _local_cluster(count: int) -> Iterator[SpecCluster]:
+    """Start a scheduler in this process, and workers in processes of their own."""
+    from distributed import Scheduler
+    from distributed.deploy.spec import SpecCluster
+    from distributed.deploy.subprocess import SubprocessWorker
+
+    threads = str(max(1, usable_cpus() // count))
+    with tempfile.TemporaryDirectory(prefix="mxnet-audio-", ignore_cleanup_errors=True) as folder:
+        options = {
+            "nthreads": 1,
+            "host": "127.0.0.1",
+            "local_directory": folder,
+            "memory_limit": 0,  # a worker is not stopped for the memory of its model, as this process would not be
+            "death_timeout": ORPHAN_SECONDS,
+            "silence_logs": logging.ERROR,
+            # Threads of the network, which MXNet reads when it is imported, and of decoding (`usable_cpus`).
+            "env": {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads), "LOKY_MAX_CPU_COUNT": threads},
+        }
+        worker = {"cls": SubprocessWorker, "options": {"worker_kwargs": options}}
+        # A scheduler on the local address only, without a dashboard.
+        scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
+        try:
+            cluster = SpecCluster(
+                workers=dict.fromkeys(range(count), worker),
+                scheduler=scheduler,
+                worker=worker,
+                silence_logs=logging.ERROR,
+            )
+        except Exception as error:  # of many types
+            raise ClusterError(f"the local cluster cannot be started ({_cause(error)})") from error
+        with cluster:
+            yield cluster
+
+
+def _cause(error: BaseException) -> str:
+    """Return the first line of an error, or its type if it has no text."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
