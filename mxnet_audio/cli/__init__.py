@@ -1,4 +1,4 @@
-"""The command ``mxnet-audio``: train, evaluate, predict, tag, encode, search, recognize speakers, and more.
+"""The command ``mxnet-audio``: train, evaluate, predict, tag, encode, find events, search, and more.
 
 Each command prints its result on stdout, as text or with ``--json`` as one JSON document, and everything else on
 stderr. Exit codes: 0 if all of the input was used, 1 if a file was skipped or something else in the input is wrong,
@@ -22,6 +22,7 @@ from mxnet_audio.cli.datasets import datasets
 from mxnet_audio.cli.demo import demo
 from mxnet_audio.cli.encode import encode
 from mxnet_audio.cli.evaluate import evaluate
+from mxnet_audio.cli.events import events
 from mxnet_audio.cli.export import export
 from mxnet_audio.cli.index import index
 from mxnet_audio.cli.info import info
@@ -47,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, cross_validate, evaluate, report, adapt, predict, tag, encode):
+for command in (train, cross_validate, evaluate, report, adapt, predict, tag, events, encode):
     app.command()(command)
 app.add_typer(index, name="index")
 for command in (search, recommend, export):

@@ -11,8 +11,20 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from mxnet_audio.cli.cluster_options import (
+    ClusterChoice,
+    OverwriteParts,
+    PartitionSize,
+    Places,
+    Scheduler,
+    Workers,
+    check_parts_folder,
+    model_of_job,
+    parse_place,
+    run_on_cluster,
+)
 from mxnet_audio.cli.files import BulkJob
-from mxnet_audio.cli.options import AsJson, Channel, Gpu, Paths, StoredNetwork, parse_path
+from mxnet_audio.cli.options import AsJson, Channel, Gpu, StoredNetwork
 from mxnet_audio.cli.vector_model import (
     EmbeddingName,
     EncoderChoice,
@@ -22,6 +34,7 @@ from mxnet_audio.cli.vector_model import (
     VectorModel,
     find_vector_model,
 )
+from mxnet_audio.cluster.urls import is_url
 from mxnet_audio.errors import AudioError
 
 if TYPE_CHECKING:
@@ -31,9 +44,11 @@ if TYPE_CHECKING:
 
 __all__ = ["encode"]
 
+VECTORS = "vectors.npz"
+
 
 def encode(
-    paths: Paths,
+    paths: Places,
     encoder: EncoderName = None,
     source: Source = None,
     revision: Revision = None,
@@ -41,17 +56,22 @@ def encode(
     model_dir: VectorModel = None,
     network: StoredNetwork = None,
     output: Annotated[
-        Path,
+        str | None,
         typer.Option(
             "--output",
             "-o",
-            parser=parse_path,
+            parser=parse_place,
             metavar="FILE",
-            help="vectors.npz (arrays paths, vectors) or vectors.csv.",
+            help=f"{VECTORS} (arrays paths, vectors) or vectors.csv; with --scheduler or --workers, a folder or URL of "
+            f"Parquet files. [default: {VECTORS}]",
         ),
-    ] = Path("vectors.npz"),
+    ] = None,
     channel: Channel = "mix",
     gpu: Gpu = None,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    partition_size: PartitionSize = None,
+    overwrite: OverwriteParts = False,
     as_json: AsJson = False,
 ) -> None:
     """Turn sound files into vectors (embeddings).
@@ -61,16 +81,20 @@ def encode(
       mxnet-audio encode songs/ --output songs.npz
       mxnet-audio encode a.wav b.wav --encoder musicnn -o vectors.csv
       mxnet-audio encode calls/ --encoder wavlm --source microsoft/wavlm-large --embedding 9:mean
+      mxnet-audio encode s3://bucket/songs --encoder yamnet --scheduler tcp://host:8786 -o s3://bucket/vectors
     """
-    writers = {".npz": _write_npz, ".csv": _write_csv}
-    if output.suffix.lower() not in writers:
-        raise typer.BadParameter(f"expected a name ending in .npz or .csv, got {output}", param_hint="--output")
-    if output.is_dir():
-        raise typer.BadParameter(f"expected a file, got the folder {output}", param_hint="--output")
-    if not output.parent.is_dir():
-        raise AudioError("no such folder", output.parent)
-    write = writers[output.suffix.lower()]
-    load = find_vector_model(EncoderChoice(encoder, embedding, source, revision), model_dir, network, gpu)
+    choice = EncoderChoice(encoder, embedding, source, revision)
+    cluster = ClusterChoice(scheduler, workers, partition_size, overwrite)
+    if cluster.check(output=output if output is not None and is_url(output) else None):
+        folder = check_parts_folder(output)
+        model = model_of_job(choice, model_dir, network, gpu)
+        from mxnet_audio.cluster import EmbedJob
+
+        run_on_cluster(cluster, EmbedJob(**model, channel=channel), paths, folder, as_json)
+        return
+    path = Path(output or VECTORS)
+    write = _writer(path)
+    load = find_vector_model(choice, model_dir, network, gpu)
     job = BulkJob(as_json)
     sources = job.find_sources(paths, channel)
     from mxnet_audio.atomic import replacing
@@ -79,7 +103,7 @@ def encode(
     names: list[str] = []
     vectors: list[np.ndarray] = []
     try:
-        with replacing(output) as temporary:  # a folder that cannot be written to is an error now
+        with replacing(path) as temporary:  # a folder that cannot be written to is an error now
             (model,) = load().values()
             for encoding, (name, _) in zip(model.encode_many([source for _, source in sources]), sources):
                 if encoding.error is not None:
@@ -92,7 +116,7 @@ def encode(
                 "model_id": model.model_id,
                 "model": describe(model),
                 "labels": model.labels,
-                "output": output if names else None,
+                "output": path if names else None,
                 "dim": model.embedding_dim,
                 "paths": names,
             }
@@ -102,8 +126,20 @@ def encode(
     except OSError as error:
         if not names:
             raise
-        raise _kept_elsewhere(error, output, write, names, vectors) from error
-    job.finish(document, f"wrote {len(names)} vectors of length {model.embedding_dim} to {output}")
+        raise _kept_elsewhere(error, path, write, names, vectors) from error
+    job.finish(document, f"wrote {len(names)} vectors of length {model.embedding_dim} to {path}")
+
+
+def _writer(output: Path) -> Writer:
+    """Return the function that writes vectors to a file; raise an error if it is not one that can be written."""
+    writers = {".npz": _write_npz, ".csv": _write_csv}
+    if output.suffix.lower() not in writers:
+        raise typer.BadParameter(f"expected a name ending in .npz or .csv, got {output}", param_hint="--output")
+    if output.is_dir():
+        raise typer.BadParameter(f"expected a file, got the folder {output}", param_hint="--output")
+    if not output.parent.is_dir():
+        raise AudioError("no such folder", output.parent)
+    return writers[output.suffix.lower()]
 
 
 def _kept_elsewhere(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import typer
@@ -61,7 +60,7 @@ class BulkJob:
         self.done = 0
         self.skipped: list[dict[str, str]] = []
 
-    def find(self, paths: Iterable[Path], must_exist: bool = True) -> list[str]:
+    def find(self, paths: Iterable[str | os.PathLike], must_exist: bool = True) -> list[str]:
         """List the given files and the sound files in the given folders, each once.
 
         Missing files are skipped, unless `must_exist` is False. The command exits if no file remains; with
@@ -84,7 +83,7 @@ class BulkJob:
             self.finish({})
         return list(files)
 
-    def find_sources(self, paths: Iterable[Path], channel: str | int) -> Sources:
+    def find_sources(self, paths: Iterable[str | os.PathLike], channel: str | int) -> Sources:
         """List the sounds of a channel, or of each channel, of the files that `find` lists."""
         from mxnet_audio.audio import channel_sources
         from mxnet_audio.audio.source import source_name

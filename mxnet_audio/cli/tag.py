@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mxnet_audio.checks import one_of
+from mxnet_audio.cli.cluster_options import (
+    ClusterChoice,
+    OverwriteParts,
+    PartitionSize,
+    PartsFolder,
+    Places,
+    Scheduler,
+    Workers,
+    check_parts_folder,
+    model_of_job,
+    run_on_cluster,
+)
 from mxnet_audio.cli.files import BulkJob, Sources
 from mxnet_audio.cli.model import TAGGER, load_tagger
-from mxnet_audio.cli.options import AsJson, Channel, Gpu, Paths, TopK
+from mxnet_audio.cli.options import AsJson, Channel, Gpu, TopK
 from mxnet_audio.cli.output import print_lines, print_message
 from mxnet_audio.cli.vector_model import EncoderChoice, Revision, Source
 from mxnet_audio.errors import AudioError
@@ -23,7 +34,7 @@ __all__ = ["tag"]
 
 
 def tag(
-    paths: Paths,
+    paths: Places,
     top_k: TopK = 5,
     timeline: Annotated[
         bool, typer.Option("--timeline", help="Tag each window of the length that the encoder takes, 1 to 30 s.")
@@ -39,6 +50,11 @@ def tag(
     revision: Revision = None,
     channel: Channel = "mix",
     gpu: Gpu = None,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    output: PartsFolder = None,
+    partition_size: PartitionSize = None,
+    overwrite: OverwriteParts = False,
     as_json: AsJson = False,
 ) -> None:
     """Tag sound files by a pretrained encoder.
@@ -51,14 +67,21 @@ def tag(
       mxnet-audio tag clip.wav -k 3
       mxnet-audio tag street.flac --timeline
       mxnet-audio tag songs/ --encoder musicnn --json > tags.json
+      mxnet-audio tag songs/ --workers 4 --output tags/   # Parquet files, and a rerun continues
     """
-    from mxnet_audio.library.tagger import encoders_with_tags
-    from mxnet_audio.weights.registry import check_name
+    choice = EncoderChoice(encoder, source=source, revision=revision)
+    choice.check_tags()
+    cluster = ClusterChoice(scheduler, workers, partition_size, overwrite)
+    if cluster.check(output=output):
+        if timeline:
+            reason = "not with --scheduler or --workers, see `mxnet-audio events`"
+            raise typer.BadParameter(reason, param_hint="--timeline")
+        folder = check_parts_folder(output)
+        model = model_of_job(choice, None, None, gpu)
+        from mxnet_audio.cluster import TagJob
 
-    if source is None:
-        check_name("--encoder", encoder)
-        one_of("--encoder", encoder, encoders_with_tags())
-    EncoderChoice(encoder, source=source, revision=revision).check()
+        run_on_cluster(cluster, TagJob(**model, top_k=top_k, channel=channel), paths, folder, as_json)
+        return
     job = BulkJob(as_json)
     sources = job.find_sources(paths, channel)
     tagger = load_tagger(encoder, gpu, source, revision)

@@ -91,16 +91,23 @@ Event(start=3, end=4, label='dog', score=0.5)]
 
 
 def label_thresholds(
-    known: Sequence[Label], threshold: float | Mapping[Label, float], labels: Iterable[Label] | None = None
+    known: Sequence[Label],
+    threshold: float | Mapping[Label, float] | None = None,
+    labels: Iterable[Label] | None = None,
+    defaults: Sequence[float] | np.ndarray | None = None,
 ) -> dict[Label, float]:
-    """Return the threshold of each label that is looked for.
+    """Return the threshold of each label that is looked for, as `find_events` takes them.
 
     Parameters
     ----------
     known : sequence of int or str
         Labels of the model.
-    threshold, labels
-        As for `find_events`.
+    threshold : float > 0, or mapping of labels to such numbers, optional
+        As for `find_events`; by default `defaults`.
+    labels : iterable of int or str, optional
+        Labels to look for; an integer label may be given as text.
+    defaults : sequence of float, optional
+        Threshold of each label of the model, if it has them; 0.5 by default.
 
     Raises
     ------
@@ -111,18 +118,27 @@ def label_thresholds(
     --------
     >>> label_thresholds(["dog", "rain"], {"dog": 0.5})
     {'dog': 0.5}
+    >>> label_thresholds(["dog", "rain"], labels=["rain"], defaults=[0.25, 0.75])
+    {'rain': 0.75}
     >>> label_thresholds(["dog", "rain"], 0.5, ["rian"])
     Traceback (most recent call last):
     ...
     mxnet_audio.errors.ParameterError: labels must be among those of the model, got 'rian', did you mean rain?
     """
-    _check_thresholds(threshold)
+    if threshold is None:
+        threshold = dict(zip(known, [0.5] * len(known) if defaults is None else map(float, defaults)))
+    else:
+        _check_thresholds(threshold)
     by_label = threshold if isinstance(threshold, Mapping) else dict.fromkeys(known, threshold)
+    by_text = {str(label): label for label in known}
     for label in (*by_label, *(labels or ())):
-        if label not in known:
-            hint = nearest(label, [name for name in known if isinstance(name, str)])
-            raise ParameterError(f"labels must be among those of the model, got {shown(label)}{hint}")
-    return {label: float(by_label[label]) for label in (by_label if labels is None else labels) if label in by_label}
+        if str(label) not in by_text:
+            raise ParameterError(
+                f"labels must be among those of the model, got {shown(label)}{nearest(label, by_text)}"
+            )
+    chosen = {by_text[str(label)]: float(value) for label, value in by_label.items()}
+    wanted = chosen if labels is None else {by_text[str(label)] for label in labels}
+    return {label: value for label, value in chosen.items() if label in wanted}
 
 
 def _check_thresholds(threshold: float | Mapping[Label, float]) -> None:

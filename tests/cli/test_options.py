@@ -162,7 +162,7 @@ def path_options(group):
 def test_paths_of_all_commands_are_parsed_alike():
     found = {(command, name): option for command, name, option in path_options(app)}
     assert [key for key, option in found.items() if option is None or option.parser is not parse_path] == []
-    assert {("train", "data"), ("train", "log"), ("encode", "output"), ("download", "archive")} <= set(found)
+    assert {("train", "data"), ("train", "log"), ("report", "output"), ("download", "archive")} <= set(found)
 
 
 def test_home_folder(monkeypatch, tmp_path):
