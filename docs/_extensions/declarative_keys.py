@@ -74,23 +74,9 @@ input_features[0].encoder.num_filtres: unknown key, did you mean num_filters?
 A name alone stands for a section with this type: `encoder: yamnet` is `encoder: {type: yamnet}`. A file has at most
 1 MiB, no aliases (`*name`), and no key twice.
 """
-SEQUENCES = [
-    encoders.ParallelCnn,
-    encoders.StackedCnn,
-    encoders.StackedParallelCnn,
-    encoders.Rnn,
-    encoders.CnnRnn,
-    encoders.Transformer,
-    encoders.Passthrough,
-]
-PRETRAINED = [
-    pretrained_encoders.Wav2Vec2,
-    pretrained_encoders.Whisper,
-    pretrained_encoders.Hubert,
-    pretrained_encoders.WavLm,
-    pretrained_encoders.Ast,
-]
+SEQUENCES = [encoder for encoder in encoders.ENCODERS if issubclass(encoder, encoders.SequenceEncoder)]
 OTHERS = [pretrained_encoders.PublishedEncoder, pretrained_encoders.FrozenEncoder]
+PRETRAINED = [encoder for encoder in encoders.ENCODERS if encoder not in (*SEQUENCES, *OTHERS)]
 OPTIMIZERS = ["Sgd", "Adam", "AdamW", "Adamax", "Nadam", "Adadelta", "Adagrad", "Rmsprop"]
 OUTPUTS = output_features.OUTPUT_TYPES
 LOSSES = [

@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 COMMON_KEYS = {
-    "proc_column": Dropped("Ludwig computes it"),
+    "proc_column": COMPUTED,
     "active": Refused("leave the feature out", (True,)),
 }
 

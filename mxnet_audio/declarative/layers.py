@@ -30,7 +30,6 @@ __all__ = [
 ]
 
 _OTHER_ACTIVATIONS = (
-    "swish",
     "mish",
     "relu6",
     "prelu",
@@ -60,7 +59,7 @@ Activation: TypeAlias = Annotated[
         "linear",
     ]
     | None,
-    refuse_values({"swish": "it is 'silu'"} | dict.fromkeys(_OTHER_ACTIVATIONS[1:], "use 'relu', 'gelu' or 'silu'")),
+    refuse_values({"swish": "it is 'silu'"} | dict.fromkeys(_OTHER_ACTIVATIONS, "use 'relu', 'gelu' or 'silu'")),
 ]
 Norm: TypeAlias = Annotated[
     Literal["batch", "layer"] | None, refuse_values({"ghost": "use 'batch', of the whole batch, or 'layer'"})

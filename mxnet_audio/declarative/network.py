@@ -196,7 +196,8 @@ def make_network(
     ParameterError
         If the layers of an encoder do not fit its input, which is named, or there are too many weights.
     """
-    roots, encoders = config.shared_encoders, {}  # type: dict[str, str], dict[str, InputEncoder]
+    roots = config.shared_encoders
+    encoders: dict[str, InputEncoder] = {}
     for feature in config.input_features:
         root = roots.get(feature.name, feature.name)
         if root not in encoders:

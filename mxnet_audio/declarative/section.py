@@ -118,7 +118,7 @@ class Refused:
     ----------
     reason : str
         Reason, and the key or value to use instead.
-    *values
+    values : tuple
         Values that are accepted: Ludwig's default, with which Ludwig writes out its configurations.
     """
 
@@ -132,7 +132,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Dropped(Refused):
-    """Key of Ludwig that is accepted with any value, and has no effect, in Ludwig neither."""
+    """Key of Ludwig that is accepted with any value, and has no effect, nor has it in Ludwig."""
 
     def accepts(self, value: Any) -> bool:
         """Return True."""

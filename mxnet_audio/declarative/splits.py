@@ -11,9 +11,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from mxnet_audio.checks import nearest
 from mxnet_audio.datasets.splits import SPLITS
 from mxnet_audio.declarative.label_encodings import CategoryEncoding
-from mxnet_audio.declarative.section import nearest
 from mxnet_audio.declarative.sounds import FilledSounds
 from mxnet_audio.declarative.table import Table
 from mxnet_audio.errors import DatasetError

@@ -196,9 +196,7 @@ class LearningRateScheduler(Section):
     """Lowest learning rate of cosine decay."""
 
 
-_CPU_BATCH = 128
-
-
+_BATCH_SIZE, _LEARNING_RATE = 128, 0.001  # for Ludwig's auto
 _PLATEAU = "the batch size is constant"
 _ONE_PROCESS = Dropped("training has one process")
 _ONE_OUTPUT_WEIGHTS = "use loss.weight of the outputs"
@@ -265,11 +263,11 @@ class Trainer(Section):
     """Passes through the training rows."""
     train_steps: PositiveCount | None = None
     """Most steps, in place of epochs."""
-    batch_size: Annotated[PositiveCount, Replaced("auto", _CPU_BATCH)] = _CPU_BATCH
+    batch_size: Annotated[PositiveCount, Replaced("auto", _BATCH_SIZE)] = _BATCH_SIZE
     """Rows of a step; auto, Ludwig's default, is 128."""
     eval_batch_size: Annotated[PositiveCount | None, Replaced("auto", None)] = None
     """Rows of a step of an evaluation; by default batch_size."""
-    learning_rate: Annotated[Positive, Field(le=1), Replaced("auto", 0.001)] = 0.001
+    learning_rate: Annotated[Positive, Field(le=1), Replaced("auto", _LEARNING_RATE)] = _LEARNING_RATE
     """Highest learning rate; auto is 0.001."""
     learning_rate_scheduler: Annotated[LearningRateScheduler, or_nothing] = LearningRateScheduler()
     """Course of the learning rate."""

@@ -18,15 +18,8 @@ BLOCKS = sorted((Path(__file__).parent / "ludwig_blocks").glob("*.yaml"))
 OUTPUTS = [{"name": "label", "type": "category"}]
 SECTIONS = {
     section.model_fields["type"].default: section
-    for section in (
-        encoders.ParallelCnn,
-        encoders.StackedCnn,
-        encoders.StackedParallelCnn,
-        encoders.Rnn,
-        encoders.CnnRnn,
-        encoders.Transformer,
-        encoders.Passthrough,
-    )
+    for section in encoders.ENCODERS
+    if issubclass(section, encoders.SequenceEncoder)
 }
 
 
