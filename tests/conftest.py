@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: recordings, tones, a small corpus with a trained classifier, and shared folders."""
 
+import functools
 import gc
 import os
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import platformdirs
 import pytest
 import soundfile as sf
+import typer
 from filelock import FileLock
 from hypothesis import settings
 
@@ -64,6 +66,14 @@ def unsynced_files():
     """Do not wait for the disk, a tenth of the time of short training: it matters in a power failure only."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", os.fstat)  # which fails for the same descriptors
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def command_built_once():
+    """Build the command line once and not for each command that is run, which took most of the time of many tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", functools.cache(typer.main.get_command))
         yield
 
 
