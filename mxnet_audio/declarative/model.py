@@ -69,9 +69,12 @@ class AudioModel:
     >>> results = model.train(table, getfixture("tmp_path") / "results", cache=False, progress=False)
     >>> results.reports["label"].accuracy
     1.0
-    >>> (prediction,) = AudioModel.load(results.directory).predict({"clip": table["clip"][:1]}, cache=False)
+    >>> model = AudioModel.load(results.directory)
+    >>> (prediction,) = model.predict({"clip": table["clip"][:1]}, cache=False)
     >>> prediction.outputs["label"].value
     'low'
+    >>> model.evaluate(table, cache=False)["label"].accuracy, model.encode(table, cache=False)[0].shape
+    (1.0, (256,))
     """
 
     def __init__(

@@ -36,6 +36,12 @@ class OutputPrediction(NamedTuple):
         The class, the number, or the classes that apply.
     probabilities : dict or None
         Probability of each class; None for numbers.
+
+    Examples
+    --------
+    >>> prediction = OutputPrediction("dog", {"cat": 0.25, "dog": 0.75})
+    >>> prediction.probabilities[prediction.value]
+    0.75
     """
 
     value: Any
@@ -52,6 +58,12 @@ class BinaryReport(ClassificationReport):
         As of `ClassificationReport`.
     roc_auc : float
         Area below the ROC curve of the second class; NaN if all rows are of one class.
+
+    Examples
+    --------
+    >>> report = BinaryReport(["no", "yes"], np.array([[3, 1], [0, 4]]), roc_auc=0.9375)
+    >>> report.accuracy, report.roc_auc
+    (0.875, 0.9375)
     """
 
     roc_auc: float = float("nan")

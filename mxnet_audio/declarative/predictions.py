@@ -39,6 +39,13 @@ class RowPrediction(NamedTuple):
         Prediction of each output by its name; empty if the row could not be used.
     error : AudioError or None
         Reason why the row could not be used.
+
+    Examples
+    --------
+    >>> from mxnet_audio.declarative import OutputPrediction
+    >>> rows = [RowPrediction({"label": OutputPrediction("dog")}), RowPrediction({}, AudioError("silent", "b.wav"))]
+    >>> [row.outputs["label"].value if row.error is None else str(row.error) for row in rows]
+    ['dog', 'b.wav: silent']
     """
 
     outputs: dict[str, OutputPrediction]

@@ -92,6 +92,13 @@ class TrainingResults:
         Rows that could not be used: the name of the sound, and the reason.
     directory : pathlib.Path
         Directory of the model.
+
+    Examples
+    --------
+    >>> losses = {"validation": {"label": {"loss": [0.7, 0.2, 0.3]}}}
+    >>> results = TrainingResults(losses, 1, {}, Split([0, 1], [2], []), [], Path("results"))
+    >>> results.statistics["validation"]["label"]["loss"][results.best_round]
+    0.2
     """
 
     statistics: Statistics

@@ -55,6 +55,16 @@ def split_rows(config: RunConfig, table: Table, rows: Sequence[int] | None = Non
     DatasetError
         If a column is missing, or has a missing or unknown value; if a part would be empty, or a class too small for
         it; if a fixed split puts a group or a sound on two sides; or if a class is in no training row.
+
+    Examples
+    --------
+    >>> from mxnet_audio.declarative import RunConfig, read_table
+    >>> table = read_table({"clip": ["a.wav", "b.wav"], "y": [1.5, 2.5], "side": ["train", "test"]})
+    >>> config = RunConfig(input_features=[{"name": "clip", "type": "audio"}], trainer={"early_stop": 0},
+    ...                    output_features=[{"name": "y", "type": "number"}],
+    ...                    preprocessing={"split": {"type": "fixed", "column": "side"}})
+    >>> split_rows(config, table)
+    Split(train=[0], validation=[], test=[1])
     """
     split = config.preprocessing.split
     chosen = np.arange(len(table)) if rows is None else np.asarray(rows, int)

@@ -147,6 +147,12 @@ def classification_report(
         If there are no clips, or a label is not among ``labels``.
     ParameterError
         If ``y_true`` and ``y_pred`` differ in length.
+
+    Examples
+    --------
+    >>> classification_report(['cat', 'cat', 'dog'], ['cat', 'dog', 'dog'], ['cat', 'dog']).confusion
+    array([[1, 1],
+           [0, 1]])
     """
     # By index, so that ints, strings and NumPy's kinds of both can be classes of one model.
     index = {label: i for i, label in enumerate(labels)}

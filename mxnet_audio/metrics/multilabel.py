@@ -340,6 +340,12 @@ def multilabel_report(
         If there are no clips.
     ParameterError
         If a shape does not fit, a target is neither true nor false, or a score or threshold is not a finite number.
+
+    Examples
+    --------
+    >>> targets, scores = [[True, False], [True, True]], [[0.9, 0.2], [0.8, 0.6]]
+    >>> multilabel_report(targets, scores, ['dog', 'rain'], thresholds=[0.85, 0.5]).n_exact
+    1
     """
     targets, scores = _checked(targets, scores)
     if targets.shape[1] != len(labels):

@@ -82,6 +82,11 @@ def regression_report(
     See Also
     --------
     sklearn.metrics.r2_score : the implementation of R2
+
+    Examples
+    --------
+    >>> regression_report([1.0, 2.0], [1.5, 2.5]).mae
+    0.5
     """
     true, predicted = _vector("targets", targets), _vector("predictions", predictions)
     if true.shape != predicted.shape:

@@ -130,6 +130,11 @@ def verification_report(
     ------
     DatasetError, ParameterError
         See :func:`roc` and :func:`bootstrap`.
+
+    Examples
+    --------
+    >>> verification_report([1, 1, 0, 0], [0.9, 0.7, 0.3, 0.1]).eer
+    0.0
     """
     if not len(labels) and skipped:
         raise DatasetError(
