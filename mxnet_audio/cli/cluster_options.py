@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -125,32 +126,23 @@ class ClusterChoice(NamedTuple):
 
 
 def model_of_job(
-    encoder: EncoderChoice, model_dir: Path | None, network: StoredModel | None, gpu: int | None
+    encoder: EncoderChoice, model_dir: Path | None, network: StoredModel | None, gpu: int | None, default: str = TAGGER
 ) -> dict[str, Any]:
-    """Return the arguments of a job that name its model: a trained one or, without any, an encoder.
+    """Return the arguments of a job that name its model.
 
-    Everything is checked that can be checked without loading it; errors as of `find_vector_model`. Folders are named
-    absolutely, as a worker has another current folder.
+    Without any choice it is the trained model in ``./models`` or, if there is none, the encoder `default`. As far as
+    this is possible without loading the model, what can be wrong is checked now; errors as of `find_vector_model`.
     """
-    if encoder.name == "auto":
-        raise typer.BadParameter(
-            "not with --scheduler or --workers, as workers could choose differently", param_hint="--encoder auto"
-        )
-    if encoder.name is None and model_dir is None:
+    if not any(encoder) and model_dir is None:
         if network is not None or MODELS.exists():
             model_dir = MODELS
         else:
-            print_message(f"no folder {MODELS} here: using the pretrained encoder {TAGGER}")
-            encoder = encoder._replace(name=TAGGER)
+            print_message(f"no folder {MODELS} here: using the pretrained encoder {default}; --encoder names another")
+            encoder = encoder._replace(name=default)
     find_vector_model(encoder, model_dir, network, gpu)
-    source = encoder.source
-    if source is not None and Path(source).exists():
-        source = str(Path(source).absolute())
-    fields = {**encoder._asdict(), "source": source, "gpu": gpu}
+    fields = {**encoder._asdict(), "model_dir": None if model_dir is None else str(model_dir), "gpu": gpu}
     fields["encoder"] = fields.pop("name")
-    if model_dir is not None:
-        fields |= {"model_dir": str(model_dir.absolute()), "network": None if network is None else network.value}
-    return fields
+    return {**fields, "network": None if network is None else network.value}
 
 
 def check_parts_folder(output: str | None) -> str:
@@ -163,31 +155,41 @@ def check_parts_folder(output: str | None) -> str:
     return output
 
 
-def run_on_cluster(cluster: ClusterChoice, job: Job, paths: Iterable[str], output: str | None, as_json: bool) -> None:
+def run_on_cluster(
+    cluster: ClusterChoice,
+    job: Job,
+    paths: Iterable[str],
+    output: str | None,
+    as_json: bool,
+    document: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Run a job on the chosen cluster, print its summary, and exit with code 1 if a file was skipped.
 
     Parameters
     ----------
     cluster : ClusterChoice
     job : Job
-        What is computed, of which model.
+        What is computed, and by which model.
     paths : iterable of str
         Paths and URLs of files and folders.
     output : str or None
-        Path or URL of the folder of results; None of a job that writes to a database.
+        Path or URL of the folder of results; None of a job that writes to a server.
     as_json : bool
         Print the summary as JSON.
+    document : dict
+        Further entries of the summary as JSON.
     """
     from mxnet_audio.cluster import connect, run
     from mxnet_audio.cluster.storage import find_sounds
     from mxnet_audio.cluster.urls import check_url, display_name
 
     command = BulkJob(as_json)
-    document: dict[str, Any] = {"output": None if output is None else display_name(check_url(output))}
+    if output is not None:
+        document = {"output": display_name(check_url(output)), **document}
     found = find_sounds(paths, on_skip=lambda error: command.skip(error.path or "", error))
     first = next(found, None)
     if first is None:
-        command.finish(document)  # exits
+        command.finish(document)  # exits: no cluster is needed
         return
     size = None if cluster.partition_size is None else cluster.partition_size * 1_000_000
     options: dict[str, Any] = {"partition_bytes": size, "resume": not cluster.overwrite, "progress": show_progress()}
@@ -198,14 +200,14 @@ def run_on_cluster(cluster: ClusterChoice, job: Job, paths: Iterable[str], outpu
     for partition, reason in report.failed:
         print_message(f"failed: partition {partition}: {reason}")
     command.done = report.done + report.already_done
-    document |= {
+    document = {
         "model_id": report.model_id,
+        **document,
         "added": report.done,
         "unchanged": report.already_done,
         "partitions": report.partitions,
         "failed": [{"partition": partition, "reason": reason} for partition, reason in report.failed],
     }
-    where = f" in {document['output']}" if output is not None else ""
-    command.finish(document, f"{report.done} added, {report.already_done} unchanged{where}")
+    command.finish(document, f"{report.done} added, {report.already_done} unchanged")
     if report.failed:
         raise typer.Exit(1)

@@ -87,7 +87,7 @@ def encode(
     cluster = ClusterChoice(scheduler, workers, partition_size, overwrite)
     if cluster.check(output=output if output is not None and is_url(output) else None):
         folder = check_parts_folder(output)
-        model = model_of_job(choice, model_dir, network, gpu)
+        model = model_of_job(choice, model_dir, network, gpu, default="auto")
         from mxnet_audio.cluster import EmbedJob
 
         run_on_cluster(cluster, EmbedJob(**model, channel=channel), paths, folder, as_json)
