@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from mxnet_audio.cli.files import BulkJob
+from mxnet_audio.cli.index_transfer import pull, push
 from mxnet_audio.cli.options import INDEX, AsJson, Channel, Gpu, IndexDir, StoredNetwork, parse_path
 from mxnet_audio.cli.output import print_message, print_result, show_progress
 from mxnet_audio.cli.stored_index import (
@@ -57,7 +58,7 @@ index = typer.Typer(
     help="""Add sound files to an index; list, remove and relocate them.
 
     `add` can be left out: `mxnet-audio index songs/` adds a folder. One that is named like a command is written with
-    its path, as ./list.
+    its path, as ./list. `push` and `pull` copy an index to a server and back.
 
     \b
     Examples:
@@ -65,6 +66,7 @@ index = typer.Typer(
       mxnet-audio index add --help                # the options of adding
       mxnet-audio index --prune                   # remove files that are missing on disk
       mxnet-audio index relocate songs/ archive/  # the files were moved
+      mxnet-audio index push --uri http://localhost:19530
     """,
 )
 
@@ -256,6 +258,10 @@ def relocate(
     document = {**stored.fields, "relocated": paths, "missing": missing, "count": len(search)}
     print_result(document, f"{len(paths)} relocated: {_holding(stored, search)}", as_json)
     _report_missing(missing, len(paths))
+
+
+index.command()(push)
+index.command()(pull)
 
 
 def _open(stored: StoredIndex) -> AudioSearch:

@@ -58,7 +58,7 @@ def recommend(
       mxnet-audio recommend heard/*.mp3 --engine milvus --uri http://localhost:19530 --collection songs
     """
     choice = EncoderChoice(encoder, embedding, source, revision)
-    index = find_index(index_dir, engine, uri, collection, partition)
+    index = find_index(index_dir, engine, uri, collection, partition, where)
     load = find_index_model(index, choice, model_dir, network, gpu)
     job = BulkJob(as_json)
     files = job.find(heard, must_exist=False)  # of an indexed file, only the vector is needed

@@ -54,7 +54,7 @@ def search(
       mxnet-audio search hum.wav --engine milvus --uri http://localhost:19530 --collection songs
     """
     choice = EncoderChoice(encoder, embedding, source, revision)
-    index = find_index(index_dir, engine, uri, collection, partition)
+    index = find_index(index_dir, engine, uri, collection, partition, where)
     load = find_index_model(index, choice, model_dir, network, gpu)
     require_file(query)
     from mxnet_audio.library.search import AudioSearch

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLLECTION",
+    "URI_HELP",
     "Collection",
     "Engine",
     "EngineName",
@@ -48,19 +49,19 @@ EngineName = Annotated[
     Engine | None,
     typer.Option("--engine", help="Engine of an index on a server, which --uri names. [default: an index in a folder]"),
 ]
-Uri = Annotated[
-    str | None,
-    typer.Option(
-        "--uri",
-        metavar="URI",
-        help="Address of a Milvus server, such as http://localhost:19530, or a file of Milvus Lite, such as songs.db. "
-        f"The token of the server is the environment variable {TOKEN}.",
-    ),
-]
+URI_HELP = (
+    "Address of a Milvus server, such as http://localhost:19530, or a file of Milvus Lite, such as songs.db. A token, "
+    f"if the server needs one, is taken from the environment variable {TOKEN}."
+)
+Uri = Annotated[str | None, typer.Option("--uri", metavar="URI", help=URI_HELP)]
 Collection = Annotated[str, typer.Option("--collection", metavar="NAME", help="Collection on the server.")]
 Partition = Annotated[
     str | None,
-    typer.Option("--partition", metavar="NAME", help="Partition of the collection. [default: all, new files in none]"),
+    typer.Option(
+        "--partition",
+        metavar="NAME",
+        help="Partition of the collection, searched, and given to new files. [default: all; Milvus's own]",
+    ),
 ]
 Where = Annotated[
     str | None,
@@ -130,15 +131,20 @@ class ServerCollection:
         return f"{self.collection} of {self.index.address}"
 
     @property
-    def _server(self) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
+        """Arguments that name the collection."""
         return {"uri": self.uri, "collection": self.collection, "token": os.environ.get(TOKEN)}
+
+    def connect(self, **options: Any) -> MilvusIndex:
+        """Return the collection as an index; nothing is asked of the server yet."""
+        from mxnet_audio.search.milvus import MilvusIndex
+
+        return MilvusIndex(**self.options, **options)
 
     @cached_property
     def index(self) -> MilvusIndex:
-        """Collection as an index; nothing is asked of the server yet."""
-        from mxnet_audio.search.milvus import MilvusIndex
-
-        return MilvusIndex(**self._server)
+        """Collection as an index, which the properties here ask."""
+        return self.connect()
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -162,7 +168,7 @@ class ServerCollection:
 
     def new(self, kind: type[Search], **model: Any) -> Search:
         """Return a search that adds files."""
-        return kind(**model, **self._server, engine="milvus", partition=self.partition)
+        return kind(**model, **self.options, engine="milvus", partition=self.partition)
 
     def open(self, kind: type[Search], **model: Any) -> Search:
         """Return a search of the collection; SearchError if there is none."""
@@ -177,15 +183,20 @@ StoredIndex: TypeAlias = IndexFolder | ServerCollection
 
 
 def find_index(
-    index_dir: Path, engine: Engine | None, uri: str | None, collection: str, partition: str | None = None
+    index_dir: Path,
+    engine: Engine | None,
+    uri: str | None,
+    collection: str,
+    partition: str | None = None,
+    where: str | None = None,
 ) -> StoredIndex:
-    """Return the index that the options of a command name."""
+    """Return the index that the options of a command name, of which some are for a server only."""
     if uri is None:
         if engine is not None:
             raise typer.BadParameter("needs the address of the server: --uri", param_hint="--engine")
-        for option, is_given in (("--collection", collection != COLLECTION), ("--partition", partition is not None)):
-            if is_given:
-                raise typer.BadParameter("needs a server: --uri", param_hint=option)
+        options = ("--collection", collection != COLLECTION), ("--partition", partition), ("--where", where)
+        if given := [option for option, value in options if value]:
+            raise typer.BadParameter("only with an index on a server: --uri", param_hint=" and ".join(given))
         return IndexFolder(index_dir)
     if index_dir != INDEX:
         raise typer.BadParameter("not with --uri, which names an index on a server", param_hint="--index")

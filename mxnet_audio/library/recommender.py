@@ -81,7 +81,7 @@ class AudioRecommender(AudioSearch):
     @property
     def history(self) -> list[str]:
         """Paths of the played songs as they were given, oldest first, with repeats."""
-        return [path for path, _ in plays_of(self.index)]
+        return [path for path, _ in plays_of(self._notes)]
 
     def track(self, path: str | os.PathLike, *, channel: str | int = "mix") -> None:
         """Record that a song was played; a song played again counts more.
@@ -108,8 +108,8 @@ class AudioRecommender(AudioSearch):
         check_channel(channel)
         if path not in self:
             self.index_audio(path, channel=channel)
-        with self.index.lock:
-            plays = self.index.notes.setdefault("heard", plays_of(self.index))
+        with self._notes_lock:
+            plays = self._notes.setdefault("heard", plays_of(self._notes))
             plays.append([os.fsdecode(path), real_path(path)])
 
     def recommend(
@@ -144,12 +144,12 @@ class AudioRecommender(AudioSearch):
         if limits is not None and top_k not in (10, limits):  # 10 is the default
             raise ParameterError(f"limits is another name of top_k, got {limits!r} and {top_k!r}: pass one of them")
         self._of_server(where=where)
-        with self.index.lock:
+        with self._notes_lock:
             return self._best(count, where)
 
     def _best(self, count: int, where: str | None) -> list[Recommendation]:
         """Return the songs of the best scores whose files exist."""
-        played = [real for _, real in plays_of(self.index)]
+        played = [real for _, real in plays_of(self._notes)]
         plays = Counter(played)
         known = self.index.stamps(plays)
         recent = [real for real in dict.fromkeys(reversed(played)) if real in known][:HISTORY_SONGS]

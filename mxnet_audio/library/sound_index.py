@@ -61,6 +61,7 @@ class SoundIndex:
         self._restored: Any = None  # encoder or classifier that was loaded because an index names it
         self.left_out: set[str] = set()
         self._lock = threading.RLock()  # held while the model or the index is chosen
+        self._own_notes: dict[str, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes that can be pickled."""
@@ -75,6 +76,16 @@ class SoundIndex:
         if not isinstance(index, VectorIndex):
             return f"{type(self).__name__}({index!r})"
         return f"{type(self).__name__}(files={len(index)}, engine={index.engine!r}, metric={index.metric!r})"
+
+    @property
+    def _notes(self) -> dict[str, Any]:
+        """Notes that are saved with a local index; with a collection, which others use, they stay in this object."""
+        return self.index.notes if isinstance(self.index, VectorIndex) else self._own_notes
+
+    @property
+    def _notes_lock(self) -> threading.RLock:
+        """Lock that is held to change the notes, or to make several calls of a local index in one step."""
+        return self.index.lock if isinstance(self.index, VectorIndex) else self._lock
 
     def _of_server(self, **options: Any) -> dict[str, Any]:
         """Return the options that are given; ParameterError if there are any with a local index, which has none."""
@@ -146,20 +157,23 @@ class SoundIndex:
     def _check_model(self, index: Index, model: Any, directory: str | os.PathLike | None = None) -> None:
         """Raise SearchError if an index holds embeddings of another model."""
         if index.model_id != model.model_id and len(index):
-            local = isinstance(index, VectorIndex)
+            other = "save the index of this one in another directory"
+            if not isinstance(index, VectorIndex):
+                other, directory = "index the files of this one in another collection", str(index)
             raise SearchError(
                 f"the index holds embeddings of {model_name(index.model_id, index.model)}, but this is "
-                f"{model_name(model.model_id, describe(model))}: use that one, or "
-                + ("save the index of this one in another directory" if local else "another collection for this one"),
-                directory if local else index.address,
+                f"{model_name(model.model_id, describe(model))}: use that one, or {other}",
+                directory,
             )
 
     def _describe_model(self) -> None:
         """Note in the index which model its embeddings are of."""
-        description = describe(self._model)
-        if description is not None or self.index.model_id != self._model.model_id:
+        description, model_id = describe(self._model), self._model.model_id
+        is_other = self.index.model_id != model_id
+        if description is not None or is_other:
             self.index.model = description
-        self.index.model_id = self._model.model_id
+        if is_other:  # a collection would be checked again
+            self.index.model_id = model_id
 
     def _loaded(self) -> Any:
         """Return the encoder or the classifier, once it is certain that its model is the index's."""
@@ -203,7 +217,7 @@ class SoundIndex:
         """
         single = isinstance(path, str | bytes | os.PathLike)
         paths: Any = [path] if single else iterable_argument("path", path, "paths")
-        with self.index.lock:
+        with self._notes_lock:
             found = self.index.find(paths)
             for name, reals in found.items():
                 if not reals:
@@ -253,8 +267,8 @@ class SoundIndex:
         SearchError
             If the index has nothing of `old`.
         """
-        with self.index.lock:
-            plays = plays_of(self.index)
+        with self._notes_lock:
+            plays = plays_of(self._notes)
             moved = self.index.relocate(old, new)
             for play in plays:
                 play[:] = moved.get(play[1], play)
@@ -263,9 +277,9 @@ class SoundIndex:
 
     def reset(self) -> None:
         """Remove all files from the index, and what was saved with them; a saved index stays on disk."""
-        with self.index.lock:
+        with self._notes_lock:
             self.index.remove(self.index.real_paths)
-            self.index.notes.clear()
+            self._notes.clear()
 
     def save(self, directory: str | os.PathLike) -> None:
         """Save the index in a directory, completely or not at all.
@@ -306,15 +320,15 @@ class SoundIndex:
             self.left_out = set()
 
 
-def plays_of(index: Index) -> list[list[str]]:
-    """Return path and real path of each play of a recommender, from the notes of its index, oldest first.
+def plays_of(notes: dict[str, Any]) -> list[list[str]]:
+    """Return path and real path of each play of a recommender, from its notes, oldest first.
 
     Raises
     ------
     SearchError
         If the notes hold something else.
     """
-    plays = index.notes.get("heard", [])
+    plays = notes.get("heard", [])
     pairs = isinstance(plays, list) and all(isinstance(play, list) and len(play) == 2 for play in plays)
     if not pairs or not all(isinstance(name, str) for play in plays for name in play):
         raise SearchError("the index is damaged: its list of plays cannot be read")
