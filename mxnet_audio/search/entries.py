@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mxnet_audio.audio.channel import file_of
+from mxnet_audio.checks import iterable_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 
-__all__ = ["Entry", "check_prunable", "find_entries", "is_missing", "moved", "parse_entry", "real_path"]
+__all__ = ["Entry", "check_prunable", "check_stamp", "find_entries", "is_missing", "moved", "parse_entry", "real_path"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,14 @@ def parse_entry(key: Any, path: Any, real: Any, stamp: Any) -> Entry:
     if not isinstance(path, str) or not isinstance(real, str) or not all(type(number) is int for number in numbers):
         raise TypeError(f"{path!r} is no entry")
     return Entry(key, path, real, None if stamp is None else tuple(stamp))
+
+
+def check_stamp(stamp: Any) -> tuple[int, ...] | None:
+    """Return the stamp of a file, an iterable of whole numbers, as a tuple; None if it is None."""
+    if stamp is None:
+        return None
+    given = iterable_argument("stamp", stamp, "whole numbers")
+    return tuple(whole_number("stamp", number, -(1 << 63)) for number in given)
 
 
 def real_path(path: str | os.PathLike) -> str:

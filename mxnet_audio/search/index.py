@@ -18,7 +18,7 @@ from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.search import store
 from mxnet_audio.search.changes import merged
 from mxnet_audio.search.contents import Contents, Neighbour
-from mxnet_audio.search.entries import Entry, check_prunable, find_entries, is_missing, moved, real_path
+from mxnet_audio.search.entries import Entry, check_prunable, check_stamp, find_entries, is_missing, moved, real_path
 from mxnet_audio.search.journal import Journal
 from mxnet_audio.search.saved import Saved, read
 from mxnet_audio.search.vectors import check_vectors
@@ -172,11 +172,9 @@ class VectorIndex:
             If the vector has another size than the others, holds NaN or infinity, or is zero with 'cosine'.
         """
         real = real_path(path)
-        if stamp is not None:
-            given = iterable_argument("stamp", stamp, "whole numbers")
-            stamp = [whole_number("stamp", number, -(1 << 63)) for number in given]
+        numbers = check_stamp(stamp)
         with self.lock:
-            self._contents.add(os.fsdecode(path), real, vector, stamp)
+            self._contents.add(os.fsdecode(path), real, vector, numbers)
             self._changes[real] = None
 
     def remove(self, paths: str | os.PathLike | Iterable[str | os.PathLike]) -> None:

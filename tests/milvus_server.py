@@ -1,0 +1,162 @@
+"""Milvus server of the tests, from the package `milvus`; one is started for all test processes.
+
+Import the fixtures in a module of tests: ``from tests.milvus_server import milvus_collection, milvus_server``.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+import uuid
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+__all__ = ["MilvusServer", "milvus_collection", "milvus_server"]
+
+_START_SECONDS = 120
+# A lost server is forgotten, and what it had is loaded again, sooner than by default; readers wait less.
+_SETTINGS = {
+    "COMMON_SESSION_TTL": "3", "PROXY_TIMETICKINTERVAL": "50", "QUERYCOORD_CHECKINTERVAL": "100",
+    "QUERYCOORD_DISTPULLINTERVAL": "100", "LOG_LEVEL": "error", "COMMON_SECURITY_AUTHORIZATIONENABLED": "true",
+}  # fmt: skip
+
+
+class MilvusServer:
+    """Standalone server on free ports of this machine, which asks for a token.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder for what the server stores, which is there after it is killed. Objects with one folder are of one server.
+
+    Attributes
+    ----------
+    uri, token : str
+        Arguments of `MilvusIndex`.
+    """
+
+    token = "root:Milvus"
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._pid = folder / "pid"
+
+    @property
+    def uri(self):
+        return f"http://127.0.0.1:{self._ports()['proxy_port']}"
+
+    def _ports(self):
+        """Return the ports, by their names in the package: the same ones after a restart."""
+        path = self.folder / "ports.json"
+        if not path.exists():
+            from milvus import MilvusServerConfig
+
+            names = [name for name in MilvusServerConfig().configurable_items if name.endswith("_port")]
+            names += ["metrics", "etcd_peers"]
+            with contextlib.ExitStack() as stack:  # all are taken until the last one is known
+                sockets = [stack.enter_context(socket.socket()) for _ in names]
+                for each in sockets:
+                    each.bind(("127.0.0.1", 0))
+                path.write_text(json.dumps(dict(zip(names, (each.getsockname()[1] for each in sockets)))))
+        return json.loads(path.read_text())
+
+    def start(self):
+        """Start the server, and wait until it answers."""
+        from milvus import MilvusServerConfig
+
+        ports = self._ports()
+        config = MilvusServerConfig(data_dir=str(self.folder))
+        for name, port in ports.items():
+            config.set(name, port)
+        config.resolve_storage()
+        config.write_config()
+        peers, clients = (f"http://127.0.0.1:{ports[name]}" for name in ("etcd_peers", "etcd_port"))
+        etcd = {
+            "data-dir": config.get("etcd_data_dir"), "log-level": "fatal", "initial-cluster": f"default={peers}",
+            "listen-peer-urls": peers, "initial-advertise-peer-urls": peers,
+            "listen-client-urls": clients, "advertise-client-urls": clients,
+        }  # fmt: skip
+        (self.folder / "etcd.yaml").write_text(json.dumps(etcd))
+        programs = _unpacked()
+        environment = {
+            **os.environ, **_SETTINGS, "DEPLOY_MODE": "STANDALONE", "METRICS_PORT": str(ports["metrics"]),
+            "LD_LIBRARY_PATH": str(programs), "ETCD_CONFIG_PATH": str(self.folder / "etcd.yaml"),
+        }  # fmt: skip
+        with (self.folder / "output.log").open("ab") as log:
+            process = subprocess.Popen(
+                [programs / "milvus", "run", "standalone"],
+                cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self._pid.write_text(str(process.pid))
+        end = time.monotonic() + _START_SECONDS
+        while not self._answers(ports["metrics"]):
+            if process.poll() is not None or time.monotonic() > end:
+                self.kill()
+                pytest.skip(f"the Milvus server does not start: {(self.folder / 'output.log').read_text()[-500:]}")
+            time.sleep(0.1)
+
+    @staticmethod
+    def _answers(port):
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).read() == b"OK"
+        return False
+
+    def kill(self):
+        """Kill the server at once."""
+        pid = int(self._pid.read_text())
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):  # another test process has started it
+            os.waitpid(pid, 0)
+
+
+def _unpacked():
+    """Return the folder of the server's programs, which are unpacked once for all sessions."""
+    import milvus
+
+    folder = Path(tempfile.gettempdir()) / f"milvus-{milvus.__version__}-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / ".lock"):
+        milvus._initialize_data_files(str(folder))
+    return folder / "bin"
+
+
+@pytest.fixture(scope="session")
+def milvus_server(tmp_path_factory, worker_id):
+    """Milvus server; the test is skipped where the package `milvus` is not installed."""
+    if importlib.util.find_spec("milvus") is None:
+        pytest.skip("no Milvus server: pip install --no-deps milvus==2.3.5")
+    root = tmp_path_factory.getbasetemp()
+    folder = (root if worker_id == "master" else root.parent) / "milvus"
+    folder.mkdir(exist_ok=True)
+    server, users = MilvusServer(folder), folder / "users"
+    with FileLock(folder / ".lock"):
+        count = int(users.read_text()) if users.exists() else 0
+        if not count:
+            server.start()
+        users.write_text(str(count + 1))
+    yield server
+    with FileLock(folder / ".lock"):
+        count = int(users.read_text()) - 1
+        users.write_text(str(count))
+        if not count:
+            server.kill()
+
+
+@pytest.fixture
+def milvus_collection(milvus_server):
+    """Name of a collection that does not exist, and is dropped after the test."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield name
+    from mxnet_audio.search.milvus import MilvusIndex
+
+    MilvusIndex(milvus_server.uri, name, token=milvus_server.token).drop()
