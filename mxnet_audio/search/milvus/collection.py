@@ -153,7 +153,10 @@ def create(connection: Connection, name: str, new: Collection) -> None:
     schema.add_field("partition", strings, max_length=255)
     schema.add_field("vector", pymilvus.DataType.FLOAT_VECTOR, dim=new.dim)
     try:
-        connection.call("create_collection", collection=name, schema=schema, properties={_PROPERTY: text})
+        # Pages of an iteration have the consistency level of the collection, whatever the call says.
+        connection.call(
+            "create_collection", collection=name, schema=schema, properties={_PROPERTY: text}, consistency_level="Strong"
+        )
     except Refusal as refusal:
         if read(connection, name) is None:
             raise SearchError(f"the collection cannot be created: {refusal.message}", address) from refusal
