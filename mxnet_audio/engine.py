@@ -85,6 +85,17 @@ def _lent(mapping: MutableMapping[str, Any], name: str, value: Any) -> Iterator[
         del mapping[name]
 
 
+@contextlib.contextmanager
+def _withheld(mapping: MutableMapping[str, str], name: str) -> Iterator[None]:
+    """Remove an item from a mapping, and put it back."""
+    value = mapping.pop(name, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            mapping[name] = value
+
+
 class _Hidden:
     """Finder that hides optional modules, which are slow to import, from the thread that imports MXNet."""
 
@@ -139,6 +150,9 @@ with contextlib.ExitStack() as _stack:
     # Optional in MXNet: scikit-learn, which imports pandas, for the class FeedForward; SciPy's statistics, see below.
     # Not onnx: without it, MXNet registers no operators for its export.
     _stack.enter_context(_Hidden("sklearn", "scipy.stats"))
+    # As the server or scheduler of a run on several machines, MXNet would serve as soon as it is imported, and exit:
+    # also in commands that have nothing to do with it. `training.distributed` serves when it is time.
+    _stack.enter_context(_withheld(os.environ, "DMLC_ROLE"))
     # MXNet looks up names that are deprecated or removed, and handles their absence itself.
     _stack.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore")
@@ -232,8 +246,10 @@ def main(arguments: list[str]) -> None:
     Raises
     ------
     SystemExit
-        With status 2 and a message: there is no such script or module.
+        With status 2 and a message: there is no such script or module. At the end of a run on several machines, if this
+        process is its server or scheduler (``DMLC_ROLE``), as with ``import mxnet`` alone.
     """
+    mx.kvstore.kvstore_server._init_kvstore_server_module()
     if arguments[:1] == ["-m"] and len(arguments) > 1:
         name, sys.argv = arguments[1], arguments[1:]
         try:

@@ -45,7 +45,11 @@ from mxnet_audio.cli.training_options import (
     RecipeName,
     RecipeOption,
     Seconds,
+    SeveralWorkers,
     TrainingChoice,
+    TrainingKvstore,
+    TrainingScheduler,
+    TrainingWorkers,
     WithoutWeights,
     fit_options,
 )
@@ -114,6 +118,9 @@ def train(
             help="Also write loss and accuracy of each epoch as TensorBoard logs; needs tensorboardX.",
         ),
     ] = None,
+    kvstore: TrainingKvstore = None,
+    workers: TrainingWorkers = None,
+    scheduler: TrainingScheduler = None,
     channel: OneChannel = "mix",
     gpu: Gpu = None,
     as_json: AsJson = False,
@@ -133,6 +140,8 @@ def train(
       mxnet-audio train data/ESC-50 --corpus esc10 --folds 1,2,3,4 --seconds 5
       mxnet-audio train words/ --features fbank.yaml
       mxnet-audio train street/ --network m5 --seconds 4
+      mxnet-audio train songs/ --kvstore dist_sync --workers 2
+      mxnet-audio train songs/ --kvstore dist_sync --scheduler tcp://host:8786
     """
     if not 0 <= test_size < 1:
         raise ParameterError(f"test_size must be >= 0 and < 1, got {test_size}")
@@ -140,6 +149,10 @@ def train(
         raise typer.BadParameter("give --resume or --overwrite, not both", param_hint="--overwrite")
     choice = EncoderChoice(encoder, embedding, source, revision)
     chosen = NetworkOptions(network, choice, TrainingChoice(head, fine_tune, freeze, adapter, without_weights))
+    if kvstore is not None and not chosen.takes_steps:
+        reason = "not for the last layer of an encoder alone, which takes seconds: give --fine-tune or --adapter, too"
+        raise typer.BadParameter(reason, param_hint="--kvstore")
+    several = SeveralWorkers(kvstore, workers, scheduler)
     feature_options = FeatureOptions(features, seconds, input_shape)
     chosen.check_features(feature_options)
     pairs, groups, validation_pairs = list_training_sets(
@@ -150,11 +163,13 @@ def train(
     if not (resume or overwrite):
         mends = "replace it with --overwrite, continue its training with --resume, or choose another --model-dir"
         check_no_model(model_dir, chosen.network, mends)
-    if hint := chosen.hint():
+    if (kvstore is None or several.are_to_start) and (hint := chosen.hint()):
         print_message(hint)
+    if several.are_to_start:
+        raise typer.Exit(several.train())
     from mxnet_audio.model_store import stored_models
 
-    if resume and chosen.network not in stored_models(model_dir):
+    if resume and kvstore is None and chosen.network not in stored_models(model_dir):
         print_message(f"{model_dir} holds no {chosen.network} model to resume: starting from the beginning")
     from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch
 
@@ -177,8 +192,11 @@ def train(
         progress=show_progress(),
         callbacks=[callback(path) for callback, path in logs if path is not None],
         report=report,
+        kvstore=several.kvstore,
         **fit_options(learning_rate, recipe, classifier, accumulate),
     )
+    if classifier.model_path is None:
+        return  # another worker saved the model
     job = BulkJob(as_json)
     job.add_skipped(classifier.skipped)
     job.done = len(pairs) + len(validation_pairs or ()) - len(job.skipped)

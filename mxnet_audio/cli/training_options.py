@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -39,7 +41,11 @@ __all__ = [
     "RecipeName",
     "RecipeOption",
     "Seconds",
+    "SeveralWorkers",
     "TrainingChoice",
+    "TrainingKvstore",
+    "TrainingScheduler",
+    "TrainingWorkers",
     "WithoutWeights",
     "fit_options",
 ]
@@ -54,6 +60,12 @@ class RecipeName(str, Enum):
     default = "default"
     plain = "plain"
     speech = "speech"
+
+
+class KvstoreName(str, Enum):
+    """MXNet's kvstores for several machines."""
+
+    dist_sync = "dist_sync"
 
 
 class HeadName(str, Enum):
@@ -159,6 +171,28 @@ FeatureFile = Annotated[
         "[default: log-mel; m5: samples at 8 kHz]",
     ),
 ]
+TrainingKvstore = Annotated[
+    KvstoreName | None,
+    typer.Option(
+        "--kvstore",
+        help="Train with several workers, each on --batch-size clips in a step: those of --workers or --scheduler, or "
+        "those that the DMLC_ environment variables of MXNet describe.",
+    ),
+]
+TrainingWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        metavar="N",
+        help="With --kvstore, number of workers: processes of this machine, or, with --scheduler, one on each Dask "
+        "worker. [default with --scheduler: as many as it has]",
+    ),
+]
+TrainingScheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="ADDRESS", help="With --kvstore, train on the workers of this Dask scheduler."),
+]
 RecipeOption = Annotated[
     RecipeName,
     typer.Option(
@@ -179,6 +213,74 @@ def fit_options(
         chosen = get_recipe(recipe.value, classifier.recipe)
         return {**given, "recipe": dataclasses.replace(chosen, accumulate=accumulate)}
     return given if recipe is RecipeName.default else {**given, "recipe": recipe.value}
+
+
+class SeveralWorkers:
+    """The options that train with several workers.
+
+    Parameters
+    ----------
+    kvstore : KvstoreName or None
+    workers : int or None
+    scheduler : str or None
+
+    Raises
+    ------
+    typer.BadParameter
+        If one is given without another that it needs.
+    ParameterError
+        If neither they nor the environment say which workers there are.
+    SystemExit
+        In a server or scheduler, after it has served.
+    """
+
+    def __init__(self, kvstore: KvstoreName | None, workers: int | None, scheduler: str | None):
+        self._workers, self._scheduler = workers, scheduler
+        self.kvstore = None if kvstore is None else kvstore.value
+        for name, value in (("--workers", workers), ("--scheduler", scheduler)):
+            if value is not None and kvstore is None:
+                raise typer.BadParameter("needs --kvstore dist_sync", param_hint=name)
+        if kvstore is not None and not self.are_to_start:
+            from mxnet_audio.training import check_kvstore
+
+            check_kvstore(self.kvstore)
+
+    @property
+    def are_to_start(self) -> bool:
+        """True if this process starts the workers, and is none itself."""
+        return self._workers is not None or self._scheduler is not None
+
+    def train(self) -> int:
+        """Train with the command line of this process, and return the exit code."""
+        arguments = _without_options(sys.argv[1:], ("--workers", "--scheduler"))
+        if self._scheduler is not None:
+            from mxnet_audio.cluster import connect
+            from mxnet_audio.cluster.training import train_on_cluster
+
+            with connect(self._scheduler) as client:
+                return train_on_cluster(arguments, client, self._workers, Path.cwd())
+        from mxnet_audio.training.launch import train_locally
+
+        assert self._workers is not None
+        return train_locally(arguments, self._workers)
+
+
+def _without_options(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return a command line without options that have a value.
+
+    Examples
+    --------
+    >>> _without_options(["train", "a", "--workers", "2", "--scheduler=tcp://b:1"], ["--workers", "--scheduler"])
+    ['train', 'a']
+    """
+    kept: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in names:
+            next(rest, None)
+        elif argument.partition("=")[0] not in names:
+            kept.append(argument)
+    return kept
 
 
 class TrainingChoice(NamedTuple):
@@ -279,6 +381,11 @@ class NetworkOptions:
             raise typer.BadParameter(reason, param_hint="--adapter")
         if training.freeze is not None and not training.fine_tune:
             raise typer.BadParameter("needs --fine-tune", param_hint="--freeze")
+
+    @property
+    def takes_steps(self) -> bool:
+        """True if there is more to train than the last layer of an encoder."""
+        return self._encoder.name is None or self._trains_network
 
     @property
     def _trains_network(self) -> bool:

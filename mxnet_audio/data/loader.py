@@ -153,6 +153,7 @@ class AudioLoader:
         elif iter(batch_sampler) is batch_sampler:
             raise ParameterError("batch_sampler must not be an iterator, which ends after one epoch: give a list")
         self._batches: Any = batch_sampler
+        self._share = (0, 1)  # number of this worker, and of all
         self._mode: Mode = "lazy" if mode is None else mode
         self._fixed = FixedResults(dataset, self._mode, cache_dir, self._workers)
 
@@ -180,6 +181,7 @@ class AudioLoader:
         batch_sampler: Iterable[list[int]] | None = None,
         transforms: Sequence[Callable] = (),
         batchify_fn: Callable[..., Any] | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> AudioLoader:
         """Return a loader of some of the samples, which shares memory and cache with this one.
 
@@ -198,6 +200,9 @@ class AudioLoader:
             Transforms of the data to add to the existing ones; only for an `AudioDataset`.
         batchify_fn : callable, optional
             As for the loader; by default, that of this one.
+        share : tuple of int
+            Number of this worker, from 0, and of all workers, if several train together: the loader reads this worker's
+            share of each batch, and yields None for a batch of which it has none.
 
         Returns
         -------
@@ -208,6 +213,7 @@ class AudioLoader:
         part = copy.copy(self)
         part.epoch, part.skipped, part._batch_size = 0, {}, whole_number("batch_size", batch_size)
         part._positions = [self._positions[position] for position in positions]
+        part._share = share
         part._sampler = sampler or EpochSampler(len(part._positions), shuffle, self._seed)
         if transforms:
             part.dataset = self.dataset.transform_first(Compose(transforms))
@@ -218,7 +224,7 @@ class AudioLoader:
     def __iter__(self) -> Generator[Any, None, None]:
         epoch, self.epoch = self.epoch, self.epoch + 1
         self._set_epoch(epoch)
-        batches, ahead = itertools.tee(self._batches)
+        batches, ahead = itertools.tee(map(self._own_share, self._batches))
         random = getattr(self._batchify, "random", False)
         order = (position for batch in ahead for position in batch)
         read = failed = 0
@@ -240,6 +246,8 @@ class AudioLoader:
                     read += len(samples)
                     made = self._batchify(samples, (epoch, number)) if random else self._batchify(samples)
                     yield _to_device(made, self._ctx)
+                elif not batch:
+                    yield None
         if failed and not read:
             first = next(iter(self.skipped.values()))
             raise DatasetError(f"none of the {failed} samples can be read; the first: {first}")
@@ -279,13 +287,17 @@ class AudioLoader:
             lambda position: self._sample(self._positions[position], epoch),
             range(self.size) if order is None else order,
             workers=self._workers,
-            ahead=prefetch * self._batch_size,
+            ahead=prefetch * -(-self._batch_size // self._share[1]),
         )
         try:
             yield from stream
         finally:
             stream.close()
             self._fixed.flush()
+
+    def _own_share(self, batch: list[int]) -> list[int]:
+        rank, count = self._share
+        return batch if count == 1 else batch[len(batch) * rank // count : len(batch) * (rank + 1) // count]
 
     def _set_epoch(self, epoch: int) -> None:
         samplers: list[Any] = [self._batches, getattr(self._batches, "_sampler", None)]  # Gluon's wraps another one

@@ -6,6 +6,7 @@ import copy
 import logging
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,7 @@ class AudioClassifier(Predictor):
         callbacks: Sequence[training.Callback] = (),
         report: str | os.PathLike | None = None,
         label_separator: str | None = None,
+        kvstore: str | None = None,
     ) -> dict[str, list[float]]:
         """Train on files. The model is saved in a directory, and this classifier uses it.
 
@@ -243,6 +245,10 @@ class AudioClassifier(Predictor):
             Directory for a report on the held-out clips, ``report.html``; see `mxnet_audio.viz.report`.
         label_separator : str, optional
             Text between the labels of a clip, such as ``"|"`` in ``"dog|rain"``; by default, text is one label.
+        kvstore : 'dist_sync', optional
+            Train on several machines, with MXNet's kvstore, whose environment variables (``DMLC_ROLE`` and so on) say
+            where. Each worker trains on `batch_size` clips in one step. Worker 0 alone saves the model, calls the
+            callbacks and writes the report. In a server or scheduler, this serves until the end, and exits.
 
         Returns
         -------
@@ -254,7 +260,10 @@ class AudioClassifier(Predictor):
         DatasetError
             If the labels or the split are unusable, or no file can be used.
         ParameterError
-            If an argument is out of range, of the wrong type, or contradicts another.
+            If an argument is out of range, of the wrong type, or contradicts another; if the environment of `kvstore`
+            is wrong.
+        EngineError
+            If the scheduler of `kvstore` cannot be reached.
         ModelError
             If the directory cannot be written to, or holds a model that is not to be overwritten; if training cannot be
             resumed from the checkpoint, or the loss becomes infinite or NaN.
@@ -266,6 +275,7 @@ class AudioClassifier(Predictor):
         clips, whose F1 is thus optimistic, or 0.5 without any; for a head on a frozen encoder, the training clips are
         left out in turn to choose it. Losses for speakers and splices are refused.
         """
+        training.check_kvstore(kvstore)
         path = path_argument("model_dir_path", model_dir_path)
         settings = training.Settings(
             batch_size=batch_size,
@@ -286,31 +296,38 @@ class AudioClassifier(Predictor):
         run = self._new_run(config, recipe, settings, path)
         if keep := not (overwrite or resume):
             model_store.check_free(path, run.network)
-        clips = training.prepare(
-            pairs,
-            run.loader(cache),
-            run.transforms or self.input_transforms(run.config),
-            run.config,
-            settings,
-            run.recipe,
-            nb_classes=nb_classes,
-            test_size=test_size,
-            validation_pairs=validation_pairs,
-            groups=groups,
-            inner_groups=self.has_inner_groups,
-            label_aliases=self.label_aliases,
-            open_input=run.open_input,
-            label_separator=label_separator,
-            show=progress,
-        )
-        self.skipped = clips.skipped
-        with model_lock(path, self.network):
-            if keep:  # another process may have trained here meanwhile
-                model_store.check_free(path, run.network)
-            model, done = run.start(clips, resume)
-            run.train(model, clips, done, callbacks, progress)
+        if kvstore is not None and not run.takes_steps:
+            raise ParameterError(f"kvstore must be None for a head on a frozen encoder, got {kvstore!r}")
+        with training.join(kvstore) as run.workers:
+            leads = run.workers.rank == 0
+            clips = training.prepare(
+                pairs,
+                run.loader(cache),
+                run.transforms or self.input_transforms(run.config),
+                run.config,
+                settings,
+                run.recipe,
+                nb_classes=nb_classes,
+                test_size=test_size,
+                validation_pairs=validation_pairs,
+                groups=groups,
+                inner_groups=self.has_inner_groups,
+                label_aliases=self.label_aliases,
+                open_input=run.open_input,
+                label_separator=label_separator,
+                workers=run.workers,
+                show=progress and leads,
+            )
+            self.skipped = clips.skipped
+            with model_lock(path, self.network) if leads else nullcontext():
+                if keep and leads:  # another process may have trained here meanwhile
+                    model_store.check_free(path, run.network)
+                model, done = run.start(clips, resume)
+                run.train(model, clips, done, callbacks, progress and leads)
         self._use(model, path, run, cache)
-        if report is not None:
+        if not leads:
+            self.model_path = None
+        elif report is not None:
             from mxnet_audio.viz.report import write_report  # needs Jinja2 and matplotlib
 
             write_report(self, clips.held_out, report, settings=run.identity)

@@ -97,6 +97,8 @@ class EncoderRun(TrainingRun):
 class HeadRun(EncoderRun):
     """Training run of the head alone: each clip is encoded once; parameters as for `EncoderRun`."""
 
+    takes_steps = False
+
     def __init__(self, encoder: AudioEncoder, head: str, *arguments: Any, **options: Any):
         super().__init__(encoder, head, *arguments, **options)
         devices = {"model_ctx": self.model_ctx, "data_ctx": self.data_ctx}

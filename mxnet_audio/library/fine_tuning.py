@@ -138,14 +138,15 @@ class FineTuningRun(EncoderRun):
         show: bool,
     ) -> None:
         """Fit the head, unless the run is resumed, and train the network; then measure the sounds that it knows."""
-        if not progress.epochs:
+        leads = self.workers.rank == 0
+        if leads and not progress.epochs:  # the others get the head from worker 0
             vectors, targets = self._embeddings(model, clips.train_plain)
             thresholds = model.thresholds
             fit_head(model, vectors, targets, group_numbers(clips.groups), self.settings)
             model.extras, model.thresholds = {}, thresholds  # the others belong to the network before its training
         with frozen(model.net, training.frozen_names(model.net, self.freeze, trainable=self.trainable)):
             super().train(model, clips, progress, callbacks, show)
-        if clips.test is not None and not clips.multi_label:
+        if leads and clips.test is not None and not clips.multi_label:
             vectors, targets = self._embeddings(model, clips.train_plain)
             known = KnownSounds.of(vectors, targets)
             held_out, _ = self._embeddings(model, clips.test)

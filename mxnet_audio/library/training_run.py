@@ -73,7 +73,11 @@ class TrainingRun:
         Steps from a sound to what is learned from; if empty, those to the input of the network.
     open_input : training.OpenInput or None
         Last of the steps, if inputs have different lengths.
+    workers : training.Workers
+        Workers that train together; by default this process alone.
     """
+
+    takes_steps = True  # trains in steps, which several workers can share
 
     def __init__(
         self,
@@ -94,6 +98,7 @@ class TrainingRun:
         self.architecture: Architecture | None = None
         self.transforms: list[Transform] = []
         self.open_input: training.OpenInput | None = None
+        self.workers = training.ALONE
         training.check_batch(recipe, settings)
         input_shape_of(network, config)
         model_store.check_writable(model_dir)
@@ -116,11 +121,15 @@ class TrainingRun:
         ModelError
             If the checkpoint is damaged or of another run.
         ParameterError
-            If more epochs are done than requested.
+            If more epochs are done than requested, or workers have other settings or clips than worker 0.
         """
-        model = self.new_model(clips)
         self.identity = self.settings_of(clips)
+        features = {"epochs": self.settings.epochs, "labels": clips.labels, "features": self.config.identity()}
+        self.workers.check_same({"network": self.network} | features | self.identity)
+        model = self.new_model(clips)
         progress = training.Progress()
+        if self.workers.rank:
+            return model, progress  # which it gets from worker 0
         if resume and self.network in model_store.stored_models(self.model_dir):
             progress = model.resume(self.model_dir, self.identity)
             log.info("%s: resuming after epoch %d", self.model_dir, progress.epochs)
@@ -174,6 +183,7 @@ class TrainingRun:
             ctx=self.model_ctx,
             checkpoint=partial(model.save, self.model_dir),
             callbacks=callbacks,
+            workers=self.workers,
             show=show,
         )
         model.history = progress.history

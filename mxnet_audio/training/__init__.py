@@ -4,6 +4,7 @@ from mxnet_audio.datasets.labels import Pairs, checked_pairs, class_order, to_ta
 from mxnet_audio.training.average import refresh_norms
 from mxnet_audio.training.batches import check_batch
 from mxnet_audio.training.callbacks import Callback, CsvLog, EarlyStopping, TensorBoardLog, checked_callbacks
+from mxnet_audio.training.distributed import ALONE, Workers, check_kvstore, join
 from mxnet_audio.training.feature_config import cache_options, complete_config
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.layers import frozen_names
@@ -17,6 +18,7 @@ from mxnet_audio.training.split import split
 from mxnet_audio.training.state import check_shapes, get_parameters, set_parameters, versions
 
 __all__ = [
+    "ALONE",
     "RECIPES",
     "Callback",
     "Constant",
@@ -33,9 +35,11 @@ __all__ = [
     "Skipped",
     "Step",
     "TensorBoardLog",
+    "Workers",
     "best_epoch",
     "cache_options",
     "check_batch",
+    "check_kvstore",
     "check_shapes",
     "checked_callbacks",
     "checked_pairs",
@@ -45,6 +49,7 @@ __all__ = [
     "get_parameters",
     "get_recipe",
     "initialize",
+    "join",
     "new_history",
     "prepare",
     "refresh_norms",

@@ -10,9 +10,10 @@ import numpy as np
 from mxnet_audio.data.batch_arrays import as_inputs
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.nn.freezing import batch_norms
+from mxnet_audio.training.distributed import ALONE, Workers
 from mxnet_audio.training.state import Tensors, get_parameters, set_parameters
 
-__all__ = ["WeightAverage", "refresh_norms"]
+__all__ = ["WeightAverage", "combine_norms", "refresh_norms"]
 
 _COUNT = "count"
 
@@ -52,7 +53,25 @@ def _changing(net: gluon.Block) -> set[str]:
     return {name for name, parameter in parameters if parameter.grad_req != "null" or id(parameter) in statistics}
 
 
-def refresh_norms(net: gluon.Block, clips: Iterable[tuple[Any, ...]], ctx: mx.Context) -> None:
+def combine_norms(net: gluon.Block, ctx: mx.Context, workers: Workers) -> None:
+    """Combine the running statistics of all batch norms that are not frozen over workers.
+
+    Means are averaged; variances are the sum of those within workers and between them.
+    """
+    if workers.count == 1:
+        return
+    for norm in batch_norms(net, trained=True):
+        mean, variance = (
+            statistic.data(ctx).asnumpy().astype(np.float64) for statistic in (norm.running_mean, norm.running_var)
+        )
+        mean, square = workers.total([mean, variance + mean**2]) / workers.count
+        norm.running_mean.set_data(nd.array(mean))
+        norm.running_var.set_data(nd.array(np.maximum(square - mean**2, 0)))
+
+
+def refresh_norms(
+    net: gluon.Block, clips: Iterable[tuple[Any, ...]], ctx: mx.Context, workers: Workers = ALONE
+) -> None:
     """Measure the statistics of all batch norms that are not frozen again, in one pass over clips.
 
     During training the running statistics follow the last few batches, whose clips may be augmented and mixed, unlike
@@ -67,10 +86,13 @@ def refresh_norms(net: gluon.Block, clips: Iterable[tuple[Any, ...]], ctx: mx.Co
         Batches, as from an `AudioLoader`, ideally with clips of all classes in each.
     ctx : mxnet.Context
         Device of the network.
+    workers : Workers
+        Workers that train together, each of which passes its clips.
     """
     if not (norms := batch_norms(net, trained=True)):
         return
-    means, squares, count = [0.0] * len(norms), [0.0] * len(norms), 0
+    means, squares = ([np.zeros(norm.running_mean.shape) for norm in norms] for _ in range(2))
+    count = 0
     for *inputs, _ in clips:
         for norm in norms:
             for statistic in (norm.running_mean, norm.running_var):
@@ -87,6 +109,7 @@ def refresh_norms(net: gluon.Block, clips: Iterable[tuple[Any, ...]], ctx: mx.Co
             means[index] = means[index] + len(inputs[0]) * mean
             squares[index] = squares[index] + len(inputs[0]) * (variance + mean**2)
         count += len(inputs[0])
-    for norm, mean, square in zip(norms, means, squares):
+    count = int(workers.total([count])[0])
+    for norm, mean, square in zip(norms, map(workers.total, means), map(workers.total, squares)):
         norm.running_mean.set_data(nd.array(mean / count))
         norm.running_var.set_data(nd.array(np.maximum(square / count - (mean / count) ** 2, 0)))

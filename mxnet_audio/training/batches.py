@@ -9,6 +9,7 @@ import numpy as np
 from mxnet_audio.data import AudioLoader, BalancedSampler, BucketSampler, ClassBatchSampler, Mixup, Pad, Splice
 from mxnet_audio.engine import gluon
 from mxnet_audio.errors import ParameterError
+from mxnet_audio.training.distributed import ALONE, Workers
 from mxnet_audio.training.label_sets import rarest_label
 from mxnet_audio.training.open_input import OpenInput
 from mxnet_audio.training.recipe import Recipe
@@ -41,10 +42,13 @@ class Batches:
         Number of classes.
     n_train : int
         Number of training clips.
+    workers : Workers
+        Workers that train together. A batch has `batch_size` clips for each; loaders read the share of this one.
     """
 
-    def __init__(self, settings: Settings, recipe: Recipe, n_classes: int, n_train: int):
-        self._size, self._seed = settings.batch_size, settings.random_state
+    def __init__(self, settings: Settings, recipe: Recipe, n_classes: int, n_train: int, workers: Workers = ALONE):
+        self._size, self._seed = settings.batch_size * workers.count, settings.random_state
+        self._share = workers.share
         self._recipe, self._classes, self._n_train = recipe, n_classes, n_train
         self._lengths: np.ndarray | None = None
         self._pad: Pad | None = None
@@ -72,6 +76,7 @@ class Batches:
             shuffle=shuffle,
             batch_sampler=self._bucket_sampler(indices, shuffle),
             batchify_fn=self._pad,
+            share=self._share,
         )
 
     def training(self, loader: AudioLoader, indices: np.ndarray, targets: np.ndarray) -> AudioLoader:
@@ -84,9 +89,9 @@ class Batches:
             sampler = BalancedSampler((targets if targets.ndim == 1 else rarest_label(targets)).tolist(), seed)
         batchify: Callable | None = self._pad
         if recipe.mixup:
-            batchify = Mixup(recipe.mixup, self._classes, seed, self._pad)
+            batchify = Mixup(recipe.mixup, self._classes, self._own_seed(), self._pad)
         elif recipe.splice:
-            batchify = Splice(recipe.splice, seed)
+            batchify = Splice(recipe.splice, self._own_seed())
         return loader.take(
             indices.tolist(),
             self._size,
@@ -95,7 +100,13 @@ class Batches:
             batch_sampler=None if sampler else self._bucket_sampler(indices, shuffle=True),
             transforms=recipe.input_steps(seed),
             batchify_fn=batchify,
+            share=self._share,
         )
+
+    def _own_seed(self) -> int:
+        """Return a seed for what is drawn for a whole share, so that no two workers draw the same."""
+        rank = self._share[0]
+        return self._seed if rank == 0 else int(np.random.SeedSequence((self._seed, rank)).generate_state(1)[0])
 
     def _bucket_sampler(self, indices: np.ndarray, shuffle: bool) -> BucketSampler | None:
         if self._lengths is None:

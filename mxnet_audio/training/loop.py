@@ -16,16 +16,24 @@ from mxnet_audio.data.batch_arrays import as_inputs
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
 from mxnet_audio.models import AudioNet, SequenceNet
-from mxnet_audio.training.average import WeightAverage, refresh_norms
+from mxnet_audio.training.average import WeightAverage, combine_norms, refresh_norms
 from mxnet_audio.training.callbacks import Callback
 from mxnet_audio.training.criterion import BinaryCriterion, Criterion, SpeakerCriterion, class_weights, label_weights
+from mxnet_audio.training.distributed import ALONE, Workers
 from mxnet_audio.training.history import History, best_epoch, new_history
 from mxnet_audio.training.layer_rates import set_layer_rates
 from mxnet_audio.training.measure import Accuracy, MeanAveragePrecision
 from mxnet_audio.training.prepare import Prepared
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
-from mxnet_audio.training.state import Tensors, get_optimizer, get_parameters, set_optimizer
+from mxnet_audio.training.state import (
+    Tensors,
+    decode_tensors,
+    encode_tensors,
+    get_optimizer,
+    get_parameters,
+    set_optimizer,
+)
 
 __all__ = ["Progress", "initialize", "run_epochs"]
 
@@ -65,6 +73,17 @@ class Progress:
         """Number of completed epochs."""
         return len(self.history["loss_train"])
 
+    def share(self, workers: Workers) -> None:
+        """Replace the state by that of worker 0."""
+        if not workers.first([self.epochs])[0]:
+            return
+        history = {measure: np.array(values) for measure, values in self.history.items()}
+        own = {name: history if name == "history" else state for name, state in vars(self).items()}
+        states = decode_tensors(workers.copy_bytes(encode_tensors(own)))
+        self.history = {measure: states["history"][measure].tolist() for measure in new_history()}
+        for name in vars(self).keys() - {"history"}:
+            setattr(self, name, states.get(name, {}))
+
 
 def initialize(net: AudioNet, random_state: int | None, ctx: mx.Context) -> None:
     """Initialize a network's parameters, the same for the same seed; None does not change MXNet's seed."""
@@ -88,11 +107,15 @@ def run_epochs(
     ctx: mx.Context,
     checkpoint: Callable[[Progress], None],
     callbacks: Sequence[Callback] = (),
+    workers: Workers = ALONE,
     show: bool = True,
 ) -> None:
     """Train until all epochs are completed, including those of `progress`, or a callback stops the training.
 
     Each epoch sets its seed by its number, so that a resumed run gives the same results as an uninterrupted one.
+
+    Several workers train on their shares of each batch. They begin with the parameters and the progress of worker 0,
+    which alone saves checkpoints and calls the callbacks. Figures are those of all clips.
 
     Parameters
     ----------
@@ -112,6 +135,8 @@ def run_epochs(
         Called with `progress` at the interval of checkpoints, and at the end.
     callbacks : sequence of callable
         Called with the history after each epoch; see `mxnet_audio.training.callbacks`.
+    workers : Workers
+        Workers that train together.
     show : bool
         Show a progress bar. If False, each epoch is logged (INFO).
 
@@ -122,7 +147,9 @@ def run_epochs(
     AudioError
         If a clip that was usable before cannot be read any more.
     """
-    _Run(net, clips, progress, settings, recipe, ctx, checkpoint, callbacks).run(show)
+    if workers.count > 1:
+        progress.share(workers)
+    _Run(net, clips, progress, settings, recipe, ctx, checkpoint, callbacks, workers).run(show)
 
 
 class _Run:
@@ -138,9 +165,10 @@ class _Run:
         ctx: mx.Context,
         checkpoint: Callable[[Progress], None],
         callbacks: Sequence[Callback],
+        workers: Workers,
     ):
         self.net, self.clips, self.progress, self.settings, self.recipe = net, clips, progress, settings, recipe
-        self.ctx, self.checkpoint, self.callbacks = ctx, checkpoint, callbacks
+        self.ctx, self.checkpoint, self.callbacks, self.workers = ctx, checkpoint, callbacks, workers
         self.average = WeightAverage(progress.average)
         self.saved = progress.epochs  # number of epochs in the last checkpoint
         self.criterion = self._make_criterion()
@@ -148,6 +176,7 @@ class _Run:
         net.collect_params(".*(gamma|beta|bias)$").setattr("wd_mult", 0.0)
         set_layer_rates(net, recipe.body_rate, recipe.layer_decay)
         parameters = [p for _, p in sorted(net.collect_params().items())] + self.criterion.parameters
+        workers.copy_arrays([p.data(ctx) for p in parameters])
         self.trainer = self._make_trainer(parameters)
         self.learned = [p for p in parameters if p.grad_req != "null"]
         self.waiting: list[int] = []  # sizes of the batches whose gradients are added up for the next step
@@ -185,7 +214,7 @@ class _Run:
             stop = progress.epochs > 0 and self._stopped()
             while progress.epochs < epochs and not stop:
                 figures = self._epoch(progress.epochs)
-                if not show:
+                if not show and self.workers.rank == 0:
                     log.info("epoch %d of %d: %s", progress.epochs, epochs, figures)
                 if progress.epochs % self.settings.checkpoint_interval == 0:
                     self._save()
@@ -200,25 +229,29 @@ class _Run:
             self._save()
 
     def _save(self) -> None:
-        self.progress.optimizer = get_optimizer(self.trainer)
-        self.progress.loss = self.criterion.tensors()
-        self.checkpoint(self.progress)
+        if self.workers.rank == 0:
+            self.progress.optimizer = get_optimizer(self.trainer)
+            self.progress.loss = self.criterion.tensors()
+            self.checkpoint(self.progress)
         self.saved = self.progress.epochs
 
     def _stopped(self) -> bool:
         """Call all callbacks, also those after one that stops the training."""
-        answers = [callback(self.progress.history) for callback in self.callbacks]
-        return any(answers)
+        callbacks = self.callbacks if self.workers.rank == 0 else ()
+        answers = [callback(self.progress.history) for callback in callbacks]
+        return bool(self.workers.first([any(answers)])[0])
 
     def _epoch(self, epoch: int) -> str:
         """Train and test for one epoch; record the figures in the history, and return them as text."""
         history, epochs = self.progress.history, self.settings.epochs
-        seed = (self.settings.random_state, epoch)
+        # Workers draw other dropout masks; worker 0 the same as a single process.
+        seed = (self.settings.random_state, epoch, *([self.workers.rank] if self.workers.rank else ()))
         mx.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1))
         loss, measure = self._pass(self.clips.train, "batch", self._train_step)
         figures = [("train", loss, measure.value)]
         if self.waiting:
             self._update()
+        combine_norms(self.net, self.ctx, self.workers)
         first_averaged = epochs - math.ceil(self.recipe.average * epochs)
         if epoch >= first_averaged:
             if epoch == first_averaged:
@@ -230,9 +263,9 @@ class _Run:
             figures.append(("test", *self._test(self.clips.test)))
         else:
             self._check_loss(epoch)
-        for side, loss, accuracy in figures:
-            history[f"loss_{side}"].append(loss)
-            history[f"acc_{side}"].append(accuracy)
+        for side, *values in figures:
+            for name, value in zip(("loss", "acc"), self.workers.first(values).tolist()):
+                history[f"{name}_{side}"].append(value)
         if best_epoch(history) == epoch:
             self._keep_best()
         return "; on held-out clips: ".join(f"loss {loss:.3f}, {measure.name} {acc:.3f}" for _, loss, acc in figures)
@@ -249,8 +282,8 @@ class _Run:
             self.average.apply(self.net)
         if self.recipe.average or self.recipe.refresh_norms:
             smallest = self.net.min_batch_size
-            batches = (batch for batch in self.clips.train_plain if len(batch[0]) >= smallest)
-            refresh_norms(self.net, batches, self.ctx)
+            batches = (batch for batch in self.clips.train_plain if batch is not None and len(batch[0]) >= smallest)
+            refresh_norms(self.net, batches, self.ctx, self.workers)
 
     def _test_again(self) -> None:
         """Replace the last figures of the history by those of the current parameters."""
@@ -270,6 +303,7 @@ class _Run:
     def _train_step(self, inputs: list[nd.NDArray], labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
         """Take a step; return scores and losses from before it. A last batch that is too small is only evaluated."""
         if len(labels) < self.net.min_batch_size:
+            self._take_no_part()
             return self._evaluate(inputs, labels)
         if self.recipe.accumulate > 1 and not self.waiting:
             for parameter in self.learned:
@@ -278,19 +312,33 @@ class _Run:
             scores, embedding = self.net(*inputs)
             loss = self.criterion(scores, labels, embedding)
         loss.backward()
-        self.waiting.append(len(labels))
+        self._count(len(labels))
+        return scores, loss
+
+    def _take_no_part(self) -> None:
+        """Take part in a step of the other workers without a gradient."""
+        if self.workers.count > 1:
+            if not any(self.waiting):
+                for parameter in self.learned:
+                    parameter.zero_grad()
+            self._count(0)
+
+    def _count(self, size: int) -> None:
+        """Count a batch, and update the parameters after as many as make a step."""
+        self.waiting.append(size)
         if len(self.waiting) == self.recipe.accumulate:
             self._update()
-        return scores, loss
 
     def _update(self) -> None:
         """Change the parameters by the gradients of the batches since the last step."""
-        size = sum(self.waiting)
+        gradients = [p.grad(self.ctx) for p in self.learned]
+        size = self.workers.add_gradients(gradients, sum(self.waiting))
+        self.waiting.clear()
+        if not size:
+            return
         if self.recipe.clip_gradient is not None:  # gradients are sums over the batches until the step
-            gradients = [p.grad(self.ctx) for p in self.learned]
             gluon.utils.clip_global_norm(gradients, self.recipe.clip_gradient * size, check_isfinite=False)
         self.trainer.step(size)
-        self.waiting.clear()
 
     def _evaluate(self, inputs: list[nd.NDArray], labels: nd.NDArray) -> tuple[nd.NDArray, nd.NDArray]:
         """Return scores and cross-entropies."""
@@ -301,28 +349,46 @@ class _Run:
     def _pass(self, loader: AudioLoader, kind: str, step: Callable) -> tuple[float, Accuracy | MeanAveragePrecision]:
         """Return mean loss and measure of one pass over clips."""
         loss_sum = count = 0.0
-        measure = MeanAveragePrecision() if self.clips.multi_label else Accuracy(self.clips.counts_as)
+        measure = self._new_measure()
         loader.epoch = epoch = self.progress.epochs
         # Closed at once in any case: its threads must not outlive an interrupted epoch.
         with contextlib.closing(iter(loader)) as stream:
-            for number, (*inputs, y) in enumerate(stream):  # data, and their lengths if these differ
-                scores, loss = step(as_inputs(inputs, self.ctx), y.as_in_context(self.ctx))
-                loss_sum += float(loss.sum().asscalar())
-                measure.add(scores, y)
-                count += len(y)
+            for number, batch in enumerate(stream):
+                own = self._step_on(batch, step, measure)
+                loss, size = self.workers.total(own).tolist()
+                loss_sum += loss
+                count += size
                 if not math.isfinite(loss_sum):
                     raise ModelError(self._not_finite(f"{kind} {number + 1}", loader.names(epoch, number), epoch))
-                self.bar.update(len(y))
+                self.bar.update(int(size))
                 position = f"{epoch + 1}/{self.settings.epochs}"
                 self.bar.set_postfix({**measure.so_far, "epoch": position, "loss": f"{loss_sum / count:.3f}"})
+        measure.combine(self.workers)
         return loss_sum / count, measure
+
+    def _new_measure(self) -> Accuracy | MeanAveragePrecision:
+        return MeanAveragePrecision(self.net.classes) if self.clips.multi_label else Accuracy(self.clips.counts_as)
+
+    def _step_on(
+        self, batch: tuple[nd.NDArray, ...] | None, step: Callable, measure: Accuracy | MeanAveragePrecision
+    ) -> tuple[float, int]:
+        """Take a step on this worker's share of a batch; return the sum of its losses, and its size."""
+        if batch is None:
+            if step == self._train_step:
+                self._take_no_part()
+            return 0.0, 0
+        *inputs, y = batch  # data, and their lengths if these differ
+        scores, loss = step(as_inputs(inputs, self.ctx), y.as_in_context(self.ctx))
+        loss_sum = float(loss.sum().asscalar())
+        measure.add(scores, y)
+        return loss_sum, len(y)
 
     def _check_loss(self, epoch: int) -> None:
         """Check the loss of one batch where no test set would show the effect of the last step."""
         with contextlib.closing(iter(self.clips.train_plain)) as stream:
-            *inputs, y = next(stream)
-        _, loss = self._evaluate(as_inputs(inputs, self.ctx), y.as_in_context(self.ctx))
-        if not math.isfinite(float(loss.sum().asscalar())):
+            batch = next(stream)
+        own, _ = self._step_on(batch, self._evaluate, self._new_measure())
+        if not math.isfinite(self.workers.total([own])[0]):
             raise ModelError(f"the loss is NaN or infinite after epoch {epoch + 1}: lower the learning rate")
 
     def _not_finite(self, batch: str, names: list[str], epoch: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mxnet_audio.engine import nd
 from mxnet_audio.metrics.multilabel import average_precision, choose_thresholds
+from mxnet_audio.training.distributed import Workers
 
 __all__ = ["Accuracy", "MeanAveragePrecision", "mean_average_precision"]
 
@@ -35,6 +36,10 @@ class Accuracy:
         self._correct += int((predicted == true).sum())
         self._count += len(labels)
 
+    def combine(self, workers: Workers) -> None:
+        """Add the counts of all workers up."""
+        self._correct, self._count = workers.total([self._correct, self._count]).tolist()
+
     @property
     def so_far(self) -> dict[str, str]:
         """The accuracy of the batches so far, for a progress bar."""
@@ -43,16 +48,23 @@ class Accuracy:
     @property
     def value(self) -> float:
         """The accuracy."""
-        return self._correct / self._count
+        return self._correct / max(self._count, 1)
 
 
 class MeanAveragePrecision:
-    """Mean average precision of the classes that occur, and the best threshold of each class."""
+    """Mean average precision of the classes that occur, and the best threshold of each class.
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes.
+    """
 
     name = "mean average precision"
     so_far: Mapping[str, str] = MappingProxyType({})  # only known at the end
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int):
+        self._classes = classes
         self._probabilities: list[np.ndarray] = []
         self._targets: list[np.ndarray] = []
 
@@ -60,6 +72,14 @@ class MeanAveragePrecision:
         """Keep a batch: scores before the sigmoid, and labels, which may be mixed [shape=(n, classes)]."""
         self._probabilities.append(scores.sigmoid().asnumpy())
         self._targets.append(labels.asnumpy() >= 0.5)  # of a mixed label, the larger part
+
+    def combine(self, workers: Workers) -> None:
+        """Take the scores and labels of all workers."""
+        if workers.count == 1:
+            return
+        empty = np.zeros((0, self._classes))
+        self._probabilities = [workers.gather(np.concatenate([empty, *self._probabilities]))]
+        self._targets = [workers.gather(np.concatenate([empty, *self._targets])) > 0]
 
     @property
     def value(self) -> float:

@@ -22,6 +22,7 @@ from mxnet_audio.errors import AudioError, DatasetError, ParameterError
 from mxnet_audio.features import AudioFeatureConfig
 from mxnet_audio.metrics.multilabel import label_matrix
 from mxnet_audio.training.batches import Batches
+from mxnet_audio.training.distributed import ALONE, Workers
 from mxnet_audio.training.open_input import OpenInput
 from mxnet_audio.training.recipe import Recipe
 from mxnet_audio.training.settings import Settings
@@ -113,6 +114,7 @@ def prepare(
     label_aliases: Mapping[Label, Label] | None = None,
     open_input: OpenInput | None = None,
     label_separator: str | None = None,
+    workers: Workers = ALONE,
     show: bool = True,
 ) -> Prepared:
     """Check the labels, read every file once, leave out unusable files, and split the others.
@@ -148,6 +150,8 @@ def prepare(
         batched together, padded or repeated to one of few lengths, and batches have the lengths of their inputs.
     label_separator : str, optional
         Text between the labels of a clip.
+    workers : Workers
+        Workers that train together: loaders read the share of this one of each batch.
     show : bool
         Show a progress bar.
 
@@ -200,7 +204,7 @@ def prepare(
     augmented = plain
     if steps := recipe.waveform_steps(config, settings.random_state, open_input):
         augmented = load(_dataset(sounds, targets, steps))
-    batches = Batches(settings, recipe, len(labels), len(train))
+    batches = Batches(settings, recipe, len(labels), len(train), workers)
     if open_input is not None:
         batches.bucket(lengths, open_input)
     return Prepared(

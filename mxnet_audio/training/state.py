@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 
 import numpy as np
+import safetensors.numpy
 
 import mxnet_audio
 from mxnet_audio.engine import gluon, mx, nd
 from mxnet_audio.errors import ModelError
 
-__all__ = ["Tensors", "check_shapes", "get_optimizer", "get_parameters", "set_optimizer", "set_parameters", "versions"]
+__all__ = [
+    "Tensors",
+    "check_shapes",
+    "decode_tensors",
+    "encode_tensors",
+    "get_optimizer",
+    "get_parameters",
+    "set_optimizer",
+    "set_parameters",
+    "versions",
+]
 
 Tensors = dict[str, np.ndarray]
 
@@ -100,6 +112,27 @@ def set_optimizer(trainer: gluon.Trainer, tensors: Tensors) -> None:
         like = optimizer.create_state_multi_precision(index, trainer._params[index].list_data()[0])
         updater.states[index] = tuple(state[part] for part in sorted(state)) if isinstance(like, tuple) else state[0]
         updater.states_synced[index] = True
+
+
+def encode_tensors(states: Mapping[str, Tensors]) -> bytes:
+    """Return several states, by name, as bytes.
+
+    Examples
+    --------
+    >>> decode_tensors(encode_tensors({"best": {"bias": np.ones(2)}}))
+    {'best': {'bias': array([1., 1.])}}
+    """
+    tensors = {f"{name}/{part}": value for name, state in states.items() for part, value in state.items()}
+    return safetensors.numpy.save({name: np.ascontiguousarray(value) for name, value in tensors.items()})
+
+
+def decode_tensors(data: bytes) -> dict[str, Tensors]:
+    """Return what `encode_tensors` encoded, except states without arrays."""
+    states: dict[str, Tensors] = {}
+    for name, value in safetensors.numpy.load(data).items():
+        state, _, part = name.partition("/")
+        states.setdefault(state, {})[part] = value
+    return states
 
 
 def _parts(state: tuple[nd.NDArray, ...] | nd.NDArray | None) -> tuple[nd.NDArray, ...]:

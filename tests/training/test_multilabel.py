@@ -127,7 +127,7 @@ def test_mixup_mixes_rows_of_labels_as_it_mixes_sounds():
 
 def test_the_measure_is_that_of_all_batches_together():
     scores, targets = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32), random_sets(20, [0.5, 0.2, 0])
-    measure = MeanAveragePrecision()
+    measure = MeanAveragePrecision(3)
     for rows in (slice(0, 8), slice(8, 20)):
         measure.add(nd.array(scores[rows]), nd.array(targets[rows] * 0.8 + 0.1))  # mixed with others
     assert measure.value == pytest.approx(mean_average_precision(targets > 0, scores))
