@@ -153,7 +153,7 @@ def events(
         config = (labeller.encoder if isinstance(labeller, AudioTagger) else labeller).feature_config
         top = {} if config.sr is None else {"max_frequency": config.sr / 2}
         count = write_events(path, _rows(found, job, {**document, "output": None, "events": 0}), **top)
-        job.finish({**document, "output": path, "events": count}, f"wrote {count} events of {job.done} files to {path}")
+        job.finish({**document, "output": path, "events": count}, f"wrote {count} events to {path}")
 
 
 def _label_file(path: Path) -> Path:

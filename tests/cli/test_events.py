@@ -46,7 +46,7 @@ def test_label_files(run, run_json, half, night, tmp_path, bad_file):
     assert document["output"] == str(tmp_path / "a.csv") and document["events"] == len(expected)
     found = read_events(tmp_path / "a.csv")
     assert [(path, event.label) for path, event in found] == [(str(night), event["label"]) for event in expected]
-    assert "2 events of 1 files" in run("events", night, *half, "-o", tmp_path / "a.txt").stdout
+    assert "wrote 2 events" in run("events", night, *half, "-o", tmp_path / "a.txt").stdout
     assert [event[:3] for _, event in read_events(tmp_path / "a.txt")] == [event[:3] for _, event in found]
     run("events", night, *half, "-o", tmp_path / "a.json")
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))[0]["events"] == expected

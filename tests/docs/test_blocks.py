@@ -18,7 +18,7 @@ SLOW = {
     "docs/get-started.md",
     *(
         f"docs/guides/{name}.md"
-        for name in ("classify", "cross-validate", "declarative", "pretrained", "search", "speakers")
+        for name in ("classify", "cluster", "cross-validate", "declarative", "pretrained", "search", "speakers")
     ),
 }
 
