@@ -6,3 +6,5 @@ from .jobs import Job as Job
 from .jobs import TagJob as TagJob
 from .run import ClusterReport as ClusterReport
 from .run import run as run
+from .storage import RemoteFile as RemoteFile
+from .storage import find_sounds as find_sounds

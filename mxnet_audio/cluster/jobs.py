@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -165,13 +165,15 @@ class EventsJob(Job):
     ----------
     window, hop : float > 0 [s], optional
         As for `AudioTagger.predict_timeline`.
-    threshold, labels, min_duration, max_gap
+    threshold, labels
+        As for `mxnet_audio.events.label_thresholds`; by default the thresholds of the model, or 0.5.
+    min_duration, max_gap : float >= 0 [s]
         As for `mxnet_audio.events.find_events`.
     """
 
     window: float | None = None
     hop: float | None = None
-    threshold: float = 0.5
+    threshold: float | None = None
     labels: tuple[str, ...] | None = None
     min_duration: float = 0.0
     max_gap: float = 0.0
@@ -182,8 +184,10 @@ class EventsJob(Job):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_channel(self.channel)
-        for name, maximum in (("threshold", 1.0), ("min_duration", float("inf")), ("max_gap", float("inf"))):
-            real_number(name, getattr(self, name), 0.0, maximum)
+        for name in ("min_duration", "max_gap"):
+            real_number(name, getattr(self, name), 0.0)
+        if self.threshold is not None:
+            real_number("threshold", self.threshold, maximum=1.0, above=0.0)
 
     def schema(self, model: Any) -> pa.Schema:
         """Return the columns of the results."""
@@ -194,17 +198,14 @@ class EventsJob(Job):
 
     def rows(self, model: Any, sounds: Iterable[Any]) -> Iterator[Rows]:
         """Yield the rows of each sound, in order; long sounds are read as streams, one after the other."""
-        from mxnet_audio.events import find_events
+        from mxnet_audio.events import find_events, label_thresholds
 
+        defaults = getattr(model, "thresholds", None)  # of a model of several labels a clip
+        thresholds = label_thresholds(model.labels, self.threshold, self.labels, defaults)
         for sound in sounds:
             try:
-                events = find_events(
-                    model.iter_timeline(sound, self.window, self.hop),
-                    self.threshold,
-                    labels=self.labels,
-                    min_duration=self.min_duration,
-                    max_gap=self.max_gap,
-                )
+                timeline = model.iter_timeline(sound, self.window, self.hop)
+                events = find_events(timeline, thresholds, min_duration=self.min_duration, max_gap=self.max_gap)
                 name = source_name(sound)
                 rows = [{"path": name, **event._asdict(), "label": str(event.label)} for event in sorted(events)]
             except ParameterError:  # of the job, not of the sound
@@ -223,7 +224,7 @@ class IndexJob(EmbedJob):
     ----------
     uri, collection : str
         Server and collection.
-    token, metric, index_type, index_params, consistency, tls
+    token, database, metric, index_type, index_params, consistency, tls
         As for `mxnet_audio.search.MilvusIndex`.
     partition : str, optional
         Partition of the collection; entries that are in the collection stay in theirs by default.
@@ -232,12 +233,13 @@ class IndexJob(EmbedJob):
     uri: str
     collection: str
     token: str | None = None
+    database: str | None = None
     metric: str = "cosine"
     partition: str | None = None
     index_type: str | None = None
-    index_params: Mapping[str, Any] | None = None
+    index_params: dict[str, Any] | None = None
     consistency: str = "Session"
-    tls: Mapping[str, Any] | None = None
+    tls: dict[str, str] | None = None
 
     kind = "index"
 
@@ -251,6 +253,7 @@ class IndexJob(EmbedJob):
             model_id=model_id,
             metric=self.metric,
             token=self.token,
+            database=self.database,
             index_type=self.index_type,
             index_params=self.index_params,
             consistency=self.consistency,

@@ -92,7 +92,8 @@ def run(
     partition_bytes : int > 0, optional
         Size of the files of a partition; a thousandth of all files by default, from 1 MiB to 128 MiB.
     resume : bool
-        False removes the results of former runs from `output` first, of whatever job they are.
+        False computes all files again; results of former runs are removed from `output` first, whatever job they are
+        of.
     progress : bool
         Show a progress bar on standard error.
 
@@ -133,7 +134,7 @@ def run(
             done = None if output is None else _done_files(output, description, resume)
 
             def submit(partition: Partition, worker: str) -> Future:
-                arguments = (job, partition, output, description, fingerprint)
+                arguments = (job, partition, output, description, fingerprint, resume)
                 return _submit(client, worker, tasks.run_partition, *arguments)
 
             with tqdm(total=listed.count, unit="file", disable=not progress) as bar:

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mxnet_audio.errors import AudioError, ClusterError
@@ -69,7 +70,11 @@ def run_tasks(
             if not pending:
                 return
             for future in _first_done(client, list(pending)):
-                yield pending.pop(future)[0], _outcome(client, future)
+                try:
+                    outcome = _outcome(client, future)
+                except (TimeoutError, asyncio.TimeoutError):  # two classes in Python 3.10
+                    continue  # the worker that holds the result was killed, and the task runs again
+                yield pending.pop(future)[0], outcome
     finally:
         with contextlib.suppress(Exception):  # of a lost scheduler
             client.cancel(list(pending))
@@ -99,22 +104,25 @@ def _first_done(client: Client, futures: list[Future]) -> list[Future]:
             return list(wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done)
     except (TimeoutError, asyncio.TimeoutError):
         return []
-    except (OSError, RuntimeError, asyncio.CancelledError) as error:
+    except (OSError, RuntimeError, CancelledError) as error:
         raise _lost(client) from error
 
 
 def _outcome(client: Client, future: Future) -> Any:
-    """Return the result of a task, or the reason of its failure; raise an AudioError that it returned."""
+    """Return the result of a task, or the reason of its failure; raise an AudioError that it returned.
+
+    TimeoutError is raised if the worker that holds the result is lost.
+    """
     from distributed.scheduler import KilledWorker
 
     if future.cancelled():
         raise _lost(client)
-    error = future.exception()
+    error = future.exception(timeout=POLL_SECONDS)
     if isinstance(error, KilledWorker):
         return Failure("the workers that computed it were killed, each time, perhaps for lack of memory")
     if error is not None:
         return Failure(f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}")
-    result = future.result()
+    result = future.result(timeout=POLL_SECONDS)
     if isinstance(result, AudioError):
         raise result
     return result

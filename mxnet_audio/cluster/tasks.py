@@ -18,8 +18,9 @@ from mxnet_audio.cluster.parts import part_url, write_part
 from mxnet_audio.cluster.remote_sound import sound
 from mxnet_audio.cluster.storage import RemoteFile
 from mxnet_audio.cluster.urls import is_url
-from mxnet_audio.errors import AudioError, ClusterError, ModelError
+from mxnet_audio.errors import AudioError, ClusterError, ModelError, SearchError
 from mxnet_audio.parallel import without_tracebacks
+from mxnet_audio.search.entries import real_path
 
 __all__ = ["PartitionResult", "identify", "run_partition"]
 
@@ -62,7 +63,12 @@ def identify(job: Job, version: str, fingerprint: str | None) -> str | AudioErro
 
 
 def run_partition(
-    job: Job, partition: Partition, output: str | None, description: Mapping[str, Any], fingerprint: str | None
+    job: Job,
+    partition: Partition,
+    output: str | None,
+    description: Mapping[str, Any],
+    fingerprint: str | None,
+    resume: bool,
 ) -> PartitionResult | AudioError:
     """Compute the results of a partition and write them.
 
@@ -78,6 +84,8 @@ def run_partition(
         Job, identity of the model, and version of the package at the client.
     fingerprint : str or None
         Digest of the files of the model that the client has sent; None if workers have it.
+    resume : bool
+        Whether files that the index holds already are left out.
     """
 
     def compute(model: Any) -> PartitionResult:
@@ -88,7 +96,7 @@ def run_partition(
             )
         files = partition.unpack()
         if isinstance(job, IndexJob):
-            return _index(job, model, files)
+            return _index(job, model, files, resume)
         assert output is not None
         return _write(job, model, files, part_url(output, partition), description)
 
@@ -152,27 +160,45 @@ def _write(job: Job, model: Any, files: list[RemoteFile], url: str, description:
     return result
 
 
-def _index(job: IndexJob, model: Any, files: list[RemoteFile]) -> PartitionResult:
-    """Write the vectors of files that are new or have changed to the index."""
+def _index(job: IndexJob, model: Any, files: list[RemoteFile], resume: bool) -> PartitionResult:
+    """Write the vectors of files that are new or have changed to the index; without `resume`, of all."""
     result, done = PartitionResult(), set()
-    sounds = [(number, source, source_name(source) or "") for number, source in _sounds(files, job)]
-    stamps = {name: _stamp(files[number], name, job) for number, _, name in sounds}
+    file_of_name = {source_name(source) or "": number for number, source in _sounds(files, job)}
+    stamps = {name: _stamp(files[number], name, job) for name, number in file_of_name.items()}
     with _open_index(job, model) as index:
-        known = index.stamps(list(stamps))
-        from mxnet_audio.search.entries import real_path
-
-        is_known = {name: stamp is not None and known.get(real_path(name)) == stamp for name, stamp in stamps.items()}
-        todo = ((number, source) for number, source, name in sounds if not is_known[name])
-        results = _results(job, model, todo, result)
+        known = index.stamps(list(stamps)) if resume else {}
+        held = {name for name, stamp in stamps.items() if stamp is not None and known.get(real_path(name)) == stamp}
+        sounds = ((number, source) for number, source in _sounds(files, job) if source_name(source) not in held)
+        results = _results(job, model, sounds, result)
         while batch := list(itertools.islice(results, UPSERTS)):
-            names = [name for _, name, _ in batch]
-            vectors = [rows[0]["vector"] for _, _, rows in batch]
-            index.add_many(names, vectors, [stamps[name] for name in names], partition=job.partition)
-            done |= {number for number, _, _ in batch}
-    unchanged = {number for number, _, name in sounds if is_known[name]} - done
+            vectors = {name: rows[0]["vector"] for _, name, rows in batch}
+            _upsert(index, vectors, stamps, job.partition, result)
+            done |= {file_of_name[name] for name in vectors}
+    unchanged = {file_of_name[name] for name in held} - done
     result.done, result.unchanged = len(done), len(unchanged)
     result.undone = set(range(len(files))) - done - unchanged
     return result
+
+
+def _upsert(
+    index: Any,
+    vectors: dict[str, Any],
+    stamps: Mapping[str, tuple[int, ...] | None],
+    partition: str | None,
+    result: PartitionResult,
+) -> None:
+    """Write vectors to the index. Those that it refuses, such as zeros, are removed from `vectors` and skipped."""
+    while vectors:
+        try:
+            index.add_many(
+                list(vectors), list(vectors.values()), [stamps[name] for name in vectors], partition=partition
+            )
+            return
+        except SearchError as error:
+            if error.path not in vectors:  # not of one file
+                raise
+            del vectors[error.path]
+            result.skipped.append((error.path, without_tracebacks(error)))
 
 
 def _open_index(job: IndexJob, model: Any) -> Any:

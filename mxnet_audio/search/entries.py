@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from mxnet_audio.checks import iterable_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 
 __all__ = ["Entry", "check_prunable", "check_stamp", "find_entries", "is_missing", "moved", "parse_entry", "real_path"]
+
+_URL = re.compile(r"[A-Za-z][\w+.-]+://")  # one letter would be a drive of Windows
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,12 @@ def check_stamp(stamp: Any) -> tuple[int, ...] | None:
 def real_path(path: str | os.PathLike) -> str:
     """Return the absolute path with symbolic links resolved, which identifies a file; ParameterError if it is none.
 
-    The name of a channel keeps its ending: ``call.wav [left]``.
+    The name of a channel keeps its ending: ``call.wav [left]``. A URL such as ``s3://bucket/call.wav`` is not changed.
     """
     try:
         name = os.fsdecode(path)
+        if _URL.match(name):
+            return name
         file = file_of(name)
         return os.path.realpath(file) + name[len(file) :]
     except (TypeError, ValueError):  # ValueError: a null character
@@ -69,7 +74,7 @@ def real_path(path: str | os.PathLike) -> str:
 
 def is_missing(entry: Entry) -> bool:
     """Return True if an entry was read from a file that does not exist now; False if that cannot be told."""
-    if entry.stamp is None:
+    if entry.stamp is None or _URL.match(entry.real):
         return False
     try:
         os.stat(file_of(entry.real))  # noqa: PTH116 - Path.exists hides other errors
