@@ -58,7 +58,8 @@ class MilvusIndex:
         Name of the collection: letters, digits and underscores.
     model_id : str, optional
         Identifier of the model that computes the vectors; by default that of the collection.
-    metric : {'cosine', 'euclidean'}
+    metric : {'cosine', 'euclidean'}, optional
+        Distance; by default that of the collection, and 'cosine' for a new one.
     token : str, optional
         Key of an API, or ``user:password``.
     database : str, optional
@@ -103,7 +104,7 @@ class MilvusIndex:
         collection: str,
         *,
         model_id: str | None = None,
-        metric: str = "cosine",
+        metric: str | None = None,
         token: str | None = None,
         database: str | None = None,
         index_type: str | None = None,
@@ -113,7 +114,8 @@ class MilvusIndex:
         tls: Mapping[str, str] | None = None,
         timeout: float = 60.0,
     ):
-        one_of("metric", metric, tuple(collections.METRICS))
+        if metric is not None:
+            one_of("metric", metric, tuple(collections.METRICS))
         self._consistency = one_of("consistency", consistency, ("Session", "Strong", "Bounded", "Eventually"))
         connection = Connection(uri, token, database, tls, timeout)
         collections.check_index(index_type, index_params, connection.is_lite)
@@ -131,7 +133,7 @@ class MilvusIndex:
         return bool(self._table.rows([text_of(real_path(path))], ["real_path"]))
 
     def __repr__(self) -> str:
-        return f"MilvusIndex({self.address!r}, {self.collection!r}, metric={self.metric!r})"
+        return f"MilvusIndex({self.address!r}, {self.collection!r})"
 
     @property
     def address(self) -> str:
@@ -237,6 +239,17 @@ class MilvusIndex:
     def vector(self, path: str | os.PathLike) -> np.ndarray:
         """Return the vector of a file [shape=(dim,), float32], or raise SearchError if it is not in the index."""
         return self._vectors([self._row(path, ["vector"])])[0]
+
+    def vectors(self, paths: Iterable[str | os.PathLike]) -> np.ndarray:
+        """Return the vectors of files in their order [shape=(n, dim), float32]; SearchError as :meth:`vector`."""
+        names = {text_of(real_path(path)): path for path in iterable_argument("paths", paths, "paths")}
+        found: dict[str, np.ndarray] = {}
+        for texts in _parts(list(names), self._table.message_rows()):  # lists of Python's take ten times the memory
+            rows = self._table.rows(texts, ["real_path", "vector"])
+            found.update(zip((row["real_path"] for row in rows), self._vectors(rows)))
+        if missing := [path for text, path in names.items() if text not in found]:
+            raise SearchError("the file is not in the index", missing[0])
+        return np.stack([found[text] for text in names]) if names else np.empty((0, self.dim or 0), np.float32)
 
     def metadata(self, path: str | os.PathLike) -> dict[str, Any]:
         """Return the metadata of a file, or raise SearchError if it is not in the index."""

@@ -42,16 +42,16 @@ class Table:
         self,
         connection: Connection,
         name: str,
-        metric: str,
+        metric: str | None,
         model_id: str | None,
         index_type: str | None,
         index_params: Mapping[str, Any] | None,
     ):
-        self.connection, self.name, self.metric = connection, name, metric
+        self.connection, self.name = connection, name
         self.model_id = model_id
         self.model: dict[str, Any] | None = None
         self.lock = threading.RLock()
-        self._index_type, self._index_params = index_type, index_params
+        self._metric, self._index_type, self._index_params = metric, index_type, index_params
         self._state: collections.Collection | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -59,6 +59,13 @@ class Table:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, lock=threading.RLock())
+
+    @property
+    def metric(self) -> str:
+        """Name of the distance: that of the collection or, before it is created, the one that it will have."""
+        if self._metric is None:
+            self.state()
+        return self._metric or "cosine"
 
     def error(self, reason: str) -> SearchError:
         """Return an error that names the collection."""
@@ -71,6 +78,7 @@ class Table:
                 found = collections.read(self.connection, self.name)
                 if found is not None:
                     self._check(found)
+                    self._metric = found.metric
                     if not found.index_type:  # its creation was interrupted
                         self._create_index(found.dim)
                         found = collections.read(self.connection, self.name)
@@ -83,9 +91,9 @@ class Table:
             self._state = None
 
     def _check(self, found: collections.Collection) -> None:
-        if found.metric != self.metric:
+        if self._metric not in (None, found.metric):
             raise self.error(
-                f"its metric is {found.metric!r}, not {self.metric!r}: open it with that, or choose another"
+                f"its metric is {found.metric!r}, not {self._metric!r}: open it with that, or choose another"
             )
         if self.model_id is not None and found.model_id != self.model_id:
             raise self.error(
@@ -109,7 +117,7 @@ class Table:
 
     def _new(self, dim: int) -> collections.Collection:
         index_type = self._index_type or ("FLAT" if self.connection.is_lite else "HNSW")
-        return collections.Collection(dim, self.metric, self.model_id, self.model, index_type, {})
+        return collections.Collection(dim, self._metric or "cosine", self.model_id, self.model, index_type, {})
 
     def _create_index(self, dim: int) -> None:
         collections.create_index(self.connection, self.name, self._new(dim), self._index_params)
