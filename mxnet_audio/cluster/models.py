@@ -102,17 +102,23 @@ def loaded_model(job: Job, folder: Path | None) -> Iterator[Any]:
     """
     global _loaded
     with _lock:
-        key = (job.encoder, job.embedding, job.source, job.revision, job.model_dir, job.network, job.gpu, job.tags)
-        if _loaded is None or _loaded[0] != (key, folder):
+        key = _key(job), folder
+        if _loaded is None or _loaded[0] != key:
             _loaded = None  # the memory of the former model is free before this one is loaded
-            _loaded = (key, folder), _load(job, folder)
-        yield _loaded[1]
+            _loaded = key, _load(job, folder)
+        model = _loaded[1]
+        yield model
 
 
 async def release(job: Job) -> None:
-    """Release the model in this process; run on each worker at the end of a job."""
+    """Release the model of a job in this process; run on each worker at the end."""
     global _loaded
-    _loaded = None
+    if _loaded is not None and _loaded[0][0] == _key(job):
+        _loaded = None
+
+
+def _key(job: Job) -> tuple:
+    return job.encoder, job.embedding, job.source, job.revision, job.model_dir, job.network, job.gpu, job.tags
 
 
 def _load(job: Job, folder: Path | None) -> Any:

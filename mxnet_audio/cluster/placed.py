@@ -47,7 +47,7 @@ def place_model(job: Job, client: Client) -> Iterator[str | None]:
     finally:
         with contextlib.suppress(Exception):  # of a cluster that is lost
             if client.status == "running":
-                client.run(release, on_error="ignore")
+                client.run(release, job, on_error="ignore")
                 if sent is not None:
                     client.unregister_worker_plugin(sent.name)
 
