@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 LARGE_LOSS = 1000.0  # much more than that of outputs that are classes or normalized numbers
 SCALING = (
-    "inputs or outputs may need to be scaled. Try preprocessing: {norm: per_file} and encoder: {reduce_output: mean} "
-    "of sounds, and preprocessing: {normalization: zscore} of numbers"
+    "inputs or outputs may need to be scaled. Try encoder: {reduce_output: mean, norm: batch} of sounds, and "
+    "preprocessing: {normalization: zscore} of numbers"
 )
 
 

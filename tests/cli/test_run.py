@@ -184,6 +184,20 @@ def test_rows_that_cannot_be_predicted_stay(run, results, new_rows, tmp_path):
         assert name in row["error"] and row["label_predictions"] == row["level_predictions"] == ""
 
 
+def test_weights_of_an_encoder_can_be_given(run, results, dataset, tmp_path, monkeypatch):
+    load, sources = AudioModel.load, []
+
+    def loaded(directory, *devices, source):
+        sources.append(source)
+        return load(directory, *devices)
+
+    monkeypatch.setattr(AudioModel, "load", loaded)
+    words = ("--model", results[0], "--dataset", dataset, "--split", "test", "--source", tmp_path)
+    run("run", "predict", *words, "--output", tmp_path / "p.csv")
+    run("run", "evaluate", *words)
+    assert sources == [str(tmp_path)] * 2
+
+
 def test_evaluate(run, run_json, results, dataset):
     words = ("run", "evaluate", "--model", results[0], "--dataset", dataset)
     document = run_json(*words)
