@@ -2,7 +2,9 @@
 
 import functools
 import gc
+import itertools
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -147,6 +149,21 @@ def make_once(tmp_path_factory, worker_id):
         return folder
 
     return make_once
+
+
+@pytest.fixture(scope="session")
+def folder_numbers():
+    """Numbers of the folders of tests."""
+    return itertools.count()
+
+
+@pytest.fixture
+def tmp_path(request, tmp_path_factory, folder_numbers) -> Path:
+    """Empty folder of a test. That of pytest lists the folders of all former tests, 5 ms after some thousand."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    path = tmp_path_factory.getbasetemp() / f"{name}-{next(folder_numbers)}"
+    path.mkdir(mode=0o700)
+    return path
 
 
 @pytest.fixture

@@ -17,10 +17,12 @@ FREQUENCIES = {"high ♪": (2000, 3500), "low": (200, 500)}
 
 # Any import of MXNet fails.
 WITHOUT_MXNET = """
-import json, sys
+import functools, json, sys
 sys.modules["mxnet"] = None
+import typer.testing
 from typer.testing import CliRunner
 from mxnet_audio.cli import app
+typer.testing._get_command = functools.cache(typer.testing._get_command)  # built once for all commands
 results = [CliRunner().invoke(app, words, prog_name="mxnet-audio") for words in json.load(sys.stdin)]
 json.dump([[result.exit_code, result.stdout, result.stderr] for result in results], sys.stdout)
 """
