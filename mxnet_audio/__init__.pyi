@@ -1,10 +1,12 @@
 from . import audio as audio
+from . import cluster as cluster
 from . import cross_validation as cross_validation
 from . import data as data
 from . import datasets as datasets
 from . import declarative as declarative
 from . import engine as engine
 from . import errors as errors
+from . import events as events
 from . import features as features
 from . import inference as inference
 from . import library as library
@@ -21,6 +23,7 @@ from .cross_validation import cross_validate as cross_validate
 from .declarative.model import AudioModel as AudioModel
 from .errors import AudioDecodeError as AudioDecodeError
 from .errors import AudioError as AudioError
+from .errors import ClusterError as ClusterError
 from .errors import DatasetError as DatasetError
 from .errors import EngineError as EngineError
 from .errors import FeatureError as FeatureError

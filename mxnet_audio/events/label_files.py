@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mxnet_audio.atomic import replacing, write_json
-from mxnet_audio.checks import iterable_argument, one_of, path_argument
+from mxnet_audio.checks import iterable_argument, one_of, path_argument, real_number, shown
 from mxnet_audio.datasets.tables import csv_reader, table_text
 from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.events.timeline import Event
@@ -90,7 +91,7 @@ def write_events(path: str | os.PathLike, events: Events, *, max_frequency: floa
     <BLANKLINE>
     """
     kind = label_file_format(path)
-    iterable_argument("events", events, "events")
+    events = map(_checked, iterable_argument("events", events, "events"))
     if kind == "json":
         groups = groupby(events, key=lambda item: item[0])
         document = [{"path": name, "events": [event._asdict() for _, event in group]} for name, group in groups]
@@ -120,6 +121,18 @@ def write_events(path: str | os.PathLike, events: Events, *, max_frequency: floa
                 band = [0, f"{max_frequency:g}"]
                 rows.writerow([count, "Spectrogram 1", 1, *times, *band, _in_line(label), digits, _in_line(recording)])
     return count
+
+
+def _checked(item: tuple[str, Event]) -> tuple[str, Event]:
+    """Return a recording and an event; raise ParameterError if it is something else, or a number is not finite."""
+    try:
+        recording, (start, end, _, score) = item
+    except (TypeError, ValueError):
+        raise ParameterError(f"events must be pairs of a path and an Event, got {shown(item)}") from None
+    real_number("end of an event", end, real_number("start of an event", start, 0))
+    if score is not None:
+        real_number("score of an event", score)
+    return str(recording), Event(*item[1])
 
 
 def _in_line(text: object) -> str:
@@ -192,9 +205,9 @@ def _event(cells: list[str], columns: list[int | None], where: str, path: Path) 
     recording, start, end, label, score = ("" if i is None or i >= len(cells) else cells[i] for i in columns)
     try:
         times = float(start), float(end)
-        if not 0 <= times[0] <= times[1] < float("inf"):
-            raise ValueError
         event = Event(*times, label.strip(), float(score) if score.strip() else None)
+        if not 0 <= times[0] <= times[1] < math.inf or not math.isfinite(event.score or 0):
+            raise ValueError
     except ValueError:
         raise DatasetError(f"{where}: expected start <= end [s] and a score, got {cells[:5]!r}", path) from None
     return (None if columns[0] is None else recording), event

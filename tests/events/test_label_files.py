@@ -67,6 +67,7 @@ def test_files_of_one_recording(tmp_path):
         ("a.csv", "path,start,end,label\na.wav\n"),
         ("a.csv", 'path,start,end,label\n"a.wav\n'),
         ("a.csv", "path,start,end,label,score\na.wav,1,2,dog,high\n"),
+        ("a.csv", "path,start,end,label,score\na.wav,1,2,dog,nan\n"),
         ("a.txt", "one\t2\tdog\n"),
         ("a.txt", "nan\tinf\tdog\n"),
         ("a.txt", "1 2 dog\n"),
@@ -84,6 +85,13 @@ def test_wrong_usage(tmp_path):
         write_events(tmp_path / "events.xml", NIGHT)
     with pytest.raises(ParameterError):
         write_events(tmp_path / "events.csv", None)
+    for item in (NIGHT[0][1], "night.flac", ("a.wav", (1, 2)), ("a.wav", Event(2, 1, "dog")), None):
+        for name in ("events.csv", "events.json", "events.txt"):
+            with pytest.raises(ParameterError):
+                write_events(tmp_path / name, [item])
+    with pytest.raises(ParameterError):
+        write_events(tmp_path / "events.json", [("a.wav", Event(0, 1, "dog", float("nan")))])
+    assert not list(tmp_path.iterdir())
     with pytest.raises(ParameterError):
         read_events(tmp_path / "events.json")
     with pytest.raises(DatasetError):
