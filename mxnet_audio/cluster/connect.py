@@ -102,10 +102,11 @@ def _local_cluster(count: int) -> Iterator[SpecCluster]:
 
     threads = str(max(1, usable_cpus() // count))
     with tempfile.TemporaryDirectory(prefix="mxnet-audio-", ignore_cleanup_errors=True) as folder:
+        # On the local address only, also Dask's pages about itself; `dashboard` are those with figures.
+        common = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "local_directory": folder}
         options = {
+            **common,
             "nthreads": 1,
-            "host": "127.0.0.1",
-            "local_directory": folder,
             "memory_limit": 0,  # a worker is not stopped for the memory of its model, as this process would not be
             "death_timeout": ORPHAN_SECONDS,
             "silence_logs": logging.ERROR,
@@ -113,8 +114,7 @@ def _local_cluster(count: int) -> Iterator[SpecCluster]:
             "env": {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads), "LOKY_MAX_CPU_COUNT": threads},
         }
         worker = {"cls": SubprocessWorker, "options": {"worker_kwargs": options}}
-        # A scheduler on the local address only, without a dashboard.
-        scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
+        scheduler = {"cls": Scheduler, "options": {**common, "port": 0, "dashboard": False}}
         try:
             cluster = SpecCluster(
                 workers=dict.fromkeys(range(count), worker),

@@ -13,7 +13,7 @@ def client():
     """Client of a cluster of two workers in this process, which share its models."""
     from distributed import Client, LocalCluster
 
-    options = {"n_workers": 2, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 2, "processes": False, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(**options) as cluster, Client(cluster, set_as_default=False) as client:
         yield client
 

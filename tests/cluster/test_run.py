@@ -189,7 +189,7 @@ def test_a_model_that_nobody_has_is_named_with_a_worker(compute, songs, tmp_path
 def test_a_model_that_is_too_large_to_be_sent(compute, songs, onnx_model, monkeypatch):
     monkeypatch.setattr(models, "fingerprint", lambda files: "another")
     monkeypatch.setattr(placed, "LARGEST", 1000)
-    with pytest.raises(ModelError, match="another model is there.*too large"):
+    with pytest.raises(ModelError, match=r"another model is there.*too large"):
         compute(EmbedJob(model_dir=str(onnx_model)), songs)
 
 
