@@ -247,14 +247,13 @@ def relocate(
     Example:
       mxnet-audio index relocate songs/ /archive/songs/
     """
-    from mxnet_audio.search.entries import Entry, is_missing
+    from mxnet_audio.search.entries import is_missing
 
     stored = find_index(index_dir, engine, uri, collection)
     search = _open(stored)
     paths = search.relocate(old, new)
     stored.save(search)
-    stamps = search.index.stamps(paths)
-    missing = sum(is_missing(Entry(0, real, real, stamp)) for real, stamp in stamps.items())
+    missing = sum(map(is_missing, search.index.lookup(paths).values()))
     document = {**stored.fields, "relocated": paths, "missing": missing, "count": len(search)}
     print_result(document, f"{len(paths)} relocated: {_holding(stored, search)}", as_json)
     _report_missing(missing, len(paths))

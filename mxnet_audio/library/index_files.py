@@ -86,10 +86,10 @@ def _new_files(index: Index, reals: list[str], channel: str | int) -> dict[str, 
     new = {}
     for start in range(0, len(reals), STAMPS_AT_ONCE):
         part = reals[start : start + STAMPS_AT_ONCE]
-        known = index.stamps(part)
+        known = index.lookup(part)
         for real in part:
             current = stamp(real, channel)
-            if current is None or known.get(real) != current:
+            if current is None or real not in known or known[real].stamp != current:
                 new[real] = current
     return new
 

@@ -83,9 +83,9 @@ def push(
     ):
         for start in range(0, len(entries), batch_size):
             part = entries[start : start + batch_size]
-            known = server.stamps([entry.real for entry in part])
+            known = server.lookup(entry.real for entry in part)
             for entry in part:
-                if entry.stamp is not None and known.get(entry.real) == entry.stamp:
+                if entry.stamp is not None and entry.real in known and known[entry.real].stamp == entry.stamp:
                     report.unchanged += 1
                 else:
                     write(_name(entry), index.vector(entry.real), entry.stamp)
@@ -170,6 +170,5 @@ def _name(entry: Entry) -> str:
 
 def _holds(index: VectorIndex, entry: Entry, vector: np.ndarray) -> bool:
     """Return True if a local index has the same vector and stamp of a file."""
-    name = _name(entry)
-    known = index.stamps([name])
-    return entry.stamp in known.values() and bool(np.array_equal(index.vector(name), vector))
+    same = [known for known in index.lookup([entry.real]).values() if known.stamp == entry.stamp]
+    return bool(same) and bool(np.array_equal(index.vector(entry.real), vector))

@@ -151,7 +151,7 @@ class AudioRecommender(AudioSearch):
         """Return the songs of the best scores whose files exist."""
         played = [real for _, real in plays_of(self._notes)]
         plays = Counter(played)
-        known = self.index.stamps(plays)
+        known = self.index.lookup(plays)
         recent = [real for real in dict.fromkeys(reversed(played)) if real in known][:HISTORY_SONGS]
         if not recent:
             reason = "none of the tracked sounds is in the index now" if plays else "nothing was tracked yet"

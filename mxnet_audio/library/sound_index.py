@@ -222,13 +222,9 @@ class SoundIndex:
             for name, reals in found.items():
                 if not reals:
                     raise SearchError("the file is not in the index", name)
-            return self._remove({real for reals in found.values() for real in reals})
-
-    def _remove(self, reals: set[str]) -> list[str]:
-        """Remove entries by real path, and return their paths."""
-        entries = [entry for entry in self.index.entries if entry.real in reals]
-        self.index.remove([entry.real for entry in entries])
-        return [entry.path for entry in entries]
+            entries = self.index.lookup({real for reals in found.values() for real in reals})
+            self.index.remove(entries)
+            return [entry.path for entry in sorted(entries.values(), key=lambda entry: entry.id)]
 
     def prune(self) -> list[str]:
         """Remove the files that are missing now, such as moved and deleted ones; return their paths.

@@ -142,10 +142,10 @@ class VectorIndex:
         entry = self._contents.entries.get(real_path(path))
         return None if entry is None else entry.stamp
 
-    def stamps(self, paths: Iterable[str | os.PathLike]) -> dict[str, tuple[int, ...] | None]:
-        """Return the stamps of the files that are in the index, by real path."""
+    def lookup(self, paths: Iterable[str | os.PathLike]) -> dict[str, Entry]:
+        """Return the entries of those files that are in the index, by real path."""
         entries = self._contents.entries
-        return {real: entries[real].stamp for path in paths if (real := real_path(path)) in entries}
+        return {real: entries[real] for path in paths if (real := real_path(path)) in entries}
 
     def _entry(self, path: str | os.PathLike) -> Entry:
         try:

@@ -261,8 +261,12 @@ class MilvusIndex:
 
     def stamps(self, paths: Iterable[str | os.PathLike]) -> dict[str, tuple[int, ...] | None]:
         """Return the stamps of those files that are in the index, by real path."""
+        return {real: entry.stamp for real, entry in self.lookup(paths).items()}
+
+    def lookup(self, paths: Iterable[str | os.PathLike]) -> dict[str, Entry]:
+        """Return the entries of those files that are in the index, by real path."""
         texts = [text_of(real_path(path)) for path in iterable_argument("paths", paths, "paths")]
-        return {entry.real: entry.stamp for entry in self._entries(self._table.rows(texts, ENTRY_FIELDS))}
+        return {entry.real: entry for entry in self._entries(self._table.rows(texts, ENTRY_FIELDS))}
 
     def add(
         self,
