@@ -20,6 +20,8 @@ import typer
 from filelock import FileLock
 from hypothesis import settings
 
+from mxnet_audio.inference import onnx_session
+
 settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.load_profile("deterministic")
 
@@ -61,6 +63,7 @@ def free_networks():
     """Free the networks of a module of tests, which are few objects that refer to each other and hold much memory."""
     yield
     gc.collect()
+    gc.freeze()  # modules that were imported meanwhile, which the next collections need not visit
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -76,6 +79,15 @@ def command_built_once():
     """Build the command line once and not for each command that is run, which took most of the time of many tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("typer.testing._get_command", functools.cache(typer.main.get_command))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_in_onnx_runtime():
+    """Run small exported networks in one thread: others spin for milliseconds after each run, beside busy processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        options = onnx_session._options
+        patch.setattr(onnx_session, "_options", lambda threads, bounded=False: options(threads or 1, bounded))
         yield
 
 

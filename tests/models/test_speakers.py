@@ -134,6 +134,7 @@ def test_onnx_runtime_gives_the_same_within_1e_4_of_the_peak(name, head, tmp_pat
     )
     onnx.checker.check_model(path, full_check=True)
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options)
     for x in (noise(shape), noise(shape, batch=1), np.zeros((2, *shape), np.float32)):

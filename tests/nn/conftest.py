@@ -65,6 +65,7 @@ def run_onnx(tmp_path):
         )
         onnx.checker.check_model(path, full_check=True)
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(path, options)
         return session.run(None, {"data": x})[0]

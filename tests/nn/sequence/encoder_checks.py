@@ -127,6 +127,7 @@ def assert_onnx_gives_the_same(block, x, lengths):
     )
     onnx.checker.check_model(model, full_check=True)
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     x, lengths = behind(x, lengths, JUNK), np.float32(lengths)
