@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -55,7 +56,7 @@ def identify(job: Job, version: str, fingerprint: str | None) -> str | AudioErro
 
     def identity(model: Any) -> str:
         if isinstance(job, IndexJob):
-            with _open_index(job, model) as index:
+            with contextlib.closing(_open_index(job, model)) as index:
                 index.check(model.model_id, model.embedding_dim)
         return model.model_id
 
@@ -165,7 +166,7 @@ def _index(job: IndexJob, model: Any, files: list[RemoteFile], resume: bool) -> 
     result, done = PartitionResult(), set()
     file_of_name = {source_name(source) or "": number for number, source in _sounds(files, job)}
     stamps = {name: _stamp(files[number], name, job) for name, number in file_of_name.items()}
-    with _open_index(job, model) as index:
+    with contextlib.closing(_open_index(job, model)) as index:
         known = index.stamps(list(stamps)) if resume else {}
         held = {name for name, stamp in stamps.items() if stamp is not None and known.get(real_path(name)) == stamp}
         sounds = ((number, source) for number, source in _sounds(files, job) if source_name(source) not in held)
