@@ -2,7 +2,7 @@ from .config import RunConfig as RunConfig
 from .model import AudioModel as AudioModel
 from .outputs import BinaryReport as BinaryReport
 from .outputs import OutputPrediction as OutputPrediction
-from .predictions import RowPrediction as RowPrediction
+from .outputs import RowPrediction as RowPrediction
 from .progress import TrainingResults as TrainingResults
 from .splits import Split as Split
 from .table import Table as Table

@@ -16,8 +16,7 @@ from mxnet_audio.declarative.checkpoint import has_run, load_run, resume_run, ru
 from mxnet_audio.declarative.columns import Columns, complete_rows
 from mxnet_audio.declarative.config import RunConfig
 from mxnet_audio.declarative.fitted import FittedRun
-from mxnet_audio.declarative.outputs import OutputPrediction
-from mxnet_audio.declarative.predictions import RowPrediction
+from mxnet_audio.declarative.outputs import OutputPrediction, RowPrediction
 from mxnet_audio.declarative.progress import Progress, Statistics, TrainingResults
 from mxnet_audio.declarative.published import load_encoders
 from mxnet_audio.declarative.results import write_results

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from mxnet_audio.engine import gluon, nd
-from mxnet_audio.errors import ParameterError
+from mxnet_audio.errors import AudioError, ParameterError
 from mxnet_audio.metrics import (
     ClassificationReport,
     MultiLabelReport,
@@ -21,7 +21,7 @@ from mxnet_audio.metrics import (
     regression_report,
 )
 
-__all__ = ["OUTPUTS", "BinaryReport", "Output", "OutputPrediction"]
+__all__ = ["OUTPUTS", "BinaryReport", "Output", "OutputPrediction", "RowPrediction"]
 
 Skipped = tuple[str, Exception]  # name of a sound that was left out, and the reason
 LARGEST = 1e100  # predicted number: squares of larger ones overflow
@@ -46,6 +46,27 @@ class OutputPrediction(NamedTuple):
 
     value: Any
     probabilities: dict[Any, float] | None = None
+
+
+class RowPrediction(NamedTuple):
+    """Predictions of one row.
+
+    Attributes
+    ----------
+    outputs : dict of str to OutputPrediction
+        Prediction of each output by its name; empty if the row could not be used.
+    error : AudioError or None
+        Reason why the row could not be used.
+
+    Examples
+    --------
+    >>> rows = [RowPrediction({"label": OutputPrediction("dog")}), RowPrediction({}, AudioError("silent", "b.wav"))]
+    >>> [row.outputs["label"].value if row.error is None else str(row.error) for row in rows]
+    ['dog', 'b.wav: silent']
+    """
+
+    outputs: dict[str, OutputPrediction]
+    error: AudioError | None = None
 
 
 @dataclass(frozen=True, eq=False)

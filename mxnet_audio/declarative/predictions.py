@@ -1,4 +1,4 @@
-"""Predictions, and tables of them with Ludwig's names of columns, as CSV, JSON lines or Parquet."""
+"""Tables of predictions with Ludwig's names of columns, as CSV, JSON lines or Parquet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mxnet_audio.atomic import replacing
 from mxnet_audio.checks import path_argument
@@ -21,35 +21,13 @@ from mxnet_audio.errors import AudioError, ParameterError
 
 if TYPE_CHECKING:
     from mxnet_audio.declarative.model import AudioModel
-    from mxnet_audio.declarative.outputs import OutputPrediction
+    from mxnet_audio.declarative.outputs import RowPrediction
 
-__all__ = ["ERROR", "RowPrediction", "check_table_path", "prediction_columns", "set_separators", "write_table"]
+__all__ = ["ERROR", "check_table_path", "prediction_columns", "set_separators", "write_table"]
 
 ERROR = "error"  # column with the reason why a row could not be used
 
 Columns = Mapping[str, Sequence[Any]]
-
-
-class RowPrediction(NamedTuple):
-    """Predictions of one row.
-
-    Attributes
-    ----------
-    outputs : dict of str to OutputPrediction
-        Prediction of each output by its name; empty if the row could not be used.
-    error : AudioError or None
-        Reason why the row could not be used.
-
-    Examples
-    --------
-    >>> from mxnet_audio.declarative import OutputPrediction
-    >>> rows = [RowPrediction({"label": OutputPrediction("dog")}), RowPrediction({}, AudioError("silent", "b.wav"))]
-    >>> [row.outputs["label"].value if row.error is None else str(row.error) for row in rows]
-    ['dog', 'b.wav: silent']
-    """
-
-    outputs: dict[str, OutputPrediction]
-    error: AudioError | None = None
 
 
 def prediction_columns(model: AudioModel, dataset: Any, predictions: Sequence[RowPrediction]) -> dict[str, list[Any]]:
