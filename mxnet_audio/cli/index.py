@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mxnet_audio.cli.cluster_options import ClusterChoice, PartitionSize, Scheduler, Workers, parse_place
 from mxnet_audio.cli.files import BulkJob
+from mxnet_audio.cli.index_cluster import add_on_cluster
 from mxnet_audio.cli.index_transfer import pull, push
 from mxnet_audio.cli.options import INDEX, AsJson, Channel, Gpu, IndexDir, StoredNetwork, parse_path
 from mxnet_audio.cli.output import print_message, print_result, show_progress
@@ -17,6 +19,7 @@ from mxnet_audio.cli.stored_index import (
     Collection,
     EngineName,
     Partition,
+    ServerCollection,
     StoredIndex,
     Uri,
     find_index,
@@ -74,8 +77,13 @@ index = typer.Typer(
 @index.command()
 def add(
     paths: Annotated[
-        list[Path] | None,
-        typer.Argument(parser=parse_path, metavar="PATH", help="Sound files, or folders that are searched for them."),
+        list[str] | None,
+        typer.Argument(
+            parser=parse_place,
+            metavar="PATH",
+            help="Sound files, or folders that are searched for them; with --scheduler or --workers also URLs of "
+            "object stores.",
+        ),
     ] = None,
     index_dir: IndexDir = INDEX,
     prune: Annotated[
@@ -97,6 +105,9 @@ def add(
     model_dir: VectorModel = None,
     network: StoredNetwork = None,
     gpu: Gpu = None,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    partition_size: PartitionSize = None,
     as_json: AsJson = False,
 ) -> None:
     """Add sound files to a new or an existing index.
@@ -112,9 +123,11 @@ def add(
       mxnet-audio index calls/ --channel each
       mxnet-audio index --prune
       mxnet-audio index songs/ --engine milvus --uri http://localhost:19530 --collection songs
+      mxnet-audio index s3://bucket/songs --engine milvus --uri http://milvus:19530 --scheduler tcp://host:8786
     """
     stored = find_index(index_dir, engine, uri, collection, partition)
     choice = EncoderChoice(encoder, embedding, source, revision)
+    cluster = ClusterChoice(scheduler, workers, partition_size)
     is_chosen = any(choice) or model_dir is not None or network is not None
     if not paths:
         if not prune:
@@ -122,6 +135,12 @@ def add(
         if is_chosen or gpu is not None or channel != "mix":
             raise typer.BadParameter("without PATH, nothing is computed: leave the other options out")
         _prune(stored, as_json)
+        return
+    if cluster.check():
+        if prune or not isinstance(stored, ServerCollection):
+            reason = "needs --engine milvus, which all workers write to, and no --prune"
+            raise typer.BadParameter(reason, param_hint="--scheduler or --workers")
+        add_on_cluster(cluster, stored, paths, choice, model_dir, network, gpu, channel, as_json)
         return
     if model_dir is None and network is None and knows_its_model(stored):
         choice = complete_choice(choice, stored)

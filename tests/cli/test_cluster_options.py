@@ -80,6 +80,19 @@ def test_tag(run_json, scheduler, published, fsdd, tmp_path):
     np.testing.assert_allclose(row["scores"], [tag["score"] for tag in here["tags"]], atol=1e-4)
 
 
+def test_index(run, run_json, scheduler, store, model, tones, tmp_path):
+    pytest.importorskip("milvus_lite")
+    collection = ("--engine", "milvus", "--uri", tmp_path / "songs.db", "--collection", "tones")
+    document = run_json("index", tones / "low", store, *collection, *model, *scheduler, code=1)
+    assert (document["added"], document["unchanged"], document["collection"]) == (16, 0, "tones")
+    assert [item["path"] for item in document["skipped"]] == ["memory://bucket/bad.wav"]
+    # The collection knows its model, and a local index has the same stamps.
+    assert run("index", tones / "low", *collection, *scheduler).stdout == "0 added, 8 unchanged\n"
+    assert run_json("index", tones / "low", *collection)["unchanged"] == 8
+    (nearest,) = run_json("search", tones / "low" / "3 é.wav", *collection, "-k", 1)["neighbours"]
+    assert nearest["path"] == "memory://bucket/low/3 é.wav" and nearest["distance"] < 1e-5
+
+
 def test_no_cluster_for_nothing(run, model, tmp_path):
     result = run("encode", tmp_path, "memory://missing", *model, "--workers", 1, "--output", tmp_path / "v", code=1)
     assert "no sound files" in result.stderr and "skipped memory://missing: no such" in result.stderr
@@ -106,6 +119,9 @@ def test_scheduler_that_cannot_be_reached(run, model, tones, tmp_path, monkeypat
         (("tag", "x", "--output", "v"), "--output"),
         (("tag", "x", "--workers", 1, "--timeline", "--output", "v"), "--timeline"),
         (("events", "x", "--workers", 1), "--output"),
+        (("index", "x", "--workers", 1), "--engine milvus"),
+        (("index", "x", "--workers", 1, "--prune", "--engine", "milvus", "--uri", "a.db"), "--prune"),
+        (("index", "x", "--partition-size", 1), "--partition-size"),
     ],
     ids=str,
 )
