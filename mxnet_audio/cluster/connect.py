@@ -22,8 +22,7 @@ __all__ = ["connect", "import_distributed"]
 
 CONNECT_SECONDS = 10.0  # for a scheduler to answer
 WORKER_SECONDS = 5.0  # for the first of its workers
-START_SECONDS = 120.0  # for the processes of a local cluster, each of which imports Dask
-ORPHAN_SECONDS = 30.0  # after which a local worker ends that cannot connect to its scheduler
+START_SECONDS = 180.0  # for the processes of a local cluster, each of which imports Dask, also on a busy machine
 
 
 @contextlib.contextmanager
@@ -108,7 +107,7 @@ def _local_cluster(count: int) -> Iterator[SpecCluster]:
             **common,
             "nthreads": 1,
             "memory_limit": 0,  # a worker is not stopped for the memory of its model, as this process would not be
-            "death_timeout": ORPHAN_SECONDS,
+            "death_timeout": START_SECONDS,
             "silence_logs": logging.ERROR,
             # Threads of the network, which MXNet reads when it is imported, and of decoding (`usable_cpus`).
             "env": {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads), "LOKY_MAX_CPU_COUNT": threads},
