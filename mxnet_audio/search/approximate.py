@@ -28,6 +28,7 @@ __all__ = ["AnnoyEngine", "VoyagerEngine"]
 # Fixed, so that the same vectors give the same structure and the same results.
 _SEED = 1
 _LARGEST = 64 << 30  # [bytes], of a stored structure
+_BLOCK_ROWS = 8192  # converted to float64 at a time
 
 _logger = logging.getLogger(__name__)
 
@@ -137,8 +138,11 @@ class _ApproximateEngine(ExactEngine, abc.ABC):
         """Return the positions of vectors in the structure's space."""
         if self.table.metric == "euclidean":
             return vectors
-        wide = vectors.astype(np.float64)  # unit length to the last digit of float32
-        return (wide / np.sqrt((wide * wide).sum(axis=1, keepdims=True))).astype(np.float32)
+        points = np.empty_like(vectors)
+        for start in range(0, len(vectors), _BLOCK_ROWS):
+            wide = vectors[start : start + _BLOCK_ROWS].astype(np.float64)  # unit length to the last digit of float32
+            points[start : start + _BLOCK_ROWS] = wide / np.sqrt((wide * wide).sum(axis=1, keepdims=True))
+        return points
 
     def save(self, path: Path) -> None:
         """Write the engine to files in the directory `path`."""
