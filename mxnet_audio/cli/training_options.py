@@ -258,7 +258,7 @@ class SeveralWorkers:
             from mxnet_audio.cluster.training import train_on_cluster
 
             with connect(self._scheduler) as client:
-                return train_on_cluster(arguments, client, self._workers, Path.cwd())
+                return train_on_cluster(arguments, client, self._workers, folder=Path.cwd())
         from mxnet_audio.training.launch import train_locally
 
         assert self._workers is not None

@@ -64,9 +64,9 @@ def combine_norms(net: gluon.Block, ctx: mx.Context, workers: Workers) -> None:
         mean, variance = (
             statistic.data(ctx).asnumpy().astype(np.float64) for statistic in (norm.running_mean, norm.running_var)
         )
-        mean, square = workers.total([mean, variance + mean**2]) / workers.count
-        norm.running_mean.set_data(nd.array(mean))
-        norm.running_var.set_data(nd.array(np.maximum(square - mean**2, 0)))
+        common = workers.total(mean) / workers.count
+        norm.running_mean.set_data(nd.array(common))
+        norm.running_var.set_data(nd.array(workers.total(variance + (mean - common) ** 2) / workers.count))
 
 
 def refresh_norms(
@@ -109,7 +109,13 @@ def refresh_norms(
             means[index] = means[index] + len(inputs[0]) * mean
             squares[index] = squares[index] + len(inputs[0]) * (variance + mean**2)
         count += len(inputs[0])
-    count = int(workers.total([count])[0])
-    for norm, mean, square in zip(norms, map(workers.total, means), map(workers.total, squares)):
+    if workers.count > 1:
+        own, count = count, int(workers.total([count])[0])
+        for index, mean in enumerate(means):
+            common = workers.total(mean) / count
+            # Around the common mean, as sums in single precision require.
+            around = workers.total(squares[index] - 2 * common * mean + own * common**2)
+            means[index], squares[index] = common * count, around + count * common**2
+    for norm, mean, square in zip(norms, means, squares):
         norm.running_mean.set_data(nd.array(mean / count))
         norm.running_var.set_data(nd.array(np.maximum(square / count - (mean / count) ** 2, 0)))

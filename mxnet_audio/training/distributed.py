@@ -25,7 +25,7 @@ from mxnet_audio.training.watchdog import Member, Watchdog, end_with_parent
 
 __all__ = ["ALONE", "Environment", "Workers", "check_kvstore", "join"]
 
-CHUNK = 1 << 18  # whole numbers of 32 bits that are copied at once
+CHUNK = 1 << 18  # whole numbers of 16 bits that are copied at once
 
 _has_joined = False
 
@@ -115,7 +115,8 @@ class Workers:
 
     def __init__(self, store: Any = None):
         self._store, self._keys = store, set[str]()
-        self.rank, self.count = (0, 1) if store is None else (store.rank, store.num_workers)
+        self.rank: int = 0 if store is None else store.rank
+        self.count: int = 1 if store is None else store.num_workers
 
     @property
     def share(self) -> tuple[int, int]:
@@ -123,14 +124,17 @@ class Workers:
         return self.rank, self.count
 
     def total(self, values: Sequence[float] | np.ndarray) -> np.ndarray:
-        """Return the sums of numbers [any shape] over all workers, in float64; the same in each worker."""
+        """Return the sums of numbers [any shape] over all workers, the same in each worker.
+
+        The servers add up in single precision.
+        """
         array = np.asarray(values, np.float64)
         if self.count == 1 or not array.size:
             return array
-        return self._sum(nd.array(array.ravel(), dtype="float64")).asnumpy().reshape(array.shape)
+        return self._sum(nd.array(array.ravel())).asnumpy().astype(np.float64).reshape(array.shape)
 
     def first(self, values: Sequence[float] | np.ndarray) -> np.ndarray:
-        """Return the numbers of worker 0, in float64."""
+        """Return the numbers of worker 0, in single precision."""
         return self.total(values if self.rank == 0 else np.zeros(np.shape(values)))
 
     def add_gradients(self, arrays: Sequence[nd.NDArray], size: int) -> int:
@@ -152,18 +156,18 @@ class Workers:
 
     def copy_bytes(self, data: bytes) -> bytes:
         """Return the bytes of worker 0."""
-        size = int(self.first([len(data)])[0])
-        received = []
-        for start in range(0, size, 4 * CHUNK):  # servers add up floats only: of these, float64 holds 32 bits exactly
-            numbers = np.zeros(CHUNK, np.uint32)
+        high, low = self.first(divmod(len(data), 1 << 20)).astype(int)
+        size, received = int(high << 20 | low), []
+        for start in range(0, size, 2 * CHUNK):  # servers add up floats only, which hold 16 bits exactly
+            numbers = np.zeros(CHUNK, np.uint16)
             if self.rank == 0:
-                part = data[start : start + 4 * CHUNK]
-                numbers[: -(-len(part) // 4)] = np.frombuffer(part + bytes(-len(part) % 4), np.uint32)
-            received.append(self.first(numbers).astype(np.uint32).tobytes())
+                part = data[start : start + 2 * CHUNK]
+                numbers[: -(-len(part) // 2)] = np.frombuffer(part + bytes(len(part) % 2), np.uint16)
+            received.append(self.first(numbers).astype(np.uint16).tobytes())
         return b"".join(received)[:size]
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        """Return the rows [shape=(n, columns)] of all workers, in their order, in float64."""
+        """Return the rows [shape=(n, columns)] of all workers, in their order, in single precision."""
         if self.count == 1:
             return rows
         sizes = self.total([len(rows) if rank == self.rank else 0 for rank in range(self.count)]).astype(int)
@@ -183,7 +187,7 @@ class Workers:
         digests = np.zeros((self.count, len(entries)))
         for column, entry in enumerate(entries.values()):
             digest = hashlib.sha256(json.dumps(entry, sort_keys=True, default=repr).encode()).digest()
-            digests[self.rank, column] = int.from_bytes(digest[:6], "big")  # float64 holds 48 bits exactly
+            digests[self.rank, column] = int.from_bytes(digest[:3], "big")  # single precision holds 24 bits
         digests = self.total(digests)
         for rank, column in np.argwhere(digests != digests[0])[:1]:
             reason = f"worker {rank} has other {list(entries)[column]} than worker 0"
@@ -199,7 +203,7 @@ class Workers:
 
     def _sum(self, array: nd.NDArray) -> nd.NDArray:
         """Replace an array by the sum over all workers."""
-        key = f"{np.dtype(array.dtype).name} {array.size}"
+        key = str(array.size)
         if key not in self._keys:
             self._store.init(key, nd.zeros_like(array))
             self._keys.add(key)

@@ -6,12 +6,14 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from mxnet_audio.parallel import usable_cpus
 
-__all__ = ["PARENT", "exit_code", "free_port", "start", "train_locally"]
+__all__ = ["PARENT", "await_end", "exit_code", "free_port", "start", "train_locally"]
 
+END_SECONDS = 60  # for all processes to end after a worker, or after one that failed
 PARENT = "MXNET_AUDIO_PARENT"  # id of the process that started this one, and that it does not outlive
 
 
@@ -74,20 +76,36 @@ def train_locally(arguments: Sequence[str], workers: int) -> int:
     roles = ["scheduler", "server", *["worker"] * workers]
     command = [sys.executable, "-m", "mxnet_audio", *arguments]
     processes = start(command, roles, host, free_port(host), workers, 1)
+    return await_end(processes)
+
+
+def await_end(processes: Sequence[subprocess.Popen], is_cancelled: Callable[[], bool] = bool) -> int:
+    """Wait for the end of processes that `start` started, kill those that remain, and return the exit code.
+
+    Parameters
+    ----------
+    processes : sequence of subprocess.Popen
+        Processes, the last of which is a worker.
+    is_cancelled : callable
+        Function that returns True when the processes are to end.
+    """
+    deadline = None
     try:
-        return exit_code([process.wait() for process in processes[2:]])
+        while any(process.poll() is None for process in processes) and not is_cancelled():
+            if deadline is None and (processes[-1].poll() is not None or any(process.poll() for process in processes)):
+                deadline = time.monotonic() + END_SECONDS
+            if deadline is not None and time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
     finally:
         for process in processes:
-            if process.poll() is None:
-                try:
-                    process.wait(10)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+            process.kill()
+            process.wait()
+    return exit_code([process.returncode for process in processes])
 
 
 def exit_code(codes: Sequence[int]) -> int:
-    """Return the exit code of a run, given those of its workers: that of an error before that of its consequences.
+    """Return the exit code of a run, given those of its processes: that of an error before that of its consequences.
 
     Examples
     --------

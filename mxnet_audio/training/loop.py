@@ -321,6 +321,7 @@ class _Run:
             if not any(self.waiting):
                 for parameter in self.learned:
                     parameter.zero_grad()
+                    parameter.data(self.ctx)._fresh_grad = True  # which the trainer asks for
             self._count(0)
 
     def _count(self, size: int) -> None:
