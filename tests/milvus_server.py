@@ -1,7 +1,4 @@
-"""Milvus server of the tests, from the package `milvus`; one is started for all test processes.
-
-Import the fixtures in a module of tests: ``from tests.milvus_server import milvus_collection, milvus_server``.
-"""
+"""Milvus server of the tests, from the package `milvus`; one is started for all test processes."""
 
 import contextlib
 import importlib.util
@@ -16,16 +13,17 @@ import urllib.request
 import uuid
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
-__all__ = ["MilvusServer", "milvus_collection", "milvus_server"]
+__all__ = ["MilvusServer", "milvus_collection", "milvus_indexes", "milvus_server"]
 
 _START_SECONDS = 120
-# A lost server is forgotten, and what it had is loaded again, sooner than by default; readers wait less.
+# A server that was killed is forgotten sooner than by default, and readers wait less.
 _SETTINGS = {
-    "COMMON_SESSION_TTL": "3", "PROXY_TIMETICKINTERVAL": "50", "QUERYCOORD_CHECKINTERVAL": "100",
-    "QUERYCOORD_DISTPULLINTERVAL": "100", "LOG_LEVEL": "error", "COMMON_SECURITY_AUTHORIZATIONENABLED": "true",
+    "COMMON_SESSION_TTL": "10", "PROXY_TIMETICKINTERVAL": "50", "QUERYCOORD_CHECKINTERVAL": "100",
+    "QUERYCOORD_DISTPULLINTERVAL": "100", "LOG_LEVEL": "error",
 }  # fmt: skip
 
 
@@ -36,6 +34,8 @@ class MilvusServer:
     ----------
     folder : Path
         Folder for what the server stores, which is there after it is killed. Objects with one folder are of one server.
+    settings : dict of str to str, optional
+        Settings of the server, as environment variables, in place of those of the tests.
 
     Attributes
     ----------
@@ -45,8 +45,8 @@ class MilvusServer:
 
     token = "root:Milvus"
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, settings=_SETTINGS):
+        self.folder, self._settings = folder, settings
         self._pid = folder / "pid"
 
     @property
@@ -85,10 +85,11 @@ class MilvusServer:
             "listen-client-urls": clients, "advertise-client-urls": clients,
         }  # fmt: skip
         (self.folder / "etcd.yaml").write_text(json.dumps(etcd))
-        programs = _unpacked()
+        programs = unpacked()
         environment = {
-            **os.environ, **_SETTINGS, "DEPLOY_MODE": "STANDALONE", "METRICS_PORT": str(ports["metrics"]),
-            "LD_LIBRARY_PATH": str(programs), "ETCD_CONFIG_PATH": str(self.folder / "etcd.yaml"),
+            **os.environ, **self._settings, "COMMON_SECURITY_AUTHORIZATIONENABLED": "true",
+            "DEPLOY_MODE": "STANDALONE", "METRICS_PORT": str(ports["metrics"]), "LD_LIBRARY_PATH": str(programs),
+            "ETCD_CONFIG_PATH": str(self.folder / "etcd.yaml"),
         }  # fmt: skip
         with (self.folder / "output.log").open("ab") as log:
             process = subprocess.Popen(
@@ -119,7 +120,7 @@ class MilvusServer:
             os.waitpid(pid, 0)
 
 
-def _unpacked():
+def unpacked():
     """Return the folder of the server's programs, which are unpacked once for all sessions."""
     import milvus
 
@@ -152,11 +153,31 @@ def milvus_server(tmp_path_factory, worker_id):
             server.kill()
 
 
+@pytest.fixture(scope="session")
+def milvus_indexes(milvus_server):
+    """Function ``milvus_indexes(dim, metric="cosine") -> MilvusIndex`` of one collection for all tests, emptied."""
+    from mxnet_audio.search import MilvusIndex
+
+    indexes = {}
+
+    def emptied(dim, metric="cosine"):
+        index = indexes.get((dim, metric))
+        if index is None:
+            name = f"shared_{uuid.uuid4().hex}"  # for this process
+            index = MilvusIndex(milvus_server.uri, name, metric=metric, token=milvus_server.token)
+            indexes[dim, metric] = index
+            index.add("first", np.ones(dim))
+        index.remove(list(index.real_paths))
+        return index
+
+    return emptied
+
+
 @pytest.fixture
 def milvus_collection(milvus_server):
     """Name of a collection that does not exist, and is dropped after the test."""
     name = f"test_{uuid.uuid4().hex}"
     yield name
-    from mxnet_audio.search.milvus import MilvusIndex
+    from mxnet_audio.search import MilvusIndex
 
     MilvusIndex(milvus_server.uri, name, token=milvus_server.token).drop()

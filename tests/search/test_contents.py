@@ -11,11 +11,17 @@ from mxnet_audio.search import VectorIndex
 NAMES = ["songs/a.wav", "songs/jazz/b.wav", "songs/jazz/c.wav [left]", "songs/jazz/c.wav [right]", "songs2/d.wav"]
 
 
+@pytest.fixture(params=["embedded", "milvus"])
+def empty_index(request):
+    """Index in memory, or in a server."""
+    return VectorIndex() if request.param == "embedded" else request.getfixturevalue("milvus_indexes")(2)
+
+
 @pytest.fixture
-def index(tmp_path, monkeypatch):
+def index(empty_index, tmp_path, monkeypatch):
     """Index of four files, one of them by channels, and of a sound that never was a file."""
     monkeypatch.chdir(tmp_path)
-    index = VectorIndex()
+    index = empty_index
     for number, name in enumerate(NAMES):
         file = tmp_path / name.partition(" ")[0]
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -23,6 +29,11 @@ def index(tmp_path, monkeypatch):
         index.add(name, [1, number], stamp=(number, 1))
     index.add("a tone", [1, 9])
     return index
+
+
+def paths(index):
+    """Paths in the order of insertion."""
+    return [entry.path for entry in sorted(index.entries, key=lambda entry: entry.id)]
 
 
 def test_find(index, tmp_path):
@@ -52,7 +63,7 @@ def test_prune(index, tmp_path):
     (tmp_path / "songs" / "jazz" / "c.wav").unlink()
     (tmp_path / "songs" / "a.wav").unlink()
     assert [entry.path for entry in index.prune()] == [NAMES[0], *NAMES[2:4]]
-    assert index.paths == [NAMES[1], NAMES[4], "a tone"] and index.prune() == []
+    assert paths(index) == [NAMES[1], NAMES[4], "a tone"] and index.prune() == []
 
 
 @pytest.mark.parametrize("lost", ["songs", "songs/jazz", "songs2"])
@@ -66,9 +77,9 @@ def test_files_of_a_disk_that_is_not_mounted_are_not_pruned(index, tmp_path, los
     with pytest.raises(SearchError, match=r"relocate.*remove") as caught:
         index.prune()
     assert caught.value.path == os.path.realpath(tmp_path / lost)
-    assert index.paths == [*NAMES, "a tone"]
+    assert paths(index) == [*NAMES, "a tone"]
     index.remove(index.find([lost])[lost])
-    assert set(index.paths) == {"a tone", *(name for name in NAMES if not name.startswith(f"{lost}/"))}
+    assert set(paths(index)) == {"a tone", *(name for name in NAMES if not name.startswith(f"{lost}/"))}
 
 
 def test_files_are_not_pruned_if_all_are_missing(index, tmp_path):
@@ -84,11 +95,12 @@ def test_files_are_not_pruned_if_all_are_missing(index, tmp_path):
 
 def test_relocate_a_folder(index, tmp_path):
     (tmp_path / "songs").rename(tmp_path / "archive")
-    before = index.vectors.tolist()
+    before = [index.vector(path).tolist() for path in paths(index)]
     moved = index.relocate("songs/", "archive")
-    assert index.paths == [*(name.replace("songs/", "archive/") for name in NAMES[:4]), NAMES[4], "a tone"]
-    assert index.missing() == [] and index.vectors.tolist() == before
-    assert [path for path, _ in moved.values()] == index.paths[:4]
+    assert paths(index) == [*(name.replace("songs/", "archive/") for name in NAMES[:4]), NAMES[4], "a tone"]
+    assert index.missing() == []
+    assert [index.vector(path).tolist() for path in paths(index)] == before
+    assert [path for path, _ in moved.values()] == paths(index)[:4]
     assert index.stamp("archive/jazz/b.wav") == (1, 1)
     with pytest.raises(SearchError, match=r"songs: neither"):
         index.relocate("songs", "archive")
@@ -99,7 +111,7 @@ def test_relocate_a_folder(index, tmp_path):
 def test_relocate_a_file(index, tmp_path):
     index.relocate("songs/a.wav", "songs/z.wav")
     index.relocate("songs/jazz/c.wav", "songs2")  # into a folder
-    assert index.paths[0] == "songs/z.wav" and index.paths[2:4] == ["songs2/c.wav [left]", "songs2/c.wav [right]"]
+    assert paths(index)[0] == "songs/z.wav" and paths(index)[2:4] == ["songs2/c.wav [left]", "songs2/c.wav [right]"]
     for bad in (None, "", 3):
         with pytest.raises(ParameterError):
             index.relocate("songs", bad)
@@ -107,30 +119,42 @@ def test_relocate_a_file(index, tmp_path):
             index.find(["songs", bad])
 
 
+def check_relocated_once(index):
+    assert len(index) == 6 and index.stamp("archive/a.wav") == (7, 7)
+    assert index.query([5, 0.2], 1)[0].path == "archive/a.wav"
+
+
 def test_relocated_files_that_were_indexed_again_are_there_once(index, tmp_path):
+    (tmp_path / "songs").rename(tmp_path / "archive")
+    index.add("archive/a.wav", [5, 0.2], stamp=(7, 7))
+    index.relocate("songs", "archive")
+    check_relocated_once(index)
+
+
+@pytest.mark.parametrize("empty_index", ["embedded"], indirect=True)
+def test_relocated_files_of_a_saved_index_are_there_once(index, tmp_path):
     (tmp_path / "songs").rename(tmp_path / "archive")
     index.add("archive/a.wav", [5, 0.2], stamp=(7, 7))
     index.save(tmp_path / "ix")
     index.relocate("songs", "archive")
     index.save(tmp_path / "ix")
     for each in (index, VectorIndex.load(tmp_path / "ix")):
-        assert len(each) == 6 and each.stamp("archive/a.wav") == (7, 7)
-        assert each.query([5, 0.2], 1)[0].path == "archive/a.wav"
+        check_relocated_once(each)
         assert np.array_equal(each.vectors, [each.vector(path) for path in each.paths])
 
 
-def test_relocate_by_the_name_of_a_link(tmp_path):
+def test_relocate_by_the_name_of_a_link(empty_index, tmp_path):
     (tmp_path / "disk1").mkdir()
     (tmp_path / "disk1" / "a.wav").touch()
     link = tmp_path / "music"
     link.symlink_to("disk1")
-    index = VectorIndex()
+    index = empty_index
     index.add(link / "a.wav", [1, 1], stamp=(1, 1))
     link.unlink()
     (tmp_path / "disk1").rename(tmp_path / "disk2")
     link.symlink_to("disk2")
     index.relocate(link, tmp_path / "disk2")
-    assert index.missing() == [] and index.paths == [f"{tmp_path}/disk2/a.wav"]
+    assert index.missing() == [] and paths(index) == [f"{tmp_path}/disk2/a.wav"]
 
 
 def test_channels_of_a_linked_file_are_those_of_the_file(index, tmp_path):
@@ -145,9 +169,9 @@ def test_removal_of_several(index):
         index.remove(["songs/a.wav", "nowhere"])
     assert len(index) == 6
     index.remove(["songs/a.wav", "./songs/a.wav", "a tone"])
-    assert index.paths == NAMES[1:]
-    index.remove(index.paths)
-    assert index.dim is None
+    assert paths(index) == NAMES[1:]
+    index.remove(list(index.real_paths))
+    assert len(index) == 0 and index.query([1, 2]) == []
 
 
 @pytest.mark.parametrize(

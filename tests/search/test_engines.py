@@ -1,6 +1,7 @@
 """Test all engines against one contract: behavior, recall against the exact search, distances, copies."""
 
 import copy
+import itertools
 import pickle
 import sys
 
@@ -39,6 +40,62 @@ def make(request, metric):
     return lambda: create_engine(request.param, metric)
 
 
+class MilvusEngine:
+    """Index in Milvus with the calls of an engine: ids are the names of files.
+
+    Vectors of other sizes than the collection's are made longer by zeros, which do not change distances.
+    """
+
+    name = "milvus"
+
+    def __init__(self, index):
+        self.index = index
+
+    def _longer(self, vectors):
+        vectors = np.asarray(vectors)
+        return np.pad(vectors, [*[(0, 0)] * (vectors.ndim - 1), (0, 128 - vectors.shape[-1])])
+
+    def __len__(self):
+        return len(self.index)
+
+    def add(self, ids, vectors):
+        self.index.add_many([f"/{key}" for key in ids], self._longer(vectors))
+
+    def remove(self, ids):
+        self.index.remove([f"/{key}" for key in ids])
+
+    def query(self, vectors, k):
+        found = [self.index.query(vector, k) for vector in np.atleast_2d(self._longer(vectors))]
+        ids = np.array([[int(path.strip("/")) for path, _ in row] for row in found], int)
+        distances = np.array([[distance for _, distance in row] for row in found], float)
+        return (ids, distances) if np.ndim(vectors) == 2 else (ids[0], distances[0])
+
+
+@pytest.fixture(params=[*itertools.product(sorted(ENGINES), METRICS), ("milvus", "cosine")], ids="-".join)
+def any_kind(request):
+    return request.param
+
+
+@pytest.fixture
+def any_metric(any_kind):
+    return any_kind[1]
+
+
+@pytest.fixture
+def make_any(any_kind, request):
+    if any_kind[0] != "milvus":
+        return lambda: create_engine(*any_kind)
+    indexes = request.getfixturevalue("milvus_indexes")
+    return lambda: MilvusEngine(indexes(128))
+
+
+@pytest.fixture
+def any_engine(make_any, vectors):
+    engine = make_any()
+    engine.add(range(2000), vectors)
+    return engine
+
+
 @pytest.fixture(scope="module")
 def vectors():
     return clustered(2000)
@@ -52,20 +109,20 @@ def engine(make, vectors):
 
 
 @pytest.mark.parametrize("shape", [{}, {"scale": 0.01, "bias": 2.0}], ids=["spread", "large common mean"])
-def test_recall(make, metric, shape):
+def test_recall(make_any, any_metric, shape):
     vectors, queries = clustered(2000, **shape), clustered(50, seed=1, **shape)
-    engine = make()
+    engine = make_any()
     engine.add(range(2000), vectors)
     ids, _ = engine.query(queries, 10)
-    exact = [np.argsort(expected_distances(vectors, query, metric), kind="stable")[:10] for query in queries]
+    exact = [np.argsort(expected_distances(vectors, query, any_metric), kind="stable")[:10] for query in queries]
     recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(ids, exact)])
     assert recall >= (1.0 if engine.name == "exact" else 0.95)
 
 
-def test_distances_follow_their_definition_and_ascend(engine, metric, vectors):
+def test_distances_follow_their_definition_and_ascend(any_engine, any_metric, vectors):
     query = clustered(1, seed=2)[0]
-    ids, distances = engine.query(query, 10)
-    np.testing.assert_allclose(distances, expected_distances(vectors, query, metric)[ids], rtol=1e-9, atol=1e-12)
+    ids, distances = any_engine.query(query, 10)
+    np.testing.assert_allclose(distances, expected_distances(vectors, query, any_metric)[ids], rtol=1e-9, atol=1e-12)
     assert (np.diff(distances) >= 0).all()
 
 
@@ -89,69 +146,69 @@ def test_cosine_distance_reaches_two():
     np.testing.assert_allclose(distances, [0, 1, 2], atol=1e-15)
 
 
-def test_one_query_and_several(engine, vectors):
-    ids, distances = engine.query(vectors[:3], 4)
+def test_one_query_and_several(any_engine, vectors):
+    ids, distances = any_engine.query(vectors[:3], 4)
     assert ids.shape == distances.shape == (3, 4)
     assert ids[:, 0].tolist() == [0, 1, 2]
-    single_ids, single_distances = engine.query(vectors[2], 4)
+    single_ids, single_distances = any_engine.query(vectors[2], 4)
     assert single_ids.tolist() == ids[2].tolist()
     assert single_distances.tolist() == distances[2].tolist()
 
 
-def test_vectors_added_after_a_query_are_found(engine, vectors):
-    engine.query(vectors[0], 1)
+def test_vectors_added_after_a_query_are_found(any_engine, vectors):
+    any_engine.query(vectors[0], 1)
     extra = clustered(30, seed=4)
-    engine.add(range(5000, 5030), extra)
-    assert len(engine) == 2030
-    assert engine.query(extra, 1)[0][:, 0].tolist() == list(range(5000, 5030))
-    assert engine.query(vectors[:30], 1)[0][:, 0].tolist() == list(range(30))  # so are the earlier ones
+    any_engine.add(range(5000, 5030), extra)
+    assert len(any_engine) == 2030
+    assert any_engine.query(extra, 1)[0][:, 0].tolist() == list(range(5000, 5030))
+    assert any_engine.query(vectors[:30], 1)[0][:, 0].tolist() == list(range(30))  # so are the earlier ones
 
 
-def test_removed_vectors_are_not_found(engine, vectors):
-    engine.query(vectors[0], 1)
+def test_removed_vectors_are_not_found(any_engine, vectors):
+    any_engine.query(vectors[0], 1)
     removed = list(range(0, 2000, 2))
-    engine.remove(removed)
-    assert len(engine) == 1000
-    ids, _ = engine.query(vectors[:20], 10)
+    any_engine.remove(removed)
+    assert len(any_engine) == 1000
+    ids, _ = any_engine.query(vectors[:20], 10)
     assert not set(ids.ravel().tolist()) & set(removed)
     assert ids[1::2, 0].tolist() == list(range(1, 20, 2))
 
 
-def test_repeated_removals_keep_recall(make, metric, vectors):
-    engine = make()
+def test_repeated_removals_keep_recall(make_any, any_metric, vectors):
+    engine = make_any()
     engine.add(range(2000), vectors)
     for start in range(0, 1800, 100):
         engine.remove(range(start, start + 100))
         ids, _ = engine.query(vectors[1900], 10)
         assert ids[0] == 1900
-    expected = 1800 + np.argsort(expected_distances(vectors[1800:], vectors[1900], metric), kind="stable")[:10]
+    expected = 1800 + np.argsort(expected_distances(vectors[1800:], vectors[1900], any_metric), kind="stable")[:10]
     assert len(set(engine.query(vectors[1900], 10)[0]) & set(expected)) >= 9
 
 
-def test_replaced_id_has_only_the_new_vector(engine, vectors):
-    engine.query(vectors[0], 1)
+def test_replaced_id_has_only_the_new_vector(any_engine, vectors):
+    any_engine.query(vectors[0], 1)
     new = clustered(1, seed=5)
-    engine.add([7], new)
-    assert len(engine) == 2000
-    ids, distances = engine.query(new[0], 1)
+    any_engine.add([7], new)
+    assert len(any_engine) == 2000
+    ids, distances = any_engine.query(new[0], 1)
     assert (ids.tolist(), distances.tolist()) == ([7], [0.0])
-    assert 7 not in engine.query(vectors[7], 1)[0]
+    assert 7 not in any_engine.query(vectors[7], 1)[0]
 
 
-def test_id_replaced_by_a_similar_vector_is_found_once(engine, vectors):
-    engine.query(vectors[0], 1)
-    engine.add([7], vectors[7:8] * np.linspace(1, 1.001, 128, dtype=np.float32))
-    ids, _ = engine.query(vectors[7], 10)
+def test_id_replaced_by_a_similar_vector_is_found_once(any_engine, vectors):
+    any_engine.query(vectors[0], 1)
+    any_engine.add([7], vectors[7:8] * np.linspace(1, 1.001, 128, dtype=np.float32))
+    ids, _ = any_engine.query(vectors[7], 10)
     assert ids[0] == 7
     assert len(set(ids.tolist())) == 10
 
 
-def test_removed_id_can_be_added_again(engine, vectors):
-    engine.query(vectors[0], 1)
-    engine.remove([3])
-    engine.query(vectors[0], 1)
-    engine.add([3], vectors[3:4])
-    assert engine.query(vectors[3], 1)[0].tolist() == [3]
+def test_removed_id_can_be_added_again(any_engine, vectors):
+    any_engine.query(vectors[0], 1)
+    any_engine.remove([3])
+    any_engine.query(vectors[0], 1)
+    any_engine.add([3], vectors[3:4])
+    assert any_engine.query(vectors[3], 1)[0].tolist() == [3]
 
 
 @pytest.mark.parametrize("k", [1999, 2000, 2001, 100_000])
@@ -160,16 +217,16 @@ def test_k_larger_than_the_index(engine, vectors, k):
     assert len(ids) == len(distances) == len(set(ids.tolist())) == min(k, 2000)
 
 
-def test_empty_engine(make):
-    engine = make()
+def test_empty_engine(make_any):
+    engine = make_any()
     assert len(engine) == 0
     ids, distances = engine.query([1.0, 2.0], 5)
     assert ids.shape == distances.shape == (0,)
     assert engine.query([[1.0, 2.0], [3.0, 4.0]], 5)[0].shape == (2, 0)
 
 
-def test_engine_can_be_emptied_and_refilled(make):
-    engine = make()
+def test_engine_can_be_emptied_and_refilled(make_any):
+    engine = make_any()
     engine.add(range(50), clustered(50))
     engine.query(clustered(1)[0], 1)
     engine.remove(range(50))
@@ -178,10 +235,10 @@ def test_engine_can_be_emptied_and_refilled(make):
     assert engine.query(clustered(50, seed=6), 1)[0][:, 0].tolist() == list(range(50))
 
 
-def test_equal_vectors_are_ordered_and_hide_no_others(make):
+def test_equal_vectors_are_ordered_and_hide_no_others(make_any):
     """Check equal vectors: with 1,000 nodes of one vector, voyager would find no others."""
     vectors = np.concatenate([np.repeat(clustered(1, seed=7), 1000, axis=0), clustered(100, seed=8)])
-    engine = make()
+    engine = make_any()
     engine.add(range(1100), vectors)
     ids, distances = engine.query(vectors[0], 5)
     assert (ids.tolist(), distances.tolist()) == ([0, 1, 2, 3, 4], [0.0] * 5)
@@ -307,10 +364,10 @@ def test_bad_vectors_are_refused(engine, bad, reason):
     assert len(engine) == 2000
 
 
-def test_zero_vector(make, metric):
-    engine = make()
+def test_zero_vector(make_any, any_metric):
+    engine = make_any()
     engine.add([0], [[1.0, 0.0]])
-    if metric == "euclidean":
+    if any_metric == "euclidean":
         engine.add([1], [[0.0, 0.0]])
         assert engine.query([0.0, 0.0], 1)[0].tolist() == [1]
         return
@@ -320,15 +377,15 @@ def test_zero_vector(make, metric):
     assert len(engine) == 1
 
 
-def test_bad_arguments_and_ids_are_refused(engine, vectors):
+def test_bad_arguments_and_ids_are_refused(any_engine, vectors):
     with pytest.raises(ParameterError, match="k must be"):
-        engine.query(vectors[0], 0)
+        any_engine.query(vectors[0], 0)
     with pytest.raises(SearchError, match="77777"):
-        engine.remove([1, 77777])
-    assert len(engine) == 2000  # nothing was removed
-    assert engine.query(vectors[1], 1)[0].tolist() == [1]
-    with pytest.raises(ParameterError, match=r"ids and vectors .* 2 and 1"):
-        engine.add([1, 2], vectors[:1])
+        any_engine.remove([1, 77777])
+    assert len(any_engine) == 2000  # nothing was removed
+    assert any_engine.query(vectors[1], 1)[0].tolist() == [1]
+    with pytest.raises(ParameterError, match=r"and vectors .* 2 and 1"):
+        any_engine.add([1, 2], vectors[:1])
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda engine: pickle.loads(pickle.dumps(engine))])

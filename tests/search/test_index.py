@@ -20,10 +20,24 @@ def vectors(n, seed=0):
 
 
 def filled(n=30, **kwargs):
-    index = VectorIndex(**kwargs)
+    return fill(VectorIndex(**kwargs), n)
+
+
+def fill(index, n=30):
     for i, vector in enumerate(vectors(n)):
         index.add(f"songs/{i}.wav", vector, stamp=(i, 10 * i))
     return index
+
+
+@pytest.fixture(params=["embedded", "milvus"])
+def index(request):
+    """Index of 30 files, in memory or in a server."""
+    return fill(VectorIndex() if request.param == "embedded" else request.getfixturevalue("milvus_indexes")(8))
+
+
+def paths(index):
+    """Paths in the order of insertion."""
+    return [entry.path for entry in sorted(index.entries, key=lambda entry: entry.id)]
 
 
 def equal(a, b):
@@ -47,39 +61,46 @@ def edit_manifest(directory, **changes):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def test_paths_are_returned_as_given_and_identified_by_their_real_path(tmp_path, monkeypatch):
+def test_paths_are_returned_as_given_and_identified_by_their_real_path(index, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.wav").touch()
     (tmp_path / "link.wav").symlink_to("a.wav")
-    index = VectorIndex()
-    index.add("a.wav", [1, 0])
+    index.remove(list(index.real_paths))
+    one, two = vectors(2)
+    index.add("a.wav", one)
     for name in ("a.wav", "./a.wav", tmp_path / "a.wav", "link.wav", os.fsencode(tmp_path / "a.wav")):
         assert name in index
-        index.add(name, [0, 1])
+        index.add(name, two)
         assert len(index) == 1
-    index.add("songs/../b.wav", [1, 1])
-    assert index.query([1, 1], 1) == [("songs/../b.wav", 0.0)]
+    index.add("songs/../b.wav", one)
+    assert index.query(one, 1) == [("songs/../b.wav", 0.0)]
     index.remove(tmp_path / "b.wav")
     assert "b.wav" not in index
 
 
-def test_file_indexed_again_is_replaced_and_keeps_its_position():
-    index = filled()
+def test_file_indexed_again_is_replaced_and_keeps_its_position(index):
     index.add("songs/3.wav", vectors(1, seed=9)[0], stamp=(1, 2))
     assert len(index) == 30
-    assert index.paths == [f"songs/{i}.wav" for i in range(30)]
+    assert paths(index) == [f"songs/{i}.wav" for i in range(30)]
     assert index.stamp("songs/3.wav") == (1, 2)
     assert index.query(vectors(1, seed=9)[0], 1) == [("songs/3.wav", 0.0)]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_query_returns_top_k_files_besides_the_excluded_ones(engine):
-    index = filled(engine=engine)
+def test_engines_return_top_k_files_besides_the_excluded_ones(engine):
+    check_top_k_files(filled(engine=engine))
+
+
+def test_query_returns_top_k_files_besides_the_excluded_ones(index):
+    check_top_k_files(index)
+
+
+def check_top_k_files(index):
     all_files = index.query(vectors(30)[4], 30)
     assert all_files[0] == ("songs/4.wav", 0.0)
     found = index.query(vectors(30)[4], 10, exclude=["songs/4.wav", "./songs/4.wav", "elsewhere.wav"])
     assert found == all_files[1:11]
-    assert index.query(vectors(1)[0], 5, exclude=index.paths) == []
+    assert index.query(vectors(1)[0], 5, exclude=paths(index)) == []
     assert all(isinstance(distance, float) for _, distance in found)
 
 
@@ -91,18 +112,20 @@ def test_top_k_is_checked_even_if_the_index_is_empty(top_k):
 
 
 @pytest.mark.parametrize("path", [None, 3, "a\0b"], ids=repr)
-def test_what_is_no_path_is_refused(path, tmp_path):
-    index = filled()
-    for use in (index.save, VectorIndex.load):
+def test_what_is_no_directory_is_refused(path):
+    for use in (filled().save, VectorIndex.load):
         with pytest.raises(ParameterError, match="directory must be a path"):
             use(path)
+
+
+@pytest.mark.parametrize("path", [None, 3, "a\0b"], ids=repr)
+def test_what_is_no_path_is_refused(path, index):
     for use in (index.remove, index.vector, index.stamp, index.__contains__):
         with pytest.raises(ParameterError, match="path must be a"):
             use(path)
 
 
-def test_bad_stamps_and_functions_are_refused():
-    index = filled()
+def test_bad_stamps_and_functions_are_refused(index):
     for stamp in (3, "ab", [1.5], [None]):
         with pytest.raises(ParameterError, match="stamp"):
             index.add("songs/x.wav", vectors(1)[0], stamp)
@@ -111,8 +134,7 @@ def test_bad_stamps_and_functions_are_refused():
     assert len(index) == 30
 
 
-def test_errors_of_bad_vectors_name_the_file():
-    index = filled()
+def test_errors_of_bad_vectors_name_the_file(index):
     for bad, reason in (
         ([np.nan] * 8, r"songs/x\.wav: .*NaN"),
         ([1.0] * 7, r"songs/x\.wav: .*8 numbers, got 7"),

@@ -155,7 +155,11 @@ def create(connection: Connection, name: str, new: Collection) -> None:
     try:
         # Pages of an iteration have the consistency level of the collection, whatever the call says.
         connection.call(
-            "create_collection", collection=name, schema=schema, properties={_PROPERTY: text}, consistency_level="Strong"
+            "create_collection",
+            collection=name,
+            schema=schema,
+            properties={_PROPERTY: text},
+            consistency_level="Strong",
         )
     except Refusal as refusal:
         if read(connection, name) is None:

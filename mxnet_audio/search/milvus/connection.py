@@ -209,8 +209,9 @@ def package(name: str, address: str) -> Any:
     except ImportError as error:
         install = "milvus-lite" if name == "milvus_lite" else "'mxnet-audio[milvus]'"
         raise SearchError(f"the engine 'milvus' needs the package {name}: pip install {install}", address) from error
-    # It would log every error with its traceback, which is an exception of this package already.
-    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+    # They would log every error with its traceback, which is an exception of this package already.
+    for logger in ("pymilvus", "milvus_lite", *(["grpc._server"] if name == "milvus_lite" else [])):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     return module
 
 

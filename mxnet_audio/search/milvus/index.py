@@ -242,14 +242,15 @@ class MilvusIndex:
 
     def vectors(self, paths: Iterable[str | os.PathLike]) -> np.ndarray:
         """Return the vectors of files in their order [shape=(n, dim), float32]; SearchError as :meth:`vector`."""
-        names = {text_of(real_path(path)): path for path in iterable_argument("paths", paths, "paths")}
+        names = [(text_of(real_path(path)), path) for path in iterable_argument("paths", paths, "paths")]
         found: dict[str, np.ndarray] = {}
-        for texts in _parts(list(names), self._table.message_rows()):  # lists of Python's take ten times the memory
+        keys = list(dict(names))
+        for texts in _parts(keys, self._table.message_rows()):  # lists of Python's take ten times the memory
             rows = self._table.rows(texts, ["real_path", "vector"])
             found.update(zip((row["real_path"] for row in rows), self._vectors(rows)))
-        if missing := [path for text, path in names.items() if text not in found]:
+        if missing := [path for text, path in names if text not in found]:
             raise SearchError("the file is not in the index", missing[0])
-        return np.stack([found[text] for text in names]) if names else np.empty((0, self.dim or 0), np.float32)
+        return np.stack([found[text] for text, _ in names]) if names else np.empty((0, self.dim or 0), np.float32)
 
     def metadata(self, path: str | os.PathLike) -> dict[str, Any]:
         """Return the metadata of a file, or raise SearchError if it is not in the index."""
@@ -278,7 +279,8 @@ class MilvusIndex:
         partition: str | None = None,
     ) -> None:
         """Add the vector of a file, as :meth:`add_many`, which is faster for several."""
-        row = check_vectors(vector, None, self.metric, path_argument("path", path))
+        real_path(path)  # raises an error if it is no path
+        row = check_vectors(vector, None, self.metric, os.fsdecode(path))
         if len(row) != 1:
             raise SearchError(f"a file must have one vector, got {len(row)}", os.fsdecode(path))
         self.add_many([path], row, [stamp], [metadata], partition=partition)
@@ -305,7 +307,8 @@ class MilvusIndex:
         stamps : iterable of (iterable of int or None), optional
             As in :meth:`VectorIndex.add`.
         metadata : iterable of (dict or None), optional
-            Fields of each file as JSON types, for `where`. None keeps those that an existing file has.
+            Fields of each file as JSON types, for `where`. None keeps those that an existing file has. (Milvus Lite
+            keeps former fields without a new value in any case.)
         partition : str, optional
             Partition to write to, which is created if it is missing. By default, an existing file stays where it is,
             and others are added to Milvus's own, ``_default``.
@@ -318,15 +321,16 @@ class MilvusIndex:
             If a vector has another size than those of the collection, holds NaN or infinity, or is zero with 'cosine';
             if the collection is of another model or not an index; or if the server stays away.
         """
-        names = [os.fsdecode(path_argument("path", path)) for path in iterable_argument("paths", paths, "paths")]
+        reals = [(path, real_path(path)) for path in iterable_argument("paths", paths, "paths")]
+        names = [os.fsdecode(path) for path, _ in reals]
         columns = _column("stamps", stamps, len(names)), _column("metadata", metadata, len(names))
         if partition is not None:
             check_name("partition", partition)
         if not names:
             return
         new: dict[str, _New] = {}
-        for name, vector, stamp, fields in zip(names, self._checked(names, vectors), *columns):
-            entry = Entry(0, name, real_path(name), check_stamp(stamp))
+        for (_, real), name, vector, stamp, fields in zip(reals, names, self._checked(names, vectors), *columns):
+            entry = Entry(0, name, real, check_stamp(stamp))
             new[text_of(entry.real)] = _New(entry, vector, None if fields is None else check_metadata(fields))
             text_of(name)  # raises an error if it is too long
         self._table.create(len(vector))

@@ -53,6 +53,7 @@ class Table:
         self.lock = threading.RLock()
         self._metric, self._index_type, self._index_params = metric, index_type, index_params
         self._state: collections.Collection | None = None
+        self._deletions = self._seen_deletions = 0
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "lock": None}
@@ -199,9 +200,12 @@ class Table:
         self, query: np.ndarray, limit: int, condition: str, where: str | None, **arguments: Any
     ) -> list[dict[str, Any]]:
         """Return the rows of about the nearest vectors."""
-        metric = collections.METRICS[self.metric]
+        metric, deletions = collections.METRICS[self.metric], self._deletions
+        if arguments["consistency_level"] == "Session" and deletions > self._seen_deletions:
+            arguments["consistency_level"] = "Strong"  # the server does not tell the times of deletions
         arguments["search_params"] = {"metric_type": metric, "params": arguments["search_params"]}
         (hits,) = self.call("search", data=[query], limit=limit, filter=condition, where=where, **arguments)
+        self._seen_deletions = max(self._seen_deletions, deletions)
         return [hit["entity"] for hit in hits]
 
     def upsert(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -217,6 +221,7 @@ class Table:
         for start in range(0, len(texts), _MESSAGE_ROWS):
             expression = any_of("real_path", texts[start : start + _MESSAGE_ROWS])
             self.call("delete", filter=expression, partition_name=partition)
+        self._deletions += 1
 
     def create_partition(self, name: str) -> None:
         """Create a partition unless there is one."""
