@@ -15,7 +15,7 @@ from mxnet_audio.library.indexes import batch_writer, journal_writer
 from mxnet_audio.search import VectorIndex
 from mxnet_audio.search.entries import Entry, real_path
 from mxnet_audio.search.milvus import MilvusIndex
-from mxnet_audio.search.store import has_index
+from mxnet_audio.search.store import has_index, locked
 
 __all__ = ["TransferReport", "pull", "push"]
 
@@ -138,12 +138,13 @@ def pull(
         journal_writer(index, directory, batch_size) as write,
     ):
         for entries, vectors in server.batches(batch_size):
-            for entry, vector in zip(entries, vectors):
-                if _holds(index, entry, vector):
-                    report.unchanged += 1
-                else:
-                    write(_name(entry), vector, entry.stamp)
-                    report.copied += 1
+            with locked(directory):  # once for all of them
+                for entry, vector in zip(entries, vectors):
+                    if _holds(index, entry, vector):
+                        report.unchanged += 1
+                    else:
+                        write(_name(entry), vector, entry.stamp)
+                        report.copied += 1
             bar.update(len(entries))
     index.save(directory)
     return report

@@ -12,7 +12,7 @@ import numpy as np
 from mxnet_audio.audio.channel import check_channel, file_of
 from mxnet_audio.checks import path_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
-from mxnet_audio.library.search import AudioSearch
+from mxnet_audio.library.search import AudioSearch, one_channel_of
 from mxnet_audio.library.sound_index import plays_of
 from mxnet_audio.search import VectorIndex
 from mxnet_audio.search.entries import Entry, real_path
@@ -67,7 +67,7 @@ class AudioRecommender(AudioSearch):
         As for :class:`AudioSearch`, whose methods this class has too: `load_model`, `index_audio`, `index_many`,
         `query`, `remove`, `save`, `load`. The history is saved and loaded with the index, and `reset` clears it. With
         engine='milvus' it stays in this object, and is pickled with it: a collection is shared by many listeners, and
-        what one of them plays is not stored there.
+        what one of them plays is not stored there, nor a song that is missing in it.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class AudioRecommender(AudioSearch):
     def track(self, path: str | os.PathLike, *, channel: str | int = "mix") -> None:
         """Record that a song was played; a song played again counts more.
 
-        A song that is missing in the index is indexed.
+        A song that is missing in the index is indexed; with engine='milvus' its vector stays in this object.
 
         Parameters
         ----------
@@ -107,7 +107,11 @@ class AudioRecommender(AudioSearch):
         path_argument("path", path)
         check_channel(channel)
         if path not in self:
-            self.index_audio(path, channel=channel)
+            if isinstance(self.index, VectorIndex):
+                self.index_audio(path, channel=channel)
+            else:
+                vector = self._loaded().encode_audio(one_channel_of(os.fsdecode(path), channel))
+                self._notes.setdefault("vectors", {})[real_path(path)] = vector
         with self._notes_lock:
             plays = self._notes.setdefault("heard", plays_of(self._notes))
             plays.append([os.fsdecode(path), real_path(path)])
@@ -151,8 +155,8 @@ class AudioRecommender(AudioSearch):
         """Return the songs of the best scores whose files exist."""
         played = [real for _, real in plays_of(self._notes)]
         plays = Counter(played)
-        known = self.index.lookup(plays)
-        recent = [real for real in dict.fromkeys(reversed(played)) if real in known][:HISTORY_SONGS]
+        known, own = self.index.lookup(plays), self._notes.get("vectors", {})
+        recent = [real for real in dict.fromkeys(reversed(played)) if real in known or real in own][:HISTORY_SONGS]
         if not recent:
             reason = "none of the tracked sounds is in the index now" if plays else "nothing was tracked yet"
             raise SearchError(f"{reason}: call track(path) for each sound that was heard")
@@ -163,8 +167,11 @@ class AudioRecommender(AudioSearch):
         if isinstance(self.index, VectorIndex):
             songs, distances = _all_songs(self.index, recent, is_fresh)
         else:
+            stored = [real for real in recent if real in known]
+            vectors = {**own, **dict(zip(stored, self.index.vectors(stored)))}
             options = self._of_server(where=where, partition=self._partition)
-            songs, distances = _near_songs(self.index, recent, is_fresh, max(count, NEAR_SONGS), options)
+            heard = np.stack([vectors[real] for real in recent])
+            songs, distances = _near_songs(self.index, heard, is_fresh, max(count, NEAR_SONGS), options)
         if not songs:
             return []
         nearest = min(REACH_SONGS, distances.shape[1]) - 1
@@ -200,9 +207,9 @@ def _all_songs(
 
 
 def _near_songs(
-    index: MilvusIndex, recent: list[str], is_fresh: Callable[[Entry], bool], count: int, options: dict[str, Any]
+    index: MilvusIndex, heard: np.ndarray, is_fresh: Callable[[Entry], bool], count: int, options: dict[str, Any]
 ) -> tuple[list[Entry], np.ndarray]:
-    """Return the `count` fresh songs nearest to each recent one, and the distances as `_all_songs`."""
+    """Return the `count` fresh songs nearest to each vector, and the distances as `_all_songs`."""
     songs: dict[str, Entry] = {}
 
     def keep(song: Entry) -> bool:
@@ -211,12 +218,11 @@ def _near_songs(
         songs[song.real] = song
         return True
 
-    vectors = index.vectors(recent)
-    for vector in vectors:
+    for vector in heard:
         index.query(vector, count, keep=keep, **options)
     near = sorted(songs.values(), key=lambda song: song.id)  # in the order of insertion
     if not near:
-        return [], np.empty((len(recent), 0))
+        return [], np.empty((len(heard), 0))
     table = VectorTable(index.metric)
     table.add(range(len(near)), index.vectors([song.real for song in near]))
-    return near, table.pairwise(vectors)
+    return near, table.pairwise(heard)

@@ -18,7 +18,16 @@ SLOW = {
     "docs/get-started.md",
     *(
         f"docs/guides/{name}.md"
-        for name in ("classify", "cluster", "cross-validate", "declarative", "pretrained", "search", "speakers")
+        for name in (
+            "classify",
+            "cluster",
+            "cross-validate",
+            "declarative",
+            "milvus",
+            "pretrained",
+            "search",
+            "speakers",
+        )
     ),
 }
 

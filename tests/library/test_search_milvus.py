@@ -133,8 +133,9 @@ def test_recommendations_are_those_of_a_local_index(server, songs):
     recommender, local = loaded(FakeRecommender, **server), loaded(FakeRecommender)
     for each in (recommender, local):
         each.index_many(songs[:-1])
-        for path in (songs[0], songs[0], songs[9], songs[-1]):  # the last is indexed now
+        for path in (songs[0], songs[0], songs[9], songs[-1]):
             each.track(path)
+    assert (len(local), len(recommender)) == (20, 19)  # what is played is not stored for others
     found, expected = recommender.recommend(5), local.recommend(5)
     assert [path for path, _ in found] == [path for path, _ in expected]
     np.testing.assert_allclose([item.score for item in found], [item.score for item in expected], rtol=1e-9)
