@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from mxnet_audio.audio.channel import check_channel
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import path_argument, real_number, whole_number
@@ -85,6 +87,11 @@ class Job:
         model = {"encoder", "embedding", "source", "revision", "model_dir", "network", "gpu"}
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in model}
         return {"job": self.kind, **{name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}}
+
+    def check(self, model: Any) -> None:
+        """Check the settings that depend on the model, before the work begins."""
+        if self.tags and not model.labels:
+            raise ParameterError("has no classes: choose a model that was trained to classify", self.model_name)
 
     def schema(self, model: Any) -> pa.Schema:
         """Return the columns of the results; the first is ``path``."""
@@ -189,6 +196,12 @@ class EventsJob(Job):
         if self.threshold is not None:
             real_number("threshold", self.threshold, maximum=1.0, above=0.0)
 
+    def check(self, model: Any) -> None:
+        """Check the windows and the labels, too."""
+        super().check(model)
+        self._thresholds(model)
+        model.iter_timeline((np.zeros(1, np.float32), 8000), self.window, self.hop)  # reads nothing yet
+
     def schema(self, model: Any) -> pa.Schema:
         """Return the columns of the results."""
         import pyarrow as pa
@@ -198,22 +211,23 @@ class EventsJob(Job):
 
     def rows(self, model: Any, sounds: Iterable[Any]) -> Iterator[Rows]:
         """Yield the rows of each sound, in order; long sounds are read as streams, one after the other."""
-        from mxnet_audio.events import find_events, label_thresholds
+        from mxnet_audio.events import find_events
 
-        defaults = getattr(model, "thresholds", None)  # of a model of several labels a clip
-        thresholds = label_thresholds(model.labels, self.threshold, self.labels, defaults)
+        thresholds = self._thresholds(model)
         for sound in sounds:
+            name = source_name(sound)
             try:
                 timeline = model.iter_timeline(sound, self.window, self.hop)
                 events = find_events(timeline, thresholds, min_duration=self.min_duration, max_gap=self.max_gap)
-                name = source_name(sound)
-                rows = [{"path": name, **event._asdict(), "label": str(event.label)} for event in sorted(events)]
-            except ParameterError:  # of the job, not of the sound
-                raise
+                yield [{"path": name, **event._asdict(), "label": str(event.label)} for event in sorted(events)], None
             except AudioError as error:
                 yield [], error
-            else:
-                yield rows, None
+
+    def _thresholds(self, model: Any) -> dict[Any, float]:
+        from mxnet_audio.events import label_thresholds
+
+        defaults = getattr(model, "thresholds", None)  # of a model of several labels a clip
+        return label_thresholds(model.labels, self.threshold, self.labels, defaults)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -128,8 +128,8 @@ class DoneFiles:
         found = np.concatenate(claims)
         # Digests of names, digests of names with stamps, and the numbers of the parts, in the order of the second.
         self._names, self._files, self._parts = found[np.argsort(found[:, 1], kind="stable")].T
-        names, counts = np.unique(self._names, return_counts=True)
-        self._twice = set(names[counts > 1].tolist())
+        self._known, counts = np.unique(self._names, return_counts=True)
+        self._twice = set(self._known[counts > 1].tolist())
         self._current: dict[int, int] = {}  # of files whose former results are removed: names, names with stamps
 
     def is_done(self, file: RemoteFile) -> bool:
@@ -142,9 +142,11 @@ class DoneFiles:
         return found
 
     def add(self, files: Iterable[RemoteFile]) -> None:
-        """Note files that were done in this run."""
-        if len(self._names):
-            self._current.update(_digests(display_name(file.url), file.stamp) for file in files)
+        """Note files that were done in this run, if the output holds results of former versions of them."""
+        for name, key in (_digests(display_name(file.url), file.stamp) for file in files):
+            row = int(np.searchsorted(self._known, np.uint64(name)))
+            if row < len(self._known) and int(self._known[row]) == name:
+                self._current[name] = key
 
     def remove_former(self) -> None:
         """Remove the results of former versions of files, and those that are there twice."""

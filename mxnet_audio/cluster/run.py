@@ -21,7 +21,7 @@ from mxnet_audio.cluster.parts import DoneFiles, import_pyarrow, is_part
 from mxnet_audio.cluster.placed import place_model
 from mxnet_audio.cluster.scheduling import Failure, run_tasks
 from mxnet_audio.cluster.storage import RemoteFile
-from mxnet_audio.cluster.urls import check_url, join
+from mxnet_audio.cluster.urls import check_url, is_url, join
 from mxnet_audio.errors import AudioError, ClusterError, ParameterError
 
 if TYPE_CHECKING:
@@ -120,6 +120,12 @@ def run(
         raise ParameterError(f"output must be {'None for an IndexJob' if output else 'a folder'}, got {shown(output)}")
     if not isinstance(client, import_distributed().Client):
         raise ParameterError(f"client must be a distributed.Client, as connect yields, got {shown(client)}")
+    if (
+        isinstance(job, IndexJob)
+        and not is_url(job.uri)
+        and any("inproc" not in worker for worker in client.nthreads())
+    ):
+        raise ParameterError(f"uri must be the address of a server that all workers reach, got the file {job.uri!r}")
     size = None if partition_bytes is None else whole_number("partition_bytes", partition_bytes)
     if output is not None:
         output = check_url(output)

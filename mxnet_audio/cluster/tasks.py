@@ -49,12 +49,13 @@ class PartitionResult:
 
 
 def identify(job: Job, version: str, fingerprint: str | None) -> str | AudioError:
-    """Return the identity of the vectors of a job's model, and check that its index takes them.
+    """Return the identity of a job's model, and check that the job, and its index, are for such a model.
 
     Errors of the package are returned, so that they are not tried again.
     """
 
     def identity(model: Any) -> str:
+        job.check(model)
         if isinstance(job, IndexJob):
             with contextlib.closing(_open_index(job, model)) as index:
                 index.check(model.model_id, model.embedding_dim)

@@ -85,6 +85,12 @@ def test_a_token_is_not_shown(onnx_model):
         IndexJob(encoder="yamnet", model_dir=str(onnx_model), uri="a.db", collection="songs")
 
 
+def test_a_file_is_refused_for_workers_in_other_processes(job, client, songs, monkeypatch):
+    monkeypatch.setattr(type(client), "nthreads", lambda self: {"tcp://127.0.0.1:1": 1})
+    with pytest.raises(ParameterError, match="uri"):
+        run(job, find_sounds([songs]), None, client)
+
+
 @pytest.mark.slow
 def test_a_killed_worker_leaves_no_file_twice(tmp_path, onnx_model, milvus_server, milvus_collection):  # noqa: F811
     folder = tmp_path / "songs"

@@ -216,6 +216,13 @@ def test_an_output_that_cannot_be_written_to_ends_the_run(compute, songs, tmp_pa
         compute(EmbedJob(model_dir=str(onnx_model)), songs)
 
 
+def test_settings_are_checked_with_the_model_before_the_work(compute, songs, onnx_model, tmp_path):
+    for settings in ({"labels": ("cat",)}, {"window": 1e-6}, {"hop": 10.0}):
+        with pytest.raises(ParameterError, match="on the worker"):
+            compute(EventsJob(model_dir=str(onnx_model), **settings), songs)
+    assert not (tmp_path / "out").exists()
+
+
 def test_no_files(compute, client):
     report = run(EmbedJob(encoder="yamnet"), [], "out", client, progress=False)
     assert (report.done, report.already_done, report.skipped) == (0, 0, [])
