@@ -140,9 +140,9 @@ def processes(pid: int) -> list[Path]:
     return [Path(f"/proc/{process}") for process in pids]
 
 
-def memory(pid: int) -> tuple[float, float]:
-    """Return the resident and the peak memory of a process and those that it started [GB]."""
-    text = "".join((folder / "status").read_text() for folder in processes(pid))
+def memory(folders: list[Path]) -> tuple[float, float]:
+    """Return the resident and the peak memory of processes, by their folders in /proc [GB]."""
+    text = "".join((folder / "status").read_text() for folder in folders)
     resident, peak = (
         sum(map(int, re.findall(rf"{name}:\s+(\d+) kB", text))) * 1024 / 1e9 for name in ("VmRSS", "VmHWM")
     )
@@ -200,7 +200,7 @@ class Voyager:
         self.index.query(self.index.vector(self.index.paths[0]), 1)  # builds the graph
 
     def figures(self) -> dict[str, float]:
-        resident, peak = memory(os.getpid())
+        resident, peak = memory([Path("/proc/self")])
         start = time.perf_counter()
         self.index.save(self._folder)
         seconds = time.perf_counter() - start
@@ -253,9 +253,9 @@ class Milvus:
         segments = [segment for segment in self._client.list_loaded_segments(COLLECTION) if segment.num_rows]
         found = {"segments": float(len(segments))}
         if self._server is not None:
-            found["resident memory [GB]"], found["peak memory [GB]"] = memory(self.pid)
+            found["resident memory [GB]"], found["peak memory [GB]"] = memory(processes(self.pid))
             found["disk [GB]"] = size(self._server.folder)
-        found["peak memory of the client [GB]"] = memory(os.getpid())[1]
+        found["peak memory of the client [GB]"] = memory([Path("/proc/self")])[1]
         return found
 
     def close(self) -> None:
@@ -300,15 +300,19 @@ def measure_queries(engine: Voyager | Milvus, queries: np.ndarray, truth: np.nda
     for query in queries[:20]:
         engine.index.query(query, TOP)
     seconds, found = [], []
+    used = cpu_seconds(engine.pid) if engine.pid else 0.0
+    cpu = time.process_time()
     for query in queries:
         start = time.perf_counter()
         neighbours = engine.index.query(query, TOP)
         seconds.append(time.perf_counter() - start)
         found.append({int(Path(neighbour.path).stem) for neighbour in neighbours})
+    used = (cpu_seconds(engine.pid) - used if engine.pid else 0.0) + time.process_time() - cpu
     recall = np.mean([len(near & set(best.tolist())) / len(best) for near, best in zip(found, truth)])
     report.add(engine.name, "recall at 10", float(recall))
     for percent in (50, 99):
         report.add(engine.name, f"query, p{percent} [ms]", float(np.percentile(seconds, percent)) * 1e3)
+    report.add(engine.name, "query, CPU time [ms]", used / len(queries) * 1e3)
     with ThreadPoolExecutor(4) as pool:
         start = time.perf_counter()
         list(pool.map(lambda query: engine.index.query(query, TOP), queries))
