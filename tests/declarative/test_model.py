@@ -261,11 +261,11 @@ def test_tied_sounds_are_compared(tmp_path):
     for row in range(120):
         first = rng.integers(3)
         second = first if row % 2 else (first + rng.integers(1, 3)) % 3
-        rows["first"].append(tone(pitches[first], 0.1, rng))
-        rows["second"].append(tone(pitches[second], 0.1, rng))
+        rows["first"].append(tone(pitches[first], 0.2, rng))
+        rows["second"].append(tone(pitches[second], 0.2, rng))
         rows["same"].append(bool(row % 2))
     encoder = {"type": "parallel_cnn", "num_filters": 8, "fc_layers": [{"output_size": 16}], "norm": "batch"}
-    features = {"num_filter_bands": 12, "audio_file_length_limit_in_s": 0.1}
+    features = {"num_filter_bands": 12, "audio_file_length_limit_in_s": 0.2}
     config = {
         "input_features": [
             {"name": "first", "type": "audio", "preprocessing": features, "encoder": encoder},

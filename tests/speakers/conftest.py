@@ -37,7 +37,7 @@ def recordings(people):
 @pytest.fixture(scope="session")
 def options():
     """Arguments of a quick `fit`."""
-    return {"epochs": 1, "batch_size": 8, "seconds": 0.4, "checkpoint_interval": 9, "progress": False}
+    return {"epochs": 1, "batch_size": 8, "seconds": 0.25, "checkpoint_interval": 9, "progress": False}
 
 
 @pytest.fixture
