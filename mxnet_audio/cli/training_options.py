@@ -259,7 +259,7 @@ class SeveralWorkers:
 
             with connect(self._scheduler) as client:
                 return train_on_cluster(arguments, client, self._workers, folder=Path.cwd())
-        from mxnet_audio.training.launch import train_locally
+        from mxnet_audio.processes.launch import train_locally
 
         assert self._workers is not None
         return train_locally(arguments, self._workers)

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import ClusterError, ParameterError
-from mxnet_audio.training.launch import await_end, exit_code, free_port, start
+from mxnet_audio.processes.launch import await_end, exit_code, free_port, start
 
 if TYPE_CHECKING:
     from distributed import Client, Future

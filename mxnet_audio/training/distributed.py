@@ -20,8 +20,8 @@ import numpy as np
 from mxnet_audio.checks import one_of
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.errors import ParameterError
-from mxnet_audio.training.launch import PARENT
-from mxnet_audio.training.watchdog import Member, Watchdog, end_with_parent
+from mxnet_audio.processes.launch import PARENT
+from mxnet_audio.processes.watchdog import Member, Watchdog, end_with_parent
 
 __all__ = ["ALONE", "Environment", "Workers", "check_kvstore", "join"]
 

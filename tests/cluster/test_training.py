@@ -12,7 +12,7 @@ from distributed import Client, LocalCluster
 
 from mxnet_audio.cluster.training import train_on_cluster
 from mxnet_audio.errors import ClusterError, ParameterError
-from mxnet_audio.training.watchdog import EXIT_CODE
+from mxnet_audio.processes.watchdog import EXIT_CODE
 
 
 @pytest.fixture(scope="module")

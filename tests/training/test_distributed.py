@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from mxnet_audio.data import AudioDataset, AudioLoader
-from mxnet_audio.errors import EngineError, ParameterError
-from mxnet_audio.training import ALONE, Workers, check_kvstore, join, watchdog
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.processes import watchdog
+from mxnet_audio.processes.launch import free_port, start
+from mxnet_audio.training import ALONE, Workers, check_kvstore, join
 from mxnet_audio.training.distributed import Environment
-from mxnet_audio.training.launch import free_port, start, train_locally
 from tests.training import two_workers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +66,7 @@ def test_two_workers_have_the_curve_of_one_with_twice_the_batch(both, alone, run
 @pytest.mark.slow
 def test_norms_have_the_statistics_of_all_clips(both, alone):
     (_, parameters), (_, found) = alone["norms"], both[0][0]["results"]["norms"]
-    first = sorted(name for name in parameters if "running_" in name)[:2]
+    first = [name for name in parameters if "running_" in name][:2]
     for name in first:  # the input of later norms depends on the norms before them, which see one share
         np.testing.assert_allclose(found[name], parameters[name], rtol=1e-4, err_msg=name)
 
@@ -143,53 +144,6 @@ def test_one_worker_alone_computes_nothing():
     assert workers.gather(np.ones((2, 3))).shape == (2, 3)
     workers.copy_arrays([])
     workers.check_same({"labels": ["a"]})
-
-
-def test_a_member_ends_when_another_does_not_leave(tmp_path):
-    program = (
-        "import sys, time\nfrom mxnet_audio.training import watchdog\n"
-        "kind, port = sys.argv[1], int(sys.argv[2])\n"
-        "if kind == 'scheduler':\n    watchdog.Watchdog('127.0.0.1', port, 2)\n    time.sleep(60)\n"
-        "member = watchdog.Member('127.0.0.1', port, kind)\nmember.join(kind)\n"
-        "print('joined', flush=True)\ninput()\nmember.leave(done=kind == 'good')\n"
-        "input()\n"
-    )
-    port = free_port("127.0.0.1")
-    options = {
-        "stdin": subprocess.PIPE,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-        "text": True,
-        "cwd": ROOT,
-    }
-    kinds = ("scheduler", "good", "bad", "last")
-    processes = [subprocess.Popen([sys.executable, "-c", program, kind, str(port)], **options) for kind in kinds]
-    for process in processes[1:]:
-        assert process.stdout.readline() == "joined\n"
-    for process in processes[1:3]:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    assert processes[3].wait(60) == processes[0].wait(60) == watchdog.EXIT_CODE
-    assert "bad ended; resume with --resume" in processes[3].communicate()[1]
-    assert processes[1].poll() is None and processes[2].poll() is None  # have left, and live on
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def test_a_scheduler_that_is_missing_or_cannot_listen(monkeypatch):
-    monkeypatch.setattr(watchdog, "JOIN_SECONDS", 0)
-    port = free_port("127.0.0.1")
-    with pytest.raises(EngineError, match="DMLC_PS_ROOT_PORT"):
-        watchdog.Member("127.0.0.1", port, "a worker")
-    with pytest.raises(EngineError, match="cannot be listened on"):
-        watchdog.Watchdog("192.0.2.1", port, 1)  # of documentation, not of this machine
-
-
-def test_workers_of_this_machine_are_started(capfd):
-    assert train_locally(["--version"], 2) == 0
-    assert len(capfd.readouterr().out.splitlines()) == 4
-    assert train_locally(["--unknown"], 1) == 2
 
 
 def test_other_commands_are_no_servers():
