@@ -83,6 +83,24 @@ def test_no_server():
         assert "secret" not in str(caught.value) + repr(index)
 
 
+def test_certificates(tmp_path, monkeypatch):
+    import pymilvus
+
+    files = {name: tmp_path / f"{name}.pem" for name in ("ca", "certificate", "key")}
+    for file in files.values():
+        file.write_text("no certificate")
+    for tls in ({"ca": files["ca"]}, files, {**files, "server_name": "songs"}):
+        with pytest.raises(SearchError, match="no Milvus server"):
+            len(MilvusIndex("https://127.0.0.1:1", "songs", tls=tls, timeout=0.3))
+    seen = []
+    monkeypatch.setattr(pymilvus, "MilvusClient", lambda uri, **arguments: seen.append(arguments) or pytest.skip())
+    for tls in ({"ca": files["ca"]}, {**files, "server_name": "songs"}):
+        with pytest.raises(pytest.skip.Exception):
+            len(MilvusIndex("https://127.0.0.1:1", "songs", tls=tls))
+    assert seen[0]["secure"] and seen[0]["server_pem_path"] == str(files["ca"])
+    assert {"ca_pem_path", "client_pem_path", "client_key_path", "server_name"} < set(seen[1])
+
+
 @pytest.mark.parametrize("token", ["root:wrong-password", "wrong-key", None])
 def test_wrong_token(milvus_server, token):
     index = MilvusIndex(milvus_server.uri, "songs", token=token, timeout=5)
@@ -324,7 +342,8 @@ def test_copies(opened):
 
 @pytest.mark.parametrize("index_type", ["HNSW", "IVF_FLAT"])
 def test_index_types_of_lite(opened, index_type):
-    index = opened(index_type=index_type, index_params={"nlist": 4} if index_type == "IVF_FLAT" else None)
+    params = {"index_params": {"nlist": 4}} if index_type == "IVF_FLAT" else {"search_params": {"ef": 1}}
+    index = opened(index_type=index_type, **params)
     index.add_many([f"{number}.wav" for number in range(200)], vectors(200))
     index._table.connection.client().flush(index.collection)
     assert [index.query(row, 1)[0].path for row in vectors(200)[:20]] == [f"{number}.wav" for number in range(20)]

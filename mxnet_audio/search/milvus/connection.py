@@ -81,7 +81,8 @@ class Connection:
             if value is not None and not isinstance(value, str):
                 raise ParameterError(f"{name} must be a string, got {type(value).__name__}")
         self.is_lite, self._uri, self.address = _parse_uri(uri)
-        self._secrets = [secret for secret in (token, urlsplit(self._uri).password) if secret]
+        secrets = (token, (token or "").partition(":")[2], urlsplit(self._uri).password)
+        self._secrets = [secret for secret in secrets if secret]
         self._arguments: dict[str, Any] = {"token": token or "", "db_name": database or "", **_tls_arguments(tls)}
         self._lock = threading.Lock()
         self._client: Any = None

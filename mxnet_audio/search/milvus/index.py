@@ -493,7 +493,7 @@ class MilvusIndex:
         top_k = whole_number("top_k", top_k)
         if keep is not None and not callable(keep):
             raise ParameterError(f"keep must be a function of an entry, got {keep!r}")
-        excluded = [text_of(real_path(path)) for path in exclude]
+        excluded = [text_of(real_path(path)) for path in iterable_argument("exclude", exclude, "paths")]
         conditions = [] if where is None else [f"({check_where(where)})"]
         conditions += [none_of("real_path", excluded)] if excluded else []
         state = self._table.state()
@@ -521,12 +521,13 @@ class MilvusIndex:
 
     def _breadth(self, state: collections.Collection, limit: int) -> dict[str, Any]:
         """Return the parameters of a search for `limit` rows."""
-        default: dict[str, Any] = {}
+        given = dict(self._search_params or {})
         if state.index_type == "HNSW":
-            default = {"ef": max(200, limit)}
+            breadth = given.get("ef", 200)
+            given["ef"] = max(breadth, limit) if isinstance(breadth, int) else breadth  # Milvus requires ef >= limit
         elif state.index_type.startswith("IVF"):
-            default = {"nprobe": min(64, int(state.index_params.get("nlist", 64)))}
-        return {**default, **(self._search_params or {})}
+            given.setdefault("nprobe", min(64, int(state.index_params.get("nlist", 64))))
+        return given
 
     def _nearest(
         self,
