@@ -43,6 +43,7 @@ RESERVED = (
     "overwrite",
     "report",
     "callbacks",
+    "kvstore",
 )
 # Arguments of `fit` that change no result.
 WITHOUT_EFFECT = ("cache", "checkpoint_interval", "progress", "early_stopping")
