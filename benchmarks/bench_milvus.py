@@ -47,11 +47,6 @@ COLLECTION = "bench"
 BLOCK = 10_000
 TOP = 10
 INDEX_TYPES = ("HNSW", "IVF_FLAT", "IVF_PQ")
-# Those of Milvus, in place of those of the tests.
-DEFAULTS = {
-    "COMMON_SESSION_TTL": "30", "PROXY_TIMETICKINTERVAL": "200", "QUERYCOORD_CHECKINTERVAL": "1000",
-    "QUERYCOORD_DISTPULLINTERVAL": "500",
-}  # fmt: skip
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -170,11 +165,10 @@ def server(arguments: argparse.Namespace) -> Iterator[tuple[str, str | None, Any
     if arguments.uri:
         yield arguments.uri, arguments.token, None
         return
-    from tests import milvus_server
+    from tests.milvus_server import MilvusServer
 
-    milvus_server._SETTINGS.update(DEFAULTS)
     with tempfile.TemporaryDirectory(dir=arguments.folder, ignore_cleanup_errors=True) as folder:
-        running = milvus_server.MilvusServer(Path(folder))
+        running = MilvusServer(Path(folder), settings={"LOG_LEVEL": "error"})  # Milvus's own, not those of the tests
         running.start()
         try:
             yield running.uri, running.token, running
@@ -198,6 +192,9 @@ class Voyager:
 
     def complete(self) -> None:
         self.index.query(self.index.vector(self.index.paths[0]), 1)  # builds the graph
+
+    def settle(self) -> None:
+        """Do nothing: a graph does not change."""
 
     def figures(self) -> dict[str, float]:
         resident, peak = memory([Path("/proc/self")])
@@ -242,16 +239,25 @@ class Milvus:
     def complete(self) -> None:
         """Wait until all vectors are in segments that have an index, which the server answers from."""
         self._client.flush(COLLECTION, timeout=3600)
-        while True:
-            segments = self._client.list_loaded_segments(COLLECTION)
-            indexed = sum(segment.num_rows for segment in segments if segment.index_name)
-            if indexed >= self._count and all(segment.index_name for segment in segments if segment.num_rows):
-                return
+        while not self._segments():
             time.sleep(0.5)
 
+    def settle(self) -> None:
+        """Wait until the server has merged its segments, which it looks for once a minute."""
+        segments, since = self._segments(), time.monotonic()
+        while not segments or time.monotonic() < since + 90:
+            time.sleep(1)
+            if (now := self._segments()) != segments:
+                segments, since = now, time.monotonic()
+
+    def _segments(self) -> set[int]:
+        """Return the segments that the server answers from, if all vectors are in some with an index."""
+        segments = [each for each in self._client.list_loaded_segments(COLLECTION) if each.num_rows]
+        whole = sum(each.num_rows for each in segments) >= self._count and all(each.index_name for each in segments)
+        return {each.segment_id for each in segments} if whole else set()
+
     def figures(self) -> dict[str, float]:
-        segments = [segment for segment in self._client.list_loaded_segments(COLLECTION) if segment.num_rows]
-        found = {"segments": float(len(segments))}
+        found = {"segments": float(len(self._segments()))}
         if self._server is not None:
             found["resident memory [GB]"], found["peak memory [GB]"] = memory(processes(self.pid))
             found["disk [GB]"] = size(self._server.folder)
@@ -288,6 +294,7 @@ def measure(name: str, arguments: argparse.Namespace, queries: np.ndarray, truth
         report.add(engine.name, "insert and build [s]", inserted + built)
         served = cpu_seconds(engine.pid) - served if engine.pid else 0.0
         report.add(engine.name, "insert and build, CPU time [s]", used + served)
+        engine.settle()
         measure_queries(engine, queries, truth, report)
         for figure, value in engine.figures().items():
             report.add(engine.name, figure, value)
