@@ -37,7 +37,7 @@ def new_index(engine: str, metric: str | None, server: Mapping[str, Any]) -> Ind
         If the engine's package is not installed.
     """
     if engine != "milvus" and not server:
-        return VectorIndex(engine, metric or "cosine")
+        return VectorIndex(engine, "cosine" if metric is None else metric)
     from mxnet_audio.search.milvus import MilvusIndex
 
     if unknown := server.keys() - signature(MilvusIndex).parameters.keys():
@@ -69,18 +69,17 @@ def batch_writer(
 ) -> Iterator[Write]:
     """Open a writer that sends entries to a server, `size` at a time; after an error or an interruption the rest, too.
 
-    The data of a file that is stored with its vector is that of the function `metadata`.
+    The function `metadata` returns the data that is stored with a file.
     """
-    rows: list[tuple[str, np.ndarray, Stamp]] = []
+    rows: list[tuple[str, np.ndarray, Stamp, Mapping[str, Any] | None]] = []
 
     def send() -> None:
-        paths, vectors, stamps = zip(*rows)
+        paths, vectors, stamps, values = zip(*rows)
         rows.clear()  # before they are sent: if the server is away, they are not sent again at the end
-        values = None if metadata is None else [metadata(file_of(path)) for path in paths]
         index.add_many(paths, np.stack(vectors), stamps, values, partition=partition)
 
     def write(path: str, vector: np.ndarray, stamp: Stamp) -> None:
-        rows.append((path, vector, stamp))
+        rows.append((path, vector, stamp, None if metadata is None else metadata(file_of(path))))
         if len(rows) == size:
             send()
 

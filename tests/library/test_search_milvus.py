@@ -234,3 +234,24 @@ def test_push_and_pull(server, songs, tmp_path):
     }
     for path in index.paths:
         assert copy.vector(path).tobytes() == index.vector(path).tobytes()
+
+
+def test_copies_of_other_vectors_are_refused(server, tmp_path):
+    def index_of(dim=4, metric="cosine", model_id="a"):
+        index = VectorIndex(metric=metric, model_id=model_id)
+        index.add("a.wav", np.ones(dim))
+        return index
+
+    with pytest.raises(SearchError, match="no collection"):
+        pull(collection_of(server), tmp_path / "index")
+    push(index_of(), collection_of(server))
+    for options, reason in (
+        ({"dim": 5}, "5 numbers"),
+        ({"metric": "euclidean"}, "metric"),
+        ({"model_id": "b"}, "model b"),
+    ):
+        with pytest.raises(SearchError, match=reason):
+            push(index_of(**options), collection_of(server))
+        index_of(**options).save(tmp_path / reason)
+        with pytest.raises(SearchError, match=reason):
+            pull(collection_of(server), tmp_path / reason)
