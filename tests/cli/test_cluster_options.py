@@ -21,7 +21,7 @@ def scheduler():
 
     options = {"dashboard_address": "127.0.0.1:0", "threads_per_worker": 1, "silence_logs": logging.CRITICAL}
     options["scheduler_kwargs"] = {"dashboard": False}
-    with LocalCluster(n_workers=2, processes=False, protocol="tcp", host="127.0.0.1", **options) as cluster:
+    with LocalCluster(n_workers=2, processes=False, **options) as cluster:
         yield "--scheduler", cluster.scheduler_address
 
 
