@@ -26,7 +26,8 @@ import numpy as np
 from accuracy import DATA, clips
 from joblib import Parallel, delayed, parallel_config
 
-from mxnet_audio import AudioModel, Cifar10AudioClassifier, audio
+from mxnet_audio import AudioModel, Cifar10AudioClassifier
+from mxnet_audio.audio import load
 
 CHOSEN = {
     "parallel_cnn": {"type": "parallel_cnn", "reduce_output": "mean", "dropout": 0.2},
@@ -142,7 +143,7 @@ def mixes(system: str, fold: int, seed: int, options: argparse.Namespace) -> dic
     pairs, folds = clips("esc10")
     part_of = {fold: "test", fold % 4 + 1: "validation"}
     sounds = [
-        (label, part_of.get(own, "train"), audio.load(path, sr=RATE)[0]) for (path, label), own in zip(pairs, folds)
+        (label, part_of.get(own, "train"), load(path, sr=RATE)[0]) for (path, label), own in zip(pairs, folds)
     ]
     rng, rows = np.random.default_rng(seed), []
     for part, count in (("train", options.rows), ("validation", options.rows // 4), ("test", 200)):
