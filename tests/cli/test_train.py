@@ -268,3 +268,13 @@ def test_unknown_needs_a_model_that_can_tell(run, published, model, tones, tmp_p
     published("yamnet")
     monkeypatch.chdir(tmp_path)
     assert "--encoder" in run("predict", tones, "--unknown", code=2).stderr
+
+
+def test_several_workers_need_a_kvstore_and_an_environment(run, tones, tmp_path, monkeypatch):
+    monkeypatch.delenv("DMLC_ROLE", raising=False)
+    command = ("train", tones, "--model-dir", tmp_path / "model")
+    for option in (("--workers", 2), ("--scheduler", "tcp://127.0.0.1:1")):
+        assert "needs --kvstore" in run(*command, *option, code=2).stderr
+    assert "DMLC_ROLE" in run(*command, "--kvstore", "dist_sync", code=1).stderr
+    assert "--fine-tune" in run(*command, "--kvstore", "dist_sync", "--encoder", "yamnet", code=2).stderr
+    assert not (tmp_path / "model").exists()
