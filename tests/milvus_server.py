@@ -47,6 +47,7 @@ class MilvusServer:
 
     def __init__(self, folder, settings=_SETTINGS):
         self.folder, self._settings = folder, settings
+        self._processes = []
         self._pid = folder / "pid"
 
     @property
@@ -98,6 +99,14 @@ class MilvusServer:
                 start_new_session=True,
             )  # fmt: skip
         self._pid.write_text(str(process.pid))
+        # A session of tests that is killed takes the server with it.
+        session = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+        watch = 'while kill -0 "$0" && kill -0 "$1"; do sleep 2; done; kill -9 "$1"'
+        watcher = subprocess.Popen(
+            ["sh", "-c", watch, str(session), str(process.pid)], start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self._processes += [process, watcher]  # which are not waited for
         end = time.monotonic() + _START_SECONDS
         while not self._answers(ports["metrics"]):
             if process.poll() is not None or time.monotonic() > end:
