@@ -5,7 +5,5 @@ The decoders and the resampler are imported on first use: samples at the right r
 
 import lazy_loader
 
-from mxnet_audio.audio.load import load as load  # not on first use: the module of the same name would hide it
-
 # The public names, and the types that editors and mypy see, are listed in __init__.pyi.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

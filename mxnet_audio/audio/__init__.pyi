@@ -5,9 +5,9 @@ from .find import AUDIO_SUFFIXES as AUDIO_SUFFIXES
 from .find import find_audio as find_audio
 from .headers import info as info
 from .headers import typical_length as typical_length
-from .load import load as load
-from .load import valid_audio as valid_audio
 from .mono_blocks import blocks as blocks
+from .reading import load as load
+from .reading import valid_audio as valid_audio
 from .shape import Windows as Windows
 from .shape import fit_length as fit_length
 from .shape import repeat_to as repeat_to

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mxnet_audio.audio.channel import check_channel, one_channel
-from mxnet_audio.audio.load import check_not_silent, check_part, check_reached_end, valid_audio
 from mxnet_audio.audio.opened import Source, open_source
+from mxnet_audio.audio.reading import check_not_silent, check_part, check_reached_end, valid_audio
 from mxnet_audio.audio.shape import check_enlargement
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.checks import real_number

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mxnet_audio.audio.load import check_not_silent, load
 from mxnet_audio.audio.mono_blocks import blocks
 from mxnet_audio.audio.opened import open_source, rereadable
+from mxnet_audio.audio.reading import check_not_silent, load
 from mxnet_audio.audio.shape import resample
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.audio.stream_windows import Tail, is_silent

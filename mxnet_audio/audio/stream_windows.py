@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mxnet_audio.audio.load import SILENCE_PEAK
+from mxnet_audio.audio.reading import SILENCE_PEAK
 from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import InvalidAudioError, ParameterError
 

@@ -70,7 +70,7 @@ def clear(
 def _facts(part: Part) -> dict[str, Any]:
     """Return the folder of a part, and its size."""
     from mxnet_audio.features.cache import cache_folder as features_folder  # imports NumPy, as help texts need not
-    from mxnet_audio.weights.find import cache_folder as weights_folder
+    from mxnet_audio.weights.finding import cache_folder as weights_folder
 
     folder = features_folder() if part is Part.features else weights_folder()
     return {"part": part.value, "folder": folder, "bytes": _size(folder)}

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from mxnet_audio import audio, features
-from mxnet_audio.audio.load import SILENCE_PEAK
+from mxnet_audio.audio.reading import SILENCE_PEAK
 from mxnet_audio.audio.source import naming_errors, source_name
 from mxnet_audio.audio.stream_windows import StreamedWindow, is_silent, stream_windows
 from mxnet_audio.checks import real_number, whole_number

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mxnet_audio import audio, features
-from mxnet_audio.audio.load import SILENCE_PEAK
 from mxnet_audio.audio.opened import rereadable
+from mxnet_audio.audio.reading import SILENCE_PEAK
 from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import whole_number
 from mxnet_audio.engine import autograd, mx, nd

@@ -4,11 +4,11 @@ from .architecture import Wav2Vec2Architecture as Wav2Vec2Architecture
 from .architecture import WhisperArchitecture as WhisperArchitecture
 from .architecture import read_architecture as read_architecture
 from .embeddings import split_embedding as split_embedding
-from .find import find as find
-from .load import available as available
-from .load import load as load
-from .load import location as location
+from .finding import find as find
 from .loaded import Loaded as Loaded
+from .loading import available as available
+from .loading import load as load
+from .loading import location as location
 from .records import Package as Package
 from .records import PublishedFile as PublishedFile
 from .records import Record as Record

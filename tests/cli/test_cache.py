@@ -3,7 +3,7 @@
 import pytest
 
 from mxnet_audio.features.cache import cache_folder as features_folder
-from mxnet_audio.weights.find import cache_folder as weights_folder
+from mxnet_audio.weights.finding import cache_folder as weights_folder
 
 
 @pytest.fixture

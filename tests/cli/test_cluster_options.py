@@ -1,7 +1,6 @@
 """Commands on a Dask cluster, whose workers are threads of this process."""
 
 import logging
-from importlib import import_module
 
 import fsspec
 import numpy as np
@@ -100,7 +99,7 @@ def test_no_cluster_for_nothing(run, model, tmp_path):
 
 
 def test_scheduler_that_cannot_be_reached(run, model, tones, tmp_path, monkeypatch):
-    monkeypatch.setattr(import_module("mxnet_audio.cluster.connect"), "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("mxnet_audio.cluster.connection.CONNECT_SECONDS", 0.5)
     words = ("encode", tones, *model, "--scheduler", "tcp://127.0.0.1:9", "--output", tmp_path / "v")
     assert "error: tcp://127.0.0.1:9: " in run(*words, code=1).stderr
 

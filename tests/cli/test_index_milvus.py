@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.library.fake_encoder import load_fake_encoder
-from tests.milvus_server import milvus_collection, milvus_server  # noqa: F401 - fixtures
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def lite(tmp_path):
 
 
 @pytest.fixture
-def server(milvus_server, milvus_collection, monkeypatch):  # noqa: F811
+def server(milvus_server, milvus_collection, monkeypatch):
     """The options that name a collection on a server that asks for a token."""
     monkeypatch.setenv("MXNET_AUDIO_MILVUS_TOKEN", milvus_server.token)
     return "--engine", "milvus", "--uri", milvus_server.uri, "--collection", milvus_collection

@@ -12,7 +12,6 @@ from mxnet_audio.cluster import EmbedJob, IndexJob, connect, find_sounds, run
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.inference import OnnxAudioClassifier
 from tests.cluster.conftest import write_sound
-from tests.milvus_server import milvus_collection, milvus_server  # noqa: F401 - fixtures
 
 pytest.importorskip("pymilvus")
 
@@ -92,7 +91,7 @@ def test_a_file_is_refused_for_workers_in_other_processes(job, client, songs, mo
 
 
 @pytest.mark.slow
-def test_a_killed_worker_leaves_no_file_twice(tmp_path, onnx_model, milvus_server, milvus_collection):  # noqa: F811
+def test_a_killed_worker_leaves_no_file_twice(tmp_path, onnx_model, milvus_server, milvus_collection):
     folder = tmp_path / "songs"
     folder.mkdir()
     for number in range(400):

@@ -16,7 +16,6 @@ from mxnet_audio.search import VectorIndex
 from mxnet_audio.search.milvus import MilvusIndex
 from tests.library.fake_classifier import FakeClassifier
 from tests.library.fake_encoder import load_fake_encoder
-from tests.milvus_server import milvus_collection, milvus_server  # noqa: F401 - fixtures
 
 
 class FakeSearch(AudioSearch):
@@ -164,7 +163,7 @@ def test_an_interrupted_run_is_continued(server, songs, monkeypatch):
     assert (report.added, report.unchanged) == (8, 12)
 
 
-def test_several_writers(milvus_server, milvus_collection, songs):  # noqa: F811
+def test_several_writers(milvus_server, milvus_collection, songs):
     options = {"uri": milvus_server.uri, "token": milvus_server.token, "collection": milvus_collection}
 
     def write(start):

@@ -208,7 +208,7 @@ def package(name: str, address: str) -> Any:
     try:
         module = importlib.import_module(name)
     except ImportError as error:
-        install = "milvus-lite" if name == "milvus_lite" else "'mxnet-audio[milvus]'"
+        install = name.replace("_", "-")
         raise SearchError(f"the engine 'milvus' needs the package {name}: pip install {install}", address) from error
     # They would log every error with its traceback, which is an exception of this package already.
     for logger in ("pymilvus", "milvus_lite", *(["grpc._server"] if name == "milvus_lite" else [])):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import importlib
 import json
 import logging
 import shutil
@@ -16,11 +15,11 @@ import pytest
 from mxnet_audio import weights
 from mxnet_audio.errors import ModelError
 from mxnet_audio.features import AudioFeatureConfig
+from mxnet_audio.weights import loading
 from mxnet_audio.weights.readers.safetensors import read_with_metadata
 from mxnet_audio.weights.tags import AUDIOSET
 from tests.weights.torch_files import saved
 
-LOAD = importlib.import_module("mxnet_audio.weights.load")  # the package has a function of this name
 NAMES = [name for name in weights.names() if not weights.record(name).repository]
 FIRST = {
     "yamnet": ["Speech", "Child speech, kid speaking", "Conversation"],
@@ -36,7 +35,7 @@ FIRST = {
 def forbid(monkeypatch, *names):
     """Make functions of the module that loads weights fail."""
     for name in names:
-        monkeypatch.setattr(LOAD, name, functools.partial(pytest.fail, f"{name} is called"))
+        monkeypatch.setattr(loading, name, functools.partial(pytest.fail, f"{name} is called"))
 
 
 @pytest.fixture
@@ -93,7 +92,7 @@ def test_second_load_reads_the_cache(musicnn_vgg, own_cache, monkeypatch, caplog
 def test_cache_is_enough(musicnn_vgg, own_cache, monkeypatch):
     weights.load("musicnn_vgg")
     forbid(monkeypatch, "find")
-    monkeypatch.setattr(LOAD, "published_files", lambda record: None)
+    monkeypatch.setattr(loading, "published_files", lambda record: None)
     assert weights.location("musicnn_vgg") == own_cache and weights.available("musicnn_vgg")
     assert len(weights.load("musicnn_vgg", download=False).labels) == 50
     assert not weights.available("musicnn_vgg_mtt")
@@ -131,7 +130,7 @@ def test_damaged_cache_is_made_again(musicnn_vgg, own_cache, caplog, damage):
 def test_weights_that_are_not_numbers_are_refused(musicnn_vgg, own_cache, monkeypatch, caplog):
     tensors = {name: tensor.copy() for name, tensor in musicnn_vgg.tensors.items()}
     tensors["head.bias"][3] = np.nan
-    LOAD._write_cache(dataclasses.replace(musicnn_vgg, tensors=tensors))
+    loading._write_cache(dataclasses.replace(musicnn_vgg, tensors=tensors))
     with caplog.at_level(logging.WARNING):
         again = weights.load("musicnn_vgg")
     assert np.isfinite(again.tensors["head.bias"]).all() and "'head.bias' holds NaN" in caplog.text

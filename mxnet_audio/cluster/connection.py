@@ -87,7 +87,7 @@ def import_distributed() -> ModuleType:
         import distributed
     except ImportError as error:
         raise ClusterError(
-            f"this needs Dask, which is not installed ({error}): pip install 'mxnet-audio[cluster]'"
+            f"this needs Dask, which is not installed ({error}): pip install distributed pyarrow fsspec"
         ) from error
     return distributed
 

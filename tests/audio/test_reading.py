@@ -281,7 +281,7 @@ def test_missing_read_permission_as_another_user(tmp_path, write_tone):
     for folder in [tmp_path, *tmp_path.parents][:3]:
         folder.chmod(0o755)
     code = (
-        "import os, sys; from mxnet_audio import audio; import mxnet_audio.audio.decode; os.setuid(65534)\n"
+        "import os, sys; from mxnet_audio import audio; import mxnet_audio.audio.decode; audio.load; os.setuid(65534)\n"
         "try: audio.load(sys.argv[1])\n"
         "except Exception as error: print(type(error).__name__, error)"
     )

@@ -12,12 +12,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from mxnet_audio.cluster import EmbedJob, connect, find_sounds, run
-from mxnet_audio.cluster import connect as connect_function
+from mxnet_audio.cluster import EmbedJob, connect, connection, find_sounds, run
 from mxnet_audio.errors import ClusterError, ParameterError
 from tests.cluster.conftest import write_sound
-
-module = sys.modules[connect_function.__module__]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +29,7 @@ def test_arguments(arguments):
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1:1", "nonsense://a", "tcp://a.invalid:1", "a b"])
 def test_a_scheduler_that_cannot_be_reached(address, monkeypatch):
-    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.3)
     with pytest.raises(ClusterError, match="scheduler cannot be reached") as caught, connect(address):
         pass
     assert caught.value.path == address
@@ -41,7 +38,7 @@ def test_a_scheduler_that_cannot_be_reached(address, monkeypatch):
 def test_a_scheduler_without_workers(monkeypatch):
     from distributed import LocalCluster
 
-    monkeypatch.setattr(module, "WORKER_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "WORKER_SECONDS", 0.1)
     with (
         LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         pytest.raises(ClusterError, match=r"no worker.*dask worker"),

@@ -20,8 +20,8 @@ from mxnet_audio.errors import ModelError
 from mxnet_audio.model_store import check_finite, fingerprint
 from mxnet_audio.weights.architecture import read_architecture
 from mxnet_audio.weights.convert import convert, is_cached
-from mxnet_audio.weights.find import cache_folder, find, published_files
 from mxnet_audio.weights.find_model import check_no_revision, find_model, model_at_hand
+from mxnet_audio.weights.finding import cache_folder, find, published_files
 from mxnet_audio.weights.loaded import Loaded
 from mxnet_audio.weights.model_folder import list_files, read_model
 from mxnet_audio.weights.readers import tensorflow, tflite, torch

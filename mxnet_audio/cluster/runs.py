@@ -14,7 +14,7 @@ from tqdm import tqdm
 import mxnet_audio
 from mxnet_audio.checks import iterable_argument, shown, whole_number
 from mxnet_audio.cluster import storage, tasks
-from mxnet_audio.cluster.connect import import_distributed
+from mxnet_audio.cluster.connection import import_distributed
 from mxnet_audio.cluster.jobs import IndexJob, Job
 from mxnet_audio.cluster.partition import FileList, Partition, partitions, target_bytes
 from mxnet_audio.cluster.parts import DoneFiles, import_pyarrow, is_part
