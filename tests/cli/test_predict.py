@@ -44,7 +44,7 @@ def no_weights(monkeypatch):
         raise ModelError(f"the weights of {name} are not on this machine. mxnet-audio models download {name}")
 
     monkeypatch.setattr("mxnet_audio.weights.available", lambda name: False)
-    monkeypatch.setattr("mxnet_audio.weights.finding", refuse)
+    monkeypatch.setattr("mxnet_audio.weights.find", refuse)
 
 
 def test_the_tagger_is_the_default(run, run_json, published, no_models, fsdd):
