@@ -21,7 +21,12 @@ from filelock import FileLock
 from hypothesis import settings
 
 from mxnet_audio.inference import onnx_session
-from tests.milvus_server import milvus_collection, milvus_indexes, milvus_server  # noqa: F401 - fixtures
+from tests.milvus_server import (  # noqa: F401 - fixtures
+    milvus_collection,
+    milvus_indexes,
+    milvus_server,
+    own_milvus_server,
+)
 
 settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.load_profile("deterministic")

@@ -1,7 +1,6 @@
 """Milvus server of the tests, from the package `milvus`; one is started for all test processes."""
 
 import contextlib
-import importlib.util
 import json
 import os
 import signal
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-__all__ = ["MilvusServer", "milvus_collection", "milvus_indexes", "milvus_server"]
+__all__ = ["MilvusServer", "milvus_collection", "milvus_indexes", "milvus_server", "own_milvus_server"]
 
 _START_SECONDS = 120
 # A server that was killed is forgotten sooner than by default, and readers wait less.
@@ -86,13 +85,14 @@ class MilvusServer:
             "listen-client-urls": clients, "advertise-client-urls": clients,
         }  # fmt: skip
         (self.folder / "etcd.yaml").write_text(json.dumps(etcd))
-        programs = unpacked()
+        with _skipped_if_it_fails():
+            programs = unpacked()
         environment = {
             **os.environ, **self._settings, "COMMON_SECURITY_AUTHORIZATIONENABLED": "true",
             "DEPLOY_MODE": "STANDALONE", "METRICS_PORT": str(ports["metrics"]), "LD_LIBRARY_PATH": str(programs),
             "ETCD_CONFIG_PATH": str(self.folder / "etcd.yaml"),
         }  # fmt: skip
-        with (self.folder / "output.log").open("ab") as log:
+        with (self.folder / "output.log").open("ab") as log, _skipped_if_it_fails():
             process = subprocess.Popen(
                 [programs / "milvus", "run", "standalone"],
                 cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -129,6 +129,14 @@ class MilvusServer:
             os.waitpid(pid, 0)
 
 
+@contextlib.contextmanager
+def _skipped_if_it_fails():
+    try:
+        yield
+    except OSError as error:  # the disk is full, or the programs are for other machines
+        pytest.skip(f"the Milvus server does not start: {error}")
+
+
 def unpacked():
     """Return the folder of the server's programs, which are unpacked once for all sessions."""
     import milvus
@@ -140,11 +148,17 @@ def unpacked():
     return folder / "bin"
 
 
+def _skip_if_not_installed():
+    try:
+        from milvus import MilvusServerConfig  # noqa: F401
+    except ImportError:
+        pytest.skip("no Milvus server: pip install --no-deps milvus==2.3.5")
+
+
 @pytest.fixture(scope="session")
 def milvus_server(tmp_path_factory, worker_id):
     """Milvus server; the test is skipped where the package `milvus` is not installed."""
-    if importlib.util.find_spec("milvus") is None:
-        pytest.skip("no Milvus server: pip install --no-deps milvus==2.3.5")
+    _skip_if_not_installed()
     root = tmp_path_factory.getbasetemp()
     folder = (root if worker_id == "master" else root.parent) / "milvus"
     folder.mkdir(exist_ok=True)
@@ -160,6 +174,16 @@ def milvus_server(tmp_path_factory, worker_id):
         users.write_text(str(count))
         if not count:
             server.kill()
+
+
+@pytest.fixture
+def own_milvus_server(tmp_path):
+    """Milvus server of one test, which may kill it: others use that of the session at the same time."""
+    _skip_if_not_installed()
+    server = MilvusServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -218,8 +218,7 @@ def _near_songs(
         songs[song.real] = song
         return True
 
-    for vector in heard:
-        index.query(vector, count, keep=keep, **options)
+    index.query_many(heard, count, keep=keep, **options)
     near = sorted(songs.values(), key=lambda song: song.id)  # in the order of insertion
     if not near:
         return [], np.empty((len(heard), 0))

@@ -65,7 +65,8 @@ class MilvusEngine:
         self.index.remove([f"/{key}" for key in ids])
 
     def query(self, vectors, k):
-        found = [self.index.query(vector, k) for vector in np.atleast_2d(self._longer(vectors))]
+        longer = self._longer(vectors)
+        found = self.index.query_many(longer, k) if longer.ndim == 2 else [self.index.query(longer, k)]
         ids = np.array([[int(path.strip("/")) for path, _ in row] for row in found], int)
         distances = np.array([[distance for _, distance in row] for row in found], float)
         return (ids, distances) if np.ndim(vectors) == 2 else (ids[0], distances[0])

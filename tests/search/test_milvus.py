@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -92,12 +93,16 @@ def test_certificates(tmp_path, monkeypatch):
     for tls in ({"ca": files["ca"]}, files, {**files, "server_name": "songs"}):
         with pytest.raises(SearchError, match="no Milvus server"):
             len(MilvusIndex("https://127.0.0.1:1", "songs", tls=tls, timeout=0.3))
+    refused = pymilvus.MilvusException(message="UNAUTHENTICATED: Hostname Verification Check failed.")
+    monkeypatch.setattr(pymilvus, "MilvusClient", Mock(side_effect=refused))
+    with pytest.raises(SearchError, match=r"certificate.*server_name"):
+        len(MilvusIndex("https://127.0.0.1:1", "songs", tls={"ca": files["ca"]}))
     seen = []
     monkeypatch.setattr(pymilvus, "MilvusClient", lambda uri, **arguments: seen.append(arguments) or pytest.skip())
     for tls in ({"ca": files["ca"]}, {**files, "server_name": "songs"}):
         with pytest.raises(pytest.skip.Exception):
             len(MilvusIndex("https://127.0.0.1:1", "songs", tls=tls))
-    assert seen[0]["secure"] and seen[0]["server_pem_path"] == str(files["ca"])
+    assert seen[0]["dedicated"] and seen[0]["secure"] and seen[0]["server_pem_path"] == str(files["ca"])
     assert {"ca_pem_path", "client_pem_path", "client_key_path", "server_name"} < set(seen[1])
 
 
@@ -161,6 +166,7 @@ def test_metadata_and_partitions_in_lite(opened):
         {"$meta": 1},
         {"a": {1}},
         {"a": float("nan")},
+        {"a": [1 << 63]},
         {"a": "x" * 70_000},
     ],
     ids=lambda metadata: str(metadata)[:20],
@@ -203,6 +209,7 @@ def test_results_are_those_of_the_embedded_index(opened):
     for row in rows:
         assert index.query(row, 9) == embedded.query(row, 9)
         assert index.query(row, 3, keep=is_third) == embedded.query(row, 3, keep=is_third)
+    assert index.query_many(rows, 3, keep=is_third) == [embedded.query(row, 3, keep=is_third) for row in rows]
     for name in names:
         assert index.vector(name).tolist() == embedded.vector(name).tolist()
         assert index.stamp(name) == embedded.stamp(name) and index.find([name]) == embedded.find([name])
@@ -338,6 +345,28 @@ def test_copies(opened):
         other.close()
         assert other.query([1, 2]) == index.query([1, 2]) == [("a.wav", 0.0)]
     assert "secret" not in repr(index)
+    with index as same:
+        assert same is index and len(index) == 1
+    assert len(index) == 1  # it is connected again
+
+
+def test_many_queries_are_few_messages(opened, monkeypatch):
+    index = opened()
+    index.add_many([f"{number}.wav" for number in range(50)], vectors(50))
+    expected = [index.query(row, 5) for row in vectors(50)]
+    messages, search = [], index._table.search
+    monkeypatch.setattr(
+        index._table,
+        "search",
+        lambda queries, *rest, **options: messages.append(len(queries)) or search(queries, *rest, **options),
+    )
+    assert index.query_many(vectors(50), 5) == expected and messages == [50]
+    monkeypatch.setattr("mxnet_audio.search.milvus.table._MESSAGE_ROWS", 200)  # ten candidates for each query
+    assert index.query_many(vectors(50), 5) == expected and messages == [50, 20, 20, 10]
+    with pytest.raises(SearchError, match="8 numbers, got 3"):
+        index.query_many([[1, 2, 3]])
+    with pytest.raises(SearchError, match="one vector"):
+        index.query(vectors(2))
 
 
 @pytest.mark.parametrize("index_type", ["HNSW", "IVF_FLAT"])
@@ -399,36 +428,49 @@ def test_two_processes_write_at_once(milvus_server, milvus_collection):
 
 
 @pytest.mark.slow
-def test_what_a_killed_server_acknowledged_is_kept(milvus_server, milvus_collection):
-    """Kill the server while a process writes to it, and start it again: the writer goes on, and nothing is lost."""
-    arguments = milvus_server.uri, milvus_collection
-    index = MilvusIndex(*arguments, token=milvus_server.token, timeout=180)
-    acknowledged, stop = [], threading.Event()
+def test_a_server_that_is_killed(own_milvus_server):
+    """Kill the server while others write and search, and start it again: they go on, and nothing is lost."""
+    server, acknowledged, answers, stop = own_milvus_server, [], [], threading.Event()
+
+    def opened(timeout=180):
+        return MilvusIndex(server.uri, "songs", token=server.token, timeout=timeout)
 
     def write():
-        for number in itertools.count():
+        for number in itertools.count(1):
             names = [f"/songs/{number}-{part}.wav" for part in range(20)]
             index.add_many(names, vectors(20, seed=number), [(number, 1)] * 20)
             acknowledged.append(number)
             if stop.is_set():
                 return
 
-    with ThreadPoolExecutor(1) as pool:
-        writer = pool.submit(write)
-        while len(acknowledged) < 3 and not writer.done():
+    def search():
+        while not stop.is_set():
+            answers.append(index.query(first, 1))
+
+    def wait_for(things, count):
+        while len(things) < count and not any(thread.done() for thread in threads):
             time.sleep(0.01)
-        milvus_server.kill()
-        before = len(acknowledged)
-        impatient = MilvusIndex(*arguments, token=milvus_server.token, timeout=1)
-        with pytest.raises(SearchError, match=r"away|no Milvus server"):
-            impatient.query(vectors(1)[0])
-        milvus_server.start()
-        while len(acknowledged) < before + 2 and not writer.done():
-            time.sleep(0.01)
+
+    index, impatient = opened(), opened(timeout=1)
+    first = vectors(1)[0]
+    index.add("/songs/0.wav", first)
+    assert impatient.query(first) == [("/songs/0.wav", 0.0)]
+    with ThreadPoolExecutor(2) as pool:
+        threads = pool.submit(write), pool.submit(search)
+        wait_for(acknowledged, 3)
+        server.kill()
+        for reader in (impatient, opened(timeout=1)):
+            with pytest.raises(SearchError, match=server.uri):
+                reader.query(first)
+        server.start()
+        wait_for(acknowledged, len(acknowledged) + 2)
+        wait_for(answers, len(answers) + 2)
         stop.set()
-        writer.result()
-    for reader in (index, MilvusIndex(*arguments, token=milvus_server.token, timeout=180)):
+        for thread in threads:
+            thread.result()
+    assert answers == [[("/songs/0.wav", 0.0)]] * len(answers)
+    for reader in (index, opened()):
         names = list(reader.paths)
-        assert len(reader) == len(names) == len(set(names)) == 20 * len(acknowledged)
+        assert len(reader) == len(names) == len(set(names)) == 1 + 20 * len(acknowledged)
         for number in acknowledged:
             assert reader.query(vectors(1, seed=number)[0], 1) == [(f"/songs/{number}-0.wav", 0.0)]

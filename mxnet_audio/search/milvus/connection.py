@@ -126,13 +126,16 @@ class Connection:
                 error = caught
             text = self._text(error)
             details = self._text(error.__cause__ or error)  # of gRPC
+            if "verification" in details.lower():  # which is "unauthenticated", too
+                advice = "Correct uri, or 'server_name' of tls"
+                raise SearchError(f"the server's certificate is refused: {details}. {advice}", self.address) from error
             if any(word in details.lower() for word in _UNAUTHENTICATED):
                 raise SearchError(f"the server refuses the token: {details}", self.address) from error
             if self.is_lite:
                 advice = "It may be damaged, or another process may be using it: one at a time can"
                 raise SearchError(f"Milvus Lite cannot open the file: {text}. {advice}", self.address) from error
             if time.monotonic() + _FIRST_PAUSE > deadline:
-                advice = "Start it, or correct uri"
+                advice = "Start it, or correct uri or tls"
                 raise SearchError(
                     f"no Milvus server answers in {seconds:g} s: {text}. {advice}", self.address
                 ) from error
@@ -240,7 +243,8 @@ def _tls_arguments(tls: Any) -> dict[str, Any]:
         return {}
     if not isinstance(tls, Mapping):
         raise ParameterError(f"tls must be a mapping of names to paths, got {shown(tls)}")
-    arguments: dict[str, Any] = {"secure": True}
+    # pymilvus would otherwise share a connection to the same address, which may have other certificates.
+    arguments: dict[str, Any] = {"secure": True, "dedicated": True}
     for name, value in tls.items():
         name = one_of("tls", name, (*_TLS_FILES, "server_name"))
         if name != "server_name" and not path_argument(f"tls[{name!r}]", value).is_file():

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,26 +15,25 @@ from mxnet_audio.search.contents import Neighbour
 from mxnet_audio.search.entries import Entry, check_prunable, check_stamp, find_entries, is_missing, moved, real_path
 from mxnet_audio.search.milvus import collection as collections
 from mxnet_audio.search.milvus.connection import Connection
+from mxnet_audio.search.milvus.queries import nearest
 from mxnet_audio.search.milvus.rows import (
     ENTRY_FIELDS,
-    FIELDS,
     below,
     check_metadata,
     check_name,
     check_where,
-    entry_of,
+    insertion_order,
     metadata_of,
     none_of,
-    row_of,
     text_of,
 )  # fmt: skip
 from mxnet_audio.search.milvus.table import Table
-from mxnet_audio.search.vectors import VectorTable, check_vectors
+from mxnet_audio.search.milvus.writes import NewEntry, rename, upsert
+from mxnet_audio.search.vectors import check_vectors
 
 __all__ = ["MilvusIndex"]
 
 _PATHS_AT_ONCE = 100  # of a search for files and folders
-_DEFAULT_PARTITION = "_default"  # Milvus's own name
 
 
 class MilvusIndex:
@@ -124,7 +121,6 @@ class MilvusIndex:
         self._search_params = search_params
         name = check_name("collection", collection)
         self._table = Table(connection, name, metric, model_id, index_type, index_params)
-        self._last_number = 0
 
     def __len__(self) -> int:
         return self._table.count()
@@ -186,7 +182,7 @@ class MilvusIndex:
     @property
     def entries(self) -> Iterator[Entry]:
         """Entries, in the order of their real paths, read from the server while they are used."""
-        return (entry for rows in self._table.pages(ENTRY_FIELDS) for entry in self._entries(rows))
+        return (entry for rows in self._table.pages(ENTRY_FIELDS) for entry in self._table.entries(rows))
 
     @property
     def paths(self) -> Iterator[str]:
@@ -197,15 +193,6 @@ class MilvusIndex:
     def real_paths(self) -> Iterator[str]:
         """Real paths, in order."""
         return (entry.real for entry in self.entries)
-
-    def _entries(self, rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
-        try:
-            return [entry_of(row) for row in rows]
-        except ValueError as error:
-            raise self._table.error(f"{error}: delete the row, and index the file again") from None
-
-    def _vectors(self, rows: Iterable[Mapping[str, Any]]) -> np.ndarray:
-        return check_vectors([row["vector"] for row in rows], self.dim, self.metric, self.address)
 
     def batches(
         self, size: int = 1000, *, where: str | None = None, partition: str | None = None
@@ -228,7 +215,7 @@ class MilvusIndex:
         size = whole_number("size", size)
         where = None if where is None else check_where(where)
         for rows in self._table.pages([*ENTRY_FIELDS, "vector"], "", size, where, partition):
-            yield self._entries(rows), self._vectors(rows)
+            yield self._table.entries(rows), self._table.vectors(rows)
 
     def _row(self, path: str | os.PathLike, fields: list[str]) -> dict[str, Any]:
         rows = self._table.rows([text_of(real_path(path))], ["real_path", *fields])
@@ -238,7 +225,7 @@ class MilvusIndex:
 
     def vector(self, path: str | os.PathLike) -> np.ndarray:
         """Return the vector of a file [shape=(dim,), float32], or raise SearchError if it is not in the index."""
-        return self._vectors([self._row(path, ["vector"])])[0]
+        return self._table.vectors([self._row(path, ["vector"])])[0]
 
     def vectors(self, paths: Iterable[str | os.PathLike]) -> np.ndarray:
         """Return the vectors of files in their order [shape=(n, dim), float32]; SearchError as :meth:`vector`."""
@@ -247,7 +234,7 @@ class MilvusIndex:
         keys = list(dict(names))
         for texts in _parts(keys, self._table.message_rows()):  # lists of Python's take ten times the memory
             rows = self._table.rows(texts, ["real_path", "vector"])
-            found.update(zip((row["real_path"] for row in rows), self._vectors(rows)))
+            found.update(zip((row["real_path"] for row in rows), self._table.vectors(rows)))
         if missing := [path for text, path in names if text not in found]:
             raise SearchError("the file is not in the index", missing[0])
         return np.stack([found[text] for text, _ in names]) if names else np.empty((0, self.dim or 0), np.float32)
@@ -267,7 +254,7 @@ class MilvusIndex:
     def lookup(self, paths: Iterable[str | os.PathLike]) -> dict[str, Entry]:
         """Return the entries of those files that are in the index, by real path."""
         texts = [text_of(real_path(path)) for path in iterable_argument("paths", paths, "paths")]
-        return {entry.real: entry for entry in self._entries(self._table.rows(texts, ENTRY_FIELDS))}
+        return {entry.real: entry for entry in self._table.entries(self._table.rows(texts, ENTRY_FIELDS))}
 
     def add(
         self,
@@ -328,17 +315,17 @@ class MilvusIndex:
             check_name("partition", partition)
         if not names:
             return
-        new: dict[str, _New] = {}
+        new: dict[str, NewEntry] = {}
         for (_, real), name, vector, stamp, fields in zip(reals, names, self._checked(names, vectors), *columns):
             entry = Entry(0, name, real, check_stamp(stamp))
-            new[text_of(entry.real)] = _New(entry, vector, None if fields is None else check_metadata(fields))
+            new[text_of(entry.real)] = NewEntry(entry, vector, None if fields is None else check_metadata(fields))
             text_of(name)  # raises an error if it is too long
         self._table.create(len(vector))
         if partition is not None:
             self._table.create_partition(partition)
         widest = max(len(str(each.entry)) + len(str(each.metadata)) for each in new.values())
         for texts in _parts(list(new), self._table.message_rows(4 * widest)):
-            self._upsert({text: new[text] for text in texts}, partition)
+            upsert(self._table, {text: new[text] for text in texts}, partition)
 
     def _checked(self, names: list[str], vectors: ArrayLike) -> np.ndarray:
         """Return vectors as a matrix, or raise SearchError, which names the file where it can."""
@@ -352,31 +339,6 @@ class MilvusIndex:
         if len(matrix) != len(names):
             raise ParameterError(f"paths and vectors must have the same length, got {len(names)} and {len(matrix)}")
         return matrix
-
-    def _upsert(self, new: dict[str, _New], partition: str | None) -> None:
-        """Write some entries, by their keys."""
-        with self._table.lock:
-            # The time: numbers of several writers are about in the order of insertion.
-            first = max(self._last_number + 1, time.time_ns())
-            self._last_number = first + len(new)
-        former = self._table.rows(list(new), ["real_path", "inserted", "partition", "$meta"])
-        former_by_key = {row["real_path"]: row for row in former}
-        rows = []
-        for number, (key, each) in enumerate(new.items(), first):
-            old = former_by_key.get(key, {"inserted": number, "partition": _DEFAULT_PARTITION})
-            fields = metadata_of(old) if each.metadata is None else each.metadata
-            entry = replace(each.entry, id=old["inserted"])
-            rows.append(row_of(entry, each.vector, partition or old["partition"], fields))
-        self._table.upsert(rows)
-        if self._table.connection.is_lite:
-            return  # in which a key has one row; on a server, it has one in each partition
-        written = {row["real_path"]: row["partition"] for row in rows}
-        moved_from: dict[str, list[str]] = {}
-        for row in former:
-            if row["partition"] != written[row["real_path"]]:
-                moved_from.setdefault(row["partition"], []).append(row["real_path"])
-        for source, keys in moved_from.items():
-            self._table.delete(keys, source)
 
     def remove(self, paths: str | os.PathLike | Iterable[str | os.PathLike]) -> None:
         """Remove a file or several; if one is not in the index, raise SearchError and remove none."""
@@ -400,8 +362,8 @@ class MilvusIndex:
         entries: dict[str, Entry] = {}
         for some in _parts(list(dict.fromkeys(names)), _PATHS_AT_ONCE):
             for rows in self._table.pages(ENTRY_FIELDS, below(some)):
-                entries.update((entry.real, entry) for entry in self._entries(rows))
-        return find_entries(paths, sorted(entries.values(), key=_order))
+                entries.update((entry.real, entry) for entry in self._table.entries(rows))
+        return find_entries(paths, sorted(entries.values(), key=insertion_order))
 
     def relocate(self, old: str | os.PathLike, new: str | os.PathLike) -> dict[str, tuple[str, str]]:
         """Give the entries of a file or a folder that was moved their new paths; see :meth:`VectorIndex.relocate`.
@@ -417,34 +379,19 @@ class MilvusIndex:
         # If one entry gets the former path of another, the other is moved first.
         deeper = any(len(new_real) > len(real) for real, (_, new_real) in renamed.items())
         for some in _parts(sorted(renamed, key=len, reverse=deeper), self._table.message_rows()):
-            self._rename({real: renamed[real] for real in some}, renamed)
+            rename(self._table, {real: renamed[real] for real in some}, renamed)
         return renamed
-
-    def _rename(self, some: dict[str, tuple[str, str]], renamed: Mapping[str, Any]) -> None:
-        """Move some entries; those whose new path is in the index, and is not moved itself, are removed."""
-        new_keys = [text_of(real) for _, real in some.values()]
-        taken = {row["real_path"] for row in self._table.rows(new_keys, ["real_path"])}
-        taken -= {text_of(real) for real in renamed}
-        rows = []
-        for row in self._table.rows([text_of(real) for real in some], [*FIELDS, "$meta"]):
-            (entry,) = self._entries([row])
-            path, real = some[entry.real]
-            if text_of(real) not in taken:
-                entry = replace(entry, path=path, real=real)
-                rows.append(row_of(entry, self._vectors([row])[0], row["partition"], metadata_of(row)))
-        self._table.upsert(rows)
-        self._table.delete(sorted({text_of(real) for real in some} - {row["real_path"] for row in rows}))
 
     def missing(self) -> list[Entry]:
         """Return the entries whose files do not exist; see :meth:`VectorIndex.missing`."""
-        return sorted((entry for entry in self.entries if is_missing(entry)), key=_order)
+        return sorted((entry for entry in self.entries if is_missing(entry)), key=insertion_order)
 
     def prune(self) -> list[Entry]:
         """Remove the entries whose files do not exist, and return them; see :meth:`VectorIndex.prune`."""
         missing = self.missing()
         check_prunable(missing, self.entries)
         # Another writer may have replaced one meanwhile.
-        now = self._entries(self._table.rows([text_of(entry.real) for entry in missing], ENTRY_FIELDS))
+        now = set(self._table.entries(self._table.rows([text_of(entry.real) for entry in missing], ENTRY_FIELDS)))
         missing = [entry for entry in missing if entry in now]
         self._table.delete([text_of(entry.real) for entry in missing])
         return missing
@@ -490,73 +437,40 @@ class MilvusIndex:
             If the vector has another size than those of the index, is not finite or, with 'cosine', zero; if there is
             no such partition; or if the server stays away.
         """
+        row = check_vectors(vector, self.dim, self.metric)
+        if len(row) != 1:
+            raise SearchError(f"a query must be one vector, got {len(row)}")
+        return self.query_many(row, top_k, exclude, keep, where=where, partition=partition)[0]
+
+    def query_many(
+        self,
+        vectors: ArrayLike,
+        top_k: int = 10,
+        exclude: Iterable[str | os.PathLike] = (),
+        keep: Callable[[Entry], bool] | None = None,
+        *,
+        where: str | None = None,
+        partition: str | None = None,
+    ) -> list[list[Neighbour]]:
+        """Find the files nearest to each of several vectors [shape=(n, dim)], in few messages; as :meth:`query`.
+
+        `keep` is called once for each entry.
+        """
         top_k = whole_number("top_k", top_k)
         if keep is not None and not callable(keep):
             raise ParameterError(f"keep must be a function of an entry, got {keep!r}")
         excluded = [text_of(real_path(path)) for path in iterable_argument("exclude", exclude, "paths")]
         conditions = [] if where is None else [f"({check_where(where)})"]
         conditions += [none_of("real_path", excluded)] if excluded else []
-        state = self._table.state()
-        row = check_vectors(vector, None if state is None else state.dim, self.metric)
-        if len(row) != 1:
-            raise SearchError(f"a query must be one vector, got {len(row)}")
-        if state is None:
-            return []
+        queries = check_vectors(vectors, self.dim, self.metric)
         largest = self._table.largest_search()
         if top_k > largest and self._table.count(partition) > largest:
             raise ParameterError(f"top_k must be <= {largest}, a limit of Milvus, got {top_k}")
-        factor = 10 if state.index_type == "IVF_PQ" else 2  # float32, and codes of vectors more so, swap candidates
-        limit = min(factor * top_k, largest)
-        verdicts: dict[str, bool] = {}
-        while True:
-            rows = self._table.search(
-                row[0], limit, " and ".join(conditions), where, output_fields=[*ENTRY_FIELDS, "vector"],
-                search_params=self._breadth(state, limit), consistency_level=self._consistency,
-                **self._table.partitions(partition),
-            )  # fmt: skip
-            found, complete = self._nearest(row[0], top_k, rows, keep, verdicts)
-            if complete or len(rows) < limit or limit == largest:
-                return found
-            limit = min(2 * limit, largest)
-
-    def _breadth(self, state: collections.Collection, limit: int) -> dict[str, Any]:
-        """Return the parameters of a search for `limit` rows."""
-        given = dict(self._search_params or {})
-        if state.index_type == "HNSW":
-            breadth = given.get("ef", 200)
-            given["ef"] = max(breadth, limit) if isinstance(breadth, int) else breadth  # Milvus requires ef >= limit
-        elif state.index_type.startswith("IVF"):
-            given.setdefault("nprobe", min(64, int(state.index_params.get("nlist", 64))))
-        return given
-
-    def _nearest(
-        self,
-        query: np.ndarray,
-        top_k: int,
-        rows: list[Any],
-        keep: Callable[[Entry], bool] | None,
-        verdicts: dict[str, bool],
-    ) -> tuple[list[Neighbour], bool]:
-        """Return the neighbours among candidates, and True if no other row can be one of them.
-
-        Without all rows whose distance is that of the last neighbour, they are not in the order of insertion.
-        """
-        if not rows:
-            return [], True
-        entries, table = self._entries(rows), VectorTable(self.metric)
-        order = sorted(range(len(rows)), key=lambda row: _order(entries[row]))
-        table.add(order, self._vectors(rows)[order])
-        ids, distances = table.nearest(query, len(rows))
-        found: list[Neighbour] = []
-        for key, distance in zip(ids.tolist(), distances.tolist()):
-            entry = entries[key]
-            if entry.real not in verdicts:
-                verdicts[entry.real] = keep is None or bool(keep(entry))
-            if verdicts[entry.real]:
-                found.append(Neighbour(entry.path, distance))
-            if len(found) == top_k:
-                return found, distance < distances[-1]
-        return found, False
+        return nearest(
+            self._table, queries, top_k, keep, self._search_params,
+            condition=" and ".join(conditions), where=where, consistency_level=self._consistency,
+            **self._table.partitions(partition),
+        )  # fmt: skip
 
     def check(self, model_id: str | None = None, dim: int | None = None) -> None:
         """Check that the collection may be used with a model: SearchError if it is of another, or another size."""
@@ -578,20 +492,14 @@ class MilvusIndex:
             self._table.forget_state()
 
     def close(self) -> None:
-        """Release the connection; the next call opens it again."""
+        """Release the connection, as at the end of a ``with`` block; the next call opens it again."""
         self._table.connection.close()
 
+    def __enter__(self) -> MilvusIndex:
+        return self
 
-class _New(NamedTuple):
-    """Entry to be written."""
-
-    entry: Entry
-    vector: np.ndarray
-    metadata: dict[str, Any] | None
-
-
-def _order(entry: Entry) -> tuple[int, str]:
-    return entry.id, entry.real
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _parts(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -16,7 +16,7 @@ from mxnet_audio.search.entries import Entry, parse_entry
 
 __all__ = [
     "ENTRY_FIELDS", "FIELDS", "any_of", "below", "check_metadata", "check_name", "check_where", "entry_of",
-    "metadata_of", "none_of", "quoted", "row_of", "text_of",
+    "insertion_order", "metadata_of", "none_of", "quoted", "row_of", "text_of",
 ]  # fmt: skip
 
 ENTRY_FIELDS = ["real_path", "path", "stamp", "inserted"]
@@ -53,11 +53,19 @@ def check_metadata(metadata: Any) -> dict[str, Any]:
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         size = len(text.encode())
+        stored = dict(json.loads(text, parse_int=_int64))
     except (TypeError, ValueError, RecursionError) as error:  # ValueError: NaN, a circle, or a lone surrogate
         raise ParameterError(f"metadata must consist of JSON types: {error}") from None
     if size > _LARGEST_METADATA:
         raise ParameterError(f"metadata must have at most {_LARGEST_METADATA} bytes as JSON, got {size}")
-    return dict(json.loads(text))
+    return stored
+
+
+def _int64(digits: str) -> int:
+    number = int(digits)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f"{shown(number)} has more than 64 bits")
+    return number
 
 
 def text_of(path: str) -> str:
@@ -97,6 +105,11 @@ def entry_of(row: Mapping[str, Any]) -> Entry:
         return parse_entry(row["inserted"], path_of(row["path"]), path_of(row["real_path"]), stamp)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"the row {shown(row.get('real_path'))} is damaged: {error}") from None
+
+
+def insertion_order(entry: Entry) -> tuple[int, str]:
+    """Return the key by which entries are sorted: the number of insertion, which two writers may have given twice."""
+    return entry.id, entry.real
 
 
 def metadata_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mxnet_audio.errors import ParameterError, SearchError
+from mxnet_audio.search.entries import Entry
 from mxnet_audio.search.milvus import collection as collections
 from mxnet_audio.search.milvus.connection import MISSING, Connection, Refusal
-from mxnet_audio.search.milvus.rows import any_of, check_name, quoted
+from mxnet_audio.search.milvus.rows import any_of, check_name, entry_of, quoted
+from mxnet_audio.search.vectors import check_vectors
 
 __all__ = ["Table"]
 
@@ -54,6 +57,7 @@ class Table:
         self._metric, self._index_type, self._index_params = metric, index_type, index_params
         self._state: collections.Collection | None = None
         self._deletions = self._seen_deletions = 0
+        self._last_number = 0
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "lock": None}
@@ -197,16 +201,39 @@ class Table:
             last = max(row["real_path"] for row in rows)
 
     def search(
-        self, query: np.ndarray, limit: int, condition: str, where: str | None, **arguments: Any
-    ) -> list[dict[str, Any]]:
-        """Return the rows of about the nearest vectors."""
+        self, queries: np.ndarray, limit: int, condition: str, where: str | None, **arguments: Any
+    ) -> list[list[dict[str, Any]]]:
+        """Return the rows of about the nearest vectors of each query [shape=(n, dim)]."""
         metric, deletions = collections.METRICS[self.metric], self._deletions
         if arguments["consistency_level"] == "Session" and deletions > self._seen_deletions:
             arguments["consistency_level"] = "Strong"  # the server does not tell the times of deletions
         arguments["search_params"] = {"metric_type": metric, "params": arguments["search_params"]}
-        (hits,) = self.call("search", data=[query], limit=limit, filter=condition, where=where, **arguments)
+        answers = self.call("search", data=list(queries), limit=limit, filter=condition, where=where, **arguments)
         self._seen_deletions = max(self._seen_deletions, deletions)
-        return [hit["entity"] for hit in hits]
+        return [[hit["entity"] for hit in hits] for hits in answers]
+
+    def entries(self, rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
+        """Return the entries of rows; SearchError if one was not written by this package."""
+        try:
+            return [entry_of(row) for row in rows]
+        except ValueError as error:
+            raise self.error(f"{error}: delete the row, and index the file again") from None
+
+    def vectors(self, rows: Iterable[Mapping[str, Any]]) -> np.ndarray:
+        """Return the vectors of rows [shape=(n, dim), float32]; SearchError if one cannot be used."""
+        state = self.state()
+        dim = None if state is None else state.dim
+        return check_vectors([row["vector"] for row in rows], dim, self.metric, self.connection.address)
+
+    def first_number(self, count: int) -> int:
+        """Return the first of the insertion numbers of `count` new entries.
+
+        It is the time, so that numbers of several writers are about in the order of insertion.
+        """
+        with self.lock:
+            first = max(self._last_number + 1, time.time_ns())
+            self._last_number = first + count
+        return first
 
     def upsert(self, rows: Sequence[dict[str, Any]]) -> None:
         """Write rows to their partitions, in place of those with the same keys there."""
