@@ -6,20 +6,18 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from mxnet_audio.audio import file_of
 from mxnet_audio.errors import ParameterError
-from mxnet_audio.search import VectorIndex
-
-if TYPE_CHECKING:
-    from mxnet_audio.search.milvus import MilvusIndex
+from mxnet_audio.search import MilvusIndex, VectorIndex
+from mxnet_audio.search.milvus.rows import check_metadata
 
 __all__ = ["Index", "Metadata", "Stamp", "Write", "batch_writer", "journal_writer", "new_index"]
 
-Index: TypeAlias = "VectorIndex | MilvusIndex"
+Index: TypeAlias = VectorIndex | MilvusIndex
 
 Stamp: TypeAlias = tuple[int, ...] | None
 Write: TypeAlias = Callable[[str, np.ndarray, Stamp], None]  # of a path, its vector and its stamp
@@ -38,8 +36,6 @@ def new_index(engine: str, metric: str | None, server: Mapping[str, Any]) -> Ind
     """
     if engine != "milvus" and not server:
         return VectorIndex(engine, "cosine" if metric is None else metric)
-    from mxnet_audio.search.milvus import MilvusIndex
-
     if unknown := server.keys() - signature(MilvusIndex).parameters.keys():
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")  # as Python does without **server
     if engine != "milvus":
@@ -79,7 +75,9 @@ def batch_writer(
         index.add_many(paths, np.stack(vectors), stamps, values, partition=partition)
 
     def write(path: str, vector: np.ndarray, stamp: Stamp) -> None:
-        rows.append((path, vector, stamp, None if metadata is None else metadata(file_of(path))))
+        values = None if metadata is None else metadata(file_of(path))
+        # Checked here, so that an error does not lose the other files of a batch.
+        rows.append((path, vector, stamp, None if values is None else check_metadata(values)))
         if len(rows) == size:
             send()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,12 +14,9 @@ from mxnet_audio.checks import path_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.library.search import AudioSearch, one_channel_of
 from mxnet_audio.library.sound_index import plays_of
-from mxnet_audio.search import VectorIndex
+from mxnet_audio.search import MilvusIndex, VectorIndex
 from mxnet_audio.search.entries import Entry, real_path
 from mxnet_audio.search.vectors import VectorTable
-
-if TYPE_CHECKING:
-    from mxnet_audio.search.milvus import MilvusIndex
 
 __all__ = ["AudioRecommender", "Recommendation"]
 

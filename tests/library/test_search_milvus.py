@@ -159,8 +159,12 @@ def test_an_interrupted_run_is_continued(server, songs, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         search.index_many(songs, checkpoint_every=5)
     assert len(search) == 12
-    report = loaded(**server).index_many(songs)
-    assert (report.added, report.unchanged) == (8, 12)
+    search = loaded(**server)
+    with pytest.raises(ParameterError, match="metadata"):
+        search.index_many(songs, metadata=lambda path: {"year": {1960} if path == songs[16] else 1960})
+    assert len(search) == 16
+    report = search.index_many(songs)
+    assert (report.added, report.unchanged) == (4, 16)
 
 
 def test_several_writers(milvus_server, milvus_collection, songs):
