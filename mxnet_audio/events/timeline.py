@@ -83,8 +83,7 @@ Event(start=3, end=4, label='dog', score=0.5)]
     iterable_argument("timeline", timeline, "windows")
     min_duration = real_number("min_duration", min_duration, 0)
     max_gap = real_number("max_gap", max_gap, 0)
-    if labels is not None:
-        labels = list(iterable_argument("labels", labels, "labels"))
+    labels = None if labels is None else list(iterable_argument("labels", labels, "labels"))
     _check_thresholds(threshold)
     events = _merged(timeline, threshold, labels, max_gap + ROUNDING)
     return (event for event in events if event.end - event.start >= min_duration - ROUNDING)
@@ -125,6 +124,8 @@ def label_thresholds(
     ...
     mxnet_audio.errors.ParameterError: labels must be among those of the model, got 'rian', did you mean rain?
     """
+    if labels is not None:
+        labels = list(iterable_argument("labels", labels, "labels"))
     if threshold is None:
         threshold = dict(zip(known, [0.5] * len(known) if defaults is None else map(float, defaults)))
     else:

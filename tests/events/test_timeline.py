@@ -5,7 +5,7 @@ import pytest
 
 from mxnet_audio import events
 from mxnet_audio.errors import ParameterError
-from mxnet_audio.events import Event, find_events
+from mxnet_audio.events import Event, find_events, label_thresholds
 from mxnet_audio.inference import TimedPrediction
 
 LABELS = ["dog", "rain", "siren"]
@@ -102,3 +102,9 @@ def test_wrong_arguments():
     with pytest.raises(ParameterError):
         list(find_events([TimedPrediction(0, 1, None, np.ones(2), labels=["dog"])], 0.5))
     assert events.label_thresholds(LABELS, 0.3, ["rain"]) == {"rain": 0.3}
+
+
+def test_labels_can_be_an_iterator_and_no_text():
+    assert label_thresholds(["dog", "rain"], 0.25, iter(["dog"])) == {"dog": 0.25}
+    with pytest.raises(ParameterError):
+        label_thresholds(["dog", "rain"], 0.25, "dog")
