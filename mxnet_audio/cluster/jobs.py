@@ -12,7 +12,7 @@ import numpy as np
 
 from mxnet_audio.audio.channel import check_channel
 from mxnet_audio.audio.source import source_name
-from mxnet_audio.checks import path_argument, real_number, whole_number
+from mxnet_audio.checks import iterable_argument, path_argument, real_number, whole_number
 from mxnet_audio.errors import AudioError, ParameterError
 
 if TYPE_CHECKING:
@@ -67,14 +67,20 @@ class Job:
             from mxnet_audio.weights.registry import check_name
 
             check_name("encoder", self.encoder, "auto")
-        check_channel(self.channel, each=True)
+        # The values are stored as JSON with the results: numbers of NumPy become plain ones.
+        self._set(channel=check_channel(self.channel, each=True))
         if self.gpu is not None:
-            whole_number("gpu", self.gpu, 0)
+            self._set(gpu=whole_number("gpu", self.gpu, 0))
         # Paths are absolute, since workers run in other folders.
         for name in ("model_dir", "source"):
             value = getattr(self, name)
             if value is not None and (name == "model_dir" or Path(value).exists()):
-                object.__setattr__(self, name, os.fspath(path_argument(name, value).absolute()))
+                self._set(**{name: os.fspath(path_argument(name, value).absolute())})
+
+    def _set(self, **values: Any) -> None:
+        """Set fields while the job is made; it is frozen afterwards."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @property
     def model_name(self) -> str:
@@ -142,7 +148,7 @@ class TagJob(Job):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole_number("top_k", self.top_k)
+        self._set(top_k=whole_number("top_k", self.top_k))
 
     def schema(self, model: Any) -> pa.Schema:
         """Return the columns of the results."""
@@ -160,8 +166,9 @@ class TagJob(Job):
             if prediction.error is not None:
                 yield [], prediction.error
                 continue
-            labels, scores = zip(*prediction.top(self.top_k))
-            yield [{"path": prediction.path, "labels": list(map(str, labels)), "scores": scores}], None
+            best = prediction.top(self.top_k)
+            labels, scores = [str(label) for label, _ in best], [score for _, score in best]
+            yield [{"path": prediction.path, "labels": labels, "scores": scores}], None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,8 +179,10 @@ class EventsJob(Job):
     ----------
     window, hop : float > 0 [s], optional
         As for `AudioTagger.predict_timeline`.
-    threshold, labels
-        As for `mxnet_audio.events.label_thresholds`; by default the thresholds of the model, or 0.5.
+    threshold : float > 0, optional
+        Lowest score of an event, at most 1; by default the thresholds of the model if it has them, or 0.5.
+    labels : tuple of str, optional
+        Labels to look for; all by default.
     min_duration, max_gap : float >= 0 [s]
         As for `mxnet_audio.events.find_events`.
     """
@@ -191,10 +200,14 @@ class EventsJob(Job):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_channel(self.channel)
-        for name in ("min_duration", "max_gap"):
-            real_number(name, getattr(self, name), 0.0)
+        self._set(**{name: real_number(name, getattr(self, name), 0.0) for name in ("min_duration", "max_gap")})
         if self.threshold is not None:
-            real_number("threshold", self.threshold, maximum=1.0, above=0.0)
+            self._set(threshold=real_number("threshold", self.threshold, maximum=1.0, above=0.0))
+        for name in ("window", "hop"):
+            if getattr(self, name) is not None:
+                self._set(**{name: real_number(name, getattr(self, name), above=0.0)})
+        if self.labels is not None:
+            self._set(labels=tuple(map(str, iterable_argument("labels", self.labels, "labels"))))
 
     def check(self, model: Any) -> None:
         """Check the windows and the labels, too."""

@@ -8,8 +8,10 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from mxnet_audio.checks import shown, whole_number
 from mxnet_audio.cluster.storage import RemoteFile
-from mxnet_audio.cluster.urls import display_name
+from mxnet_audio.cluster.urls import check_url, display_name
+from mxnet_audio.errors import ParameterError
 
 __all__ = ["FileList", "Partition", "digest", "partitions", "target_bytes"]
 
@@ -59,10 +61,10 @@ class FileList:
 
     @classmethod
     def of(cls, files: Iterable[RemoteFile]) -> FileList:
-        """Make the list of files that are read once."""
+        """Make the list of files, which are read once; ParameterError if one is something else."""
         found, block = cls(), []
         for file in files:
-            block.append(RemoteFile(*file))
+            block.append(_checked(file))
             found.count += 1
             found.size += block[-1].size
             if len(block) == MOST_FILES:
@@ -79,7 +81,7 @@ def partitions(files: Iterable[RemoteFile], size: int, is_done: Callable[[Remote
     """Divide files into partitions of about `size` bytes, in order.
 
     Boundaries are those of all files, whether they are done or not, so that an interrupted run is continued with the
-    same partitions. Partitions without any file to do are left out.
+    same partitions. Partitions without any file to do are left out, and so are repeated files within one.
 
     Examples
     --------
@@ -87,18 +89,18 @@ def partitions(files: Iterable[RemoteFile], size: int, is_done: Callable[[Remote
     >>> [part.files for part in partitions(files, 1000, lambda file: file.url == "0.wav")]
     [1, 2, 1]
     """
-    block: list[RemoteFile] = []
+    block: dict[RemoteFile, None] = {}
     total = count = 0
     for file in files:
         if count and (total + file.size > size or count == MOST_FILES):
             if block:
-                yield _partition(block)
-            block, total, count = [], 0, 0
+                yield _partition(list(block))
+            block, total, count = {}, 0, 0
         total, count = total + file.size, count + 1
         if not is_done(file):
-            block.append(file)
+            block[file] = None
     if block:
-        yield _partition(block)
+        yield _partition(list(block))
 
 
 def target_bytes(total: int) -> int:
@@ -116,6 +118,14 @@ def digest(*parts: str) -> int:
     """Return a number of 64 bits for texts."""
     text = "\0".join(parts).encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+
+
+def _checked(file: object) -> RemoteFile:
+    """Return a file with plain values and an absolute path, since workers run in other folders."""
+    if not isinstance(file, tuple) or len(file) != 3:
+        raise ParameterError(f"files must be RemoteFile tuples, as find_sounds yields them, got {shown(file)}")
+    url, size, stamp = file
+    return RemoteFile(check_url(url), whole_number("size of a file", size, 0), str(stamp))
 
 
 def _partition(files: list[RemoteFile]) -> Partition:

@@ -6,6 +6,7 @@ could disagree with the results, and whoever deletes a part gets it computed aga
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from mxnet_audio.cluster import storage
 from mxnet_audio.cluster.partition import Partition, digest
 from mxnet_audio.cluster.storage import RemoteFile
 from mxnet_audio.cluster.urls import display_name, join
-from mxnet_audio.errors import AudioError
+from mxnet_audio.errors import AudioDecodeError, AudioError
 from mxnet_audio.parallel import map_ordered
 
 __all__ = ["DoneFiles", "import_pyarrow", "is_part", "part_url", "write_part"]
@@ -87,17 +88,19 @@ def _text(path: str) -> str:
 def _read_description(url: str) -> dict[str, Any]:
     """Read the description in the footer of a part."""
     pa = import_pyarrow()
-    try:
-        with storage.open_file(url) as file:
+    with storage.open_file(url) as file:
+        try:
             metadata = pa.parquet.read_metadata(file).metadata or {}
-        description = json.loads(metadata[KEY])
-        description["files"] = [(str(name), str(stamp)) for name, stamp in description["files"]]
-        return description
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise AudioError(
-            f"not a result of this toolkit, or damaged ({error}): remove it, or choose another output",
-            display_name(url),
-        ) from error
+            description = json.loads(metadata[KEY])
+            description["files"] = [(str(name), str(stamp)) for name, stamp in description["files"]]
+            return description
+        except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+            raise _unreadable(url, error) from error
+
+
+def _unreadable(url: str, error: Exception) -> AudioError:
+    cause = f"not a result of this toolkit, or cannot be read ({error})"
+    return AudioError(f"{cause}: remove it if it is damaged, or choose another output", display_name(url))
 
 
 class DoneFiles:
@@ -120,6 +123,8 @@ class DoneFiles:
         self.urls = [join(output, name) for name in storage.list_names(output) if is_part(name)]
         claims = [np.empty((0, 3), np.uint64)]
         for number, (url, found, error) in enumerate(map_ordered(_read_description, self.urls, workers=READERS)):
+            if isinstance(error, AudioDecodeError):  # removed in the meantime, by another run
+                continue
             if error is not None:
                 raise error
             _check_same(url, found, description)
@@ -151,13 +156,15 @@ class DoneFiles:
     def remove_former(self) -> None:
         """Remove the results of former versions of files, and those that are there twice."""
         drop = np.zeros(len(self._files), bool)
-        drop[1:] = self._files[1:] == self._files[:-1]
+        same_file, same_part = (values[1:] == values[:-1] for values in (self._files, self._parts))
+        drop[1:] = same_file & ~same_part
         names = np.array(list(self._current), np.uint64)
         for row in np.flatnonzero(np.isin(self._names, names)).tolist():
             drop[row] |= self._current[int(self._names[row])] != int(self._files[row])
         for number in np.unique(self._parts[drop]).tolist():
             of_part = drop & (self._parts == number)
-            _remove_files(self.urls[number], set(self._files[of_part].tolist()))
+            with contextlib.suppress(AudioDecodeError):  # removed in the meantime, by another run
+                _remove_files(self.urls[number], set(self._files[of_part].tolist()))
 
 
 def _digests(name: str, stamp: str) -> tuple[int, int]:
@@ -174,7 +181,10 @@ def _remove_files(url: str, files: set[int]) -> None:
         return
     former = {_text(name) for name, _ in description["files"]} - {_text(name) for name, _ in kept}
     with storage.open_file(url) as file:
-        table = pa.parquet.read_table(file)
+        try:
+            table = pa.parquet.read_table(file)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(url, error) from error
     keep = [path not in former and file_of(path) not in former for path in table.column("path").to_pylist()]
     _write(url, table.filter(pa.array(keep)), {**description, "files": kept})
 

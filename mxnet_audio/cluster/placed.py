@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 import mxnet_audio
 from mxnet_audio.cluster.jobs import Job
 from mxnet_audio.cluster.models import find_files, fingerprint, has_model, release
+from mxnet_audio.cluster.scheduling import lost_error
 from mxnet_audio.errors import ClusterError, ModelError
 
 if TYPE_CHECKING:
@@ -31,19 +35,22 @@ def place_model(job: Job, client: Client) -> Iterator[str | None]:
     Yields
     ------
     str or None
-        Digest of the files that were sent; None if all workers have the model at its place.
+        Name of the folder of each worker that the files were sent to; None if all workers have the model at its place.
 
     Raises
     ------
     ClusterError
-        If a worker has another version of this package, or none.
+        If a worker has another version of this package, or none, or the scheduler is lost.
     ModelError
         If a worker does not have the model, and it is not on this machine either, or too large to be sent.
     """
-    _check_versions(client)
-    sent = _send_model(job, client)
     try:
-        yield None if sent is None else sent.fingerprint
+        _check_versions(client)
+        sent = _send_model(job, client)
+    except (OSError, RuntimeError, asyncio.TimeoutError, CancelledError) as error:
+        raise lost_error(client) from error
+    try:
+        yield None if sent is None else sent.folder
     finally:
         with contextlib.suppress(Exception):  # of a cluster that is lost
             if client.status == "running":
@@ -67,20 +74,21 @@ def _check_versions(client: Client) -> None:
 def _send_model(job: Job, client: Client) -> Any:
     """Send the model if a worker lacks it, and return the plugin that holds it; None if all workers have it."""
     try:
-        files = find_files(job, download=False)
-        digest, missing = fingerprint(files), None
-    except ModelError as error:
-        files, digest, missing = {}, None, error
+        digest = fingerprint(find_files(job, download=False))
+    except ModelError:
+        digest = None
     reasons = client.run(has_model, job, digest, on_error="return")
     lacking = {worker: reason for worker, reason in reasons.items() if reason is not None}
     if not lacking:
         return None
     worker, reason = next(iter(lacking.items()))
-    if missing is not None and job.encoder is not None:
+    try:
         files = find_files(job, download=True)  # once, for all workers
-        digest = fingerprint(files)
-    elif missing is not None:
-        raise ModelError(f"not on the worker {worker} ({reason}), and not here: {missing.reason}", job.model_name)
+        fingerprint(files)  # raises ModelError if one cannot be read
+    except ModelError as error:
+        raise ModelError(
+            f"not on the worker {worker} ({reason}), and not here: {error.reason}", job.model_name
+        ) from error
     size = sum(path.stat().st_size for path in files.values())
     if size > LARGEST:
         raise ModelError(
@@ -90,7 +98,8 @@ def _send_model(job: Job, client: Client) -> Any:
         )
     from mxnet_audio.cluster.sent import SentModel
 
-    assert digest is not None
-    plugin = SentModel(digest, {name: path.read_bytes() for name, path in files.items()})
+    # In a folder of this run, since another one may end earlier and remove its own.
+    folder = f"mxnet-audio-{uuid.uuid4().hex}"
+    plugin = SentModel(folder, {name: path.read_bytes() for name, path in files.items()})
     client.register_plugin(plugin)
     return plugin

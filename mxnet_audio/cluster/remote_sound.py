@@ -17,30 +17,16 @@ from mxnet_audio.cluster.storage import find_sounds, open_file
 from mxnet_audio.cluster.urls import check_url, display_name, is_url
 from mxnet_audio.errors import AudioError
 
-__all__ = ["local_copy", "sound"]
+__all__ = ["sound"]
 
 LARGEST = 4 << 30  # [bytes] that are copied to the temporary folder
-
-
-@contextlib.contextmanager
-def local_copy(url: str) -> Iterator[str]:
-    """Yield the path of a file on this machine: the file itself, or of a URL a temporary copy with the same suffix.
-
-    Raises
-    ------
-    AudioError
-        If it cannot be read, or the file in the store is larger than 4 GiB.
-    """
-    place = check_url(url)
-    file = _Copy(place) if is_url(place) else place  # the copy is removed with this name
-    yield os.fspath(file)
 
 
 def sound(url: str) -> Source:
     """Return a file as a source of sound, as `mxnet_audio.audio.load` takes it.
 
     A URL is copied to the temporary folder when it is first opened, in the thread that decodes it; the copy is removed
-    when the source is not used anymore.
+    when the source is not used anymore. Files above 4 GiB are an AudioError.
     """
     place = check_url(url)
     return _RemoteSound(_Copy(place)) if is_url(place) else place
@@ -64,16 +50,19 @@ class _Copy(os.PathLike):
     def _download(self) -> str:
         name = display_name(self.url)
         suffix = os.path.splitext(name)[1]  # noqa: PTH122
-        handle, path = tempfile.mkstemp(suffix if len(suffix) < 10 else "", "mxnet-audio-")
         try:
-            with os.fdopen(handle, "wb") as copy, open_file(self.url) as file:
-                while block := file.read(1 << 20):
-                    if copy.tell() + len(block) > LARGEST:
-                        raise AudioError(f"larger than the {LARGEST >> 30} GiB that are read", name)
-                    copy.write(block)
-        except BaseException:
-            Path(path).unlink(missing_ok=True)
-            raise
+            handle, path = tempfile.mkstemp(suffix if len(suffix) < 10 else "", "mxnet-audio-")
+            try:
+                with os.fdopen(handle, "wb") as copy, open_file(self.url) as file:
+                    while block := file.read(1 << 20):
+                        if copy.tell() + len(block) > LARGEST:
+                            raise AudioError(f"larger than the {LARGEST >> 30} GiB that are read", name)
+                        copy.write(block)
+            except BaseException:
+                Path(path).unlink(missing_ok=True)
+                raise
+        except OSError as error:  # such as a full disk
+            raise AudioError(f"cannot be copied to the temporary folder ({error.strerror or error})", name) from error
         return path
 
 

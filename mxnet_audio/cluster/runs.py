@@ -19,7 +19,7 @@ from mxnet_audio.cluster.jobs import IndexJob, Job
 from mxnet_audio.cluster.partition import FileList, Partition, partitions, target_bytes
 from mxnet_audio.cluster.parts import DoneFiles, import_pyarrow, is_part
 from mxnet_audio.cluster.placed import place_model
-from mxnet_audio.cluster.scheduling import Failure, run_tasks
+from mxnet_audio.cluster.scheduling import Failure, find_workers, run_tasks
 from mxnet_audio.cluster.storage import RemoteFile
 from mxnet_audio.cluster.urls import check_url, is_url, join
 from mxnet_audio.errors import AudioError, ClusterError, ParameterError
@@ -117,13 +117,14 @@ def run(
     if not isinstance(job, Job):
         raise ParameterError(f"job must be an EmbedJob, TagJob, EventsJob or IndexJob, got {shown(job)}")
     if (output is None) != isinstance(job, IndexJob):
-        raise ParameterError(f"output must be {'None for an IndexJob' if output else 'a folder'}, got {shown(output)}")
+        allowed = "a folder" if output is None else "None for an IndexJob"
+        raise ParameterError(f"output must be {allowed}, got {shown(output)}")
     if not isinstance(client, import_distributed().Client):
         raise ParameterError(f"client must be a distributed.Client, as connect yields, got {shown(client)}")
     if (
         isinstance(job, IndexJob)
         and not is_url(job.uri)
-        and any("inproc" not in worker for worker in client.nthreads())
+        and any("inproc" not in worker for worker in find_workers(client))
     ):
         raise ParameterError(f"uri must be the address of a server that all workers reach, got the file {job.uri!r}")
     size = None if partition_bytes is None else whole_number("partition_bytes", partition_bytes)
@@ -134,13 +135,13 @@ def run(
     listed = FileList.of(iterable_argument("files", files, "files"))
     if listed.count:
         job = _named(job)
-        with place_model(job, client) as fingerprint:
+        with place_model(job, client) as sent_to:
             description = {**job.settings, "version": mxnet_audio.__version__}
-            report.model_id = description["model_id"] = _identify(job, client, description["version"], fingerprint)
+            report.model_id = description["model_id"] = _identify(job, client, description["version"], sent_to)
             done = None if output is None else _done_files(output, description, resume)
 
             def submit(partition: Partition, worker: str) -> Future:
-                arguments = (job, partition, output, description, fingerprint, resume)
+                arguments = (job, partition, output, description, sent_to, resume)
                 return _submit(client, worker, tasks.run_partition, *arguments)
 
             with tqdm(total=listed.count, unit="file", disable=not progress) as bar:
@@ -164,11 +165,11 @@ def _named(job: Job) -> Job:
     return dataclasses.replace(job, encoder=next((name for name in AUTO if weights.available(name)), AUTO[0]))
 
 
-def _identify(job: Job, client: Client, version: str, fingerprint: str | None) -> str:
+def _identify(job: Job, client: Client, version: str, sent_to: str | None) -> str:
     """Load the model on one worker, and return its identity."""
 
     def submit(_: bool, worker: str) -> Future:
-        return _submit(client, worker, tasks.identify, job, version, fingerprint)
+        return _submit(client, worker, tasks.identify, job, version, sent_to)
 
     ((_, outcome),) = run_tasks(client, iter([True]), submit)
     if isinstance(outcome, Failure):

@@ -15,7 +15,7 @@ from mxnet_audio.errors import AudioError, ClusterError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["Failure", "run_tasks"]
+__all__ = ["Failure", "find_workers", "lost_error", "run_tasks"]
 
 Item = TypeVar("Item")
 
@@ -61,7 +61,7 @@ def run_tasks(
     pending: dict[Future, tuple[Item, str]] = {}
     try:
         while True:
-            workers = _workers(client)
+            workers = find_workers(client)
             loads = Counter(worker for _, worker in pending.values())
             while len(pending) < AHEAD * len(workers) and (item := next(items, None)) is not None:
                 worker = min(workers, key=loads.__getitem__)
@@ -80,14 +80,14 @@ def run_tasks(
             client.cancel(list(pending))
 
 
-def _workers(client: Client) -> list[str]:
-    """Return the addresses of the workers; wait for one if all are lost."""
+def find_workers(client: Client) -> list[str]:
+    """Return the addresses of the workers; wait a minute for one if all are lost."""
     deadline = time.monotonic() + LOST_SECONDS
     while True:
         try:
             workers = list(client.nthreads())
         except (OSError, asyncio.TimeoutError, RuntimeError) as error:
-            raise _lost(client) from error
+            raise lost_error(client) from error
         if workers:
             return workers
         if time.monotonic() > deadline:
@@ -105,7 +105,7 @@ def _first_done(client: Client, futures: list[Future]) -> list[Future]:
     except (TimeoutError, asyncio.TimeoutError):
         return []
     except (OSError, RuntimeError, CancelledError) as error:
-        raise _lost(client) from error
+        raise lost_error(client) from error
 
 
 def _outcome(client: Client, future: Future) -> Any:
@@ -116,7 +116,7 @@ def _outcome(client: Client, future: Future) -> Any:
     from distributed.scheduler import KilledWorker
 
     if future.cancelled():
-        raise _lost(client)
+        raise lost_error(client)
     error = future.exception(timeout=POLL_SECONDS)
     if isinstance(error, KilledWorker):
         return Failure("the workers that computed it were killed, each time, perhaps for lack of memory")
@@ -128,7 +128,8 @@ def _outcome(client: Client, future: Future) -> Any:
     return result
 
 
-def _lost(client: Client) -> ClusterError:
+def lost_error(client: Client) -> ClusterError:
+    """Return the error of a scheduler that does not answer anymore."""
     return ClusterError("the connection to the scheduler is lost: run again to continue", _address(client))
 
 

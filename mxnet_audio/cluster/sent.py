@@ -18,19 +18,19 @@ class SentModel(WorkerPlugin):
 
     Parameters
     ----------
-    fingerprint : str
-        Digest of the files, see `mxnet_audio.cluster.models.fingerprint`.
+    folder : str
+        Name of the folder, see `sent_folder`.
     files : dict of str to bytes
         Content by name.
     """
 
-    def __init__(self, fingerprint: str, files: dict[str, bytes]):
-        self.name = f"mxnet-audio-{fingerprint[:16]}"
-        self.fingerprint, self.files = fingerprint, files
+    def __init__(self, folder: str, files: dict[str, bytes]):
+        self.name = self.folder = folder  # Dask registers and removes plugins by their names
+        self.files = files
 
     async def setup(self, worker: Any) -> None:
         """Write the files, in a thread."""
-        await asyncio.to_thread(self._write, sent_folder(worker, self.fingerprint))
+        await asyncio.to_thread(self._write, sent_folder(worker, self.folder))
 
     def _write(self, folder: Path) -> None:
         if folder.is_dir():
@@ -43,9 +43,9 @@ class SentModel(WorkerPlugin):
 
     async def teardown(self, worker: Any) -> None:
         """Remove the files."""
-        await asyncio.to_thread(shutil.rmtree, sent_folder(worker, self.fingerprint), ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, sent_folder(worker, self.folder), ignore_errors=True)
 
 
-def sent_folder(worker: Any, fingerprint: str) -> Path:
-    """Return the folder of a worker for the files of a model."""
-    return Path(worker.local_directory) / f"model-{fingerprint[:16]}"
+def sent_folder(worker: Any, folder: str) -> Path:
+    """Return the path of a folder of a worker for the files of a model."""
+    return Path(worker.local_directory) / folder

@@ -17,14 +17,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from mxnet_audio.atomic import contents, replacing
+from mxnet_audio.atomic import replacing
 from mxnet_audio.audio import find_audio
 from mxnet_audio.audio.find import is_sound_name
 from mxnet_audio.checks import iterable_argument
 from mxnet_audio.cluster.urls import check_url, display_name, is_url
 from mxnet_audio.errors import AudioDecodeError, AudioError
 
-__all__ = ["RemoteFile", "exists", "find_sounds", "list_names", "open_file", "read", "remove", "write"]
+__all__ = ["RemoteFile", "find_sounds", "list_names", "open_file", "remove", "write"]
 
 OnSkip = Callable[[AudioError], None]
 
@@ -195,25 +195,17 @@ def _local_errors(path: str) -> Iterator[None]:
         raise AudioError(error.strerror or str(error), path) from error
 
 
-def exists(url: str) -> bool:
-    """Return True if there is such a file or folder; raise AudioError if that cannot be found out."""
-    place = check_url(url)
-    try:
-        if not is_url(place):
-            with _local_errors(place):
-                os.stat(place)  # noqa: PTH116
-        else:
-            with _store(place) as (store, path):
-                store.invalidate_cache()
-                store.info(path)
-    except AudioDecodeError:
-        return False
-    return True
-
-
 @contextlib.contextmanager
 def open_file(url: str) -> Iterator[BinaryIO]:
-    """Open a file for reading; also what is raised while it is read is raised as AudioError."""
+    """Open a file for reading; also what is raised while it is read is raised as AudioError.
+
+    Examples
+    --------
+    >>> write("memory://results/a.txt", b"complete")
+    >>> with open_file("memory://results/a.txt") as file:
+    ...     file.read()
+    b'complete'
+    """
     place = check_url(url)
     if not is_url(place):
         with _local_errors(place), Path(place).open("rb") as file:
@@ -221,26 +213,6 @@ def open_file(url: str) -> Iterator[BinaryIO]:
     else:
         with _store(place) as (store, path), store.open(path, "rb") as file:
             yield file
-
-
-def read(url: str, largest: int = 256 << 20) -> bytes:
-    """Read a file of at most `largest` bytes; raise AudioError if it cannot be read, or is larger.
-
-    Examples
-    --------
-    >>> write("memory://results/a.txt", b"complete")
-    >>> read("memory://results/a.txt")
-    b'complete'
-    """
-    place = check_url(url)
-    if not is_url(place):
-        with _local_errors(place):
-            return contents(place, largest)
-    with open_file(place) as file:
-        data = file.read(largest + 1)
-    if len(data) > largest:
-        raise AudioError(f"larger than the {largest >> 20} MiB that are read", display_name(place))
-    return data
 
 
 def write(url: str, content: bytes) -> None:
@@ -259,8 +231,13 @@ def write(url: str, content: bytes) -> None:
         folder, _, name = path.rpartition("/")
         store.makedirs(folder, exist_ok=True)
         temporary_path = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
-        store.pipe_file(temporary_path, content)
-        store.mv(temporary_path, path)
+        try:
+            store.pipe_file(temporary_path, content)
+            store.mv(temporary_path, path)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                store.rm_file(temporary_path)
+            raise
 
 
 def list_names(folder: str) -> list[str]:

@@ -48,7 +48,7 @@ class PartitionResult:
     undone: set[int] = field(default_factory=set)
 
 
-def identify(job: Job, version: str, fingerprint: str | None) -> str | AudioError:
+def identify(job: Job, version: str, sent_to: str | None) -> str | AudioError:
     """Return the identity of a job's model, and check that the job, and its index, are for such a model.
 
     Errors of the package are returned, so that they are not tried again.
@@ -61,7 +61,7 @@ def identify(job: Job, version: str, fingerprint: str | None) -> str | AudioErro
                 index.check(model.model_id, model.embedding_dim)
         return model.model_id
 
-    return _with_model(job, version, fingerprint, identity)
+    return _with_model(job, version, sent_to, identity)
 
 
 def run_partition(
@@ -69,7 +69,7 @@ def run_partition(
     partition: Partition,
     output: str | None,
     description: Mapping[str, Any],
-    fingerprint: str | None,
+    sent_to: str | None,
     resume: bool,
 ) -> PartitionResult | AudioError:
     """Compute the results of a partition and write them.
@@ -84,8 +84,8 @@ def run_partition(
         Folder of the parts; None for a job that writes to an index.
     description : dict
         Job, identity of the model, and version of the package at the client.
-    fingerprint : str or None
-        Digest of the files of the model that the client has sent; None if workers have it.
+    sent_to : str or None
+        Name of the folder of the worker that the client has sent the model to; None if workers have it.
     resume : bool
         Whether files that the index holds already are left out.
     """
@@ -102,10 +102,10 @@ def run_partition(
         assert output is not None
         return _write(job, model, files, part_url(output, partition), description)
 
-    return _with_model(job, str(description["version"]), fingerprint, compute)
+    return _with_model(job, str(description["version"]), sent_to, compute)
 
 
-def _with_model(job: Job, version: str, fingerprint: str | None, compute: Callable[[Any], Any]) -> Any:
+def _with_model(job: Job, version: str, sent_to: str | None, compute: Callable[[Any], Any]) -> Any:
     """Call a function with the model, and return its result or an error of the package, which names the worker."""
     from distributed import get_worker
 
@@ -115,7 +115,7 @@ def _with_model(job: Job, version: str, fingerprint: str | None, compute: Callab
     try:
         if version != mxnet_audio.__version__:
             raise ClusterError(f"has mxnet-audio {mxnet_audio.__version__}, but the client has {version}")
-        folder = None if fingerprint is None else sent_folder(worker, fingerprint)
+        folder = None if sent_to is None else sent_folder(worker, sent_to)
         with loaded_model(job, folder) as model:
             return compute(model)
     except AudioError as error:

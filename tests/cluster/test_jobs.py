@@ -1,7 +1,9 @@
 """Jobs are plain values that are checked when they are made."""
 
+import json
 import pickle
 
+import numpy as np
 import pytest
 
 from mxnet_audio.cluster import EmbedJob, EventsJob, IndexJob, TagJob
@@ -22,9 +24,24 @@ SERVER = {"uri": "http://127.0.0.1:1", "collection": "songs"}
         (EventsJob, {"encoder": "yamnet", "channel": "each"}),
         (EventsJob, {"encoder": "yamnet", "threshold": 0}),
         (EventsJob, {"encoder": "yamnet", "max_gap": -1.0}),
+        (EventsJob, {"encoder": "yamnet", "window": 0}),
+        (EventsJob, {"encoder": "yamnet", "labels": "dog"}),
         (IndexJob, {**SERVER}),
     ],
-    ids=["none", "two", "encoder", "channel", "gpu", "top_k", "each", "threshold", "max_gap", "no model"],
+    ids=[
+        "none",
+        "two",
+        "encoder",
+        "channel",
+        "gpu",
+        "top_k",
+        "each",
+        "threshold",
+        "max_gap",
+        "window",
+        "labels",
+        "no model",
+    ],
 )
 def test_arguments_are_checked(job, arguments):
     with pytest.raises(ParameterError):
@@ -52,3 +69,11 @@ def test_settings_are_those_that_results_depend_on():
         "job": "events", "channel": "mix", "window": None, "hop": None, "threshold": 0.25, "labels": ["dog"],
         "min_duration": 0.0, "max_gap": 0.0,
     }  # fmt: skip
+
+
+def test_settings_of_numpy_are_stored():
+    job = EventsJob(
+        encoder="yamnet", channel=np.int64(1), threshold=np.float32(0.25), hop=np.float64(1), labels=["dog"]
+    )
+    assert json.loads(json.dumps(job.settings)) == job.settings
+    assert json.loads(json.dumps(TagJob(encoder="yamnet", top_k=np.int32(3)).settings))["top_k"] == 3

@@ -1,11 +1,14 @@
 """Partitions have about the same size, the same files make the same ones, and lists of files take little memory."""
 
 import itertools
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mxnet_audio.cluster.partition import MOST_FILES, FileList, partitions, target_bytes
 from mxnet_audio.cluster.storage import RemoteFile
+from mxnet_audio.errors import ParameterError
 
 
 def files_of(*sizes):
@@ -39,6 +42,21 @@ def test_done_files_do_not_move_the_boundaries():
     every = [part.id for part in partitions(files, 1000, nothing_done)]
     rest = [part.id for part in partitions(files, 1000, lambda file: file in files[2:4])]
     assert rest == [every[0], every[2]]
+
+
+def test_a_file_that_is_given_twice_is_done_once():
+    (found,) = partitions([*files_of(400), *files_of(400, 100)], 1000, nothing_done)
+    assert found.unpack() == files_of(400, 100)
+
+
+@pytest.mark.parametrize("file", ["a.wav", ("/a.wav", 1), ("/a.wav", -1, ""), ("", 1, ""), ("/a.wav", None, ""), None])
+def test_what_is_no_file(file):
+    with pytest.raises(ParameterError):
+        FileList.of([file])
+
+
+def test_relative_paths_and_numbers_of_numpy():
+    assert list(FileList.of([("a.wav", np.int64(3), 1)])) == [(str(Path("a.wav").absolute()), 3, "1")]
 
 
 def test_the_id_changes_with_a_name_or_a_stamp():

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mxnet_audio.cluster import storage
 from mxnet_audio.cluster.parts import DoneFiles, write_part
 from mxnet_audio.cluster.storage import RemoteFile
 from mxnet_audio.errors import AudioError
@@ -73,6 +74,30 @@ def test_a_file_in_two_parts_is_kept_once(tmp_path):
     assert values(tmp_path) == [("/a.wav", 1), ("/b.wav", 1), ("/c.wav", 1)]
 
 
+def test_a_file_twice_in_one_part_stays(tmp_path):
+    (file, _) = write(tmp_path, 1, "/a.wav", "/a.wav")
+    done = DoneFiles(str(tmp_path), JOB)
+    done.remove_former()
+    assert DoneFiles(str(tmp_path), JOB).is_done(file)
+
+
+def test_parts_that_another_run_has_removed_in_the_meantime(tmp_path, monkeypatch):
+    write(tmp_path, 1, "/a.wav", "/b.wav")
+    write(tmp_path, 2, "/b.wav")
+    done = DoneFiles(str(tmp_path), JOB)
+    (tmp_path / "part-2.parquet").unlink()
+    done.remove_former()
+    monkeypatch.setattr(storage, "list_names", lambda folder: ["part-1.parquet", "part-2.parquet"])
+    assert DoneFiles(str(tmp_path), JOB).is_done(RemoteFile("/a.wav", 1, "1"))
+
+
+@pytest.mark.parametrize("name", ["/\"a\" 'b'.wav", "/a\nb\r.wav", "/é ♪\t.wav", "/a [left].wav"])
+def test_odd_names(tmp_path, name):
+    (file,) = write(tmp_path, 1, name)
+    assert values(tmp_path) == [(name, 1)]
+    assert DoneFiles(str(tmp_path), JOB).is_done(file)
+
+
 def test_names_that_are_not_unicode(tmp_path):
     (file,) = write(tmp_path, 1, "/\udcff.wav")
     assert values(tmp_path) == [("/\\udcff.wav", 1)]
@@ -90,12 +115,17 @@ def test_results_of_another_model_are_refused(tmp_path):
     DoneFiles(str(tmp_path), {**JOB, "version": "2"})
 
 
-@pytest.mark.parametrize("content", ["foreign", "damaged", "empty"])
+@pytest.mark.parametrize("content", ["foreign", "damaged", "empty", "footer"])
 def test_parts_of_others_are_refused(tmp_path, content):
     path = tmp_path / "part-0.parquet"
     if content == "foreign":
         pq.write_table(pa.table({"path": ["/a.wav"]}), path)
+    elif content == "footer":
+        path.write_bytes(b"PAR1" + b"x" * 20 + b"\x14\0\0\0PAR1")
     else:
         path.write_bytes(b"PAR1 no" if content == "damaged" else b"")
-    with pytest.raises(AudioError, match=r"part-0\.parquet"):
+    with pytest.raises(AudioError, match=r"part-0\.parquet: not a result"):
         DoneFiles(str(tmp_path), JOB)
+    storage.write("memory://out/part-0.parquet", path.read_bytes())
+    with pytest.raises(AudioError, match=r"part-0\.parquet: not a result"):
+        DoneFiles("memory://out", JOB)

@@ -1,7 +1,5 @@
 """Sounds of a store."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile as sf
@@ -9,7 +7,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from mxnet_audio import audio
 from mxnet_audio.cluster import storage
-from mxnet_audio.cluster.remote_sound import local_copy, sound
+from mxnet_audio.cluster.remote_sound import sound
 from mxnet_audio.errors import AudioDecodeError, AudioError
 
 
@@ -40,11 +38,6 @@ def test_sounds_are_copied_once_and_removed(clip, tmp_path, monkeypatch):
     assert source.identity() != first
     del source, channel
     assert not list((tmp_path / "temporary").iterdir())
-    with local_copy("memory://in/é.wav") as path:
-        assert path.endswith(".wav") and Path(path).read_bytes() == clip[1]
-    assert not Path(path).exists()
-    with local_copy(str(clip[0])) as path:
-        assert path == str(clip[0])
     monkeypatch.setattr("mxnet_audio.cluster.remote_sound.LARGEST", 10)
     with pytest.raises(AudioError, match="larger"):
         audio.load(sound("memory://in/é.wav"))
@@ -57,3 +50,11 @@ def test_errors_of_sounds_name_the_url():
         audio.load(sound("memory://in/bad.wav"))
     assert caught.value.path == "memory://in/bad.wav"
     assert "mxnet-audio-" not in str(caught.value)
+
+
+def test_a_temporary_folder_that_is_full_or_missing(clip, tmp_path, monkeypatch):
+    storage.write("memory://in/a.wav", clip[1])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(AudioError, match="temporary folder") as caught:
+        audio.load(sound("memory://in/a.wav"))
+    assert caught.value.path == "memory://in/a.wav"

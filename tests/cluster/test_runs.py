@@ -1,5 +1,6 @@
 """Results of a cluster are those of this process, reruns do what is missing, and what is wrong is named."""
 
+import asyncio
 import os
 import shutil
 
@@ -8,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from mxnet_audio.cluster import EmbedJob, EventsJob, IndexJob, TagJob, find_sounds, models, placed, run
+from mxnet_audio.cluster.sent import sent_folder
 from mxnet_audio.errors import AudioDecodeError, AudioError, ClusterError, ModelError, ParameterError
-from mxnet_audio.inference import OnnxAudioClassifier
+from mxnet_audio.inference import OnnxAudioClassifier, Prediction
 from mxnet_audio.library import load_classifier
 from tests.cluster.conftest import write_sound
 
@@ -184,6 +186,32 @@ def test_a_model_that_workers_do_not_have_is_sent_and_removed(compute, results, 
 def test_a_model_that_nobody_has_is_named_with_a_worker(compute, songs, tmp_path):
     with pytest.raises(ModelError, match=r"none\.onnx: not on the worker .*://.*, and not here: no such file"):
         compute(EmbedJob(model_dir=str(tmp_path / "none.onnx")), songs)
+
+
+@pytest.mark.parametrize(("converted", "reason"), [(True, None), (False, "weights of yamnet")])
+def test_published_weights_may_be_there_converted_only(monkeypatch, converted, reason):
+    monkeypatch.setattr("mxnet_audio.weights.available", lambda name: converted)
+    found = asyncio.run(models.has_model(EmbedJob(encoder="yamnet"), None))
+    assert found is None if reason is None else reason in found
+
+
+def test_a_model_that_is_sent_twice_stays_until_each_run_ends(client, onnx_model, monkeypatch):
+    monkeypatch.setattr(models, "fingerprint", lambda files: "another")  # on workers only
+    job = EmbedJob(model_dir=str(onnx_model))
+    with placed.place_model(job, client) as one:
+        with placed.place_model(job, client) as other:
+            assert one != other
+        held = client.run(lambda dask_worker: sent_folder(dask_worker, one).is_dir())
+    assert all(held.values())
+
+
+def test_a_silent_sound_without_tags_has_empty_lists(onnx_model):
+    class Silent:
+        def predict_many(self, sounds):
+            return [Prediction(path, None, None, None) for path in sounds]
+
+    ((rows, error),) = TagJob(model_dir=str(onnx_model)).rows(Silent(), ["a.wav"])
+    assert error is None and rows == [{"path": "a.wav", "labels": [], "scores": []}]
 
 
 def test_a_model_that_is_too_large_to_be_sent(compute, songs, onnx_model, monkeypatch):
