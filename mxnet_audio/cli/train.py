@@ -152,7 +152,7 @@ def train(
     if kvstore is not None and not chosen.takes_steps:
         reason = "not for the last layer of an encoder alone, which takes seconds: give --fine-tune or --adapter, too"
         raise typer.BadParameter(reason, param_hint="--kvstore")
-    several = SeveralWorkers(kvstore, workers, scheduler)
+    several = SeveralWorkers(kvstore, workers, scheduler, gpu)
     feature_options = FeatureOptions(features, seconds, input_shape)
     chosen.check_features(feature_options)
     pairs, groups, validation_pairs = list_training_sets(

@@ -223,6 +223,8 @@ class SeveralWorkers:
     kvstore : KvstoreName or None
     workers : int or None
     scheduler : str or None
+    gpu : int or None
+        Number of the GPU, which workers of one machine would share.
 
     Raises
     ------
@@ -234,12 +236,17 @@ class SeveralWorkers:
         In a server or scheduler, after it has served.
     """
 
-    def __init__(self, kvstore: KvstoreName | None, workers: int | None, scheduler: str | None):
+    def __init__(self, kvstore: KvstoreName | None, workers: int | None, scheduler: str | None, gpu: int | None):
         self._workers, self._scheduler = workers, scheduler
         self.kvstore = None if kvstore is None else kvstore.value
         for name, value in (("--workers", workers), ("--scheduler", scheduler)):
             if value is not None and kvstore is None:
                 raise typer.BadParameter("needs --kvstore dist_sync", param_hint=name)
+        if gpu is not None and scheduler is None and (workers or 1) > 1:
+            mend = "start each worker yourself, with a GPU of its own (DMLC_ROLE and the other variables)"
+            raise typer.BadParameter(
+                f"the {workers} workers of this machine would share one GPU: {mend}", param_hint="--gpu"
+            )
         if kvstore is not None and not self.are_to_start:
             from mxnet_audio.training import check_kvstore
 

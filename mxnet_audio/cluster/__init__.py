@@ -1,4 +1,4 @@
-"""Jobs over many files on a cluster of Dask workers, or on several processes of this machine."""
+"""Jobs over many files and training on a cluster of Dask workers, or on several processes of this machine."""
 
 import lazy_loader
 

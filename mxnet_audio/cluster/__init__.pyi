@@ -8,3 +8,4 @@ from .runs import ClusterReport as ClusterReport
 from .runs import run as run
 from .storage import RemoteFile as RemoteFile
 from .storage import find_sounds as find_sounds
+from .training import train_on_cluster as train_on_cluster

@@ -131,7 +131,7 @@ def _train_here(
         task = dask_worker.state.tasks.get(key)
         return task is None or task.state == "cancelled"
 
-    code = await_end(processes, is_cancelled)
+    code = await_end(processes, 1, is_cancelled)
     for reader in readers:
         reader.join()
     return code, "".join(output)

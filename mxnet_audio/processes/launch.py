@@ -13,7 +13,7 @@ from mxnet_audio.parallel import usable_cpus
 
 __all__ = ["PARENT", "await_end", "exit_code", "free_port", "start", "train_locally"]
 
-END_SECONDS = 60  # for all processes to end after a worker, or after one that failed
+END_SECONDS = 20  # for all processes to end after all workers here, or after one that failed
 PARENT = "MXNET_AUDIO_PARENT"  # id of the process that started this one, and that it does not outlive
 
 
@@ -76,23 +76,27 @@ def train_locally(arguments: Sequence[str], workers: int) -> int:
     roles = ["scheduler", "server", *["worker"] * workers]
     command = [sys.executable, "-m", "mxnet_audio", *arguments]
     processes = start(command, roles, host, free_port(host), workers, 1)
-    return await_end(processes)
+    return await_end(processes, workers)
 
 
-def await_end(processes: Sequence[subprocess.Popen], is_cancelled: Callable[[], bool] = bool) -> int:
+def await_end(processes: Sequence[subprocess.Popen], workers: int, is_cancelled: Callable[[], bool] = bool) -> int:
     """Wait for the end of processes that `start` started, kill those that remain, and return the exit code.
 
     Parameters
     ----------
     processes : sequence of subprocess.Popen
-        Processes, the last of which is a worker.
+        Processes, the last of which are workers.
+    workers : int > 0
+        Number of these workers.
     is_cancelled : callable
         Function that returns True when the processes are to end.
     """
     deadline = None
     try:
         while any(process.poll() is None for process in processes) and not is_cancelled():
-            if deadline is None and (processes[-1].poll() is not None or any(process.poll() for process in processes)):
+            codes = [process.poll() for process in processes]
+            # One worker may write a report for long after the others have ended.
+            if deadline is None and (any(codes) or None not in codes[-workers:]):
                 deadline = time.monotonic() + END_SECONDS
             if deadline is not None and time.monotonic() > deadline:
                 break

@@ -139,7 +139,7 @@ class Watchdog:
                         name = self._names[link] = str(message["name"])
                     self._joined += "joined" in message
                     if "left" in message:
-                        del self._names[link]
+                        self._names.pop(link, None)
                         return
         except OSError:
             if name is not None:

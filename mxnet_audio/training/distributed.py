@@ -40,7 +40,7 @@ class Environment:
     >>> Environment.read(variables | {"DMLC_NUM_WORKER": "2", "DMLC_NUM_SERVER": "0"})
     Traceback (most recent call last):
     ...
-    mxnet_audio.errors.ParameterError: kvstore 'dist_sync': DMLC_NUM_SERVER must be a whole number >= 1, got '0'
+    mxnet_audio.errors.ParameterError: kvstore 'dist_sync': DMLC_NUM_SERVER must be a whole number between 1 and 1000, got '0'
     """
 
     role: str
@@ -61,9 +61,8 @@ class Environment:
 
         def number(name: str, maximum: int) -> int:
             text = variables.get(name, "")
-            if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= maximum:
-                limits = ">= 1" if maximum > 65535 else f"between 1 and {maximum}"
-                raise ParameterError(_wrong(name, f"a whole number {limits}", variables))
+            if not (text.isascii() and text.isdigit() and len(text) < 10) or not 1 <= int(text) <= maximum:
+                raise ParameterError(_wrong(name, f"a whole number between 1 and {maximum}", variables))
             return int(text)
 
         role, host = variables.get("DMLC_ROLE"), variables.get("DMLC_PS_ROOT_URI", "")
@@ -76,7 +75,7 @@ class Environment:
         if not host:
             raise ParameterError(_wrong("DMLC_PS_ROOT_URI", "the address of the scheduler", variables))
         port = number("DMLC_PS_ROOT_PORT", 65534)
-        return cls(role, host, port, number("DMLC_NUM_WORKER", 10**6), number("DMLC_NUM_SERVER", 10**6))
+        return cls(role, host, port, number("DMLC_NUM_WORKER", 1000), number("DMLC_NUM_SERVER", 1000))
 
     def own_address(self) -> str:
         """Return the address of this machine in the network of the scheduler."""
@@ -131,7 +130,7 @@ class Workers:
         array = np.asarray(values, np.float64)
         if self.count == 1 or not array.size:
             return array
-        return self._sum(nd.array(array.ravel())).asnumpy().astype(np.float64).reshape(array.shape)
+        return self._sum(nd.array(array.ravel(), ctx=mx.cpu())).asnumpy().astype(np.float64).reshape(array.shape)
 
     def first(self, values: Sequence[float] | np.ndarray) -> np.ndarray:
         """Return the numbers of worker 0, in single precision."""

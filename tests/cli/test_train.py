@@ -275,6 +275,8 @@ def test_several_workers_need_a_kvstore_and_an_environment(run, tones, tmp_path,
     command = ("train", tones, "--model-dir", tmp_path / "model")
     for option in (("--workers", 2), ("--scheduler", "tcp://127.0.0.1:1")):
         assert "needs --kvstore" in run(*command, *option, code=2).stderr
+    several = ("--kvstore", "dist_sync", "--workers", 2)
+    assert "one GPU" in run(*command, *several, "--gpu", 0, code=2).stderr
     assert "DMLC_ROLE" in run(*command, "--kvstore", "dist_sync", code=1).stderr
     assert "--fine-tune" in run(*command, "--kvstore", "dist_sync", "--encoder", "yamnet", code=2).stderr
     assert not (tmp_path / "model").exists()

@@ -1,6 +1,8 @@
 """Training on the machines of a Dask cluster: here, two Dask workers of this process."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 
@@ -10,7 +12,7 @@ import pytest
 import soundfile as sf
 from distributed import Client, LocalCluster
 
-from mxnet_audio.cluster.training import train_on_cluster
+from mxnet_audio.cluster import train_on_cluster, training
 from mxnet_audio.errors import ClusterError, ParameterError
 from mxnet_audio.processes.watchdog import EXIT_CODE
 
@@ -40,6 +42,20 @@ def test_wrong_arguments_are_named(tcp_client, tmp_path):
         train_on_cluster(["--version"], tcp_client, folder=tmp_path / "missing")
 
 
+def test_processes_of_other_machines_end_when_one_fails(tcp_client, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.1)
+    started = []
+
+    def start(command, roles, *arguments, **options):
+        code = "import sys; sys.exit(7)" if "scheduler" in roles else "import time; time.sleep(60)"
+        started.append(subprocess.Popen([sys.executable, "-c", code], **options))
+        return started[-1:]
+
+    monkeypatch.setattr(training, "start", start)
+    assert train_on_cluster([], tcp_client, folder=tmp_path) == 7
+    assert sorted(process.wait(30) for process in started) == [-9, 7]
+
+
 @pytest.mark.slow
 def test_a_killed_worker_ends_all_and_the_run_can_be_resumed(tcp_client, tmp_path, capfd, monkeypatch):
     from typer.testing import CliRunner
@@ -56,17 +72,18 @@ def test_a_killed_worker_ends_all_and_the_run_can_be_resumed(tcp_client, tmp_pat
     command = ["train", "tones", "--model-dir", "model", "--input-shape", "1,16,16", "--batch-size", "2", "--resume"]
     arguments = [*command, "--kvstore", "dist_sync", "--epochs", "2000"]
     thread = threading.Thread(
-        target=lambda: codes.append(train_on_cluster(arguments, tcp_client, folder=tmp_path)), daemon=True
+        target=lambda: codes.append(train_on_cluster(arguments, tcp_client, 1, folder=tmp_path)), daemon=True
     )
     thread.start()
+    deadline = time.monotonic() + 240
     while not model.exists():
-        assert thread.is_alive(), capfd.readouterr()
+        assert thread.is_alive() and time.monotonic() < deadline, capfd.readouterr()
         time.sleep(0.1)
     processes = psutil.Process().children()
     workers = [process for process in processes if process.environ().get("DMLC_ROLE") == "worker"]
-    assert len(workers) == 2
+    assert len(workers) == 1 and len(processes) == 3
     workers[0].kill()
-    thread.join(120)
+    thread.join(60)
     assert codes == [EXIT_CODE]
     assert "--resume" in capfd.readouterr().err
     assert not [process for process in psutil.Process().children() if process in processes]
