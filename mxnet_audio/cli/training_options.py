@@ -261,8 +261,7 @@ class SeveralWorkers:
         """Train with the command line of this process, and return the exit code."""
         arguments = _without_options(sys.argv[1:], ("--workers", "--scheduler"))
         if self._scheduler is not None:
-            from mxnet_audio.cluster import connect
-            from mxnet_audio.cluster.training import train_on_cluster
+            from mxnet_audio.cluster import connect, train_on_cluster
 
             with connect(self._scheduler) as client:
                 return train_on_cluster(arguments, client, self._workers, folder=Path.cwd())

@@ -40,7 +40,7 @@ class Environment:
     >>> Environment.read(variables | {"DMLC_NUM_WORKER": "2", "DMLC_NUM_SERVER": "0"})
     Traceback (most recent call last):
     ...
-    mxnet_audio.errors.ParameterError: kvstore 'dist_sync': DMLC_NUM_SERVER must be a whole number between 1 and 1000, got '0'
+    mxnet_audio.errors.ParameterError: kvstore 'dist_sync': DMLC_NUM_SERVER must be a number between 1 and 1000, got '0'
     """
 
     role: str
@@ -62,7 +62,7 @@ class Environment:
         def number(name: str, maximum: int) -> int:
             text = variables.get(name, "")
             if not (text.isascii() and text.isdigit() and len(text) < 10) or not 1 <= int(text) <= maximum:
-                raise ParameterError(_wrong(name, f"a whole number between 1 and {maximum}", variables))
+                raise ParameterError(_wrong(name, f"a number between 1 and {maximum}", variables))
             return int(text)
 
         role, host = variables.get("DMLC_ROLE"), variables.get("DMLC_PS_ROOT_URI", "")
