@@ -9,6 +9,7 @@ import numpy as np
 
 from mxnet_audio.data.batch_arrays import as_inputs
 from mxnet_audio.engine import autograd, gluon, mx, nd
+from mxnet_audio.errors import DatasetError
 from mxnet_audio.nn.freezing import batch_norms
 from mxnet_audio.training.distributed import ALONE, Workers
 from mxnet_audio.training.state import Tensors, get_parameters, set_parameters
@@ -88,6 +89,11 @@ def refresh_norms(
         Device of the network.
     workers : Workers
         Workers that train together, each of which passes its clips.
+
+    Raises
+    ------
+    DatasetError
+        If there is no batch.
     """
     if not (norms := batch_norms(net, trained=True)):
         return
@@ -109,8 +115,10 @@ def refresh_norms(
             means[index] = means[index] + len(inputs[0]) * mean
             squares[index] = squares[index] + len(inputs[0]) * (variance + mean**2)
         count += len(inputs[0])
+    own, count = count, int(workers.total([count])[0])
+    if not count:
+        raise DatasetError("no batch has enough clips for batch norm: use fewer workers, or more clips")
     if workers.count > 1:
-        own, count = count, int(workers.total([count])[0])
         for index, mean in enumerate(means):
             common = workers.total(mean) / count
             # Around the common mean, as sums in single precision require.

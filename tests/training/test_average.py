@@ -5,6 +5,7 @@ import pytest
 
 from mxnet_audio.data import AudioDataset, AudioLoader
 from mxnet_audio.engine import mx, nd
+from mxnet_audio.errors import DatasetError
 from mxnet_audio.models import get_model
 from mxnet_audio.nn.freezing import frozen as frozen_parameters
 from mxnet_audio.training import get_parameters, initialize, set_parameters
@@ -58,3 +59,8 @@ def test_refreshed_statistics_are_those_of_all_clips(net):
     np.testing.assert_allclose(norm.running_mean.data().asnumpy(), inputs.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)
     # The mean of the batches' variances would lack the variance between batches: a few per cent here.
     np.testing.assert_allclose(norm.running_var.data().asnumpy(), inputs.var((0, 2, 3)), rtol=0.1)
+
+
+def test_statistics_need_a_batch(net):
+    with pytest.raises(DatasetError):
+        refresh_norms(net, [], mx.cpu())
