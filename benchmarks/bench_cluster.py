@@ -68,6 +68,8 @@ def main():
     parser.add_argument("--encoder", default="yamnet")
     parser.add_argument("--model-dir", help="folder of a trained model, or an .onnx file, in place of an encoder")
     options = parser.parse_args()
+    if min(options.files, options.rounds) < 1:
+        parser.error("--files and --rounds must be >= 1")
 
     from mxnet_audio.cluster import EmbedJob, connect
 

@@ -164,7 +164,7 @@ def _write_npz(path: Path, names: list[str], vectors: list[np.ndarray]) -> None:
 
 
 def _write_csv(path: Path, names: list[str], vectors: list[np.ndarray]) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         rows = csv.writer(file)
         rows.writerow(["path", *(f"v{index}" for index in range(len(vectors[0])))])
         # str gives the shortest digits that read back as the same float32.

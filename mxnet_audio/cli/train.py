@@ -165,12 +165,14 @@ def train(
         check_no_model(model_dir, chosen.network, mends)
     if (kvstore is None or several.are_to_start) and (hint := chosen.hint()):
         print_message(hint)
-    if several.are_to_start:
-        raise typer.Exit(several.train())
     from mxnet_audio.model_store import stored_models
 
-    if resume and kvstore is None and chosen.network not in stored_models(model_dir):
+    # A worker that is started otherwise may have no model, which worker 0 has on another machine.
+    is_only_here = scheduler is None and (kvstore is None or several.are_to_start)
+    if resume and is_only_here and chosen.network not in stored_models(model_dir):
         print_message(f"{model_dir} holds no {chosen.network} model to resume: starting from the beginning")
+    if several.are_to_start:
+        raise typer.Exit(several.train())
     from mxnet_audio.training import CsvLog, TensorBoardLog, best_epoch
 
     logs = ((CsvLog, log), (TensorBoardLog, tensorboard))

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from mxnet_audio.checks import shown, whole_number
+from mxnet_audio.checks import shown
 from mxnet_audio.errors import ClusterError, ParameterError
 from mxnet_audio.parallel import usable_cpus
+from mxnet_audio.processes.launch import local_workers
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -37,7 +38,7 @@ def connect(scheduler: str | None = None, workers: int | None = None) -> Iterato
     scheduler : str, optional
         Address of a scheduler, such as ``"tcp://host:8786"``; one of the two is given.
     workers : int > 0, optional
-        Number of processes of a local cluster.
+        Number of processes of a local cluster, at most four for each CPU.
 
     Yields
     ------
@@ -60,9 +61,10 @@ def connect(scheduler: str | None = None, workers: int | None = None) -> Iterato
         raise ParameterError(f"one of scheduler and workers must be given, got {scheduler!r} and {shown(workers)}")
     if scheduler is not None and (not isinstance(scheduler, str) or not scheduler.strip()):
         raise ParameterError(f"scheduler must be an address such as 'tcp://host:8786', got {shown(scheduler)}")
-    count = 1 if workers is None else whole_number("workers", workers)
+    count = 1 if workers is None else local_workers(workers)
     distributed = import_distributed()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet_logs())
         if scheduler is None:
             cluster = stack.enter_context(_local_cluster(count))
             name, seconds = "the local cluster", START_SECONDS
@@ -87,9 +89,23 @@ def import_distributed() -> ModuleType:
         import distributed
     except ImportError as error:
         raise ClusterError(
-            f"this needs Dask, which is not installed ({error}): pip install distributed pyarrow fsspec"
+            f"this needs Dask, which is not installed ({error}): pip install distributed fsspec 'pyarrow<26'"
         ) from error
     return distributed
+
+
+@contextlib.contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Keep Dask from logging errors of the connection with their tracebacks: they are exceptions of this package."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def import_pyarrow() -> Any:
         import pyarrow as pa
         import pyarrow.parquet
     except ImportError as error:
-        raise AudioError(f"this needs pyarrow, which is not installed ({error}): pip install pyarrow") from error
+        raise AudioError(f"this needs pyarrow, which is not installed ({error}): pip install 'pyarrow<26'") from error
     return pa
 
 
@@ -194,7 +194,7 @@ def _check_same(url: str, found: Mapping[str, Any], expected: Mapping[str, Any])
     for name in sorted({*expected, *found} - {"files", "version"}):
         if found.get(name) != expected.get(name):
             raise AudioError(
-                f"holds results with {name} {found.get(name)!r}, but this job has {expected.get(name)!r}: choose "
-                "another output, or replace its parts (resume=False, --overwrite)",
+                f"holds results with {name} {found.get(name)!r}, not {expected.get(name)!r} as now: choose another "
+                "output, or replace all of its results by --overwrite (in Python, resume=False)",
                 display_name(url),
             )

@@ -74,6 +74,8 @@ def run_tasks(
                     outcome = _outcome(client, future)
                 except (TimeoutError, asyncio.TimeoutError):  # two classes in Python 3.10
                     continue  # the worker that holds the result was killed, and the task runs again
+                except OSError as error:
+                    raise lost_error(client) from error
                 yield pending.pop(future)[0], outcome
     finally:
         with contextlib.suppress(Exception):  # of a lost scheduler

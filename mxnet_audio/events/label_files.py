@@ -63,6 +63,8 @@ def write_events(path: str | os.PathLike, events: Events, *, max_frequency: floa
         - ``.json``: a list of recordings, each with a list of its events.
         - ``.txt``: a label track of Audacity, of one recording: start, end and label, without scores.
         - ``.selections.txt``: a selection table of Raven, of one recording.
+
+        Bytes of names that are not UTF-8 are written as escapes such as ``\\udcff``.
     events : iterable of (str, Event)
         Path of a recording, and an event of it; all events of a recording one after the other.
     max_frequency : float [Hz]
@@ -100,7 +102,7 @@ def write_events(path: str | os.PathLike, events: Events, *, max_frequency: floa
     count = 0
     with (
         replacing(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         if kind == "csv":
             rows: Any = csv.writer(file, lineterminator="\n")

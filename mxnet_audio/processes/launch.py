@@ -9,11 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from mxnet_audio.checks import whole_number
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.parallel import usable_cpus
 
-__all__ = ["PARENT", "await_end", "exit_code", "free_port", "start", "train_locally"]
+__all__ = ["PARENT", "await_end", "exit_code", "free_port", "local_workers", "start", "train_locally"]
 
 END_SECONDS = 20  # for all processes to end after all workers here, or after one that failed
+FOR_A_CPU = 4  # workers of this machine at most: more are a typing error, which could stop the machine
 PARENT = "MXNET_AUDIO_PARENT"  # id of the process that started this one, and that it does not outlive
 
 
@@ -34,6 +37,14 @@ def free_port(host: str) -> int:
             except (OSError, OverflowError):
                 continue
             return port
+
+
+def local_workers(workers: int) -> int:
+    """Return a number of workers of this machine; ParameterError if it is below 1, or far above that of the CPUs."""
+    most = FOR_A_CPU * usable_cpus()
+    if (count := whole_number("workers", workers)) > most:
+        raise ParameterError(f"workers must be <= {most} on this machine, {FOR_A_CPU} for each CPU, got {count}")
+    return count
 
 
 def start(
@@ -71,7 +82,11 @@ def start(
 
 
 def train_locally(arguments: Sequence[str], workers: int) -> int:
-    """Train with several workers on this machine, and return the exit code; the arguments are those of mxnet-audio."""
+    """Train with several workers on this machine, and return the exit code; the arguments are those of mxnet-audio.
+
+    ParameterError is raised as by `local_workers`.
+    """
+    local_workers(workers)
     host = "127.0.0.1"
     roles = ["scheduler", "server", *["worker"] * workers]
     command = [sys.executable, "-m", "mxnet_audio", *arguments]

@@ -70,11 +70,12 @@ def test_output_that_cannot_be_written(run, model, tones, tmp_path):
     assert "--output" in run("encode", tones / "low", "--output", tmp_path / "folder.npz", *model, code=2).stderr
 
 
-def test_csv_keeps_the_bytes_of_a_file_name_that_is_not_utf8(run, model, tones, tmp_path):
+def test_csv_escapes_the_bytes_of_a_file_name_that_are_not_utf8(run, model, tones, tmp_path):
     clip = tmp_path / os.fsdecode(b"\xff.wav")
     shutil.copy(tones / "low" / "0 é.wav", clip)
     run("encode", clip, "--output", tmp_path / "x.csv", *model)
-    assert (tmp_path / "x.csv").read_bytes().splitlines()[1].startswith(os.fsencode(clip) + b",")
+    (row,) = (tmp_path / "x.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert row.startswith(rf"{tmp_path}/\udcff.wav,")
 
 
 def test_vectors_that_a_full_disk_cannot_hold_are_kept(run, model, tones, tmp_path, monkeypatch):

@@ -279,4 +279,6 @@ def test_several_workers_need_a_kvstore_and_an_environment(run, tones, tmp_path,
     assert "one GPU" in run(*command, *several, "--gpu", 0, code=2).stderr
     assert "DMLC_ROLE" in run(*command, "--kvstore", "dist_sync", code=1).stderr
     assert "--fine-tune" in run(*command, "--kvstore", "dist_sync", "--encoder", "yamnet", code=2).stderr
+    monkeypatch.setattr("mxnet_audio.processes.launch.train_locally", lambda arguments, workers: 0)
+    assert "holds no cifar10 model to resume" in run(*command, *several, "--resume").stderr
     assert not (tmp_path / "model").exists()

@@ -1,5 +1,6 @@
 """Connections to clusters: what cannot be reached is named, and local processes leave nothing."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -19,8 +20,11 @@ from tests.cluster.conftest import write_sound
 
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"scheduler": "tcp://a:1", "workers": 1}, {"workers": 0}, {"workers": "two"}, {"scheduler": ""}],
-    ids=["none", "both", "no worker", "text", "no address"],
+    [
+        *({}, {"scheduler": "tcp://a:1", "workers": 1}, {"scheduler": ""}),
+        *({"workers": 0}, {"workers": "two"}, {"workers": 100_000}),
+    ],
+    ids=["none", "both", "no address", "no worker", "text", "far too many"],
 )
 def test_arguments(arguments):
     with pytest.raises(ParameterError), connect(**arguments):
@@ -33,6 +37,14 @@ def test_a_scheduler_that_cannot_be_reached(address, monkeypatch):
     with pytest.raises(ClusterError, match="scheduler cannot be reached") as caught, connect(address):
         pass
     assert caught.value.path == address
+
+
+def test_dask_logs_no_errors_in_the_block_and_as_before_after_it(client):
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "distributed.core")]
+    before = [logger.getEffectiveLevel() for logger in loggers]
+    with connect(client.scheduler.address):
+        assert not any(logger.isEnabledFor(logging.ERROR) for logger in loggers)
+    assert [logger.getEffectiveLevel() for logger in loggers] == before
 
 
 def test_a_scheduler_without_workers(monkeypatch):
@@ -49,7 +61,7 @@ def test_a_scheduler_without_workers(monkeypatch):
 
 def test_without_dask(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ClusterError, match="pip install"), connect(workers=1):
+    with pytest.raises(ClusterError, match=r"pip install .*'pyarrow<26'"), connect(workers=1):
         pass
 
 

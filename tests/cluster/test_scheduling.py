@@ -99,3 +99,14 @@ def test_workers_that_are_killed_each_time(client):
             return KilledWorker("task", None, 3)
 
     assert "killed" in scheduling._outcome(client, Killed()).reason
+
+
+def test_a_scheduler_that_is_lost_before_a_result_is_fetched(client, monkeypatch):
+    from distributed.comm import CommClosedError
+
+    def fail(*arguments):
+        raise CommClosedError("Stream is closed")
+
+    monkeypatch.setattr(scheduling, "_outcome", fail)
+    with pytest.raises(ClusterError, match="the connection to the scheduler is lost"):
+        list(run_tasks(client, iter([1]), submitter(client, double)))

@@ -23,6 +23,13 @@ def test_csv_is_read_back(tmp_path):
     assert read_events(path) == [("a.wav", Event(1.0, 2.0, "dog"))]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".selections.txt"])
+def test_tables_are_utf8_whatever_the_names(tmp_path, suffix):
+    path = tmp_path / f"events{suffix}"
+    write_events(path, [("ü\udcff.wav", OTHER[1])])
+    assert r"ü\udcff.wav" in path.read_text(encoding="utf-8")
+
+
 def test_audacity(tmp_path):
     path = tmp_path / "events.txt"
     assert write_events(path, NIGHT) == 2

@@ -3,6 +3,9 @@
 import subprocess
 import sys
 
+import pytest
+
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.processes import launch
 
 # The role in the arguments fails; the others wait.
@@ -13,6 +16,13 @@ def test_workers_of_this_machine_are_started(capfd):
     assert launch.train_locally(["--version"], 2) == 0
     assert len(capfd.readouterr().out.splitlines()) == 4
     assert launch.train_locally(["--unknown"], 1) == 2
+
+
+def test_far_more_workers_than_cpus_are_refused(monkeypatch):
+    monkeypatch.setattr(launch, "usable_cpus", lambda: 2)
+    assert launch.local_workers(8) == 8
+    with pytest.raises(ParameterError, match=r"workers must be <= 8 .*got 9"):
+        launch.train_locally(["--version"], 9)
 
 
 def test_the_others_are_killed_some_time_after_one_fails(monkeypatch):
