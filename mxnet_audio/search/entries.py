@@ -14,7 +14,10 @@ from mxnet_audio.audio.channel import file_of
 from mxnet_audio.checks import iterable_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 
-__all__ = ["Entry", "check_prunable", "check_stamp", "find_entries", "is_missing", "moved", "parse_entry", "real_path"]
+__all__ = [
+    "Entry", "absolute_path", "check_prunable", "check_stamp", "find_entries", "is_missing", "moved", "parse_entry",
+    "real_path",
+]  # fmt: skip
 
 _URL = re.compile(r"[A-Za-z][\w+.-]+://")  # one letter would be a drive of Windows
 
@@ -70,6 +73,11 @@ def real_path(path: str | os.PathLike) -> str:
         return os.path.realpath(file) + name[len(file) :]
     except (TypeError, ValueError):  # ValueError: a null character
         raise ParameterError(f"path must be a path, got {path!r}") from None
+
+
+def absolute_path(path: str) -> str:
+    """Return the absolute path of a file, in which symbolic links are kept. A URL is not changed."""
+    return path if _URL.match(path) else os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps ".."
 
 
 def is_missing(entry: Entry) -> bool:

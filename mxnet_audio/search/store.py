@@ -170,7 +170,8 @@ def read_manifest(directory: str | os.PathLike) -> dict[str, Any]:
     """
     path = Path(directory) / _MANIFEST
     if not has_index(directory):
-        raise SearchError("there is no index in this directory", directory)
+        advice = ": a file of Milvus Lite is opened with --uri (uri=)" if path.parent.suffix == ".db" else ""
+        raise SearchError(f"there is no index in this directory{advice}", directory)
     try:
         manifest = read_json(path)
     except FileNotFoundError:

@@ -41,7 +41,8 @@ def opened(lite, request):
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
-        ({"uri": "localhost:19530"}, "uri"),
+        ({"uri": "localhost:19530"}, "mean 'http://localhost:19530'"),
+        ({"uri": "user:secret@localhost:19530"}, "uri [^@]*$"),
         ({"uri": "ftp://localhost"}, "uri"),
         ({"uri": "http://localhost:99999"}, "uri"),
         ({"uri": "nowhere/songs.db"}, "uri"),
@@ -73,7 +74,19 @@ def test_missing_package(package, tmp_path, monkeypatch):
     index = MilvusIndex(tmp_path / "songs.db", "songs")
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(SearchError, match="pip install"):
-        len(index)
+        index.add("a.wav", [1, 2])
+
+
+def test_reading_creates_no_file(tmp_path):
+    pytest.importorskip("milvus_lite")
+    index = MilvusIndex(tmp_path / "songs.db", "songs")
+    assert (len(index), index.query([1, 2]), index.dim) == (0, [], None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_address_names_the_database():
+    assert MilvusIndex(f"{AWAY}/live", "songs").address == "http://127.0.0.1:1/live"
+    assert MilvusIndex(f"{AWAY}/", "songs").address == "http://127.0.0.1:1"
 
 
 def test_no_server():
@@ -97,6 +110,10 @@ def test_certificates(tmp_path, monkeypatch):
     monkeypatch.setattr(pymilvus, "MilvusClient", Mock(side_effect=refused))
     with pytest.raises(SearchError, match=r"certificate.*server_name"):
         len(MilvusIndex("https://127.0.0.1:1", "songs", tls={"ca": files["ca"]}))
+    refused = pymilvus.MilvusException(message="WRONG_VERSION_NUMBER: Invalid certificate verification context: OK")
+    monkeypatch.setattr(pymilvus, "MilvusClient", Mock(side_effect=refused))
+    with pytest.raises(SearchError, match=r"without TLS.*http://"):
+        len(MilvusIndex("https://127.0.0.1:1", "songs"))
     seen = []
     monkeypatch.setattr(pymilvus, "MilvusClient", lambda uri, **arguments: seen.append(arguments) or pytest.skip())
     for tls in ({"ca": files["ca"]}, {**files, "server_name": "songs"}):
@@ -109,7 +126,8 @@ def test_certificates(tmp_path, monkeypatch):
 @pytest.mark.parametrize("token", ["root:wrong-password", "wrong-key", None])
 def test_wrong_token(milvus_server, token):
     index = MilvusIndex(milvus_server.uri, "songs", token=token, timeout=5)
-    with pytest.raises(SearchError, match="refuses the token") as caught:
+    reason = "refuses the token" if token else "none was given.*MXNET_AUDIO_MILVUS_TOKEN"
+    with pytest.raises(SearchError, match=reason) as caught:
         len(index)
     assert "wrong-" not in str(caught.value) and milvus_server.uri in str(caught.value)
 
@@ -137,8 +155,9 @@ def check_metadata_and_partitions(index):
     assert [entry.path for entries, _ in parts for entry in entries] == names[17:]
     assert np.concatenate([part for _, part in parts]).tolist() == vectors(20)[17:].tolist()
     for where in ("year >", "year === 1", "vector > 3", "", 3, "\ud800", "a" * 10 + "("):
-        with pytest.raises(ParameterError, match="where must be"):
-            index.query(vectors(1)[0], where=where)
+        with pytest.raises(ParameterError, match="where must be") as caught:
+            index.query(vectors(1)[0], exclude=names, where=where)
+        assert "real_path" not in str(caught.value)
         with pytest.raises(ParameterError, match="where must be"):
             list(index.batches(where=where))
     with pytest.raises(SearchError, match="no partition 'nowhere'"):

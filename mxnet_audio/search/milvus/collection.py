@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mxnet_audio.checks import one_of, shown
@@ -70,7 +71,8 @@ def check_index(index_type: Any, index_params: Any, is_lite: bool) -> None:
 def read(connection: Connection, name: str) -> Collection | None:
     """Read the state of a collection; None if there is none.
 
-    A collection whose creation was interrupted has no index of its vectors yet: its `index_type` is "".
+    A file of Milvus Lite that is missing is not created. A collection whose creation was interrupted has no index of
+    its vectors yet: its `index_type` is "".
 
     Raises
     ------
@@ -78,6 +80,8 @@ def read(connection: Connection, name: str) -> Collection | None:
         If it was not created by this package, or by a later version of it.
     """
     address = f"{connection.address}, collection {name}"
+    if connection.is_lite and not Path(connection.address).exists():
+        return None
     try:
         found = connection.call("describe_collection", collection=name)
     except Refusal as refusal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ _AWAY_WORDS = ("not ready", "unavailable", "not available", "no available", "rec
                "server id not match", "channel not found", "node not found", "context done", "timeout")  # fmt: skip
 _UNAUTHENTICATED = ("unauthenticated", "auth check failure", "authorization", "permission denied", "permissiondenied")
 _TLS_FILES = {"ca": "ca_pem_path", "certificate": "client_pem_path", "key": "client_key_path"}
+_HOST = re.compile(r"[\w.-]+:\d+")  # and a port, without what may be secret
 _CONNECT_SECONDS = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # [s]
 
@@ -126,16 +128,19 @@ class Connection:
                 error = caught
             text = self._text(error)
             details = self._text(error.__cause__ or error)  # of gRPC
+            if "WRONG_VERSION_NUMBER" in details:
+                raise SearchError("the server answers without TLS: correct uri to http://", self.address) from error
             if "verification" in details.lower():  # which is "unauthenticated", too
                 advice = "Correct uri, or 'server_name' of tls"
                 raise SearchError(f"the server's certificate is refused: {details}. {advice}", self.address) from error
             if any(word in details.lower() for word in _UNAUTHENTICATED):
-                raise SearchError(f"the server refuses the token: {details}", self.address) from error
+                raise self._refused_token(details) from error
             if self.is_lite:
                 advice = "It may be damaged, or another process may be using it: one at a time can"
                 raise SearchError(f"Milvus Lite cannot open the file: {text}. {advice}", self.address) from error
             if time.monotonic() + _FIRST_PAUSE > deadline:
-                advice = "Start it, or correct uri or tls"
+                other = "without TLS has http://" if self.address.startswith("https:") else "with TLS has https://"
+                advice = f"Start it, or correct uri or tls: the address of a server {other}"
                 raise SearchError(
                     f"no Milvus server answers in {seconds:g} s: {text}. {advice}", self.address
                 ) from error
@@ -168,7 +173,7 @@ class Connection:
                 error = caught
             text, code = self._text(error), _code(error)
             if "expression" not in text and any(word in text.lower() for word in _UNAUTHENTICATED):
-                raise SearchError(f"the server refuses the token: {text}", self.address) from error
+                raise self._refused_token(text) from error
             if code in _NOT_LOADED:
                 name = "load_collection"
             elif not _is_away(code, text):
@@ -181,6 +186,15 @@ class Connection:
                 ) from error
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _refused_token(self, text: str) -> SearchError:
+        if not self._secrets:
+            return SearchError(
+                "the server asks for a token, and none was given: pass token, "
+                "which the commands take from the environment variable MXNET_AUDIO_MILVUS_TOKEN",
+                self.address,
+            )
+        return SearchError(f"the server refuses the token: {text}", self.address)
 
     def _text(self, error: BaseException) -> str:
         """Return the message of an error in one line, without the token."""
@@ -208,10 +222,11 @@ def _is_away(code: int, text: str) -> bool:
 
 def package(name: str, address: str) -> Any:
     """Import pymilvus or a part of it; SearchError with the command that installs it if it is missing."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC would print each failed attempt, which is an error here
     try:
         module = importlib.import_module(name)
     except ImportError as error:
-        install = name.replace("_", "-")
+        install = "milvus-lite" if name == "milvus_lite" else "'pymilvus<4' 'pandas<3'"  # later ones need NumPy 2
         raise SearchError(f"the engine 'milvus' needs the package {name}: pip install {install}", address) from error
     # They would log every error with its traceback, which is an exception of this package already.
     for logger in ("pymilvus", "milvus_lite", *(["grpc._server"] if name == "milvus_lite" else [])):
@@ -228,13 +243,17 @@ def _parse_uri(uri: Any) -> tuple[bool, str, str]:
         except ValueError as error:
             raise ParameterError(f"uri is not an address: {error}") from None
         if parts.scheme in ("http", "https") and parts.hostname:
-            return False, uri, f"{parts.scheme}://{parts.hostname}:{port}"
+            database = f"/{parts.path.split('/')[1]}".rstrip("/") if parts.path else ""
+            return False, uri, f"{parts.scheme}://{parts.hostname}:{port}{database}"
     elif isinstance(uri, str | os.PathLike) and path_argument("uri", uri).suffix == ".db":
         path = Path(os.fsdecode(uri)).absolute()
         if path.parent.is_dir():
             return True, str(path), str(path)
         raise ParameterError(f"uri must be a file in a folder that exists, got {shown(str(path))}")
-    raise ParameterError("uri must be http://host:19530, https://host, or a file of Milvus Lite that ends in .db")
+    advice = f", got {uri!r}: did you mean 'http://{uri}'?" if isinstance(uri, str) and _HOST.fullmatch(uri) else ""
+    raise ParameterError(
+        f"uri must be http://host:19530, https://host, or a file of Milvus Lite that ends in .db{advice}"
+    )
 
 
 def _tls_arguments(tls: Any) -> dict[str, Any]:

@@ -143,19 +143,19 @@ class Table:
             if refusal.code == MISSING:
                 self.forget_state()
                 raise self.error("the collection was dropped") from refusal
-            if where is not None and self._answers():
-                raise ParameterError(
-                    f"where must be an expression of Milvus, got {where!r}: {refusal.message}"
-                ) from refusal
+            if where is not None and self._refusal('real_path == ""') is None:
+                own = self._refusal(where) or refusal  # which does not quote the other conditions
+                reason = f"where must be an expression of Milvus, got {where!r}: {own.message}"
+                raise ParameterError(reason) from refusal
             raise self.error(refusal.message) from refusal
 
-    def _answers(self) -> bool:
-        """Return True if the collection can be read."""
+    def _refusal(self, condition: str) -> Refusal | None:
+        """Return the server's refusal to read rows that meet a condition; None if it does."""
         try:
-            self.connection.call("query", collection=self.name, filter='real_path == ""', output_fields=["real_path"])
-        except Refusal:
-            return False
-        return True
+            self.connection.call("query", collection=self.name, filter=condition, output_fields=["real_path"], limit=1)
+        except Refusal as refusal:
+            return refusal
+        return None
 
     def count(self, partition: str | None = None) -> int:
         """Return the number of rows."""
