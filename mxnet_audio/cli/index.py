@@ -18,6 +18,7 @@ from mxnet_audio.cli.stored_index import (
     COLLECTION,
     Collection,
     EngineName,
+    IndexFolder,
     Partition,
     ServerCollection,
     StoredIndex,
@@ -90,7 +91,8 @@ def add(
         bool,
         typer.Option(
             "--prune",
-            help="Remove the files that are missing on disk from the index; none if their disk may not be mounted.",
+            help="Remove the files that are missing on disk from the index; none if their disk may not be mounted. "
+            "On a server those that are missing on this machine are removed for everybody.",
         ),
     ] = False,
     channel: Channel = "mix",
@@ -152,12 +154,17 @@ def add(
     files = job.find(paths)
     from mxnet_audio.library.search import AudioSearch
 
+    if isinstance(stored, IndexFolder):
+        stored.warn_if_among_sounds()
     search = stored.new(AudioSearch, **load())
     report = search.index_many(files, save_dir=stored.save_dir, progress=show_progress(), channel=channel)
     pruned: list[str] = []
+    removed = ""
     if prune:
         try:
+            count = len(search)
             pruned = search.prune()
+            removed = f", {_removed(stored, pruned, count)}"
         except SearchError as error:
             job.skip(error.path or str(stored), error)
         stored.save(search)
@@ -172,16 +179,22 @@ def add(
         "pruned": pruned,
         "count": len(search),
     }
-    counts = f"{report.added} added, {report.unchanged} unchanged" + (f", {len(pruned)} removed" if prune else "")
+    counts = f"{report.added} added, {report.unchanged} unchanged{removed}"
     job.finish(document, f"{counts}: {_holding(stored, search)}")
 
 
 def _prune(stored: StoredIndex, as_json: bool) -> None:
     search = _open(stored)
+    count = len(search)
     pruned = search.prune()
     stored.save(search)
     document = {**stored.fields, "pruned": pruned, "count": len(search)}
-    print_result(document, f"{len(pruned)} removed: {_holding(stored, search)}", as_json)
+    print_result(document, f"{_removed(stored, pruned, count)}: {_holding(stored, search)}", as_json)
+
+
+def _removed(stored: StoredIndex, pruned: list[str], count: int) -> str:
+    of_all = f" of {count}" if isinstance(stored, ServerCollection) else ""  # where files of others are removed, too
+    return f"{len(pruned)}{of_all} removed"
 
 
 @index.command("list")
@@ -206,7 +219,7 @@ def list_files(
     missing = sum(bool(file["missing"]) for file in files)
     document = {**stored.fields, "model": search.index.model, "files": files, "missing": missing}
     print_result(document, [f"{file['path']}{'  (missing)' if file['missing'] else ''}" for file in files], as_json)
-    _report_missing(missing, len(files))
+    _report_missing(stored, missing, len(files))
 
 
 @index.command()
@@ -275,7 +288,7 @@ def relocate(
     missing = sum(map(is_missing, search.index.lookup(paths).values()))
     document = {**stored.fields, "relocated": paths, "missing": missing, "count": len(search)}
     print_result(document, f"{len(paths)} relocated: {_holding(stored, search)}", as_json)
-    _report_missing(missing, len(paths))
+    _report_missing(stored, missing, len(paths))
 
 
 index.command()(push)
@@ -293,9 +306,10 @@ def _holding(stored: StoredIndex, search: AudioSearch) -> str:
     return f"{stored} holds {len(search)} files"
 
 
-def _report_missing(missing: int, count: int) -> None:
+def _report_missing(stored: StoredIndex, missing: int, count: int) -> None:
     if missing:
+        everybody = ", for everybody" if isinstance(stored, ServerCollection) else ""
         print_message(
-            f"missing on disk: {missing} of {count} files; `mxnet-audio index --prune` removes them from the index, "
-            "`mxnet-audio index relocate OLD NEW` follows a folder that was moved"
+            f"missing on disk: {missing} of {count} files; `mxnet-audio index --prune{stored.words}` removes them from "
+            f"the index{everybody}, `mxnet-audio index relocate OLD NEW{stored.words}` follows a folder that was moved"
         )

@@ -73,9 +73,10 @@ def pull(
     from mxnet_audio.library.index_transfer import pull as copy
     from mxnet_audio.search import VectorIndex
 
-    server = ServerCollection(uri, collection).connect()
+    server, folder = ServerCollection(uri, collection).connect(), IndexFolder(index_dir)
+    folder.warn_if_among_sounds()
     report = copy(server, index_dir, progress=show_progress())
-    _print_report(report, server, index_dir, IndexFolder(index_dir), len(VectorIndex.load(index_dir)), as_json)
+    _print_report(report, server, index_dir, folder, len(VectorIndex.load(index_dir)), as_json)
 
 
 def _print_report(

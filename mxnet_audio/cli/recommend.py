@@ -73,7 +73,8 @@ def recommend(
             job.skip(path, error)
     found = recommender.recommend(top_k if limits is None else limits, where=where) if job.done else []
     if job.done and not found:
-        print_message(f"{index} holds no file that was not heard{' and exists' if recommender.left_out else ''}")
+        quality = f" and meets --where {where}" if where else " and exists" if recommender.left_out else ""
+        print_message(f"{index} holds no file that was not heard{quality}")
     document = {
         "heard": heard,
         **index.fields,

@@ -62,7 +62,8 @@ def search(
     sounds = index.open(AudioSearch, **load())
     found = sounds.query(query, top_k=top_k, channel=channel, where=where)
     if not found:
-        print_message(f"{index} holds no other file{' that exists' if sounds.left_out else ''}")
+        quality = f" that meets --where {where}" if where else " that exists" if sounds.left_out else ""
+        print_message(f"{index} holds no other file{quality}")
     document = {
         "query": query,
         **index.fields,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 import typer
 
 from mxnet_audio.cli.options import INDEX
+from mxnet_audio.cli.output import print_message
 from mxnet_audio.errors import SearchError
 
 if TYPE_CHECKING:
@@ -88,9 +91,22 @@ class IndexFolder:
         return {"index": self.path}
 
     @property
+    def words(self) -> str:
+        """Words of a command that name the index, after a space."""
+        return "" if self.path == INDEX else f" --index {shlex.quote(str(self))}"
+
+    @property
     def save_dir(self) -> Path | None:
         """Folder that added files are saved in."""
         return self.path
+
+    def warn_if_among_sounds(self) -> None:
+        """Print a note if a new index would be written to a folder of sound files."""
+        from mxnet_audio.audio.find import is_sound_name
+
+        with contextlib.suppress(OSError):  # there is no such folder; other errors are those of saving
+            if any(is_sound_name(file.name) for file in self.path.iterdir()) and not self.exists():
+                print_message(f"{self} holds sound files: the new index is saved beside them; --index names its folder")
 
     def exists(self) -> bool:
         """Return True if there is an index."""
@@ -150,6 +166,11 @@ class ServerCollection:
     def fields(self) -> dict[str, Any]:
         """Entries of a JSON document that name the index."""
         return {"index": self.index.address, "collection": self.collection}
+
+    @property
+    def words(self) -> str:
+        """Words of a command that name the collection, after a space; the address without credentials."""
+        return f" --uri {shlex.quote(self.index.address)} --collection {self.collection}"
 
     @property
     def save_dir(self) -> Path | None:

@@ -46,8 +46,9 @@ def push(
 ) -> TransferReport:
     """Copy a local index into a collection, which is created if it is missing.
 
-    Vectors, stamps and the model are copied; the plays of a recommender are not. Files that only the collection holds
-    stay. An interrupted run is resumed by the same call, and several can write to one collection.
+    Vectors, stamps and the model are copied; the plays of a recommender are not. Paths of files become absolute ones.
+    Files that only the collection holds stay. An interrupted run is resumed by the same call, and several can write to
+    one collection.
 
     Parameters
     ----------

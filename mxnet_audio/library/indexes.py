@@ -13,9 +13,10 @@ import numpy as np
 from mxnet_audio.audio import file_of
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.search import MilvusIndex, VectorIndex
+from mxnet_audio.search.entries import absolute_path
 from mxnet_audio.search.milvus.rows import check_metadata
 
-__all__ = ["Index", "Metadata", "Stamp", "Write", "batch_writer", "journal_writer", "new_index"]
+__all__ = ["Index", "Metadata", "Stamp", "Write", "batch_writer", "journal_writer", "new_index", "stored_path"]
 
 Index: TypeAlias = VectorIndex | MilvusIndex
 
@@ -44,6 +45,11 @@ def new_index(engine: str, metric: str | None, server: Mapping[str, Any]) -> Ind
         if server.get(name) is None:
             raise ParameterError(f"{name} must be given with engine='milvus', such as {example!r}")
     return MilvusIndex(metric=metric, **server)
+
+
+def stored_path(index: Index, path: str) -> str:
+    """Return the path of a file as an index stores it: on a server absolute, since others work in other folders."""
+    return path if isinstance(index, VectorIndex) else absolute_path(path)
 
 
 @contextlib.contextmanager
@@ -77,7 +83,9 @@ def batch_writer(
     def write(path: str, vector: np.ndarray, stamp: Stamp) -> None:
         values = None if metadata is None else metadata(file_of(path))
         # Checked here, so that an error does not lose the other files of a batch.
-        rows.append((path, vector, stamp, None if values is None else check_metadata(values)))
+        fields = None if values is None else check_metadata(values)
+        # Without a stamp, it is the name of a sound that is not a file.
+        rows.append((path if stamp is None else stored_path(index, path), vector, stamp, fields))
         if len(rows) == size:
             send()
 

@@ -16,7 +16,7 @@ from mxnet_audio.audio.source import source_name
 from mxnet_audio.checks import iterable_argument, path_argument, whole_number
 from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.library.index_files import IndexReport, index_files, path_text, stamp
-from mxnet_audio.library.indexes import Metadata, batch_writer, journal_writer
+from mxnet_audio.library.indexes import Metadata, batch_writer, journal_writer, stored_path
 from mxnet_audio.library.sound_index import SoundIndex
 from mxnet_audio.search import Neighbour, VectorIndex
 from mxnet_audio.search.entries import Entry, is_missing, real_path
@@ -60,8 +60,9 @@ class AudioSearch(SoundIndex):
         With 'milvus', the other arguments of `mxnet_audio.search.MilvusIndex`: `uri` and `collection` are required,
         and there are `token`, `database`, `index_type`, `index_params`, `search_params`, `consistency`, `tls` and
         `timeout`. What is added is in the collection when the call returns: nothing is saved or loaded. An existing
-        collection knows its model, as a saved index does, and refuses embeddings of others. Its files can be on other
-        machines, so that those that are missing here are not left out of the answers.
+        collection knows its model, as a saved index does, and refuses embeddings of others. Paths of files become
+        absolute ones. The files can be on other machines, so that those that are missing here are not left out of the
+        answers.
 
     Attributes
     ----------
@@ -129,9 +130,10 @@ class AudioSearch(SoundIndex):
         # The stamp is taken before the file is read: a file that changes meanwhile counts as changed.
         file_stamp = stamp(name, channel) if sound is None else None
         source = name if sound is None else sound
+        stored = stored_path(self.index, name) if sound is None else name
         for part in channel_sources([source], channel):
             suffix = "" if part is source else (source_name(part) or "").removeprefix(source_name(source) or "item 0")
-            self.index.add(name + suffix, model.encode_audio(part), file_stamp, **options)
+            self.index.add(stored + suffix, model.encode_audio(part), file_stamp, **options)
 
     def index_many(
         self,

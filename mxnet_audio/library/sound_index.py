@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mxnet_audio.checks import iterable_argument
+from mxnet_audio.checks import iterable_argument, path_argument
 from mxnet_audio.errors import ModelError, ParameterError, SearchError
 from mxnet_audio.library.index_model import describe, get_encoder, model_name, restore
-from mxnet_audio.library.indexes import Index, new_index
+from mxnet_audio.library.indexes import Index, new_index, stored_path
 from mxnet_audio.search import VectorIndex
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class SoundIndex:
 
     @property
     def paths(self) -> list[str]:
-        """Paths of the index as they were given, in the order of indexing."""
+        """Paths of the index as they were given (absolute on a server), in the order of indexing."""
         return list(self.index.paths)
 
     def load_model(self, model_dir_path: str | os.PathLike) -> None:
@@ -159,7 +159,8 @@ class SoundIndex:
         if index.model_id != model.model_id and len(index):
             other = "save the index of this one in another directory"
             if not isinstance(index, VectorIndex):
-                other, directory = "index the files of this one in another collection", str(index)
+                other = "index the files of this one in another collection"
+                directory = f"{index.address}, collection {index.collection}"
             raise SearchError(
                 f"the index holds embeddings of {model_name(index.model_id, index.model)}, but this is "
                 f"{model_name(model.model_id, describe(model))}: use that one, or {other}",
@@ -263,9 +264,10 @@ class SoundIndex:
         SearchError
             If the index has nothing of `old`.
         """
+        target = os.fsdecode(path_argument("new", new))
         with self._notes_lock:
             plays = plays_of(self._notes)
-            moved = self.index.relocate(old, new)
+            moved = self.index.relocate(old, stored_path(self.index, target))
             for play in plays:
                 play[:] = moved.get(play[1], play)
             self.left_out.clear()

@@ -48,11 +48,18 @@ def test_the_commands_work_on_a_collection(run, run_json, songs, lite):
     assert len(run_json("recommend", "songs/0 é.wav", *lite)["recommendations"]) == 7
     assert "musicnn, max_pool" in run("index", "songs", *lite, "--encoder", "yamnet", code=1).stderr
 
+    for command in ("search", "recommend"):
+        assert "--where" in run(command, "songs/0 é.wav", *lite, "--where", "yaer > 1970").stderr
+
+    assert "--uri" in run("index", "list", "--index", lite[3], code=1).stderr
+
     songs.rename("archive")
     assert len(run_json("index", "relocate", "songs", "archive", *lite)["relocated"]) == 8
     Path("archive/1 é.wav").unlink()
-    assert run_json("index", "list", *lite)["missing"] == 1
-    assert run_json("index", "--prune", *lite)["pruned"] == ["archive/1 é.wav"]
+    result = run("index", "list", *lite)
+    assert "1 of 8" in result.stderr and " ".join(lite[2:]) in result.stderr
+    assert str(Path("archive/2 é.wav").absolute()) in result.stdout.splitlines()
+    assert run_json("index", "--prune", *lite)["pruned"] == [str(Path("archive/1 é.wav").absolute())]
     assert run_json("index", "remove", "archive/2 é.wav", *lite)["count"] == 6
 
 
@@ -67,7 +74,10 @@ def test_push_and_pull(run, run_json, songs, server):
     assert (document["copied"], document["unchanged"], document["count"]) == (0, 8, 8)
     assert run_json("index", "pull", *target, "--index", "copy")["copied"] == 8
     found = [run_json("search", "songs/0 é.wav", *words) for words in (server, ("--index", "ix"), ("--index", "copy"))]
-    assert found[0]["neighbours"] == found[1]["neighbours"] == found[2]["neighbours"]
+    expected = [{**item, "path": str(Path(item["path"]).absolute())} for item in found[1]["neighbours"]]
+    assert found[0]["neighbours"] == found[2]["neighbours"] == expected
+    shutil.copytree(songs, "other songs")
+    assert "sound files" in run("index", "pull", *target, "--index", "other songs").stderr
     run("index", "songs", "--index", "other", "--encoder", "yamnet")
     for command in ("push", "pull"):
         result = run("index", command, "--index", "other", *target, code=1)

@@ -108,6 +108,17 @@ def test_files_that_are_missing_here_are_answers_until_they_are_pruned(server, s
     assert len(search) == 0
 
 
+def test_paths_of_files_are_absolute_and_keep_links(server, songs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("linked").symlink_to(Path(songs[0]).parent)
+    search = loaded(**server)
+    search.index_many(["linked/a.wav"])
+    search.index_audio("linked/b.wav")
+    search.index_audio("a tone", songs[2])
+    assert set(search.paths) == {str(tmp_path / "linked" / name) for name in ("a.wav", "b.wav")} | {"a tone"}
+    assert search.relocate("linked/a.wav", "c.wav") == [str(tmp_path / "c.wav")]
+
+
 def test_partitions(server, songs):
     search = loaded(**server, partition="archive")
     search.index_many(songs[:10])
