@@ -191,7 +191,7 @@ def test_finished_runs_are_saved_and_the_call_continues(corpus, quick, recording
 def test_bad_clips_are_left_out_and_listed_once(corpus, quick, tmp_path, caplog):
     bad = tmp_path / "bad.wav"
     bad.write_text("not sound")
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, "mxnet_audio"):
         result = cross_validate("cifar10", [*corpus, (str(bad), "low")], [*FOLDS, 3], n_jobs=1, **quick)
     assert [path for path, _ in result.skipped] == [str(bad)]
     assert result.pooled().n_clips == 24

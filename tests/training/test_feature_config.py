@@ -27,7 +27,7 @@ def test_n_frames_is_bounded(seconds, n_frames, tmp_path, write_tone):
 
 
 def test_the_most_frequent_rate_is_chosen_and_logged(paths, caplog):
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, "mxnet_audio"):
         assert complete_config(["missing.wav", *paths], AudioFeatureConfig(type="fbank")).sr == 16000
     (record,) = caplog.records
     assert record.levelno == logging.WARNING and "16000" in record.getMessage() and "8000" in record.getMessage()

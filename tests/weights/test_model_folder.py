@@ -48,7 +48,7 @@ def test_parameters_settings_and_classes(model, model_name):
 
 
 def test_published_tensors_that_are_not_needed(model, caplog):
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, "mxnet_audio"):
         loaded = weights.load("wavlm", model("wavlm"))
     assert {record.levelno for record in caplog.records} == {logging.DEBUG} and "wavlm does not need" in caplog.text
     assert loaded.ignored and loaded.ignored[0] in caplog.text
