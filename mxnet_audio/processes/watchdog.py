@@ -49,7 +49,8 @@ class _Link:
         received, missed, last_beat = b"", 0, 0.0
         while True:
             if time.monotonic() - last_beat >= BEAT_SECONDS:
-                self.send()
+                with contextlib.suppress(OSError):  # of a closed connection: what has arrived is read first
+                    self.send()
                 last_beat = time.monotonic()
             try:
                 data = self._connection.recv(4096)
