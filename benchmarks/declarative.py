@@ -7,10 +7,10 @@
 ``python benchmarks/declarative.py mixes``  two clips of ESC-10 of different classes mixed, as sets: folds 1 to 4 tested
                                             on once, the next one for the thresholds
 
-Nothing is chosen on the test rows: part esc10 trains for a fixed number of epochs, the others keep the best epoch on
-validation rows. Each fold is run once with each seed, two runs at a time, one thread each; the seconds of a run include
-decoding, features and the test. ``--as-ludwig`` takes Ludwig's defaults of the encoders in place of the chosen
-settings. All else that is chosen is in this file.
+No epoch is chosen on the test rows, but the settings of part pairs were, after others had been tested: part esc10
+trains for a fixed number of epochs, the others keep the best epoch on validation rows. Each fold is run once with each
+seed, two runs at a time, one thread each; the seconds of a run include decoding, features and the test. ``--as-ludwig``
+takes Ludwig's defaults of the encoders in place of the chosen settings. All else that is chosen is in this file.
 """
 
 import argparse
