@@ -23,8 +23,9 @@ help:
 demo: $(VENV)/installed
 	$(RUN) -m mxnet_audio demo --output demo/output $(if $(DATA),--data "$(DATA)")
 
+# The tests of a process that crashes are run by the others: where it is started again, pytest-xdist may wait for ever.
 test: $(VENV)/tested
-	$(RUN) -m pytest -n auto --dist loadscope
+	$(RUN) -m pytest -n auto --dist loadscope --max-worker-restart=0
 
 lint: $(VENV)/tested
 	$(RUN) -m ruff check .

@@ -10,6 +10,8 @@ from pathlib import Path
 
 # Set before NumPy and MXNet are imported: small networks gain nothing from threads, which wait for busy processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Dask's profiler reads the stacks of running threads, which may crash CPython 3.11.
+os.environ.setdefault("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED", "false")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for the tests that import ONNX Runtime themselves
 
 import numpy as np

@@ -125,6 +125,8 @@ def _local_cluster(count: int) -> Iterator[SpecCluster]:
             "memory_limit": 0,  # a worker is not stopped for the memory of its model, as this process would not be
             "death_timeout": START_SECONDS,
             "silence_logs": logging.ERROR,
+            # The profiler reads the stacks of running threads, which costs time and may crash CPython 3.11.
+            "config": {"distributed.worker.profile.enabled": False},
             # Threads of the network, which MXNet reads when it is imported, and of decoding (`usable_cpus`).
             "env": {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads), "LOKY_MAX_CPU_COUNT": threads},
         }
