@@ -295,6 +295,7 @@ def measure(name: str, arguments: argparse.Namespace, queries: np.ndarray, truth
         served = cpu_seconds(engine.pid) - served if engine.pid else 0.0
         report.add(engine.name, "insert and build, CPU time [s]", used + served)
         engine.settle()
+        print(f"  {engine.name}: queries", flush=True)
         measure_queries(engine, queries, truth, report)
         for figure, value in engine.figures().items():
             report.add(engine.name, figure, value)
