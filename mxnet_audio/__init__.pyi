@@ -31,6 +31,7 @@ from .errors import InvalidAudioError as InvalidAudioError
 from .errors import ModelError as ModelError
 from .errors import ParameterError as ParameterError
 from .errors import SearchError as SearchError
+from .errors import ServerError as ServerError
 from .errors import TruncatedAudioError as TruncatedAudioError
 from .features.config import AudioFeatureConfig as AudioFeatureConfig
 from .inference.onnx_classifier import OnnxAudioClassifier as OnnxAudioClassifier

@@ -18,6 +18,7 @@ __all__ = [
     "ModelError",
     "ParameterError",
     "SearchError",
+    "ServerError",
     "TruncatedAudioError",
 ]
 
@@ -80,3 +81,19 @@ class SearchError(AudioError):
 
 class ClusterError(AudioError):
     """Raised if a cluster cannot be used: no scheduler, no workers, or workers of another version."""
+
+
+class ServerError(AudioError):
+    """Raised if a server of ``mxnet-audio serve`` cannot be reached, refuses a request, is busy, or fails.
+
+    Parameters
+    ----------
+    reason, path
+        As of `AudioError`; `path` is the address of the server.
+    status : int, optional
+        Status code of its answer; None if there was none.
+    """
+
+    def __init__(self, reason: str, path: str | os.PathLike | None = None, status: int | None = None):
+        super().__init__(reason, path)
+        self.status = status
