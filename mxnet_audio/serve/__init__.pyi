@@ -1,0 +1,6 @@
+from .app import create_app as create_app
+from .client import Client as Client
+from .served import ServedModels as ServedModels
+from .served import load_models as load_models
+from .service import SoundService as SoundService
+from .settings import ServeSettings as ServeSettings

@@ -1,0 +1,57 @@
+"""App of the server: its routes, its page and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+import mxnet_audio
+from mxnet_audio.serve.problems import install_problems
+from mxnet_audio.serve.routes import router
+from mxnet_audio.serve.served import ServedModels
+from mxnet_audio.serve.service import SoundService
+from mxnet_audio.serve.settings import ServeSettings
+from mxnet_audio.serve.uploads import Uploads
+
+__all__ = ["create_app"]
+
+
+def create_app(models: ServedModels, settings: ServeSettings | None = None) -> FastAPI:
+    """Make the app of a server.
+
+    Parameters
+    ----------
+    models : ServedModels
+        Models, index and speakers, as `load_models` loads them.
+    settings : ServeSettings, optional
+        Limits and rights.
+
+    Returns
+    -------
+    fastapi.FastAPI
+        App with its `SoundService` in ``app.state.service``. The service starts and ends with the app.
+    """
+    settings = settings or ServeSettings()
+    service = SoundService(models, settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        yield
+        await service.close()
+
+    # The pages of FastAPI's documentation load scripts from other hosts.
+    app = FastAPI(
+        title="mxnet-audio",
+        summary="Classify, embed and search sound",
+        version=mxnet_audio.__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service, app.state.uploads = service, Uploads(settings)
+    app.include_router(router)
+    install_problems(app)
+    return app

@@ -1,0 +1,254 @@
+"""Answers to requests: sounds are decoded in threads, and pass the networks in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import anyio
+import numpy as np
+from anyio import from_thread, to_thread
+
+from mxnet_audio.events import Event, find_events, label_thresholds
+from mxnet_audio.inference.results import Identification, Prediction, TimedPrediction
+from mxnet_audio.parallel import usable_cpus
+from mxnet_audio.search import Neighbour
+from mxnet_audio.serve import sounds
+from mxnet_audio.serve.batching import Batcher
+from mxnet_audio.serve.problems import Busy, NotServed, TimedOut
+from mxnet_audio.serve.served import ServedModels
+from mxnet_audio.serve.settings import ServeSettings
+from mxnet_audio.serve.sounds import Sound
+from mxnet_audio.serve.uploads import Upload
+
+__all__ = ["SoundService", "time_limit"]
+
+WINDOWS = 16  # of a timeline that are computed between two batches of other requests
+
+
+class SoundService:
+    """Answers to requests with the served models, in this process.
+
+    MXNet and ONNX Runtime are called from a single thread. Sounds of concurrent requests pass a network together;
+    timelines of events are computed between these batches.
+
+    Parameters
+    ----------
+    models : ServedModels
+        Models, index and speakers.
+    settings : ServeSettings, optional
+        Limits.
+
+    Attributes
+    ----------
+    waiting : int
+        Number of requests whose sounds are being decoded, or wait for a network.
+    is_ready : bool
+        True between `start` and `close`.
+    on_batch : callable or None
+        Function that is called, in another thread, with the number of sounds of each batch.
+    """
+
+    def __init__(self, models: ServedModels, settings: ServeSettings | None = None):
+        self.models, self.settings = models, settings or ServeSettings()
+        self.waiting, self.is_ready = 0, False
+        self.on_batch: Callable[[int], Any] | None = None
+
+    async def start(self) -> None:
+        """Start the threads."""
+        cpus = usable_cpus()
+        self._decoders, self._mergers = anyio.CapacityLimiter(cpus), anyio.CapacityLimiter(cpus)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="networks")
+        self._batchers: dict[int, Batcher[Any, Any]] = {}  # by the identity of their model
+        for model in (self.models.classifier, self.models.encoder, self.models.index_model):
+            if model is not None and id(model) not in self._batchers:
+                self._batchers[id(model)] = self._batcher(model.forward_many)
+        if (recognizer := self.models.recognizer) is not None:
+            self._batchers[id(recognizer)] = self._batcher(
+                lambda sources: recognizer.identify_many(sources, len(recognizer.speakers))
+            )
+        self.is_ready = True
+
+    def _batcher(self, forward_many: Callable[[list[Any]], Iterable[Any]]) -> Batcher[Any, Any]:
+        settings = self.settings
+        return Batcher(
+            lambda sources: list(forward_many(sources)),
+            self._executor,
+            max_batch=settings.max_batch,
+            wait=settings.batch_wait,
+            on_batch=lambda size: None if self.on_batch is None else self.on_batch(size),
+        )
+
+    async def close(self) -> None:
+        """Refuse new requests, finish those that run, and end the threads."""
+        self.is_ready = False
+        while self.waiting:
+            await anyio.sleep(0.01)
+        await to_thread.run_sync(self._executor.shutdown)
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        """Count a request while it waits or runs, for at most `ServeSettings.timeout`; Busy if there are too many."""
+        if not self.is_ready:
+            raise Busy("the server is starting or stopping: try again later")
+        if self.waiting >= self.settings.queue_size:
+            raise Busy(f"{self.waiting} requests are waiting: try again later")
+        self.waiting += 1
+        try:
+            with time_limit(self.settings.timeout):
+                yield
+        finally:
+            self.waiting -= 1
+
+    async def decode(self, upload: Upload, channel: str | int = "mix") -> Sound:
+        """Decode the sound of a request; errors as of `mxnet_audio.serve.sounds.decode`, and Busy and TimedOut."""
+        with self._admitted():
+            return await to_thread.run_sync(
+                sounds.decode, upload.file, upload.name, self.settings.max_seconds, channel, limiter=self._decoders
+            )
+
+    async def predict(self, sound: Sound) -> Prediction:
+        """Label a sound with the trained model.
+
+        Raises
+        ------
+        AudioError
+            If the sound cannot be used, such as InvalidAudioError for silence.
+        Busy, TimedOut
+            If too many requests are waiting, or the answer takes too long.
+        NotServed
+            If there is no trained model.
+        """
+        classifier = self.models.classifier
+        if classifier is None or not classifier.labels:
+            raise NotServed("no model that predicts labels is served: start the server with --model-dir")
+        return classifier.postprocess(await self._output(classifier, sound))
+
+    async def tags(self, sound: Sound) -> Prediction:
+        """Tag a sound with the pretrained encoder; errors as of `predict`."""
+        model = self._tagger()
+        output = await self._output(model, sound)
+        if model is self.models.classifier:
+            return model.postprocess(output)
+        scores, labels = output.probabilities, model.labels
+        return Prediction(output.path, labels[int(scores.argmax())], scores, labels=labels, encoder=model.record.name)
+
+    def _tagger(self) -> Any:
+        """Return the encoder with tags, or the exported one; NotServed if there is none."""
+        encoder, classifier = self.models.encoder, self.models.classifier
+        if encoder is not None and encoder.labels:
+            return encoder
+        if is_exported_encoder(classifier) and classifier.labels:
+            return classifier
+        raise NotServed("no encoder with tags is served: start the server with --encoder, such as --encoder yamnet")
+
+    async def embed(self, sound: Sound) -> tuple[np.ndarray, str]:
+        """Compute the embedding [shape=(dim,)] of a sound, and return it with the identity of its model.
+
+        The model is the encoder or, if there is none, the trained model or that of the index. Errors as of `predict`.
+        """
+        models = self.models
+        model = next((one for one in (models.encoder, models.classifier, models.index_model) if one is not None), None)
+        if model is None:
+            raise NotServed(
+                "no model that computes embeddings is served: start the server with --encoder or --model-dir"
+            )
+        return (await self._output(model, sound)).vector, model.model_id
+
+    async def search(self, sound: Sound, top_k: int = 10) -> list[Neighbour]:
+        """Find the sounds of the index that are most similar; errors as of `predict`, and SearchError."""
+        search = self.models.search
+        if search is None:
+            raise NotServed("no index is served: start the server with --index")
+        output = await self._output(self.models.index_model, sound)
+        with self._admitted():
+            return await to_thread.run_sync(search.query_vector, output.vector, top_k, limiter=self._mergers)
+
+    async def identify(self, sound: Sound, top_k: int = 5) -> Identification:
+        """Find the enrolled speaker of a sound; errors as of `predict`."""
+        recognizer = self.models.recognizer
+        if recognizer is None:
+            raise NotServed("no speakers are served: start the server with --speakers")
+        found = await self._output(recognizer, sound)
+        return found._replace(ranking=found.ranking[:top_k])
+
+    async def events(
+        self,
+        sound: Sound,
+        *,
+        threshold: float | None = None,
+        labels: Iterable[str] | None = None,
+        min_duration: float = 0.0,
+        max_gap: float = 0.0,
+        window: float | None = None,
+        hop: float | None = None,
+    ) -> list[Event]:
+        """Find the events of a sound, in the order of their starts; parameters as of `mxnet_audio.events.find_events`.
+
+        The model is the encoder with tags or, if there is none, the trained model. Errors as of `predict`, and:
+
+        Raises
+        ------
+        ParameterError
+            If an argument is out of range, or a label unknown.
+        """
+        labeller = self._labeller()
+        thresholds = label_thresholds(labeller.labels, threshold, labels, getattr(labeller, "thresholds", None))
+        timeline = labeller.iter_timeline(sound.source, window, hop)
+
+        def find() -> list[Event]:
+            windows = self._windows(timeline)
+            return sorted(find_events(windows, thresholds, min_duration=min_duration, max_gap=max_gap))
+
+        with self._admitted():
+            return await to_thread.run_sync(find, limiter=self._mergers)
+
+    def _labeller(self) -> Any:
+        """Return the model of timelines."""
+        encoder, classifier = self.models.encoder, self.models.classifier
+        if encoder is not None and encoder.labels:
+            from mxnet_audio.library.tagger import AudioTagger
+
+            return AudioTagger(encoder)
+        if classifier is None or not classifier.labels:
+            raise NotServed("no model that finds events is served: start the server with --encoder or --model-dir")
+        return classifier
+
+    def _windows(self, timeline: Iterator[TimedPrediction]) -> Iterator[TimedPrediction]:
+        """Yield the windows of a timeline, which the thread of the networks computes, until the request is cancelled.
+
+        Called in a thread of its own, which waits for that of the networks.
+        """
+        while True:
+            from_thread.check_cancelled()
+            windows = self._executor.submit(lambda: list(islice(timeline, WINDOWS))).result()
+            if not windows:
+                return
+            yield from windows
+
+    async def _output(self, model: Any, sound: Sound) -> Any:
+        """Return the output of a model for a sound, in a batch with others; raise the error of the sound."""
+        with self._admitted():
+            output = await self._batchers[id(model)].submit(sound.source)
+        if output.error is not None:
+            raise type(output.error)(output.error.reason, sound.name) from output.error
+        return output
+
+
+def is_exported_encoder(model: Any) -> bool:
+    """Return True for an .onnx file of a pretrained encoder, whose classes are its published tags."""
+    description = getattr(model, "description", None)
+    return description is not None and description.windows is not None and not description.windows.head
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Cancel what takes longer, and raise TimedOut."""
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        raise TimedOut(f"not computed within {seconds:g} s: send a shorter sound, or try again later") from None
