@@ -51,7 +51,7 @@ class Connection:
     mxnet_audio.errors.ParameterError: base_url must be an address such as 'http://127.0.0.1:8000', got 'localhost'
     """
 
-    def __init__(self, base_url: str, api_key: str | None, timeout: float):
+    def __init__(self, base_url: str, api_key: str | None = None, timeout: float = 60.0):
         self.base_url = _checked_address(base_url)
         self.timeout = real_number("timeout", timeout, above=0)
         self._key = _Key(_checked_key(api_key))
