@@ -1,0 +1,112 @@
+"""Rights of requests: the API key, other origins, and the headers that restrict browsers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mxnet_audio.serve.problems import problem_response
+from mxnet_audio.serve.settings import ServeSettings
+
+__all__ = ["OPEN_ROUTES", "SECURITY_HEADERS", "install_access"]
+
+#: Routes that need no key: a supervisor asks for them.
+OPEN_ROUTES = frozenset({"/healthz", "/readyz"})
+
+#: Headers of every answer. The page's framework has inline scripts and styles; nothing is loaded from other hosts.
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+_READING = ("GET", "HEAD", "OPTIONS")
+
+
+def install_access(app: FastAPI, settings: ServeSettings) -> None:
+    """Demand the API key from every request, and refuse those of web pages of other origins; add security headers.
+
+    Call this after everything else that answers requests has been added, so that it comes first.
+
+    Parameters
+    ----------
+    app : fastapi.FastAPI
+    settings : ServeSettings
+        `api_key` and `allowed_origins` are used.
+    """
+    app.add_middleware(_Access, key=settings.api_key, origins=settings.allowed_origins)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            expose_headers=["Retry-After"],
+        )
+
+
+class _Access:
+    """Layer of an app that refuses requests without rights, and adds the security headers to every answer."""
+
+    def __init__(self, app: ASGIApp, key: str | None, origins: tuple[str, ...]):
+        self._app, self._key, self._origins = app, None if key is None else key.encode(), origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        headers = Headers(scope=scope)
+        answer: ASGIApp
+        if scope["path"] not in OPEN_ROUTES and not self._has_key(headers):
+            scheme = {"WWW-Authenticate": 'Basic realm="mxnet-audio", charset="UTF-8"'}
+            detail = "send the API key, as 'Authorization: Bearer …', as 'X-API-Key: …' or as the password"
+            answer = problem_response(401, "unauthorized", detail, scheme)
+        elif scope.get("method") not in _READING and self._is_foreign(headers):
+            answer = problem_response(403, "foreign-page", "this request comes from a web page of another origin")
+        else:
+            answer = self._app
+        if scope["type"] == "websocket" and answer is not self._app:
+            return await send({"type": "websocket.close", "code": 1008})
+        await answer(scope, receive, send_with_headers)
+
+    def _has_key(self, headers: Headers) -> bool:
+        return self._key is None or hmac.compare_digest(_given_key(headers), self._key)
+
+    def _is_foreign(self, headers: Headers) -> bool:
+        """Return True for a script or form of another origin, which a user's browser may be made to send."""
+        site = headers.get("sec-fetch-site", "same-origin")
+        return site not in ("same-origin", "none") and headers.get("origin") not in self._origins
+
+
+def _given_key(headers: Headers) -> bytes:
+    """Return the key that a request contains, or nothing."""
+    if "x-api-key" in headers:
+        return headers["x-api-key"].encode("latin-1")
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip().encode("latin-1")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value.strip().encode("latin-1"), validate=True).partition(b":")[2]
+        except binascii.Error:
+            pass
+    return b""
