@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mxnet_audio.serve.problems import problem_response
+from mxnet_audio.serve.problems import Unauthorized, problem_response
 from mxnet_audio.serve.settings import ServeSettings
 
 __all__ = ["OPEN_ROUTES", "SECURITY_HEADERS", "install_access"]
@@ -19,12 +19,13 @@ __all__ = ["OPEN_ROUTES", "SECURITY_HEADERS", "install_access"]
 #: Routes that need no key: a supervisor asks for them.
 OPEN_ROUTES = frozenset({"/healthz", "/readyz"})
 
-#: Headers of every answer. The page's framework has inline scripts and styles; nothing is loaded from other hosts.
+#: Headers of every answer. The page's framework has inline scripts and styles, and compiles its templates; its players
+#: read what was recorded from blobs. Nothing is loaded from other hosts.
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; "
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
-    "font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
-    "frame-ancestors 'none'",
+    "connect-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
     "Referrer-Policy": "no-referrer",
@@ -38,7 +39,7 @@ _READING = ("GET", "HEAD", "OPTIONS")
 def install_access(app: FastAPI, settings: ServeSettings) -> None:
     """Demand the API key from every request, and refuse those of web pages of other origins; add security headers.
 
-    Call this after everything else that answers requests has been added, so that it comes first.
+    Call this after `install_problems` and `install_uploads`, so that it comes first, and before `install_monitoring`.
 
     Parameters
     ----------
@@ -77,9 +78,8 @@ class _Access:
         headers = Headers(scope=scope)
         answer: ASGIApp
         if scope["path"] not in OPEN_ROUTES and not self._has_key(headers):
-            scheme = {"WWW-Authenticate": 'Basic realm="mxnet-audio", charset="UTF-8"'}
             detail = "send the API key, as 'Authorization: Bearer …', as 'X-API-Key: …' or as the password"
-            answer = problem_response(401, "unauthorized", detail, scheme)
+            answer = problem_response(401, Unauthorized.kind, detail, Unauthorized.headers)
         elif scope.get("method") not in _READING and self._is_foreign(headers):
             answer = problem_response(403, "foreign-page", "this request comes from a web page of another origin")
         else:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError, ParameterError
 
@@ -120,7 +121,7 @@ class Problem(BaseModel):
     status: int = Field(description="status of the answer", examples=[422])
     detail: str = Field(description="cause and remedy", examples=["bird.wav: there are no samples"])
     instance: str = Field(
-        description="name of this one problem, as in the server's log",
+        description="name of this occurrence; the server's log has it too if the server failed",
         examples=["urn:uuid:6f9619ff-8b86-4011-b42d-00c04fc964ff"],
     )
 
@@ -146,7 +147,14 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
-def problem_response(status: int, kind: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def problem_response(
+    status: int,
+    kind: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    cause: Exception | None = None,
+) -> JSONResponse:
     """Return the answer for a problem.
 
     Parameters
@@ -158,6 +166,8 @@ def problem_response(status: int, kind: str, detail: str, headers: Mapping[str, 
     detail : str
         Cause and remedy.
     headers : mapping of str to str, optional
+    cause : Exception, optional
+        Failure of the server, for its log.
 
     Returns
     -------
@@ -175,8 +185,8 @@ def problem_response(status: int, kind: str, detail: str, headers: Mapping[str, 
         detail=detail,
         instance=f"urn:uuid:{uuid.uuid4()}",
     )
-    if status >= 500:
-        logger.error("%s: %s %s", problem.instance, status, detail)
+    if cause is not None:
+        logger.error("%s: %s", problem.instance, cause, exc_info=cause)
     return JSONResponse(problem.model_dump(), status, headers, media_type="application/problem+json")
 
 
@@ -191,7 +201,29 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _bad_parameters)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _no_reader)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_middleware(_Unexpected)
+
+
+class _Unexpected:
+    """Layer of an app that answers if the app fails; a handler of FastAPI would do so outside of all other layers."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http" or has_started:  # closing the connection shows that the answer is incomplete
+                raise
+            await _failure(error)(scope, receive, send)
 
 
 async def _package_error(request: Request, error: Any) -> Response:
@@ -201,7 +233,7 @@ async def _package_error(request: Request, error: Any) -> Response:
         return problem_response(422, "bad-parameter", _detail(error))
     if isinstance(error, AudioDecodeError | InvalidAudioError):
         return problem_response(422, "bad-sound", _detail(error))
-    return await _unexpected(request, error)  # a model or an index: its message may name files of the server
+    return _failure(error)
 
 
 def _detail(error: AudioError) -> str:
@@ -212,6 +244,11 @@ def _detail(error: AudioError) -> str:
     return f"{name}: {error.reason}"
 
 
+def _failure(error: Exception) -> JSONResponse:
+    """Return the answer for a failure of the server; the message could name its files."""
+    return problem_response(500, "failure", "the server failed; its log has the cause", cause=error)
+
+
 async def _bad_parameters(request: Request, error: Any) -> Response:
     """Name each parameter and its fault; values are not repeated, since they may be of any size."""
     faults = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()[:10]]
@@ -219,14 +256,10 @@ async def _bad_parameters(request: Request, error: Any) -> Response:
 
 
 async def _http_error(request: Request, error: Any) -> Response:
-    kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    kinds = {one.status: one.kind for one in (Unauthorized, TooSlow, TooLarge, UnsupportedType)}
+    kind = kinds.get(error.status_code) or HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     return problem_response(error.status_code, kind, str(error.detail), error.headers)
 
 
 async def _no_reader(request: Request, error: Any) -> Response:
     return Response(status_code=499)  # nobody reads it: the connection is closed; the status is for the metrics
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    logger.error("unexpected error", exc_info=error)
-    return problem_response(500, "internal-error", "the server failed; its log tells why")

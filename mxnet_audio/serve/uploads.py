@@ -11,17 +11,25 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 import anyio.to_thread
-from fastapi import Request
-from starlette.datastructures import FormData, UploadFile
-from starlette.types import Message
+from fastapi import FastAPI, Request
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mxnet_audio.atomic import parse_json
-from mxnet_audio.checks import shown
 from mxnet_audio.errors import ParameterError
-from mxnet_audio.serve.problems import Busy, NotServed, TooLarge, TooSlow, UnknownSound, UnsupportedType
+from mxnet_audio.serve.problems import (
+    Busy,
+    NotServed,
+    TooLarge,
+    TooSlow,
+    UnknownSound,
+    UnsupportedType,
+    problem_response,
+)
 from mxnet_audio.serve.settings import ServeSettings
 
-__all__ = ["UPLOAD_BODY", "Upload", "Uploads", "receive_upload", "shown_name"]
+__all__ = ["UPLOAD_BODY", "Upload", "install_uploads", "receive_upload", "shown_name"]
 
 _MAX_JSON = 16 << 10  # bytes: a body holds one path
 _MAX_FIELD = 4 << 10  # bytes of a form's field
@@ -69,7 +77,7 @@ class Upload:
 
 
 async def receive_upload(request: Request) -> AsyncIterator[Upload]:
-    """Yield the sound of a request; a dependency of FastAPI, for apps with `Uploads` in ``app.state.uploads``.
+    """Yield the sound of a request; a dependency of FastAPI, for apps with `install_uploads`.
 
     The file is closed, and by that deleted, when the request ends.
 
@@ -95,14 +103,47 @@ async def receive_upload(request: Request) -> AsyncIterator[Upload]:
         upload.file.close()
 
 
-class Uploads:
-    """Reader of the sounds of requests, at most `queue_size` of them at once.
+def install_uploads(app: FastAPI, settings: ServeSettings) -> None:
+    """Limit the bodies of all requests of an app, and let it receive sounds (`receive_upload`).
 
     Parameters
     ----------
+    app : fastapi.FastAPI
     settings : ServeSettings
         `max_bytes`, `upload_timeout`, `queue_size` and `audio_root` are used.
     """
+    app.state.uploads = _Uploads(settings)
+    app.add_middleware(_BodyLimit, max_bytes=settings.max_bytes)
+
+
+class _BodyLimit:
+    """Layer of an app that refuses bodies with too many bytes, whatever their headers declare."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int):
+        self._app, self._max_bytes = app, max_bytes
+        self._detail = f"the body has more than {max_bytes} bytes"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        declared = Headers(scope=scope).get("content-length", "").lstrip("0")
+        if declared.isdecimal() and (len(declared) > 18 or int(declared) > self._max_bytes):
+            return await problem_response(413, TooLarge.kind, self._detail)(scope, receive, send)
+        count = 0
+
+        async def counted() -> Message:
+            nonlocal count
+            message = await receive()
+            count += len(message.get("body", b""))
+            if count > self._max_bytes:
+                raise HTTPException(413, self._detail)  # which the apps of other packages answer, too
+            return message
+
+        await self._app(scope, counted, send)
+
+
+class _Uploads:
+    """Reader of the sounds of requests, at most `queue_size` of them at once."""
 
     def __init__(self, settings: ServeSettings):
         self._settings = settings
@@ -124,14 +165,12 @@ class Uploads:
     async def _received(self, request: Request) -> Upload:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "multipart/form-data":
-            async with _limited(request, self._settings.max_bytes).form(
-                max_files=1, max_fields=1, max_part_size=_MAX_FIELD
-            ) as form:
+            async with request.form(max_files=1, max_fields=1, max_part_size=_MAX_FIELD) as form:
                 return await self._of_form(form)
         if kind == "application/json":
-            return await self._served(_named_path(await _limited(request, _MAX_JSON).body()))
+            return await self._served(await _named_path(request))
         if kind.startswith(("audio/", "video/")) or kind in ("application/octet-stream", "application/ogg"):
-            return Upload("sound", await _stored(_limited(request, self._settings.max_bytes)))
+            return Upload("sound", await _stored(request))
         raise UnsupportedType(
             "send a sound as multipart/form-data with a field 'file', or as a body of type audio/* or "
             f"application/octet-stream, or JSON with a path; got {kind[:100] or 'no content type'}"
@@ -178,25 +217,6 @@ def shown_name(name: str | None, *, folders: bool = False) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in text[:_LONGEST_NAME]) or "sound"
 
 
-def _limited(request: Request, max_bytes: int) -> Request:
-    """Return a request whose body raises TooLarge beyond a number of bytes, whatever its header declares."""
-    error = TooLarge(f"the body has more than {max_bytes} bytes")
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and (len(declared) > 15 or int(declared) > max_bytes):
-        raise error
-    count = 0
-
-    async def receive() -> Message:
-        nonlocal count
-        message = await request.receive()
-        count += len(message.get("body", b""))
-        if count > max_bytes:
-            raise error
-        return message
-
-    return Request(request.scope, receive)
-
-
 async def _stored(request: Request) -> BinaryIO:
     """Write a body to a temporary file without a name."""
     file: Any = TemporaryFile()  # noqa: SIM115 - the caller closes it
@@ -210,14 +230,19 @@ async def _stored(request: Request) -> BinaryIO:
     return file
 
 
-def _named_path(body: bytes) -> str:
+async def _named_path(request: Request) -> str:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_JSON:
+            raise TooLarge(f"a body of JSON has at most {_MAX_JSON} bytes")
     try:
         document = parse_json(body)
     except ValueError as error:
         raise ParameterError(f"the body is not JSON: {error}") from None
     if isinstance(document, dict) and list(document) == ["path"] and isinstance(document["path"], str):
         return document["path"]
-    raise ParameterError(f'the body must be JSON like {{"path": "birds/wren.wav"}}, got {shown(document)}')
+    raise ParameterError('the body must be JSON like {"path": "birds/wren.wav"}')
 
 
 def _open_within(root: Path, name: str) -> BinaryIO:
