@@ -33,6 +33,7 @@ from mxnet_audio.cli.recommend import recommend
 from mxnet_audio.cli.report import report
 from mxnet_audio.cli.run import run
 from mxnet_audio.cli.search import search
+from mxnet_audio.cli.serve import serve
 from mxnet_audio.cli.speaker import speaker
 from mxnet_audio.cli.tag import tag
 from mxnet_audio.cli.train import train
@@ -51,7 +52,7 @@ app = typer.Typer(
 for command in (train, cross_validate, evaluate, report, adapt, predict, tag, events, encode):
     app.command()(command)
 app.add_typer(index, name="index")
-for command in (search, recommend, export):
+for command in (search, recommend, export, serve):
     app.command()(command)
 app.command("embed", hidden=True)(encode)
 app.add_typer(run, name="run")

@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 import mxnet_audio
+from mxnet_audio.serve.access import install_access
+from mxnet_audio.serve.monitoring import install_monitoring
 from mxnet_audio.serve.problems import install_problems
 from mxnet_audio.serve.routes import router
+from mxnet_audio.serve.search_routes import router as search_router
 from mxnet_audio.serve.served import ServedModels
 from mxnet_audio.serve.service import SoundService
 from mxnet_audio.serve.settings import ServeSettings
-from mxnet_audio.serve.uploads import Uploads
+from mxnet_audio.serve.uploads import install_uploads
 
 __all__ = ["create_app"]
 
@@ -51,7 +54,15 @@ def create_app(models: ServedModels, settings: ServeSettings | None = None) -> F
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.service, app.state.uploads = service, Uploads(settings)
+    app.state.service = service
     app.include_router(router)
+    app.include_router(search_router)
     install_problems(app)
+    install_uploads(app, settings)
+    install_access(app, settings)
+    install_monitoring(app)
+    if settings.page:
+        from mxnet_audio.serve.page import mount  # imports Gradio, which takes seconds
+
+        mount(app, service)
     return app

@@ -2,51 +2,218 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
 
+import anyio
 from fastapi import APIRouter, Depends, Query, Request
+from starlette.requests import ClientDisconnect
 
+import mxnet_audio
 from mxnet_audio.serve.problems import problem_responses
-from mxnet_audio.serve.schemas import PredictionAnswer
-from mxnet_audio.serve.service import SoundService
+from mxnet_audio.serve.schemas import (
+    EmbeddingAnswer,
+    EventsAnswer,
+    FoundEvent,
+    LabelProbability,
+    Limits,
+    ModelDescription,
+    ModelsAnswer,
+    PredictionAnswer,
+    ServedIndex,
+    ServedModel,
+    ServedSpeakers,
+    TagsAnswer,
+    TagScore,
+)
+from mxnet_audio.serve.service import SoundService, timed_out
+from mxnet_audio.serve.sounds import Sound
 from mxnet_audio.serve.uploads import UPLOAD_BODY, Upload, receive_upload
 
-__all__ = ["router"]
+__all__ = ["SOUND_ROUTE", "Answer", "Answering", "Service", "TopK", "describe", "router"]
+
+Result = TypeVar("Result")
 
 router = APIRouter(prefix="/v1")
 
+#: Arguments of the routes that take a sound, for ``router.post``.
+SOUND_ROUTE: dict[str, Any] = {
+    "tags": ["sounds"],
+    "responses": problem_responses(401, 404, 408, 413, 415, 422, 429, 500, 504),
+    "openapi_extra": {"requestBody": UPLOAD_BODY},
+}
 
-def served(request: Request) -> SoundService:
-    """Return the service of an app."""
+
+def _served(request: Request) -> SoundService:
     return request.app.state.service
 
 
-Service = Annotated[SoundService, Depends(served)]
-ReceivedUpload = Annotated[Upload, Depends(receive_upload)]
-TopK = Annotated[int, Query(ge=1, le=1000, description="number of labels")]
-
-ERRORS = problem_responses(404, 408, 413, 415, 422, 429, 504)
+Service = Annotated[SoundService, Depends(_served)]
+TopK = Annotated[int, Query(ge=1, le=10000, description="number of results")]
 
 
-@router.post(
-    "/predict",
-    operation_id="predict",
-    summary="Label a sound",
-    tags=["sounds"],
-    responses=ERRORS,
-    openapi_extra={"requestBody": UPLOAD_BODY},
-)
-async def predict(service: Service, upload: ReceivedUpload, top_k: TopK = 5, channel: str = "mix") -> PredictionAnswer:
-    """Label a sound with the trained model."""
-    sound = await service.decode(upload, channel)
-    prediction = await service.predict(sound)
-    classifier: Any = service.models.classifier
-    return PredictionAnswer.model_validate(
-        {
-            "label": prediction.label,
-            "probability": prediction.probability,
-            "top": [{"label": label, "probability": p} for label, p in prediction.top(top_k)],
-            "seconds": sound.seconds,
-            "model": {"network": classifier.network, "model_id": classifier.model_id},
-        }
+class Answering:
+    """Sound of a request, as a dependency of FastAPI, and the limits of its answer.
+
+    Parameters
+    ----------
+    request, service, upload, channel
+        Of the request; FastAPI gives them.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        service: Service,
+        upload: Annotated[Upload, Depends(receive_upload)],
+        channel: Annotated[
+            str, Query(pattern=r"^(mix|left|right|\d{1,4})$", description="mix of all, or one by name or number from 0")
+        ] = "mix",
+    ):
+        self._request, self._service, self._upload = request, service, upload
+        self._channel = int(channel) if channel.isdecimal() else channel
+
+    async def __call__(self, compute: Callable[[Sound], Awaitable[Result]]) -> tuple[Sound, Result]:
+        """Decode the sound, and compute a result of it, until the client closes the connection, or it takes too long.
+
+        Raises
+        ------
+        ClientDisconnect
+            If the client has closed the connection.
+        TimedOut
+            If it takes longer than `ServeSettings.timeout`.
+        """
+        timeout = self._service.settings.timeout
+        with anyio.move_on_after(timeout) as scope:
+            watcher = asyncio.ensure_future(self._cancel_if_disconnected(scope))
+            try:
+                return await self._answer(compute)
+            finally:
+                is_disconnected = watcher.done()
+                watcher.cancel()
+        raise ClientDisconnect if is_disconnected else timed_out(timeout)
+
+    async def _answer(self, compute: Callable[[Sound], Awaitable[Result]]) -> tuple[Sound, Result]:
+        sound = await self._service.decode(self._upload, self._channel)
+        self._upload.file.close()
+        return sound, await compute(sound)
+
+    async def _cancel_if_disconnected(self, scope: anyio.CancelScope) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        scope.cancel()
+
+
+Answer = Annotated[Answering, Depends()]
+
+
+@router.post("/predict", operation_id="predict", summary="Label a sound", **SOUND_ROUTE)
+async def predict(service: Service, answer: Answer, top_k: TopK = 5) -> PredictionAnswer:
+    """Label a sound with the trained model (`mxnet-audio serve --model-dir`)."""
+    sound, prediction = await answer(service.predict)
+    top = prediction.top(top_k)
+    return PredictionAnswer(
+        label=list(prediction.label) if isinstance(prediction.label, tuple) else prediction.label,  # type: ignore[arg-type]
+        probability=prediction.top(1)[0][1],
+        top=[LabelProbability(label=label, probability=number) for label, number in top],
+        seconds=sound.seconds,
+        model=describe(service.models.classifier),
     )
+
+
+@router.post("/tags", operation_id="tags", summary="Tag a sound", **SOUND_ROUTE)
+async def tags(service: Service, answer: Answer, top_k: TopK = 10) -> TagsAnswer:
+    """Tag a sound with the published tags of the encoder (`mxnet-audio serve --encoder`)."""
+    sound, prediction = await answer(service.tags)
+    return TagsAnswer(
+        tags=[TagScore(label=label, score=number) for label, number in prediction.top(top_k)],
+        seconds=sound.seconds,
+        encoder=str(prediction.encoder),
+    )
+
+
+@router.post("/embed", operation_id="embed", summary="Compute the embedding of a sound", **SOUND_ROUTE)
+async def embed(service: Service, answer: Answer) -> EmbeddingAnswer:
+    """Compute the embedding of a sound with the encoder or, if there is none, the trained model, or the index's."""
+    sound, (vector, model_id) = await answer(service.embed)
+    return EmbeddingAnswer(vector=vector.tolist(), dim=len(vector), model_id=model_id, seconds=sound.seconds)
+
+
+Seconds = Annotated[float, Query(ge=0, le=86400, allow_inf_nan=False)]
+
+
+@router.post("/events", operation_id="events", summary="Find the events of a sound", **SOUND_ROUTE)
+async def events(
+    service: Service,
+    answer: Answer,
+    threshold: Annotated[
+        float | None,
+        Query(gt=0, le=1, description="lowest score of an event; by default that of the model, or 0.5"),
+    ] = None,
+    label: Annotated[list[str] | None, Query(description="label to look for, several times for several")] = None,
+    min_duration: Annotated[Seconds, Query(description="[s]: shorter events are left out")] = 0.0,
+    max_gap: Annotated[Seconds, Query(description="[s]: events of a label that are not further apart are one")] = 0.0,
+    window: Annotated[Seconds | None, Query(description="length of a window [s]; by default that of the model")] = None,
+    hop: Annotated[Seconds | None, Query(description="time from window to window [s]; by default half of it")] = None,
+) -> EventsAnswer:
+    """Find the events of a sound with the encoder or, if it has no tags, the trained model.
+
+    The sound is labelled window by window. Consecutive windows in which the score of a label reaches the threshold are
+    one event of it; its score is the highest among them.
+    """
+    options: dict[str, Any] = {
+        "threshold": threshold,
+        "labels": label,
+        "min_duration": min_duration,
+        "max_gap": max_gap,
+    }
+    options |= {"window": window, "hop": hop}
+
+    async def find(sound: Sound) -> Any:
+        return await service.events(sound, **options)
+
+    sound, found = await answer(find)
+    return EventsAnswer(events=[FoundEvent(**event._asdict()) for event in found], seconds=sound.seconds)
+
+
+@router.get(
+    "/models",
+    operation_id="models",
+    summary="List what is served",
+    tags=["server"],
+    responses=problem_responses(401, 500),
+)
+async def models(service: Service) -> ModelsAnswer:
+    """List the models with their labels, the index and the speakers that are served, and the limits of requests."""
+    served, settings = service.models, service.settings
+    search, recognizer = served.search, served.recognizer
+    return ModelsAnswer(
+        version=mxnet_audio.__version__,
+        classifier=_model(served.classifier),
+        encoder=_model(served.encoder),
+        index=None
+        if search is None
+        else ServedIndex(sounds=len(search), metric=search.index.metric, model_id=served.index_model.model_id),
+        speakers=None
+        if recognizer is None
+        else ServedSpeakers(network=recognizer.network, speakers=len(recognizer.speakers)),
+        limits=Limits(
+            max_bytes=settings.max_bytes,
+            max_seconds=settings.max_seconds,
+            timeout=settings.timeout,
+            names_sounds=settings.audio_root is not None,
+        ),
+    )
+
+
+def _model(model: Any) -> ServedModel | None:
+    if model is None:
+        return None
+    return ServedModel(**describe(model).model_dump(), dim=model.embedding_dim, labels=list(model.labels))
+
+
+def describe(model: Any) -> ModelDescription:
+    """Return name and identity of a classifier or an encoder."""
+    network = model.record.name if hasattr(model, "record") else model.network
+    return ModelDescription(network=network, model_id=model.model_id)

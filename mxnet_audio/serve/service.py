@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -12,21 +14,23 @@ import anyio
 import numpy as np
 from anyio import from_thread, to_thread
 
+from mxnet_audio.audio.source import naming_errors
 from mxnet_audio.events import Event, find_events, label_thresholds
 from mxnet_audio.inference.results import Identification, Prediction, TimedPrediction
 from mxnet_audio.parallel import usable_cpus
-from mxnet_audio.search import Neighbour
 from mxnet_audio.serve import sounds
 from mxnet_audio.serve.batching import Batcher
+from mxnet_audio.serve.live_index import LiveIndex, Match
 from mxnet_audio.serve.problems import Busy, NotServed, TimedOut
 from mxnet_audio.serve.served import ServedModels
 from mxnet_audio.serve.settings import ServeSettings
 from mxnet_audio.serve.sounds import Sound
 from mxnet_audio.serve.uploads import Upload
 
-__all__ = ["SoundService", "time_limit"]
+__all__ = ["SoundService", "timed_out"]
 
 WINDOWS = 16  # of a timeline that are computed between two batches of other requests
+MOST_SAMPLES = 256 << 20  # [bytes], of decoded sounds that wait for a network, before further ones are decoded
 
 
 class SoundService:
@@ -46,21 +50,27 @@ class SoundService:
     ----------
     waiting : int
         Number of requests whose sounds are being decoded, or wait for a network.
+    held : int
+        Bytes of decoded sounds that wait for a network.
     is_ready : bool
         True between `start` and `close`.
+    index : LiveIndex or None
+        Index that is served, which a newer one may replace.
     on_batch : callable or None
         Function that is called, in another thread, with the number of sounds of each batch.
     """
 
     def __init__(self, models: ServedModels, settings: ServeSettings | None = None):
         self.models, self.settings = models, settings or ServeSettings()
-        self.waiting, self.is_ready = 0, False
+        self.waiting, self.held, self.is_ready = 0, 0, False
         self.on_batch: Callable[[int], Any] | None = None
+        self.index = None if models.search is None else LiveIndex(models.search, self.settings.audio_root)
 
     async def start(self) -> None:
         """Start the threads."""
         cpus = usable_cpus()
-        self._decoders, self._mergers = anyio.CapacityLimiter(cpus), anyio.CapacityLimiter(cpus)
+        self._decoding = anyio.Semaphore(cpus)
+        self._decoders, self._waiters = anyio.CapacityLimiter(cpus), anyio.CapacityLimiter(cpus)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="networks")
         self._batchers: dict[int, Batcher[Any, Any]] = {}  # by the identity of their model
         for model in (self.models.classifier, self.models.encoder, self.models.index_model):
@@ -90,25 +100,29 @@ class SoundService:
         await to_thread.run_sync(self._executor.shutdown)
 
     @contextmanager
-    def _admitted(self) -> Iterator[None]:
+    def _admitted(self, held: int = 0) -> Iterator[None]:
         """Count a request while it waits or runs, for at most `ServeSettings.timeout`; Busy if there are too many."""
         if not self.is_ready:
             raise Busy("the server is starting or stopping: try again later")
         if self.waiting >= self.settings.queue_size:
             raise Busy(f"{self.waiting} requests are waiting: try again later")
-        self.waiting += 1
+        self.waiting, self.held = self.waiting + 1, self.held + held
         try:
-            with time_limit(self.settings.timeout):
+            with _time_limit(self.settings.timeout):
                 yield
         finally:
-            self.waiting -= 1
+            self.waiting, self.held = self.waiting - 1, self.held - held
 
     async def decode(self, upload: Upload, channel: str | int = "mix") -> Sound:
         """Decode the sound of a request; errors as of `mxnet_audio.serve.sounds.decode`, and Busy and TimedOut."""
+        longest = self.settings.max_seconds
         with self._admitted():
-            return await to_thread.run_sync(
-                sounds.decode, upload.file, upload.name, self.settings.max_seconds, channel, limiter=self._decoders
-            )
+            async with self._decoding:
+                while self.held > MOST_SAMPLES:
+                    await anyio.sleep(0.01)
+                return await to_thread.run_sync(
+                    sounds.decode, upload.file, upload.name, longest, channel, limiter=self._decoders
+                )
 
     async def predict(self, sound: Sound) -> Prediction:
         """Label a sound with the trained model.
@@ -130,18 +144,16 @@ class SoundService:
     async def tags(self, sound: Sound) -> Prediction:
         """Tag a sound with the pretrained encoder; errors as of `predict`."""
         model = self._tagger()
-        output = await self._output(model, sound)
-        if model is self.models.classifier:
-            return model.postprocess(output)
-        scores, labels = output.probabilities, model.labels
-        return Prediction(output.path, labels[int(scores.argmax())], scores, labels=labels, encoder=model.record.name)
+        scores, labels = (await self._output(model, sound)).probabilities, model.labels
+        name = model.record.name if hasattr(model, "record") else model.network
+        return Prediction(None, labels[int(scores.argmax())], scores, labels=labels, encoder=name)
 
     def _tagger(self) -> Any:
         """Return the encoder with tags, or the exported one; NotServed if there is none."""
         encoder, classifier = self.models.encoder, self.models.classifier
         if encoder is not None and encoder.labels:
             return encoder
-        if is_exported_encoder(classifier) and classifier.labels:
+        if classifier is not None and classifier.labels and _is_exported_encoder(classifier):
             return classifier
         raise NotServed("no encoder with tags is served: start the server with --encoder, such as --encoder yamnet")
 
@@ -158,14 +170,36 @@ class SoundService:
             )
         return (await self._output(model, sound)).vector, model.model_id
 
-    async def search(self, sound: Sound, top_k: int = 10) -> list[Neighbour]:
-        """Find the sounds of the index that are most similar; errors as of `predict`, and SearchError."""
-        search = self.models.search
-        if search is None:
+    async def search(
+        self,
+        sound: Sound,
+        top_k: int = 10,
+        *,
+        where: str | None = None,
+        own: os.stat_result | None = None,
+        parts: bool = False,
+    ) -> list[Match]:
+        """Find the sounds of the index that are most similar; errors as of `predict` and `LiveIndex.nearest`.
+
+        Parameters `where` and `own` are as of `LiveIndex.nearest`; `parts` asks for the parts of sounds, too.
+        """
+        index, model = self.index, self.models.index_model
+        if index is None:
             raise NotServed("no index is served: start the server with --index")
-        output = await self._output(self.models.index_model, sound)
-        with self._admitted():
-            return await to_thread.run_sync(search.query_vector, output.vector, top_k, limiter=self._mergers)
+        vector = (await self._output(model, sound)).vector
+
+        def compute(sources: list[Any]) -> list[Output]:
+            from_thread.check_cancelled()
+            return self._executor.submit(lambda: list(model.forward_many(sources))).result()
+
+        with self._admitted(sound.samples.nbytes):
+            found = await to_thread.run_sync(partial(index.nearest, vector, top_k, where=where, own=own))
+            if not parts:
+                return found
+            half = self.settings.timeout / 2
+            return await to_thread.run_sync(
+                index.with_parts, found, vector, sound.seconds, compute, half, limiter=self._waiters
+            )
 
     async def identify(self, sound: Sound, top_k: int = 5) -> Identification:
         """Find the enrolled speaker of a sound; errors as of `predict`."""
@@ -197,14 +231,13 @@ class SoundService:
         """
         labeller = self._labeller()
         thresholds = label_thresholds(labeller.labels, threshold, labels, getattr(labeller, "thresholds", None))
-        timeline = labeller.iter_timeline(sound.source, window, hop)
 
         def find() -> list[Event]:
-            windows = self._windows(timeline)
+            windows = self._windows(labeller.iter_timeline(sound.source, window, hop))
             return sorted(find_events(windows, thresholds, min_duration=min_duration, max_gap=max_gap))
 
-        with self._admitted():
-            return await to_thread.run_sync(find, limiter=self._mergers)
+        with self._admitted(sound.samples.nbytes), naming_errors(sound.name):
+            return await to_thread.run_sync(find, limiter=self._waiters)
 
     def _labeller(self) -> Any:
         """Return the model of timelines."""
@@ -231,24 +264,29 @@ class SoundService:
 
     async def _output(self, model: Any, sound: Sound) -> Any:
         """Return the output of a model for a sound, in a batch with others; raise the error of the sound."""
-        with self._admitted():
+        with self._admitted(sound.samples.nbytes), naming_errors(sound.name):
             output = await self._batchers[id(model)].submit(sound.source)
-        if output.error is not None:
-            raise type(output.error)(output.error.reason, sound.name) from output.error
-        return output
+            if output.error is not None:
+                raise output.error
+            return output
 
 
-def is_exported_encoder(model: Any) -> bool:
+def _is_exported_encoder(model: Any) -> bool:
     """Return True for an .onnx file of a pretrained encoder, whose classes are its published tags."""
     description = getattr(model, "description", None)
     return description is not None and description.windows is not None and not description.windows.head
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def _time_limit(seconds: float) -> Iterator[None]:
     """Cancel what takes longer, and raise TimedOut."""
     try:
         with anyio.fail_after(seconds):
             yield
     except TimeoutError:
-        raise TimedOut(f"not computed within {seconds:g} s: send a shorter sound, or try again later") from None
+        raise timed_out(seconds) from None
+
+
+def timed_out(seconds: float) -> TimedOut:
+    """Return the error of an answer that takes too long."""
+    return TimedOut(f"not computed within {seconds:g} s: send a shorter sound, or try again later")
