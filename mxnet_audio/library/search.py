@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -272,12 +272,29 @@ class AudioSearch(SoundIndex):
         name = source_name(path)
         return self._nearest(vector, top_k, None if name is None or not skip_exact_match else file_of(name), where)
 
-    def query_vector(self, vector: np.ndarray, top_k: int = 10, *, where: str | None = None) -> list[Neighbour]:
-        """Find the indexed files nearest to an embedding [shape=(dim,)]; needs no model. Missing files are left out."""
-        return self._nearest(vector, top_k, None, where)
+    def query_vector(
+        self,
+        vector: np.ndarray,
+        top_k: int = 10,
+        *,
+        where: str | None = None,
+        keep: Callable[[Entry], bool] | None = None,
+    ) -> list[Neighbour]:
+        """Find the indexed files nearest to an embedding [shape=(dim,)]; needs no model. Missing files are left out.
 
-    def _nearest(self, vector: np.ndarray, top_k: int, own_file: str | None, where: str | None) -> list[Neighbour]:
-        """Find the nearest entries that are not of `own_file` and whose files exist."""
+        `keep` is as of :meth:`mxnet_audio.search.VectorIndex.query`; it is not asked about missing files.
+        """
+        return self._nearest(vector, top_k, None, where, keep)
+
+    def _nearest(
+        self,
+        vector: np.ndarray,
+        top_k: int,
+        own_file: str | None,
+        where: str | None,
+        accept: Callable[[Entry], bool] | None = None,
+    ) -> list[Neighbour]:
+        """Find the nearest entries that are not of `own_file`, whose files exist, and which `accept` keeps."""
         own = None if own_file is None else real_path(own_file)
         missing: list[str] = []
 
@@ -287,7 +304,7 @@ class AudioSearch(SoundIndex):
             if self._is_missing(entry):
                 missing.append(entry.path)
                 return False
-            return True
+            return accept is None or accept(entry)
 
         options = self._of_server(where=where, partition=self._partition)
         found = self.index.query(vector, top_k, [] if own is None else [own], keep, **options)

@@ -18,7 +18,16 @@ from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.search import store
 from mxnet_audio.search.changes import merged
 from mxnet_audio.search.contents import Contents, Neighbour
-from mxnet_audio.search.entries import Entry, check_prunable, check_stamp, find_entries, is_missing, moved, real_path
+from mxnet_audio.search.entries import (
+    Entry,
+    absolute_path,
+    check_prunable,
+    check_stamp,
+    find_entries,
+    is_missing,
+    moved,
+    real_path,
+)
 from mxnet_audio.search.journal import Journal
 from mxnet_audio.search.saved import Saved, read
 from mxnet_audio.search.vectors import check_vectors
@@ -46,6 +55,8 @@ class VectorIndex:
     lock : threading.RLock
         Held during each call; hold it to make several calls in one step, and to change `notes`. Release it before
         :meth:`save` and :meth:`record`, which may wait for other processes.
+    directory : str or None
+        Absolute path, with its links, of the directory that the index was last loaded from or saved in.
     model : dict or None
         Description of the model as JSON types, by which it can be found again; saved with the vectors.
     notes : dict
@@ -75,6 +86,7 @@ class VectorIndex:
         self.model_id = model_id
         self.model: dict[str, Any] | None = None
         self.notes: dict[str, Any] = {}
+        self.directory: str | None = None
         self._saved: Saved | None = None
         self._changes: dict[str, None] = {}  # real paths of entries that were added, replaced or removed since then
 
@@ -306,6 +318,18 @@ class VectorIndex:
         """Return True if the index was last loaded from or saved to the directory, and one is still there."""
         return self._saved is not None and self._saved.directory == real_path(directory) and store.has_index(directory)
 
+    def is_current(self) -> bool:
+        """Return True if :attr:`directory` holds what it held when the index was loaded or saved.
+
+        Raises
+        ------
+        SearchError
+            If there is no index any more, or it is damaged.
+        """
+        if self._saved is None or self.directory is None:
+            return False
+        return Saved.now(self.directory).version == self._saved.version
+
     def save(self, directory: str | os.PathLike) -> None:
         """Save the index atomically: at any moment the directory holds the previous index or this one, complete.
 
@@ -347,6 +371,7 @@ class VectorIndex:
                 manifest = {**saved.manifest, **header}
                 store.write_manifest(directory, manifest)
             self._saved = Saved(real_path(directory), manifest, 0)
+            self.directory = absolute_path(os.fspath(directory))
             self._changes.clear()
 
     def _header(self) -> dict[str, Any]:
@@ -432,6 +457,7 @@ class VectorIndex:
         contents, saved = read(path_argument("directory", directory))
         index = cls(contents.choice, contents.metric)
         index._contents, index._saved = contents, saved
+        index.directory = absolute_path(os.fsdecode(directory))
         for name, value in copy.deepcopy(saved.header).items():
             setattr(index, name, value)
         index.check(model_id, dim, directory)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import numpy as np
@@ -28,6 +28,8 @@ from mxnet_audio.serve.sounds import Sound
 from mxnet_audio.serve.uploads import Upload
 
 __all__ = ["SoundService", "timed_out"]
+
+Result = TypeVar("Result")
 
 WINDOWS = 16  # of a timeline that are computed between two batches of other requests
 MOST_SAMPLES = 256 << 20  # [bytes], of decoded sounds that wait for a network, before further ones are decoded
@@ -188,9 +190,8 @@ class SoundService:
             raise NotServed("no index is served: start the server with --index")
         vector = (await self._output(model, sound)).vector
 
-        def compute(sources: list[Any]) -> list[Output]:
-            from_thread.check_cancelled()
-            return self._executor.submit(lambda: list(model.forward_many(sources))).result()
+        def compute(sources: list[Any]) -> list[Any]:
+            return self._in_executor(lambda: list(model.forward_many(sources)))
 
         with self._admitted(sound.samples.nbytes):
             found = await to_thread.run_sync(partial(index.nearest, vector, top_k, where=where, own=own))
@@ -251,16 +252,14 @@ class SoundService:
         return classifier
 
     def _windows(self, timeline: Iterator[TimedPrediction]) -> Iterator[TimedPrediction]:
-        """Yield the windows of a timeline, which the thread of the networks computes, until the request is cancelled.
-
-        Called in a thread of its own, which waits for that of the networks.
-        """
-        while True:
-            from_thread.check_cancelled()
-            windows = self._executor.submit(lambda: list(islice(timeline, WINDOWS))).result()
-            if not windows:
-                return
+        """Yield the windows of a timeline; other requests are computed between every few of them."""
+        while windows := self._in_executor(lambda: list(islice(timeline, WINDOWS))):
             yield from windows
+
+    def _in_executor(self, compute: Callable[[], Result]) -> Result:
+        """Compute in the thread of the networks, unless the request was cancelled; called in another thread."""
+        from_thread.check_cancelled()
+        return self._executor.submit(compute).result()
 
     async def _output(self, model: Any, sound: Sound) -> Any:
         """Return the output of a model for a sound, in a batch with others; raise the error of the sound."""

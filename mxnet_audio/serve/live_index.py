@@ -1,0 +1,282 @@
+"""Index that is served: queries, the sounds that they find, and its replacement while it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mxnet_audio.audio import file_of
+from mxnet_audio.errors import InvalidAudioError, SearchError
+from mxnet_audio.library.search import AudioSearch
+from mxnet_audio.search import VectorIndex
+from mxnet_audio.search.entries import Entry
+from mxnet_audio.search.store import manifest_stamp, read_manifest
+from mxnet_audio.search.vectors import check_vectors
+from mxnet_audio.serve.catalogue import Catalogue, catalogue_of
+from mxnet_audio.serve.problems import RequestError, UnknownSound
+from mxnet_audio.serve.similar_parts import Compute, SimilarParts
+
+__all__ = ["IndexNotReplaced", "IndexUnavailable", "LiveIndex", "Match"]
+
+log = logging.getLogger(__name__)
+
+MOST_PARTS = 10  # sounds of an answer whose parts are looked for
+POLL_SECONDS = 2.0  # from one look at the stored index to the next
+
+
+class IndexNotReplaced(RequestError):
+    """Raised if the stored index cannot be served in place of the present one."""
+
+    status, kind = 409, "index-not-replaced"
+
+
+class IndexUnavailable(RequestError):
+    """Raised if the server of a collection does not answer."""
+
+    status, kind = 503, "index-unavailable"
+
+
+class Match(NamedTuple):
+    """Sound that a query found.
+
+    Attributes
+    ----------
+    entry : Entry
+        Entry of the index.
+    distance : float
+    id : str
+        Identity, for `LiveIndex.find`.
+    name : str
+        Name to show.
+    part : (float, float) or None
+        Start and end [s] of the part that is most like the query; None if it is not known.
+    """
+
+    entry: Entry
+    distance: float
+    id: str
+    name: str
+    part: tuple[float, float] | None = None
+
+
+class LiveIndex:
+    """Index that is served, which a newer one can replace at any time.
+
+    A query uses one index from its start to its end. Threads can share a `LiveIndex`.
+
+    Parameters
+    ----------
+    search : AudioSearch
+        Index and its model.
+    root : path, optional
+        Folder of sound files that requests may name; names of files in it are relative to it.
+    """
+
+    def __init__(self, search: AudioSearch, root: Path | None = None):
+        self.search = search
+        self._root = root
+        self._parts = SimilarParts()
+        self._catalogue: Catalogue | None = None
+        self._catalogue_lock, self._reload_lock = threading.Lock(), threading.Lock()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Ids and names of the sounds of the present index."""
+        with self._catalogue_lock:
+            index = self.search.index
+            if self._catalogue is None or self._catalogue.index is not index:
+                self._catalogue = catalogue_of(index, self._root)
+            return self._catalogue
+
+    def nearest(
+        self, vector: np.ndarray, top_k: int = 10, *, where: str | None = None, own: os.stat_result | None = None
+    ) -> list[Match]:
+        """Find the sounds that are nearest to an embedding.
+
+        Parameters
+        ----------
+        vector : np.ndarray [shape=(dim,)]
+        top_k : int > 0
+            Number of sounds.
+        where : str, optional
+            Condition on the metadata of a collection on a server.
+        own : os.stat_result, optional
+            Status of the file that the embedding is of; its sounds are left out.
+
+        Returns
+        -------
+        list of Match
+            Nearest first, without those whose files are missing.
+
+        Raises
+        ------
+        InvalidAudioError
+            If the embedding cannot be compared, such as a zero vector by angles.
+        ParameterError
+            If `top_k` or `where` is wrong, or the index has no conditions.
+        IndexUnavailable
+            If the server of a collection is away.
+        """
+        kept: dict[str, list[Entry]] = {}
+
+        def keep(entry: Entry) -> bool:
+            if own is not None and _is_file(entry, own):
+                return False
+            kept.setdefault(entry.path, []).append(entry)
+            return True
+
+        try:
+            check_vectors(vector, metric=self.search.index.metric)
+        except SearchError as error:
+            raise InvalidAudioError(error.reason) from error
+        try:
+            catalogue = self.catalogue
+            found = self.search.query_vector(vector, top_k, where=where, keep=keep)
+        except SearchError as error:
+            raise _unavailable(error) from error
+        entries = [(kept[path].pop(0), distance) for path, distance in found]
+        return [Match(each, distance, catalogue.id_of(each), catalogue.name_of(each)) for each, distance in entries]
+
+    def with_parts(
+        self, matches: Sequence[Match], vector: np.ndarray, seconds: float, compute: Compute, longest: float
+    ) -> list[Match]:
+        """Find the parts of sounds that are most like a query.
+
+        Parameters
+        ----------
+        matches : sequence of Match
+            Sounds; the first ten get their parts.
+        vector : np.ndarray [shape=(dim,)]
+            Embedding of the query.
+        seconds : float > 0 [s]
+            Length of the query.
+        compute : callable
+            Function from a list of ``(samples, rate)`` to the outputs of the index's model.
+        longest : float > 0 [s]
+            Time after which no further part is looked for.
+
+        Returns
+        -------
+        list of Match
+            The same, with `part` where it was found.
+        """
+        end, found = time.monotonic() + longest, list(matches)
+        for number, match in enumerate(found[:MOST_PARTS]):
+            if time.monotonic() > end:
+                break
+            part = self._parts.find(match.entry, vector, seconds, self.search.index.metric, compute)
+            found[number] = match._replace(part=part)
+        return found
+
+    def find(self, id: str) -> Entry:
+        """Return the entry with an id.
+
+        Raises
+        ------
+        UnknownSound
+            If the index has none.
+        IndexUnavailable
+            If the server of a collection is away.
+        """
+        try:
+            entry = self.catalogue.find(id)
+        except SearchError as error:
+            raise _unavailable(error) from error
+        if entry is None:
+            raise UnknownSound("no such sound in the index")
+        return entry
+
+    def reload(self) -> bool:
+        """Load the stored index beside the present one, and serve it from then on, unless it is the same.
+
+        Of several calls at once, the first loads the index, and the others find that it is the same.
+
+        Returns
+        -------
+        bool
+            True if the index was replaced; False also for a collection on a server, which is never loaded.
+
+        Raises
+        ------
+        IndexNotReplaced
+            If the stored index is missing, damaged, or of another model; the present one stays.
+        """
+        with self._reload_lock:
+            directory = self._directory
+            if directory is None:
+                return False
+            try:
+                if self.search.index.is_current():  # type: ignore[union-attr]  # only a VectorIndex has a directory
+                    return False
+                self._check_model(directory)
+                self.search.load(directory)
+            except SearchError as error:
+                reason = error.reason
+                for folder in (directory, os.path.realpath(directory)):
+                    reason = reason.replace(folder + os.sep, "")
+                log.warning("%s: not loaded, the former index stays in service: %s", directory, error.reason)
+                raise IndexNotReplaced(f"the former index stays in service: {reason}") from error
+            log.info("%s: loaded again, with %d sounds", directory, len(self.search))
+            return True
+
+    def _check_model(self, directory: str) -> None:
+        """Raise SearchError, in words without folders of the server, if the stored index is of another model."""
+        manifest, model = read_manifest(directory), self.search.index.model_id
+        if manifest["model_id"] != model and manifest["count"]:
+            raise SearchError(
+                f"the stored index holds embeddings of the model {manifest['model_id']}, the served model is {model}: "
+                "start the server again with that one"
+            )
+
+    @property
+    def _directory(self) -> str | None:
+        """Folder of the stored index; None if the index is on a server, or was never stored."""
+        index = self.search.index
+        return index.directory if isinstance(index, VectorIndex) else None
+
+    async def watch(self) -> None:
+        """Look every two seconds for a newer stored index, and serve it; runs until it is cancelled."""
+        if self._directory is None:
+            return
+        stamp = None
+        while True:
+            stamp = await asyncio.to_thread(self._follow, stamp)
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _follow(self, former: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        """Reload the index if its manifest has changed, and return the stamp of the manifest."""
+        directory = self._directory
+        assert directory is not None  # loading an index again does not change it
+        try:
+            stamp = manifest_stamp(directory)
+            # At the beginning of a new index there is an empty one, which is not served in place of a full one.
+            if stamp != former and (read_manifest(directory)["count"] or not len(self.search)):
+                self.reload()
+        except IndexNotReplaced:  # the log has it
+            pass
+        except SearchError:  # missing, perhaps until another is moved there, or damaged
+            return None
+        return stamp
+
+
+def _unavailable(error: SearchError) -> IndexUnavailable:
+    log.warning("the index cannot be searched: %s", error)
+    return IndexUnavailable("the index cannot be searched now: try again later; the server's log tells why")
+
+
+def _is_file(entry: Entry, status: os.stat_result) -> bool:
+    """Return True if an entry is of the file with a status."""
+    if entry.stamp is None:
+        return False
+    try:
+        return os.path.samestat(os.stat(file_of(entry.real)), status)  # noqa: PTH116 - names not in UTF-8
+    except (OSError, ValueError):  # missing, or on another machine
+        return False
