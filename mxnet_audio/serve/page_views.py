@@ -1,0 +1,173 @@
+"""Parts of the page as HTML, in which names and labels are text."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mxnet_audio.viz import printable
+
+if TYPE_CHECKING:
+    from mxnet_audio.serve.catalogue import FolderCatalogue
+
+__all__ = ["IndexMap", "MapPoint", "MapPoints", "render", "sound_figure"]
+
+MAX_POINTS = 500  # of the map
+WIDTH, HEIGHT, MARGIN = 100, 50, 4  # of the map
+SPECTROGRAM_FRAMES = 600
+
+_environment = Environment(
+    loader=PackageLoader("mxnet_audio.serve"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters["printable"] = printable
+
+
+def render(part: str, **values: Any) -> str:
+    """Return the HTML of a part of the page: a macro of the template, whose values are escaped."""
+    return str(getattr(_environment.get_template("page.html").module, part)(**values))
+
+
+def sound_figure(samples: np.ndarray, rate: int) -> str:
+    """Return the waveform and the spectrogram of a sound over one axis of time, as a data URI.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,)]
+    rate : int [Hz]
+    """
+    from matplotlib.figure import Figure
+
+    from mxnet_audio.viz.embedded import figure_uri
+
+    seconds = len(samples) / rate
+    figure = Figure(figsize=(7.2, 4), dpi=110, layout="constrained")
+    wave, spectrogram = figure.subplots(2, sharex=True, height_ratios=(1, 2))
+    low, high = _envelope(samples)
+    wave.fill_between(np.linspace(0, seconds, len(low)), low, high, color="#332288", linewidth=0.6)
+    wave.set(ylabel="amplitude", xlim=(0, seconds))
+    levels, hertz = _spectrogram(samples, rate)
+    image = spectrogram.imshow(
+        levels, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 0, hertz / 1000)
+    )
+    spectrogram.set(xlabel="time (s)", ylabel="frequency (kHz)")
+    figure.colorbar(image, ax=[wave, spectrogram], label="level (dB)", pad=0.01, aspect=30)
+    return figure_uri(figure, "png")
+
+
+def _envelope(samples: np.ndarray, columns: int = 1200) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and highest sample in each of at most `columns` equal parts."""
+    edges = np.unique(np.linspace(0, len(samples), min(columns, len(samples)) + 1).astype(int)[:-1])
+    return np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)
+
+
+def _spectrogram(samples: np.ndarray, rate: int) -> tuple[np.ndarray, float]:
+    """Return at most 600 frames [dB, shape=(bins, frames)], not below the loudest by 80 dB; and the top [Hz]."""
+    from mxnet_audio.features import power_to_db
+
+    size = 1024 if rate > 12000 else 512
+    padded = np.pad(samples, (0, max(0, size - len(samples))))
+    starts = np.linspace(0, len(padded) - size, min(SPECTROGRAM_FRAMES, 1 + (len(padded) - size) // (size // 4)))
+    frames = np.stack([padded[start : start + size] for start in starts.astype(int)]) * np.hanning(size)
+    power = np.abs(np.fft.rfft(frames.astype(np.float32))) ** 2
+    levels = power_to_db(np.maximum(power, 1e-10))
+    return np.maximum(levels, levels.max() - 80).T, rate / 2
+
+
+class MapPoint(NamedTuple):
+    """Point of a map: its coordinates in the figure, and its text."""
+
+    x: float
+    y: float
+    name: str
+
+
+class MapPoints(NamedTuple):
+    """Points of a map: those of the index, those of its sounds that were chosen, and that of the query."""
+
+    points: list[MapPoint]
+    chosen: list[MapPoint]
+    query: MapPoint
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+class IndexMap:
+    """Map of the sounds of an index: their vectors on the two principal components, computed once.
+
+    Of a large index, 500 sounds are shown.
+
+    Parameters
+    ----------
+    catalogue : FolderCatalogue
+        Catalogue of the index.
+    """
+
+    def __init__(self, catalogue: FolderCatalogue):
+        self.catalogue = catalogue
+        self._lock = threading.Lock()
+        self._plane: _Plane | None = None
+
+    def points(self, query: np.ndarray, paths: Sequence[str]) -> MapPoints | None:
+        """Return the points of a query and of some paths among those of the index; None of less than three sounds."""
+        with self._lock:
+            if self._plane is None:
+                self._plane = self._fitted()
+        plane = self._plane
+        if len(plane.names) < 3:
+            return None
+        chosen = self._vectors(paths)
+        others = (self._scaled(np.stack([query, *chosen.values()])) - plane.mean) @ plane.axes.T
+        everything = np.concatenate([plane.points, others])
+        low, high = everything.min(axis=0), everything.max(axis=0)
+        size = np.array([WIDTH, HEIGHT])
+        scale = ((size - 2 * MARGIN) / np.maximum(high - low, 1e-12)).min()  # the same in both directions
+
+        def placed(points: np.ndarray, names: Sequence[str]) -> list[MapPoint]:
+            places = (points - (low + high) / 2) * scale + size / 2
+            return [MapPoint(x, y, name) for (x, y), name in zip(places.round(2).tolist(), names)]
+
+        (query_point,) = placed(others[:1], ["this sound"])
+        return MapPoints(placed(plane.points, plane.names), placed(others[1:], self._names(chosen)), query_point)
+
+    def _fitted(self) -> _Plane:
+        """Compute the principal components of the index, or of equally spaced ones of its sounds."""
+        paths = self.catalogue.index.paths
+        vectors = self._vectors(paths[:: max(1, -(-len(paths) // MAX_POINTS))])
+        table = self._scaled(np.stack(list(vectors.values()))) if vectors else np.zeros((0, 1), np.float32)
+        mean = table.mean(axis=0) if vectors else np.zeros(1, np.float32)
+        axes = np.zeros((2, table.shape[1]), np.float32)
+        found = np.linalg.svd(table - mean, full_matrices=False)[2][:2]
+        axes[: len(found)] = found
+        return _Plane(mean, axes, (table - mean) @ axes.T, self._names(vectors))
+
+    def _vectors(self, paths: Iterable[str]) -> dict[str, np.ndarray]:
+        """Return the vectors of those paths that are in the index."""
+        index = self.catalogue.index
+        with index.lock:
+            return {path: index.vector(path) for path in paths if path in index}
+
+    def _names(self, paths: Iterable[str]) -> list[str]:
+        return [self.catalogue.name_of(entry) for entry in self.catalogue.index.lookup(paths).values()]
+
+    def _scaled(self, vectors: np.ndarray) -> np.ndarray:
+        """Return vectors of length 1, where only their angles are compared."""
+        if self.catalogue.index.metric != "cosine":
+            return vectors
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+class _Plane(NamedTuple):
+    """Plane of a map: mean [shape=(dim,)], axes [shape=(2, dim)], points [shape=(n, 2)] and their names."""
+
+    mean: np.ndarray
+    axes: np.ndarray
+    points: np.ndarray
+    names: list[str]
