@@ -33,6 +33,7 @@ __all__ = ["UPLOAD_BODY", "Upload", "install_uploads", "receive_upload", "shown_
 
 _MAX_JSON = 16 << 10  # bytes: a body holds one path
 _MAX_FIELD = 4 << 10  # bytes of a form's field
+_BLOCK = 1 << 20  # bytes that are written at once
 _LONGEST_NAME = 255  # characters that are shown
 
 #: Request body of the routes that take a sound, for `openapi_extra={"requestBody": UPLOAD_BODY}` of FastAPI.
@@ -221,8 +222,13 @@ async def _stored(request: Request) -> BinaryIO:
     """Write a body to a temporary file without a name."""
     file: Any = TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
+        buffer = bytearray()
         async for chunk in request.stream():
-            await anyio.to_thread.run_sync(file.write, chunk)
+            buffer += chunk
+            if len(buffer) >= _BLOCK:  # the disk may be slow
+                await anyio.to_thread.run_sync(file.write, buffer)
+                buffer = bytearray()
+        file.write(buffer)
         file.seek(0)
     except BaseException:
         file.close()
