@@ -13,6 +13,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Dask's profiler reads the stacks of running threads, which may crash CPython 3.11.
 os.environ.setdefault("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED", "false")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for the tests that import ONNX Runtime themselves
+# Compiling librosa's functions takes 20 s in a new environment.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 import numpy as np
 import platformdirs
@@ -24,10 +26,14 @@ from hypothesis import settings
 
 from mxnet_audio.inference import onnx_session
 from tests.milvus_server import (  # noqa: F401 - fixtures
+    collections_of_the_session,
     milvus_collection,
     milvus_indexes,
     milvus_server,
     own_milvus_server,
+    pytest_runtest_teardown,
+    session_milvus_server,
+    uses_milvus_server,
 )
 
 settings.register_profile("deterministic", derandomize=True, deadline=None)
@@ -58,6 +64,26 @@ def pytest_configure():
     """Keep compiled files, whatever the environment says: rewriting the assertions takes 10 s in each process."""
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # for the processes that tests start
+
+
+def pytest_collection_modifyitems(items):
+    """Run the tests of the Milvus server one after another."""
+    items.sort(key=lambda item: not uses_milvus_server(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Distribute modules in the order of their folders: the many short ones of doctests come last, and no long one."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "milvus_server" if uses_milvus_server(nodeid) else super()._split_scope(nodeid)
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
 
 
 def pytest_collection_finish():

@@ -1,9 +1,12 @@
-"""Milvus server of the tests, from the package `milvus`; one is started for all test processes."""
+"""Milvus server of the tests, from the package `milvus`.
+
+A test of the server of the session has ``milvus_server`` in its name, in that of its module, or in that of a parameter:
+one process runs all of them, one after another, since the server takes a tenth of a core while it runs.
+"""
 
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import tempfile
@@ -16,7 +19,17 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-__all__ = ["MilvusServer", "milvus_collection", "milvus_indexes", "milvus_server", "own_milvus_server"]
+__all__ = [
+    "MilvusServer",
+    "collections_of_the_session",
+    "milvus_collection",
+    "milvus_indexes",
+    "milvus_server",
+    "own_milvus_server",
+    "pytest_runtest_teardown",
+    "session_milvus_server",
+    "uses_milvus_server",
+]
 
 _START_SECONDS = 120
 # A server that was killed is forgotten sooner than by default, and readers wait less.
@@ -32,12 +45,14 @@ class MilvusServer:
     Parameters
     ----------
     folder : Path
-        Folder for what the server stores, which is there after it is killed. Objects with one folder are of one server.
+        Folder for what the server stores, which is there after it is killed.
     settings : dict of str to str, optional
         Settings of the server, as environment variables, in place of those of the tests.
 
     Attributes
     ----------
+    folder : Path
+        The file ``pid`` in it has the number of the process.
     uri, token : str
         Arguments of `MilvusIndex`.
     """
@@ -46,8 +61,7 @@ class MilvusServer:
 
     def __init__(self, folder, settings=_SETTINGS):
         self.folder, self._settings = folder, settings
-        self._processes = []
-        self._pid = folder / "pid"
+        self._process = self._watcher = None
 
     @property
     def uri(self):
@@ -93,23 +107,22 @@ class MilvusServer:
             "ETCD_CONFIG_PATH": str(self.folder / "etcd.yaml"),
         }  # fmt: skip
         with (self.folder / "output.log").open("ab") as log, _skipped_if_it_fails():
-            process = subprocess.Popen(
+            self._process = subprocess.Popen(
                 [programs / "milvus", "run", "standalone"],
                 cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
-        self._pid.write_text(str(process.pid))
+        (self.folder / "pid").write_text(str(self._process.pid))
         # A session of tests that is killed takes the server with it.
         session = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
         watch = 'while kill -0 "$0" && kill -0 "$1"; do sleep 2; done; kill -9 "$1"'
-        watcher = subprocess.Popen(
-            ["sh", "-c", watch, str(session), str(process.pid)], start_new_session=True,
+        self._watcher = subprocess.Popen(
+            ["sh", "-c", watch, str(session), str(self._process.pid)], start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self._processes += [process, watcher]  # which are not waited for
         end = time.monotonic() + _START_SECONDS
         while not self._answers(ports["metrics"]):
-            if process.poll() is not None or time.monotonic() > end:
+            if not self.runs or time.monotonic() > end:
                 self.kill()
                 pytest.skip(f"the Milvus server does not start: {(self.folder / 'output.log').read_text()[-500:]}")
             time.sleep(0.1)
@@ -120,13 +133,17 @@ class MilvusServer:
             return urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).read() == b"OK"
         return False
 
+    @property
+    def runs(self):
+        """True between `start` and `kill`."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self):
         """Kill the server at once."""
-        pid = int(self._pid.read_text())
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):  # another test process has started it
-            os.waitpid(pid, 0)
+        for process in (self._watcher, self._process):
+            if process is not None:
+                process.kill()
+                process.wait()
 
 
 @contextlib.contextmanager
@@ -155,25 +172,38 @@ def _skip_if_not_installed():
         pytest.skip("no Milvus server: pip install --no-deps milvus==2.3.5")
 
 
+def uses_milvus_server(nodeid):
+    """Return True for the tests of the server of the session."""
+    return "milvus_server" in nodeid
+
+
+_session_server = pytest.StashKey[MilvusServer]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Stop the server of the session after the last test of it."""
+    if _session_server in item.config.stash and not (nextitem and uses_milvus_server(nextitem.nodeid)):
+        item.config.stash[_session_server].kill()
+
+
 @pytest.fixture(scope="session")
-def milvus_server(tmp_path_factory, worker_id):
-    """Milvus server; the test is skipped where the package `milvus` is not installed."""
+def session_milvus_server(tmp_path_factory, pytestconfig):
+    """Milvus server of the session, which may be stopped; the test is skipped where `milvus` is not installed."""
     _skip_if_not_installed()
-    root = tmp_path_factory.getbasetemp()
-    folder = (root if worker_id == "master" else root.parent) / "milvus"
-    folder.mkdir(exist_ok=True)
-    server, users = MilvusServer(folder), folder / "users"
-    with FileLock(folder / ".lock"):
-        count = int(users.read_text()) if users.exists() else 0
-        if not count:
-            server.start()
-        users.write_text(str(count + 1))
+    server = pytestconfig.stash[_session_server] = MilvusServer(tmp_path_factory.mktemp("milvus"))
+    server.start()
     yield server
-    with FileLock(folder / ".lock"):
-        count = int(users.read_text()) - 1
-        users.write_text(str(count))
-        if not count:
-            server.kill()
+    server.kill()
+
+
+@pytest.fixture
+def milvus_server(session_milvus_server, request):
+    """Milvus server of the session."""
+    assert uses_milvus_server(request.node.nodeid), "tests of the server have `milvus_server` in their name"
+    if not session_milvus_server.runs:
+        session_milvus_server.start()
+    return session_milvus_server
 
 
 @pytest.fixture
@@ -187,18 +217,21 @@ def own_milvus_server(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def milvus_indexes(milvus_server):
+def collections_of_the_session():
+    """Indexes by width and metric."""
+    return {}
+
+
+@pytest.fixture
+def milvus_indexes(milvus_server, collections_of_the_session):
     """Function ``milvus_indexes(dim, metric="cosine") -> MilvusIndex`` of one collection for all tests, emptied."""
     from mxnet_audio.search import MilvusIndex
 
-    indexes = {}
-
     def emptied(dim, metric="cosine"):
-        index = indexes.get((dim, metric))
+        index = collections_of_the_session.get((dim, metric))
         if index is None:
-            name = f"shared_{uuid.uuid4().hex}"  # for this process
-            index = MilvusIndex(milvus_server.uri, name, metric=metric, token=milvus_server.token)
-            indexes[dim, metric] = index
+            index = MilvusIndex(milvus_server.uri, f"shared_{dim}_{metric}", metric=metric, token=milvus_server.token)
+            collections_of_the_session[dim, metric] = index
             index.add("first", np.ones(dim))
         index.remove(list(index.real_paths))
         return index

@@ -63,7 +63,7 @@ def test_the_commands_work_on_a_collection(run, run_json, songs, lite):
     assert run_json("index", "remove", "archive/2 é.wav", *lite)["count"] == 6
 
 
-def test_push_and_pull(run, run_json, songs, server):
+def test_push_and_pull_with_a_milvus_server(run, run_json, songs, server):
     run("index", "songs", "--index", "ix", "--encoder", "musicnn")
     uri, collection = server[3], server[5]
     target = server[2:]
@@ -84,7 +84,7 @@ def test_push_and_pull(run, run_json, songs, server):
         assert "musicnn, max_pool" in result.stderr and "yamnet, mean" in result.stderr
 
 
-def test_a_missing_collection(run, songs, server):
+def test_a_missing_collection_of_a_milvus_server(run, songs, server):
     for words in (("search", "songs/0 é.wav"), ("index", "list"), ("index", "--prune")):
         assert server[5] in run(*words, *server, code=1).stderr
     assert server[5] in run("index", "pull", *server[2:], code=1).stderr
@@ -104,7 +104,7 @@ def test_wrong_usage(run, tmp_path):
     assert "--where" in run("search", tmp_path, "--where", "a == 1", code=2).stderr
 
 
-def test_a_wrong_token(run, songs, server, monkeypatch):
+def test_a_wrong_token_of_a_milvus_server(run, songs, server, monkeypatch):
     monkeypatch.setenv("MXNET_AUDIO_MILVUS_TOKEN", "root:secret")
     message = run("search", "songs/0 é.wav", *server, code=1).stderr
     assert "token" in message and "secret" not in message

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -91,7 +92,9 @@ def test_a_file_is_refused_for_workers_in_other_processes(job, client, songs, mo
 
 
 @pytest.mark.slow
-def test_a_killed_worker_leaves_no_file_twice(tmp_path, onnx_model, milvus_server, milvus_collection):
+def test_a_killed_worker_writes_no_file_twice_to_a_milvus_server(
+    tmp_path, onnx_model, milvus_server, milvus_collection
+):
     folder = tmp_path / "songs"
     folder.mkdir()
     for number in range(400):
@@ -102,7 +105,8 @@ def test_a_killed_worker_leaves_no_file_twice(tmp_path, onnx_model, milvus_serve
 
     def kill_one(pid):
         with contextlib.closing(job.index()) as index:
-            while not len(index):
+            end = time.monotonic() + 60
+            while not len(index) and time.monotonic() < end:
                 pass
             os.kill(pid, 9)
             killed.append(len(index))

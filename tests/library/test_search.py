@@ -343,6 +343,14 @@ def many(tmp_path_factory):
     return folder, whole
 
 
+def wait_until(condition, process):
+    """Wait for what a process does, a minute at most."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("engine", ["exact", "voyager"])
 def test_a_kill_during_indexing_loses_no_finished_file(many, engine, tmp_path):
     """Kill the run at several moments, then let it finish."""
@@ -355,8 +363,8 @@ def test_a_kill_during_indexing_loses_no_finished_file(many, engine, tmp_path):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
         process.stdout.readline()
         time.sleep(wait or 0)
-        while wait is None and not any(file.stat().st_size for file in save_dir.glob("*/journal.jsonl")):
-            time.sleep(0.01)
+        if wait is None:
+            wait_until(lambda: any(file.stat().st_size for file in save_dir.glob("*/journal.jsonl")), process)
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
         process.stdout.close()
@@ -396,8 +404,7 @@ def test_a_kill_loses_only_files_in_progress(many, tmp_path):
         stdout=subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
     process.stdout.readline()
-    while not log.exists() or log.stat().st_size < 60:
-        time.sleep(0.01)
+    wait_until(lambda: log.exists() and log.stat().st_size >= 60, process)
     process.kill()
     process.wait()
     process.stdout.close()

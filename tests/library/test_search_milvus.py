@@ -178,7 +178,7 @@ def test_an_interrupted_run_is_continued(server, songs, monkeypatch):
     assert (report.added, report.unchanged) == (4, 16)
 
 
-def test_several_writers(milvus_server, milvus_collection, songs):
+def test_several_writers_on_a_milvus_server(milvus_server, milvus_collection, songs):
     options = {"uri": milvus_server.uri, "token": milvus_server.token, "collection": milvus_collection}
 
     def write(start):

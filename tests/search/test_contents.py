@@ -11,7 +11,7 @@ from mxnet_audio.search import VectorIndex
 NAMES = ["songs/a.wav", "songs/jazz/b.wav", "songs/jazz/c.wav [left]", "songs/jazz/c.wav [right]", "songs2/d.wav"]
 
 
-@pytest.fixture(params=["embedded", "milvus"])
+@pytest.fixture(params=["embedded", "milvus_server"])
 def empty_index(request):
     """Index in memory, or in a server."""
     return VectorIndex() if request.param == "embedded" else request.getfixturevalue("milvus_indexes")(2)

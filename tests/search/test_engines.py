@@ -72,7 +72,7 @@ class MilvusEngine:
         return (ids, distances) if np.ndim(vectors) == 2 else (ids[0], distances[0])
 
 
-@pytest.fixture(params=[*itertools.product(sorted(ENGINES), METRICS), ("milvus", "cosine")], ids="-".join)
+@pytest.fixture(params=[*itertools.product(sorted(ENGINES), METRICS), ("milvus_server", "cosine")], ids="-".join)
 def any_kind(request):
     return request.param
 
@@ -84,7 +84,7 @@ def any_metric(any_kind):
 
 @pytest.fixture
 def make_any(any_kind, request):
-    if any_kind[0] != "milvus":
+    if any_kind[0] != "milvus_server":
         return lambda: create_engine(*any_kind)
     indexes = request.getfixturevalue("milvus_indexes")
     return lambda: MilvusEngine(indexes(128))
@@ -93,7 +93,7 @@ def make_any(any_kind, request):
 @pytest.fixture
 def count(any_kind):
     """Number of vectors; fewer where writing them takes time."""
-    return 300 if any_kind[0] == "milvus" else 2000
+    return 300 if any_kind[0] == "milvus_server" else 2000
 
 
 @pytest.fixture

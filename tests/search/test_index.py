@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mxnet_audio.errors import ParameterError, SearchError
-from mxnet_audio.search import VectorIndex, contents, store
+from mxnet_audio.search import MilvusIndex, VectorIndex, contents, store
 
 ENGINES = ("exact", "voyager", "annoy")
 
@@ -24,12 +24,16 @@ def filled(n=30, **kwargs):
 
 
 def fill(index, n=30):
-    for i, vector in enumerate(vectors(n)):
-        index.add(f"songs/{i}.wav", vector, stamp=(i, 10 * i))
+    names, stamps = [f"songs/{i}.wav" for i in range(n)], [(i, 10 * i) for i in range(n)]
+    if isinstance(index, MilvusIndex):  # in one message
+        index.add_many(names, vectors(n), stamps)
+    else:
+        for name, vector, stamp in zip(names, vectors(n), stamps):
+            index.add(name, vector, stamp=stamp)
     return index
 
 
-@pytest.fixture(params=["embedded", "milvus"])
+@pytest.fixture(params=["embedded", "milvus_server"])
 def index(request):
     """Index of 30 files, in memory or in a server."""
     return fill(VectorIndex() if request.param == "embedded" else request.getfixturevalue("milvus_indexes")(8))

@@ -124,7 +124,7 @@ def test_certificates(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("token", ["root:wrong-password", "wrong-key", None])
-def test_wrong_token(milvus_server, token):
+def test_wrong_token_of_a_milvus_server(milvus_server, token):
     index = MilvusIndex(milvus_server.uri, "songs", token=token, timeout=5)
     reason = "refuses the token" if token else "none was given.*MXNET_AUDIO_MILVUS_TOKEN"
     with pytest.raises(SearchError, match=reason) as caught:
@@ -166,7 +166,7 @@ def check_metadata_and_partitions(index):
         index.add(names[0], vectors(1)[0], partition="my songs")
 
 
-def test_metadata_and_partitions(milvus_indexes):
+def test_metadata_and_partitions_in_a_milvus_server(milvus_indexes):
     check_metadata_and_partitions(milvus_indexes(8))
 
 
@@ -398,7 +398,7 @@ def test_index_types_of_lite(opened, index_type):
     assert index.index_type == index_type
 
 
-def test_parameters_that_the_server_refuses(milvus_server, milvus_collection):
+def test_parameters_that_a_milvus_server_refuses(milvus_server, milvus_collection):
     arguments = {"token": milvus_server.token, "index_type": "HNSW"}
     with pytest.raises(ParameterError, match="index_params"):
         MilvusIndex(milvus_server.uri, milvus_collection, **arguments, index_params={"M": -3}).add("a.wav", [1, 2])
@@ -431,7 +431,7 @@ for start in range(int(first), int(first) + 100, 50):
 
 
 @pytest.mark.slow
-def test_two_processes_write_at_once(milvus_server, milvus_collection):
+def test_two_processes_write_to_a_milvus_server_at_once(milvus_server, milvus_collection):
     """Let two processes create a collection at the same time, and write files of which half are the same."""
     command = [sys.executable, "-c", WRITER, milvus_server.uri, milvus_collection, milvus_server.token]
     writers = [subprocess.Popen([*command, first], stderr=subprocess.PIPE) for first in ("0", "50")]
