@@ -92,9 +92,7 @@ def test_a_file_is_refused_for_workers_in_other_processes(job, client, songs, mo
 
 
 @pytest.mark.slow
-def test_a_killed_worker_writes_no_file_twice_to_a_milvus_server(
-    tmp_path, onnx_model, milvus_server, milvus_collection
-):
+def test_killed_worker_of_a_job_with_a_milvus_server(tmp_path, onnx_model, milvus_server, milvus_collection):
     folder = tmp_path / "songs"
     folder.mkdir()
     for number in range(400):
