@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import ipaddress
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mxnet_audio.serve.problems import Unauthorized, problem_response
 from mxnet_audio.serve.settings import ServeSettings
 
-__all__ = ["OPEN_ROUTES", "SECURITY_HEADERS", "install_access"]
+__all__ = ["OPEN_ROUTES", "SECURITY_HEADERS", "LocalHosts", "install_access", "is_local"]
 
 #: Routes that need no key: a supervisor asks for them.
 OPEN_ROUTES = frozenset({"/healthz", "/readyz"})
@@ -110,3 +112,52 @@ def _given_key(headers: Headers) -> bytes:
         except binascii.Error:
             pass
     return b""
+
+
+class LocalHosts:
+    """Layer of an app for this machine only, which refuses requests to other names than its own.
+
+    A web page could otherwise let its own name mean 127.0.0.1, and then read from the server in the user's browser.
+
+    Parameters
+    ----------
+    app : ASGI app
+    origins : tuple of str
+        Origins whose hosts are allowed, too, such as that of a proxy.
+    """
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...] = ()):
+        self._app, self._hosts = app, {urlsplit(origin).hostname for origin in origins}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        answer = self._app
+        if scope["type"] != "lifespan":
+            host = _host_name(Headers(scope=scope).get("host", ""))
+            if not is_local(host) and host not in self._hosts:
+                detail = (
+                    "this server answers requests to localhost only: set an API key, or allow the origin (--origin)"
+                )
+                answer = problem_response(421, "foreign-host", detail)
+        await answer(scope, receive, send)
+
+
+def is_local(host: str) -> bool:
+    """Return True for a name or address that always means this machine.
+
+    Examples
+    --------
+    >>> is_local("127.0.0.1"), is_local("::1"), is_local("localhost"), is_local("sounds.example")
+    (True, True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _host_name(header: str) -> str:
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""

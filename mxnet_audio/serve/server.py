@@ -18,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mxnet_audio.checks import whole_number
 from mxnet_audio.errors import ParameterError
+from mxnet_audio.serve.access import LocalHosts, is_local
 from mxnet_audio.serve.settings import ServeSettings
 
 __all__ = ["run"]
@@ -64,6 +65,8 @@ def run(app: FastAPI, host: str, port: int, settings: ServeSettings) -> None:
     )
     server = _Server(config)
     with _listening(host, port) as address, _ending(server):
+        if settings.api_key is None and is_local(address.getsockname()[0]):
+            app.add_middleware(LocalHosts, origins=settings.allowed_origins)
         server.run(sockets=[address])
 
 
