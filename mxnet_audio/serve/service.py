@@ -172,6 +172,12 @@ class SoundService:
             )
         return (await self._output(model, sound)).vector, model.model_id
 
+    async def index_vector(self, sound: Sound) -> np.ndarray:
+        """Compute the embedding [shape=(dim,)] of a sound by the model of the index; errors as of `predict`."""
+        if self.index is None:
+            raise NotServed("no index is served: start the server with --index")
+        return (await self._output(self.models.index_model, sound)).vector
+
     async def search(
         self,
         sound: Sound,
@@ -185,10 +191,9 @@ class SoundService:
 
         Parameters `where` and `own` are as of `LiveIndex.nearest`; `parts` asks for the parts of sounds, too.
         """
+        vector = await self.index_vector(sound)
         index, model = self.index, self.models.index_model
-        if index is None:
-            raise NotServed("no index is served: start the server with --index")
-        vector = (await self._output(model, sound)).vector
+        assert index is not None  # else there would be no vector
 
         def compute(sources: list[Any]) -> list[Any]:
             return self._in_executor(lambda: list(model.forward_many(sources)))
