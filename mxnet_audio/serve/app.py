@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 import mxnet_audio
+from mxnet_audio.errors import AudioError
 from mxnet_audio.serve.access import install_access
 from mxnet_audio.serve.monitoring import install_monitoring
 from mxnet_audio.serve.problems import install_problems
@@ -34,7 +35,20 @@ def create_app(models: ServedModels, settings: ServeSettings | None = None) -> F
     Returns
     -------
     fastapi.FastAPI
-        App with its `SoundService` in ``app.state.service``. The service starts and ends with the app.
+        App with its `SoundService` in ``app.state.service``, which starts and ends with the app.
+
+    Raises
+    ------
+    AudioError
+        If the page is wanted, but Gradio is not installed.
+
+    Examples
+    --------
+    >>> from mxnet_audio.serve import ServeSettings, create_app, load_models, run    # doctest: +SKIP
+    >>> settings = ServeSettings(page=False)                                         # doctest: +SKIP
+    >>> app = create_app(load_models("songs.onnx"), settings)                        # doctest: +SKIP
+    >>> run(app, "127.0.0.1", 8000, settings)                                        # doctest: +SKIP
+    serving at http://127.0.0.1:8000
     """
     settings = settings or ServeSettings()
     service = SoundService(models, settings)
@@ -62,7 +76,10 @@ def create_app(models: ServedModels, settings: ServeSettings | None = None) -> F
     install_access(app, settings)
     install_monitoring(app)
     if settings.page:
-        from mxnet_audio.serve.page import mount  # imports Gradio, which takes seconds
-
+        try:
+            from mxnet_audio.serve.page import mount  # imports Gradio, which takes seconds
+        except ModuleNotFoundError as error:
+            mend = "pip install 'mxnet-audio[serve]', or leave the page out (--no-page)"
+            raise AudioError(f"the page needs {error.name}, which is not installed: {mend}") from error
         mount(app, service)
     return app

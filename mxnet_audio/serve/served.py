@@ -151,7 +151,8 @@ def _load_search(path: Path, models: tuple[Any, ...], gpu: int | None) -> AudioS
     if model is None:
         if manifest["model"] is None:
             raise SearchError("the index does not know its model: give the one that made it (--model-dir)", path)
-        device = None if manifest["model"].get("model", "").endswith(".onnx") else _device(gpu)
+        is_onnx = str(manifest["model"].get("model")).lower().endswith(".onnx")  # which runs on the CPU
+        device = None if is_onnx else _device(gpu)
         model = restore(manifest["model"], {"model_ctx": device, "data_ctx": None})
     search = AudioSearch(**{"encoder" if hasattr(model, "record") else "classifier": model})
     search.load(path)
