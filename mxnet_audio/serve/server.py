@@ -50,6 +50,14 @@ def run(app: FastAPI, host: str, port: int, settings: ServeSettings) -> None:
     ParameterError
         If the port is in use, or the address is not of this machine.
     """
+    server = _server(app, settings)
+    with _listening(host, port) as address, _ending(server):
+        if settings.api_key is None and is_local(address.getsockname()[0]):
+            app.add_middleware(LocalHosts, origins=settings.allowed_origins)
+        server.run(sockets=[address])
+
+
+def _server(app: FastAPI, settings: ServeSettings) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         # uvicorn has no limits for the parts of a request
@@ -63,11 +71,7 @@ def run(app: FastAPI, host: str, port: int, settings: ServeSettings) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.upload_timeout + settings.timeout),
     )
-    server = _Server(config)
-    with _listening(host, port) as address, _ending(server):
-        if settings.api_key is None and is_local(address.getsockname()[0]):
-            app.add_middleware(LocalHosts, origins=settings.allowed_origins)
-        server.run(sockets=[address])
+    return _Server(config)
 
 
 def _listening(host: str, port: int) -> socket.socket:
