@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from mxnet_audio.audio import file_of
 from mxnet_audio.errors import InvalidAudioError, SearchError
+from mxnet_audio.inference.results import Output
 from mxnet_audio.library.search import AudioSearch
 from mxnet_audio.search import VectorIndex
 from mxnet_audio.search.entries import Entry
@@ -65,6 +67,10 @@ class Match(NamedTuple):
     id: str
     name: str
     part: tuple[float, float] | None = None
+
+
+class _Late(Exception):
+    """Raised when the time for the parts of sounds is over."""
 
 
 class LiveIndex:
@@ -169,11 +175,16 @@ class LiveIndex:
             The same, with `part` where it was found.
         """
         end, found = time.monotonic() + longest, list(matches)
-        for number, match in enumerate(found[:MOST_PARTS]):
+
+        def compute_in_time(sounds: list[tuple[np.ndarray, int]]) -> Sequence[Output]:
             if time.monotonic() > end:
-                break
-            part = self._parts.find(match.entry, vector, seconds, self.search.index.metric, compute)
-            found[number] = match._replace(part=part)
+                raise _Late
+            return compute(sounds)
+
+        with suppress(_Late):
+            for number, match in enumerate(found[:MOST_PARTS]):
+                part = self._parts.find(match.entry, vector, seconds, self.search.index.metric, compute_in_time)
+                found[number] = match._replace(part=part)
         return found
 
     def find(self, id: str) -> Entry:
@@ -248,7 +259,10 @@ class LiveIndex:
             return
         stamp = None
         while True:
-            stamp = await asyncio.to_thread(self._follow, stamp)
+            try:
+                stamp = await asyncio.to_thread(self._follow, stamp)
+            except Exception:  # such as a full memory: nobody waits for this task, and it should go on
+                log.exception("the stored index was not looked at")
             await asyncio.sleep(POLL_SECONDS)
 
     def _follow(self, former: tuple[int, ...] | None) -> tuple[int, ...] | None:

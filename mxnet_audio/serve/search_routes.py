@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
@@ -15,6 +16,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from mxnet_audio.audio import file_of
+from mxnet_audio.errors import ParameterError
+from mxnet_audio.search.milvus.rows import FIELDS
 from mxnet_audio.serve.catalogue import has_file
 from mxnet_audio.serve.file_response import file_response
 from mxnet_audio.serve.live_index import LiveIndex, Match
@@ -27,6 +30,8 @@ from mxnet_audio.serve.uploads import Upload, receive_upload, shown_name
 
 __all__ = ["audio_url", "router"]
 
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"' + r"|'(?:[^'\\]|\\.)*'", re.DOTALL)
+_WORDS = re.compile(r"\w+")
 _EXAMPLE_ID = "9f86d081884c7d659a2feaa0c55ad015"
 
 
@@ -115,6 +120,8 @@ async def search(
     A sound of the server that is named by its path is not among them. Sounds whose files are missing are left out.
     """
     own = os.fstat(upload.file.fileno())
+    if where is not None:
+        _check_where(where)
 
     async def find(sound: Sound) -> list[Match]:
         return await service.search(sound, top_k, where=where, own=own, parts=windows)
@@ -132,9 +139,15 @@ async def search(
     return SearchAnswer(neighbours=neighbours, model=describe(service.models.index_model))
 
 
-@router.api_route(
+def _check_where(where: str) -> None:
+    """Raise ParameterError for a condition on more than metadata, by which the paths of files could be found out."""
+    if own := sorted(set(_WORDS.findall(_QUOTED.sub("", where))) & set(FIELDS)):
+        raise ParameterError(f"where must be a condition on metadata, without {', '.join(own)}")
+
+
+@router.head("/audio/{id}", include_in_schema=False)
+@router.get(
     "/audio/{id}",
-    methods=["GET", "HEAD"],
     operation_id="audio",
     summary="Get a sound of the index",
     tags=["sounds"],

@@ -14,6 +14,7 @@ pytest.importorskip("fastapi")
 
 from mxnet_audio.library.search import AudioSearch
 from mxnet_audio.serve import ServedModels
+from mxnet_audio.serve.live_index import LiveIndex
 
 
 @pytest.fixture(scope="module")
@@ -275,3 +276,37 @@ def test_a_replaced_file_is_sent_whole(client, sounds, own_models, serving, tmp_
         copy.unlink()
         copy.write_bytes(b"other")
         assert first + b"".join(blocks) == content
+
+
+def test_a_collection_of_milvus(serving, onnx_model, sounds, tmp_path):
+    pytest.importorskip("milvus_lite")
+    search_ = AudioSearch(
+        classifier=onnx_model, engine="milvus", uri=str(tmp_path / "songs.db"), collection="songs", metric="cosine"
+    )
+    search_.index_many(
+        [sounds / "long.wav", *(sounds / "birds").iterdir()], metadata=lambda path: {"kind": Path(path).suffix[1:]}
+    )
+    client = serving(ServedModels(search=search_), audio_root=sounds)
+    content = (sounds / "birds/high.flac").read_bytes()
+    assert {one["name"] for one in search(client, content)} == {"birds/high.flac", "long.wav", "birds/low.wav"}
+    (one,) = search(client, content, where='kind == "flac" and kind != "real_path"', windows=True)
+    assert (one["name"], one["start"], one["end"]) == ("birds/high.flac", 0.0, 1.0)
+    assert client.get(one["audio_url"]).content == content
+    for where in ('real_path > "/a"', 'kind == "a" or path like "/home/%"', r'kind == "\\" or path > "a"'):
+        answer = client.post(
+            "/v1/search", content=content, params={"where": where}, headers={"Content-Type": "audio/wav"}
+        )
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:mxnet-audio:bad-parameter")
+    assert client.post("/v1/reload").json() == {"reloaded": False, "sounds": 3}
+    search_.index.drop()
+    search_.index.close()
+
+
+def test_parts_that_take_too_long_are_left_out(models, sounds):
+    live = LiveIndex(models.search)
+    vector = models.classifier.encode_audio(sounds / "long.wav")
+    matches = live.nearest(vector, 1)
+    assert [match.name for match in matches] == ["long.wav"]
+    assert live.with_parts(matches, vector, 1.0, models.classifier.forward_many, -1.0) == matches
+    (match,) = live.with_parts(matches, vector, 1.0, lambda sounds: list(models.classifier.forward_many(sounds)), 60.0)
+    assert match.part is not None
