@@ -61,8 +61,8 @@ class FolderCatalogue:
     """
 
     def __init__(self, index: VectorIndex, root: Path | None, key: bytes):
-        self.index = index
-        self._root, self._key = root, key
+        self.index, self.key = index, key
+        self._root = root
         self._lock = threading.Lock()
         self._common: str | None = None
         self._table: tuple[np.ndarray, np.ndarray] | None = None
@@ -90,7 +90,7 @@ class FolderCatalogue:
         return _shown(entry, self._root, self._common)
 
     def _digest(self, real: str) -> bytes:
-        return hashlib.blake2b(real.encode("utf-8", "surrogatepass"), digest_size=16, key=self._key).digest()
+        return hashlib.blake2b(real.encode("utf-8", "surrogatepass"), digest_size=16, key=self.key).digest()
 
     def _by_digest(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the first 8 bytes of the entries' digests as sorted numbers [shape=(n,)], and the entries so sorted.
@@ -143,30 +143,32 @@ class CollectionCatalogue:
 Catalogue: TypeAlias = FolderCatalogue | CollectionCatalogue
 
 
-def catalogue_of(index: VectorIndex | MilvusIndex, root: Path | None = None) -> Catalogue:
+def catalogue_of(
+    index: VectorIndex | MilvusIndex, root: Path | None = None, former: Catalogue | None = None
+) -> Catalogue:
     """Return the catalogue of an index.
 
     Parameters
     ----------
     index : VectorIndex or MilvusIndex
-        One that was loaded from a folder gets its key there. A new key is stored if there is none.
+        One that was loaded from a folder gets its key there.
     root : path, optional
         Folder of sound files that requests may name.
+    former : Catalogue, optional
+        Catalogue of the index that this one replaces. Its key is stored, or else a new one, if the folder has none.
 
     Returns
     -------
     FolderCatalogue or CollectionCatalogue
     """
-    if isinstance(index, VectorIndex):
-        return FolderCatalogue(index, root, _key_in(index.directory))
-    return CollectionCatalogue(index, root)
+    if not isinstance(index, VectorIndex):
+        return CollectionCatalogue(index, root)
+    new = former.key if isinstance(former, FolderCatalogue) else secrets.token_bytes(_KEY_BYTES)
+    return FolderCatalogue(index, root, new if index.directory is None else _key_in(index.directory, new))
 
 
-def _key_in(directory: str | None) -> bytes:
-    """Return the key of a folder, a new one if it has none."""
-    new = secrets.token_bytes(_KEY_BYTES)
-    if directory is None:
-        return new
+def _key_in(directory: str, new: bytes) -> bytes:
+    """Return the key of a folder, which is a new one if it has none."""
     path = Path(directory) / _KEY_FILE
     try:
         if len(key := contents(path)) == _KEY_BYTES:

@@ -7,8 +7,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,8 +99,13 @@ class LiveIndex:
         with self._catalogue_lock:
             index = self.search.index
             if self._catalogue is None or self._catalogue.index is not index:
-                self._catalogue = catalogue_of(index, self._root)
+                self._catalogue = catalogue_of(index, self._root, self._catalogue)
             return self._catalogue
+
+    def __len__(self) -> int:
+        """Return the number of sounds; IndexUnavailable if the server of a collection is away."""
+        with _answering():
+            return len(self.search)
 
     def nearest(
         self, vector: np.ndarray, top_k: int = 10, *, where: str | None = None, own: os.stat_result | None = None
@@ -139,15 +144,14 @@ class LiveIndex:
             kept.setdefault(entry.path, []).append(entry)
             return True
 
+        with _answering():
+            catalogue, metric = self.catalogue, self.search.index.metric
         try:
-            check_vectors(vector, metric=self.search.index.metric)
+            check_vectors(vector, metric=metric)
         except SearchError as error:
             raise InvalidAudioError(error.reason) from error
-        try:
-            catalogue = self.catalogue
+        with _answering():
             found = self.search.query_vector(vector, top_k, where=where, keep=keep)
-        except SearchError as error:
-            raise _unavailable(error) from error
         entries = [(kept[path].pop(0), distance) for path, distance in found]
         return [Match(each, distance, catalogue.id_of(each), catalogue.name_of(each)) for each, distance in entries]
 
@@ -181,9 +185,11 @@ class LiveIndex:
                 raise _Late
             return compute(sounds)
 
+        with _answering():
+            metric = self.search.index.metric
         with suppress(_Late):
             for number, match in enumerate(found[:MOST_PARTS]):
-                part = self._parts.find(match.entry, vector, seconds, self.search.index.metric, compute_in_time)
+                part = self._parts.find(match.entry, vector, seconds, metric, compute_in_time)
                 found[number] = match._replace(part=part)
         return found
 
@@ -197,10 +203,8 @@ class LiveIndex:
         IndexUnavailable
             If the server of a collection is away.
         """
-        try:
+        with _answering():
             entry = self.catalogue.find(id)
-        except SearchError as error:
-            raise _unavailable(error) from error
         if entry is None:
             raise UnknownSound("no such sound in the index")
         return entry
@@ -271,19 +275,31 @@ class LiveIndex:
         assert directory is not None  # loading an index again does not change it
         try:
             stamp = manifest_stamp(directory)
-            # At the beginning of a new index there is an empty one, which is not served in place of a full one.
-            if stamp != former and (read_manifest(directory)["count"] or not len(self.search)):
-                self.reload()
-        except IndexNotReplaced:  # the log has it
-            pass
-        except SearchError:  # missing, perhaps until another is moved there, or damaged
+        except SearchError:  # missing, perhaps until another is moved there
             return None
+        if stamp != former and not self._is_begun_anew(directory):
+            with suppress(IndexNotReplaced):  # the log has it
+                self.reload()
         return stamp
 
+    def _is_begun_anew(self, directory: str) -> bool:
+        """Return True if the stored index is empty, as a new one is at its beginning, and the present one is not."""
+        try:
+            return not read_manifest(directory)["count"] and len(self.search) > 0
+        except SearchError:  # which loading it reports
+            return False
 
-def _unavailable(error: SearchError) -> IndexUnavailable:
-    log.warning("the index cannot be searched: %s", error)
-    return IndexUnavailable("the index cannot be searched now: try again later; the server's log tells why")
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Raise IndexUnavailable, which names no server, for an error of the index."""
+    try:
+        yield
+    except SearchError as error:
+        log.warning("the index cannot be searched: %s", error)
+        raise IndexUnavailable(
+            "the index cannot be searched now: try again later; the server's log tells why"
+        ) from error
 
 
 def _is_file(entry: Entry, status: os.stat_result) -> bool:

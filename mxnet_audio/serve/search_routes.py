@@ -191,7 +191,7 @@ def _open(index: LiveIndex, id: str, headers: Any, is_head: bool) -> Response:
     operation_id="reload",
     summary="Load the index again",
     tags=["server"],
-    responses=problem_responses(401, 404, 409, 500),
+    responses=problem_responses(401, 404, 409, 500, 503),
 )
 async def reload(index: Index) -> ReloadAnswer:
     """Load the index again, if the stored one has changed.
@@ -201,4 +201,4 @@ async def reload(index: Index) -> ReloadAnswer:
     are served only on this request.
     """
     reloaded = await to_thread.run_sync(index.reload)
-    return ReloadAnswer(reloaded=reloaded, sounds=await to_thread.run_sync(len, index.search))
+    return ReloadAnswer(reloaded=reloaded, sounds=await to_thread.run_sync(len, index))

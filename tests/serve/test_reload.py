@@ -165,6 +165,19 @@ def test_an_index_that_is_begun_anew_is_not_served_by_itself(live, onnx_model, f
     assert len(live.search) == 24
 
 
+def test_ids_stay_when_the_index_is_deleted_and_built_again(live, onnx_model, folder):
+    paths = list(live.search.index.paths)
+    ids = {entry.path: live.catalogue.id_of(entry) for entry in live.search.index.entries}
+    shutil.rmtree(folder)
+    AudioSearch(classifier=onnx_model).index_many(paths[5:], save_dir=folder)
+    assert live.reload() is True
+    assert {entry.path: live.catalogue.id_of(entry) for entry in live.search.index.entries} == {
+        path: ids[path] for path in paths[5:]
+    }
+    other = LiveIndex(live.search)
+    assert other.catalogue.key == live.catalogue.key
+
+
 def test_a_damaged_index_is_loaded_once_and_told_once(live, folder, caplog):
     damaged(folder)
     stamp = live._follow(None)
