@@ -62,8 +62,8 @@ def mount(app: FastAPI, service: SoundService) -> None:
         mcp_server=False,
         enable_monitoring=False,
         pwa=False,
-        theme=gr.themes.Default(
-            primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+        theme=gr.themes.Default(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["monospace"]).set(
+            body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300"
         ),
         css=render("style"),
         head=render("head"),
@@ -128,7 +128,7 @@ class _Answers:
         try:
             if not self._folder.holds(path):
                 raise ParameterError("the sound is not on the server any more: choose it again")
-            with Path(path).open("rb") as file:
+            with os.fdopen(os.open(path, os.O_RDONLY), "rb") as file:  # without its path, which errors would tell
                 sound = await self._service.decode(Upload(shown_name(path), file))
             return await answer(sound)
         except AudioError as error:
@@ -170,7 +170,7 @@ class _Answers:
             return ""
         if self._map is None or self._map.catalogue is not catalogue:  # at first, or the index was replaced
             self._map = IndexMap(catalogue)
-        vector = (await self._service._output(self._models.index_model, sound)).vector
+        vector = await self._service.index_vector(sound)
         points = await asyncio.to_thread(self._map.points, vector, paths)
         return "" if points is None else render("map", **points._asdict())
 
