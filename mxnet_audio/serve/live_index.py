@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -244,10 +244,11 @@ class LiveIndex:
 
     def _check_model(self, directory: str) -> None:
         """Raise SearchError, in words without folders of the server, if the stored index is of another model."""
-        manifest, model = read_manifest(directory), self.search.index.model_id
-        if manifest["model_id"] != model and manifest["count"]:
+        stored = read_manifest(directory)["model_id"]
+        model: Any = self.search.classifier if self.search.encoder is None else self.search.encoder
+        if stored != model.model_id:
             raise SearchError(
-                f"the stored index holds embeddings of the model {manifest['model_id']}, the served model is {model}: "
+                f"the stored index holds embeddings of the model {stored}, the served model is {model.model_id}: "
                 "start the server again with that one"
             )
 

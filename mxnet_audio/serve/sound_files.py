@@ -7,15 +7,15 @@ import stat
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from mxnet_audio.audio import file_of
+from mxnet_audio.audio import AUDIO_SUFFIXES, file_of, info
 from mxnet_audio.audio.formats import ffmpeg_formats
+from mxnet_audio.errors import AudioError
 from mxnet_audio.search.entries import Entry
 from mxnet_audio.serve.catalogue import has_file
 from mxnet_audio.serve.problems import RequestError, UnknownSound
 
 __all__ = ["MissingSound", "channel_of", "media_type", "open_sound"]
 
-_UNKNOWN = "application/octet-stream"
 # Types of the formats of `ffmpeg_formats`, by the first name.
 _TYPES = {
     "wav": "audio/wav", "w64": "audio/x-w64", "aiff": "audio/aiff", "iff": "audio/x-8svx", "au": "audio/basic",
@@ -42,6 +42,7 @@ _SUFFIX_TYPES = {
     },
 }  # fmt: skip
 _REPLACED = "the file of this sound cannot be read, or has been replaced"
+_FRAMES = "aac"  # and other formats that are told by words of a few bits anywhere in the file
 _CHANNELS = {"left": 0, "right": 1}
 
 
@@ -109,9 +110,13 @@ def media_type(file: BinaryIO, name: str) -> str:
     Parameters
     ----------
     file : binary file object
-        Its position is 0 afterwards.
     name : str
         Name of the file.
+
+    Raises
+    ------
+    UnknownSound
+        The file is not a sound: an index that others wrote may name any file.
 
     Examples
     --------
@@ -119,11 +124,15 @@ def media_type(file: BinaryIO, name: str) -> str:
     >>> media_type(io.BytesIO(b"RIFF....WAVE"), "a.mp3"), media_type(io.BytesIO(b"....ftyp"), "a.m4a")
     ('audio/wav', 'audio/mp4')
     """
+    suffix = PurePath(name).suffix.lower()
     formats = ffmpeg_formats(file)
-    if formats is None:
-        return _UNKNOWN
-    family = formats.split(",")[0]
-    return _SUFFIX_TYPES.get(family, {}).get(PurePath(name).suffix.lower()) or _TYPES.get(family, _UNKNOWN)
+    family = "" if formats is None else formats.split(",")[0]
+    if not family or (family == _FRAMES and suffix not in AUDIO_SUFFIXES):  # the first bytes alone do not tell
+        try:
+            info(file)
+        except AudioError:
+            raise UnknownSound(_REPLACED) from None
+    return _SUFFIX_TYPES.get(family, {}).get(suffix) or _TYPES.get(family, "application/octet-stream")
 
 
 def channel_of(entry: Entry) -> str | int:

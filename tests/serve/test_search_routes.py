@@ -259,6 +259,37 @@ def test_only_regular_files_of_the_index_are_sent(serving, onnx_model, sounds, t
     assert status() == 404
 
 
+def test_files_that_are_no_sounds_are_not_sent(serving, onnx_model, tmp_path):
+    """An index that others wrote may name any file."""
+    (tmp_path / "passwords").write_text("root:secret")
+    (tmp_path / "keys").write_bytes(bytes(100) + b"\xff\xfb" + bytes(100))
+    search_ = AudioSearch(classifier=onnx_model)
+    search_._loaded()
+    vector = np.ones(onnx_model.embedding_dim)
+    for name in ("passwords", "keys"):
+        search_.index.add(tmp_path / name, vector, (1, 2))
+    client = serving(ServedModels(search=search_))
+    catalogue = client.app.state.service.index.catalogue
+    for entry in search_.index.entries:
+        assert client.get(f"/v1/audio/{catalogue.id_of(entry)}").status_code == 404
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows has not")
+def test_any_name_can_be_shown(serving, onnx_model, sounds, tmp_path):
+    names = [b'a"b\n<i>.wav', b"caf\xe9.wav", "\u266b %41.wav".encode()]
+    for name in names:
+        shutil.copy(sounds / "long.wav", os.fsencode(tmp_path) + b"/" + name)
+    search_ = AudioSearch(classifier=onnx_model)
+    search_.index_many(tmp_path.iterdir())
+    client = serving(ServedModels(search=search_))
+    content = (sounds / "long.wav").read_bytes()
+    found_ = {one["name"]: client.get(one["audio_url"]) for one in search(client, content)}
+    assert found_.keys() == {'a"b\ufffd<i>.wav', "caf\ufffd.wav", "\u266b %41.wav"}
+    assert all(answer.content == content for answer in found_.values())
+    headers = {answer.headers["content-disposition"] for answer in found_.values()}
+    assert "inline; filename=\"_ %41.wav\"; filename*=UTF-8''%E2%99%AB%20%2541.wav" in headers
+
+
 def test_a_replaced_file_is_sent_whole(client, sounds, own_models, serving, tmp_path, monkeypatch):
     """The file is opened once: what takes its place meanwhile is not mixed with it."""
     from mxnet_audio.serve import file_response
