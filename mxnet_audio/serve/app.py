@@ -66,6 +66,7 @@ def create_app(models: ServedModels, settings: ServeSettings | None = None) -> F
         version=mxnet_audio.__version__,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     app.state.service = service

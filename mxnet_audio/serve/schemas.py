@@ -172,7 +172,7 @@ class ModelsAnswer(BaseModel):
         classifier={**_CIFAR10, "dim": 512, "labels": ["dog", "rain"]},
         encoder={**_YAMNET, "dim": 1024, "labels": ["Speech", "Rain"]},
         index={"sounds": 2000, "metric": "cosine", "model_id": _YAMNET["model_id"]},
-        speakers=None,
+        speakers={"network": "resemblyzer", "speakers": 3},
         limits={"max_bytes": 67108864, "max_seconds": 600.0, "timeout": 60.0, "names_sounds": False},
     )
 
