@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist
 
 from mxnet_audio.errors import DatasetError, ParameterError
 from mxnet_audio.metrics import bootstrap, eer, min_dcf
@@ -14,10 +15,10 @@ def simulated(seed, n_speakers=30, n_sounds=4, spread=1.0):
     """Make all pairs of sounds; a sound is a point around its speaker's, with a spread of its speaker."""
     rng = np.random.default_rng(seed)
     centers, spreads = rng.normal(size=(n_speakers, 3)), rng.uniform(0.1, spread, n_speakers)
-    sounds = [(s, centers[s] + spreads[s] * rng.normal(size=3)) for s in range(n_speakers) for _ in range(n_sounds)]
-    pairs = list(combinations(sounds, 2))
-    speakers = [(a[0], b[0]) for a, b in pairs]
-    return [int(a == b) for a, b in speakers], [-np.linalg.norm(a[1] - b[1]) for a, b in pairs], speakers
+    names = [speaker for speaker in range(n_speakers) for _ in range(n_sounds)]
+    sounds = [centers[speaker] + spreads[speaker] * rng.normal(size=3) for speaker in names]
+    speakers = list(combinations(names, 2))
+    return [int(a == b) for a, b in speakers], (-pdist(sounds)).tolist(), speakers
 
 
 def test_the_same_seed_gives_the_same_interval():
