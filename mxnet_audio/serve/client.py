@@ -87,8 +87,10 @@ class Client:
     -----
     These errors are common to all methods:
 
-    AudioDecodeError, InvalidAudioError
-        The sound cannot be used, or is larger or longer than the server accepts. The message is the server's.
+    AudioDecodeError
+        The file is missing or cannot be opened, here or on the server.
+    InvalidAudioError
+        The server cannot use the sound, or it is larger or longer than the server accepts. The message is the server's.
     ParameterError
         An argument is out of range.
     ServerError
@@ -182,7 +184,7 @@ class Client:
         sound: Any,
         threshold: float | None = None,
         *,
-        label: str | None = None,
+        label: str | list[str] | None = None,
         min_duration: float | None = None,
         max_gap: float | None = None,
         window: float | None = None,
@@ -198,8 +200,8 @@ class Client:
             As in `predict`.
         threshold, min_duration, max_gap : float, optional
             As of `mxnet_audio.events.find_events`; the server's defaults are those of ``mxnet-audio events``.
-        label : str, optional
-            Label to look for; all by default.
+        label : str or list of str, optional
+            Labels to look for; all by default.
         window, hop : float [s], optional
             Length of a window, and time from the start of one to the start of the next.
 
@@ -214,16 +216,33 @@ class Client:
             return [Event(*(each[name] for name in Event._fields)) for each in answer["events"]]
 
     def search(
-        self, sound: Any, top_k: int = 10, *, channel: str | int = "mix", on_server: bool = False
+        self,
+        sound: Any,
+        top_k: int = 10,
+        *,
+        windows: bool = False,
+        where: str | None = None,
+        channel: str | int = "mix",
+        on_server: bool = False,
     ) -> list[FoundSound]:
-        """Find the most similar sounds of the server's index; parameters as in `predict`.
+        """Find the most similar sounds of the server's index.
+
+        Parameters
+        ----------
+        sound, top_k, channel, on_server
+            As in `predict`.
+        windows : bool
+            Also find the part of each of the first ten sounds that is most like the query: `start` and `end`.
+        where : str, optional
+            Condition on the metadata of an index on a Milvus server.
 
         Returns
         -------
         list of FoundSound
             Nearest first.
         """
-        answer = self._compute("/v1/search", sound, on_server, top_k=top_k, channel=channel)
+        options = {"top_k": top_k, "windows": "true" if windows else None, "where": where}
+        answer = self._compute("/v1/search", sound, on_server, **options, channel=channel)
         with self._connection.reading():
             return [
                 FoundSound(each["name"], each["distance"], id=each["id"], start=each.get("start"), end=each.get("end"))

@@ -27,6 +27,7 @@ _POOL = 64  # connections that are kept open, one for each thread
 _ERRORS: dict[str, type[AudioError]] = {  # by the last part of a problem's type; of others, ServerError
     "bad-sound": InvalidAudioError,
     "unknown-sound": AudioDecodeError,
+    "missing-sound": AudioDecodeError,
     "too-long": InvalidAudioError,
     "too-large": InvalidAudioError,
     "bad-parameter": ParameterError,

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import pytest
 from typer.testing import CliRunner
 
 from mxnet_audio import weights
 from mxnet_audio.cli import app
+from tests.docs.serving import Servers
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -71,6 +73,12 @@ def run_page(page: Path) -> set[str]:
 
     Blocks that need published weights are left out where these are missing; return the names of the missing ones.
     """
+    with Servers() as servers:
+        return run_blocks(page, servers)
+
+
+def run_blocks(page: Path, servers: Servers) -> set[str]:
+    """Run the blocks of a page; see `run_page`."""
     names: dict = {"__name__": page.stem}
     missing: set[str] = set()
     for block in blocks_of(page):
@@ -80,12 +88,13 @@ def run_page(page: Path) -> set[str]:
             missing.update(block.missing_weights())
             continue
         if block.kind == "python":
-            compare(block.text, block.output, run_python(block.text, names))
+            compare(block.text, block.output, servers.shown(run_python(servers.real(block.text), names)))
             continue
         folder = Path.cwd()
         try:
             for command, output in commands(block):
-                compare(command, output or None, run_command(command, error=output.startswith("error:")))
+                printed = run_command(servers.real(command), servers, error=output.startswith("error:"))
+                compare(command, output or None, servers.shown(printed))
         finally:
             os.chdir(folder)
     return missing
@@ -106,9 +115,11 @@ def run_python(text: str, names: dict) -> str:
     return printed.getvalue()
 
 
-def run_command(command: str, error: bool = False) -> str:
+def run_command(command: str, servers: Servers, error: bool = False) -> str:
     """Return the output of a command: of `mxnet-audio` and of scripts in this process, of `make` a dry run."""
     program, *words = shlex.split(command, comments=True)
+    if (program, *words[:1], words[-1:]) == ("mxnet-audio", "serve", ["&"]):
+        return servers.start(words[1:-1])
     if program == "cd":
         os.chdir(words[0])
         return ""
@@ -122,6 +133,10 @@ def run_command(command: str, error: bool = False) -> str:
     if program == "grep":  # of the requirements, which are in a clone
         shutil.copy(ROOT / "requirements.txt", ".")
         return subprocess.run(command, shell=True, capture_output=True, text=True, check=True).stdout
+    if program == "curl":
+        if shutil.which(program) is None:
+            pytest.skip("no curl on this machine")
+        return subprocess.run([program, "--silent", *words], capture_output=True, text=True, check=True).stdout
     if program in ("mkdir", "mv", "rm"):
         return subprocess.run([program, *words], capture_output=True, text=True, check=True).stdout
     if program == "python":
