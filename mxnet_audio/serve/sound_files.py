@@ -127,12 +127,13 @@ def media_type(file: BinaryIO, name: str) -> str:
     suffix = PurePath(name).suffix.lower()
     formats = ffmpeg_formats(file)
     family = "" if formats is None else formats.split(",")[0]
-    if not family or (family == _FRAMES and suffix not in AUDIO_SUFFIXES):  # the first bytes alone do not tell
-        try:
-            info(file)
-        except AudioError:
-            raise UnknownSound(_REPLACED) from None
-    return _SUFFIX_TYPES.get(family, {}).get(suffix) or _TYPES.get(family, "application/octet-stream")
+    if family and (family != _FRAMES or suffix in AUDIO_SUFFIXES):
+        return _SUFFIX_TYPES.get(family, {}).get(suffix) or _TYPES[family]
+    try:
+        info(file)
+    except AudioError:
+        raise UnknownSound(_REPLACED) from None
+    return "application/octet-stream"
 
 
 def channel_of(entry: Entry) -> str | int:
