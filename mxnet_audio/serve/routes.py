@@ -40,7 +40,7 @@ router = APIRouter(prefix="/v1")
 #: Arguments of the routes that take a sound, for ``router.post``.
 SOUND_ROUTE: dict[str, Any] = {
     "tags": ["sounds"],
-    "responses": problem_responses(401, 404, 408, 413, 415, 422, 429, 500, 504),
+    "responses": problem_responses(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 504),
     "openapi_extra": {"requestBody": UPLOAD_BODY},
 }
 

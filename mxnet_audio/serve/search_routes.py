@@ -99,7 +99,7 @@ Index = Annotated[LiveIndex, Depends(_live_index)]
     operation_id="search",
     summary="Find similar sounds",
     response_model_exclude_unset=True,
-    **{**SOUND_ROUTE, "responses": problem_responses(401, 404, 408, 413, 415, 422, 429, 500, 503, 504)},
+    **{**SOUND_ROUTE, "responses": problem_responses(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503, 504)},
 )
 async def search(
     request: Request,
@@ -191,7 +191,7 @@ def _open(index: LiveIndex, id: str, headers: Any, is_head: bool) -> Response:
     operation_id="reload",
     summary="Load the index again",
     tags=["server"],
-    responses=problem_responses(401, 404, 409, 500, 503),
+    responses=problem_responses(401, 403, 404, 409, 500, 503),
 )
 async def reload(index: Index) -> ReloadAnswer:
     """Load the index again, if the stored one has changed.
