@@ -11,6 +11,7 @@ import typer
 
 from mxnet_audio.cli.options import Gpu, StoredNetwork, parse_path
 from mxnet_audio.cli.output import print_message
+from mxnet_audio.cli.vector_model import EncoderChoice
 from mxnet_audio.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def serve(
         )
     if network is not None and model_dir is None:
         raise typer.BadParameter("needs --model-dir", param_hint="--network")
+    EncoderChoice(encoder).check()
     given |= {"api_key": api_key or os.environ.get(KEY) or None, "allowed_origins": origin or ()}
     from mxnet_audio.serve import create_app, load_models, run
 

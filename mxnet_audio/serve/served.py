@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mxnet_audio.audio.source import naming_errors
 from mxnet_audio.checks import user_path_argument
 from mxnet_audio.errors import ModelError, ParameterError, SearchError
 
@@ -92,7 +93,8 @@ def load_models(
     Raises
     ------
     ModelError
-        If a model is missing, damaged, of another network, or an .onnx file is to run on a GPU; or nobody is enrolled.
+        If a model is missing, damaged, of another network, or an .onnx file is to run on a GPU; or nobody is
+        enrolled, or the speakers have no threshold.
     ParameterError
         If there is no such network, encoder or GPU, or nothing to serve.
     SearchError
@@ -160,8 +162,12 @@ def _load_search(path: Path, models: tuple[Any, ...], gpu: int | None) -> AudioS
 
 
 def _load_speakers(path: Path, gpu: int | None) -> SpeakerRecognizer:
+    from mxnet_audio.speakers import SpeakerState
+
+    with naming_errors(path):  # before MXNet is imported
+        scorer = SpeakerState.load(path).scorer
+        scorer.enrolled.centroids()  # ModelError if nobody is enrolled
+        scorer.threshold  # noqa: B018 - ModelError if none was set
     from mxnet_audio.speakers import SpeakerRecognizer
 
-    recognizer = SpeakerRecognizer.load(path, model_ctx=_device(gpu))
-    recognizer.scorer.enrolled.centroids()  # raises ModelError if nobody is enrolled
-    return recognizer
+    return SpeakerRecognizer.load(path, model_ctx=_device(gpu))
