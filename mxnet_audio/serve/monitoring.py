@@ -17,6 +17,7 @@ from mxnet_audio.serve.problems import problem_response, problem_responses
 __all__ = ["State", "install_monitoring"]
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_LENGTHS = (1, 3, 10, 30, 60, 180, 600)
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -38,6 +39,8 @@ def install_monitoring(app: FastAPI) -> None:
     ProcessCollector(registry=registry)
     sizes = Histogram("mxnet_audio_batch_size", "Sounds in a pass of a network", buckets=_SIZES, registry=registry)
     service.on_batch = sizes.observe
+    lengths = Histogram("mxnet_audio_sound_seconds", "Length of a sound", buckets=_LENGTHS, registry=registry)
+    service.on_sound = lambda sound: lengths.observe(sound.seconds)
     waiting = Gauge(
         "mxnet_audio_waiting_requests", "Requests that are decoded, or wait for a network", registry=registry
     )

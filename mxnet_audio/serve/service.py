@@ -60,12 +60,15 @@ class SoundService:
         Index that is served, which a newer one may replace.
     on_batch : callable or None
         Function that is called, in another thread, with the number of sounds of each batch.
+    on_sound : callable or None
+        Function that is called with each decoded `Sound`.
     """
 
     def __init__(self, models: ServedModels, settings: ServeSettings | None = None):
         self.models, self.settings = models, settings or ServeSettings()
         self.waiting, self.held, self.is_ready = 0, 0, False
         self.on_batch: Callable[[int], Any] | None = None
+        self.on_sound: Callable[[Sound], Any] | None = None
         self.index = None if models.search is None else LiveIndex(models.search, self.settings.audio_root)
 
     async def start(self) -> None:
@@ -122,9 +125,12 @@ class SoundService:
             async with self._decoding:
                 while self.held > MOST_SAMPLES:
                     await anyio.sleep(0.01)
-                return await to_thread.run_sync(
+                sound = await to_thread.run_sync(
                     sounds.decode, upload.file, upload.name, longest, channel, limiter=self._decoders
                 )
+        if self.on_sound is not None:
+            self.on_sound(sound)
+        return sound
 
     async def predict(self, sound: Sound) -> Prediction:
         """Label a sound with the trained model.

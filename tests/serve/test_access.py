@@ -106,6 +106,23 @@ def test_a_body_is_not_read_without_the_key(locked):
     assert (answer.status, answer.parts) == (401, 0)
 
 
+def test_an_app_that_is_mounted_needs_the_key_too():
+    app = make_app(api_key=KEY)
+    page = FastAPI()
+    app.mount("/", page)
+
+    @page.get("/")
+    @page.get("/config")
+    async def config():
+        return "an answer"
+
+    client = TestClient(app)
+    for path in ("/", "", "/config", "/healthz/../config", "/missing"):
+        assert client.get(path).status_code == 401
+    answer = client.get("/config", headers=GOOD["password"])
+    assert answer.json() == "an answer" and "content-security-policy" in answer.headers
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_supervisors_need_no_key(locked, path):
     assert locked.get(path).status_code == 200

@@ -211,6 +211,18 @@ def test_unknown_paths_are_not_found(server, path):
         assert server.request(method, path, follow_redirects=True).status_code in (404, 405)
 
 
+def test_no_route_answers_without_the_key(served_models):
+    settings = ServeSettings(page=False, api_key="a secret")
+    with TestClient(create_app(served_models, settings), raise_server_exceptions=False) as client:
+        assert client.get("/openapi.json").status_code == 401
+        key = {"X-API-Key": "a secret"}
+        for path, operations in client.get("/openapi.json", headers=key).json()["paths"].items():
+            for method in operations:
+                expected = 200 if path in ("/healthz", "/readyz") else 401
+                assert client.request(method, path).status_code == expected, path
+        assert "mxnet_audio_requests_total" in client.get("/metrics", headers=key).text
+
+
 def test_other_methods_are_not_allowed(server):
     for route in [*ROUTES, "/v1/models", "/healthz", "/metrics"]:
         for method in ("PUT", "DELETE", "PATCH", "TRACE", "HACK"):

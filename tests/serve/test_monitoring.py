@@ -60,14 +60,15 @@ def test_names_of_requests_do_not_become_measures(client):
     assert "secret" not in text and len(measures(client)) < before + 80
 
 
-def test_batches_and_waiting_requests_are_measured(client):
+def test_batches_sounds_and_waiting_requests_are_measured(client):
     service = client.app.state.service
+    service.on_sound(SimpleNamespace(seconds=2.5))
     service.on_batch(1)
     service.on_batch(7)
     service.waiting = 5
     found = measures(client)
     assert found[("mxnet_audio_batch_size_count",)] == 2 and found[("mxnet_audio_batch_size_sum",)] == 8
-    assert found[("mxnet_audio_waiting_requests",)] == 5
+    assert found[("mxnet_audio_waiting_requests",)] == 5 and found[("mxnet_audio_sound_seconds_sum",)] == 2.5
 
 
 def test_apps_have_measures_of_their_own(client):

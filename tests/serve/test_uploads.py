@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 
 from mxnet_audio.serve import ServeSettings
 from mxnet_audio.serve.problems import install_problems
@@ -231,6 +231,20 @@ def test_an_upload_of_10_gib_is_cut(serve, kind, declared):
     check(answer, 413, "too-large")
     assert answer.parts <= (18 if declared in (None, "5") else 0)
     assert open_files() == files
+
+
+def test_bodies_of_mounted_apps_are_cut_too(serve):
+    app, page = serve(max_bytes=MIB), FastAPI()
+    app.mount("/page", page)
+
+    @page.post("/read")
+    async def read(request: Request):
+        return len(await request.body())
+
+    for headers in ({}, {"Content-Length": str(10 << 30)}):
+        answer = request(app, (BLOCK for _ in range(10 << 14)), path="/page/read", headers=headers)
+        assert answer.status == 413 and answer.parts <= 17
+    assert json.loads(request(app, [BLOCK], path="/page/read").body) == len(BLOCK)
 
 
 def test_an_upload_is_not_kept_in_memory(serve):
