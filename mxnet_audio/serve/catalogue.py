@@ -185,8 +185,8 @@ def _key_in(directory: str, new: bytes) -> bytes:
         return contents(path)  # that of the last one, if two servers start at once
     except OSError as error:
         log.warning(
-            "%s: cannot be written (%s): the ids of sounds change with each start. Start the server once with the "
-            "right to write there",
+            "%s: cannot be written (%s): the ids of sounds change with each start. Give the user of the server the "
+            "right to write there, at least for one start",
             path,
             error.strerror,
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from anyio import CapacityLimiter, to_thread
 
 from mxnet_audio.audio import file_of
 from mxnet_audio.errors import InvalidAudioError, SearchError
@@ -92,6 +93,7 @@ class LiveIndex:
         self._parts = SimilarParts()
         self._catalogue: Catalogue | None = None
         self._catalogue_lock, self._reload_lock = threading.Lock(), threading.Lock()
+        self._reloading = CapacityLimiter(1)  # requests that wait for a reload need no threads
 
     @property
     def catalogue(self) -> Catalogue:
@@ -241,6 +243,10 @@ class LiveIndex:
                 raise IndexNotReplaced(f"the former index stays in service: {reason}") from error
             log.info("%s: loaded again, with %d sounds", directory, len(self.search))
             return True
+
+    async def reload_in_thread(self) -> bool:
+        """Call :meth:`reload` in another thread."""
+        return await to_thread.run_sync(self.reload, limiter=self._reloading)
 
     def _check_model(self, directory: str) -> None:
         """Raise SearchError, in words without folders of the server, if the stored index is of another model."""

@@ -200,5 +200,5 @@ async def reload(index: Index) -> ReloadAnswer:
     The server also looks for a newer index by itself every two seconds; files of an index that is still being built
     are served only on this request.
     """
-    reloaded = await to_thread.run_sync(index.reload)
+    reloaded = await index.reload_in_thread()
     return ReloadAnswer(reloaded=reloaded, sounds=await to_thread.run_sync(len, index))

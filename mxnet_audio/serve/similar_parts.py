@@ -87,12 +87,13 @@ class SimilarParts:
     def _windows(self, file: BinaryIO, entry: Entry, length: float, compute: Compute) -> _Windows:
         """Return the windows of a sound, from the cache if its file has not changed."""
         status = os.fstat(file.fileno())
-        key = (entry.real, status.st_size, status.st_mtime_ns, length)
+        channel = channel_of(entry)
+        key = (entry.real, channel, status.st_size, status.st_mtime_ns, length)
         with self._lock:
             if key in self._cache:
                 self._cache.move_to_end(key)
                 return self._cache[key]
-        windows = _computed(file, channel_of(entry), length, compute)
+        windows = _computed(file, channel, length, compute)
         with self._lock:
             self._cache[key] = windows
             while sum(_OVERHEAD + each.vectors.nbytes for each in self._cache.values()) > _CACHE_BYTES:

@@ -333,6 +333,18 @@ def test_a_collection_of_milvus(serving, onnx_model, sounds, tmp_path):
     search_.index.close()
 
 
+def test_parts_of_a_sound_that_is_indexed_again_by_another_channel(onnx_model, sounds, tmp_path):
+    low, high = (sf.read(sounds / "birds" / name)[0] for name in ("low.wav", "high.flac"))
+    sf.write(tmp_path / "a.wav", np.stack([np.concatenate(pair) for pair in ((low, high), (high, low))], axis=1), 12000)
+    search_ = AudioSearch(classifier=onnx_model)
+    live, vector, starts = LiveIndex(search_), onnx_model.encode_audio(sounds / "birds/high.flac"), []
+    for channel in ("left", "right"):
+        search_.index_audio(tmp_path / "a.wav", channel=channel)
+        found = live.with_parts(live.nearest(vector), vector, 1.0, lambda all: list(onnx_model.forward_many(all)), 60.0)
+        starts += [match.part[0] for match in found]
+    assert starts == [1.0, 0.0]
+
+
 def test_parts_that_take_too_long_are_left_out(models, sounds):
     live = LiveIndex(models.search)
     vector = models.classifier.encode_audio(sounds / "long.wav")
