@@ -11,10 +11,11 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.responses import StreamingResponse
 from typer.testing import CliRunner
 
@@ -22,9 +23,9 @@ from mxnet_audio.cli import app as cli
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.serve import ServeSettings, server
 from mxnet_audio.serve.problems import install_problems
-from mxnet_audio.serve.uploads import install_uploads
+from mxnet_audio.serve.uploads import Upload, install_uploads, receive_upload
 
-SHORT = 0.2  # [s] of the limits
+SHORT = 0.5  # [s] of the limits
 LONG = 20.0  # [s], which the tests wait for at most
 SETTINGS = ServeSettings(upload_timeout=0.01, timeout=LONG, max_bytes=1 << 20)
 
@@ -43,6 +44,10 @@ def make_app():
     @app.post("/body")
     async def body(request: Request):
         return len(await request.body())
+
+    @app.post("/v1/sound")
+    async def sound(upload: Upload = Depends(receive_upload)):  # noqa: B008
+        return upload.name
 
     @app.get("/long")
     async def long():
@@ -116,7 +121,7 @@ def test_a_second_head_that_arrives_slowly_is_cut(connection):
 
 def test_a_connection_may_rest_between_requests(running):
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=LONG)
-    for pause in (2 * SHORT, 2 * SHORT, 0):
+    for pause in (1.5 * SHORT, 1.5 * SHORT, 0):
         connection.request("POST", "/body", body=bytes(300_000))
         assert json.load(connection.getresponse()) == 300_000
         own = connection.sock
@@ -129,6 +134,26 @@ def test_requests_may_follow_each_other_before_they_are_answered(connection):
     one = b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
     connection.sendall(3 * one + one.replace(b"Host: a", b"Host: a\r\nConnection: close"))
     assert read_end(connection).count(b"HTTP/1.1 200") == 4
+
+
+def test_an_upload_that_arrives_slowly_is_answered(connection):
+    connection.sendall(b"POST /v1/sound HTTP/1.1\r\nHost: a\r\nContent-Type: audio/wav\r\nContent-Length: 9\r\n\r\nab")
+    assert read_end(connection).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the open files of a process are counted in /proc")
+def test_uploads_that_are_broken_off_leave_no_open_files(running):
+    def count():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    deadline, before = time.monotonic() + LONG, count()
+    head = b"POST /v1/sound HTTP/1.1\r\nHost: a\r\nContent-Type: audio/wav\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for number in range(20):
+        with socket.create_connection(("127.0.0.1", running.port), LONG) as connection:
+            connection.sendall(head + b"10000\r\n" + bytes(1 << (number % 17)))
+    while count() > before and time.monotonic() < deadline:
+        time.sleep(SHORT / 10)
+    assert count() <= before
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 10737418240", b"Transfer-Encoding: chunked"])
