@@ -65,6 +65,20 @@ def test_query(search, songs):
     assert search.query_vector(search.index.vector(songs[5]), 1) == [Neighbour(songs[5], 0.0)]
 
 
+def test_query_vector_keeps_what_a_function_accepts(search, songs):
+    search.index_many(songs)
+    Path(songs[3]).unlink()
+    asked = []
+
+    def keep(entry):
+        asked.append(entry.path)
+        return entry.path != songs[1]
+
+    found = search.query_vector(search.index.vector(songs[0]), 2, keep=keep)
+    assert [path for path, _ in found] == [songs[0], songs[2]]
+    assert songs[3] not in asked
+
+
 def test_query_of_a_file_outside_the_index(search, songs):
     search.index_many(songs[1:])
     assert [path for path, _ in search.query(songs[0], 2)] == songs[1:3]

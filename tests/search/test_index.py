@@ -252,6 +252,26 @@ def test_load_refuses_vectors_of_another_model(saved):
         VectorIndex.load(saved, model_id="model-a", dim=512)
 
 
+def test_is_current_until_others_change_the_directory(saved, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(saved)
+    index, other = VectorIndex.load(link), VectorIndex.load(saved)
+    assert (index.directory, other.directory) == (str(link), str(saved))
+    assert index.is_current()
+    other.notes["text"] = "new"
+    other.save(saved)
+    assert index.is_current()
+    with other.journal(saved, 1) as journal:
+        other.add("new.wav", vectors(1)[0], stamp=(1, 2))
+        other.record(journal, "new.wav")
+    assert not index.is_current()
+    assert VectorIndex.load(link).is_current()
+    shutil.rmtree(saved)
+    with pytest.raises(SearchError):
+        index.is_current()
+    assert not VectorIndex().is_current()
+
+
 def test_load_missing(tmp_path):
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "nowhere", tmp_path / "file"):
