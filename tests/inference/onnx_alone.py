@@ -26,6 +26,8 @@ NEEDED = (
     "soxr",
 )
 
+UNCOMPILED = {**os.environ, "PIP_NO_COMPILE": "1"}  # few of the modules are imported
+
 CODE = """
 import importlib.util, json, sys
 from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
@@ -41,8 +43,8 @@ def environment() -> Path:
     python, done = CACHE / "bin" / "python", CACHE / "installed.txt"
     contents = "\n".join((sys.version, *NEEDED))
     if not done.exists() or done.read_text() != contents:
-        venv.create(CACHE, with_pip=True, clear=True)
-        install = subprocess.run([*pip(python), *NEEDED], capture_output=True, text=True, check=False)
+        venv.create(CACHE, clear=True)
+        install = subprocess.run([*pip(python), *NEEDED], capture_output=True, text=True, check=False, env=UNCOMPILED)
         if install.returncode:
             raise LookupError(install.stderr)
         done.write_text(contents)
@@ -51,7 +53,7 @@ def environment() -> Path:
 
 def pip(python: Path) -> list:
     """Return the first words of a command that installs packages."""
-    return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    return [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
 
 
 def labels(model: Path, sounds: list) -> list:
@@ -59,7 +61,8 @@ def labels(model: Path, sounds: list) -> list:
     python = environment()
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / "site-packages"  # the package is installed anew each time
-        subprocess.run([*pip(python), "--no-deps", "--target", package, ROOT], check=True, capture_output=True)
+        words = [*pip(python), "--no-deps", "--target", package, ROOT]
+        subprocess.run(words, check=True, capture_output=True, env=UNCOMPILED)
         words = [python, "-c", CODE, model.resolve(), *(Path(sound).resolve() for sound in sounds)]
         path = {**os.environ, "PYTHONPATH": str(package)}
         return json.loads(subprocess.run(words, cwd=folder, env=path, stdout=subprocess.PIPE, check=True).stdout)
