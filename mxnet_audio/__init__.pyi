@@ -15,6 +15,7 @@ from . import models as models
 from . import nn as nn
 from . import pretrained as pretrained
 from . import search as search
+from . import serve as serve
 from . import speakers as speakers
 from . import training as training
 from . import viz as viz

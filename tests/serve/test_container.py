@@ -84,6 +84,18 @@ def test_the_versions_are_those_that_the_release_is_tested_with():
     assert not {"mxnet", "scipy", "librosa", "gradio"} & {name.lower() for name in container}
 
 
+def test_the_unit_of_the_guide(tmp_path):
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("no systemd-analyze on this machine")
+    guide = (ROOT / "docs" / "guides" / "serve.md").read_text()
+    (text,) = re.findall(r"^```text\n(\[Unit\]\n.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    unit = tmp_path / "mxnet-audio.service"
+    unit.write_text(text.replace("/opt/mxnet-audio/bin/mxnet-audio", sys.executable))
+    done = subprocess.run([program, "verify", unit], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Unknown" not in done.stderr, done.stderr
+
+
 def interpreter():
     """Return a Python of the container's version."""
     spec = importlib.util.spec_from_file_location("interpreters", ROOT / "tests" / "interpreters.py")
