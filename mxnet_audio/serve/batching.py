@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 __all__ = ["Batcher"]
 
@@ -31,8 +31,6 @@ class Batcher(Generic[Item, Result]):
         Most items in one call.
     wait : float >= 0 [s]
         Time that the first item waits for others.
-    on_batch : callable, optional
-        Function that is called with the number of items before each call of `forward`.
     """
 
     def __init__(
@@ -42,10 +40,8 @@ class Batcher(Generic[Item, Result]):
         *,
         max_batch: int,
         wait: float,
-        on_batch: Callable[[int], Any] | None = None,
     ):
         self._forward, self._executor, self._max_batch, self._wait = forward, executor, max_batch, wait
-        self._on_batch = on_batch
         self._waiting: deque[tuple[Item, Future[Result]]] = deque()
         self._is_running = False  # a call is in progress, or about to be
         self._timer: asyncio.TimerHandle | None = None
@@ -86,8 +82,6 @@ class Batcher(Generic[Item, Result]):
             batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
         batch = [(item, future) for item, future in batch if future.set_running_or_notify_cancel()]
         if batch:
-            if self._on_batch is not None:
-                self._on_batch(len(batch))
             self._answer(batch)
         with self._lock:
             self._is_running = bool(self._waiting)

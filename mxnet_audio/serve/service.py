@@ -88,14 +88,13 @@ class SoundService:
         self.is_ready = True
 
     def _batcher(self, forward_many: Callable[[list[Any]], Iterable[Any]]) -> Batcher[Any, Any]:
+        def forward(sources: list[Any]) -> list[Any]:
+            if self.on_batch is not None:
+                self.on_batch(len(sources))
+            return list(forward_many(sources))
+
         settings = self.settings
-        return Batcher(
-            lambda sources: list(forward_many(sources)),
-            self._executor,
-            max_batch=settings.max_batch,
-            wait=settings.batch_wait,
-            on_batch=lambda size: None if self.on_batch is None else self.on_batch(size),
-        )
+        return Batcher(forward, self._executor, max_batch=settings.max_batch, wait=settings.batch_wait)
 
     async def close(self) -> None:
         """Refuse new requests, finish those that run, and end the threads."""
