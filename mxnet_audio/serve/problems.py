@@ -126,6 +126,36 @@ class Problem(BaseModel):
     )
 
 
+_EXAMPLES = {  # kind and detail of a problem, by its status
+    400: ("bad-request", "Missing boundary in multipart."),
+    401: ("unauthorized", "send the API key, as 'Authorization: Bearer …', as 'X-API-Key: …' or as the password"),
+    403: ("foreign-page", "this request comes from a web page of another origin"),
+    404: ("not-served", "no index is served: start the server with --index"),
+    408: ("too-slow", "the body did not arrive within 60 s"),
+    409: ("index-not-replaced", "the former index stays in service: there is no index in this directory"),
+    410: ("missing-sound", "the file of this sound is missing"),
+    413: ("too-large", "the body has more than 67108864 bytes"),
+    415: ("unsupported-type", "send a sound as multipart/form-data with a field 'file', or as a body of type audio/*"),
+    416: ("range-not-satisfiable", "the range is beyond the end of the file"),
+    422: ("bad-sound", "wren.wav: silent: the peak is below -100 dBFS"),
+    429: ("busy", "64 requests are waiting: try again later"),
+    500: ("failure", "the server failed; its log has the cause"),
+    503: ("not-ready", "the server is starting or stopping"),
+    504: ("timed-out", "not computed within 60 s: send a shorter sound, or try again later"),
+}
+_EXAMPLE_ID = uuid.UUID("6f9619ff-8b86-4011-b42d-00c04fc964ff")
+
+
+def _problem(status: int, kind: str, detail: str, occurrence: uuid.UUID = _EXAMPLE_ID) -> Problem:
+    return Problem(
+        type=f"urn:mxnet-audio:{kind}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=f"urn:uuid:{occurrence}",
+    )
+
+
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the documentation of problems, for `responses` of a route of FastAPI.
 
@@ -143,8 +173,19 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     >>> problem_responses(429)[429]["description"]
     'Too Many Requests'
     """
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    schema = Problem.model_json_schema()
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {
+                "application/problem+json": {
+                    "schema": schema,
+                    "example": _problem(status, *_EXAMPLES[status]).model_dump(),
+                }
+            },
+        }
+        for status in statuses
+    }
 
 
 def problem_response(
@@ -178,13 +219,7 @@ def problem_response(
     >>> problem_response(429, "busy", "too many requests wait").media_type
     'application/problem+json'
     """
-    problem = Problem(
-        type=f"urn:mxnet-audio:{kind}",
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=detail,
-        instance=f"urn:uuid:{uuid.uuid4()}",
-    )
+    problem = _problem(status, kind, detail, uuid.uuid4())
     if cause is not None:
         logger.error("%s: %s", problem.instance, cause, exc_info=cause)
     return JSONResponse(problem.model_dump(), status, headers, media_type="application/problem+json")

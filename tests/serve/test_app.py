@@ -10,6 +10,7 @@ pytest.importorskip("fastapi")
 
 from mxnet_audio.errors import AudioError
 from mxnet_audio.serve import ServeSettings, create_app, schemas
+from mxnet_audio.serve.problems import Problem
 
 SOUND_ROUTES = ("predict", "tags", "embed", "events", "search")
 
@@ -40,6 +41,8 @@ def test_every_error_is_documented_as_a_problem(document):
         for status, response in operation["responses"].items():
             if int(status) >= 400:
                 assert list(response["content"]) == ["application/problem+json"], (path, status)
+                example = response["content"]["application/problem+json"]["example"]
+                assert Problem(**example).status == int(status)
     for name in SOUND_ROUTES:
         responses = document["paths"][f"/v1/{name}"]["post"]["responses"]
         assert {"401", "404", "408", "413", "415", "422", "429", "500", "504"} <= set(responses)
