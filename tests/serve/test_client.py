@@ -17,6 +17,7 @@ import pytest
 import soundfile as sf
 
 from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError, ParameterError, ServerError
+from mxnet_audio.events import Event
 from mxnet_audio.serve import Client, connection, sending
 
 KEY = "a-secret-key"
@@ -113,6 +114,27 @@ def test_labels_are_those_of_the_library(server, onnx_model, corpus):
         assert len(client.predict(path, top_k=1).labels) == 1
         on_server = client.predict(f"low/{path.rpartition('/')[2]}", on_server=True)
         assert on_server.path.startswith("low/") and on_server.top(3) == client.predict(path).top(3)
+
+
+def test_the_other_calls_give_what_the_library_gives(server, onnx_model, searched, corpus, tmp_path):
+    path, label = corpus[0]
+    with Client(server) as client:
+        assert client.ready() and client.models()["classifier"]["labels"] == onnx_model.labels
+        vector = client.embed(path)
+        assert vector.dtype == np.float32
+        np.testing.assert_allclose(vector, onnx_model.encode_audio(path), atol=1e-5)
+        (event,) = client.events(path, threshold=0.1, label=[label], max_gap=1)
+        assert isinstance(event, Event) and event.label == label
+        found = client.search(sf.read(path), top_k=2, windows=True)
+        assert [each.path.rpartition("/")[2] for each in found] == [
+            Path(each.path).name for each in searched.query(sf.read(path), top_k=2)
+        ]
+        assert (found[0].start, found[0].end) == (0, 1)
+        client.save_audio(found[0].id, tmp_path / "found.wav")
+        assert (tmp_path / "found.wav").read_bytes() == client.audio(found[0].id) == Path(path).read_bytes()
+        with pytest.raises(AudioDecodeError, match=r"^0: "):
+            client.audio("0")
+        assert client.reload()["reloaded"] is False
 
 
 def test_a_bad_sound_has_its_local_name_and_the_words_of_the_library(server, tmp_path):
