@@ -172,7 +172,7 @@ def test_a_reader_that_stalls_is_cut(running, connection):
     connection.sendall(b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
     own = connection.getsockname()
     deadline = time.monotonic() + LONG
-    time.sleep(SHORT / 10)
+    assert connection.recv(4) == b"HTTP"
     while (is_open := any(one.client == own for one in set(running.connections))) and time.monotonic() < deadline:
         time.sleep(SHORT / 10)
     assert not is_open
