@@ -67,6 +67,7 @@ def create_app(models: ServedModels, settings: ServeSettings | None = None) -> F
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
     )
     app.state.service = service

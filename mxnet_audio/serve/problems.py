@@ -136,7 +136,7 @@ _EXAMPLES = {  # kind and detail of a problem, by its status
     410: ("missing-sound", "the file of this sound is missing"),
     413: ("too-large", "the body has more than 67108864 bytes"),
     415: ("unsupported-type", "send a sound as multipart/form-data with a field 'file', or as a body of type audio/*"),
-    416: ("range-not-satisfiable", "the range is beyond the end of the file"),
+    416: ("unsatisfiable-range", "no byte of the range is in the file"),
     422: ("bad-sound", "wren.wav: silent: the peak is below -100 dBFS"),
     429: ("busy", "64 requests are waiting: try again later"),
     500: ("failure", "the server failed; its log has the cause"),

@@ -108,7 +108,7 @@ class Answering:
 Answer = Annotated[Answering, Depends()]
 
 
-@router.post("/predict", operation_id="predict", summary="Label a sound", **SOUND_ROUTE)
+@router.post("/predict", summary="Label a sound", **SOUND_ROUTE)
 async def predict(service: Service, answer: Answer, top_k: TopK = 5) -> PredictionAnswer:
     """Label a sound with the trained model (`mxnet-audio serve --model-dir`)."""
     sound, prediction = await answer(service.predict)
@@ -122,7 +122,7 @@ async def predict(service: Service, answer: Answer, top_k: TopK = 5) -> Predicti
     )
 
 
-@router.post("/tags", operation_id="tags", summary="Tag a sound", **SOUND_ROUTE)
+@router.post("/tags", summary="Tag a sound", **SOUND_ROUTE)
 async def tags(service: Service, answer: Answer, top_k: TopK = 10) -> TagsAnswer:
     """Tag a sound with the published tags of the encoder (`mxnet-audio serve --encoder`)."""
     sound, prediction = await answer(service.tags)
@@ -133,7 +133,7 @@ async def tags(service: Service, answer: Answer, top_k: TopK = 10) -> TagsAnswer
     )
 
 
-@router.post("/embed", operation_id="embed", summary="Compute the embedding of a sound", **SOUND_ROUTE)
+@router.post("/embed", summary="Compute the embedding of a sound", **SOUND_ROUTE)
 async def embed(service: Service, answer: Answer) -> EmbeddingAnswer:
     """Compute the embedding of a sound with the encoder or, if there is none, the trained model, or the index's."""
     sound, (vector, model_id) = await answer(service.embed)
@@ -143,7 +143,7 @@ async def embed(service: Service, answer: Answer) -> EmbeddingAnswer:
 Seconds = Annotated[float, Query(ge=0, le=86400, allow_inf_nan=False)]
 
 
-@router.post("/events", operation_id="events", summary="Find the events of a sound", **SOUND_ROUTE)
+@router.post("/events", summary="Find the events of a sound", **SOUND_ROUTE)
 async def events(
     service: Service,
     answer: Answer,
@@ -179,7 +179,6 @@ async def events(
 
 @router.get(
     "/models",
-    operation_id="models",
     summary="List what is served",
     tags=["server"],
     responses=problem_responses(401, 500),
