@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -30,6 +31,8 @@ os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=_PRIVATE.nam
 import gradio as gr  # noqa: E402
 
 __all__ = ["mount"]
+
+log = logging.getLogger(__name__)
 
 TOP_LABELS = 8
 TOP_SOUNDS = 5
@@ -139,12 +142,7 @@ class _Answers:
         parts = [render("sound", name=sound.name, seconds=sound.seconds, rate=sound.rate, figure=figure)]
         service, models = self._service, self._models
         labels = [
-            (
-                models.classifier,
-                service.predict,
-                "Labels",
-                "What the model takes the sound for, with probabilities.",
-            ),
+            (models.classifier, service.predict, "Labels", "What the model takes the sound for, with probabilities."),
             (models.encoder, service.tags, "Tags", "What may be heard in the sound, with scores between 0 and 1."),
         ]
         for model, compute, title, text in labels:
@@ -155,7 +153,10 @@ class _Answers:
             events = [event._asdict() | {"label": str(event.label)} for event in await service.events(sound)]
             parts.append(render("events", events=events, seconds=sound.seconds, shown=SHOWN_EVENTS))
         if models.search is not None:
-            parts.append(await self._nearest(sound))
+            try:
+                parts.append(await self._nearest(sound))
+            except RequestError as error:  # such as a collection whose server is away
+                parts.append(render("problem", text=_message(error)))
         return "".join(parts)
 
     async def _nearest(self, sound: Sound) -> str:
@@ -184,6 +185,7 @@ def _message(error: AudioError) -> str:
     """Return the message of an error; those of models and indexes may name files of the server."""
     if isinstance(error, RequestError | ParameterError | AudioDecodeError | InvalidAudioError):
         return str(error)
+    log.error("the page has no answer", exc_info=error)
     return "The server failed; its log tells why."
 
 
