@@ -121,10 +121,12 @@ def serve(
 
 
 def _settings(given: dict[str, Any]) -> ServeSettings:
-    """Return the settings; a wrong value is a wrong option."""
+    """Return the settings; a wrong value, whose message begins with its name, is a wrong option."""
     from mxnet_audio.serve import ServeSettings
 
     try:
         return ServeSettings(**{field.name: given[field.name] for field in fields(ServeSettings)})
     except ParameterError as error:
-        raise typer.BadParameter(error.reason) from None
+        name, _, reason = error.reason.partition(" ")
+        option = "--origin" if name == "allowed_origins" else f"--{name.replace('_', '-')}"
+        raise typer.BadParameter(reason, param_hint=option) from None

@@ -54,7 +54,7 @@ def test_the_key_comes_from_the_environment(run, served, monkeypatch):
     assert run(*words).stderr == ""
     monkeypatch.setenv("MXNET_AUDIO_API_KEY", " secret")
     message = run(*words, code=2).output
-    assert "api_key" in message and "secret" not in message.replace("MXNET_AUDIO_API_KEY", "")
+    assert "--api-key" in message and "secret" not in message.replace("MXNET_AUDIO_API_KEY", "")
     assert [settings.api_key for *_, settings in served] == [None, None, "a secret"]
 
 
@@ -65,11 +65,11 @@ def test_the_key_comes_from_the_environment(run, served, monkeypatch):
         (["--encoder", "yamnet", "--network", "m5"], "--network"),
         (["--model-dir", "m", "--port", "65536"], "--port"),
         (["--model-dir", "m", "--max-bytes", "0"], "--max-bytes"),
-        (["--model-dir", "m", "--max-seconds", "0"], "max_seconds"),
-        (["--model-dir", "m", "--timeout", "nan"], "timeout"),
-        (["--model-dir", "m", "--batch-wait", "-1"], "batch_wait"),
-        (["--model-dir", "m", "--origin", "*"], "allowed_origins"),
-        (["--model-dir", "m", "--audio-root", "no-folder"], "audio_root"),
+        (["--model-dir", "m", "--max-seconds", "0"], "--max-seconds"),
+        (["--model-dir", "m", "--timeout", "nan"], "--timeout"),
+        (["--model-dir", "m", "--batch-wait", "-1"], "--batch-wait"),
+        (["--model-dir", "m", "--origin", "*"], "--origin"),
+        (["--model-dir", "m", "--audio-root", "no-folder"], "--audio-root"),
     ],
     ids=str,
 )

@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 
 pytest.importorskip("fastapi")
-pytest.importorskip("multipart")
+pytest.importorskip("python_multipart")
 
 from starlette.testclient import TestClient
 

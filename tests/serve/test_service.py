@@ -268,10 +268,13 @@ def test_what_is_not_served_names_the_option():
             with pytest.raises(NotServed, match=f"start the server with {option}"):
                 await getattr(serving, name)(sound())
 
-    class Encoder(FakeClassifier):
+        assert (await serving.embed(sound()))[1] == "fake"
+
+    class WithoutLabels(FakeClassifier):
         labels = ()
 
-    run(main, models=ServedModels(encoder=Encoder()))
+    for role in ("encoder", "classifier"):
+        run(main, models=ServedModels(**{role: WithoutLabels()}))
 
 
 def test_a_server_that_stops_finishes_what_runs():
