@@ -88,9 +88,9 @@ def _blocks(answers: _Answers, service: SoundService) -> gr.Blocks:
     with gr.Blocks(title="mxnet-audio", analytics_enabled=False) as blocks:
         gr.HTML(render("header", limits=limits), apply_default_css=False, js_on_load=None)
         with gr.Tabs() if len(parts) > 1 else nullcontext():
-            for title, *part in parts:
+            for title, label, action, answer in parts:
                 with gr.Tab(title) if len(parts) > 1 else nullcontext():
-                    _part(*part)
+                    _part(label, action, answer)
     return blocks.queue(max_size=settings.queue_size, default_concurrency_limit=None)
 
 
@@ -98,7 +98,7 @@ def _part(label: str, action: str, answer: Callable[[str | None], Awaitable[str]
     """Add a sound, a button, and the answer to them."""
     sound = gr.Audio(sources=["upload", "microphone"], type="filepath", label=label, buttons=[])
     # Gradio would copy any file that a request names, and load URLs. A subclass would make it write a .pyi file here.
-    sound.async_move_resource_to_block_cache = _same_path  # type: ignore[method-assign]
+    sound.async_move_resource_to_block_cache = _same_path  # type: ignore[assignment]
     button = gr.Button(action, variant="primary")
     result = gr.HTML(apply_default_css=False, js_on_load=None, elem_classes="answer", min_height=80)
     button.click(answer, sound, result, api_visibility="private", scroll_to_output=True, show_progress="full")
@@ -114,7 +114,8 @@ class _Answers:
     """Answers of the page as HTML."""
 
     def __init__(self, service: SoundService, folder: UploadFolder):
-        self._service, self._models, self._folder = service, service.models, folder
+        self._service, self._folder = service, folder
+        self._models: Any = service.models
         self._map: IndexMap | None = None
 
     async def analyse(self, path: str | None) -> str:
@@ -166,7 +167,8 @@ class _Answers:
 
     async def _index_map(self, sound: Sound, paths: list[str]) -> str:
         """Return the map of the index, with a sound and some of the index in it; nothing for one on a server."""
-        catalogue = self._service.index.catalogue
+        index: Any = self._service.index
+        catalogue = index.catalogue
         if not isinstance(catalogue, FolderCatalogue):
             return ""
         if self._map is None or self._map.catalogue is not catalogue:  # at first, or the index was replaced
