@@ -66,4 +66,5 @@ def workspace(make_once, tmp_path, monkeypatch):
     shutil.copytree(make_once("docs", fill), tmp_path / "docs")
     monkeypatch.chdir(tmp_path / "docs")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr("mxnet_audio.cross_validation.jobs.usable_cpus", lambda: 1)  # starting processes takes longest

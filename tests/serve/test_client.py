@@ -24,6 +24,14 @@ KEY = "a-secret-key"
 PREDICTION = {"label": "low", "probability": 0.75, "top": [{"label": "low", "probability": 0.75}], "seconds": 1.0}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def without_proxy():
+    """Reach servers on this machine directly, whatever the environment says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        yield
+
+
 @contextmanager
 def listening(app):
     """Serve an app from a thread of this process, and yield its address."""

@@ -141,7 +141,8 @@ def run(step, python):
 
 
 @pytest.mark.slow
-def test_the_steps_make_a_server_without_mxnet(onnx_path, onnx_model, index_dir, corpus, tmp_path):
+def test_the_steps_make_a_server_without_mxnet(onnx_path, onnx_model, index_dir, corpus, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     python = interpreter()
     environment = build(python, CACHE)
     files = {(status.st_dev, status.st_ino): status.st_blocks * 512 for status in map(os.lstat, environment.rglob("*"))}
