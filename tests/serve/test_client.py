@@ -93,6 +93,7 @@ def scripted():
     def script(*answers):
         server = ThreadingHTTPServer(("127.0.0.1", 0), Script)
         server.daemon_threads = True
+        server.handle_error = lambda *error: None  # the client has closed the connection
         server.answers, server.requests = list(answers), []
         server.url = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
