@@ -16,6 +16,7 @@ from anyio import from_thread, to_thread
 
 from mxnet_audio.audio.source import naming_errors
 from mxnet_audio.events import Event, find_events, label_thresholds
+from mxnet_audio.inference import Predictor
 from mxnet_audio.inference.results import Identification, Prediction, TimedPrediction
 from mxnet_audio.parallel import usable_cpus
 from mxnet_audio.serve import sounds
@@ -74,13 +75,17 @@ class SoundService:
     async def start(self) -> None:
         """Start the threads."""
         cpus = usable_cpus()
-        self._decoding = anyio.Semaphore(cpus)
+        self._decoding = anyio.Semaphore(cpus)  # held while `MOST_SAMPLES` is waited for, too
         self._decoders, self._waiters = anyio.CapacityLimiter(cpus), anyio.CapacityLimiter(cpus)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="networks")
         self._batchers: dict[int, Batcher[Any, Any]] = {}  # by the identity of their model
         for model in (self.models.classifier, self.models.encoder, self.models.index_model):
             if model is not None and id(model) not in self._batchers:
-                self._batchers[id(model)] = self._batcher(model.forward_many)
+                # Of encoders, it is the number of patches in a pass, not that of sounds.
+                options: dict[str, Any] = (
+                    {"batch_size": self.settings.max_batch} if isinstance(model, Predictor) else {}
+                )
+                self._batchers[id(model)] = self._batcher(partial(model.forward_many, **options))
         if (recognizer := self.models.recognizer) is not None:
             self._batchers[id(recognizer)] = self._batcher(
                 lambda sources: recognizer.identify_many(sources, len(recognizer.speakers))
