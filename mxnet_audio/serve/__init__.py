@@ -15,5 +15,6 @@ def __getattr__(name: str) -> Any:
     try:
         return _load(name)
     except ModuleNotFoundError as error:
-        reason = f"the server needs {error.name}, which is not installed: pip install 'mxnet-audio[serve]'"
+        packages = "fastapi 'gradio<7' prometheus_client python-multipart 'uvicorn<1'"
+        reason = f"the server needs {error.name}, which is not installed: pip install {packages} (the extra [serve])"
         raise AudioError(reason) from error

@@ -81,7 +81,7 @@ def create_app(models: ServedModels, settings: ServeSettings | None = None) -> F
         try:
             from mxnet_audio.serve.page import mount  # imports Gradio, which takes seconds
         except ModuleNotFoundError as error:
-            mend = "pip install 'mxnet-audio[serve]', or leave the page out (--no-page)"
+            mend = "pip install 'gradio<7' (in the extra [serve]), or leave the page out (--no-page)"
             raise AudioError(f"the page needs {error.name}, which is not installed: {mend}") from error
         mount(app, service)
     return app

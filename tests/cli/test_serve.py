@@ -105,4 +105,4 @@ def test_missing_extra(run, monkeypatch):
     monkeypatch.delitem(sys.modules, "mxnet_audio.serve.server", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     message = run("serve", "--model-dir", ONNX, code=1).stderr
-    assert "uvicorn" in message and "pip install 'mxnet-audio[serve]'" in message
+    assert "uvicorn" in message and "pip install " in message and "[serve]" in message
