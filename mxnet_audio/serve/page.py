@@ -34,7 +34,7 @@ __all__ = ["mount"]
 
 log = logging.getLogger(__name__)
 
-TOP_LABELS = 8
+TOP_LABELS = 5
 TOP_SOUNDS = 5
 SHOWN_EVENTS = 200
 
@@ -151,8 +151,8 @@ class _Answers:
                 prediction = await compute(sound)
                 parts.append(render("labels", title=title, text=text, rows=prediction.top(TOP_LABELS)))
         if any(model is not None and model.labels for model in (models.classifier, models.encoder)):
-            events = [event._asdict() | {"label": str(event.label)} for event in await service.events(sound)]
-            parts.append(render("events", events=events, seconds=sound.seconds, shown=SHOWN_EVENTS))
+            events = await service.events(sound)
+            parts.append(render("events", events=events[:SHOWN_EVENTS], count=len(events), seconds=sound.seconds))
         if models.search is not None:
             try:
                 parts.append(await self._nearest(sound))

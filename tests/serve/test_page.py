@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("gradio")
 
+from mxnet_audio.events import Event
 from mxnet_audio.inference.results import Identification, Prediction
 from mxnet_audio.search import VectorIndex
 from mxnet_audio.serve import ServedModels
@@ -227,3 +228,10 @@ def test_equal_and_narrow_vectors_have_a_map():
     for vectors in (np.ones((4, 3)), np.arange(1, 5)[:, None]):
         points = IndexMap(index_of(vectors, "euclidean")).points(vectors[0], ["0.wav"]).points
         assert len(points) == 4 and np.isfinite([point[:2] for point in points]).all()
+
+
+def test_only_the_first_of_many_events_are_shown():
+    events = [Event(n, n + 1, label, 0.5) for n, label in enumerate([HTML, "a", "A", "a"])]
+    html = render("events", events=events, count=250, seconds=4)
+    assert "The first 4 of 250" in html and html.count('class="line"') == 3 and html.count("left: ") == 4
+    assert HTML not in html and "left: 25.00%; width: 25.00%" in html
