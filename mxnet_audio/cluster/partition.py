@@ -16,7 +16,7 @@ from mxnet_audio.errors import ParameterError
 __all__ = ["FileList", "Partition", "digest", "partitions", "target_bytes"]
 
 MOST_FILES = 2000  # in a partition, so that results fit in a worker's memory and a lost worker costs little
-SMALLEST, LARGEST, SHARES = 1 << 20, 128 << 20, 1000  # [bytes] of a partition by default: a share of all files
+SMALLEST, LARGEST, SHARES = 8 << 20, 128 << 20, 1000  # [bytes] of a partition by default: a share of all files
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,12 @@ def partitions(files: Iterable[RemoteFile], size: int, is_done: Callable[[Remote
 
 
 def target_bytes(total: int) -> int:
-    """Return the size of a partition by default: a thousandth of all files, from 1 MiB to 128 MiB.
+    """Return the size of a partition by default: a thousandth of all files, from 8 MiB to 128 MiB.
 
     Examples
     --------
     >>> target_bytes(1000) >> 10, target_bytes(10 << 30) >> 20
-    (1024, 10)
+    (8192, 10)
     """
     return min(max(SMALLEST, total // SHARES), LARGEST)
 

@@ -90,7 +90,7 @@ def run(
     client : distributed.Client
         Client of the cluster, see `connect`.
     partition_bytes : int > 0, optional
-        Size of the files of a partition; a thousandth of all files by default, from 1 MiB to 128 MiB.
+        Size of the files of a partition; a thousandth of all files by default, from 8 MiB to 128 MiB.
     resume : bool
         False computes all files again; results of former runs are removed from `output` first, whatever job they are
         of.

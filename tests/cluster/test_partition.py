@@ -79,4 +79,4 @@ def test_a_million_names_take_little_memory():
 
 
 def test_the_default_size_has_limits():
-    assert [target_bytes(total) for total in (0, 10 << 30, 1 << 50)] == [1 << 20, (10 << 30) // 1000, 128 << 20]
+    assert [target_bytes(total) for total in (0, 10 << 30, 1 << 50)] == [8 << 20, (10 << 30) // 1000, 128 << 20]
