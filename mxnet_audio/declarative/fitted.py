@@ -194,8 +194,9 @@ class FittedRun:
     def published(self) -> Tensors:
         """Return the published weights: those of trained encoders by the names of the network's parameters."""
         return {
-            f"{self.prefix(name)}{key}": tensor
+            f"{prefix}{key}": tensor
             for name, encoder in self._roots.items()
+            for prefix in [self.prefix(name)]
             for key, tensor in encoder.loaded.tensors.items()
         }
 

@@ -143,7 +143,9 @@ class AudioEncoder(TransformerMixin, BaseEstimator):
     def _net(self) -> EncoderNet | SequenceNet:
         net = get_model(self.record.network, embedding=self._choice[0], pretrained=self._loaded)
         assert isinstance(net, EncoderNet | SequenceNet)
-        net.collect_params().reset_ctx(contexts(self.model_ctx, self.data_ctx)[0])
+        parameters, ctx = net.collect_params(), contexts(self.model_ctx, self.data_ctx)[0]
+        if parameters.list_ctx() != [ctx]:  # which would copy them
+            parameters.reset_ctx(ctx)
         net.hybridize(static_alloc=isinstance(net, EncoderNet))
         return net
 
