@@ -1,7 +1,8 @@
-"""The Dockerfile: it is linted, and its steps are run in place of `docker build`, which needs a running daemon.
+"""Tests of the Dockerfile: its contents, and its steps, which are run in place of `docker build`.
 
-The steps of the first stage fill a virtual environment in the user's cache directory, which is made anew when they or
-the requirements change; then the server is started there as the container starts it.
+The steps take minutes, so they are run only with ``MXNET_AUDIO_CONTAINER_TEST=1``. Those of the first stage fill a
+virtual environment in the user's cache directory, which is made anew when they or the requirements change; then the
+server is started there as the container starts it.
 """
 
 import fnmatch
@@ -141,6 +142,10 @@ def run(step, python):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    os.environ.get("MXNET_AUDIO_CONTAINER_TEST") != "1",
+    reason="installing the container's packages takes minutes: set MXNET_AUDIO_CONTAINER_TEST=1",
+)
 def test_the_steps_make_a_server_without_mxnet(onnx_path, onnx_model, index_dir, corpus, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     python = interpreter()
