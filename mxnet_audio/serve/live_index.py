@@ -109,6 +109,12 @@ class LiveIndex:
         with _answering():
             return len(self.search)
 
+    @property
+    def metric(self) -> str:
+        """Name of the distance; IndexUnavailable if the server of a collection is away."""
+        with _answering():
+            return self.search.index.metric
+
     def nearest(
         self, vector: np.ndarray, top_k: int = 10, *, where: str | None = None, own: os.stat_result | None = None
     ) -> list[Match]:
@@ -146,10 +152,9 @@ class LiveIndex:
             kept.setdefault(entry.path, []).append(entry)
             return True
 
-        with _answering():
-            catalogue, metric = self.catalogue, self.search.index.metric
+        catalogue = self.catalogue
         try:
-            check_vectors(vector, metric=metric)
+            check_vectors(vector, metric=self.metric)
         except SearchError as error:
             raise InvalidAudioError(error.reason) from error
         with _answering():
@@ -180,15 +185,13 @@ class LiveIndex:
         list of Match
             The same, with `part` where it was found.
         """
-        end, found = time.monotonic() + longest, list(matches)
+        end, found, metric = time.monotonic() + longest, list(matches), self.metric
 
         def compute_in_time(sounds: list[tuple[np.ndarray, int]]) -> Sequence[Output]:
             if time.monotonic() > end:
                 raise _Late
             return compute(sounds)
 
-        with _answering():
-            metric = self.search.index.metric
         with suppress(_Late):
             for number, match in enumerate(found[:MOST_PARTS]):
                 part = self._parts.find(match.entry, vector, seconds, metric, compute_in_time)

@@ -21,6 +21,7 @@ from mxnet_audio.serve.uploads import Upload, shown_name
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from mxnet_audio.search.entries import Entry
     from mxnet_audio.serve.service import SoundService
     from mxnet_audio.serve.sounds import Sound
 
@@ -163,9 +164,9 @@ class _Answers:
     async def _nearest(self, sound: Sound) -> str:
         found = await self._service.search(sound, TOP_SOUNDS, parts=True)
         rows = [match._asdict() | {"url": f"v1/audio/{match.id}" if has_file(match.entry) else None} for match in found]
-        return render("neighbours", found=rows) + await self._index_map(sound, [match.entry.path for match in found])
+        return render("neighbours", found=rows) + await self._index_map(sound, [match.entry for match in found])
 
-    async def _index_map(self, sound: Sound, paths: list[str]) -> str:
+    async def _index_map(self, sound: Sound, entries: list[Entry]) -> str:
         """Return the map of the index, with a sound and some of the index in it; nothing for one on a server."""
         index: Any = self._service.index
         catalogue = index.catalogue
@@ -174,7 +175,7 @@ class _Answers:
         if self._map is None or self._map.catalogue is not catalogue:  # at first, or the index was replaced
             self._map = IndexMap(catalogue)
         vector = await self._service.index_vector(sound)
-        points = await asyncio.to_thread(self._map.points, vector, paths)
+        points = await asyncio.to_thread(self._map.points, vector, entries)
         return "" if points is None else render("map", **points._asdict())
 
     async def _speaker(self, sound: Sound) -> str:

@@ -25,7 +25,6 @@ KEPT = 600.0  # [s] that an upload can be played and analysed again
 SWEEP = 30.0  # [s] between two looks for old uploads
 MAX_UPLOADS = 16  # times max_bytes, of all uploads together
 MAX_MESSAGE = 64 << 10  # bytes of a request that is no upload
-FORM_BYTES = 64 << 10  # of an upload, around the file
 
 GET_PATHS = {
     "/",
@@ -114,6 +113,7 @@ class PageMount(Mount):
     def __init__(self, app: ASGIApp, folder: UploadFolder, settings: ServeSettings):
         super().__init__("/", app=self._limited, name="page")
         self._gradio, self._folder, self._settings = app, folder, settings
+        self._arriving = 0  # uploads
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match only requests of the page."""
@@ -133,13 +133,18 @@ class PageMount(Mount):
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Gradio would answer requests of other origins with headers of CORS.
         scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"origin"]
-        if scope["method"] == "POST":
-            is_upload = scope["path"].endswith("/upload")
-            limit = self._settings.max_bytes + FORM_BYTES if is_upload else MAX_MESSAGE
-            if is_upload and self._folder.size() > MAX_UPLOADS * self._settings.max_bytes:
-                raise HTTPException(429, "too many uploads: try again in some minutes", {"Retry-After": "60"})
-            receive = _limited_body(receive, limit, self._settings.upload_timeout)
-        await self._gradio(scope, receive, send)
+        if scope["method"] != "POST":
+            return await self._gradio(scope, receive, send)
+        settings, is_upload = self._settings, scope["path"].endswith("/upload")
+        receive = _limited_body(receive, settings.max_bytes if is_upload else MAX_MESSAGE, settings.upload_timeout)
+        # Each of those that are arriving may still become as large as it may be.
+        if is_upload and self._folder.size() > (MAX_UPLOADS - 1 - self._arriving) * settings.max_bytes:
+            raise HTTPException(429, "too many uploads: try again in some minutes", {"Retry-After": "60"})
+        self._arriving += is_upload
+        try:
+            await self._gradio(scope, receive, send)
+        finally:
+            self._arriving -= is_upload
 
 
 def _limited_body(receive: Receive, limit: int, seconds: float) -> Receive:

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mxnet_audio.viz import printable
 
 if TYPE_CHECKING:
+    from mxnet_audio.search.entries import Entry
     from mxnet_audio.serve.catalogue import FolderCatalogue
 
 __all__ = ["IndexMap", "MapPoint", "MapPoints", "render", "sound_figure"]
@@ -116,16 +117,16 @@ class IndexMap:
         self._lock = threading.Lock()
         self._plane: _Plane | None = None
 
-    def points(self, query: np.ndarray, paths: Sequence[str]) -> MapPoints | None:
-        """Return the points of a query and of some paths among those of the index; None of less than three sounds."""
+    def points(self, query: np.ndarray, entries: Iterable[Entry]) -> MapPoints | None:
+        """Return the points of a query and of some entries among those of the index; None of less than three sounds."""
         with self._lock:
             if self._plane is None:
                 self._plane = self._fitted()
         plane = self._plane
         if len(plane.names) < 3:
             return None
-        chosen = self._vectors(paths)
-        others = (self._scaled(np.stack([query, *chosen.values()])) - plane.mean) @ plane.axes.T
+        names, chosen = self._found(entries)
+        others = (self._scaled(np.stack([query, *chosen])) - plane.mean) @ plane.axes.T
         everything = np.concatenate([plane.points, others])
         low, high = everything.min(axis=0), everything.max(axis=0)
         size = np.array([WIDTH, HEIGHT])
@@ -136,27 +137,26 @@ class IndexMap:
             return [MapPoint(x, y, name) for (x, y), name in zip(places.round(2).tolist(), names)]
 
         (query_point,) = placed(others[:1], ["this sound"])
-        return MapPoints(placed(plane.points, plane.names), placed(others[1:], self._names(chosen)), query_point)
+        return MapPoints(placed(plane.points, plane.names), placed(others[1:], names), query_point)
 
     def _fitted(self) -> _Plane:
         """Compute the principal components of the index, or of equally spaced ones of its sounds."""
-        paths = self.catalogue.index.paths
-        vectors = self._vectors(paths[:: max(1, -(-len(paths) // MAX_POINTS))])
-        table = self._scaled(np.stack(list(vectors.values()))) if vectors else np.zeros((0, 1), np.float32)
+        entries = self.catalogue.index.entries
+        names, vectors = self._found(entries[:: max(1, -(-len(entries) // MAX_POINTS))])
+        table = self._scaled(np.stack(vectors)) if vectors else np.zeros((0, 1), np.float32)
         mean = table.mean(axis=0) if vectors else np.zeros(1, np.float32)
         axes = np.zeros((2, table.shape[1]), np.float32)
         found = np.linalg.svd(table - mean, full_matrices=False)[2][:2]
         axes[: len(found)] = found
-        return _Plane(mean, axes, (table - mean) @ axes.T, self._names(vectors))
+        return _Plane(mean, axes, (table - mean) @ axes.T, names)
 
-    def _vectors(self, paths: Iterable[str]) -> dict[str, np.ndarray]:
-        """Return the vectors of those paths that are in the index."""
+    def _found(self, entries: Iterable[Entry]) -> tuple[list[str], list[np.ndarray]]:
+        """Return the names and the vectors of those entries that are in the index."""
         index = self.catalogue.index
         with index.lock:
-            return {path: index.vector(path) for path in paths if path in index}
-
-    def _names(self, paths: Iterable[str]) -> list[str]:
-        return [self.catalogue.name_of(entry) for entry in self.catalogue.index.lookup(paths).values()]
+            # By their real paths: others may be relative to a folder that is not the present one.
+            found = [(entry, index.vector(entry.real)) for entry in entries if entry.real in index]
+        return [self.catalogue.name_of(entry) for entry, _ in found], [vector for _, vector in found]
 
     def _scaled(self, vectors: np.ndarray) -> np.ndarray:
         """Return vectors of length 1, where only their angles are compared."""

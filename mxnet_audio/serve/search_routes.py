@@ -155,7 +155,7 @@ def _check_where(where: str) -> None:
     responses={
         200: {"description": "The file.", "content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}}},
         206: {
-            "description": "Ranges of the file.",
+            "description": "A range of the file.",
             "content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}},
         },
         304: {"description": "The file has not changed."},
@@ -167,7 +167,7 @@ async def audio(
     index: Index,
     id: Annotated[str, PathParameter(max_length=64, description="`id` of a search's answer", examples=[_EXAMPLE_ID])],
 ) -> Response:
-    """Get the file of a sound that a search has found, or ranges of it.
+    """Get the file of a sound that a search has found, or a range of it.
 
     Of a sound that is one channel of a file, this is the file with all its channels.
     """

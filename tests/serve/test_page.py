@@ -137,6 +137,8 @@ def test_uploads_are_limited(page, monkeypatch):
     folder_of(page).joinpath("large").write_bytes(bytes(17 * 100_000))
     assert page.post("/gradio_api/upload", files={"files": b"x"}).status_code == 429
     page.app.routes[-1]._folder.delete()
+    monkeypatch.setattr(page.app.routes[-1], "_arriving", 16)
+    assert page.post("/gradio_api/upload", files={"files": b"x"}).status_code == 429
 
 
 def test_a_sound_is_analysed(page, wav_bytes, client):
@@ -192,19 +194,20 @@ def test_figures_of_any_length(samples):
     assert sound_figure(y, 8000).startswith("data:image/webp;base64,")
 
 
-def index_of(vectors, metric="cosine"):
-    """Return the catalogue of an index of vectors."""
+def map_of(vectors, metric="cosine"):
+    """Return the map of an index of vectors, and the entries of the index."""
     index = VectorIndex(metric=metric)
     for number, vector in enumerate(vectors):
         index.add(f"{number}.wav", vector)
-    return FolderCatalogue(index, None, b"key")
+    return IndexMap(FolderCatalogue(index, None, b"key")), index.entries
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_the_map_keeps_distances_in_a_plane(metric):
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(40, 2)).astype(np.float32) + [5, 0]
-    found = IndexMap(index_of(vectors, metric)).points(vectors[3], ["3.wav", "7.wav"])
+    map, entries = map_of(vectors, metric)
+    found = map.points(vectors[3], [entries[3], entries[7]])
     points = np.array([point[:2] for point in found.points])
     assert len(points) == 40 and (points >= 0).all() and (points <= [found.width, found.height]).all()
     assert found.query[:2] == found.chosen[0][:2] == found.points[3][:2]
@@ -215,18 +218,28 @@ def test_the_map_keeps_distances_in_a_plane(metric):
 
 
 def test_the_map_of_a_large_index_is_a_sample():
-    found = IndexMap(index_of(np.random.default_rng(0).normal(size=(1200, 8)))).points(np.ones(8), ["1.wav"])
+    map, entries = map_of(np.random.default_rng(0).normal(size=(1200, 8)))
+    found = map.points(np.ones(8), entries[1:2])
     assert 400 <= len(found.points) <= 500 and len(found.chosen) == 1
 
 
 @pytest.mark.parametrize("vectors", [[], [[1, 2]], [[1, 2], [2, 1]]], ids=["none", "one", "two"])
 def test_small_indexes_have_no_map(vectors):
-    assert IndexMap(index_of(vectors)).points(np.ones(2), []) is None
+    map, _ = map_of(vectors)
+    assert map.points(np.ones(2), []) is None
+
+
+def test_the_map_of_an_index_with_relative_paths(tmp_path, monkeypatch):
+    map, entries = map_of(np.eye(4))
+    monkeypatch.chdir(tmp_path)
+    found = map.points(np.ones(4), entries[:2])
+    assert len(found.points) == 4 and [point.name for point in found.chosen] == ["0.wav", "1.wav"]
 
 
 def test_equal_and_narrow_vectors_have_a_map():
     for vectors in (np.ones((4, 3)), np.arange(1, 5)[:, None]):
-        points = IndexMap(index_of(vectors, "euclidean")).points(vectors[0], ["0.wav"]).points
+        map, entries = map_of(vectors, "euclidean")
+        points = map.points(vectors[0], entries[:1]).points
         assert len(points) == 4 and np.isfinite([point[:2] for point in points]).all()
 
 

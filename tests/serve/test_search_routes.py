@@ -12,6 +12,7 @@ import soundfile as sf
 
 pytest.importorskip("fastapi")
 
+from mxnet_audio.errors import SearchError
 from mxnet_audio.library.search import AudioSearch
 from mxnet_audio.serve import ServedModels
 from mxnet_audio.serve.live_index import LiveIndex
@@ -191,15 +192,17 @@ def test_ranges(client, sounds):
     answer = ask(f"bytes={len(content)}-")
     assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(content)}")
     assert answer.headers["content-type"] == "application/problem+json"
-    for ignored in ("lines=1-2", "bytes=5-2", "bytes=x", "bytes=", "bytes=-", "bytes=0-,0-", "bytes=" + "1-2," * 60):
-        assert ask(ignored).status_code == 200, ignored
-    several = ask("bytes=0-1,5-6")
-    kind, _, boundary = several.headers["content-type"].partition("; boundary=")
-    assert (several.status_code, kind) == (206, "multipart/byteranges")
-    assert several.headers["content-length"] == str(len(several.content))
-    parts = several.content.split(b"--" + boundary.encode())
-    assert [part.rpartition(b"\r\n\r\n")[2] for part in parts[1:-1]] == [content[:2] + b"\r\n", content[5:7] + b"\r\n"]
-    assert parts[-1] == b"--\r\n"
+    for ignored in (
+        "lines=1-2",
+        "bytes=5-2",
+        "bytes=x",
+        "bytes=",
+        "bytes=-",
+        "bytes=0-1,5-6",
+        "bytes=" + "9" * 5000 + "-",
+    ):
+        answer = ask(ignored)
+        assert (answer.status_code, answer.content) == (200, content), ignored
 
 
 def test_conditions(client, sounds):
@@ -331,6 +334,34 @@ def test_a_collection_of_milvus(serving, onnx_model, sounds, tmp_path):
     assert client.post("/v1/reload").json() == {"reloaded": False, "sounds": 3}
     search_.index.drop()
     search_.index.close()
+
+
+class Away:
+    """Stand-in of a collection whose server is away."""
+
+    def __len__(self):
+        raise SearchError("no answer", "http://user:secret@milvus")
+
+    metric = property(__len__)
+
+    def query(self, *args, **kwargs):
+        raise SearchError("no answer", "http://user:secret@milvus")
+
+    def batches(self, **kwargs):
+        raise SearchError("no answer", "http://user:secret@milvus")
+
+
+def test_a_collection_whose_server_is_away(serving, onnx_model, sounds):
+    search_ = AudioSearch(classifier=onnx_model)
+    search_.index = Away()
+    client = serving(ServedModels(search=search_), audio_root=sounds)
+    for method, route in (
+        ("POST", "search"), ("GET", "models"), ("POST", "reload"), ("GET", "audio/" + 32 * "0")
+    ):  # fmt: skip
+        json = {"path": "long.wav"} if route == "search" else None
+        answer = client.request(method, f"/v1/{route}", json=json)
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:mxnet-audio:index-unavailable"), route
+        assert "secret" not in answer.text
 
 
 def test_parts_of_a_sound_that_is_indexed_again_by_another_channel(onnx_model, sounds, tmp_path):
