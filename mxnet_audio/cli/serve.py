@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 KEY = "MXNET_AUDIO_API_KEY"
-LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(
@@ -110,11 +109,12 @@ def serve(
     if network is not None and model_dir is None:
         raise typer.BadParameter("needs --model-dir", param_hint="--network")
     EncoderChoice(encoder).check()
-    given |= {"api_key": api_key or os.environ.get(KEY) or None, "allowed_origins": origin or ()}
+    given |= {"api_key": (os.environ.get(KEY) or None) if api_key is None else api_key, "allowed_origins": origin or ()}
     from mxnet_audio.serve import create_app, load_models, run
+    from mxnet_audio.serve.access import is_local
 
     settings = _settings(given)
-    if host not in LOCAL and settings.api_key is None:
+    if settings.api_key is None and not is_local(host):
         print_message(f"everybody who reaches {host} may use this server: set {KEY} to demand a key")
     app = create_app(load_models(**models, network=network and network.value, gpu=gpu), settings)
     run(app, host, port, settings)

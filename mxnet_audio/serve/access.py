@@ -83,7 +83,9 @@ class _Access:
             detail = "send the API key, as 'Authorization: Bearer …', as 'X-API-Key: …' or as the password"
             answer = problem_response(401, Unauthorized.kind, detail, Unauthorized.headers)
         elif scope.get("method") not in _READING and self._is_foreign(headers):
-            answer = problem_response(403, "foreign-page", "this request comes from a web page of another origin")
+            answer = problem_response(
+                403, "foreign-page", "this request comes from a web page of another origin, which --origin would allow"
+            )
         else:
             answer = self._app
         if scope["type"] == "websocket" and answer is not self._app:
@@ -95,8 +97,11 @@ class _Access:
 
     def _is_foreign(self, headers: Headers) -> bool:
         """Return True for a script or form of another origin, which a user's browser may be made to send."""
-        site = headers.get("sec-fetch-site", "same-origin")
-        return site not in ("same-origin", "none") and headers.get("origin") not in self._origins
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site in ("same-origin", "none") or origin in self._origins:
+            return False
+        # Browsers name the site only over HTTPS and to this machine, and the origin always. Programs name neither.
+        return site is not None or (origin is not None and origin.partition("://")[2] != headers.get("host"))
 
 
 def _given_key(headers: Headers) -> bytes:

@@ -129,7 +129,7 @@ class Problem(BaseModel):
 _EXAMPLES = {  # kind and detail of a problem, by its status
     400: ("bad-request", "Missing boundary in multipart."),
     401: ("unauthorized", "send the API key, as 'Authorization: Bearer …', as 'X-API-Key: …' or as the password"),
-    403: ("foreign-page", "this request comes from a web page of another origin"),
+    403: ("foreign-page", "this request comes from a web page of another origin, which --origin would allow"),
     404: ("not-served", "no index is served: start the server with --index"),
     408: ("too-slow", "the body did not arrive within 60 s"),
     409: ("index-not-replaced", "the former index stays in service: there is no index in this directory"),
@@ -291,7 +291,7 @@ async def _bad_parameters(request: Request, error: Any) -> Response:
 
 
 async def _http_error(request: Request, error: Any) -> Response:
-    kinds = {one.status: one.kind for one in (Unauthorized, TooSlow, TooLarge, UnsupportedType)}
+    kinds = {one.status: one.kind for one in (Unauthorized, TooSlow, TooLarge, UnsupportedType, Busy)}
     kind = kinds.get(error.status_code) or HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     return problem_response(error.status_code, kind, str(error.detail), error.headers)
 

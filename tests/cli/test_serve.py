@@ -54,6 +54,7 @@ def test_the_key_comes_from_the_environment(run, served, monkeypatch):
     assert run(*words).stderr == ""
     monkeypatch.setenv("MXNET_AUDIO_API_KEY", " secret")
     message = run(*words, code=2).output
+    assert "--api-key" in run(*words, "--api-key", "", code=2).output  # not as if there were none
     assert "--api-key" in message and "secret" not in message.replace("MXNET_AUDIO_API_KEY", "")
     assert [settings.api_key for *_, settings in served] == [None, None, "a secret"]
 

@@ -183,6 +183,16 @@ def test_forms_of_other_pages_are_refused(unlocked, site):
         assert unlocked.post("/v1/sound", headers={"Sec-Fetch-Site": own}).status_code == 200
 
 
+def test_browsers_that_do_not_name_the_site_name_the_origin(unlocked):
+    """Over HTTP, browsers name the site to this machine only."""
+    own = str(unlocked.base_url).rstrip("/")
+    for origin in ("https://other.example", f"{own}:81", f"{own}.other.example", "null", "", "file://"):
+        answer = unlocked.post("/v1/sound", headers={"Origin": origin})
+        assert (answer.status_code, answer.json()["type"]) == (403, "urn:mxnet-audio:foreign-page"), origin
+    for origin in (own, PAGE):
+        assert unlocked.post("/v1/sound", headers={"Origin": origin}).status_code == 200
+
+
 def test_names_that_only_seem_to_be_this_machine_are_refused():
     client = TestClient(LocalHosts(make_app(), (PAGE,)))
     for host in (
