@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import soundfile as sf
 from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError, ParameterError, ServerError
 from mxnet_audio.events import Event
 from mxnet_audio.serve import Client, connection, sending
+from tests.serve.listening import listening
 
 KEY = "a-secret-key"
 PREDICTION = {"label": "low", "probability": 0.75, "top": [{"label": "low", "probability": 0.75}], "seconds": 1.0}
@@ -32,24 +32,12 @@ def without_proxy():
         yield
 
 
-@contextmanager
-def listening(app):
-    """Serve an app from a thread of this process, and yield its address."""
-    uvicorn = pytest.importorskip("uvicorn")
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http="h11", log_level="error"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
-
-
 @pytest.fixture(scope="module")
 def server(served_models, corpus):
     """Address of a server with a classifier, an index and a folder of sounds."""
     from mxnet_audio.serve import ServeSettings, create_app
 
+    pytest.importorskip("uvicorn")
     folder = Path(corpus[0][0]).parents[1]
     with listening(create_app(served_models, ServeSettings(page=False, audio_root=folder))) as address:
         yield address

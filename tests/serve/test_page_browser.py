@@ -1,15 +1,14 @@
-"""Tests of the page in Chromium, with a server of its own: one process, one browser."""
+"""Tests of the page in Chromium: one server, one browser, and one page for each size."""
 
-import re
 import shutil
-import subprocess
-import sys
-import threading
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.serve.listening import listening
+
 pytest.importorskip("gradio")
+pytest.importorskip("uvicorn")
 pytest.importorskip("playwright", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -22,28 +21,19 @@ SIZES = {"computer": (1280, 900), "phone": (390, 844)}
 
 
 @pytest.fixture(scope="module")
-def address(onnx_path, onnx_model, wav_bytes, tmp_path_factory):
+def address(onnx_model, wav_bytes, tmp_path_factory):
     """Address of a server with a model and an index of four sounds, one of which has HTML in its name."""
     from mxnet_audio.library.search import AudioSearch
+    from mxnet_audio.serve import ServedModels, create_app
 
     folder = tmp_path_factory.mktemp("page")
     sounds = [folder / name for name in (f"{HTML}.wav", "low.wav", "high.wav", "long.wav")]
     for path, (seconds, frequency) in zip(sounds, ((1, 440), (1, 220), (1, 4000), (4, 880))):
         path.write_bytes(wav_bytes(seconds, frequency))
-    AudioSearch(classifier=onnx_model).index_many(sounds, save_dir=folder / "index")
-    command = ["serve", "--model-dir", str(onnx_path), "--index", str(folder / "index"), "--port", "0"]
-    with subprocess.Popen([sys.executable, "-m", "mxnet_audio", *command], stdout=subprocess.PIPE, text=True) as server:
-        deadline = threading.Timer(120, server.kill)
-        deadline.start()
-        found = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+", line) for line in server.stdout)), None)
-        deadline.cancel()
-        try:
-            assert found, "the server does not start"
-            yield found[0]
-            server.terminate()
-            assert server.wait(60) == 0
-        finally:
-            server.kill()
+    search = AudioSearch(classifier=onnx_model)
+    search.index_many(sounds)
+    with listening(create_app(ServedModels(classifier=onnx_model, search=search))) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +145,7 @@ def test_an_unusable_file_is_explained(page):
 def test_the_microphone_is_recorded(page):
     page.get_by_label("Record audio").click()
     page.get_by_role("button", name="Record", exact=True).click()
-    page.wait_for_timeout(1200)
+    page.wait_for_timeout(600)
     page.get_by_role("button", name="Stop").first.click()
     page.get_by_role("button", name="Play").first.wait_for()
     page.get_by_role("button", name="Analyse").click()
