@@ -207,6 +207,7 @@ def _options(threads: int | None, bounded: bool = False) -> SessionOptions:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # it warns about many graphs, and errors are raised
     options.intra_op_num_threads = threads or 0
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if bounded:
         _make_bounded_memory()
         options.add_session_config_entry("session.use_env_allocators", "1")

@@ -45,7 +45,7 @@ SOUND_ROUTE: dict[str, Any] = {
 }
 
 
-def _served(request: Request) -> SoundService:
+async def _served(request: Request) -> SoundService:  # FastAPI calls other functions in a thread, which takes longer
     return request.app.state.service
 
 
@@ -54,23 +54,18 @@ TopK = Annotated[int, Query(ge=1, le=10000, description="number of results")]
 
 
 class Answering:
-    """Sound of a request, as a dependency of FastAPI, and the limits of its answer.
+    """Sound of a request, and the limits of its answer.
 
     Parameters
     ----------
-    request, service, upload, channel
-        Of the request; FastAPI gives them.
+    request : fastapi.Request
+    service : SoundService
+    upload : Upload
+    channel : str
+        Channel of the sound to use.
     """
 
-    def __init__(
-        self,
-        request: Request,
-        service: Service,
-        upload: Annotated[Upload, Depends(receive_upload)],
-        channel: Annotated[
-            str, Query(pattern=r"^(mix|left|right|\d{1,4})$", description="mix of all, or one by name or number from 0")
-        ] = "mix",
-    ):
+    def __init__(self, request: Request, service: SoundService, upload: Upload, channel: str):
         self._request, self._service, self._upload = request, service, upload
         self._channel = int(channel) if channel.isdecimal() else channel
 
@@ -105,10 +100,30 @@ class Answering:
         scope.cancel()
 
 
-Answer = Annotated[Answering, Depends()]
+async def _answering(
+    request: Request,
+    service: Service,
+    upload: Annotated[Upload, Depends(receive_upload)],
+    channel: Annotated[
+        str, Query(pattern=r"^(mix|left|right|\d{1,4})$", description="mix of all, or one by name or number from 0")
+    ] = "mix",
+) -> Answering:
+    return Answering(request, service, upload, channel)
 
 
-@router.post("/predict", summary="Label a sound", **SOUND_ROUTE)
+Answer = Annotated[Answering, Depends(_answering)]
+
+
+def _needs(model: Callable[[SoundService], Any]) -> Any:
+    """Return a dependency of FastAPI that raises NotServed before the body of a request is read."""
+
+    async def check(service: Service) -> None:
+        model(service)
+
+    return Depends(check)
+
+
+@router.post("/predict", summary="Label a sound", dependencies=[_needs(SoundService.predictor)], **SOUND_ROUTE)
 async def predict(service: Service, answer: Answer, top_k: TopK = 5) -> PredictionAnswer:
     """Label a sound with the trained model (`mxnet-audio serve --model-dir`)."""
     sound, prediction = await answer(service.predict)
@@ -122,7 +137,7 @@ async def predict(service: Service, answer: Answer, top_k: TopK = 5) -> Predicti
     )
 
 
-@router.post("/tags", summary="Tag a sound", **SOUND_ROUTE)
+@router.post("/tags", summary="Tag a sound", dependencies=[_needs(SoundService.tagger)], **SOUND_ROUTE)
 async def tags(service: Service, answer: Answer, top_k: TopK = 10) -> TagsAnswer:
     """Tag a sound with the published tags of the encoder (`mxnet-audio serve --encoder`)."""
     sound, prediction = await answer(service.tags)
@@ -133,7 +148,9 @@ async def tags(service: Service, answer: Answer, top_k: TopK = 10) -> TagsAnswer
     )
 
 
-@router.post("/embed", summary="Compute the embedding of a sound", **SOUND_ROUTE)
+@router.post(
+    "/embed", summary="Compute the embedding of a sound", dependencies=[_needs(SoundService.embedder)], **SOUND_ROUTE
+)
 async def embed(service: Service, answer: Answer) -> EmbeddingAnswer:
     """Compute the embedding of a sound with the encoder or, if there is none, the trained model, or the index's."""
     sound, (vector, model_id) = await answer(service.embed)
@@ -143,7 +160,9 @@ async def embed(service: Service, answer: Answer) -> EmbeddingAnswer:
 Seconds = Annotated[float, Query(ge=0, le=86400, allow_inf_nan=False)]
 
 
-@router.post("/events", summary="Find the events of a sound", **SOUND_ROUTE)
+@router.post(
+    "/events", summary="Find the events of a sound", dependencies=[_needs(SoundService.labeller)], **SOUND_ROUTE
+)
 async def events(
     service: Service,
     answer: Answer,
@@ -181,19 +200,17 @@ async def events(
     "/models",
     summary="List what is served",
     tags=["server"],
-    responses=problem_responses(401, 500),
+    responses=problem_responses(401, 500, 503),
 )
 async def models(service: Service) -> ModelsAnswer:
     """List the models with their labels, the index and the speakers that are served, and the limits of requests."""
     served, settings = service.models, service.settings
-    search, recognizer = served.search, served.recognizer
+    recognizer = served.recognizer
     return ModelsAnswer(
         version=mxnet_audio.__version__,
         classifier=_model(served.classifier),
         encoder=_model(served.encoder),
-        index=None
-        if search is None
-        else ServedIndex(sounds=len(search), metric=search.index.metric, model_id=served.index_model.model_id),
+        index=None if service.index is None else await anyio.to_thread.run_sync(_index, service),
         speakers=None
         if recognizer is None
         else ServedSpeakers(network=recognizer.network, speakers=len(recognizer.speakers)),
@@ -204,6 +221,12 @@ async def models(service: Service) -> ModelsAnswer:
             names_sounds=settings.audio_root is not None,
         ),
     )
+
+
+def _index(service: SoundService) -> ServedIndex:
+    """Return the description of the index; called in a thread, since a collection's server may be asked."""
+    index: Any = service.index
+    return ServedIndex(sounds=len(index), metric=index.metric, model_id=service.models.index_model.model_id)
 
 
 def _model(model: Any) -> ServedModel | None:

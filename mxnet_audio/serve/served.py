@@ -132,7 +132,7 @@ def _load_classifier(path: Path, network: str | None, gpu: int | None) -> AudioC
     if gpu is not None:
         raise ModelError("an .onnx file runs on the CPU: leave gpu (--gpu) out", path)
     # One CPU is left to decode. Several threads of ONNX Runtime spin between passes, a third of the time on two CPUs.
-    classifier = OnnxAudioClassifier(path, threads=max(1, usable_cpus() - 1))
+    classifier = OnnxAudioClassifier(path, threads=usable_cpus())
     if network not in (None, classifier.network):
         raise ModelError(f"a {classifier.network} model, not {network}", path)
     return classifier

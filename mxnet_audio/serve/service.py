@@ -16,8 +16,9 @@ from anyio import from_thread, to_thread
 
 from mxnet_audio.audio.source import naming_errors
 from mxnet_audio.events import Event, find_events, label_thresholds
-from mxnet_audio.inference import Predictor
-from mxnet_audio.inference.results import Identification, Prediction, TimedPrediction
+from mxnet_audio.inference import OnnxAudioClassifier, Predictor
+from mxnet_audio.inference.missing_packages import naming_missing_packages
+from mxnet_audio.inference.results import Identification, Output, Prediction, TimedPrediction
 from mxnet_audio.parallel import usable_cpus
 from mxnet_audio.serve import sounds
 from mxnet_audio.serve.batching import Batcher
@@ -80,8 +81,11 @@ class SoundService:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="networks")
         self._batchers: dict[int, Batcher[Any, Any]] = {}  # by the identity of their model
         for model in (self.models.classifier, self.models.encoder, self.models.index_model):
-            if model is not None and id(model) not in self._batchers:
-                # Of encoders, it is the number of patches in a pass, not that of sounds.
+            if model is None or id(model) in self._batchers:
+                continue
+            if _has_inputs(model):
+                self._batchers[id(model)] = self._batcher(partial(_outputs, model))
+            else:  # of encoders, `batch_size` is the number of patches in a pass, not that of sounds
                 options: dict[str, Any] = (
                     {"batch_size": self.settings.max_batch} if isinstance(model, Predictor) else {}
                 )
@@ -148,20 +152,25 @@ class SoundService:
         NotServed
             If there is no trained model.
         """
+        classifier = self.predictor()
+        return classifier.postprocess(await self._output(classifier, sound))
+
+    def predictor(self) -> Any:
+        """Return the trained model that `predict` calls; NotServed if there is none with labels."""
         classifier = self.models.classifier
         if classifier is None or not classifier.labels:
             raise NotServed("no model that predicts labels is served: start the server with --model-dir")
-        return classifier.postprocess(await self._output(classifier, sound))
+        return classifier
 
     async def tags(self, sound: Sound) -> Prediction:
         """Tag a sound with the pretrained encoder; errors as of `predict`."""
-        model = self._tagger()
+        model = self.tagger()
         scores, labels = (await self._output(model, sound)).probabilities, model.labels
         name = model.record.name if hasattr(model, "record") else model.network
         return Prediction(None, labels[int(scores.argmax())], scores, labels=labels, encoder=name)
 
-    def _tagger(self) -> Any:
-        """Return the encoder with tags, or the exported one; NotServed if there is none."""
+    def tagger(self) -> Any:
+        """Return the encoder that `tags` calls, or the exported one; NotServed if there is none with tags."""
         encoder, classifier = self.models.encoder, self.models.classifier
         if encoder is not None and encoder.labels:
             return encoder
@@ -174,13 +183,18 @@ class SoundService:
 
         The model is the encoder or, if there is none, the trained model or that of the index. Errors as of `predict`.
         """
+        model = self.embedder()
+        return (await self._output(model, sound)).vector, model.model_id
+
+    def embedder(self) -> Any:
+        """Return the model that `embed` calls; NotServed if there is none."""
         models = self.models
         model = next((one for one in (models.encoder, models.classifier, models.index_model) if one is not None), None)
         if model is None:
             raise NotServed(
                 "no model that computes embeddings is served: start the server with --encoder or --model-dir"
             )
-        return (await self._output(model, sound)).vector, model.model_id
+        return model
 
     async def index_vector(self, sound: Sound) -> np.ndarray:
         """Compute the embedding [shape=(dim,)] of a sound by the model of the index; errors as of `predict`."""
@@ -245,7 +259,7 @@ class SoundService:
         ParameterError
             If an argument is out of range, or a label unknown.
         """
-        labeller = self._labeller()
+        labeller = self.labeller()
         thresholds = label_thresholds(labeller.labels, threshold, labels, getattr(labeller, "thresholds", None))
 
         def find() -> list[Event]:
@@ -255,8 +269,8 @@ class SoundService:
         with self._admitted(sound.samples.nbytes), naming_errors(sound.name):
             return await to_thread.run_sync(find, limiter=self._waiters)
 
-    def _labeller(self) -> Any:
-        """Return the model of timelines."""
+    def labeller(self) -> Any:
+        """Return the model whose timelines `events` reads; NotServed if there is none with labels."""
         encoder, classifier = self.models.encoder, self.models.classifier
         if encoder is not None and encoder.labels:
             from mxnet_audio.library.tagger import AudioTagger
@@ -279,10 +293,29 @@ class SoundService:
     async def _output(self, model: Any, sound: Sound) -> Any:
         """Return the output of a model for a sound, in a batch with others; raise the error of the sound."""
         with self._admitted(sound.samples.nbytes), naming_errors(sound.name):
-            output = await self._batchers[id(model)].submit(sound.source)
+            item: Any = sound.source
+            if _has_inputs(model):  # the features of a sound are computed while those of others pass the network
+                item = await to_thread.run_sync(_inputs, model, item, limiter=self._decoders)
+            output = await self._batchers[id(model)].submit(item)
             if output.error is not None:
                 raise output.error
             return output
+
+
+def _has_inputs(model: Any) -> bool:
+    """Return True for a model that takes inputs of one length, which are prepared for each sound on its own."""
+    if isinstance(model, OnnxAudioClassifier):
+        return model.description.windows is None
+    return isinstance(model, Predictor) and type(model).forward_many is Predictor.forward_many
+
+
+def _inputs(model: Predictor, source: Any) -> np.ndarray:
+    with naming_missing_packages():
+        return model.preprocess(source)
+
+
+def _outputs(model: Predictor, inputs: list[np.ndarray]) -> Iterator[Output]:
+    return (Output(None, probabilities, vector) for probabilities, vector in zip(*model.forward(inputs)))
 
 
 def _is_exported_encoder(model: Any) -> bool:

@@ -35,6 +35,9 @@ _MAX_JSON = 16 << 10  # bytes: a body holds one path
 _MAX_FIELD = 4 << 10  # bytes of a form's field
 _BLOCK = 1 << 20  # bytes that are written at once
 _LONGEST_NAME = 255  # characters that are shown
+MOST_BYTES = 2 << 30  # of the bodies of all requests that run, together; or one body of the largest size
+
+_TOO_MANY = "too many sounds are being uploaded: try again later"
 
 #: Request body of the routes that take a sound, for `openapi_extra={"requestBody": UPLOAD_BODY}` of FastAPI.
 UPLOAD_BODY: dict[str, Any] = {
@@ -49,6 +52,8 @@ UPLOAD_BODY: dict[str, Any] = {
                     "file": {"type": "string", "format": "binary", "description": "sound file"},
                     "path": {"type": "string", "description": "path within the server's folder of sounds"},
                 },
+                "minProperties": 1,
+                "maxProperties": 1,
             }
         },
         "application/json": {
@@ -118,11 +123,12 @@ def install_uploads(app: FastAPI, settings: ServeSettings) -> None:
 
 
 class _BodyLimit:
-    """Layer of an app that refuses bodies with too many bytes, whatever their headers declare."""
+    """Layer of an app that refuses bodies with too many bytes, each or together, whatever their headers declare."""
 
     def __init__(self, app: ASGIApp, max_bytes: int):
         self._app, self._max_bytes = app, max_bytes
         self._detail = f"the body has more than {max_bytes} bytes"
+        self._total = 0  # bytes of the bodies of all requests that run: their files exist until they end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -135,12 +141,18 @@ class _BodyLimit:
         async def counted() -> Message:
             nonlocal count
             message = await receive()
-            count += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            count, self._total = count + size, self._total + size
             if count > self._max_bytes:
                 raise HTTPException(413, self._detail)  # which the apps of other packages answer, too
+            if self._total > max(MOST_BYTES, self._max_bytes):
+                raise HTTPException(429, _TOO_MANY, Busy.headers)
             return message
 
-        await self._app(scope, counted, send)
+        try:
+            await self._app(scope, counted, send)
+        finally:
+            self._total -= count
 
 
 class _Uploads:
@@ -153,7 +165,7 @@ class _Uploads:
     async def receive(self, request: Request) -> Upload:
         """Return the sound of a request, whose file the caller closes; errors as `receive_upload`."""
         if self._count >= self._settings.queue_size:
-            raise Busy("too many sounds are being uploaded: try again later")
+            raise Busy(_TOO_MANY)
         self._count += 1
         try:
             with anyio.fail_after(self._settings.upload_timeout):
@@ -166,8 +178,12 @@ class _Uploads:
     async def _received(self, request: Request) -> Upload:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "multipart/form-data":
-            async with request.form(max_files=1, max_fields=1, max_part_size=_MAX_FIELD) as form:
+            form = await request.form(max_files=1, max_fields=1, max_part_size=_MAX_FIELD)
+            try:
                 return await self._of_form(form)
+            except BaseException:
+                await form.close()
+                raise
         if kind == "application/json":
             return await self._served(await _named_path(request))
         if kind.startswith(("audio/", "video/")) or kind in ("application/octet-stream", "application/ogg"):
@@ -178,18 +194,22 @@ class _Uploads:
         )
 
     async def _of_form(self, form: FormData) -> Upload:
-        for name, value in form.multi_items():
+        fields = form.multi_items()
+        if len(fields) == 1:
+            name, value = fields[0]
             if name == "file" and isinstance(value, UploadFile):
-                # The form's own file is closed with the form; a copy of its descriptor has the same content.
-                return Upload(shown_name(value.filename), os.fdopen(os.dup(value.file.fileno()), "rb"))
+                return Upload(shown_name(value.filename), value.file)
             if name == "path" and isinstance(value, str):
                 return await self._served(value)
-        raise ParameterError("the form must have a field 'file' with a sound file, or a field 'path'")
+        raise ParameterError(
+            "the form must have one field, 'file' with a sound file or 'path'; parameters are part of the address, "
+            "such as ?channel=left"
+        )
 
     async def _served(self, path: str) -> Upload:
         root = self._settings.audio_root
         if root is None:
-            raise NotServed("this server has no folder of sounds: upload the sound")
+            raise NotServed("no folder of sounds is served: upload the sound, or start the server with --audio-root")
         return Upload(shown_name(path, folders=True), await anyio.to_thread.run_sync(_open_within, root, path))
 
 

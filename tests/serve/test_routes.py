@@ -201,6 +201,9 @@ def test_what_is_not_served(serving, searched, wav_bytes):
         answer = client.post(f"/v1/{route}", files={"file": wav_bytes()})
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:mxnet-audio:not-served")
         assert option in answer.json()["detail"]
+        headers = {"Content-Type": "audio/wav"}
+        answer = request(client.app, [bytes(1000)], path=f"/v1/{route}", headers=headers, run=client.portal.call)
+        assert (answer.status, answer.parts) == (404, 0)  # before the body is read
     assert client.post("/v1/embed", files={"file": wav_bytes()}).json()["model_id"] == searched.index.model_id
 
 
@@ -223,15 +226,15 @@ def test_the_models_are_listed(client, serving, onnx_model, tagging_encoder, tmp
 def slow_model(onnx_model, monkeypatch):
     """Let the model wait in each batch for an event; it returns the sizes of the batches, too."""
     sizes, gate, has_begun = [], threading.Event(), threading.Event()
-    forward = type(onnx_model).forward_many
+    forward = type(onnx_model).forward
 
-    def forward_many(sources, *args, **kwargs):
-        sizes.append(len(sources))
+    def wait(inputs):
+        sizes.append(len(inputs))
         has_begun.set()
         assert gate.wait(30)
-        return forward(onnx_model, sources, *args, **kwargs)
+        return forward(onnx_model, inputs)
 
-    monkeypatch.setitem(vars(onnx_model), "forward_many", forward_many)
+    monkeypatch.setitem(vars(onnx_model), "forward", wait)
     yield gate, has_begun, sizes
     gate.set()
 
@@ -306,10 +309,10 @@ def test_concurrent_requests_are_one_batch(serving, slow_model, wav_bytes, onnx_
 def test_no_answer_names_files_of_the_server(serving, onnx_model, wav_bytes, monkeypatch):
     from mxnet_audio.errors import ModelError
 
-    def fail(sources):
+    def fail(inputs):
         raise ModelError("unusable: embeddings are NaN or infinity", onnx_model.model_path)
 
-    monkeypatch.setitem(vars(onnx_model), "forward_many", fail)
+    monkeypatch.setitem(vars(onnx_model), "forward", fail)
     answer = serving().post("/v1/predict", files={"file": wav_bytes()})
     assert answer.status_code == 500 and "Traceback" not in answer.text
     assert str(onnx_model.model_path) not in answer.text and onnx_model.model_path.name not in answer.text
