@@ -11,7 +11,7 @@ import anyio
 import pytest
 from fastapi import Depends, FastAPI, Request
 
-from mxnet_audio.serve import ServeSettings
+from mxnet_audio.serve import ServeSettings, uploads
 from mxnet_audio.serve.problems import install_problems
 from mxnet_audio.serve.uploads import Upload, install_uploads, receive_upload, shown_name
 from tests.serve.asgi import form, request
@@ -109,7 +109,9 @@ def test_a_sound_of_the_server_is_named_by_its_path(serve, root):
 
 
 def test_paths_are_not_served_without_a_folder(serve):
-    check(named(serve(root=None), "birds/wren.wav"), 404, "not-served")
+    answer = named(serve(root=None), "birds/wren.wav")
+    check(answer, 404, "not-served")
+    assert "--audio-root" in json.loads(answer.body)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -309,10 +311,34 @@ def test_the_number_of_uploads_at_once_is_limited(serve):
     assert answers[0].headers["retry-after"] == "1"
 
 
-async def in_this_loop(app, parts):
+@pytest.mark.parametrize("kind", ["audio/wav", "multipart/form-data; boundary=b"])
+def test_the_bytes_of_uploads_at_once_are_limited(serve, kind, monkeypatch):
+    monkeypatch.setattr(uploads, "MOST_BYTES", 3 * MIB)
+    app, answers, files = serve(max_bytes=2 * MIB), [], open_files()
+
+    async def send_many():
+        async def send():
+            parts = [ENDLESS[kind], *[BLOCK, 0.01] * 16]
+            answers.append(await in_this_loop(app, parts, kind))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(6):
+                group.start_soon(send)
+        answers.append(await in_this_loop(app, [b"sound"]))
+
+    anyio.run(send_many)
+    *statuses, last = [answer.status for answer in answers]
+    assert statuses.count(429) >= 3 and last == 200
+    assert {
+        (json.loads(answer.body)["type"], answer.headers["retry-after"]) for answer in answers if answer.status == 429
+    } == {("urn:mxnet-audio:busy", "1")}
+    assert open_files() == files
+
+
+async def in_this_loop(app, parts, kind="audio/wav"):
     """Send a request in the running loop."""
     functions = []
-    answer = raw(app, parts, run=functions.append)
+    answer = raw(app, parts, kind, run=functions.append)
     await functions[0]()
     return answer
 
@@ -340,8 +366,9 @@ def test_forms_with_more_than_one_field_are_refused(serve):
         form("file", b"text")[0],
         form("path", b"x" * 5000)[0],
         form("path", b"x", "a.wav")[0],
+        form("file", b"x", "a.wav")[0].removesuffix(b"--b--\r\n") + form("channel", b"left")[0],  # not ignored
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_forms_without_a_sound_are_refused(serve, body):
     answer = request(serve(), [body], headers={"Content-Type": "multipart/form-data; boundary=b"})
