@@ -36,6 +36,11 @@ class _Windows(NamedTuple):
     times: np.ndarray
     vectors: np.ndarray
 
+    @property
+    def size(self) -> int:
+        """Bytes in the cache."""
+        return _OVERHEAD + self.vectors.nbytes
+
 
 class SimilarParts:
     """Finder of the parts of sounds that are most like a query.
@@ -43,11 +48,11 @@ class SimilarParts:
     A sound is read as a stream and cut into windows as long as the query, of 1 to 10 s, that overlap by half. Their
     embeddings are computed as those of whole sounds are. Of a long sound, the first two minutes are compared. The
     embeddings of the last sounds, at most 64 MiB, are kept as long as their files do not change.
-
     """
 
     def __init__(self) -> None:
         self._cache: OrderedDict[tuple, _Windows] = OrderedDict()
+        self._bytes = 0  # of all that is in the cache
         self._lock = threading.Lock()
 
     def find(
@@ -95,9 +100,12 @@ class SimilarParts:
                 return self._cache[key]
         windows = _computed(file, channel, length, compute)
         with self._lock:
-            self._cache[key] = windows
-            while sum(_OVERHEAD + each.vectors.nbytes for each in self._cache.values()) > _CACHE_BYTES:
-                self._cache.popitem(last=False)
+            if key not in self._cache:  # another thread may have computed the same
+                self._cache[key] = windows
+                self._bytes += windows.size
+            while self._bytes > _CACHE_BYTES:
+                _, oldest = self._cache.popitem(last=False)
+                self._bytes -= oldest.size
         return windows
 
 

@@ -14,7 +14,7 @@ pytest.importorskip("fastapi")
 
 from mxnet_audio.errors import SearchError
 from mxnet_audio.library.search import AudioSearch
-from mxnet_audio.serve import ServedModels
+from mxnet_audio.serve import ServedModels, similar_parts
 from mxnet_audio.serve.live_index import LiveIndex
 
 
@@ -384,3 +384,22 @@ def test_parts_that_take_too_long_are_left_out(models, sounds):
     assert live.with_parts(matches, vector, 1.0, models.classifier.forward_many, -1.0) == matches
     (match,) = live.with_parts(matches, vector, 1.0, lambda sounds: list(models.classifier.forward_many(sounds)), 60.0)
     assert match.part is not None
+
+
+def test_parts_are_kept_up_to_a_size(models, sounds, monkeypatch):
+    monkeypatch.setattr(similar_parts, "_CACHE_BYTES", 8000)
+    live, model, passes = LiveIndex(models.search), models.classifier, []
+
+    def compute(sounds):
+        passes.append(len(sounds))
+        return list(model.forward_many(sounds))
+
+    def ask(seconds):
+        vector = model.encode_audio(sounds / "long.wav")
+        return live.with_parts(live.nearest(vector, 1), vector, seconds, compute, 60.0)
+
+    assert ask(5.0) == ask(5.0) and len(passes) == 1
+    ask(2.0)  # its five windows take more than there is
+    ask(5.0)
+    assert len(passes) == 3
+    assert live._parts._bytes == sum(each.size for each in live._parts._cache.values()) <= 8000
