@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import BinaryIO
 
 from mxnet_audio.audio import AUDIO_SUFFIXES, file_of, info
@@ -13,6 +11,7 @@ from mxnet_audio.errors import AudioError
 from mxnet_audio.search.entries import Entry
 from mxnet_audio.serve.catalogue import has_file
 from mxnet_audio.serve.problems import RequestError, UnknownSound
+from mxnet_audio.serve.regular_files import open_regular
 
 __all__ = ["MissingSound", "channel_of", "media_type", "open_sound"]
 
@@ -74,34 +73,11 @@ def open_sound(entry: Entry) -> BinaryIO:
     if not has_file(entry):
         raise UnknownSound("this sound is not a file of the server")
     try:
-        descriptor = _open_without_links(file_of(entry.real))
+        return open_regular(file_of(entry.real))
     except FileNotFoundError:
         raise MissingSound("the file of this sound is missing") from None
-    except (OSError, ValueError):  # a link, no permission, a null character
+    except (OSError, ValueError):  # a link, a pipe, no permission, a null character
         raise UnknownSound(_REPLACED) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise UnknownSound(_REPLACED)
-    return os.fdopen(descriptor, "rb")
-
-
-def _open_without_links(path: str) -> int:
-    """Open a file for reading; OSError if it is a link, or a folder on the way to it is one."""
-    # A pipe would block.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    if os.open not in os.supports_dir_fd:  # Windows, where only administrators make links
-        return os.open(path, flags)
-    root, *folders, name = Path(path).parts
-    steps = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
-    folder = os.open(root, os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY))
-    try:
-        for part in folders:
-            inner = os.open(part, steps, dir_fd=folder)
-            os.close(folder)
-            folder = inner
-        return os.open(name, flags, dir_fd=folder)
-    finally:
-        os.close(folder)
 
 
 def media_type(file: BinaryIO, name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from mxnet_audio.serve.problems import (
     UnsupportedType,
     problem_response,
 )
+from mxnet_audio.serve.regular_files import open_regular
 from mxnet_audio.serve.settings import ServeSettings
 
 __all__ = ["UPLOAD_BODY", "Upload", "install_uploads", "receive_upload", "shown_name"]
@@ -280,12 +280,6 @@ def _open_within(root: Path, name: str) -> BinaryIO:
         real = os.path.realpath(root / name, strict=True)
         if not Path(real).is_relative_to(os.path.realpath(root)):
             raise unknown
-        # A pipe would block, and a link that was put in the place of the file could lead outside.
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        file = os.fdopen(os.open(real, flags), "rb")
-    except (OSError, ValueError):  # missing, not permitted, a directory, too long, or not a name at all
+        return open_regular(real)  # what was put in the place of a file or a folder meanwhile is not followed
+    except (OSError, ValueError):  # missing, not permitted, a directory, a pipe, too long, or not a name at all
         raise unknown from None
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise unknown
-    return file

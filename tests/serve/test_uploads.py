@@ -161,14 +161,17 @@ def test_nothing_outside_of_the_folder_can_be_named(serve, root, tmp_path, path)
     assert json.loads(answer.body)["detail"] == "no such sound on this server"
 
 
-def test_a_link_in_the_place_of_a_file_is_not_followed(serve, root, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_link_in_the_place_of_a_file_or_a_folder_is_not_followed(serve, root, tmp_path, monkeypatch, kind):
     real_path = os.path.realpath
+    (tmp_path / "wren.wav").write_bytes(b"secret")
 
     def replaced(path, **kwargs):
         found = real_path(path, **kwargs)
         if found.endswith("wren.wav"):
-            os.unlink(found)  # noqa: PTH108
-            os.symlink(tmp_path / "secret.wav", found)  # noqa: PTH211
+            replaced_path = Path(found) if kind == "file" else Path(found).parent
+            replaced_path.rename(tmp_path / "moved")
+            replaced_path.symlink_to(tmp_path / "wren.wav" if kind == "file" else tmp_path)
         return found
 
     monkeypatch.setattr(os.path, "realpath", replaced)
