@@ -16,7 +16,7 @@ import numpy as np
 from mxnet_audio.atomic import contents, replacing
 from mxnet_audio.audio import file_of
 from mxnet_audio.search import MilvusIndex, VectorIndex
-from mxnet_audio.search.entries import Entry
+from mxnet_audio.search.entries import Entry, absolute_path
 from mxnet_audio.serve.uploads import shown_name
 
 __all__ = ["Catalogue", "CollectionCatalogue", "FolderCatalogue", "catalogue_of", "has_file"]
@@ -44,7 +44,8 @@ class FolderCatalogue:
     ----------
     index : VectorIndex
     root : path, optional
-        Folder that the names of files in it are relative to; those of others are relative to their common folder.
+        Folder that the names of files in it are relative to; those of others are relative to the common folder of all
+        files, as they were named when they were indexed.
     key : bytes
         Key of the ids.
 
@@ -86,7 +87,7 @@ class FolderCatalogue:
         """Return the name to show for an entry; never an absolute path."""
         with self._lock:
             if self._common is None:
-                self._common = _common_folder([each.real for each in self.index.entries if has_file(each)])
+                self._common = _common_folder([_indexed_path(each) for each in self.index.entries if has_file(each)])
         return _shown(entry, self._root, self._common)
 
     def _digest(self, real: str) -> bytes:
@@ -193,24 +194,30 @@ def _key_in(directory: str, new: bytes) -> bytes:
         return new
 
 
-def _common_folder(reals: list[str]) -> str:
+def _indexed_path(entry: Entry) -> str:
+    """Return the absolute path under which a file was indexed; links are kept, since their targets have other names."""
+    return absolute_path(entry.path)
+
+
+def _common_folder(paths: list[str]) -> str:
     """Return the innermost folder of all paths; an empty text if it is the root, or there are none."""
     try:
         # All others begin with what the first and the last in alphabetical order have in common.
-        common = os.path.commonpath([os.path.dirname(min(reals)), os.path.dirname(max(reals))])  # noqa: PTH120
+        common = os.path.commonpath([os.path.dirname(min(paths)), os.path.dirname(max(paths))])  # noqa: PTH120
     except ValueError:  # no paths, or on two drives of Windows
         return ""
     return "" if os.path.dirname(common) == common else common  # noqa: PTH120
 
 
 def _shown(entry: Entry, root: Path | None, common: str) -> str:
-    """Return the path of an entry relative to a folder that it is in; otherwise its last part."""
-    name = entry.real if has_file(entry) else entry.path
-    for folder in ("" if root is None else os.fspath(root), common):
-        start = folder.rstrip(os.sep) + os.sep
-        if folder and name.startswith(start):
-            return shown_name(name[len(start) :].replace(os.sep, "/"), folders=True)
-    return shown_name(_last_part(name))
+    """Return the path of an entry relative to the root or the common folder; its last part if it is in neither."""
+    if has_file(entry):
+        path, requests = _indexed_path(entry), "" if root is None else os.fspath(root)
+        for folder, name in ((requests, path), (requests, entry.real), (common, path)):
+            start = folder.rstrip(os.sep) + os.sep
+            if folder and name.startswith(start):
+                return shown_name(name[len(start) :].replace(os.sep, "/"), folders=True)
+    return shown_name(_last_part(entry.path))
 
 
 def _last_part(name: str) -> str:

@@ -179,8 +179,8 @@ def _open(index: LiveIndex, id: str, headers: Any, is_head: bool) -> Response:
     entry = index.find(id)
     file = open_sound(entry)
     try:
-        name = os.path.basename(file_of(entry.real))  # noqa: PTH119 - names that are not UTF-8
-        return file_response(file, shown_name(name), media_type(file, name), headers, is_head)
+        name, real = (os.path.basename(file_of(path)) for path in (entry.path, entry.real))  # noqa: PTH119 - not UTF-8
+        return file_response(file, shown_name(name), media_type(file, real), headers, is_head)
     except BaseException:
         file.close()
         raise

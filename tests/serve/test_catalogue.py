@@ -115,6 +115,24 @@ def test_names_are_relative_to_the_root_of_requests(tmp_path):
     assert names_of("/data/sounds2/a.wav", "/data/sounds2/x/b.wav", root="/data/sounds") == ["a.wav", "x/b.wav"]
 
 
+def test_names_of_links_are_those_that_were_indexed(tmp_path, monkeypatch):
+    sounds, other = tmp_path / "sounds", tmp_path / "other" / "1-21934-A.ogg"
+    for path in (other, sounds / "Geräusche & Töne" / "Regen.ogg"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    try:
+        (sounds / "link out.ogg").symlink_to(other)
+    except OSError:
+        pytest.skip("links cannot be made here")
+    names = ["Geräusche & Töne/Regen.ogg", "link out.ogg"]
+    assert names_of(*(str(sounds / name) for name in names)) == names
+    assert names_of(*(str(sounds / name) for name in names), root=sounds) == names
+    assert names_of(str(sounds / names[1]), root=other.parent) == [other.name]
+    monkeypatch.chdir(tmp_path)
+    assert names_of(*(f"sounds/{name}" for name in names)) == names
+    assert names_of(*(f"./sounds/../sounds/{name}" for name in names)) == names
+
+
 def test_names_of_sounds_that_are_no_files_have_no_folders():
     names = ["/secret/a.wav", "s3://bucket/folder/b.wav", "https://host/c.wav?signature=secret", "tone"]
     assert names_of(*names, stamp=None) == ["a.wav", "b.wav", "c.wav", "tone"]
