@@ -80,7 +80,8 @@ class _Access:
         headers = Headers(scope=scope)
         answer: ASGIApp
         if scope["path"] not in OPEN_ROUTES and not self._has_key(headers):
-            detail = "send the API key, as 'Authorization: Bearer …', as 'X-API-Key: …' or as the password"
+            cause = "this is not the API key" if _given_key(headers) else "there is no API key"
+            detail = f"{cause}: send it as 'Authorization: Bearer …', as 'X-API-Key: …' or as the password"
             answer = problem_response(401, Unauthorized.kind, detail, Unauthorized.headers)
         elif scope.get("method") not in _READING and self._is_foreign(headers):
             answer = problem_response(

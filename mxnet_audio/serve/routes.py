@@ -11,6 +11,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.requests import ClientDisconnect
 
 import mxnet_audio
+from mxnet_audio.checks import nearest, shown
+from mxnet_audio.errors import ParameterError
 from mxnet_audio.serve.problems import problem_responses
 from mxnet_audio.serve.schemas import (
     EmbeddingAnswer,
@@ -31,11 +33,24 @@ from mxnet_audio.serve.service import SoundService, timed_out
 from mxnet_audio.serve.sounds import Sound
 from mxnet_audio.serve.uploads import UPLOAD_BODY, Upload, receive_upload
 
-__all__ = ["SOUND_ROUTE", "Answer", "Answering", "Service", "TopK", "describe", "router"]
+__all__ = ["CHECKED", "SOUND_ROUTE", "Answer", "Answering", "Service", "TopK", "describe", "router"]
 
 Result = TypeVar("Result")
 
-router = APIRouter(prefix="/v1")
+
+async def _check_parameters(request: Request) -> None:
+    """Raise ParameterError for a parameter that the route does not have, such as a misspelt one."""
+    path, method = request.scope["route"].path, request.method.lower()
+    operation = request.app.openapi()["paths"][path].get(method, {})
+    known = [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"]
+    for name in request.query_params:
+        if name not in known:
+            raise ParameterError(f"this route has no parameter {shown(name)}{nearest(name, known)}")
+
+
+CHECKED = [Depends(_check_parameters)]  # dependencies of the routes of the API
+
+router = APIRouter(prefix="/v1", dependencies=CHECKED)
 
 #: Arguments of the routes that take a sound, for ``router.post``.
 SOUND_ROUTE: dict[str, Any] = {

@@ -22,7 +22,7 @@ from mxnet_audio.serve.catalogue import has_file
 from mxnet_audio.serve.file_response import file_response
 from mxnet_audio.serve.live_index import LiveIndex, Match
 from mxnet_audio.serve.problems import NotServed, problem_responses
-from mxnet_audio.serve.routes import SOUND_ROUTE, Answer, Service, TopK, describe
+from mxnet_audio.serve.routes import CHECKED, SOUND_ROUTE, Answer, Service, TopK, describe
 from mxnet_audio.serve.schemas import ModelDescription
 from mxnet_audio.serve.sound_files import media_type, open_sound
 from mxnet_audio.serve.sounds import Sound
@@ -49,7 +49,7 @@ async def _watching(app: FastAPI) -> AsyncIterator[None]:
                 await task
 
 
-router = APIRouter(prefix="/v1", lifespan=_watching)
+router = APIRouter(prefix="/v1", dependencies=CHECKED, lifespan=_watching)
 
 
 class FoundNeighbour(BaseModel):
@@ -85,7 +85,7 @@ def audio_url(request: Request, match: Match) -> str | None:
     return f"{request.scope.get('root_path', '')}/v1/audio/{match.id}" if has_file(match.entry) else None
 
 
-def _live_index(service: Service) -> LiveIndex:
+async def _live_index(service: Service) -> LiveIndex:
     if service.index is None:
         raise NotServed("no index is served: start the server with --index")
     return service.index

@@ -316,3 +316,11 @@ def test_no_answer_names_files_of_the_server(serving, onnx_model, wav_bytes, mon
     answer = serving().post("/v1/predict", files={"file": wav_bytes()})
     assert answer.status_code == 500 and "Traceback" not in answer.text
     assert str(onnx_model.model_path) not in answer.text and onnx_model.model_path.name not in answer.text
+
+
+def test_a_parameter_that_the_route_does_not_have_is_named(serving, wav_bytes):
+    client, files = serving(), {"file": wav_bytes()}
+    answer = client.post("/v1/events?treshold=0.9", files=files)
+    assert answer.status_code == 422 and answer.json()["detail"].endswith("'treshold', did you mean threshold?")
+    assert client.get("/v1/models?a=1").status_code == 422
+    assert client.post("/v1/predict?top_k=1&channel=mix", files=files).status_code == 200
