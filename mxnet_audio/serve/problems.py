@@ -128,7 +128,7 @@ class Problem(BaseModel):
 
 _EXAMPLES = {  # kind and detail of a problem, by its status
     400: ("bad-request", "Missing boundary in multipart."),
-    401: ("unauthorized", "there is no API key: send it as 'Authorization: Bearer …', as 'X-API-Key: …' or as the password"),
+    401: ("unauthorized", "there is no API key: send it as 'X-API-Key: …', 'Authorization: Bearer …' or the password"),
     403: ("foreign-page", "this request comes from a web page of another origin, which --origin would allow"),
     404: ("not-served", "no index is served: start the server with --index"),
     408: ("too-slow", "the body did not arrive within 60 s"),
