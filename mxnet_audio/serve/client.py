@@ -42,8 +42,8 @@ class FoundSound(Neighbour):
     --------
     >>> found = FoundSound("songs/a.wav", 0.25, id="b9c1")
     >>> path, distance = found
-    >>> found.id, found.start
-    ('b9c1', None)
+    >>> found
+    FoundSound(path='songs/a.wav', distance=0.25, id='b9c1', start=None, end=None)
     """
 
     id: str
@@ -57,6 +57,10 @@ class FoundSound(Neighbour):
         found = super().__new__(cls, path, distance)
         found.id, found.start, found.end = id, start, end
         return found
+
+    def __repr__(self) -> str:
+        """Return one line with the items of the tuple and the attributes."""
+        return f"{super().__repr__()[:-1]}, id={self.id!r}, start={self.start!r}, end={self.end!r})"
 
 
 class Client:
@@ -105,7 +109,7 @@ class Client:
     >>> client.predict("clip.wav").top(1)                       # doctest: +SKIP
     [('jazz', 0.9946497082710266)]
     >>> client.search("clip.wav", top_k=1)                      # doctest: +SKIP
-    [FoundSound(path='songs/jazz/02.wav', distance=0.0424...)]
+    [FoundSound(path='songs/jazz/02.wav', distance=0.0424..., id='b9c1...', start=None, end=None)]
     """
 
     def __init__(self, base_url: str, api_key: str | None = None, timeout: float = 60.0):
@@ -232,7 +236,8 @@ class Client:
         sound, top_k, channel, on_server
             As in `predict`.
         windows : bool
-            Also find the part of each of the first ten sounds that is most like the query: `start` and `end`.
+            Also find the part of each of the first ten sounds that is most like the query: `start` and `end`, which
+            are None for the others.
         where : str, optional
             Condition on the metadata of an index on a Milvus server.
 

@@ -25,7 +25,7 @@ from mxnet_audio.search.store import manifest_stamp, read_manifest
 from mxnet_audio.search.vectors import check_vectors
 from mxnet_audio.serve.catalogue import Catalogue, catalogue_of
 from mxnet_audio.serve.problems import RequestError, UnknownSound
-from mxnet_audio.serve.similar_parts import Compute, SimilarParts
+from mxnet_audio.serve.similar_parts import Compute, Part, SimilarParts
 
 __all__ = ["IndexNotReplaced", "IndexUnavailable", "LiveIndex", "Match"]
 
@@ -59,15 +59,15 @@ class Match(NamedTuple):
         Identity, for `LiveIndex.find`.
     name : str
         Name to show.
-    part : (float, float) or None
-        Start and end [s] of the part that is most like the query; None if it is not known.
+    part : Part or None
+        Part that is most like the query; None if it is not known.
     """
 
     entry: Entry
     distance: float
     id: str
     name: str
-    part: tuple[float, float] | None = None
+    part: Part | None = None
 
 
 class _Late(Exception):

@@ -62,8 +62,12 @@ class FoundNeighbour(BaseModel):
         description="address of the sound; null if it is not a file of the server",
         examples=[f"/v1/audio/{_EXAMPLE_ID}"],
     )
-    start: float | None = Field(None, description="start of the most similar part [s]; only with `windows`")
-    end: float | None = Field(None, description="end of the most similar part [s]; only with `windows`")
+    start: float | None = Field(
+        None, description="start of the most similar part [s]; only with `windows`, of the first ten"
+    )
+    end: float | None = Field(
+        None, description="end of the most similar part [s]; only with `windows`, of the first ten"
+    )
 
 
 class SearchAnswer(BaseModel):
@@ -112,7 +116,11 @@ async def search(
         str | None, Query(max_length=4096, description="condition on the metadata of an index on a Milvus server")
     ] = None,
     windows: Annotated[
-        bool, Query(description="also find the part of each of the first ten sounds that is most like the query")
+        bool,
+        Query(
+            description="also find the part that is most like the query, of the first ten sounds: `start` and `end`, "
+            "which are null for the others, and where a file cannot be read or the time is over"
+        ),
     ] = False,
 ) -> SearchAnswer:
     """Find the sounds of the index that are most similar to a sound.
@@ -129,7 +137,7 @@ async def search(
     _, found = await answer(find)
     neighbours = []
     for match in found:
-        start, end = (None, None) if match.part is None else match.part
+        start, end = (None, None) if match.part is None else match.part[:2]
         part: dict[str, Any] = {"start": start, "end": end} if windows else {}
         neighbours.append(
             FoundNeighbour(

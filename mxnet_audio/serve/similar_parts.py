@@ -19,7 +19,7 @@ from mxnet_audio.search.entries import Entry
 from mxnet_audio.search.vectors import VectorTable, check_vectors
 from mxnet_audio.serve.sound_files import channel_of, open_sound
 
-__all__ = ["Compute", "SimilarParts"]
+__all__ = ["Compute", "Part", "SimilarParts"]
 
 REACH = 120.0  # [s] of each sound that are compared
 SHORTEST, LONGEST = 1.0, 10.0  # [s] of a part
@@ -28,6 +28,14 @@ _CACHE_BYTES = 64 << 20
 _OVERHEAD = 1024  # bytes of each sound in the cache, beside its embeddings
 
 Compute = Callable[[list[tuple[np.ndarray, int]]], Sequence[Output]]  # of sounds and their rates
+
+
+class Part(NamedTuple):
+    """Part of a sound: start and end [s]; and True if it is the whole sound, which is no longer than a window."""
+
+    start: float
+    end: float
+    is_whole: bool
 
 
 class _Windows(NamedTuple):
@@ -55,9 +63,7 @@ class SimilarParts:
         self._bytes = 0  # of all that is in the cache
         self._lock = threading.Lock()
 
-    def find(
-        self, entry: Entry, vector: np.ndarray, seconds: float, metric: str, compute: Compute
-    ) -> tuple[float, float] | None:
+    def find(self, entry: Entry, vector: np.ndarray, seconds: float, metric: str, compute: Compute) -> Part | None:
         """Find the part of a sound that is most like a query.
 
         Parameters
@@ -74,8 +80,8 @@ class SimilarParts:
 
         Returns
         -------
-        (float, float) or None
-            Start and end [s]; None if the sound cannot be read, or is silent.
+        Part or None
+            None if the sound cannot be read, or is silent.
         """
         length = min(max(seconds, SHORTEST), LONGEST)
         try:
@@ -87,7 +93,7 @@ class SimilarParts:
         if best is None:
             return None
         start, end = windows.times[best].tolist()
-        return start, end
+        return Part(start, end, is_whole=not windows.vectors.size)
 
     def _windows(self, file: BinaryIO, entry: Entry, length: float, compute: Compute) -> _Windows:
         """Return the windows of a sound, from the cache if its file has not changed."""
