@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 from mxnet_audio.errors import AudioDecodeError, AudioError, InvalidAudioError, ParameterError
 from mxnet_audio.serve.catalogue import FolderCatalogue, has_file
 from mxnet_audio.serve.page_routes import PageMount, UploadFolder
-from mxnet_audio.serve.page_views import IndexMap, render, sound_figure
+from mxnet_audio.serve.page_views import IndexMap, labels_text, render, sound_figure
 from mxnet_audio.serve.problems import RequestError
+from mxnet_audio.serve.routes import describe
 from mxnet_audio.serve.uploads import Upload, shown_name
 
 if TYPE_CHECKING:
+    import numpy as np
     from fastapi import FastAPI
 
     from mxnet_audio.search.entries import Entry
+    from mxnet_audio.serve.served import ServedModels
     from mxnet_audio.serve.service import SoundService
     from mxnet_audio.serve.sounds import Sound
 
@@ -66,6 +69,7 @@ def mount(app: FastAPI, service: SoundService) -> None:
         mcp_server=False,
         enable_monitoring=False,
         pwa=False,
+        i18n=gr.I18n(en={"common.complete": "Complete"}),  # told to screen readers; Gradio has no words for it
         theme=gr.themes.Default(primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["monospace"]).set(
             body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300"
         ),
@@ -86,13 +90,22 @@ def _blocks(answers: _Answers, service: SoundService) -> gr.Blocks:
         parts.append(("Analyse a sound", "Sound", "Analyse", answers.analyse))
     if models.recognizer is not None:
         parts.append(("Who is speaking?", "Recording of one speaker", "Identify", answers.identify))
-    with gr.Blocks(title="mxnet-audio", analytics_enabled=False) as blocks:
-        gr.HTML(render("header", limits=limits), apply_default_css=False, js_on_load=None)
+    title = _title(models)
+    with gr.Blocks(title=title, analytics_enabled=False) as blocks:
+        gr.HTML(render("header", title=title, limits=limits), apply_default_css=False, js_on_load=None)
         with gr.Tabs() if len(parts) > 1 else nullcontext():
             for title, label, action, answer in parts:
                 with gr.Tab(title) if len(parts) > 1 else nullcontext():
                     _part(label, action, answer)
     return blocks.queue(max_size=settings.queue_size, default_concurrency_limit=None)
+
+
+def _title(models: ServedModels) -> str:
+    """Return the title of the page: the package, the models, and the folder of the index."""
+    names = [describe(model).network for model in (models.classifier, models.encoder) if model is not None]
+    if models.search is not None and (directory := getattr(models.search.index, "directory", None)):
+        names.append(shown_name(directory))
+    return f"mxnet-audio: {', '.join(names)}" if names else "mxnet-audio"
 
 
 def _part(label: str, action: str, answer: Callable[[str | None], Awaitable[str]]) -> None:
@@ -144,7 +157,7 @@ class _Answers:
         parts = [render("sound", name=sound.name, seconds=sound.seconds, rate=sound.rate, figure=figure)]
         service, models = self._service, self._models
         labels = [
-            (models.classifier, service.predict, "Labels", "What the model takes the sound for, with probabilities."),
+            (models.classifier, service.predict, "Labels", labels_text(models.classifier)),
             (models.encoder, service.tags, "Tags", "What may be heard in the sound, with scores between 0 and 1."),
         ]
         for model, compute, title, text in labels:
@@ -162,11 +175,12 @@ class _Answers:
         return "".join(parts)
 
     async def _nearest(self, sound: Sound) -> str:
-        found = await self._service.search(sound, TOP_SOUNDS, parts=True)
+        vector = await self._service.index_vector(sound)
+        found = await self._service.search(sound, TOP_SOUNDS, vector=vector, parts=True)
         rows = [match._asdict() | {"url": f"v1/audio/{match.id}" if has_file(match.entry) else None} for match in found]
-        return render("neighbours", found=rows) + await self._index_map(sound, [match.entry for match in found])
+        return render("neighbours", found=rows) + await self._index_map(vector, [match.entry for match in found])
 
-    async def _index_map(self, sound: Sound, entries: list[Entry]) -> str:
+    async def _index_map(self, vector: np.ndarray, entries: list[Entry]) -> str:
         """Return the map of the index, with a sound and some of the index in it; nothing for one on a server."""
         index: Any = self._service.index
         catalogue = index.catalogue
@@ -174,7 +188,6 @@ class _Answers:
             return ""
         if self._map is None or self._map.catalogue is not catalogue:  # at first, or the index was replaced
             self._map = IndexMap(catalogue)
-        vector = await self._service.index_vector(sound)
         points = await asyncio.to_thread(self._map.points, vector, entries)
         return "" if points is None else render("map", **points._asdict())
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mxnet_audio.search.entries import Entry
     from mxnet_audio.serve.catalogue import FolderCatalogue
 
-__all__ = ["IndexMap", "MapPoint", "MapPoints", "render", "sound_figure"]
+__all__ = ["IndexMap", "MapPoint", "MapPoints", "labels_text", "render", "sound_figure"]
 
 MAX_POINTS = 500  # of the map
 WIDTH, HEIGHT, MARGIN = 100, 50, 4  # of the map
@@ -38,6 +38,20 @@ def render(part: str, **values: Any) -> str:
     return str(getattr(_environment.get_template("page.html").module, part)(**values))
 
 
+def labels_text(classifier: Any) -> str:
+    """Return the line above the labels of a model: if it chooses one of its classes, that it always does so."""
+    text = "What the model takes the sound for, with probabilities."
+    if classifier is None or _multi_label(classifier):
+        return text
+    return f"{text} It chooses one of its {len(classifier.labels)} classes, for any sound."
+
+
+def _multi_label(classifier: Any) -> bool:
+    """Return True if several labels of a model can apply to one sound."""
+    description = getattr(classifier, "description", None)  # of an .onnx file
+    return classifier.thresholds is not None if description is None else description.multi_label
+
+
 def sound_figure(samples: np.ndarray, rate: int) -> str:
     """Return the waveform and the spectrogram of a sound over one axis of time, as a data URI.
 
@@ -50,7 +64,7 @@ def sound_figure(samples: np.ndarray, rate: int) -> str:
 
     seconds = len(samples) / rate
     figure = Figure(figsize=(5.6, 3.4), dpi=150)
-    margins = {"left": 0.1, "right": 0.985, "bottom": 0.13, "top": 0.98, "hspace": 0.1}
+    margins = {"left": 0.1, "right": 0.96, "bottom": 0.13, "top": 0.98, "hspace": 0.1}
     wave, spectrogram = figure.subplots(2, sharex=True, height_ratios=(1, 2), gridspec_kw=margins)
     low, high = _envelope(samples)
     wave.fill_between(np.linspace(0, seconds, len(low)), low, high, color="#332288", linewidth=0.6)

@@ -207,15 +207,18 @@ class SoundService:
         sound: Sound,
         top_k: int = 10,
         *,
+        vector: np.ndarray | None = None,
         where: str | None = None,
         own: os.stat_result | None = None,
         parts: bool = False,
     ) -> list[Match]:
         """Find the sounds of the index that are most similar; errors as of `predict` and `LiveIndex.nearest`.
 
-        Parameters `where` and `own` are as of `LiveIndex.nearest`; `parts` asks for the parts of sounds, too.
+        Parameters `where` and `own` are as of `LiveIndex.nearest`; `parts` asks for the parts of sounds, too. A
+        `vector` that is given is that of `index_vector`.
         """
-        vector = await self.index_vector(sound)
+        if vector is None:
+            vector = await self.index_vector(sound)
         index, model = self.index, self.models.index_model
         assert index is not None  # else there would be no vector
 

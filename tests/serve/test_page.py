@@ -3,6 +3,7 @@
 import json
 import re
 import stat
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ pytest.importorskip("gradio")
 
 from mxnet_audio.events import Event
 from mxnet_audio.inference.results import Identification, Prediction
+from mxnet_audio.library.search import AudioSearch
 from mxnet_audio.search import VectorIndex
 from mxnet_audio.serve import ServedModels
 from mxnet_audio.serve.catalogue import FolderCatalogue
-from mxnet_audio.serve.page_views import IndexMap, render, sound_figure
+from mxnet_audio.serve.page_views import IndexMap, labels_text, render, sound_figure
+from mxnet_audio.serve.similar_parts import Part
 
 HTML = "<img src=x onerror=alert(1)>"
 ESCAPED = "&lt;img src=x onerror=alert(1)&gt;"
@@ -55,9 +58,14 @@ def upload(client, content, name="clip.wav"):
     return answer.json()[0]
 
 
+def config_of(client):
+    """Return the description of the page that its script reads."""
+    return json.loads(re.search(r"window.gradio_config = (.*?);</script>", client.get("/").text)[1])
+
+
 def ask(client, path, action="Analyse", **file):
     """Press a button of the page for the file at a path; return the HTML of the answer, or None if it failed."""
-    config = json.loads(re.search(r"window.gradio_config = (.*?);</script>", client.get("/").text)[1])
+    config = config_of(client)
     button = next(each["id"] for each in config["components"] if each["props"].get("value") == action)
     number = next(each["id"] for each in config["dependencies"] if [button, "click"] in each["targets"])
     data = {"path": path, "meta": {"_type": "gradio.FileData"}, **file}
@@ -74,7 +82,7 @@ def test_it_loads_nothing_from_other_hosts(page):
     html = page.get("/").text
     loaded = re.findall(r'(?:src|href)="([^"]*)"', html) + re.findall(r"url\(([^)]*)\)", page.get("/theme.css").text)
     assert loaded and not [each for each in loaded if re.match(r'"?(https?:)?//', each)]
-    config = json.loads(re.search(r"window.gradio_config = (.*?);</script>", html)[1])
+    config = config_of(page)
     assert config["analytics_enabled"] is False and not config["stylesheets"] and not config["footer_links"]
 
 
@@ -150,6 +158,34 @@ def test_a_sound_is_analysed(page, wav_bytes, client):
     found = client.post("/v1/search", files={"file": wav_bytes()}).json()["neighbours"][:5]
     assert re.findall(r'src="([^"#]*v1/audio[^"#]*)', html) == [each["audio_url"].lstrip("/") for each in found]
     assert html.count("<circle") == 24 + 5
+    assert "chooses one of its 3 classes" in html and "most similar from" not in html  # all sounds are as short
+
+
+def test_a_sound_is_embedded_once_for_the_search_and_the_map(page, wav_bytes, monkeypatch):
+    service, embedded = page.app.state.service, []
+    compute = service.index_vector
+
+    async def count(sound):
+        embedded.append(sound)
+        return await compute(sound)
+
+    monkeypatch.setattr(service, "index_vector", count)
+    assert "<h2>Map</h2>" in ask(page, upload(page, wav_bytes()))
+    assert len(embedded) == 1
+
+
+def test_models_of_several_labels_choose_no_single_class(onnx_model):
+    tagger = SimpleNamespace(thresholds=None, description=SimpleNamespace(multi_label=True), labels=["a", "b"])
+    for model in (tagger, SimpleNamespace(thresholds=np.ones(2), labels=["a", "b"])):
+        assert "chooses one" not in labels_text(model)
+    for model in (onnx_model, SimpleNamespace(thresholds=None, labels=["a", "b", "c"])):
+        assert "chooses one of its 3 classes" in labels_text(model)
+
+
+def test_the_title_names_the_models_and_the_index(page, serving, searched, index_dir):
+    unnamed = AudioSearch(classifier=searched.classifier)
+    assert config_of(page)["title"] == f"mxnet-audio: cifar10, {index_dir.name}"
+    assert config_of(serving(ServedModels(search=unnamed), page=True))["title"] == "mxnet-audio"
 
 
 def test_the_speaker_of_a_recording(page, wav_bytes):
@@ -177,6 +213,18 @@ def test_unusable_sounds_are_explained(page, wav_bytes, content):
 def test_parts_without_a_model_are_left_out(serving, served_models):
     text = serving(ServedModels(classifier=served_models.classifier), page=True).get("/").text
     assert "Analyse" in text and "Identify" not in text
+
+
+def test_lines_break_after_underscores():
+    html = render("labels", title="Labels", text="", rows=[("person_sneeze_<b>", 0.0004)])
+    assert "person_<wbr>sneeze_<wbr>&lt;b&gt;" in html and "<b>" not in html
+
+
+@pytest.mark.parametrize(("part", "text"), [((1, 2, False), "from 1.0 s to 2.0 s"), ((0, 2, True), None), (None, None)])
+def test_the_part_of_a_neighbour_is_shown_unless_it_is_the_whole(part, text):
+    one = {"name": "a.wav", "distance": 0.1, "url": "v1/audio/1", "part": part and Part(*part)}
+    html = render("neighbours", found=[one])
+    assert (text in html and "#t=1.00" in html) if text else ("most similar from" not in html and "#t=" not in html)
 
 
 def test_names_are_text():

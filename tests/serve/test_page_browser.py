@@ -1,5 +1,6 @@
 """Tests of the page in Chromium: one server, one browser, and one page for each size."""
 
+import re
 import shutil
 from urllib.parse import urlsplit
 
@@ -79,7 +80,7 @@ def page(loaded_page):
         loaded_page.wait_for_function("!document.querySelector('.answer section, .answer [role=alert]')")
     loaded_page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
     yield loaded_page
-    assert loaded_page.title() == "mxnet-audio"
+    assert loaded_page.title() == "mxnet-audio: cifar10"
     assert loaded_page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 
@@ -108,6 +109,7 @@ def analyse(page, file):
     page.get_by_label("Clear").first.wait_for()  # it is uploaded
     page.get_by_role("button", name="Analyse").click()
     page.locator(".answer h2, .answer [role=alert]").first.wait_for()
+    page.locator("[role=status]", has_text=re.compile("^Complete$")).wait_for(state="attached")
 
 
 def test_a_sound_is_analysed_and_a_neighbour_played(page, wav_bytes):
