@@ -19,9 +19,9 @@ SEED = 0
 CARD = """# Bundled models: ten environmental sounds
 
 Trained by mxnet-audio {version} (`python demo/esc10_models.py`) on the classes {labels}.
-`mxnet-audio predict clip.wav` uses `cifar10` of them if there is no folder `models`. With `--model-dir {box}`,
-`--network NAME` selects another model; `--model-dir {box}/NAME.onnx` is its ONNX file, which takes samples and needs
-no MXNet.
+`mxnet-audio predict clip.wav` without a folder `models` uses the pretrained encoder `yamnet`, and `cifar10` of these
+models only if the weights of `yamnet` cannot be had. `--model-dir {box} --network NAME` selects a model;
+`--model-dir {box}/NAME.onnx` is its ONNX file, which takes samples and needs no MXNet.
 
 | network | input | accuracy, leave one fold out | over folds, seeds | precision at 5 | minutes a run | plain recipe |
 | --- | --- | --- | --- | --- | --- | --- |
