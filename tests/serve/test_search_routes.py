@@ -126,6 +126,20 @@ def test_missing_files_are_left_out(serving, onnx_model, sounds, tmp_path):
     assert [one["name"] for one in search(client, (sounds / "long.wav").read_bytes())] == ["high.flac"]
 
 
+def test_a_sound_that_was_indexed_by_a_link_has_its_name(serving, onnx_model, sounds, tmp_path):
+    try:
+        (tmp_path / "link.wav").symlink_to(sounds / "long.wav")
+    except OSError:
+        pytest.skip("links cannot be made here")
+    search_ = AudioSearch(classifier=onnx_model)
+    search_.index_many([tmp_path / "link.wav"])
+    client = serving(ServedModels(search=search_))
+    (one,) = search(client, (sounds / "birds/low.wav").read_bytes())
+    answer = client.get(one["audio_url"])
+    assert (one["name"], answer.headers["content-disposition"]) == ("link.wav", 'inline; filename="link.wav"')
+    assert answer.content == (sounds / "long.wav").read_bytes()
+
+
 def test_a_sound_that_is_no_file_has_no_address(serving, onnx_model, sounds, tmp_path):
     search_ = AudioSearch(classifier=onnx_model)
     search_.index_audio("/etc/hostname", sounds / "long.wav")
