@@ -13,8 +13,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Dask's profiler reads the stacks of running threads, which may crash CPython 3.11.
 os.environ.setdefault("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED", "false")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for the tests that import ONNX Runtime themselves
-# Compiling librosa's functions takes 20 s in a new environment.
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 import numpy as np
 import platformdirs
