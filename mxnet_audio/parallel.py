@@ -11,7 +11,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -115,8 +115,11 @@ def _outcome(call: Callable[[], Any]) -> tuple[Any, AudioError | None]:
         return None, without_tracebacks(error)
 
 
-def without_tracebacks(error: AudioError) -> AudioError:
-    """Remove the tracebacks of an error and its causes, whose frames would keep the sound in memory; return it."""
+Error = TypeVar("Error", bound=BaseException)
+
+
+def without_tracebacks(error: Error) -> Error:
+    """Remove the tracebacks of an error and its causes, whose frames would keep sounds in memory; return it."""
     part: BaseException | None = error
     while part is not None:
         part.__traceback__ = None

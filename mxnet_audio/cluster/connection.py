@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import tempfile
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mxnet_audio.checks import shown
 from mxnet_audio.errors import ClusterError, ParameterError
-from mxnet_audio.parallel import usable_cpus
+from mxnet_audio.parallel import usable_cpus, without_tracebacks
 from mxnet_audio.processes.launch import local_workers
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ def connect(scheduler: str | None = None, workers: int | None = None) -> Iterato
         try:
             client = distributed.Client(cluster or scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError, RuntimeError) as error:  # asyncio's TimeoutError is an OSError, too
+            # A client that the garbage collection finds later, while Dask holds a lock, would wait for it for ever.
+            without_tracebacks(error)
+            gc.collect()
             raise ClusterError(f"the scheduler cannot be reached ({_cause(error)}): is it running?", name) from error
         stack.callback(client.close)
         try:

@@ -1,5 +1,6 @@
 """Connections to clusters: what cannot be reached is named, and local processes leave nothing."""
 
+import gc
 import logging
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from distributed import Client
 
 from mxnet_audio.cluster import EmbedJob, connect, connection, find_sounds, run
 from mxnet_audio.errors import ClusterError, ParameterError
@@ -31,12 +33,19 @@ def test_arguments(arguments):
         pass
 
 
+def clients():
+    """Return the identities of Dask's clients in memory."""
+    return {id(each) for each in gc.get_objects() if isinstance(each, Client)}
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1:1", "nonsense://a", "tcp://a.invalid:1", "a b"])
 def test_a_scheduler_that_cannot_be_reached(address, monkeypatch):
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.3)
+    before = clients()
     with pytest.raises(ClusterError, match="scheduler cannot be reached") as caught, connect(address):
         pass
     assert caught.value.path == address
+    assert clients() <= before  # one that is collected later may wait for ever
 
 
 def test_dask_logs_no_errors_in_the_block_and_as_before_after_it(client):
