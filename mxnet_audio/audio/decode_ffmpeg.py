@@ -99,8 +99,7 @@ def open_ffmpeg(own_path: str | None, formats: str, path: str | None, stack: Exi
 
 def _times(log: IO[bytes]) -> Track:
     """Read the times of the first sound track from ffmpeg's report on its input."""
-    log.seek(0)
-    report = log.read(_MAX_REPORT).decode("utf-8", "replace").partition("\nStream mapping:")[0]
+    report = _report(log).partition("\nStream mapping:")[0]
     name = re.search(r"^Input #0, (\S+), from", report, re.MULTILINE)
     start = re.search(r"^ *Duration: .*?\bstart: (-?[\d.]+)", report, re.MULTILINE)
     length = re.search(r"^ *Duration: (\d+):(\d+):(\d+\.?\d*)", report, re.MULTILINE)
@@ -137,5 +136,9 @@ def _end(process: Any) -> None:
 
 
 def _last_line(log: IO[bytes]) -> str:
-    log.seek(0)
-    return log.read(_MAX_REPORT).decode("utf-8", "replace").strip().rpartition("\n")[2]
+    return _report(log).strip().rpartition("\n")[2]
+
+
+def _report(log: IO[bytes]) -> str:
+    """Read what ffmpeg has reported, without moving the position, which is its own, too: it may be writing."""
+    return os.pread(log.fileno(), _MAX_REPORT, 0).decode("utf-8", "replace")
