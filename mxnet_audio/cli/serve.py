@@ -117,7 +117,7 @@ def serve(
     if settings.api_key is None and not is_local(host):
         print_message(f"everybody who reaches {host} may use this server: set {KEY} to demand a key")
     app = create_app(load_models(**models, network=network and network.value, gpu=gpu), settings)
-    run(app, host, port, settings)
+    run(app, host, port, settings, on_start=lambda address: print(f"serving at {address}", flush=True))
 
 
 def _settings(given: dict[str, Any]) -> ServeSettings:

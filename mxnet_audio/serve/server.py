@@ -6,7 +6,7 @@ import asyncio
 import math
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -30,10 +30,10 @@ KEEP_ALIVE_SECONDS = 15
 _MOST_CONNECTIONS = 512
 
 
-def run(app: FastAPI, host: str, port: int, settings: ServeSettings) -> None:
+def run(
+    app: FastAPI, host: str, port: int, settings: ServeSettings, on_start: Callable[[str], Any] | None = None
+) -> None:
     """Serve an app until the process is told to end by SIGTERM or SIGINT; requests that run are finished.
-
-    The address is printed when it can be used.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ def run(app: FastAPI, host: str, port: int, settings: ServeSettings) -> None:
         0 chooses a free port.
     settings : ServeSettings
         `timeout` and `upload_timeout` limit the time that requests are waited for at the end.
+    on_start : callable, optional
+        Function that is called with the address, such as ``"http://127.0.0.1:8000"``, when it can be used.
 
     Raises
     ------
@@ -51,13 +53,14 @@ def run(app: FastAPI, host: str, port: int, settings: ServeSettings) -> None:
         If the port is in use, or the address is not of this machine.
     """
     server = _server(app, settings)
+    server.on_start = on_start
     with _listening(host, port) as address, _ending(server):
         if settings.api_key is None and is_local(address.getsockname()[0]):
             app.add_middleware(LocalHosts, origins=settings.allowed_origins)
         server.run(sockets=[address])
 
 
-def _server(app: FastAPI, settings: ServeSettings) -> uvicorn.Server:
+def _server(app: FastAPI, settings: ServeSettings) -> _Server:
     config = uvicorn.Config(
         app,
         # uvicorn has no limits for the parts of a request
@@ -87,13 +90,16 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Server that prints its address."""
+    """Server that tells its address."""
+
+    on_start: Callable[[str], Any] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for address in sockets or ():
             host, port = address.getsockname()[:2]
-            print(f"serving at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+            if self.on_start is not None:
+                self.on_start(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
 
 @contextmanager

@@ -18,7 +18,12 @@ ONNX = BUNDLED_MODELS / "cifar10.onnx"
 def served(monkeypatch):
     """Arguments of the servers that would have been run."""
     calls = []
-    monkeypatch.setattr("mxnet_audio.serve.run", lambda *arguments: calls.append(arguments))
+
+    def start(*arguments, on_start):
+        calls.append(arguments)
+        on_start("http://a:1")
+
+    monkeypatch.setattr("mxnet_audio.serve.run", start)
     monkeypatch.delenv("MXNET_AUDIO_API_KEY", raising=False)
     return calls
 
@@ -29,7 +34,7 @@ def test_defaults(run, served):
     assert (host, port, settings) == ("127.0.0.1", 8000, ServeSettings(page=False))
     assert app.state.service.settings is settings
     assert app.state.service.models.classifier.model_path == ONNX
-    assert (result.stdout, result.stderr) == ("", "")
+    assert (result.stdout, result.stderr) == ("serving at http://a:1\n", "")
 
 
 def test_options_become_settings(run, served, tmp_path):

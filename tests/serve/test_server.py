@@ -281,6 +281,6 @@ def test_the_process_goes_on_when_the_server_has_ended(number, capsys):
     handlers = signal.getsignal(number)
     thread = threading.Thread(target=ask)
     thread.start()
-    server.run(app, "127.0.0.1", 0, SETTINGS)
+    server.run(app, "127.0.0.1", 0, SETTINGS, print)
     thread.join()
     assert started == [421, 200] and signal.getsignal(number) is handlers
