@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mxnet_audio.cli.options import Gpu, StoredNetwork, parse_path
-from mxnet_audio.cli.output import print_message
+from mxnet_audio.cli.output import print_lines, print_message
 from mxnet_audio.cli.vector_model import EncoderChoice
 from mxnet_audio.errors import ParameterError
 
@@ -117,7 +117,7 @@ def serve(
     if settings.api_key is None and not is_local(host):
         print_message(f"everybody who reaches {host} may use this server: set {KEY} to demand a key")
     app = create_app(load_models(**models, network=network and network.value, gpu=gpu), settings)
-    run(app, host, port, settings, on_start=lambda address: print(f"serving at {address}", flush=True))
+    run(app, host, port, settings, on_start=lambda address: print_lines(f"serving at {address}"))
 
 
 def _settings(given: dict[str, Any]) -> ServeSettings:
