@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -33,10 +34,18 @@ def trees() -> dict[str, ast.Module]:
     return {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements of a file, at its top or inside others: far fewer nodes than `ast.walk` visits."""
+    for part in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for statement in getattr(node, part, ()):
+            yield statement
+            yield from statements(statement)
+
+
 def imported(tree: ast.AST) -> set[str]:
     """List the package's modules that a file imports, at its top or inside a function."""
     found = set()
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name in FILES}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module in FILES:
@@ -90,7 +99,7 @@ def importers() -> dict[str, set[str]]:
     """List the modules that import each package, at their top or inside a function."""
     found = defaultdict(set)
     for module, tree in trees().items():
-        for node in ast.walk(tree):
+        for node in statements(tree):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             else:
@@ -120,7 +129,7 @@ def test_rooms_without_mxnet_do_not_import_it():
 def docstrings():
     """Yield the place and the first line of every docstring."""
     for module, tree in trees().items():
-        for node in ast.walk(tree):
+        for node in (tree, *statements(tree)):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
                 yield f"{module}.{getattr(node, 'name', '')}", text.splitlines()[0]
 
