@@ -250,8 +250,8 @@ def corpus(make_once):
 
 
 @pytest.fixture(scope="session")
-def options(tmp_path_factory):
-    """Arguments of a quick `fit`."""
+def model_options(tmp_path_factory):
+    """Arguments of the `fit` of the model in `model_dir`."""
     return {
         "batch_size": 5,
         "epochs": 6,
@@ -265,11 +265,26 @@ def options(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def model_dir(corpus, options, make_once) -> Path:
+def options(model_options):
+    """Arguments of a quick `fit`."""
+    return model_options
+
+
+@pytest.fixture(scope="session")
+def model_dir(corpus, model_options, make_once) -> Path:
     """Directory of a model trained on `corpus`; tests must not change it."""
     from mxnet_audio.library.cifar10 import Cifar10AudioClassifier
 
-    return make_once("library-model", lambda folder: Cifar10AudioClassifier().fit(corpus, folder, **options))
+    return make_once("library-model", lambda folder: Cifar10AudioClassifier().fit(corpus, folder, **model_options))
+
+
+@pytest.fixture
+def narrow_resnet18(monkeypatch):
+    """Give resnet18 an eighth of its filters: most of a short training wrote and read its 11 million parameters."""
+    from mxnet_audio.engine import gluon
+
+    zoo = gluon.model_zoo.vision
+    monkeypatch.setattr(zoo, "resnet18_v2", lambda: zoo.ResNetV2(zoo.BasicBlockV2, [2, 2, 2, 2], [8, 8, 16, 32, 64]))
 
 
 @pytest.fixture

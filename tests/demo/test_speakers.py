@@ -11,7 +11,7 @@ from tests.demo_scripts import copy_demo, run_script
 from tests.voices import speak, synthesise_voices
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("narrow_resnet18")
 @pytest.mark.parametrize("folder", [True, False], ids=["folder", "fsdd"])
 def test_train_and_verify(folder, tmp_path, monkeypatch):
     if folder:

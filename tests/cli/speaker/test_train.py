@@ -66,9 +66,9 @@ def test_run_that_held_out_nobody_is_not_resumed_with_speakers_held_out(run, peo
     assert message.startswith(f"error: {model[1]}: ") and "--held-out-speakers 0" in message
 
 
-def test_a_trained_recognizer_is_kept_unless_it_is_to_be_replaced(run, people, model, manifest):
+def test_a_trained_recognizer_is_kept_unless_it_is_to_be_replaced(run, few, model, manifest):
     before = manifest(model)
-    words = ("speaker", "train", people, *SMALL, *model, "--epochs", 1)
+    words = ("speaker", "train", few, *SMALL, *model, "--epochs", 1)
     message = run(*words, code=1).stderr
     assert message.startswith(f"error: {model[1]}: ") and "--overwrite" in message and manifest(model) == before
     assert "--overwrite" in run(*words, "--resume", "--overwrite", code=2).stderr
@@ -83,7 +83,7 @@ def test_folder_of_a_published_encoder_is_kept(run, few, new):
     assert run("speaker", "list", *new).stdout == "ann\t4\n"
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("narrow_resnet18")
 def test_table_sessions_features_and_resume(run, run_json, few, manifest, tmp_path):
     rows = [f"{path},{path.parent.name},{path.parent.name}{path.stem in '01'}" for path in few.glob("*/*.wav")]
     (tmp_path / "list.csv").write_text("\n".join(["path,label,group", *rows]), encoding="utf-8")
