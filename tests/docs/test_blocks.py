@@ -33,6 +33,7 @@ SLOW = {
 
 UNTRAINED = {"docs/get-started.md"}  # pages that train the model of the folder as if there were none
 TRAINED = {"README.md", "docs/guides/classify.md", *UNTRAINED}  # pages that train this model
+NARROW = {"docs/corpora.md", "docs/guides/speakers.md"}  # pages that train a resnet18, and show no figures of it
 
 
 def resuming(fit):
@@ -60,7 +61,9 @@ def has_code(page):
     [pytest.param(page, marks=[pytest.mark.slow] if name_of(page) in SLOW else []) for page in PAGES if has_code(page)],
     ids=name_of,
 )
-def test_blocks_run_and_print_what_is_shown(page, workspace, monkeypatch):
+def test_blocks_run_and_print_what_is_shown(page, workspace, monkeypatch, request):
+    if name_of(page) in NARROW:
+        request.getfixturevalue("narrow_resnet18")
     if name_of(page) in UNTRAINED:
         Path("models").rename("trained")
     if name_of(page) in TRAINED:  # nothing is left to do, but all that was given is checked
