@@ -36,8 +36,3 @@ def test_a_missing_file(run, tmp_path):
 
 def test_schema(run):
     assert json.loads(run("config", "schema").stdout) == RunConfig.schema()
-
-
-def test_commands_need_no_mxnet(run_without_mxnet, file):
-    for code, _, _ in run_without_mxnet(["config", "schema"], ["config", "check", str(file)]):
-        assert code == 0

@@ -30,8 +30,3 @@ def test_missing_decoder(run, run_json, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert run_json("info")["formats"]["M4A/AAC"] is None
     assert "M4A/AAC      cannot be read" in run("info").stdout
-
-
-def test_mxnet_that_cannot_be_imported(run_without_mxnet):
-    ((code, stdout, _),) = run_without_mxnet(["info"])
-    assert code == 0 and "unknown: " in stdout and "mxnet" in stdout

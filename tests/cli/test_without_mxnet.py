@@ -23,7 +23,12 @@ def test_help_and_wrong_usage_import_no_large_package():
 
 def test_commands_that_need_no_network(run_without_mxnet, speaker_model, tmp_path):
     model = ("--model-dir", shutil.copytree(speaker_model, tmp_path / "voices"))
+    config = tmp_path / "c.yaml"
+    config.write_text("input_features: [{name: clip, type: audio}]\noutput_features: [{name: label, type: category}]\n")
     results = run_without_mxnet(
+        ["info"],
+        ["config", "schema"],
+        ["config", "check", config],
         ["datasets", "list"],
         ["datasets", "info", "fsdd"],
         ["models", "list"],
@@ -32,7 +37,8 @@ def test_commands_that_need_no_network(run_without_mxnet, speaker_model, tmp_pat
         ["speaker", "forget", "eve", *model],
     )
     codes = [code for code, *_ in results]
-    assert codes == [0, 0, 0, 0, 0, 1], results
+    assert codes == [0, 0, 0, 0, 0, 0, 0, 0, 1], results
+    assert "unknown: " in results[0][1] and "mxnet" in results[0][1]
     assert "eve" in results[-1][2]
 
 

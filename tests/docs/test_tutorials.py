@@ -11,6 +11,7 @@ SMALL = {"CLIPS_PER_CLASS": 6, "CLIPS_PER_FOLD": 1, "EPOCHS": 1, "RECORDINGS": 8
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.py"))
 
 
+@pytest.mark.usefixtures("narrow_resnet18")
 @pytest.mark.parametrize("script", TUTORIALS, ids=lambda script: script.stem)
 def test_tutorial_runs(script, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
