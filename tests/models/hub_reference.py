@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mxnet_audio.engine import autograd, nd
+from mxnet_audio.engine import autograd, mx, nd
 
 TESTS = Path(__file__).parent
 
@@ -36,7 +36,7 @@ def published_tensors(arrays, net):
 
 def set_parameters(net, parameters):
     """Initialize a network, and set all its parameters."""
-    net.initialize()
+    net.initialize(mx.init.Zero())
     own = net._collect_params_with_prefix()
     assert own.keys() == parameters.keys()
     for name, value in parameters.items():

@@ -9,6 +9,8 @@ from mxnet_audio.models import NETWORKS, EncoderNet, SequenceNet, get_model, mod
 from mxnet_audio.weights import read_architecture
 from tests.models.hub_folders import published_config
 
+pytestmark = pytest.mark.usefixtures("few_filters")
+
 LOG_MEL = {"cifar10": 512, "ecapa_tdnn": 192, "resnet18": 128, "resnet_v2": 128}  # length of the embedding
 SMALL = dict.fromkeys(LOG_MEL, (1, 32, 40)) | {"m5": (1, 1, 2000), "sincnet": (1, 1, 2000)}
 SMALL |= {name: net.patch_shape() for name, net in NETWORKS.items() if issubclass(net, EncoderNet)}

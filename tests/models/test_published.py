@@ -115,7 +115,7 @@ def test_onnx_files_of_several_patches_agree(record, published, tmp_path):
         export_onnx(model, tmp_path / "samples.onnx", front_end=True)
     export_onnx(model, tmp_path / "features.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "features.onnx"))
-    x = np.resize(images(record), (3, *shape)).astype(np.float32)
+    x = np.resize(images(record), (2, *shape)).astype(np.float32)
     for got, want in zip(session.run(None, {"features": x}), model.forward(x)):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 

@@ -20,6 +20,7 @@ from mxnet_audio.nn import PowerToDB, STFTBlock
 SHAPES = {"ecapa_tdnn": (1, 40, 48), "resnet18": (1, 40, 48), "sincnet": (1, 1, 1600)}
 WIDTHS = {"ecapa_tdnn": 192, "resnet18": 128, "sincnet": 256}
 SPEAKERS = sorted(SHAPES)
+narrow = pytest.mark.usefixtures("few_filters")
 HEADS = [*((name, "cosine") for name in SPEAKERS), ("sincnet", "dense")]  # the heads are the same for all
 
 
@@ -45,6 +46,7 @@ def noise(shape, batch=3, seed=0):
     return np.random.default_rng(seed).normal(0, 1, (batch, *shape)).astype(np.float32)
 
 
+@narrow
 @pytest.mark.parametrize("name", SPEAKERS)
 def test_shapes_and_heads(name):
     net = make(name)
@@ -60,6 +62,7 @@ def test_shapes_and_heads(name):
         type(net)(4, SHAPES[name], head="round")
 
 
+@narrow
 @pytest.mark.parametrize("name", SPEAKERS)
 def test_a_hybridized_network_gives_the_same(name):
     net, x = make(name), nd.array(noise(SHAPES[name]))
@@ -75,6 +78,7 @@ def test_a_hybridized_network_gives_the_same(name):
         np.testing.assert_allclose(got.asnumpy(), want, rtol=1e-3, atol=1e-4 * np.abs(want).max())
 
 
+@narrow
 @pytest.mark.parametrize(("name", "head"), HEADS)
 def test_a_single_input_gives_the_same_as_in_a_batch(name, head):
     net, x = make(name, head=head), noise(SHAPES[name])
@@ -85,6 +89,7 @@ def test_a_single_input_gives_the_same_as_in_a_batch(name, head):
             np.testing.assert_allclose(got.asnumpy()[0], want[row], rtol=1e-4, atol=1e-5 * np.abs(want).max())
 
 
+@narrow
 @pytest.mark.parametrize("name", SPEAKERS)
 def test_silence_has_a_finite_embedding_and_gradient(name):
     net = make(name)
@@ -102,6 +107,7 @@ def test_silence_has_a_finite_embedding_and_gradient(name):
     assert np.isfinite(net(silence)[1].asnumpy()).all()  # with the statistics of silence
 
 
+@narrow
 @pytest.mark.parametrize(("name", "head"), HEADS)
 def test_a_loaded_network_gives_the_same(name, head, tmp_path):
     net, x = make(name, head=head), nd.array(noise(SHAPES[name]))
@@ -115,6 +121,7 @@ def test_a_loaded_network_gives_the_same(name, head, tmp_path):
         np.testing.assert_array_equal(got.asnumpy(), expected)
 
 
+@narrow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in MXNet's exporter
 @pytest.mark.parametrize(("name", "head"), HEADS)
 def test_onnx_runtime_gives_the_same_within_1e_4_of_the_peak(name, head, tmp_path):
@@ -217,6 +224,7 @@ def blocks_of(net, kind):
     return blocks
 
 
+@narrow
 @pytest.mark.parametrize("name", SPEAKERS)
 def test_parameters_do_not_depend_on_the_length(name):
     shapes = [(1, 1, 400), (1, 1, 48000)] if name == "sincnet" else [(1, 40, 16), (1, 40, 333)]
@@ -252,6 +260,7 @@ def test_statistics_with_and_without_attention_equal_numpy(steps, hybrid):
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
 
 
+@narrow
 def test_ecapa_tdnn_does_not_depend_on_an_offset_of_the_bands():
     net, x = make("ecapa_tdnn"), noise(SHAPES["ecapa_tdnn"])
     offset = np.random.default_rng(1).normal(0, 3, (1, 1, 40, 1)).astype(np.float32)
@@ -267,6 +276,7 @@ def test_default_features_are_those_of_speech():
     assert default_features("sincnet").type == "raw" and default_features("sincnet").sr == 16000
 
 
+@narrow
 def test_a_front_end_in_the_graph_gives_the_embedding_of_features_without_mxnet():
     samples, n_fft, hop = 8000, 512, 160
     rng = np.random.default_rng(0)
@@ -283,6 +293,7 @@ def test_a_front_end_in_the_graph_gives_the_embedding_of_features_without_mxnet(
     np.testing.assert_allclose(whole(nd.array(y))[1].asnumpy(), want, rtol=0, atol=1e-3)
 
 
+@narrow
 @pytest.mark.parametrize("name", SPEAKERS)
 def test_norms_of_vectors_are_vector_norms(name):
     net, seen = make(name), []
