@@ -1,7 +1,10 @@
 """Fixtures of the speaker tests: four synthesised speakers, a recognizer trained on three of them, a fake encoder."""
 
+import copy
+
 import pytest
 
+from mxnet_audio.models import sincnet
 from mxnet_audio.speakers.recognizer import SpeakerRecognizer
 from tests.voices import TRAINED, FakeEncoder, write_speaker_model
 
@@ -37,7 +40,15 @@ def recordings(people):
 @pytest.fixture(scope="session")
 def options():
     """Arguments of a quick `fit`."""
-    return {"epochs": 1, "batch_size": 8, "seconds": 0.25, "checkpoint_interval": 9, "progress": False}
+    return {"epochs": 1, "batch_size": 8, "seconds": 0.1, "checkpoint_interval": 9, "progress": False}
+
+
+@pytest.fixture
+def small_sincnet(monkeypatch):
+    """Narrow the network that a test trains."""
+    sizes = {"FILTERS": 16, "CONVOLUTIONS": ((16, 5), (16, 5)), "DENSE_UNITS": (32, 32), "EMBEDDING_DIM": 32}
+    for name, size in sizes.items():
+        monkeypatch.setattr(sincnet, name, size)
 
 
 @pytest.fixture
@@ -58,9 +69,17 @@ def recognizer(model_dir):
     return SpeakerRecognizer.load(model_dir)
 
 
-@pytest.fixture
-def enrolled(recognizer, recordings):
-    """The trained recognizer with its three speakers enrolled by three recordings each."""
+@pytest.fixture(scope="session")
+def enrolled_speakers(model_dir, recordings):
+    """Three recordings each of three speakers, encoded once by the trained recognizer."""
+    recognizer = SpeakerRecognizer.load(model_dir)
     for name in TRAINED:
         recognizer.enroll(name, [path for path, _ in recordings(name, takes=range(3))])
+    return recognizer.scorer.enrolled
+
+
+@pytest.fixture
+def enrolled(recognizer, enrolled_speakers):
+    """The trained recognizer with its three speakers enrolled."""
+    recognizer.scorer.enrolled = copy.deepcopy(enrolled_speakers)
     return recognizer

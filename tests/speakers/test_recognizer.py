@@ -24,6 +24,8 @@ from mxnet_audio.speakers.scoring import SpeakerScorer
 from mxnet_audio.speakers.state import SpeakerState
 from tests.voices import TRAINED
 
+small = pytest.mark.usefixtures("small_sincnet")
+
 
 def paths_of(pairs):
     return [path for path, _ in pairs]
@@ -60,6 +62,7 @@ def test_enrolled_speakers_are_identified_and_others_are_unknown(enrolled, peopl
     assert result.ranking[0][1] < enrolled.threshold
 
 
+@small
 def test_no_step_is_taken_on_a_single_recording(recordings, options, tmp_path, monkeypatch):
     """A batch norm would make its embedding zero: there are 10 to train on, in batches of 3."""
     sizes, step = [], gluon.Trainer.step
@@ -69,6 +72,7 @@ def test_no_step_is_taken_on_a_single_recording(recordings, options, tmp_path, m
     assert sizes == [3] * 6
 
 
+@small
 def test_training_with_speeds_lists_bad_files_once_and_can_be_resumed(recordings, options, tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_text("no sound")
@@ -81,6 +85,7 @@ def test_training_with_speeds_lists_bad_files_once_and_can_be_resumed(recordings
     assert history["loss_train"][:1] == first["loss_train"] and len(history["loss_train"]) == 2
 
 
+@small
 def test_streams_are_trained_on_at_several_speeds(recordings, options, tmp_path):
     pairs = [(io.BytesIO(Path(path).read_bytes()), name) for path, name in recordings("ann", "bob", takes=range(4))]
     recognizer = SpeakerRecognizer("sincnet")
@@ -89,6 +94,7 @@ def test_streams_are_trained_on_at_several_speeds(recordings, options, tmp_path)
     assert recognizer.model.labels == ["ann", "bob", "sp1.1-ann", "sp1.1-bob"]
 
 
+@small
 def test_an_answer_is_right_at_whatever_speed(recordings, options, tmp_path, monkeypatch):
     """Of 12 held-out recordings 6 are ann's, and the network answers "ann at 0.9" for each of them."""
     network = NETWORKS["sincnet"]
@@ -166,6 +172,7 @@ def test_reprs_have_one_line(enrolled):
     assert repr(SpeakerRecognizer("sincnet")) == "SpeakerRecognizer('sincnet', not trained)"
 
 
+@small
 def test_training_can_be_resumed_where_speakers_were_saved(recordings, options, tmp_path):
     pairs = recordings("ann", "bob", takes=range(5))
     recognizer = SpeakerRecognizer("sincnet")
@@ -183,6 +190,7 @@ def test_training_can_be_resumed_where_speakers_were_saved(recordings, options, 
     assert continued.speakers == {}  # another network now
 
 
+@small
 def test_sound_without_speech_is_not_trained_on(recordings, options, tmp_path):
     short, silent = str(tmp_path / "short.wav"), str(tmp_path / "silent.wav")
     sf.write(short, np.ones(400) * 0.1, 8000)
@@ -193,6 +201,7 @@ def test_sound_without_speech_is_not_trained_on(recordings, options, tmp_path):
     assert set(paths_of(recognizer.skipped)) == {short, silent}
 
 
+@small
 def test_speakers_of_an_earlier_network_are_refused(recordings, options, tmp_path):
     pairs = recordings("ann", "bob", takes=range(4))
     recognizer = SpeakerRecognizer("sincnet")
@@ -221,9 +230,13 @@ def test_a_network_that_was_trained_again_is_not_given_the_speakers_of_the_earli
 
 
 @pytest.mark.parametrize("loss", ["softmax", "norm_softmax", "am_softmax", "ring", "ge2e"])
-def test_every_loss_learns(loss, recordings, options, tmp_path):
+def test_every_loss_learns(loss, recordings, options, tmp_path, request):
+    options = options | {"epochs": 3, "seconds": 0.25}
+    if loss != "ge2e":  # which learns too little in so short a time
+        request.getfixturevalue("small_sincnet")
+        options |= {"epochs": 4, "learning_rate": 0.01}
     recognizer = SpeakerRecognizer("sincnet")
-    history = recognizer.fit(recordings(*TRAINED, takes=range(6)), tmp_path, **options | {"epochs": 3}, loss=loss)
+    history = recognizer.fit(recordings(*TRAINED, takes=range(6)), tmp_path, **options, loss=loss)
     assert history["loss_train"][-1] < 0.75 * history["loss_train"][0]
     assert recognizer.calibrate(recordings(*TRAINED, takes=range(6))).eer < 0.25  # by chance 0.5
 
@@ -234,14 +247,15 @@ def test_the_shared_network_learned_the_default_loss(recognizer, recordings):
 
 
 def test_ecapa_tdnn_learns_and_its_export_gives_the_same_vector(recordings, options, people, tmp_path, monkeypatch):
-    """The exported graph computes the features itself. The network has 128 channels in place of 512."""
+    """The exported graph computes the features itself. The network has 64 channels in place of 512."""
     pytest.importorskip("onnxruntime")
     from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
 
-    monkeypatch.setattr(ecapa_tdnn, "CHANNELS", 128)
+    monkeypatch.setattr(ecapa_tdnn, "CHANNELS", 64)
+    pairs = recordings(*TRAINED, takes=range(6))
     recognizer = SpeakerRecognizer("ecapa_tdnn")
-    recognizer.fit(recordings(*TRAINED), tmp_path, **options | {"epochs": 3})
-    assert recognizer.calibrate(recordings(*TRAINED)).eer < 0.35  # by chance 0.5
+    recognizer.fit(pairs, tmp_path, **options | {"epochs": 3, "seconds": 0.25, "learning_rate": 0.003})
+    assert recognizer.calibrate(pairs).eer < 0.35  # by chance 0.5
     assert SpeakerRecognizer.load(tmp_path).network == "ecapa_tdnn"
     recognizer.export_onnx(tmp_path / "speakers.onnx", front_end=True)
     config = recognizer.model.feature_config
@@ -252,6 +266,7 @@ def test_ecapa_tdnn_learns_and_its_export_gives_the_same_vector(recordings, opti
     np.testing.assert_allclose(inside, outside, atol=1e-3 * np.abs(outside).max())
 
 
+@small
 @pytest.mark.parametrize("loss", ["ring", "ge2e", "arc"])
 def test_an_interrupted_run_is_resumed_as_if_uninterrupted(loss, recordings, options, tmp_path):
     pairs = recordings("ann", "bob", takes=range(5))
@@ -275,7 +290,7 @@ def test_an_interrupted_run_is_resumed_as_if_uninterrupted(loss, recordings, opt
 
 
 def test_the_threshold_has_equal_error_rates_or_the_requested_one(recognizer, recordings):
-    pairs = recordings("ann", "bob", "cem", "dan")
+    pairs = recordings("ann", "bob", "cem", "dan", takes=range(6))
     report = recognizer.calibrate(pairs)
     threshold = recognizer.threshold
     vectors = np.stack([encoding.vector for encoding in recognizer.encode_many(paths_of(pairs))])
@@ -302,6 +317,7 @@ def test_a_threshold_that_separates_nothing_is_refused_unless_forced(recognizer,
     assert recognizer.scorer.rates.eer == report.eer > 0.35
 
 
+@small
 def test_the_threshold_is_set_by_speakers_who_were_not_trained_on(recordings, options, tmp_path):
     recognizer = SpeakerRecognizer("sincnet")
     recognizer.fit(recordings("ann", "bob", "cem", "dan", takes=range(5)), tmp_path, **options, held_out_speakers=2)
@@ -312,6 +328,7 @@ def test_the_threshold_is_set_by_speakers_who_were_not_trained_on(recordings, op
     assert SpeakerRecognizer.load(tmp_path).scorer.rates == rates
 
 
+@small
 def test_unusable_recordings_of_held_out_speakers_are_listed(recordings, options, tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_text("no sound")
@@ -321,9 +338,14 @@ def test_unusable_recordings_of_held_out_speakers_are_listed(recordings, options
     assert set(paths_of(recognizer.skipped)) == {str(bad)}
 
 
-def test_another_network_in_the_same_directory_has_a_threshold_of_its_own(model_dir, recordings, options, tmp_path):
+def test_another_network_in_the_same_directory_has_a_threshold_of_its_own(
+    model_dir, recordings, options, tmp_path, monkeypatch
+):
+    narrow = "basic_block", [2, 2, 2, 2], [16, 16, 32, 64, 128]
+    monkeypatch.setitem(gluon.model_zoo.vision.resnet.resnet_spec, 18, narrow)
     shutil.copytree(model_dir, tmp_path, dirs_exist_ok=True)
-    SpeakerRecognizer("resnet18").fit(recordings("ann", "bob", takes=range(4)), tmp_path, **options)
+    pairs, options = recordings("ann", "bob", takes=range(4)), options | {"seconds": 0.25}
+    SpeakerRecognizer("resnet18").fit(pairs, tmp_path, **options)
     assert SpeakerRecognizer.load(tmp_path).network == "resnet18"
 
 
@@ -406,6 +428,7 @@ def test_bad_arguments_are_refused(recognizer, recordings, people, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@small
 def test_a_speaker_of_one_recording_is_trained_on(recordings, options, tmp_path, caplog):
     caplog.set_level(logging.WARNING)
     pairs = recordings("ann", "bob", takes=range(4)) + recordings("cem", takes=[0])
@@ -415,6 +438,7 @@ def test_a_speaker_of_one_recording_is_trained_on(recordings, options, tmp_path,
     assert recognizer.model.labels == ["ann", "bob", "cem"]
 
 
+@small
 def test_one_held_out_recording_of_each_is_compared_with_those_trained_on(recordings, options, tmp_path, monkeypatch):
     """A fifth of 5 recordings is one: no pairs of one speaker are held out."""
     compared, calibrate = [], SpeakerScorer.calibrate
@@ -480,6 +504,7 @@ def test_normalization_needs_recordings_of_others_which_is_checked_before_traini
     assert list(tmp_path.iterdir()) == []
 
 
+@small
 def test_normalization_with_few_recordings(recordings, options, tmp_path):
     recognizer = SpeakerRecognizer("sincnet", normalize=True)
     recognizer.fit(recordings("ann", "bob", "cem", takes=range(2)), tmp_path, test_size=0.5, **options)
