@@ -26,6 +26,8 @@ NEEDED = (
     "soxr",
 )
 
+BUILD = "setuptools>=77"  # as in pyproject.toml; installed once, beside the environment, which does not see it
+
 UNCOMPILED = {**os.environ, "PIP_NO_COMPILE": "1"}  # few of the modules are imported
 
 CODE = """
@@ -41,12 +43,14 @@ print(json.dumps([prediction.label for prediction in OnnxAudioClassifier(sys.arg
 def environment() -> Path:
     """Return the Python of the environment with the needed packages; LookupError if they cannot be installed."""
     python, done = CACHE / "bin" / "python", CACHE / "installed.txt"
-    contents = "\n".join((sys.version, *NEEDED))
+    contents = "\n".join((sys.version, *NEEDED, BUILD))
     if not done.exists() or done.read_text() != contents:
         venv.create(CACHE, clear=True)
-        install = subprocess.run([*pip(python), *NEEDED], capture_output=True, text=True, check=False, env=UNCOMPILED)
-        if install.returncode:
-            raise LookupError(install.stderr)
+        for words in (NEEDED, ("--target", CACHE / "build", BUILD)):
+            words = [*pip(python), *words]
+            install = subprocess.run(words, capture_output=True, text=True, check=False, env=UNCOMPILED)
+            if install.returncode:
+                raise LookupError(install.stderr)
         done.write_text(contents)
     return python
 
@@ -61,8 +65,8 @@ def labels(model: Path, sounds: list) -> list:
     python = environment()
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / "site-packages"  # the package is installed anew each time
-        words = [*pip(python), "--no-deps", "--target", package, ROOT]
-        subprocess.run(words, check=True, capture_output=True, env=UNCOMPILED)
+        words = [*pip(python), "--no-deps", "--no-build-isolation", "--target", package, ROOT]
+        subprocess.run(words, check=True, capture_output=True, env=UNCOMPILED | {"PYTHONPATH": str(CACHE / "build")})
         words = [python, "-c", CODE, model.resolve(), *(Path(sound).resolve() for sound in sounds)]
         path = {**os.environ, "PYTHONPATH": str(package)}
         return json.loads(subprocess.run(words, cwd=folder, env=path, stdout=subprocess.PIPE, check=True).stdout)

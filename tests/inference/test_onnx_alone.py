@@ -17,9 +17,9 @@ spec.loader.exec_module(onnx_alone)
 def test_labels_of_real_clips_are_the_same_without_mxnet(esc10, tmp_path):
     classifier = load_classifier(BUNDLED_MODELS, "cifar10")
     export_onnx(classifier.model, tmp_path / "a.onnx", front_end=True)
-    paths = sorted(map(str, esc10.glob("*/4-*.ogg")))
+    paths = sorted(map(str, esc10.glob("*/4-*.ogg")))[::4]  # two of each class
     expected = [prediction.label for prediction in classifier.predict_many(paths)]
-    assert len(expected) == 80 and len(set(expected)) > 2
+    assert len(expected) == 20 and len(set(expected)) > 2
     try:
         found = onnx_alone.labels(tmp_path / "a.onnx", paths)
     except LookupError as missing:
