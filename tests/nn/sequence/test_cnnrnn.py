@@ -51,8 +51,9 @@ def test_it_is_the_recurrence_of_the_convolutions():
     np.testing.assert_array_equal(rnn(states, lengths).asnumpy(), block(nd.array(X), nd.array(LENGTHS)).asnumpy())
 
 
-@pytest.mark.parametrize("norm", [None, "layer"])
-@pytest.mark.parametrize("reduce_output", REDUCTIONS, ids=str)
+@pytest.mark.parametrize(
+    ("reduce_output", "norm"), [*((one, None) for one in REDUCTIONS), (None, "layer"), ("last", "layer")], ids=str
+)
 def test_padding_does_not_count(reduce_output, norm):
     block = CNNRNN(BANDS, STEPS, cell_type="lstm", reduce_output=reduce_output, norm=norm, num_fc_layers=1, **TINY)
     random_block(block)
