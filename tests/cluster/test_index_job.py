@@ -4,6 +4,7 @@ import contextlib
 import os
 import threading
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from mxnet_audio.errors import ParameterError, SearchError
 from mxnet_audio.inference import OnnxAudioClassifier
 from tests.cluster.conftest import write_sound
 
-pytest.importorskip("pymilvus")
+# The package is not imported before a test needs it: this takes a second.
+pytestmark = pytest.mark.skipif(find_spec("pymilvus") is None, reason="pymilvus is not installed")
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 import json
 import re
 import stat
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-pytest.importorskip("gradio")
 
 from mxnet_audio.events import Event
 from mxnet_audio.inference.results import Identification, Prediction
@@ -18,6 +17,9 @@ from mxnet_audio.serve import ServedModels
 from mxnet_audio.serve.catalogue import FolderCatalogue
 from mxnet_audio.serve.page_views import IndexMap, labels_text, render, sound_figure
 from mxnet_audio.serve.similar_parts import Part
+
+# Gradio is not imported before a test needs it: this takes 4 s.
+pytestmark = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio is not installed")
 
 HTML = "<img src=x onerror=alert(1)>"
 ESCAPED = "&lt;img src=x onerror=alert(1)&gt;"

@@ -2,18 +2,19 @@
 
 import re
 import shutil
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.serve.listening import listening
 
-pytest.importorskip("gradio")
 pytest.importorskip("uvicorn")
 pytest.importorskip("playwright", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.skipif(find_spec("gradio") is None, reason="gradio is not installed"),
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
 ]
 
