@@ -78,11 +78,11 @@ def test_a_damaged_description(model_dir, tmp_path, change):
         Cifar10AudioClassifier().load_model(folder)
 
 
-def test_a_failed_load_leaves_the_current_model(model_dir, classifier, corpus, tmp_path):
-    before = classifier.predict(corpus[0][0]).probabilities
+def test_a_failed_load_leaves_the_current_model(model_dir, own_classifier, corpus, tmp_path):
+    before = own_classifier.predict(corpus[0][0]).probabilities
     with pytest.raises(ModelError):
-        classifier.load_model(tmp_path)
-    np.testing.assert_array_equal(classifier.predict(corpus[0][0]).probabilities, before)
+        own_classifier.load_model(tmp_path)
+    np.testing.assert_array_equal(own_classifier.predict(corpus[0][0]).probabilities, before)
 
 
 def write(path, y, sr=12000, **kwargs):
@@ -187,7 +187,7 @@ def test_corpora_that_cannot_be_trained_on(corpus, options, tmp_path, choose, ma
 def test_a_loss_that_is_not_finite_stops_training_and_the_checkpoint_stays(corpus, options, tmp_path):
     Cifar10AudioClassifier().fit(corpus, tmp_path, **options)
     before = model_store.read_manifest(tmp_path, "cifar10")
-    with pytest.raises(ModelError, match=r"epoch 1, batch \d \(.*clip .*2 more\)"):
+    with pytest.raises(ModelError, match=r"epoch 1, batch \d \(.*clip .*[57] more\)"):
         Cifar10AudioClassifier().fit(corpus, tmp_path, **options, learning_rate=1e38, recipe="plain")
     assert model_store.read_manifest(tmp_path, "cifar10") == before
 
@@ -214,7 +214,7 @@ list(classifier.encode_many(path for path, _ in corpus))
 def test_without_progress_nothing_is_printed_and_nothing_is_written_beside_the_sound(corpus, options, tmp_path):
     sound, task = tmp_path / "sound", tmp_path / "task.json"
     sound.mkdir()
-    pairs = [(shutil.copy(path, sound / f"{i}.wav"), label) for i, (path, label) in enumerate(corpus)]
+    pairs = [(shutil.copy(path, sound / f"{i}.wav"), label) for i, (path, label) in enumerate(corpus[:12])]
     small = options | {"cache": None, "epochs": 1}
     task.write_text(json.dumps([[(str(path), label) for path, label in pairs], small, str(tmp_path / "model")]))
     done = subprocess.run(

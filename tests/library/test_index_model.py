@@ -238,19 +238,19 @@ def test_an_index_knows_an_onnx_file(corpus, classifier, tmp_path):
         on_gpu.query(paths[0])
 
 
-def test_only_a_model_that_is_on_disk_is_described(corpus, classifier, model_dir, tmp_path):
-    assert classifier.model_path == model_dir.absolute()
-    classifier.adapt([path for path, _ in corpus])
-    assert classifier.model_path is None
-    search = AudioSearch(classifier=classifier)
+def test_only_a_model_that_is_on_disk_is_described(corpus, own_classifier, model_dir, tmp_path):
+    assert own_classifier.model_path == model_dir.absolute()
+    own_classifier.adapt([path for path, _ in corpus])
+    assert own_classifier.model_path is None
+    search = AudioSearch(classifier=own_classifier)
     search.index_audio(corpus[0][0])
     assert search.index.model is None
-    classifier.save_model(tmp_path)
-    assert classifier.model_path == tmp_path
+    own_classifier.save_model(tmp_path)
+    assert own_classifier.model_path == tmp_path
     search.index_audio(corpus[1][0])
     assert search.index.model == {"model": str(tmp_path), "network": "cifar10"}
-    classifier.load_model(model_dir, parameters="best")
-    assert classifier.model_path is None
+    own_classifier.load_model(model_dir, parameters="best")
+    assert own_classifier.model_path is None
 
 
 def test_sounds_of_a_kind_are_neighbours_without_training(published, esc10, tmp_path):

@@ -31,7 +31,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def quick(options):
-    return options | {"input_shape": (1, 1, 2000), "recipe": "plain", "learning_rate": 0.002, "epochs": 4}
+    return options | {"input_shape": (1, 1, 2000), "recipe": "plain", "learning_rate": 0.002, "epochs": 3}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def trained(corpus, quick, tmp_path_factory):
     """A trained classifier, and the directory of its model."""
     folder = tmp_path_factory.mktemp("m5")
     classifier = M5AudioClassifier()
-    classifier.fit(corpus, folder, **quick | {"epochs": 12})
+    classifier.fit(corpus, folder, **quick | {"batch_size": 9, "epochs": 8, "learning_rate": 0.004})
     return classifier, folder
 
 

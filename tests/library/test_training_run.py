@@ -26,16 +26,16 @@ def waiting(monkeypatch, caplog):
     return waiting
 
 
-def test_a_model_is_kept_unless_it_may_be_overwritten(corpus, options, model_dir, tmp_path):
+def test_a_model_is_kept_unless_it_may_be_overwritten(corpus, model_options, model_dir, tmp_path):
     folder = shutil.copytree(model_dir, tmp_path / "m")
     before = model_store.read_manifest(folder, "cifar10")
     unused = [(str(tmp_path / f"missing{row}.wav"), label) for row, (_, label) in enumerate(corpus)]
     with pytest.raises(ModelError, match="cifar10") as raised:  # before any clip is read
-        Cifar10AudioClassifier().fit(unused, folder, **options, overwrite=False)
+        Cifar10AudioClassifier().fit(unused, folder, **model_options, overwrite=False)
     assert raised.value.path == str(folder) and model_store.read_manifest(folder, "cifar10") == before
-    resumed = Cifar10AudioClassifier().fit(corpus, folder, **options, overwrite=False, resume=True)
+    resumed = Cifar10AudioClassifier().fit(corpus, folder, **model_options, overwrite=False, resume=True)
     assert resumed == before["history"]
-    assert len(Cifar10AudioClassifier().fit(corpus, folder, **options | {"epochs": 1})["acc_test"]) == 1
+    assert len(Cifar10AudioClassifier().fit(corpus, folder, **model_options | {"epochs": 1})["acc_test"]) == 1
 
 
 def test_a_run_waits_for_another_and_keeps_its_model(corpus, options, model_dir, tmp_path, waiting):
@@ -49,17 +49,17 @@ def test_a_run_waits_for_another_and_keeps_its_model(corpus, options, model_dir,
     assert model_store.read_manifest(tmp_path, "cifar10") == model_store.read_manifest(model_dir, "cifar10")
 
 
-def test_saving_waits_for_a_run(classifier, tmp_path, waiting):
+def test_saving_waits_for_a_run(own_classifier, tmp_path, waiting):
     with ThreadPoolExecutor() as pool:
         with model_lock(tmp_path, "cifar10"):
-            saved = pool.submit(classifier.save_model, tmp_path)
+            saved = pool.submit(own_classifier.save_model, tmp_path)
             waiting()
             assert model_store.stored_models(tmp_path) == []
         saved.result()
     assert model_store.stored_models(tmp_path) == ["cifar10"]
 
 
-def test_other_networks_do_not_wait(classifier, tmp_path):
+def test_other_networks_do_not_wait(own_classifier, tmp_path):
     with model_lock(tmp_path, "m5"):
-        classifier.save_model(tmp_path)
+        own_classifier.save_model(tmp_path)
     assert model_store.stored_models(tmp_path) == ["cifar10"]
