@@ -183,8 +183,8 @@ def _not_installed(name):
 
 @pytest.mark.slow
 def test_strangers_are_separated_by_single_words(published_recognizer, fsdd):
-    """At most 17% for 25 takes, 14% with a background; measured here on 5 takes: see benchmarks/speakers.py."""
-    words = [(digit, name, take) for digit in range(10) for name in SPEAKERS for take in range(5)]
+    """At most 17% for 25 takes, 14% with a background; measured here on 3 takes: see benchmarks/speakers.py."""
+    words = [(digit, name, take) for digit in range(10) for name in SPEAKERS for take in range(3)]
     paths = [fsdd / f"{digit}_{name}_{take}.wav" for digit, name, take in words]
     vectors = np.stack([encoding.vector for encoding in published_recognizer.encode_many(paths)])
     digits, names = (np.array(column) for column in list(zip(*words))[:2])
@@ -192,7 +192,7 @@ def test_strangers_are_separated_by_single_words(published_recognizer, fsdd):
     kept = digits[first] != digits[second]
     first, second = first[kept], second[kept]
     labels = (names[first] == names[second]).astype(int)
-    assert eer(labels, published_recognizer.scorer.trial_scores(vectors, first, second))[0] <= 0.17
+    assert eer(labels, published_recognizer.scorer.trial_scores(vectors, first, second))[0] <= 0.16
 
 
 def test_recognizers_of_one_directory_keep_what_others_have_saved(pretrained, fake_encoder, recordings, tmp_path):
