@@ -46,6 +46,12 @@ def cnn6():
     return published_net("cnn6")
 
 
+@pytest.fixture(scope="module")
+def cnn6_tensors():
+    """Published weights of the smallest network; tests must not change them."""
+    return published_tensors(ARRAYS, "cnn6")
+
+
 def test_outputs_equal_the_published_ones(net, name):
     x, lengths = batch(*(REFERENCE.spectrum(name, number) for number in (0, 1)))
     for hybridizes in (False, True):
@@ -119,24 +125,22 @@ def test_heads():
     assert NETWORKS["panns_cnn6"](0, (1, 64, 100)).head is None
 
 
-def test_ignored_tensors_are_listed():
-    tensors = published_tensors(ARRAYS, "cnn6")
+def test_ignored_tensors_are_listed(cnn6_tensors):
     front_end = dict.fromkeys(("spectrogram_extractor.stft.conv_real.weight", "logmel_extractor.melW"), np.zeros(3))
-    checkpoint = {f"model/{name}": tensor for name, tensor in (tensors | front_end).items()}
+    checkpoint = {f"model/{name}": tensor for name, tensor in (cnn6_tensors | front_end).items()}
     checkpoint["sampler/indexes"] = np.zeros(2)
     parameters, ignored = convert(checkpoint, None, "panns_cnn6")
     assert set(front_end) | {"sampler/indexes", "bn0.num_batches_tracked"} <= set(ignored)
-    assert parameters.keys() == convert(tensors, None, "panns_cnn6")[0].keys()
+    assert parameters.keys() == convert(cnn6_tensors, None, "panns_cnn6")[0].keys()
 
 
-def test_wrong_tensors_are_named():
-    tensors = published_tensors(ARRAYS, "cnn6")
+def test_wrong_tensors_are_named(cnn6_tensors):
     with pytest.raises(ModelError, match=r"features\.0\.0\.weight.*missing"):
-        convert(tensors, None, "panns_mobilenetv1")
+        convert(cnn6_tensors, None, "panns_mobilenetv1")
     with pytest.raises(ModelError, match=r"fc1.weight.*\(512, 512\)"):
-        convert(tensors | {"fc1.weight": np.zeros((2048, 2048))}, None, "panns_cnn6")
+        convert(cnn6_tensors | {"fc1.weight": np.zeros((2048, 2048))}, None, "panns_cnn6")
     with pytest.raises(ModelError, match=r"extra\.weight"):
-        convert(tensors | {"extra.weight": np.zeros(3)}, None, "panns_cnn6")
+        convert(cnn6_tensors | {"extra.weight": np.zeros(3)}, None, "panns_cnn6")
 
 
 def test_labels():

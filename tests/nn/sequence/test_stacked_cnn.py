@@ -50,9 +50,9 @@ def test_parameters_are_those_of_every_layer():
     assert_padding_does_not_count(encoder, x, [60, 51, 53], encoder.min_steps)
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_padding_does_not_count(reduction):
-    encoder = StackedCNN(BANDS, STEPS, reduce_output=reduction, **TINY)
+@pytest.mark.parametrize(("reduction", "sizes"), [*((one, {"num_conv_layers": 2}) for one in REDUCTIONS), (None, {})])
+def test_padding_does_not_count(reduction, sizes):
+    encoder = StackedCNN(BANDS, STEPS, reduce_output=reduction, **sizes, **TINY)
     random_block(encoder, 0.3)
     assert_padding_does_not_count(encoder, X, LENGTHS)
 

@@ -46,9 +46,11 @@ def test_pools_are_those_of_the_last_stack():
     assert StackedParallelCNN(BANDS, STEPS, stacked_layers=stacks, pool_size=2, **TINY).output_steps == 2
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_padding_does_not_count(reduction):
-    encoder = StackedParallelCNN(BANDS, STEPS, reduce_output=reduction, pool_size=1, norm="layer", **TINY)
+@pytest.mark.parametrize(
+    ("reduction", "sizes"), [*((one, {"num_stacked_layers": 1}) for one in REDUCTIONS), (None, {})]
+)
+def test_padding_does_not_count(reduction, sizes):
+    encoder = StackedParallelCNN(BANDS, STEPS, reduce_output=reduction, pool_size=1, norm="layer", **sizes, **TINY)
     random_block(encoder, 0.3)
     assert_padding_does_not_count(encoder, X, LENGTHS)
 
