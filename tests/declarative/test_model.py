@@ -261,11 +261,11 @@ def test_tied_sounds_are_compared(tmp_path):
     for row in range(120):
         first = rng.integers(3)
         second = first if row % 2 else (first + rng.integers(1, 3)) % 3
-        rows["first"].append(tone(pitches[first], 0.2, rng))
-        rows["second"].append(tone(pitches[second], 0.2, rng))
+        rows["first"].append(tone(pitches[first], 0.1, rng))
+        rows["second"].append(tone(pitches[second], 0.1, rng))
         rows["same"].append(bool(row % 2))
     encoder = {"type": "parallel_cnn", "num_filters": 8, "fc_layers": [{"output_size": 16}], "norm": "batch"}
-    features = {"num_filter_bands": 12, "audio_file_length_limit_in_s": 0.2}
+    features = {"num_filter_bands": 12, "audio_file_length_limit_in_s": 0.1}
     config = {
         "input_features": [
             {"name": "first", "type": "audio", "preprocessing": features, "encoder": encoder},
@@ -273,7 +273,7 @@ def test_tied_sounds_are_compared(tmp_path):
         ],
         "output_features": [{"name": "same", "type": "binary"}],
         "combiner": {"num_fc_layers": 2, "output_size": 32},
-        "trainer": {"epochs": 8, "batch_size": 16, "learning_rate": 0.005},
+        "trainer": {"epochs": 3, "batch_size": 12, "learning_rate": 0.02},
     }
     results = AudioModel(config).train(rows, tmp_path, cache=False, progress=False)
     assert results.reports["same"].accuracy > 0.9

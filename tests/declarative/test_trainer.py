@@ -12,6 +12,8 @@ from mxnet_audio.declarative.training_section import Trainer
 from mxnet_audio.errors import DatasetError, ModelError, ParameterError
 from mxnet_audio.model_store import AUDIO_MODEL
 
+LINEAR = {"type": "passthrough"}  # encoder of tests that do not depend on the network
+
 
 class Interrupted(BaseException):
     """Interruption as by Ctrl-C."""
@@ -81,7 +83,7 @@ def test_a_resumed_run_gives_the_same_results(train, configured, tmp_path, monke
 
 
 def test_files_of_a_former_run_are_replaced_with_its_model(train, configured, tmp_path, monkeypatch):
-    train(configured(trainer={"epochs": 1}))
+    train(configured(encoder=LINEAR, trainer={"epochs": 1}))
     former = (tmp_path / "model" / "config.yaml").read_text()
 
     def interrupt(*arguments):
@@ -89,11 +91,11 @@ def test_files_of_a_former_run_are_replaced_with_its_model(train, configured, tm
 
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
         patched.setattr(model_module, "save_run", interrupt)
-        train(configured(trainer={"epochs": 2}), overwrite=True)
+        train(configured(encoder=LINEAR, trainer={"epochs": 2}), overwrite=True)
     assert (tmp_path / "model" / "config.yaml").read_text() == former
     interrupt_after(monkeypatch, 2)
     with pytest.raises(Interrupted):
-        train(configured(trainer={"epochs": 2}), overwrite=True)
+        train(configured(encoder=LINEAR, trainer={"epochs": 2}), overwrite=True)
     assert json.loads((tmp_path / "model" / "test_statistics.json").read_text()) == {}
     assert (tmp_path / "model" / "config.yaml").read_text() != former
 
@@ -108,19 +110,19 @@ def test_a_finished_run_can_be_resumed_with_more_epochs(train, configured):
 
 
 def test_a_checkpoint_of_another_run_is_not_resumed(train, configured):
-    train(configured(trainer={"epochs": 1}))
-    encoder = {"encoder": {"type": "passthrough"}, "trainer": {"epochs": 2, "learning_rate": 0.1}}
+    train(configured(encoder=LINEAR, trainer={"epochs": 1}))
+    change = {"encoder": {"type": "stacked_cnn"}, "trainer": {"epochs": 2, "learning_rate": 0.1}}
     with pytest.raises(
         ModelError, match=r": input_features\[0\].encoder.type, trainer.learning_rate changed.*overwrite"
     ):
-        train(configured(**encoder), resume=True)
+        train(configured(**change), resume=True)
     split = {"split": {"type": "random"}}
     with pytest.raises(ModelError, match="train rows"):
-        train({**configured(trainer={"epochs": 2}), "preprocessing": split}, resume=True)
+        train({**configured(encoder=LINEAR, trainer={"epochs": 2}), "preprocessing": split}, resume=True)
 
 
 def test_damaged_checkpoints_are_not_resumed(train, configured, tmp_path):
-    config = configured(trainer={"epochs": 1})
+    config = configured(encoder=LINEAR, trainer={"epochs": 1})
     train(config)
     path = tmp_path / "model" / f"{AUDIO_MODEL}.json"
     document = json.loads(path.read_text())
@@ -131,7 +133,7 @@ def test_damaged_checkpoints_are_not_resumed(train, configured, tmp_path):
 
 
 def test_evaluations_have_their_interval(train, configured):
-    results = train(configured(trainer={"checkpoints_per_epoch": 2, "evaluate_training_set": True}))
+    results = train(configured(encoder=LINEAR, trainer={"checkpoints_per_epoch": 2, "evaluate_training_set": True}))
     assert {len(outputs["label"]["accuracy"]) for outputs in results.statistics.values()} == {5}  # 9 steps, 2 a round
     assert results.statistics.keys() == {"training", "validation", "test"}
     assert results.statistics["test"]["combined"].keys() == {"loss"}
@@ -151,13 +153,13 @@ def test_the_best_round_is_the_models(train, configured, tones):
 
 def test_training_stops_early(train, configured):
     trainer = {"epochs": 30, "early_stop": 2, "learning_rate": 1e-9, "optimizer": "sgd"}
-    results = train(configured(trainer={**trainer, "validation_metric": "accuracy"}, encoder={"type": "passthrough"}))
+    results = train(configured(trainer={**trainer, "validation_metric": "accuracy"}, encoder=LINEAR))
     assert len(results.statistics["training"]["label"]["loss"]) < 30
 
 
 def test_losses_that_are_not_finite_are_an_error(train, configured, tmp_path):
     trainer = {"learning_rate": 1.0, "optimizer": {"type": "sgd"}, "gradient_clipping": None}
-    outputs = configured("pitch", encoder={"type": "passthrough"}, trainer=trainer)
+    outputs = configured("pitch", encoder=LINEAR, trainer=trainer)
     with pytest.raises(ModelError, match="lower the learning rate"):
         train(outputs)
 
@@ -165,7 +167,7 @@ def test_losses_that_are_not_finite_are_an_error(train, configured, tmp_path):
 def test_a_large_first_loss_is_a_warning(tones, configured, tmp_path, caplog):
     for factor, count in ((1, 0), (1000, 1)):
         numbers = {**tones, "pitch": [factor * pitch for pitch in tones["pitch"]]}
-        model = AudioModel(configured("pitch", trainer={"epochs": 2}))
+        model = AudioModel(configured("pitch", encoder=LINEAR, trainer={"epochs": 2}))
         model.train(numbers, tmp_path / str(factor), cache=False, progress=False)
         assert [record.levelname for record in caplog.records].count("WARNING") == count
     assert "normalization" in caplog.text
