@@ -60,6 +60,7 @@ def test_a_model_stays_on_its_device_and_trains_on(model_dir, corpus, options, t
     np.testing.assert_array_equal(classifier.encode_audio(corpus[0][0]), before)
 
 
+@pytest.mark.usefixtures("narrow_resnet18")
 def test_a_model_with_a_cosine_head():
     config = AudioFeatureConfig(n_mels=32, n_frames=40)
     contexts = {"model_ctx": mx.cpu(), "data_ctx": mx.cpu()}
