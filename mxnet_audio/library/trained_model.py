@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import reprlib
+import threading
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,6 +31,8 @@ __all__ = ["TrainedModel", "head_for", "skipped_notes"]
 
 EXTRAS = ("vectors", "known")  # further tensors of a head on a frozen encoder
 STATES = ("best", "optimizer", "average", "loss")  # parts of `training.Progress` that only resuming needs
+
+_calling = threading.Lock()  # held while a network is called: Gluon can make its graph in one thread only
 
 
 def head_for(network: str, loss: str) -> str:
@@ -219,7 +222,7 @@ class TrainedModel:
         vectors : np.ndarray [shape=(n, dim)], float32
         """
         x = nd.array(x, ctx=self.data_ctx).as_in_context(self.model_ctx)
-        with autograd.predict_mode():
+        with _calling, autograd.predict_mode():
             scores, embedding = self.net(x)
         return self.probabilities(scores), embedding.asnumpy()
 

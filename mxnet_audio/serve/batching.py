@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
 __all__ = ["Batcher"]
@@ -26,11 +26,13 @@ class Batcher(Generic[Item, Result]):
     forward : callable
         Function from a list of items to a sequence of as many results, in order.
     executor : concurrent.futures.Executor
-        Executor with a single thread, which the function is called in; other batchers may share it.
+        Executor that the function is called in; other batchers may share it.
     max_batch : int > 0
         Most items in one call.
     wait : float >= 0 [s]
         Time that the first item waits for others.
+    max_calls : int > 0
+        Most calls at once, for a function that several threads may call.
     """
 
     def __init__(
@@ -40,10 +42,12 @@ class Batcher(Generic[Item, Result]):
         *,
         max_batch: int,
         wait: float,
+        max_calls: int = 1,
     ):
         self._forward, self._executor, self._max_batch, self._wait = forward, executor, max_batch, wait
-        self._waiting: deque[tuple[Item, Future[Result]]] = deque()
-        self._is_running = False  # a call is in progress, or about to be
+        self._max_calls = max_calls
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._calls = 0  # in progress, or about to be
         self._timer: asyncio.TimerHandle | None = None
         self._lock = threading.Lock()  # of the three above
 
@@ -52,15 +56,17 @@ class Batcher(Generic[Item, Result]):
 
         An exception that `forward` raises for several items is raised for those only that fail on their own, too.
         """
-        future: Future[Result] = Future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
         with self._lock:
             self._waiting.append((item, future))
-            if not self._is_running and self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(self._wait, self._start)
-            is_full = not self._is_running and len(self._waiting) >= self._max_batch
+            can_start = self._calls < self._max_calls
+            if can_start and self._timer is None:
+                self._timer = loop.call_later(self._wait, self._start)
+            is_full = can_start and len(self._waiting) >= self._max_batch
         if is_full:
             self._start()
-        return await asyncio.wrap_future(future)
+        return await future
 
     def _start(self) -> None:
         """Let the executor compute what waits."""
@@ -68,38 +74,46 @@ class Batcher(Generic[Item, Result]):
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            if self._is_running or not self._waiting:
+            if self._calls >= self._max_calls or not self._waiting:
                 return
-            self._is_running = True
+            self._calls += 1
         self._executor.submit(self._compute)
 
     def _compute(self) -> None:
-        """Compute one batch, in the thread of the executor; what has come meanwhile is computed after what waits there.
+        """Compute one batch, in a thread of the executor; what has come meanwhile is computed after what waits there.
 
         The items are chosen now: those of all requests that came while the executor was busy.
         """
         with self._lock:
             batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
-        batch = [(item, future) for item, future in batch if future.set_running_or_notify_cancel()]
+        batch = [(item, future) for item, future in batch if not future.cancelled()]
         if batch:
-            self._answer(batch)
+            outcomes = self._outcomes([item for item, _ in batch])
+            futures = [future for _, future in batch]
+            futures[0].get_loop().call_soon_threadsafe(_deliver, futures, outcomes)
         with self._lock:
-            self._is_running = bool(self._waiting)
-            if self._is_running:
-                self._executor.submit(self._compute)
-
-    def _answer(self, batch: list[tuple[Item, Future[Result]]]) -> None:
-        """Set the results of a batch; if it fails, those of each item that does not fail on its own."""
-        try:
-            results = self._forward([item for item, _ in batch])
-            if len(results) != len(batch):
-                raise RuntimeError(f"{len(results)} results of {len(batch)} items")
-        except Exception as error:
-            if len(batch) == 1:
-                batch[0][1].set_exception(error)
+            if not self._waiting:
+                self._calls -= 1
                 return
-            for one in batch:
-                self._answer([one])
-            return
-        for (_, future), result in zip(batch, results):
-            future.set_result(result)
+        self._executor.submit(self._compute)
+
+    def _outcomes(self, items: list[Item]) -> Sequence[Result | Exception]:
+        """Return the results of items; if that fails, the result or the exception of each item on its own."""
+        try:
+            results = self._forward(items)
+            if len(results) != len(items):
+                raise RuntimeError(f"{len(results)} results of {len(items)} items")
+            return results
+        except Exception as error:
+            return [error] if len(items) == 1 else [self._outcomes([item])[0] for item in items]
+
+
+def _deliver(futures: list[asyncio.Future[Result]], outcomes: Sequence[Result | Exception]) -> None:
+    """Set results or exceptions, in the event loop, of requests that were not cancelled meanwhile."""
+    for future, outcome in zip(futures, outcomes):
+        if future.cancelled():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

@@ -74,18 +74,26 @@ class Answering:
     Parameters
     ----------
     request : fastapi.Request
-    service : SoundService
     upload : Upload
     channel : str
         Channel of the sound to use.
+
+    Attributes
+    ----------
+    service : SoundService
+        Service of the app.
+    upload : Upload
     """
 
-    def __init__(self, request: Request, service: SoundService, upload: Upload, channel: str):
-        self._request, self._service, self._upload = request, service, upload
+    def __init__(self, request: Request, upload: Upload, channel: str):
+        self.service: SoundService = request.app.state.service
+        self.upload, self._request = upload, request
         self._channel = int(channel) if channel.isdecimal() else channel
 
-    async def __call__(self, compute: Callable[[Sound], Awaitable[Result]]) -> tuple[Sound, Result]:
+    async def __call__(self, compute: Callable[[Sound], Awaitable[Result]], model: Any = None) -> tuple[Sound, Result]:
         """Decode the sound, and compute a result of it, until the client closes the connection, or it takes too long.
+
+        The features that a `model` needs are computed with the decoding, in one visit to a thread.
 
         Raises
         ------
@@ -94,19 +102,19 @@ class Answering:
         TimedOut
             If it takes longer than `ServeSettings.timeout`.
         """
-        timeout = self._service.settings.timeout
+        timeout = self.service.settings.timeout
         with anyio.move_on_after(timeout) as scope:
             watcher = asyncio.ensure_future(self._cancel_if_disconnected(scope))
             try:
-                return await self._answer(compute)
+                return await self._answer(compute, model)
             finally:
                 is_disconnected = watcher.done()
                 watcher.cancel()
         raise ClientDisconnect if is_disconnected else timed_out(timeout)
 
-    async def _answer(self, compute: Callable[[Sound], Awaitable[Result]]) -> tuple[Sound, Result]:
-        sound = await self._service.decode(self._upload, self._channel)
-        self._upload.file.close()
+    async def _answer(self, compute: Callable[[Sound], Awaitable[Result]], model: Any) -> tuple[Sound, Result]:
+        sound = await self.service.decode(self.upload, self._channel, model)
+        self.upload.file.close()
         return sound, await compute(sound)
 
     async def _cancel_if_disconnected(self, scope: anyio.CancelScope) -> None:
@@ -117,13 +125,12 @@ class Answering:
 
 async def _answering(
     request: Request,
-    service: Service,
     upload: Annotated[Upload, Depends(receive_upload)],
     channel: Annotated[
         str, Query(pattern=r"^(mix|left|right|\d{1,4})$", description="mix of all, or one by name or number from 0")
     ] = "mix",
 ) -> Answering:
-    return Answering(request, service, upload, channel)
+    return Answering(request, upload, channel)
 
 
 Answer = Annotated[Answering, Depends(_answering)]
@@ -132,30 +139,30 @@ Answer = Annotated[Answering, Depends(_answering)]
 def _needs(model: Callable[[SoundService], Any]) -> Any:
     """Return a dependency of FastAPI that raises NotServed before the body of a request is read."""
 
-    async def check(service: Service) -> None:
-        model(service)
+    async def check(request: Request) -> None:
+        model(request.app.state.service)
 
     return Depends(check)
 
 
 @router.post("/predict", summary="Label a sound", dependencies=[_needs(SoundService.predictor)], **SOUND_ROUTE)
-async def predict(service: Service, answer: Answer, top_k: TopK = 5) -> PredictionAnswer:
+async def predict(answer: Answer, top_k: TopK = 5) -> PredictionAnswer:
     """Label a sound with the trained model (`mxnet-audio serve --model-dir`)."""
-    sound, prediction = await answer(service.predict)
+    sound, prediction = await answer(answer.service.predict, answer.service.predictor())
     top = prediction.top(top_k)
     return PredictionAnswer(
         label=list(prediction.label) if isinstance(prediction.label, tuple) else prediction.label,  # type: ignore[arg-type]
         probability=prediction.top(1)[0][1],
         top=[LabelProbability(label=label, probability=number) for label, number in top],
         seconds=sound.seconds,
-        model=describe(service.models.classifier),
+        model=describe(answer.service.models.classifier),
     )
 
 
 @router.post("/tags", summary="Tag a sound", dependencies=[_needs(SoundService.tagger)], **SOUND_ROUTE)
-async def tags(service: Service, answer: Answer, top_k: TopK = 10) -> TagsAnswer:
+async def tags(answer: Answer, top_k: TopK = 10) -> TagsAnswer:
     """Tag a sound with the published tags of the encoder (`mxnet-audio serve --encoder`)."""
-    sound, prediction = await answer(service.tags)
+    sound, prediction = await answer(answer.service.tags, answer.service.tagger())
     return TagsAnswer(
         tags=[TagScore(label=label, score=number) for label, number in prediction.top(top_k)],
         seconds=sound.seconds,
@@ -166,9 +173,9 @@ async def tags(service: Service, answer: Answer, top_k: TopK = 10) -> TagsAnswer
 @router.post(
     "/embed", summary="Compute the embedding of a sound", dependencies=[_needs(SoundService.embedder)], **SOUND_ROUTE
 )
-async def embed(service: Service, answer: Answer) -> EmbeddingAnswer:
+async def embed(answer: Answer) -> EmbeddingAnswer:
     """Compute the embedding of a sound with the encoder or, if there is none, the trained model, or the index's."""
-    sound, (vector, model_id) = await answer(service.embed)
+    sound, (vector, model_id) = await answer(answer.service.embed, answer.service.embedder())
     return EmbeddingAnswer(vector=vector.tolist(), dim=len(vector), model_id=model_id, seconds=sound.seconds)
 
 
@@ -179,7 +186,6 @@ Seconds = Annotated[float, Query(ge=0, le=86400, allow_inf_nan=False)]
     "/events", summary="Find the events of a sound", dependencies=[_needs(SoundService.labeller)], **SOUND_ROUTE
 )
 async def events(
-    service: Service,
     answer: Answer,
     threshold: Annotated[
         float | None,
@@ -205,7 +211,7 @@ async def events(
     options |= {"window": window, "hop": hop}
 
     async def find(sound: Sound) -> Any:
-        return await service.events(sound, **options)
+        return await answer.service.events(sound, **options)
 
     sound, found = await answer(find)
     return EventsAnswer(events=[FoundEvent(**event._asdict()) for event in found], seconds=sound.seconds)

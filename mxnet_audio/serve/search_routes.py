@@ -26,7 +26,7 @@ from mxnet_audio.serve.routes import CHECKED, SOUND_ROUTE, Answer, Service, TopK
 from mxnet_audio.serve.schemas import ModelDescription
 from mxnet_audio.serve.sound_files import media_type, open_sound
 from mxnet_audio.serve.sounds import Sound
-from mxnet_audio.serve.uploads import Upload, receive_upload, shown_name
+from mxnet_audio.serve.uploads import shown_name
 
 __all__ = ["audio_url", "router"]
 
@@ -107,9 +107,7 @@ Index = Annotated[LiveIndex, Depends(_live_index)]
 )
 async def search(
     request: Request,
-    service: Service,
     index: Index,
-    upload: Annotated[Upload, Depends(receive_upload)],
     answer: Answer,
     top_k: TopK = 10,
     where: Annotated[
@@ -127,14 +125,14 @@ async def search(
 
     A sound of the server that is named by its path is not among them. Sounds whose files are missing are left out.
     """
-    own = os.fstat(upload.file.fileno())
+    own = os.fstat(answer.upload.file.fileno())
     if where is not None:
         _check_where(where)
 
     async def find(sound: Sound) -> list[Match]:
-        return await service.search(sound, top_k, where=where, own=own, parts=windows)
+        return await answer.service.search(sound, top_k, where=where, own=own, parts=windows)
 
-    _, found = await answer(find)
+    _, found = await answer(find, answer.service.models.index_model)
     neighbours = []
     for match in found:
         start, end = (None, None) if match.part is None else match.part[:2]
@@ -144,7 +142,7 @@ async def search(
                 id=match.id, name=match.name, distance=match.distance, audio_url=audio_url(request, match), **part
             )
         )
-    return SearchAnswer(neighbours=neighbours, model=describe(service.models.index_model))
+    return SearchAnswer(neighbours=neighbours, model=describe(answer.service.models.index_model))
 
 
 def _check_where(where: str) -> None:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from mxnet_audio.pretrained import AudioEncoder
     from mxnet_audio.speakers import SpeakerRecognizer
 
-__all__ = ["ServedModels", "load_models"]
+__all__ = ["ONNX_PASSES", "ServedModels", "load_models"]
+
+#: Passes of an exported network at once, each with its part of the CPUs: threads of one pass wait for each other.
+ONNX_PASSES = 2
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,7 @@ def _load_classifier(path: Path, network: str | None, gpu: int | None) -> AudioC
 
     if gpu is not None:
         raise ModelError("an .onnx file runs on the CPU: leave gpu (--gpu) out", path)
-    # One CPU is left to decode. Several threads of ONNX Runtime spin between passes, a third of the time on two CPUs.
-    classifier = OnnxAudioClassifier(path, threads=usable_cpus())
+    classifier = OnnxAudioClassifier(path, threads=max(1, usable_cpus() // ONNX_PASSES))
     if network not in (None, classifier.network):
         raise ModelError(f"a {classifier.network} model, not {network}", path)
     return classifier

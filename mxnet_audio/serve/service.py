@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ from mxnet_audio.serve import sounds
 from mxnet_audio.serve.batching import Batcher
 from mxnet_audio.serve.live_index import LiveIndex, Match
 from mxnet_audio.serve.problems import Busy, NotServed, TimedOut
-from mxnet_audio.serve.served import ServedModels
+from mxnet_audio.serve.served import ONNX_PASSES, ServedModels
 from mxnet_audio.serve.settings import ServeSettings
 from mxnet_audio.serve.sounds import Sound
 from mxnet_audio.serve.uploads import Upload
@@ -40,8 +41,8 @@ MOST_SAMPLES = 256 << 20  # [bytes], of decoded sounds that wait for a network, 
 class SoundService:
     """Answers to requests with the served models, in this process.
 
-    MXNet and ONNX Runtime are called from a single thread. Sounds of concurrent requests pass a network together;
-    timelines of events are computed between these batches.
+    Sounds of concurrent requests pass a network together; timelines of events are computed between these batches. All
+    networks are called from a single thread, but exported ones that take inputs of one length from `ONNX_PASSES`.
 
     Parameters
     ----------
@@ -79,12 +80,14 @@ class SoundService:
         self._decoding = anyio.Semaphore(cpus)  # held while `MOST_SAMPLES` is waited for, too
         self._decoders, self._waiters = anyio.CapacityLimiter(cpus), anyio.CapacityLimiter(cpus)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="networks")
+        self._onnx_executor = ThreadPoolExecutor(ONNX_PASSES, thread_name_prefix="exported-networks")
         self._batchers: dict[int, Batcher[Any, Any]] = {}  # by the identity of their model
         for model in (self.models.classifier, self.models.encoder, self.models.index_model):
             if model is None or id(model) in self._batchers:
                 continue
             if _has_inputs(model):
-                self._batchers[id(model)] = self._batcher(partial(_outputs, model))
+                passes = ONNX_PASSES if isinstance(model, OnnxAudioClassifier) else 1
+                self._batchers[id(model)] = self._batcher(partial(_outputs, model), passes)
             else:  # of encoders, `batch_size` is the number of patches in a pass, not that of sounds
                 options: dict[str, Any] = (
                     {"batch_size": self.settings.max_batch} if isinstance(model, Predictor) else {}
@@ -96,21 +99,22 @@ class SoundService:
             )
         self.is_ready = True
 
-    def _batcher(self, forward_many: Callable[[list[Any]], Iterable[Any]]) -> Batcher[Any, Any]:
+    def _batcher(self, forward_many: Callable[[list[Any]], Iterable[Any]], passes: int = 1) -> Batcher[Any, Any]:
         def forward(sources: list[Any]) -> list[Any]:
             if self.on_batch is not None:
                 self.on_batch(len(sources))
             return list(forward_many(sources))
 
-        settings = self.settings
-        return Batcher(forward, self._executor, max_batch=settings.max_batch, wait=settings.batch_wait)
+        settings, executor = self.settings, self._executor if passes == 1 else self._onnx_executor
+        return Batcher(forward, executor, max_batch=settings.max_batch, wait=settings.batch_wait, max_calls=passes)
 
     async def close(self) -> None:
         """Refuse new requests, finish those that run, and end the threads."""
         self.is_ready = False
         while self.waiting:
             await anyio.sleep(0.01)
-        await to_thread.run_sync(self._executor.shutdown)
+        for executor in (self._executor, self._onnx_executor):
+            await to_thread.run_sync(executor.shutdown)
 
     @contextmanager
     def _admitted(self, held: int = 0) -> Iterator[None]:
@@ -126,16 +130,23 @@ class SoundService:
         finally:
             self.waiting, self.held = self.waiting - 1, self.held - held
 
-    async def decode(self, upload: Upload, channel: str | int = "mix") -> Sound:
-        """Decode the sound of a request; errors as of `mxnet_audio.serve.sounds.decode`, and Busy and TimedOut."""
-        longest = self.settings.max_seconds
+    async def decode(self, upload: Upload, channel: str | int = "mix", model: Any = None) -> Sound:
+        """Decode the sound of a request, and compute the features that a model needs of it.
+
+        Errors as of `mxnet_audio.serve.sounds.decode` and `predict`.
+        """
+
+        def read() -> Sound:
+            sound = sounds.decode(upload.file, upload.name, self.settings.max_seconds, channel)
+            if model is None or not _has_inputs(model):
+                return sound
+            return replace(sound, prepared=(model, _inputs(model, sound)))
+
         with self._admitted():
             async with self._decoding:
                 while self.held > MOST_SAMPLES:
                     await anyio.sleep(0.01)
-                sound = await to_thread.run_sync(
-                    sounds.decode, upload.file, upload.name, longest, channel, limiter=self._decoders
-                )
+                sound = await to_thread.run_sync(read, limiter=self._decoders)
         if self.on_sound is not None:
             self.on_sound(sound)
         return sound
@@ -297,8 +308,10 @@ class SoundService:
         """Return the output of a model for a sound, in a batch with others; raise the error of the sound."""
         with self._admitted(sound.samples.nbytes), naming_errors(sound.name):
             item: Any = sound.source
-            if _has_inputs(model):  # the features of a sound are computed while those of others pass the network
-                item = await to_thread.run_sync(_inputs, model, item, limiter=self._decoders)
+            if sound.prepared is not None and sound.prepared[0] is model:
+                item = sound.prepared[1]
+            elif _has_inputs(model):
+                item = await to_thread.run_sync(_inputs, model, sound, limiter=self._decoders)
             output = await self._batchers[id(model)].submit(item)
             if output.error is not None:
                 raise output.error
@@ -312,9 +325,9 @@ def _has_inputs(model: Any) -> bool:
     return isinstance(model, Predictor) and type(model).forward_many is Predictor.forward_many
 
 
-def _inputs(model: Predictor, source: Any) -> np.ndarray:
-    with naming_missing_packages():
-        return model.preprocess(source)
+def _inputs(model: Predictor, sound: Sound) -> np.ndarray:
+    with naming_errors(sound.name), naming_missing_packages():
+        return model.preprocess(sound.source)
 
 
 def _outputs(model: Predictor, inputs: list[np.ndarray]) -> Iterator[Output]:

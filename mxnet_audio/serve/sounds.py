@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class Sound:
     samples : np.ndarray [shape=(n,)], float32
     rate : int [Hz]
         Sampling rate of the file.
+    prepared : tuple or None
+        Model that is to answer, and the inputs that its network takes of this sound, if they are computed already.
 
     Examples
     --------
@@ -42,6 +44,7 @@ class Sound:
     name: str
     samples: np.ndarray
     rate: int
+    prepared: tuple[Any, np.ndarray] | None = None
 
     @property
     def source(self) -> tuple[np.ndarray, int]:

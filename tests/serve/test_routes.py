@@ -1,6 +1,7 @@
 """Tests of the routes of the API: their answers are those of the library for the same file."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ from mxnet_audio.events import find_events
 from mxnet_audio.inference import OnnxAudioClassifier
 from mxnet_audio.library.tagger import AudioTagger
 from mxnet_audio.serve import ServedModels
+from mxnet_audio.serve.served import ONNX_PASSES
 from tests.models.hub_folders import HUB
 from tests.serve.asgi import form, request
+
+PASSES = range(ONNX_PASSES)  # of an exported network, at once
 
 
 @pytest.fixture(scope="module")
@@ -239,22 +243,36 @@ def slow_model(onnx_model, monkeypatch):
     gate.set()
 
 
+def until(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def start_passes(threads, sizes):
+    """Start requests one after another, so that each is computed in a pass of its own."""
+    for number, thread in enumerate(threads, 1):
+        thread.start()
+        until(lambda: len(sizes) == number)  # noqa: B023 - called before the next one
+
+
 def test_a_request_whose_client_is_gone_is_dropped(serving, slow_model, wav_bytes):
-    gate, has_begun, sizes = slow_model
+    gate, _, sizes = slow_model
     client = serving()
-    service = client.app.state.service
-    first = threading.Thread(target=client.post, args=["/v1/predict"], kwargs={"files": {"file": wav_bytes()}})
-    first.start()
-    assert has_begun.wait(30)
+    service, files = client.app.state.service, {"file": wav_bytes()}
+    threads = [threading.Thread(target=client.post, args=["/v1/predict"], kwargs={"files": files}) for _ in PASSES]
+    start_passes(threads, sizes)
     body, headers = form("file", wav_bytes(), "a.wav")
 
     # The body ends with its closing boundary; after that, the client closes the connection.
     answer = request(client.app, [body], path="/v1/predict", headers=headers, stop="disconnect", run=client.portal.call)
     assert (answer.status, answer.body) == (499, b"")
-    assert service.waiting == 1
+    assert service.waiting == len(PASSES)
     gate.set()
-    first.join()
-    assert sizes == [1] and service.waiting == 0
+    for thread in threads:
+        thread.join()
+    assert sizes == [1 for _ in PASSES] and service.waiting == 0
 
 
 def test_an_answer_that_takes_too_long(serving, slow_model, wav_bytes):
@@ -282,25 +300,25 @@ def test_too_many_requests(serving, slow_model, wav_bytes):
 
 
 def test_concurrent_requests_are_one_batch(serving, slow_model, wav_bytes, onnx_model):
-    gate, has_begun, sizes = slow_model
+    gate, _, sizes = slow_model
     client, answers = serving(), {}
 
     def post(frequency):
         sound = wav_bytes(frequency=frequency)
         answers[frequency] = client.post("/v1/embed", files={"file": sound}).json()["vector"]
 
-    threads = [threading.Thread(target=post, args=[frequency]) for frequency in (300, 600, 1200, 2400, 4800)]
-    threads[0].start()
-    assert has_begun.wait(30)
-    for thread in threads[1:]:
-        thread.start()
+    threads = [threading.Thread(target=post, args=[frequency]) for frequency in (300, 600, 1200, 2400, 3600, 4800)]
     service = client.app.state.service
-    while len(service._batchers[id(onnx_model)]._waiting) < 4:
-        threading.Event().wait(0.005)
+    batcher = service._batchers[id(onnx_model)]
+    count = len(PASSES)
+    start_passes(threads[:count], sizes)
+    for thread in threads[count:]:
+        thread.start()
+    until(lambda: len(batcher._waiting) == len(threads) - count)
     gate.set()
     for thread in threads:
         thread.join()
-    assert sizes == [1, 4] and service.waiting == 0
+    assert sizes == [1] * count + [len(threads) - count] and service.waiting == 0
     for frequency, vector in answers.items():
         expected = onnx_model.encode_audio(wav_bytes(frequency=frequency))
         np.testing.assert_allclose(vector, expected, atol=1e-5 * np.abs(expected).max())
