@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -55,6 +57,22 @@ def test_models_with_one_embedding_are_stored_as_before(tmp_path):
     path = tmp_path / "cifar10.json"
     assert "embedding" not in json.loads(path.read_text())["network"]
     assert TrainedModel.load(tmp_path, "cifar10", "last", **CPU).id == model.id
+
+
+def test_threads_may_call_a_new_model_at_once():
+    model, threads = make("cifar10", None), 6
+    model.net.hybridize()  # again, so that the next call makes the graph
+    together = threading.Barrier(threads)
+
+    def call(_):
+        together.wait(30)
+        return outputs(model)
+
+    with ThreadPoolExecutor(threads) as executor:
+        found = list(executor.map(call, range(threads)))
+    for got in found:
+        for each, want in zip(got, outputs(model)):
+            np.testing.assert_array_equal(each, want)
 
 
 @pytest.mark.parametrize("embedding", ["max_pool", 1, ["mean"]])
