@@ -1,15 +1,17 @@
 """`mxnet-audio serve` under load: requests a second, their times and the server's memory, beside a server by hand.
 
 Clients in a process of their own send a sound as a form's file, wait for the answer, and send the next, each on one
-connection that is kept open. Three servers are measured in turn:
+connection that is kept open. Three servers run at once and are under load in turns, since the speed of a shared
+machine changes from minute to minute:
 
 ``hand-written``        the plainest FastAPI app: an endpoint that takes an upload and calls `predict`
 ``serve``               ``mxnet-audio serve --no-page``
 ``serve, max_batch 1``  the same, one sound at a time in the network
 
-for the exported cifar10, cifar10 with MXNet, and tags of yamnet, with clips of 1 and 5 s. Each figure is printed when
-it is known, and appended to ``--output`` as a line of JSON. A request is lost if it has no answer, or another status
-than 200 and 429; those of status 429 are counted apart, and sent again after the time that the answer names.
+for the exported cifar10, cifar10 with MXNet, and tags of yamnet, with clips of 1 and 5 s. The figures are printed, and
+appended to ``--output`` as lines of JSON; ratios are medians of those of the rounds. A request is lost if it has no
+answer, or another status than 200 and 429; those of status 429 are counted apart, and sent again after the time that
+the answer names.
 
     python benchmarks/bench_serve.py --output results.jsonl
     python benchmarks/bench_serve.py --models onnx --clips 1 --clients 4 --seconds 3
@@ -214,45 +216,78 @@ def batch_size(port: int) -> float:
     return total / passes
 
 
-class Report:
-    """Figures: printed with their ratios to those of other servers, and appended to a file."""
-
-    def __init__(self, output: Path | None, settings: dict):
-        self._output, self._settings = output, settings
-        self._known: dict[tuple, float] = {}
-
-    def add(self, case: str, server: str, figure: str, value: float) -> None:
-        """Report a figure."""
-        others = ((other, self._known.get((case, other, figure))) for other in SERVERS if other != server)
-        ratios = "".join(f"   {value / known:6.3g} of {other}" for other, known in others if known)
-        print(f"{case:<12} {server:<20} {figure:<32} {value:10.4g}{ratios}", flush=True)
-        self._known[case, server, figure] = value
-        if self._output is not None:
-            line = {"date": time.strftime("%F %T"), "case": case, "server": server, "figure": figure, "value": value}
-            with self._output.open("a") as file:
-                file.write(json.dumps({**line, "settings": self._settings}) + "\n")
-
-
-def measure(server: str, model: str, seconds: float, arguments: argparse.Namespace, report: Report) -> None:
-    """Report the figures of a server for a model and clips of a length."""
-    route = "/predict" if SERVERS[server] is None else "/v1/tags?top_k=5" if model == "yamnet" else "/v1/predict"
-    made = requests(route, sounds(seconds))
-    with running(server, model) as (pid, port):
-        under_load(port, made, arguments.clients, min(WARM_UP, arguments.seconds))
-        before, served = resident(pid), cpu_seconds(pid)
-        times, counts, wall, used = under_load(port, made, arguments.clients, arguments.seconds)
-        after, served = resident(pid), cpu_seconds(pid) - served
-        figures = {"requests a second": len(times) / wall}
-        figures |= {f"time, p{p} [ms]": float(np.percentile(times, p)) * 1e3 for p in (50, 95, 99)} if times else {}
-        figures |= {"lost": counts["lost"], "status 429": counts["429"]}
-        figures |= {"memory at the start [MB]": before, "memory at the end [MB]": after}
-        if times:
-            figures["CPU time of a request [ms]"] = served / len(times) * 1e3
-        if SERVERS[server] is not None:
-            figures["sounds in a pass, mean"] = batch_size(port)
-        figures["CPUs that the clients use"] = used / wall
+def report(output: Path | None, settings: dict, case: str, server: str, figures: dict[str, Any]) -> None:
+    """Print the figures of a server, and append them to a file as a line of JSON."""
     for figure, value in figures.items():
-        report.add(f"{model}, {seconds:g} s", server, figure, value)
+        print(
+            f"{case:<12} {server:<20} {figure:<34} {value if isinstance(value, list) else f'{value:.4g}'}", flush=True
+        )
+    if output is not None:
+        line = {"date": time.strftime("%F %T"), "case": case, "server": server, **figures, "settings": settings}
+        with output.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+class Measured:
+    """Figures of a server over several rounds of load."""
+
+    def __init__(self, server: str, model: str, pid: int, port: int):
+        self.server, self._pid, self._port = server, pid, port
+        self._route = (
+            "/predict" if SERVERS[server] is None else "/v1/tags?top_k=5" if model == "yamnet" else "/v1/predict"
+        )
+        self.rates: list[float] = []  # requests a second of each round
+        self._times: list[float] = []
+        self._counts = {"lost": 0, "429": 0}
+        self._memory: list[float] = []
+        self._cpu = self._used = self._wall = 0.0
+
+    def round(self, files: list[bytes], clients: int, seconds: float, *, is_warm_up: bool = False) -> None:
+        """Put load on the server for some seconds."""
+        before = cpu_seconds(self._pid)
+        times, counts, wall, used = under_load(self._port, requests(self._route, files), clients, seconds)
+        self._memory.append(resident(self._pid))
+        if is_warm_up:
+            return
+        self._cpu, self._used, self._wall = (
+            self._cpu + cpu_seconds(self._pid) - before,
+            self._used + used,
+            self._wall + wall,
+        )
+        self._times += times
+        self._counts = {name: count + counts[name] for name, count in self._counts.items()}
+        self.rates.append(len(times) / wall)
+
+    def figures(self, others: list[Measured]) -> dict[str, Any]:
+        """Return the figures of all rounds, and the median of the rounds' ratios to other servers."""
+        figures: dict[str, Any] = {"requests a second": len(self._times) / self._wall}
+        for other in others:
+            ratios = np.divide(self.rates, other.rates)
+            figures[f"ratio to {other.server}"] = float(np.median(ratios))
+            figures[f"ratios to {other.server}"] = ratios.round(2).tolist()
+        if self._times:
+            figures |= {f"time, p{p} [ms]": float(np.percentile(self._times, p)) * 1e3 for p in (50, 95, 99)}
+            figures["CPU time of a request [ms]"] = self._cpu / len(self._times) * 1e3
+        figures |= {"lost": self._counts["lost"], "status 429": self._counts["429"]}
+        figures["memory after each round [MB]"] = [round(size) for size in self._memory]
+        if SERVERS[self.server] is not None:
+            figures["sounds in a pass, mean"] = batch_size(self._port)
+        figures["CPUs that the clients use"] = self._used / self._wall
+        return figures
+
+
+def measure(model: str, seconds: float, arguments: argparse.Namespace, settings: dict) -> None:
+    """Report the figures of the servers for a model and clips of a length."""
+    files = sounds(seconds)
+    with contextlib.ExitStack() as stack:
+        servers = [Measured(name, model, *stack.enter_context(running(name, model))) for name in arguments.servers]
+        for each in servers:
+            each.round(files, arguments.clients, min(WARM_UP, arguments.seconds), is_warm_up=True)
+        for number in range(arguments.rounds):
+            for each in servers if number % 2 == 0 else servers[::-1]:
+                each.round(files, arguments.clients, arguments.seconds / arguments.rounds)
+        for number, each in enumerate(servers):
+            report(arguments.output, settings, f"{model}, {seconds:g} s", each.server, each.figures(servers[:number]))
 
 
 def main() -> None:
@@ -262,7 +297,8 @@ def main() -> None:
     parser.add_argument("--clips", nargs="+", type=float, default=[1.0, 5.0], help="lengths of the clips [s]")
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS))
     parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=60.0, help="time of a measurement")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time that each server is under load")
+    parser.add_argument("--rounds", type=int, default=3, help="parts of this time, in which the servers take turns")
     parser.add_argument("--output", type=Path, help="file of JSON lines to which the figures are appended")
     parser.add_argument("--hand-written", choices=SERVED, help=argparse.SUPPRESS)  # the process of that server
     arguments = parser.parse_args()
@@ -271,16 +307,16 @@ def main() -> None:
         return
     if not 1 <= arguments.clients <= 500 or not 0 < arguments.seconds <= 3600 or min(arguments.clips) <= 0:
         parser.error("--clients must be from 1 to 500, --seconds up to 3600, and --clips above 0")
-    settings = {name: getattr(arguments, name) for name in ("clients", "seconds")}
+    if arguments.rounds < 1:
+        parser.error("--rounds must be >= 1")
+    settings = {name: getattr(arguments, name) for name in ("clients", "seconds", "rounds")}
     settings |= {name: os.environ.get(name) for name in ("OMP_NUM_THREADS",)}
-    report = Report(arguments.output, settings)
     for model in arguments.models:
         if model == "yamnet" and not weights.available(model):
             print("yamnet: left out, since its weights are not on this machine")
             continue
         for seconds in arguments.clips:
-            for server in arguments.servers:
-                measure(server, model, seconds, arguments, report)
+            measure(model, seconds, arguments, settings)
 
 
 if __name__ == "__main__":
