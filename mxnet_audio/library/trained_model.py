@@ -32,7 +32,7 @@ __all__ = ["TrainedModel", "head_for", "skipped_notes"]
 EXTRAS = ("vectors", "known")  # further tensors of a head on a frozen encoder
 STATES = ("best", "optimizer", "average", "loss")  # parts of `training.Progress` that only resuming needs
 
-_calling = threading.Lock()  # held while a network is called: Gluon can make its graph in one thread only
+_calling = threading.Lock()  # held while a network is called: two threads cannot make a graph of Gluon at once
 
 
 def head_for(network: str, loss: str) -> str:
@@ -93,10 +93,10 @@ class TrainedModel:
     model_ctx, data_ctx : mxnet.Context
         Device of the network, and device on which batches are put first.
     random_state : int, optional
-        Seed of the initial parameters; not needed if they are replaced.
+        Seed of the initial parameters.
     tensors : dict of str to np.ndarray, optional
-        Parameters that will replace the initial ones. Their shapes are compared with those of a network that is built
-        from settings before it gets memory.
+        Parameters that `training.set_parameters` will set in place of initial ones, of which there are none then. Their
+        shapes are compared with those of a network that is built from settings.
 
     Attributes
     ----------
@@ -152,9 +152,12 @@ class TrainedModel:
     ) -> None:
         input_shape = input_shape_of(self.network, self.feature_config)
         self.net = get_model(self.network, len(self.labels), input_shape, **options)
-        if tensors is not None and isinstance(self.net, SequenceNet):
+        if tensors is None:
+            training.initialize(self.net, random_state, self.model_ctx)
+            return
+        training.set_shapes(self.net)
+        if isinstance(self.net, SequenceNet):
             training.check_shapes(self.net, tensors)
-        training.initialize(self.net, random_state, self.model_ctx)
 
     def add_lora(self, **adapter: Any) -> None:
         """Add adapters to the network, and freeze the rest of its body; parameters and errors as of `nn.lora.add_lora`.
@@ -187,10 +190,10 @@ class TrainedModel:
         attributes = dict(state)
         options, parameters = attributes.pop("options"), attributes.pop("parameters")
         vars(self).update(attributes)
-        self._make_net(options)
+        self._make_net(options, tensors=parameters)
         if self.adapter is not None:
             self.add_lora(**self.adapter)
-        training.set_parameters(self.net, parameters)
+        training.set_parameters(self.net, parameters, self.model_ctx)
 
     @cached_property
     def id(self) -> str:
@@ -362,7 +365,7 @@ class TrainedModel:
                 base = {name: tensor for name, tensor in base.items() if name in names}  # not layers behind these
                 model.base = BaseWeights(base, is_saved=BASE in manifest["files"])
                 tensors = {**base, **tensors}
-            training.set_parameters(model.net, tensors)
+            training.set_parameters(model.net, tensors, model.model_ctx)
             if "thresholds" in manifest:
                 thresholds = _read_thresholds(manifest)
                 model.thresholds = thresholds.get(parameters, thresholds["last"])

@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
-    """Function of many items that several requests call together, each with its own item.
+    """Function of many items that several requests of one event loop call together, each with its own item.
 
     The first request waits for others for a short time. While the function computes, further ones wait, and are the
     next batch. Items of requests that were cancelled meanwhile are left out.
@@ -77,10 +77,19 @@ class Batcher(Generic[Item, Result]):
             if self._calls >= self._max_calls or not self._waiting:
                 return
             self._calls += 1
-        self._executor.submit(self._compute)
+        self._call()
+
+    def _call(self) -> None:
+        """Let the executor compute the next batch."""
+        try:
+            self._executor.submit(self._compute)
+        except RuntimeError:  # it was shut down, or there can be no further thread
+            with self._lock:
+                self._calls -= 1
+            raise
 
     def _compute(self) -> None:
-        """Compute one batch, in a thread of the executor; what has come meanwhile is computed after what waits there.
+        """Compute one batch, in a thread of the executor; what has come meanwhile waits for its turn in the executor.
 
         The items are chosen now: those of all requests that came while the executor was busy.
         """
@@ -95,7 +104,7 @@ class Batcher(Generic[Item, Result]):
             if not self._waiting:
                 self._calls -= 1
                 return
-        self._executor.submit(self._compute)
+        self._call()
 
     def _outcomes(self, items: list[Item]) -> Sequence[Result | Exception]:
         """Return the results of items; if that fails, the result or the exception of each item on its own."""
@@ -104,8 +113,11 @@ class Batcher(Generic[Item, Result]):
             if len(results) != len(items):
                 raise RuntimeError(f"{len(results)} results of {len(items)} items")
             return results
-        except Exception as error:
-            return [error] if len(items) == 1 else [self._outcomes([item])[0] for item in items]
+        except BaseException as error:  # every request gets an answer
+            if len(items) > 1:
+                return [self._outcomes([item])[0] for item in items]
+            can_be_set = isinstance(error, Exception) and not isinstance(error, StopIteration)
+            return [error if can_be_set else RuntimeError(repr(error))]  # type: ignore[list-item]
 
 
 def _deliver(futures: list[asyncio.Future[Result]], outcomes: Sequence[Result | Exception]) -> None:

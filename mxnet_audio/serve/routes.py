@@ -93,7 +93,7 @@ class Answering:
     async def __call__(self, compute: Callable[[Sound], Awaitable[Result]], model: Any = None) -> tuple[Sound, Result]:
         """Decode the sound, and compute a result of it, until the client closes the connection, or it takes too long.
 
-        The features that a `model` needs are computed with the decoding, in one visit to a thread.
+        The features that the network of `model` needs are computed in the same thread call as the decoding.
 
         Raises
         ------
@@ -223,7 +223,7 @@ async def events(
     tags=["server"],
     responses=problem_responses(401, 500, 503),
 )
-async def models(service: Service) -> ModelsAnswer:
+def models(service: Service) -> ModelsAnswer:
     """List the models with their labels, the index and the speakers that are served, and the limits of requests."""
     served, settings = service.models, service.settings
     recognizer = served.recognizer
@@ -231,7 +231,7 @@ async def models(service: Service) -> ModelsAnswer:
         version=mxnet_audio.__version__,
         classifier=_model(served.classifier),
         encoder=_model(served.encoder),
-        index=None if service.index is None else await anyio.to_thread.run_sync(_index, service),
+        index=None if service.index is None else _index(service),
         speakers=None
         if recognizer is None
         else ServedSpeakers(network=recognizer.network, speakers=len(recognizer.speakers)),
@@ -245,7 +245,7 @@ async def models(service: Service) -> ModelsAnswer:
 
 
 def _index(service: SoundService) -> ServedIndex:
-    """Return the description of the index; called in a thread, since a collection's server may be asked."""
+    """Return the description of the index; a collection's server may be asked."""
     index: Any = service.index
     return ServedIndex(sounds=len(index), metric=index.metric, model_id=service.models.index_model.model_id)
 

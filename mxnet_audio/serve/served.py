@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from mxnet_audio.pretrained import AudioEncoder
     from mxnet_audio.speakers import SpeakerRecognizer
 
-__all__ = ["ONNX_PASSES", "ServedModels", "load_models"]
+__all__ = ["ONNX_PASSES", "ServedModels", "load_models", "passes"]
 
-#: Passes of an exported network at once, each with its part of the CPUs: threads of one pass wait for each other.
+#: Passes at once of an exported network whose inputs have one length, each with its part of the CPUs. Threads of one
+#: pass wait for each other.
 ONNX_PASSES = 2
 
 
@@ -130,14 +131,28 @@ def _load_classifier(path: Path, network: str | None, gpu: int | None) -> AudioC
 
         find_classifier(path, network)  # raises the errors of a wrong folder before MXNet is imported
         return load_classifier(path, network, model_ctx=_device(gpu))
-    from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
-
     if gpu is not None:
         raise ModelError("an .onnx file runs on the CPU: leave gpu (--gpu) out", path)
-    classifier = OnnxAudioClassifier(path, threads=max(1, usable_cpus() // ONNX_PASSES))
+    classifier = _open_exported(path)
     if network not in (None, classifier.network):
         raise ModelError(f"a {classifier.network} model, not {network}", path)
     return classifier
+
+
+def _open_exported(path: Path) -> OnnxAudioClassifier:
+    """Open an .onnx file, with as many threads as give all CPUs work in its passes at once."""
+    from mxnet_audio.inference.onnx_classifier import OnnxAudioClassifier
+
+    cpus = usable_cpus()
+    classifier = OnnxAudioClassifier(path, threads=cpus)
+    threads = max(1, cpus // passes(classifier))
+    return classifier if threads == cpus else OnnxAudioClassifier(path, threads=threads)
+
+
+def passes(model: Any) -> int:
+    """Return how many passes of a network are computed at once."""
+    description = getattr(model, "description", None)  # of exported networks only
+    return ONNX_PASSES if description is not None and description.windows is None else 1
 
 
 def _load_encoder(name: str, gpu: int | None) -> AudioEncoder:
@@ -153,13 +168,15 @@ def _load_search(path: Path, models: tuple[Any, ...], gpu: int | None) -> AudioS
     from mxnet_audio.search.store import read_manifest
 
     manifest = read_manifest(path)
-    model = next((one for one in models if one is not None and one.model_id == manifest["model_id"]), None)
+    model: Any = next((one for one in models if one is not None and one.model_id == manifest["model_id"]), None)
     if model is None:
         if manifest["model"] is None:
             raise SearchError("the index does not know its model: give the one that made it (--model-dir)", path)
         is_onnx = str(manifest["model"].get("model")).lower().endswith(".onnx")  # which runs on the CPU
         device = None if is_onnx else _device(gpu)
         model = restore(manifest["model"], {"model_ctx": device, "data_ctx": None})
+        if is_onnx:
+            model = _open_exported(model.model_path)
     search = AudioSearch(**{"encoder" if hasattr(model, "record") else "classifier": model})
     search.load(path)
     return search

@@ -25,7 +25,7 @@ from mxnet_audio.serve import sounds
 from mxnet_audio.serve.batching import Batcher
 from mxnet_audio.serve.live_index import LiveIndex, Match
 from mxnet_audio.serve.problems import Busy, NotServed, TimedOut
-from mxnet_audio.serve.served import ONNX_PASSES, ServedModels
+from mxnet_audio.serve.served import ONNX_PASSES, ServedModels, passes
 from mxnet_audio.serve.settings import ServeSettings
 from mxnet_audio.serve.sounds import Sound
 from mxnet_audio.serve.uploads import Upload
@@ -41,8 +41,8 @@ MOST_SAMPLES = 256 << 20  # [bytes], of decoded sounds that wait for a network, 
 class SoundService:
     """Answers to requests with the served models, in this process.
 
-    Sounds of concurrent requests pass a network together; timelines of events are computed between these batches. All
-    networks are called from a single thread, but exported ones that take inputs of one length from `ONNX_PASSES`.
+    Sounds of concurrent requests pass a network together; timelines of events are computed between these batches.
+    Networks are called from one thread; exported ones whose inputs have one length from `ONNX_PASSES` threads.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class SoundService:
     on_batch : callable or None
         Function that is called, in another thread, with the number of sounds of each batch.
     on_sound : callable or None
-        Function that is called with each decoded `Sound`.
+        Function that is called, in another thread, with each decoded `Sound`.
     """
 
     def __init__(self, models: ServedModels, settings: ServeSettings | None = None):
@@ -86,27 +86,35 @@ class SoundService:
             if model is None or id(model) in self._batchers:
                 continue
             if _has_inputs(model):
-                passes = ONNX_PASSES if isinstance(model, OnnxAudioClassifier) else 1
-                self._batchers[id(model)] = self._batcher(partial(_outputs, model), passes)
+                self._batchers[id(model)] = self._batcher(model, partial(_outputs, model))
             else:  # of encoders, `batch_size` is the number of patches in a pass, not that of sounds
                 options: dict[str, Any] = (
                     {"batch_size": self.settings.max_batch} if isinstance(model, Predictor) else {}
                 )
-                self._batchers[id(model)] = self._batcher(partial(model.forward_many, **options))
+                self._batchers[id(model)] = self._batcher(model, partial(model.forward_many, **options))
         if (recognizer := self.models.recognizer) is not None:
             self._batchers[id(recognizer)] = self._batcher(
-                lambda sources: recognizer.identify_many(sources, len(recognizer.speakers))
+                recognizer, lambda sources: recognizer.identify_many(sources, len(recognizer.speakers))
             )
         self.is_ready = True
 
-    def _batcher(self, forward_many: Callable[[list[Any]], Iterable[Any]], passes: int = 1) -> Batcher[Any, Any]:
+    def _batcher(self, model: Any, forward_many: Callable[[list[Any]], Iterable[Any]]) -> Batcher[Any, Any]:
         def forward(sources: list[Any]) -> list[Any]:
             if self.on_batch is not None:
                 self.on_batch(len(sources))
             return list(forward_many(sources))
 
-        settings, executor = self.settings, self._executor if passes == 1 else self._onnx_executor
-        return Batcher(forward, executor, max_batch=settings.max_batch, wait=settings.batch_wait, max_calls=passes)
+        return Batcher(
+            forward,
+            self._executor_of(model),
+            max_batch=self.settings.max_batch,
+            wait=self.settings.batch_wait,
+            max_calls=passes(model),
+        )
+
+    def _executor_of(self, model: Any) -> ThreadPoolExecutor:
+        """Return the threads that call the network of a model."""
+        return self._executor if passes(model) == 1 else self._onnx_executor
 
     async def close(self) -> None:
         """Refuse new requests, finish those that run, and end the threads."""
@@ -131,13 +139,16 @@ class SoundService:
             self.waiting, self.held = self.waiting - 1, self.held - held
 
     async def decode(self, upload: Upload, channel: str | int = "mix", model: Any = None) -> Sound:
-        """Decode the sound of a request, and compute the features that a model needs of it.
+        """Decode the sound of a request, and compute the features that the network of `model` needs of it.
 
-        Errors as of `mxnet_audio.serve.sounds.decode` and `predict`.
+        Errors as of `mxnet_audio.serve.sounds.decode`, InvalidAudioError for silence, Busy and TimedOut.
         """
 
         def read() -> Sound:
             sound = sounds.decode(upload.file, upload.name, self.settings.max_seconds, channel)
+            if self.on_sound is not None:
+                self.on_sound(sound)
+            from_thread.check_cancelled()
             if model is None or not _has_inputs(model):
                 return sound
             return replace(sound, prepared=(model, _inputs(model, sound)))
@@ -147,8 +158,6 @@ class SoundService:
                 while self.held > MOST_SAMPLES:
                     await anyio.sleep(0.01)
                 sound = await to_thread.run_sync(read, limiter=self._decoders)
-        if self.on_sound is not None:
-            self.on_sound(sound)
         return sound
 
     async def predict(self, sound: Sound) -> Prediction:
@@ -234,9 +243,9 @@ class SoundService:
         assert index is not None  # else there would be no vector
 
         def compute(sources: list[Any]) -> list[Any]:
-            return self._in_executor(lambda: list(model.forward_many(sources)))
+            return self._in_executor(model, lambda: list(model.forward_many(sources)))
 
-        with self._admitted(sound.samples.nbytes):
+        with self._admitted(sound.nbytes):
             found = await to_thread.run_sync(partial(index.nearest, vector, top_k, where=where, own=own))
             if not parts:
                 return found
@@ -277,10 +286,10 @@ class SoundService:
         thresholds = label_thresholds(labeller.labels, threshold, labels, getattr(labeller, "thresholds", None))
 
         def find() -> list[Event]:
-            windows = self._windows(labeller.iter_timeline(sound.source, window, hop))
+            windows = self._windows(labeller, labeller.iter_timeline(sound.source, window, hop))
             return sorted(find_events(windows, thresholds, min_duration=min_duration, max_gap=max_gap))
 
-        with self._admitted(sound.samples.nbytes), naming_errors(sound.name):
+        with self._admitted(sound.nbytes), naming_errors(sound.name):
             return await to_thread.run_sync(find, limiter=self._waiters)
 
     def labeller(self) -> Any:
@@ -294,19 +303,19 @@ class SoundService:
             raise NotServed("no model that finds events is served: start the server with --encoder or --model-dir")
         return classifier
 
-    def _windows(self, timeline: Iterator[TimedPrediction]) -> Iterator[TimedPrediction]:
+    def _windows(self, model: Any, timeline: Iterator[TimedPrediction]) -> Iterator[TimedPrediction]:
         """Yield the windows of a timeline; other requests are computed between every few of them."""
-        while windows := self._in_executor(lambda: list(islice(timeline, WINDOWS))):
+        while windows := self._in_executor(model, lambda: list(islice(timeline, WINDOWS))):
             yield from windows
 
-    def _in_executor(self, compute: Callable[[], Result]) -> Result:
-        """Compute in the thread of the networks, unless the request was cancelled; called in another thread."""
+    def _in_executor(self, model: Any, compute: Callable[[], Result]) -> Result:
+        """Compute where the network of a model is called, unless the request was cancelled; for other threads."""
         from_thread.check_cancelled()
-        return self._executor.submit(compute).result()
+        return self._executor_of(model).submit(compute).result()
 
     async def _output(self, model: Any, sound: Sound) -> Any:
         """Return the output of a model for a sound, in a batch with others; raise the error of the sound."""
-        with self._admitted(sound.samples.nbytes), naming_errors(sound.name):
+        with self._admitted(sound.nbytes), naming_errors(sound.name):
             item: Any = sound.source
             if sound.prepared is not None and sound.prepared[0] is model:
                 item = sound.prepared[1]

@@ -52,6 +52,11 @@ class Sound:
         return self.samples, self.rate
 
     @property
+    def nbytes(self) -> int:
+        """Size in memory [bytes]."""
+        return self.samples.nbytes + (0 if self.prepared is None else self.prepared[1].nbytes)
+
+    @property
     def seconds(self) -> float:
         """Length [s]."""
         return len(self.samples) / self.rate

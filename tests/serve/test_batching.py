@@ -152,3 +152,37 @@ def test_two_batchers_take_turns(executor):
 
     asyncio.run(main())
     assert order == [("one", [1]), ("other", [1]), ("one", [2]), ("other", [2])]
+
+
+def test_several_calls_at_once(doubler):
+    async def main(executor):
+        doubler.gate.clear()
+        batcher = Batcher(doubler, executor, max_batch=8, wait=0, max_calls=2)
+        running = []
+        for count in (1, 2):
+            running.append(asyncio.ensure_future(batcher.submit(count)))
+            await until(lambda: batcher._calls == count and not batcher._waiting)  # noqa: B023 - called at once
+        others = [asyncio.ensure_future(batcher.submit(item)) for item in (3, 4)]
+        await asyncio.sleep(0.01)
+        assert batcher._calls == 2
+        doubler.gate.set()
+        found = await asyncio.gather(*running, *others)
+        await until(lambda: batcher._calls == 0)
+        return found
+
+    with ThreadPoolExecutor(2) as executor:
+        assert asyncio.run(main(executor)) == [2, 4, 6, 8]
+    assert sorted(doubler.batches) == [[1], [2], [3, 4]]
+
+
+@pytest.mark.parametrize("error", [StopIteration, SystemExit])
+def test_an_error_that_a_future_cannot_hold_is_an_answer(executor, error):
+    def fail(items):
+        raise error
+
+    async def main():
+        batcher = Batcher(fail, executor, max_batch=8, wait=0.01)
+        found = await asyncio.gather(*map(batcher.submit, range(3)), return_exceptions=True)
+        return [*found, *await asyncio.gather(batcher.submit(3), return_exceptions=True)]
+
+    assert [type(each) for each in asyncio.run(main())] == 4 * [RuntimeError]

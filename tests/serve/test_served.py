@@ -13,7 +13,7 @@ pytest.importorskip("fastapi")
 from mxnet_audio.errors import ModelError, ParameterError, SearchError
 from mxnet_audio.inference import OnnxAudioClassifier
 from mxnet_audio.library import BUNDLED_MODELS
-from mxnet_audio.serve import ServedModels, SoundService, load_models
+from mxnet_audio.serve import ServedModels, SoundService, load_models, served
 from mxnet_audio.serve.sounds import Sound
 from tests.models.hub_folders import HUB
 from tests.voices import FakeEncoder, speak
@@ -134,6 +134,14 @@ def test_speakers(monkeypatch, tmp_path):
         np.testing.assert_allclose([s for _, s in found.ranking], [s for _, s in expected.ranking], atol=1e-6)
     with pytest.raises(ModelError, match=str(tmp_path / "none")):
         load_models(speakers=tmp_path / "none")
+
+
+def test_exported_networks_share_the_cpus_among_their_passes(onnx_path, index_dir, monkeypatch):
+    monkeypatch.setattr(served, "usable_cpus", lambda: 6)
+    models = load_models(onnx_path)
+    assert models.classifier._state["threads"] * served.passes(models.classifier) == 6
+    indexed = load_models(index=index_dir).index_model
+    assert indexed.model_id == models.classifier.model_id and indexed._state["threads"] * served.passes(indexed) == 6
 
 
 def test_something_must_be_served():

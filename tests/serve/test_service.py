@@ -214,6 +214,70 @@ def test_decoding(tmp_path):
     run(too_long, max_seconds=0.5)
 
 
+def test_features_are_computed_once_with_the_decoding(onnx_model, wav_bytes, monkeypatch):
+    calls, seen = [], []
+    preprocess = type(onnx_model).preprocess
+    monkeypatch.setitem(
+        vars(onnx_model), "preprocess", lambda source: calls.append(source) or preprocess(onnx_model, source)
+    )
+
+    async def main(serving):
+        serving.on_sound = seen.append
+        upload = Upload("a.wav", io.BytesIO(wav_bytes()))
+        prepared = await serving.decode(upload, model=onnx_model)
+        assert len(calls) == 1 and prepared.nbytes > prepared.samples.nbytes
+        first = await serving.predict(prepared)
+        assert len(calls) == 1
+        upload.file.seek(0)
+        second = await serving.predict(await serving.decode(upload))
+        assert len(calls) == 2
+        np.testing.assert_allclose(first.probabilities, second.probabilities, atol=1e-6)
+        silence = io.BytesIO()
+        sf.write(silence, np.zeros(8000), 8000, format="WAV")
+        silence.seek(0)
+        with pytest.raises(InvalidAudioError, match=r"^silent\.wav: "):
+            await serving.decode(Upload("silent.wav", silence), model=onnx_model)
+        assert len(seen) == 3  # the silent one, too
+
+    run(main, models=ServedModels(classifier=onnx_model))
+
+
+def test_a_request_that_is_cancelled_during_decoding_computes_no_features(onnx_model, monkeypatch):
+    may_end, calls = threading.Event(), []
+
+    def decode(*args):
+        assert may_end.wait(30)
+        return sound()
+
+    monkeypatch.setattr(sounds, "decode", decode)
+    monkeypatch.setitem(vars(onnx_model), "preprocess", calls.append)
+
+    async def main(serving):
+        asyncio.get_running_loop().call_later(0.1, may_end.set)
+        with anyio.move_on_after(0.05) as scope:
+            await serving.decode(Upload("a.wav", io.BytesIO()), model=onnx_model)
+        assert scope.cancel_called and not calls
+
+    run(main, models=ServedModels(classifier=onnx_model))
+
+
+def test_exported_networks_are_called_by_their_own_threads(onnx_model, monkeypatch):
+    threads = set()
+    forward = type(onnx_model)._forward
+
+    def noting(x):
+        threads.add(threading.current_thread().name.rpartition("_")[0])
+        return forward(onnx_model, x)
+
+    monkeypatch.setitem(vars(onnx_model), "_forward", noting)
+
+    async def main(serving):
+        await asyncio.gather(serving.predict(sound()), serving.events(sound()))
+
+    run(main, models=ServedModels(classifier=onnx_model))
+    assert threads == {"exported-networks"}
+
+
 def test_decoding_waits_while_many_samples_are_held(monkeypatch):
     monkeypatch.setattr(service, "MOST_SAMPLES", 10_000)
     monkeypatch.setattr(sounds, "decode", lambda file, name, max_seconds, channel: sound())
