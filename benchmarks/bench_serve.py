@@ -80,6 +80,7 @@ def hand_written(model: str) -> None:
         return {"label": prediction.label, "top": prediction.top(5)}
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as uvicorn does where it opens the socket
         print(f"serving at http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
         server = uvicorn.Server(uvicorn.Config(app, http="h11", log_config=None, access_log=False))
         server.run(sockets=[listener])

@@ -99,6 +99,14 @@ def is_cut(connection, part, pause=SHORT / 10):
     return False
 
 
+def test_answers_are_sent_without_delay():
+    """Without this option, a body of an answer is sent 40 ms after its head."""
+    with server._listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_head_that_arrives_slowly_is_cut(connection):
     connection.sendall(b"GET /short HTTP/1.1\r\n")
     assert is_cut(connection, b"X: y\r\n")
