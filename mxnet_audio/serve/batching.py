@@ -51,8 +51,8 @@ class Batcher(Generic[Item, Result]):
         self._timer: asyncio.TimerHandle | None = None
         self._lock = threading.Lock()  # of the three above
 
-    async def submit(self, item: Item) -> Result:
-        """Compute the result of an item, together with those of other requests.
+    async def submit(self, item: Item, *, is_alone: bool = False) -> Result:
+        """Compute the result of an item, together with those of other requests; do not wait for them if there are none.
 
         An exception that `forward` raises for several items is raised for those only that fail on their own, too.
         """
@@ -63,8 +63,8 @@ class Batcher(Generic[Item, Result]):
             can_start = self._calls < self._max_calls
             if can_start and self._timer is None:
                 self._timer = loop.call_later(self._wait, self._start)
-            is_full = can_start and len(self._waiting) >= self._max_batch
-        if is_full:
+            is_ready = can_start and (is_alone or len(self._waiting) >= self._max_batch)
+        if is_ready:
             self._start()
         return await future
 

@@ -21,9 +21,10 @@ from mxnet_audio.search.milvus.rows import FIELDS
 from mxnet_audio.serve.catalogue import has_file
 from mxnet_audio.serve.file_response import file_response
 from mxnet_audio.serve.live_index import LiveIndex, Match
-from mxnet_audio.serve.problems import NotServed, problem_responses
-from mxnet_audio.serve.routes import CHECKED, SOUND_ROUTE, Answer, Service, TopK, describe
+from mxnet_audio.serve.problems import problem_responses
+from mxnet_audio.serve.routes import CHECKED, SOUND_ROUTE, Answering, Service, TopK, answering, describe
 from mxnet_audio.serve.schemas import ModelDescription
+from mxnet_audio.serve.service import SoundService
 from mxnet_audio.serve.sound_files import media_type, open_sound
 from mxnet_audio.serve.sounds import Sound
 from mxnet_audio.serve.uploads import shown_name
@@ -90,8 +91,8 @@ def audio_url(request: Request, match: Match) -> str | None:
 
 
 async def _live_index(service: Service) -> LiveIndex:
-    if service.index is None:
-        raise NotServed("no index is served: start the server with --index")
+    service.searcher()
+    assert service.index is not None
     return service.index
 
 
@@ -107,8 +108,7 @@ Index = Annotated[LiveIndex, Depends(_live_index)]
 )
 async def search(
     request: Request,
-    index: Index,
-    answer: Answer,
+    answer: Annotated[Answering, answering(SoundService.searcher)],
     top_k: TopK = 10,
     where: Annotated[
         str | None, Query(max_length=4096, description="condition on the metadata of an index on a Milvus server")
@@ -132,7 +132,7 @@ async def search(
     async def find(sound: Sound) -> list[Match]:
         return await answer.service.search(sound, top_k, where=where, own=own, parts=windows)
 
-    _, found = await answer(find, answer.service.models.index_model)
+    _, found = await answer(find, answer.model)
     neighbours = []
     for match in found:
         start, end = (None, None) if match.part is None else match.part[:2]
@@ -142,7 +142,7 @@ async def search(
                 id=match.id, name=match.name, distance=match.distance, audio_url=audio_url(request, match), **part
             )
         )
-    return SearchAnswer(neighbours=neighbours, model=describe(answer.service.models.index_model))
+    return SearchAnswer(neighbours=neighbours, model=describe(answer.model))
 
 
 def _check_where(where: str) -> None:

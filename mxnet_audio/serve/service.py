@@ -218,9 +218,13 @@ class SoundService:
 
     async def index_vector(self, sound: Sound) -> np.ndarray:
         """Compute the embedding [shape=(dim,)] of a sound by the model of the index; errors as of `predict`."""
+        return (await self._output(self.searcher(), sound)).vector
+
+    def searcher(self) -> Any:
+        """Return the model of the index; NotServed if there is none."""
         if self.index is None:
             raise NotServed("no index is served: start the server with --index")
-        return (await self._output(self.models.index_model, sound)).vector
+        return self.models.index_model
 
     async def search(
         self,
@@ -321,7 +325,7 @@ class SoundService:
                 item = sound.prepared[1]
             elif _has_inputs(model):
                 item = await to_thread.run_sync(_inputs, model, sound, limiter=self._decoders)
-            output = await self._batchers[id(model)].submit(item)
+            output = await self._batchers[id(model)].submit(item, is_alone=self.waiting == 1)
             if output.error is not None:
                 raise output.error
             return output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -82,10 +83,9 @@ class Upload:
     file: BinaryIO
 
 
+@asynccontextmanager
 async def receive_upload(request: Request) -> AsyncIterator[Upload]:
-    """Yield the sound of a request; a dependency of FastAPI, for apps with `install_uploads`.
-
-    The file is closed, and by that deleted, when the request ends.
+    """Receive the sound of a request, for apps with `install_uploads`; at the end, its file is closed and so deleted.
 
     Parameters
     ----------

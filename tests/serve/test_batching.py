@@ -65,6 +65,14 @@ def test_a_batcher_is_used_again_and_waits_no_longer_than_needed(doubler, execut
     assert doubler.batches == [[1, 2], [3], [4]]
 
 
+def test_an_item_without_others_does_not_wait(doubler, executor):
+    async def main():
+        batcher = Batcher(doubler, executor, max_batch=2, wait=1000)
+        return [await batcher.submit(1, is_alone=True), await batcher.submit(2, is_alone=True)]
+
+    assert asyncio.run(main()) == [2, 4]
+
+
 def test_items_that_come_during_a_batch_are_the_next_one(doubler, executor):
     async def main():
         doubler.gate.clear()

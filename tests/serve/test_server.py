@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 from typer.testing import CliRunner
 
@@ -23,7 +23,7 @@ from mxnet_audio.cli import app as cli
 from mxnet_audio.errors import ParameterError
 from mxnet_audio.serve import ServeSettings, server
 from mxnet_audio.serve.problems import install_problems
-from mxnet_audio.serve.uploads import Upload, install_uploads, receive_upload
+from mxnet_audio.serve.uploads import install_uploads, receive_upload
 
 SHORT = 0.5  # [s] of the limits
 LONG = 20.0  # [s], which the tests wait for at most
@@ -46,8 +46,9 @@ def make_app():
         return len(await request.body())
 
     @app.post("/v1/sound")
-    async def sound(upload: Upload = Depends(receive_upload)):  # noqa: B008
-        return upload.name
+    async def sound(request: Request):
+        async with receive_upload(request) as upload:
+            return upload.name
 
     @app.get("/long")
     async def long():

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import anyio
 import pytest
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 
 from mxnet_audio.serve import ServeSettings, uploads
 from mxnet_audio.serve.problems import install_problems
-from mxnet_audio.serve.uploads import Upload, install_uploads, receive_upload, shown_name
+from mxnet_audio.serve.uploads import install_uploads, receive_upload, shown_name
 from tests.serve.asgi import form, request
 
 BLOCK = bytes(1 << 16)
@@ -51,10 +51,11 @@ def serve(root, tmp_path, monkeypatch):
         app.state.seen = []
 
         @app.post("/v1/sound")
-        async def sound(upload: Upload = Depends(receive_upload)) -> dict[str, object]:  # noqa: B008
-            app.state.seen.append(upload)
-            assert os.listdir(tmp_path / "temporary") == []  # noqa: PTH208
-            return {"name": upload.name, "size": upload.file.seek(0, os.SEEK_END)}
+        async def sound(request: Request) -> dict[str, object]:
+            async with receive_upload(request) as upload:
+                app.state.seen.append(upload)
+                assert os.listdir(tmp_path / "temporary") == []  # noqa: PTH208
+                return {"name": upload.name, "size": upload.file.seek(0, os.SEEK_END)}
 
         return app
 
