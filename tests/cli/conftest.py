@@ -1,6 +1,7 @@
 """A small corpus of tones, a model that the command trained on it, and functions that run commands."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,16 +16,21 @@ from tests.voices import write_speaker_model
 
 FREQUENCIES = {"high ♪": (2000, 3500), "low": (200, 500)}
 
-# Any import of MXNet fails.
+# Any import of MXNet fails. Each line of input is a request, each line of output the results of its commands.
 WITHOUT_MXNET = """
-import functools, json, sys
+import functools, json, os, sys
 sys.modules["mxnet"] = None
 import typer.testing
 from typer.testing import CliRunner
 from mxnet_audio.cli import app
 typer.testing._get_command = functools.cache(typer.testing._get_command)  # built once for all commands
-results = [CliRunner().invoke(app, words, prog_name="mxnet-audio") for words in json.load(sys.stdin)]
-json.dump([[result.exit_code, result.stdout, result.stderr] for result in results], sys.stdout)
+for line in sys.stdin:
+    request = json.loads(line)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    results = [CliRunner().invoke(app, words, prog_name="mxnet-audio") for words in request["commands"]]
+    print(json.dumps([[result.exit_code, result.stdout, result.stderr] for result in results]), flush=True)
 """
 
 
@@ -57,21 +63,23 @@ def run_json(run):
 
 @pytest.fixture(scope="session")
 def run_without_mxnet():
-    """Function that runs commands in a process that cannot import MXNet; it returns (code, stdout, stderr) of each."""
+    """Function that runs commands in a process that cannot import MXNet; it returns (code, stdout, stderr) of each.
 
-    def run(*commands, cwd=None):
-        commands = [[str(word) for word in words] for words in commands]
-        process = subprocess.run(
-            [sys.executable, "-c", WITHOUT_MXNET],
-            input=json.dumps(commands),
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=cwd,
-        )
-        return json.loads(process.stdout)
+    All tests share the process, which imports large packages once.
+    """
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", WITHOUT_MXNET], **pipes, text=True) as process:
 
-    return run
+        def run(*commands, cwd=None):
+            request = {
+                "commands": [[str(word) for word in words] for words in commands],
+                "folder": str(cwd or Path.cwd()),
+                "environment": dict(os.environ),
+            }
+            print(json.dumps(request), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield run
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,11 @@ import sys
 
 HEAVY = ("mxnet", "librosa", "sklearn", "scipy", "matplotlib", "numpy", "soundfile", "pydantic")
 HELP = f"""
-import sys
+import functools, sys
+import typer.testing
 from typer.testing import CliRunner
 from mxnet_audio.cli import app
+typer.testing._get_command = functools.cache(typer.testing._get_command)  # built once for all commands
 commands = ["--help", "--version", "train --help", "speaker train --help", "datasets --help", "models --help"]
 for words in [*commands, "predict", "speaker verify a.wav"]:
     CliRunner().invoke(app, words.split())

@@ -1,13 +1,10 @@
 """Every code block of README.md and of the documentation runs, and prints the output that is shown."""
 
-import subprocess
-import sys
 from functools import wraps
 from pathlib import Path
 
 import pytest
 
-import mxnet_audio
 from mxnet_audio import Cifar10AudioClassifier
 from tests.docs.blocks import PAGES, ROOT, RUN, SHOWN, blocks_of, run_page
 
@@ -86,12 +83,6 @@ def test_blocks_that_need_missing_weights_are_left_out(tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_is_of_a_kind_that_is_checked(page):
     assert {block.kind for block in blocks_of(page)} <= RUN | SHOWN
-
-
-def test_entry_point():
-    command = Path(sys.executable).parent / "mxnet-audio"
-    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == mxnet_audio.__version__
 
 
 def test_readme_is_short():
