@@ -31,7 +31,7 @@ from mxnet_audio.models.m5 import M5Net
 from mxnet_audio.models.musicnn import MusicnnNet
 from mxnet_audio.models.musicnn_vgg import MusicnnVggMttNet, MusicnnVggNet
 from mxnet_audio.models.panns import PannsCnn6Net, PannsCnn10Net, PannsCnn14Net, PannsMobileNetV1Net
-from mxnet_audio.models.pretrained import Pretrained, read_pretrained, read_published, transfer
+from mxnet_audio.models.pretrained import Pretrained, has_same_head, read_pretrained, read_published, transfer
 from mxnet_audio.models.resnet18 import ResNet18Net
 from mxnet_audio.models.resnet_v2 import ResNetV2Net
 from mxnet_audio.models.sequence_net import SequenceNet
@@ -247,9 +247,11 @@ def get_model(
     else:
         raise ParameterError(f"embedding of {name} must be None, since there is one only, got {embedding!r}")
     if trained is not None:
-        net.initialize(mx.init.Xavier())
-        if not isinstance(net, EncoderNet | SequenceNet):
-            net(nd.zeros((1, *net.input_shape)))  # the shapes of parameters are known after a first pass
+        knows_shapes = isinstance(net, EncoderNet | SequenceNet)  # of all parameters; others after a first pass
+        if not knows_shapes or not has_same_head(net, trained):
+            net.initialize(mx.init.Xavier())
+        if not knows_shapes:
+            net(nd.zeros((1, *net.input_shape)))
         transfer(net, trained)
     return net
 

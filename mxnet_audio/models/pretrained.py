@@ -18,7 +18,7 @@ from mxnet_audio.weights.architecture import Architecture, read_architecture
 if TYPE_CHECKING:
     from mxnet_audio import weights
 
-__all__ = ["Pretrained", "load_again", "read_base", "read_pretrained", "read_published", "transfer"]
+__all__ = ["Pretrained", "has_same_head", "load_again", "read_base", "read_pretrained", "read_published", "transfer"]
 
 HEAD_PREFIX = "head."  # of the names of the last layer's parameters
 
@@ -218,12 +218,13 @@ def read_published(
 
 
 def transfer(net: AudioNet, trained: Pretrained) -> bool:
-    """Copy the parameters of a trained network into an initialized one.
+    """Copy the parameters of a trained network into another one.
 
     Parameters
     ----------
     net : AudioNet
-        Network that has processed an input, so that the shapes of its parameters are known.
+        Network whose parameters have known shapes, as after a first input. It is initialized, unless its head is that
+        of the trained one, too: then it may have no parameters yet, and gets them on the CPU.
     trained : Pretrained
         Network of the same kind. Its input shape may differ if the parameters do not depend on it. Layers behind the
         embedding of an encoder may be more than `net` has.
@@ -241,15 +242,12 @@ def transfer(net: AudioNet, trained: Pretrained) -> bool:
     parameters, tensors = net._collect_params_with_prefix(), trained.tensors
     if isinstance(net, EncoderNet | SequenceNet):
         tensors = {name: value for name, value in tensors.items() if name in parameters or name.startswith(HEAD_PREFIX)}
-    # Heads whose parameters have the same names and shapes are of the same kind, for as many classes.
-    net_head, trained_head = (
-        {name: tuple(value.shape) for name, value in values.items() if name.startswith(HEAD_PREFIX)}
-        for values in (parameters, tensors)
-    )
-    same_head = net_head == trained_head and (net.head_name == "tags") == (trained.head == "tags")
+    same_head = has_same_head(net, trained)
     if not same_head:
-        parameters = {name: value for name, value in parameters.items() if name not in net_head}
-        tensors = {name: value for name, value in tensors.items() if name not in trained_head}
+        parameters, tensors = (
+            {name: value for name, value in values.items() if not name.startswith(HEAD_PREFIX)}
+            for values in (parameters, tensors)
+        )
     if unmatched := sorted(parameters.keys() ^ tensors.keys()):
         raise ModelError(f"parameters of another network: {unmatched[0]} is in one only", trained.directory)
     for name, parameter in parameters.items():
@@ -259,5 +257,14 @@ def transfer(net: AudioNet, trained: Pretrained) -> bool:
         if tensors[name].dtype != parameter.dtype:
             raise ModelError(f"parameters of another network: {name} is {tensors[name].dtype}", trained.directory)
     for name, parameter in parameters.items():
-        parameter.set_data(nd.array(tensors[name], dtype=tensors[name].dtype))
+        parameter._load_init(nd.array(tensors[name], dtype=tensors[name].dtype), None)
     return same_head
+
+
+def has_same_head(net: AudioNet, trained: Pretrained) -> bool:
+    """Return whether heads are of the same kind, for as many classes, so that `transfer` copies that of the trained."""
+    net_head, trained_head = (
+        {name: tuple(value.shape) for name, value in values.items() if name.startswith(HEAD_PREFIX)}
+        for values in (net._collect_params_with_prefix(), trained.tensors)
+    )
+    return net_head == trained_head and (net.head_name == "tags") == (trained.head == "tags")

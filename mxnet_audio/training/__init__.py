@@ -8,7 +8,7 @@ from mxnet_audio.training.distributed import ALONE, Workers, check_kvstore, join
 from mxnet_audio.training.feature_config import cache_options, complete_config
 from mxnet_audio.training.history import best_epoch, new_history
 from mxnet_audio.training.layers import frozen_names
-from mxnet_audio.training.loop import Progress, initialize, run_epochs
+from mxnet_audio.training.loop import Progress, initialize, run_epochs, set_shapes
 from mxnet_audio.training.open_input import OpenInput
 from mxnet_audio.training.prepare import Prepared, Skipped, prepare, usable_samples
 from mxnet_audio.training.recipe import RECIPES, Recipe, get_recipe
@@ -55,6 +55,7 @@ __all__ = [
     "refresh_norms",
     "run_epochs",
     "set_parameters",
+    "set_shapes",
     "split",
     "to_targets",
     "usable_samples",

@@ -15,7 +15,7 @@ from mxnet_audio.data import AudioLoader
 from mxnet_audio.data.batch_arrays import as_inputs
 from mxnet_audio.engine import autograd, gluon, mx, nd
 from mxnet_audio.errors import ModelError
-from mxnet_audio.models import AudioNet, SequenceNet
+from mxnet_audio.models import AudioNet, EncoderNet, SequenceNet
 from mxnet_audio.training.average import WeightAverage, combine_norms, refresh_norms
 from mxnet_audio.training.callbacks import Callback
 from mxnet_audio.training.criterion import BinaryCriterion, Criterion, SpeakerCriterion, class_weights, label_weights
@@ -35,7 +35,7 @@ from mxnet_audio.training.state import (
     set_optimizer,
 )
 
-__all__ = ["Progress", "initialize", "run_epochs"]
+__all__ = ["Progress", "initialize", "run_epochs", "set_shapes"]
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +90,20 @@ def initialize(net: AudioNet, random_state: int | None, ctx: mx.Context) -> None
     if random_state is not None:
         mx.random.seed(random_state)
     net.initialize(mx.init.Xavier(), ctx=ctx, force_reinit=True)
-    if isinstance(net, SequenceNet):  # knows all shapes, and takes inputs of different lengths
-        net.hybridize()
-        return
-    net(nd.zeros((1, *net.input_shape), ctx=ctx))  # parameters get their shapes, and are created, with the first input
-    net.hybridize(static_alloc=True)
+    if not isinstance(net, SequenceNet):  # which knows all shapes
+        net(nd.zeros((1, *net.input_shape), ctx=ctx))  # parameters get shapes, and are created, with the first input
+    _hybridize(net)
+
+
+def set_shapes(net: AudioNet) -> None:
+    """Set the shapes of a network's parameters, in place of `initialize`, before `set_parameters` sets all of them."""
+    _hybridize(net)
+    if not isinstance(net, EncoderNet | SequenceNet):  # which know all shapes
+        net.infer_shape(nd.empty((1, *net.input_shape)))  # by the graph that the first input will pass
+
+
+def _hybridize(net: AudioNet) -> None:
+    net.hybridize(static_alloc=not isinstance(net, SequenceNet))  # which takes inputs of different lengths
 
 
 def run_epochs(

@@ -59,8 +59,17 @@ def check_shapes(net: gluon.Block, tensors: Tensors) -> None:
             raise ModelError(f"parameters of another network: {name} {found}, not {tuple(parameter.shape)}")
 
 
-def set_parameters(net: gluon.Block, tensors: Tensors) -> None:
-    """Set the parameters of an initialized network.
+def set_parameters(net: gluon.Block, tensors: Tensors, ctx: mx.Context | None = None) -> None:
+    """Set the parameters of a network, which may have none yet.
+
+    Parameters
+    ----------
+    net : gluon.Block
+        Network whose parameters have known shapes.
+    tensors : dict of str to np.ndarray
+        All parameters, by their names within the network.
+    ctx : mxnet.Context, optional
+        Device of the network; not needed if it is initialized.
 
     Raises
     ------
@@ -75,7 +84,7 @@ def set_parameters(net: gluon.Block, tensors: Tensors) -> None:
         if tensors[name].dtype != parameter.dtype:
             raise ModelError(f"parameters of another network: {name} is {tensors[name].dtype}, not float32")
     for name, parameter in parameters.items():
-        parameter.set_data(nd.array(tensors[name], dtype=tensors[name].dtype))
+        parameter._load_init(nd.array(tensors[name], dtype=tensors[name].dtype), ctx)
 
 
 def get_optimizer(trainer: gluon.Trainer) -> Tensors:
