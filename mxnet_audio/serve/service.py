@@ -70,6 +70,7 @@ class SoundService:
     def __init__(self, models: ServedModels, settings: ServeSettings | None = None):
         self.models, self.settings = models, settings or ServeSettings()
         self.waiting, self.held, self.is_ready = 0, 0, False
+        self._coming = 0  # requests that are being decoded
         self.on_batch: Callable[[int], Any] | None = None
         self.on_sound: Callable[[Sound], Any] | None = None
         self.index = None if models.search is None else LiveIndex(models.search, self.settings.audio_root)
@@ -154,11 +155,14 @@ class SoundService:
             return replace(sound, prepared=(model, _inputs(model, sound)))
 
         with self._admitted():
-            async with self._decoding:
-                while self.held > MOST_SAMPLES:
-                    await anyio.sleep(0.01)
-                sound = await to_thread.run_sync(read, limiter=self._decoders)
-        return sound
+            self._coming += 1
+            try:
+                async with self._decoding:
+                    while self.held > MOST_SAMPLES:
+                        await anyio.sleep(0.01)
+                    return await to_thread.run_sync(read, limiter=self._decoders)
+            finally:
+                self._coming -= 1
 
     async def predict(self, sound: Sound) -> Prediction:
         """Label a sound with the trained model.
@@ -325,7 +329,7 @@ class SoundService:
                 item = sound.prepared[1]
             elif _has_inputs(model):
                 item = await to_thread.run_sync(_inputs, model, sound, limiter=self._decoders)
-            output = await self._batchers[id(model)].submit(item, is_alone=self.waiting == 1)
+            output = await self._batchers[id(model)].submit(item, is_alone=not self._coming)
             if output.error is not None:
                 raise output.error
             return output

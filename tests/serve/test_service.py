@@ -89,8 +89,8 @@ def test_sounds_of_several_requests_are_one_batch():
     async def main(serving):
         sizes = []
         serving.on_batch = sizes.append
-        with serving._admitted():  # another request, which the first one of these waits for
-            first, *others = await asyncio.gather(*(serving.predict(sound(n=n)) for n in (8000, 4000, 2000)))
+        serving._coming = 1  # another request is being decoded, which the first one of these waits for
+        first, *others = await asyncio.gather(*(serving.predict(sound(n=n)) for n in (8000, 4000, 2000)))
         vector, model_id = await serving.embed(sound(n=500))
         assert first.top(1) == [("dog", 0.75)] and len(others) == 2
         assert (vector.tolist(), model_id) == ([500, 1], "fake")
@@ -361,8 +361,8 @@ def test_a_server_that_stops_finishes_what_runs():
 
 def test_a_model_that_two_share_has_one_batcher():
     async def main(serving):
-        with serving._admitted():  # another request, which the first one of these waits for
-            await asyncio.gather(serving.predict(sound()), serving.tags(sound()))
+        serving._coming = 1  # another request is being decoded, which the first one of these waits for
+        await asyncio.gather(serving.predict(sound()), serving.tags(sound()))
         assert serving.models.classifier.batches == [2]
 
     class Both(FakeClassifier):
