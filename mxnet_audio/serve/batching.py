@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ class Batcher(Generic[Item, Result]):
     wait : float >= 0 [s]
         Time that the first item waits for others.
     max_calls : int > 0
-        Most calls at once, for a function that several threads may call.
+        Most calls at once, for a function that several threads may call. What waits is divided among those that begin.
     """
 
     def __init__(
@@ -48,8 +49,9 @@ class Batcher(Generic[Item, Result]):
         self._max_calls = max_calls
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._calls = 0  # in progress, or about to be
+        self._computing = 0  # in progress
         self._timer: asyncio.TimerHandle | None = None
-        self._lock = threading.Lock()  # of the three above
+        self._lock = threading.Lock()  # of the four above
 
     async def submit(self, item: Item, *, is_alone: bool = False) -> Result:
         """Compute the result of an item, together with those of other requests; do not wait for them if there are none.
@@ -74,10 +76,10 @@ class Batcher(Generic[Item, Result]):
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            if self._calls >= self._max_calls or not self._waiting:
-                return
-            self._calls += 1
-        self._call()
+            count = min(self._max_calls - self._calls, len(self._waiting))
+            self._calls += count
+        for _ in range(count):
+            self._call()
 
     def _call(self) -> None:
         """Let the executor compute the next batch."""
@@ -94,13 +96,16 @@ class Batcher(Generic[Item, Result]):
         The items are chosen now: those of all requests that came while the executor was busy.
         """
         with self._lock:
-            batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
+            share = math.ceil(len(self._waiting) / (self._max_calls - self._computing))
+            batch = [self._waiting.popleft() for _ in range(min(self._max_batch, share))]
+            self._computing += 1
         batch = [(item, future) for item, future in batch if not future.cancelled()]
         if batch:
             outcomes = self._outcomes([item for item, _ in batch])
             futures = [future for _, future in batch]
             futures[0].get_loop().call_soon_threadsafe(_deliver, futures, outcomes)
         with self._lock:
+            self._computing -= 1
             if not self._waiting:
                 self._calls -= 1
                 return

@@ -194,3 +194,15 @@ def test_an_error_that_a_future_cannot_hold_is_an_answer(executor, error):
         return [*found, *await asyncio.gather(batcher.submit(3), return_exceptions=True)]
 
     assert [type(each) for each in asyncio.run(main())] == 4 * [RuntimeError]
+
+
+def test_items_are_divided_among_the_calls_that_begin(doubler):
+    async def main(executor):
+        doubler.gate.clear()
+        batcher = Batcher(doubler, executor, max_batch=8, wait=0.02, max_calls=2)
+        asyncio.get_running_loop().call_later(0.1, doubler.gate.set)
+        return await asyncio.gather(*map(batcher.submit, range(5)))
+
+    with ThreadPoolExecutor(2) as executor:
+        assert asyncio.run(main(executor)) == [0, 2, 4, 6, 8]
+    assert sorted(doubler.batches) == [[0, 1, 2], [3, 4]]
