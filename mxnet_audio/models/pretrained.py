@@ -244,10 +244,8 @@ def transfer(net: AudioNet, trained: Pretrained) -> bool:
         tensors = {name: value for name, value in tensors.items() if name in parameters or name.startswith(HEAD_PREFIX)}
     same_head = has_same_head(net, trained)
     if not same_head:
-        parameters, tensors = (
-            {name: value for name, value in values.items() if not name.startswith(HEAD_PREFIX)}
-            for values in (parameters, tensors)
-        )
+        parameters = {name: value for name, value in parameters.items() if not name.startswith(HEAD_PREFIX)}
+        tensors = {name: value for name, value in tensors.items() if not name.startswith(HEAD_PREFIX)}
     if unmatched := sorted(parameters.keys() ^ tensors.keys()):
         raise ModelError(f"parameters of another network: {unmatched[0]} is in one only", trained.directory)
     for name, parameter in parameters.items():
