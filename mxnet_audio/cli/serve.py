@@ -77,7 +77,10 @@ def serve(
         int, typer.Option(min=1, metavar="N", help="Number of sounds that pass a network together.")
     ] = 16,
     batch_wait: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Time that a request waits for others, to pass a network together.")
+        float,
+        typer.Option(
+            metavar="SECONDS", help="Longest time that a request waits for others, to pass a network together."
+        ),
     ] = 0.004,
     queue_size: Annotated[
         int, typer.Option(min=1, metavar="N", help="Number of requests that wait; more are answered with 429.")

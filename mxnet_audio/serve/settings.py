@@ -32,7 +32,7 @@ class ServeSettings:
     max_batch : int > 0
         Number of sounds in one pass of a network.
     batch_wait : float >= 0 [s]
-        Time that a request waits for others, to pass the network together.
+        Longest time that a request waits for others that are being decoded, to pass the network together.
     queue_size : int > 0
         Number of requests whose sounds are being decoded, or wait for the network; more are refused as `Busy`.
     timeout : float > 0 [s]
