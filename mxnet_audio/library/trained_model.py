@@ -95,8 +95,8 @@ class TrainedModel:
     random_state : int, optional
         Seed of the initial parameters.
     tensors : dict of str to np.ndarray, optional
-        Parameters that `training.set_parameters` will set in place of initial ones, of which there are none then. Their
-        shapes are compared with those of a network that is built from settings.
+        Parameters that `training.set_parameters` must set before the model is used: there are no initial ones then.
+        Their shapes are compared with those of a network that is built from settings.
 
     Attributes
     ----------

@@ -249,9 +249,9 @@ def get_model(
     if trained is not None:
         knows_shapes = isinstance(net, EncoderNet | SequenceNet)  # of all parameters; others after a first pass
         if not knows_shapes or not has_same_head(net, trained):
-            net.initialize(mx.init.Xavier())
+            net.initialize(mx.init.Xavier(), ctx=mx.cpu())
         if not knows_shapes:
-            net(nd.zeros((1, *net.input_shape)))
+            net(nd.zeros((1, *net.input_shape), ctx=mx.cpu()))
         transfer(net, trained)
     return net
 

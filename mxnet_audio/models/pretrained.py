@@ -223,8 +223,8 @@ def transfer(net: AudioNet, trained: Pretrained) -> bool:
     Parameters
     ----------
     net : AudioNet
-        Network whose parameters have known shapes, as after a first input. It is initialized, unless its head is that
-        of the trained one, too: then it may have no parameters yet, and gets them on the CPU.
+        Network whose parameters have known shapes, as after a first input. It must be initialized if the heads differ
+        (`has_same_head`); otherwise it may have no parameters yet, which are made on the CPU.
     trained : Pretrained
         Network of the same kind. Its input shape may differ if the parameters do not depend on it. Layers behind the
         embedding of an encoder may be more than `net` has.

@@ -90,20 +90,20 @@ def initialize(net: AudioNet, random_state: int | None, ctx: mx.Context) -> None
     if random_state is not None:
         mx.random.seed(random_state)
     net.initialize(mx.init.Xavier(), ctx=ctx, force_reinit=True)
-    if not isinstance(net, SequenceNet):  # which knows all shapes
+    if not isinstance(net, SequenceNet):  # a SequenceNet knows all shapes
         net(nd.zeros((1, *net.input_shape), ctx=ctx))  # parameters get shapes, and are created, with the first input
     _hybridize(net)
 
 
 def set_shapes(net: AudioNet) -> None:
-    """Set the shapes of a network's parameters, in place of `initialize`, before `set_parameters` sets all of them."""
+    """Infer the shapes of a network's parameters, in place of `initialize`; `set_parameters` must set all of them."""
     _hybridize(net)
-    if not isinstance(net, EncoderNet | SequenceNet):  # which know all shapes
+    if not isinstance(net, EncoderNet | SequenceNet):  # these know all shapes
         net.infer_shape(nd.empty((1, *net.input_shape)))  # by the graph that the first input will pass
 
 
 def _hybridize(net: AudioNet) -> None:
-    net.hybridize(static_alloc=not isinstance(net, SequenceNet))  # which takes inputs of different lengths
+    net.hybridize(static_alloc=not isinstance(net, SequenceNet))  # a SequenceNet takes inputs of different lengths
 
 
 def run_epochs(

@@ -69,7 +69,7 @@ def set_parameters(net: gluon.Block, tensors: Tensors, ctx: mx.Context | None = 
     tensors : dict of str to np.ndarray
         All parameters, by their names within the network.
     ctx : mxnet.Context, optional
-        Device of the network; not needed if it is initialized.
+        Device of the parameters, if there are none yet; by default the CPU.
 
     Raises
     ------

@@ -77,7 +77,9 @@ def run_without_mxnet():
                 "environment": dict(os.environ),
             }
             print(json.dumps(request), file=process.stdin, flush=True)
-            return json.loads(process.stdout.readline())
+            answer = process.stdout.readline()
+            assert answer, "the process that cannot import MXNet has ended"
+            return json.loads(answer)
 
         yield run
 

@@ -30,7 +30,7 @@ SLOW = {
 
 UNTRAINED = {"docs/get-started.md"}  # pages that train the model of the folder as if there were none
 TRAINED = {"README.md", "docs/guides/classify.md", *UNTRAINED}  # pages that train this model
-NARROW = {"docs/corpora.md", "docs/guides/speakers.md"}  # pages that train a resnet18, and show no figures of it
+NARROW = {"docs/corpora.md", "docs/guides/speakers.md"}  # pages that train a resnet18, whose figures are not compared
 
 
 def resuming(fit):

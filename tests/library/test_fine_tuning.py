@@ -109,7 +109,7 @@ def test_adapters_are_small_and_reload_to_equal_outputs(fit, tones, wav2vec2, tm
 
 
 def test_interrupted_runs_are_resumed(fit, tones, tmp_path):
-    options = {"adapter": {"rank": 2, "dropout": 0.2}, "epochs": 3}
+    options = {"adapter": {"rank": 2, "dropout": 0.2}, "head": "mlp", "epochs": 3}
     expected = fit(tones, tmp_path / "whole", **options)
 
     def interrupt(history):

@@ -59,6 +59,27 @@ def test_models_with_one_embedding_are_stored_as_before(tmp_path):
     assert TrainedModel.load(tmp_path, "cifar10", "last", **CPU).id == model.id
 
 
+def test_loading_draws_no_random_numbers_and_leaves_gradients(tmp_path):
+    model = make("cifar10", None)
+    model.save(tmp_path)
+    mx.random.seed(0)
+    expected = mx.nd.random.uniform(shape=(4,)).asnumpy()
+    mx.random.seed(0)
+    loaded = TrainedModel.load(tmp_path, "cifar10", "last", **CPU)
+    np.testing.assert_array_equal(mx.nd.random.uniform(shape=(4,)).asnumpy(), expected)
+    parameters = model.net._collect_params_with_prefix()
+    for name, parameter in loaded.net._collect_params_with_prefix().items():
+        assert parameter.grad_req == parameters[name].grad_req
+        assert parameter.grad_req == "null" or parameter.grad().shape == parameter.shape
+
+
+def test_parameters_are_made_on_the_device_of_the_model(tmp_path):
+    make("cifar10", None).save(tmp_path)
+    other = mx.cpu(1)
+    loaded = TrainedModel.load(tmp_path, "cifar10", "last", model_ctx=other, data_ctx=mx.cpu())
+    assert {tuple(parameter.list_ctx()) for parameter in loaded.net.collect_params().values()} == {(other,)}
+
+
 def test_threads_may_call_a_new_model_at_once():
     model, threads = make("cifar10", None), 6
     model.net.hybridize()  # again, so that the next call makes the graph

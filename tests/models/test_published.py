@@ -13,7 +13,7 @@ from mxnet_audio import features, weights
 from mxnet_audio.engine import mx, nd
 from mxnet_audio.library.export import export_onnx
 from mxnet_audio.library.trained_model import TrainedModel
-from mxnet_audio.models import get_model
+from mxnet_audio.models import YamnetNet, get_model, yamnet
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = np.load(Path(__file__).with_name("published_outputs.npz"))
@@ -30,6 +30,10 @@ def load_inputs():
 
 
 INPUTS = load_inputs()
+
+
+def test_length_of_yamnets_vectors_is_that_of_its_last_block():
+    assert YamnetNet.layer_dims == (yamnet.BLOCKS[-1][0],)
 
 
 def images(record):

@@ -274,3 +274,5 @@ print(*sys.modules)
     growth, modules = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
     assert float(growth) < 10  # MB
     assert not set(FOREIGN) & set(modules.split())
+    if len(names) < 3:
+        pytest.skip(f"no weights but of {names}")
