@@ -119,9 +119,13 @@ Error = TypeVar("Error", bound=BaseException)
 
 
 def without_tracebacks(error: Error) -> Error:
-    """Remove the tracebacks of an error and its causes, whose frames would keep sounds in memory; return it."""
-    part: BaseException | None = error
-    while part is not None:
-        part.__traceback__ = None
-        part = part.__cause__ or part.__context__
+    """Remove the tracebacks of an error, its causes and contexts, whose frames would keep sounds; return the error."""
+    waiting: list[BaseException | None] = [error]
+    seen = set()
+    while waiting:
+        part = waiting.pop()
+        if part is not None and id(part) not in seen:
+            seen.add(id(part))
+            part.__traceback__ = None
+            waiting += [part.__cause__, part.__context__]
     return error

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from mxnet_audio.errors import AudioDecodeError, ParameterError
-from mxnet_audio.parallel import map_ordered, usable_cpus
+from mxnet_audio.parallel import map_ordered, usable_cpus, without_tracebacks
 
 
 def worker_threads():
@@ -81,3 +81,15 @@ def test_reading_nothing_ahead_uses_no_threads():
 def test_numbers_out_of_range_are_named(name, value):
     with pytest.raises(ParameterError, match=f"{name} .*got {value}"):
         next(map_ordered(abs, [1], **{name: value}))
+
+
+def test_tracebacks_of_causes_and_contexts_are_removed():
+    try:
+        try:
+            raise KeyError("context")
+        except KeyError:
+            raise ValueError("error") from OSError("cause")
+    except ValueError as error:
+        found = without_tracebacks(error)
+    assert isinstance(found.__cause__, OSError) and isinstance(found.__context__, KeyError)
+    assert [each.__traceback__ for each in (found, found.__cause__, found.__context__)] == [None, None, None]

@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -25,7 +24,6 @@ __all__ = ["connect", "import_distributed"]
 
 CONNECT_SECONDS = 10.0  # for a scheduler to answer
 WORKER_SECONDS = 5.0  # for the first of its workers
-RELEASE_SECONDS = 2.0  # for a client that could not connect to be released
 START_SECONDS = 180.0  # for the processes of a local cluster, each of which imports Dask, also on a busy machine
 
 
@@ -73,12 +71,12 @@ def connect(scheduler: str | None = None, workers: int | None = None) -> Iterato
             name, seconds = "the local cluster", START_SECONDS
         else:
             cluster, name, seconds = None, scheduler, WORKER_SECONDS
-        known = set(map(id, distributed.Client._instances))
         try:
             client = distributed.Client(cluster or scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError, RuntimeError) as error:  # asyncio's TimeoutError is an OSError, too
+            # A client that the garbage collection finds later, while Dask holds a lock, would wait for it for ever.
             without_tracebacks(error)
-            _collect_clients(distributed.Client, known)
+            gc.collect()
             raise ClusterError(f"the scheduler cannot be reached ({_cause(error)}): is it running?", name) from error
         stack.callback(client.close)
         try:
@@ -87,18 +85,6 @@ def connect(scheduler: str | None = None, workers: int | None = None) -> Iterato
             mend = "its processes did not start" if cluster else f"start one: dask worker {scheduler} --nthreads 1"
             raise ClusterError(f"there is no worker after {seconds:g} s: {mend}", name) from error
         yield client
-
-
-def _collect_clients(client: type, known: set[int]) -> None:
-    """Collect the clients that are not among known ones, by their identities, once Dask's thread has released them.
-
-    A client that the garbage collection finds later, while Dask holds a lock, would wait for it for ever.
-    """
-    end = time.monotonic() + RELEASE_SECONDS
-    gc.collect()
-    while not known.issuperset(map(id, client._instances)) and time.monotonic() < end:  # type: ignore[attr-defined]
-        time.sleep(0.01)
-        gc.collect()
 
 
 def import_distributed() -> ModuleType:
